@@ -1,0 +1,91 @@
+"""What a model must offer: verbs. The harness owns the loops over them (``evalharness.variants``).
+
+A plugin is a class with a nested pydantic ``Settings`` and an ``__init__(self, settings)`` that is cheap: no weights are read
+into memory and torch is not imported before the first verb is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from PIL import Image
+
+Context = Any
+"""One sample's growing sequence of texts and images; only the model knows what is inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Text that a model wrote, the stop marker included if it came to one, and the number of tokens it took."""
+
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """An image that a model drew and the sampler steps (function evaluations) it took."""
+
+    image: Image.Image
+    evaluations: int
+
+
+@runtime_checkable
+class Painter(Protocol):
+    """A model that can draw from a prompt: the one verb that ``single_pass`` needs."""
+
+    name: str
+    batch_size: int
+
+    def identity(self) -> Mapping[str, Any]:
+        """What decides the outcome: name, weights digest, dtype, sampler settings; JSON, without paths or devices."""
+        ...
+
+    def check(self, prompt: str) -> None:
+        """Raise :class:`~evalharness.errors.SampleError` if the model cannot take this prompt."""
+        ...
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        """One image a prompt; an image depends on its own prompt and seed alone, not on its neighbours."""
+        ...
+
+
+@runtime_checkable
+class Interleaver(Painter, Protocol):
+    """A unified model: reads and writes text, looks at and draws images, all in one context."""
+
+    formats: ClassVar[tuple[str, ...]]
+    """The formats that this model's checkpoints speak, the default first."""
+
+    def start(self, count: int) -> list[Context]:
+        """``count`` empty contexts."""
+        ...
+
+    def fork(self, context: Context) -> Context:
+        """A copy that can grow on its own."""
+        ...
+
+    def read(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
+        """Append a text to each context."""
+        ...
+
+    def look(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
+        """Append an image to each context."""
+        ...
+
+    def write(
+        self, contexts: Sequence[Context], *, stop: str, max_tokens: int, seeds: Sequence[int]
+    ) -> list[Written]:
+        """Write after each context until the ``stop`` marker is written; what was written becomes part of the context."""
+        ...
+
+    def draw(
+        self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]
+    ) -> list[Drawn]:
+        """Draw an image after each context. The drawing is not kept in the context: ``look`` at it to keep it.
+
+        ``unguided`` are the contexts without the newest text, from which guidance leads away.
+        """
+        ...

@@ -1,0 +1,60 @@
+"""What a finished (or unfinished) run holds, as the report sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAMPLE_COLUMNS = (
+    "benchmark",  # name of the benchmark
+    "arm",  # name of the arm, as in the sweep file, an expanded setting added: "process max_iterations=3"
+    "item",  # item id
+    "category",  # GenEval's tag, WISE's category
+    "prompt",
+    "seed_index",  # 0 .. samples - 1
+    "seed",
+    "state",  # "pending" | "generated" | "scored" | "failed"
+    "score",  # float, NaN unless scored
+    "reason",  # why the score is not 1, or why the sample failed
+    "image",  # SHA-256 of the final PNG, or None
+    "trajectory",  # key of the trajectory, or None
+    "score_key",  # key of the score, or None
+    "iterations",  # iterations that the arm's prefix used
+    "evaluations",  # cost of the arm's prefix: sampler steps,
+    "tokens",  # tokens written,
+    "seconds",  # seconds
+)
+"""Columns of :attr:`Results.samples`, one row a sample that the plan expects."""
+
+ARM_COLUMNS = (
+    "arm",
+    "model",
+    "variant",
+    "max_iterations",  # nullable integer
+    "settings",  # JSON text of the variant's settings
+    "baseline",  # bool: exactly one arm is the baseline
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """One run of a sweep.
+
+    ``info`` is JSON: ``name``, ``seed``, ``sweep`` (the file as resolved), ``limit`` (``None`` or ``{"items", "of", "seed"}``
+    per benchmark), ``benchmarks`` ({name: {"version", "prompt_set", "prompt_digest", "scorer", "weights", "items",
+    "samples"}}), ``models`` ({name: identity}), ``versions``, ``git_commit``, ``hardware``, ``started``, ``wall_seconds``.
+    ``steps(key)`` gives a trajectory's steps as dicts: kind, iteration, text, image (digest or None), seed, evaluations,
+    tokens, seconds. ``details(score_key)`` gives a score's evidence. ``image_path(digest)`` the PNG file.
+    """
+
+    info: Mapping[str, Any]
+    arms: pd.DataFrame
+    samples: pd.DataFrame
+    steps: Callable[[str], list[dict[str, Any]]]
+    details: Callable[[str], dict[str, Any]]
+    image_path: Callable[[str], Path]

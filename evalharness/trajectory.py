@@ -1,0 +1,65 @@
+"""What a model did for one sample: steps with their text, image and cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+StepKind = Literal["think", "draw", "plan", "sketch", "inspect", "refine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a step took. ``evaluations`` counts sampler steps (function evaluations, guidance passes not counted apart)."""
+
+    evaluations: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.evaluations + other.evaluations, self.tokens + other.tokens, self.seconds + other.seconds
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of a trajectory.
+
+    ``iteration`` counts from 1; the only step of a single pass has iteration 0. ``image`` is a PNG file's bytes, in the
+    store its SHA-256 stands for it. ``seed`` is that of the noise that ``image`` grew from, ``None`` without an image.
+    """
+
+    kind: StepKind
+    iteration: int = 0
+    text: str = ""
+    image: bytes | None = None
+    seed: int | None = None
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """All steps of one sample. ``finished`` is true when the model itself said that it was done, not the cap."""
+
+    steps: tuple[Step, ...]
+    finished: bool = True
+
+    @property
+    def iterations(self) -> int:
+        """The number of iterations in which something was done."""
+        return max((step.iteration for step in self.steps), default=0)
+
+    @property
+    def cost(self) -> Cost:
+        return sum((step.cost for step in self.steps), Cost())
+
+    @property
+    def image(self) -> bytes | None:
+        """The final image: that of the last step that drew one."""
+        return next((step.image for step in reversed(self.steps) if step.image is not None), None)
+
+    def prefix(self, max_iterations: int) -> Trajectory:
+        """What a run capped at ``max_iterations`` would have done: the loop never looks ahead at its cap."""
+        steps = tuple(step for step in self.steps if step.iteration <= max_iterations)
+        return Trajectory(steps, self.finished and len(steps) == len(self.steps))
