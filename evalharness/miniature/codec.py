@@ -1,0 +1,66 @@
+"""The miniature's autoencoder: a linear one, the principal components of the world's tiles.
+
+A cell of 32 x 32 pixels becomes 256 numbers and back. Its basis is orthonormal, so white noise in the latents is white noise in
+the pixels; ``SCALE`` sets how much signal stands against noise of variance one, so that what a cell shows is decided about
+half-way through a drawing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from evalharness.miniature.icons import CELL
+from evalharness.miniature.world import BACKGROUND, CLASSES, COLOR_NAMES, SIDE, SIZE, tile
+
+SCALE = 4.0
+LATENT = 256
+
+
+def _background() -> NDArray[np.float32]:
+    return np.tile(np.array(BACKGROUND, np.float32) / 255, CELL * CELL)
+
+
+def fit(latent: int = LATENT) -> Tensor:
+    """The basis, (latent, 3072): the leading right singular vectors of all 800 tiles less the background."""
+    tiles = np.stack([tile(name, color) for name in CLASSES for color in COLOR_NAMES]).reshape(-1, CELL * CELL * 3)
+    _, _, vectors = np.linalg.svd(tiles.astype(np.float32) / 255 - _background(), full_matrices=False)
+    basis = vectors[:latent]
+    # The sign of a singular vector is arbitrary: fixed here, so that every machine gets the same basis.
+    signs = np.sign(basis[np.arange(latent), np.abs(basis).argmax(axis=1)])
+    return torch.from_numpy((basis * signs[:, None]).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Pixels to latents and back. ``basis`` is (latent, 3072) float32; an empty cell is all zeros."""
+
+    basis: Tensor
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """(batch, 96, 96, 3) uint8 → (batch, 9, latent) float32."""
+        batch = pixels.shape[0]
+        cells = pixels.view(batch, SIDE, CELL, SIDE, CELL, 3).permute(0, 1, 3, 2, 4, 5).reshape(batch, SIDE * SIDE, -1)
+        background = torch.from_numpy(_background()).to(pixels.device)
+        return (cells.float() / 255 - background) @ self.basis.T / SCALE
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """(batch, 9, latent) → (batch, 96, 96, 3) uint8."""
+        batch = latents.shape[0]
+        background = torch.from_numpy(_background()).to(latents.device)
+        cells = (latents.float() * SCALE) @ self.basis + background
+        pixels = cells.view(batch, SIDE, SIDE, CELL, CELL, 3).permute(0, 1, 3, 2, 4, 5).reshape(batch, SIZE, SIZE, 3)
+        return (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def to_pixels(image: Image.Image) -> Tensor:
+    """Any image as (96, 96, 3) uint8: RGB, resized if need be."""
+    rgb = image.convert("RGB")
+    if rgb.size != (SIZE, SIZE):
+        rgb = rgb.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(rgb))

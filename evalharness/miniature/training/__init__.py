@@ -1,0 +1,1 @@
+"""Scripts that train the miniature's networks from fixed seeds: ``python -m evalharness.miniature.training.NAME``."""
