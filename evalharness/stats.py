@@ -1,7 +1,7 @@
 """Scores with their uncertainty: clustered by prompt, stratified by category, paired between arms.
 
-The images of one prompt resemble each other, so a prompt with all its seeds is what the bootstrap draws (a cluster). The
-number of prompts of a category is part of a benchmark's design, so prompts are drawn within their category (a stratum).
+The images of one prompt resemble each other, so a prompt with all its seeds is what the bootstrap draws (a cluster).
+How many prompts a category has is part of a benchmark's design, so prompts are drawn within their category (a stratum).
 The interval is the percentile interval of Efron & Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13.
 
 A missing score is NaN and never 0: it is left out of a mean, and :func:`bounds` says how much it could matter.
@@ -111,7 +111,7 @@ def bounds(values: npt.ArrayLike, categories: npt.ArrayLike, weights: Mapping[st
 def _clusters(values: Floats, items: npt.NDArray[Any]) -> tuple[Floats, Floats]:
     """The sum and the number of values of each item."""
     _, cluster = np.unique(items, return_inverse=True)
-    return np.bincount(cluster, weights=values), np.bincount(cluster).astype(float)
+    return np.bincount(cluster, weights=values).astype(float), np.bincount(cluster).astype(float)
 
 
 @lru_cache(maxsize=16)

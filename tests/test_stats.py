@@ -131,7 +131,7 @@ def test_seeded_and_free_of_the_order_of_rows() -> None:
 
 
 def test_coverage_in_simulation() -> None:
-    """95 % intervals hold the true score about 95 times in 100 (seeded; 300 runs have a standard error of 1.3 points)."""
+    """95 % intervals hold the true score about 95 times in 100 (seeded; 300 runs: standard error 1.3 points)."""
     generator, hits = np.random.default_rng(7), 0
     chances = np.clip(0.6 + 0.2 * np.random.default_rng(8).standard_normal(1_000_000), 0, 1).mean()
     for run in range(300):
