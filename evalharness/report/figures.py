@@ -111,12 +111,10 @@ def _cost(table: Table, lines: list[_Line], folder: Path) -> Drawing | None:
 
 def _curve(axis: Axes, rows: Rows, line: _Line) -> None:
     points = [(cap, rows[arm]) for arm, cap in zip(line.family.arms, line.family.caps, strict=True) if arm in rows]
-    full = [(cap, row) for cap, row in points if not math.isnan(row["overall"])]
-    caps = [cap for cap, _ in full]
-    axis.plot(caps, _column(full, "overall"), color=line.color, marker=line.marker, label=line.family.label)
-    axis.fill_between(
-        caps, _column(full, "overall_low"), _column(full, "overall_high"), color=line.color, alpha=0.15, linewidth=0
-    )
+    caps = [cap for cap, _ in points]  # an incomplete arm is NaN: a gap, nothing is drawn across it
+    axis.plot(caps, _column(points, "overall"), color=line.color, marker=line.marker, label=line.family.label)
+    low, high = _column(points, "overall_low"), _column(points, "overall_high")
+    axis.fill_between(caps, low, high, color=line.color, alpha=0.15, linewidth=0)
     label = "incomplete: lowest to highest possible"
     for cap, row in points:
         if math.isnan(row["overall"]):

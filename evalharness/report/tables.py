@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evalharness import stats
+from evalharness.errors import EvalHarnessError
 from evalharness.report.arms import baseline, records
 from evalharness.results import Results
 
@@ -39,7 +40,11 @@ class Table:
 
 def build_tables(results: Results) -> list[Table]:
     """A table for each benchmark, in the order of the sweep file."""
-    return [_table(results, name) for name in results.info["benchmarks"]]
+    seen = set(results.samples["benchmark"])
+    tables = [_table(results, name) for name in results.info["benchmarks"] if name in seen]
+    if not tables:
+        raise EvalHarnessError("nothing to report: the run has no samples; check the benchmarks and arms of the sweep")
+    return tables
 
 
 def write_tables(tables: list[Table], folder: Path) -> None:
