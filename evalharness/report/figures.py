@@ -85,7 +85,7 @@ def _iterations(table: Table, lines: list[_Line], folder: Path) -> Drawing | Non
     axes[0].set(xlabel="cap on iterations (max_iterations)", ylabel=f"{table.benchmark} overall score", xticks=caps)
     _legend(figure, axes[0])
     title = "Score against the cap on iterations"
-    caption = "Bands: 95 % intervals over prompts."
+    caption = "Bands and bars: 95 % intervals over prompts."
     return _save(figure, table, folder, "iterations", title, caption, [arm for c in curves for arm in c.family.arms])
 
 
@@ -111,10 +111,10 @@ def _cost(table: Table, lines: list[_Line], folder: Path) -> Drawing | None:
 
 def _curve(axis: Axes, rows: Rows, line: _Line) -> None:
     points = [(cap, rows[arm]) for arm, cap in zip(line.family.arms, line.family.caps, strict=True) if arm in rows]
-    caps = [cap for cap, _ in points]  # an incomplete arm is NaN: a gap, nothing is drawn across it
-    axis.plot(caps, _column(points, "overall"), color=line.color, marker=line.marker, label=line.family.label)
+    caps = [float(cap) for cap, _ in points]  # an incomplete arm is NaN: a gap, nothing is drawn across it
     low, high = _column(points, "overall_low"), _column(points, "overall_high")
     axis.fill_between(caps, low, high, color=line.color, alpha=0.15, linewidth=0)
+    _dots(axis, caps, points, line)
     label = "incomplete: lowest to highest possible"
     for cap, row in points:
         if math.isnan(row["overall"]):
@@ -135,14 +135,21 @@ def _path(axis: Axes, rows: Rows, line: _Line, measure: str) -> None:
     points = [(cap, row) for cap, row in points if not math.isnan(row["overall"]) and not math.isnan(row[measure])]
     if not points:
         return
-    across, up = _column(points, measure), _column(points, "overall")
+    across = _column(points, measure)
+    _dots(axis, across, points, line)
+    for x, (cap, row) in zip(across, points, strict=True):
+        if cap is not None:
+            at = (x, row["overall"])
+            axis.annotate(str(cap), at, (5, -10), textcoords="offset points", fontsize=8, color=line.color)
+
+
+def _dots(axis: Axes, across: list[float], points: list[tuple[Any, Mapping[str, Any]]], line: _Line) -> None:
+    """Scores with their error bars."""
+    up = _column(points, "overall")
     below = [value - low for value, low in zip(up, _column(points, "overall_low"), strict=True)]
     above = [high - value for value, high in zip(up, _column(points, "overall_high"), strict=True)]
     look: dict[str, Any] = {"color": line.color, "marker": line.marker, "label": line.family.label}
     axis.errorbar(across, up, yerr=[below, above], linewidth=1.2, elinewidth=0.9, capsize=2.5, **look)
-    for x, y, (cap, _) in zip(across, up, points, strict=True):
-        if cap is not None:
-            axis.annotate(str(cap), (x, y), xytext=(5, -10), textcoords="offset points", fontsize=8, color=line.color)
 
 
 def _rows(table: Table) -> Rows:

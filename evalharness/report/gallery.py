@@ -1,7 +1,7 @@
 """What the gallery reads: scripts that assign data, because a page opened from a file may not fetch.
 
-``data/samples.js`` holds a row for every sample. The trajectories and the scorers' evidence lie in ``data/part-N.js``, a
-few prompts each, and are loaded when one is opened. Images are copied as ``images/DIGEST.png``.
+``data/samples.js`` holds a row for every sample. The trajectories and the scorers' evidence lie in ``data/part-N.js``,
+a few prompts each, and are loaded when one is opened. Images are copied as ``images/DIGEST.png``.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 ITEMS_PER_PART = 25
 STATES = ("pending", "generated", "scored", "failed")
-SAMPLE_FIELDS = (
-    ("item", "seed", "arm", "state", "score", "reason", "image", "iterations", "evaluations", "tokens", "seconds")
-)
+COSTS = ("iterations", "evaluations", "tokens")
+FIELDS = ("item", "seed", "arm", "state", "score", "reason", "image", *COSTS, "seconds")
 
 
 def write_gallery(results: Results, lead: str | None, folder: Path) -> list[str]:
@@ -129,7 +128,7 @@ class _Gallery:
             "items": self.items.values(),
             "itemsPerPart": ITEMS_PER_PART,
             "states": STATES,
-            "fields": SAMPLE_FIELDS,
+            "fields": FIELDS,
             "samples": rows,
             "reasons": self.reasons.values(),
             "images": self.images.values(),
@@ -146,14 +145,14 @@ class _Gallery:
             sample["score"] if sample["state"] == "scored" else None,
             self.reasons.place(sample["reason"] if isinstance(sample["reason"], str) else ""),
             self.images.show(sample["image"]),
-            *(_whole(sample[name]) for name in ("iterations", "evaluations", "tokens")),
+            *(_whole(sample[name]) for name in COSTS),
             _rounded(sample["seconds"]),
         ]
 
     def _part(self, samples: list[dict[str, Any]], members: list[int]) -> dict[str, Any]:
         """The trajectories and details of some samples; arms that share one refer to the same entry."""
         trajectories, details = _Table(), _Table()
-        places = {}
+        places: dict[int, list[int | None]] = {}
         for index in members:
             keys = (samples[index]["trajectory"], samples[index]["score_key"])
             tables = (trajectories, details)
@@ -162,12 +161,13 @@ class _Gallery:
             ]
         return {
             "samples": places,
-            "trajectories": [[self._step(step) for step in self.results.steps(str(key))] for key in trajectories.values()],
+            "trajectories": [self._steps(str(key)) for key in trajectories.values()],
             "details": [self.results.details(str(key)) for key in details.values()],
         }
 
-    def _step(self, step: dict[str, Any]) -> dict[str, Any]:
-        return {**step, "image": self.images.show(step["image"]), "seconds": _rounded(step["seconds"])}
+    def _steps(self, key: str) -> list[dict[str, Any]]:
+        shown = {"image": self.images.show, "seconds": _rounded}
+        return [step | {name: show(step[name]) for name, show in shown.items()} for step in self.results.steps(key)]
 
 
 def _ordered(samples: pd.DataFrame, order: dict[str, int]) -> list[dict[str, Any]]:

@@ -78,7 +78,8 @@ def warnings(results: Results, table: Table) -> list[str]:
     limit = subset(results, table.benchmark)
     if limit:
         found.append(
-            f"{table.benchmark}: a subset of {limit['items']} of {limit['of']} prompts; not comparable with scores on all."
+            f"{table.benchmark}: a subset of {limit['items']} of {limit['of']} prompts; "
+            "not comparable with scores on all of them."
         )
     if about["prompt_set"] != "original":
         found.append(f"{table.benchmark}: the prompts are not the benchmark's own but {about['prompt_set']}.")

@@ -22,7 +22,7 @@ const samples = report.samples.map((row, index) => {
   });
 });
 const sampleById = new Map(samples.map((sample) => [sample.id, sample]));
-const groups = Map.groupBy ? Map.groupBy(samples, (sample) => sample.group) : groupBy(samples, (sample) => sample.group);
+const groups = groupBy(samples, (sample) => sample.group);
 const OUTCOMES = { right: "✓ right", partly: "◐ partly right", wrong: "✗ wrong", failed: "! failed", pending: "… not scored" };
 
 function outcome(state, score) {
@@ -65,7 +65,7 @@ function cost(of) {
   const parts = [];
   if (of.evaluations) parts.push(`${of.evaluations} sampler steps`);
   if (of.tokens) parts.push(`${of.tokens} tokens`);
-  if (of.seconds !== null && of.seconds !== undefined) parts.push(`${of.seconds.toFixed(2)} s`);
+  if (of.seconds >= 0.005) parts.push(`${of.seconds.toFixed(2)} s`);
   return parts.join(" · ");
 }
 

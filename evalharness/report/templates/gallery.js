@@ -103,7 +103,7 @@ function refreshLinks() {
 
 function go(by) {
   const current = sampleById.get(readState().get("sample"));
-  const next = shown[shown.indexOf(current) + by];
+  const next = shown[placeOf(current, shown) + by];
   if (next) location.replace(hashWith({ sample: next.id }));
 }
 

@@ -16,8 +16,14 @@ function detailsOf(part, sample) {
   return place === null ? {} : part.details[place];
 }
 
-async function showTrajectory(sample, shown) {
+/** Where a sample, or else another arm's of the same prompt and seed, stands among those that the filters show. */
+function placeOf(sample, shown) {
   const place = shown.indexOf(sample);
+  return place >= 0 ? place : shown.findIndex((other) => other.group === sample.group);
+}
+
+async function showTrajectory(sample, shown) {
+  const place = placeOf(sample, shown);
   document.getElementById("position").textContent = place < 0 ? "" : `${place + 1} of ${shown.length}`;
   try {
     const part = await loadPart(sample.part);
@@ -120,14 +126,20 @@ function evidence(details) {
 }
 
 function stepsSection(part, sample) {
-  const steps = stepsOf(part, sample);
-  const cards = steps.map((step) => element("li", { class: "step" },
-    element("h4", {}, step.iteration ? `${step.iteration} · ${step.kind}` : step.kind),
+  const iterations = [...groupBy(stepsOf(part, sample), (step) => step.iteration)];
+  const rows = iterations.map(([iteration, steps]) => element("div", { class: "iteration" },
+    iteration ? element("h4", {}, `Iteration ${iteration}`) : null,
+    element("ol", { class: "steps" }, ...steps.map(stepCard))));
+  if (!rows.length) rows.push(element("p", {}, "No step was recorded."));
+  return element("section", {}, element("h3", {}, "Steps"), ...rows);
+}
+
+function stepCard(step) {
+  return element("li", { class: "step" },
+    element("h5", {}, step.kind),
     step.image === null ? null : picture(step.image, `${step.kind}, iteration ${step.iteration}`, "stage"),
     step.text ? element("p", { class: "text" }, step.text) : null,
-    element("p", { class: "quiet" }, cost(step))));
-  const list = cards.length ? element("ol", { class: "steps" }, ...cards) : element("p", {}, "No step was recorded.");
-  return element("section", {}, element("h3", {}, "Steps"), list);
+    element("p", { class: "quiet" }, cost(step)));
 }
 
 function otherArms(part, sample) {
