@@ -31,9 +31,9 @@ def write_gallery(results: Results, lead: str | None, folder: Path) -> list[str]
     """Write ``data/`` and ``images/`` under ``folder``; returns warnings. ``lead`` is the arm shown first."""
     gallery = _Gallery(results, folder)
     gallery.write(lead)
-    if gallery.images.missing:
-        return [f"{len(gallery.images.missing)} image files are missing from the store; their places are left empty."]
-    return []
+    missing = len(gallery.images.missing)
+    files = "image file is" if missing == 1 else "image files are"
+    return [f"{missing} {files} missing from the store; the page shows an empty place instead."] if missing else []
 
 
 def script(call: str, data: Any) -> str:
