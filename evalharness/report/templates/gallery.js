@@ -20,7 +20,7 @@ function versus(sample) {
 }
 
 function fill(name, choices) {
-  form.elements[name].replaceChildren(...choices.map(([value, text]) => element("option", { value }, text)));
+  form.elements[name].replaceChildren(...choices.map(([value, text]) => element("option", { value, selected: value === "" }, text)));
 }
 
 function prepare() {
