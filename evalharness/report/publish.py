@@ -1,0 +1,59 @@
+"""A report appears whole or not at all: it is made in a folder beside the real one and moved in, index.html last."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evalharness.errors import EvalHarnessError
+
+MANIFEST = "data/files.json"
+INDEX = "index.html"
+
+
+@contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """An empty folder whose files move to ``out`` when the block ends well; else ``out`` stays as it was.
+
+    Files of the report before that are in the new one no more are removed, files that no report wrote stay.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise EvalHarnessError(f"cannot write the report to {out}: {error}; choose another folder") from error
+    try:
+        yield folder
+        _move(folder, out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _move(folder: Path, out: Path) -> None:
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    before = _listed(out)
+    (folder / MANIFEST).parent.mkdir(exist_ok=True)
+    (folder / MANIFEST).write_text(json.dumps(names, indent=0), encoding="utf-8")
+    for name in [*(name for name in names if name != INDEX), MANIFEST, INDEX]:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).replace(out / name)
+    for name in before - set(names):
+        _remove(out, name)
+
+
+def _listed(out: Path) -> set[str]:
+    try:
+        names = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+
+
+def _remove(out: Path, name: str) -> None:
+    path = out / name
+    if path.resolve().is_relative_to(out.resolve()) and path.is_file():
+        path.unlink()

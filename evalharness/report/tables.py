@@ -1,0 +1,239 @@
+"""The numbers of a run: for each benchmark a table of arms, never two benchmarks in one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evalharness import stats
+from evalharness.errors import EvalHarnessError
+from evalharness.report.arms import baseline, records
+from evalharness.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One benchmark's summary, three times.
+
+    ``wide``: a row an arm, numbers (``NaN`` where the data do not say), a category's columns are ``category.NAME``,
+    ``category.NAME.low``, ``category.NAME.high``. ``long``: a row an arm and quantity (``overall``, ``difference``,
+    ``category.NAME``) with value, low, high. ``shown``: a row an arm, text for people.
+    """
+
+    benchmark: str
+    wide: pd.DataFrame
+    long: pd.DataFrame
+    shown: pd.DataFrame
+
+
+def build_tables(results: Results) -> list[Table]:
+    """A table for each benchmark, in the order of the sweep file."""
+    seen = set(results.samples["benchmark"])
+    tables = [_table(results, name) for name in results.info["benchmarks"] if name in seen]
+    if not tables:
+        raise EvalHarnessError("nothing to report: the run has no samples; check the benchmarks and arms of the sweep")
+    return tables
+
+
+def write_tables(tables: list[Table], folder: Path) -> None:
+    """``BENCHMARK-wide`` and ``BENCHMARK-long`` as CSV and Parquet, and Markdown: the wide one as people read it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for table in tables:
+        stem = slug(table.benchmark)
+        for form, frame, text in (("wide", table.wide, table.shown), ("long", table.long, table.long.round(4))):
+            frame.to_csv(folder / f"{stem}-{form}.csv", index=False)
+            frame.to_parquet(folder / f"{stem}-{form}.parquet", index=False)
+            markdown = text.map(_markdown_cell).to_markdown(index=False, disable_numparse=True)
+            (folder / f"{stem}-{form}.md").write_text(markdown + "\n", encoding="utf-8")
+
+
+def slug(name: str) -> str:
+    """A file name for a benchmark's name.
+
+    >>> slug("geneval (long)")
+    'geneval-long'
+    """
+    return "-".join("".join(c if c.isalnum() or c == "_" else " " for c in name).split()) or "benchmark"
+
+
+def score_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    """
+    >>> score_text(0.83, 0.79, 0.87)
+    '0.83 [0.79, 0.87]'
+    """
+    if math.isnan(value):
+        return MISSING
+    return f"{value:.2f}" + ("" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]")
+
+
+def points_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    """A difference of scores in points (hundredths).
+
+    >>> points_text(0.041, -0.002, 0.059)
+    '+4.1 [−0.2, 5.9]'
+    """
+    if math.isnan(value):
+        return MISSING
+    interval = "" if math.isnan(low) else f" [{number_text(100 * low)}, {number_text(100 * high)}]"
+    return ("+" if round(100 * value, 1) > 0 else "") + number_text(100 * value) + interval
+
+
+def number_text(value: float) -> str:
+    """One decimal and a true minus sign; no negative zero."""
+    return f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
+
+
+def overall_text(row: Mapping[str, Any]) -> str:
+    """The headline number, or what it could still become."""
+    if math.isnan(row["overall"]):
+        return f"incomplete: {row['bound_low']:.2f} to {row['bound_high']:.2f}"
+    return score_text(row["overall"], row["overall_low"], row["overall_high"])
+
+
+def short_scorer(identity: Any) -> str:
+    """A scorer's name, as far as its identity tells one, and a digest of all of it."""
+    text = identity if isinstance(identity, str) else json.dumps(identity, sort_keys=True, default=str)
+    names = [identity] if isinstance(identity, str) else list(_names(identity))
+    return " ".join([*dict.fromkeys(names), hashlib.sha256(text.encode()).hexdigest()[:8]])
+
+
+def short_digest(digest: Any) -> str:
+    """The first eight digits of a digest."""
+    return str(digest or "").removeprefix("sha256:")[:8]
+
+
+def category_weights(results: Results, benchmark: str) -> dict[str, float]:
+    """The benchmark's weights in its order, then categories that have none (weight 0)."""
+    weights = {str(name): float(weight) for name, weight in results.info["benchmarks"][benchmark]["weights"].items()}
+    seen = results.samples.loc[results.samples["benchmark"] == benchmark, "category"].unique()
+    return weights | dict.fromkeys(sorted(set(seen) - set(weights)), 0.0)
+
+
+def _names(identity: Any) -> list[str]:
+    found: list[str] = []
+    for key in ("name", "detector", "judge", "model"):
+        value = identity.get(key) if isinstance(identity, Mapping) else None
+        found += [value] if isinstance(value, str) else _names(value) if isinstance(value, Mapping) else []
+    return found
+
+
+def _table(results: Results, benchmark: str) -> Table:
+    import pandas as pd
+
+    samples = results.samples[results.samples["benchmark"] == benchmark]
+    weights = category_weights(results, benchmark)
+    scored = samples.assign(score=samples["score"].astype(float).where(samples["state"] == "scored"))
+    grid = scored.pivot(index=["item", "seed_index", "category"], columns="arm", values="score")
+    reference = grid.get(baseline(results.arms))
+    rows = []
+    for arm in records(results.arms):
+        own = scored[scored["arm"] == arm["arm"]]
+        if len(own):
+            difference = None if reference is None or arm["baseline"] else grid[arm["arm"]] - reference
+            rows.append(_row(arm, own, difference, weights) | _provenance(results, benchmark))
+    wide = pd.DataFrame(rows).astype({"max_iterations": "Int64"})
+    return Table(benchmark, wide, _long(wide, list(weights)), _shown(wide, list(weights)))
+
+
+def _row(
+    arm: Mapping[str, Any], own: pd.DataFrame, difference: pd.Series | None, weights: Mapping[str, float]
+) -> dict[str, Any]:
+    scores = stats.estimate(own["score"], own["item"], own["category"], weights)
+    low, high = stats.bounds(own["score"], own["category"], weights)
+    complete = bool(own["score"].notna().all())
+    overall = scores.overall if complete else stats.Estimate(math.nan)
+    row: dict[str, Any] = {name: arm[name] for name in ("arm", "model", "variant", "max_iterations", "baseline")}
+    row |= _numbers("overall", overall) | {"bound_low": low, "bound_high": high}
+    row |= _difference(difference, weights)
+    for category, estimate in scores.categories.items():
+        row |= _numbers(f"category.{category}", estimate, dot=".")
+    row |= {"scored": scores.samples, "expected": len(own), "coverage": f"{scores.samples}/{len(own)}"}
+    row |= {"prompts": scores.prompts, "failed": int((own["state"] == "failed").sum())}
+    drawn = own[own["state"].isin(["generated", "scored"])]
+    return row | {name: float(drawn[name].astype(float).mean()) for name in ("evaluations", "tokens", "seconds")}
+
+
+def _difference(difference: pd.Series | None, weights: Mapping[str, float]) -> dict[str, Any]:
+    """The paired difference to the baseline arm, over the samples that both have."""
+    if difference is None:
+        return _numbers("difference", stats.Estimate(math.nan)) | {"pairs": 0, "paired_prompts": 0}
+    index = difference.index
+    items, categories = index.get_level_values("item"), index.get_level_values("category")
+    paired = stats.estimate(difference, items, categories, weights)
+    return _numbers("difference", paired.overall) | {"pairs": paired.samples, "paired_prompts": paired.prompts}
+
+
+def _numbers(name: str, estimate: stats.Estimate, dot: str = "_") -> dict[str, float]:
+    return {name: estimate.value, f"{name}{dot}low": estimate.low, f"{name}{dot}high": estimate.high}
+
+
+def _provenance(results: Results, benchmark: str) -> dict[str, str]:
+    about = results.info["benchmarks"][benchmark]
+    return {
+        "benchmark": benchmark,
+        "protocol": str(about["version"]),
+        "prompt_set": f"{about['prompt_set']} {short_digest(about['prompt_digest'])}",
+        "scorer": short_scorer(about["scorer"]),
+    }
+
+
+def _long(wide: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    quantities = [("overall", "_"), ("difference", "_"), *((f"category.{name}", ".") for name in categories)]
+    kept = ["benchmark", "arm", "model", "variant", "max_iterations", "baseline"]
+    after = ["bound_low", "bound_high", "scored", "expected", "failed", "evaluations", "tokens", "seconds"]
+    after += ["protocol", "prompt_set", "scorer"]
+    parts = []
+    for name, dot in quantities:
+        part = wide[kept].assign(quantity=name, value=wide[name])
+        part = part.assign(low=wide[f"{name}{dot}low"], high=wide[f"{name}{dot}high"])
+        parts.append(part.join(wide[after]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _shown(wide: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for row in records(wide):
+        text = {"arm": row["arm"], "overall": overall_text(row), "difference to baseline": _difference_text(row)}
+        for name in categories:
+            text[name] = score_text(*(row[f"category.{name}{end}"] for end in ("", ".low", ".high")))
+        text |= {"scored": row["coverage"], "failed": str(row["failed"])}
+        text |= {
+            "evaluations": mean_text(row["evaluations"]),
+            "tokens": mean_text(row["tokens"]),
+            "seconds": mean_text(row["seconds"], 2),
+        }
+        rows.append(text | {name: row[name] for name in ("protocol", "prompt_set", "scorer")})
+    return pd.DataFrame(rows)
+
+
+def _difference_text(row: Mapping[str, Any]) -> str:
+    if row["baseline"]:
+        return "baseline"
+    return points_text(row["difference"], row["difference_low"], row["difference_high"])
+
+
+def mean_text(value: float, decimals: int = 1) -> str:
+    """A mean cost, or a dash."""
+    return MISSING if math.isnan(value) else f"{value:.{decimals}f}"
+
+
+def _markdown_cell(value: Any) -> str:
+    text = "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value)
+    text = text.replace("<NA>", "").replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return " ".join(text.split())

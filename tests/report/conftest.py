@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evalharness.report import build
+from evalharness.results import Results
+
+from .fake import fake_results
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return fake_results(tmp_path_factory.mktemp("images"), prompts=36, seeds=2, second=True)
+
+
+@pytest.fixture(scope="session")
+def report(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(results, tmp_path_factory.mktemp("reports") / "iters").parent

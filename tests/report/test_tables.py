@@ -1,0 +1,138 @@
+"""The tables against numbers computed another way, and read back from every format."""
+
+from __future__ import annotations
+
+import doctest
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evalharness.errors import EvalHarnessError
+from evalharness.report import arms, tables
+from evalharness.results import Results
+
+from .fake import CATEGORIES, fake_results
+
+
+@pytest.fixture(scope="module")
+def table(results: Results) -> tables.Table:
+    return tables.build_tables(results)[0]
+
+
+def row(table: tables.Table, arm: str) -> pd.Series:
+    return table.wide.set_index("arm").loc[arm]
+
+
+def test_examples() -> None:
+    assert doctest.testmod(tables).failed == 0
+
+
+def test_overall_is_the_mean_of_six_category_means(results: Results, table: tables.Table) -> None:
+    for arm in ("single-pass", "process max_iterations=6"):
+        means = []
+        for category in CATEGORIES:
+            scores = [
+                sample.score
+                for sample in results.samples.itertuples()
+                if (sample.benchmark, sample.arm, sample.category) == ("geneval", arm, category)
+            ]
+            means.append(sum(scores) / len(scores))
+            assert row(table, arm)[f"category.{category}"] == pytest.approx(means[-1])
+        found = row(table, arm)
+        assert found["overall"] == pytest.approx(sum(means) / 6)
+        assert found["overall_low"] < found["overall"] < found["overall_high"]
+
+
+def test_the_difference_is_over_pairs_that_both_have(results: Results, table: tables.Table) -> None:
+    samples = results.samples[results.samples["benchmark"] == "geneval"]
+    scores = {(s.arm, s.item, s.seed_index): s.score for s in samples.itertuples() if s.state == "scored"}
+    category = dict(zip(samples["item"], samples["category"], strict=True))
+    for arm in ("process max_iterations=5", "process max_iterations=6"):
+        differences: dict[str, list[float]] = {name: [] for name in CATEGORIES}
+        for name, item, seed in scores:
+            if name == arm and ("single-pass", item, seed) in scores:
+                difference = scores[arm, item, seed] - scores["single-pass", item, seed]
+                differences[category[item]].append(difference)
+        found = row(table, arm)
+        assert found["difference"] == pytest.approx(np.mean([np.mean(d) for d in differences.values()]))
+        assert found["pairs"] == sum(map(len, differences.values()))
+
+
+def test_an_incomplete_arm_has_bounds_and_no_headline(results: Results, table: tables.Table) -> None:
+    found = row(table, "process max_iterations=5")
+    samples = results.samples[(results.samples["benchmark"] == "geneval") & (results.samples["arm"] == found.name)]
+    assert math.isnan(found["overall"])
+    assert (found["coverage"], found["failed"]) == ("69/72", 2)
+    for bound, filler in (("bound_low", 0.0), ("bound_high", 1.0)):
+        by_category = samples.assign(score=samples["score"].fillna(filler)).groupby("category")["score"].mean()
+        assert found[bound] == pytest.approx(by_category.mean())
+    shown = table.shown.set_index("arm").loc[found.name, "overall"]
+    assert shown.startswith("incomplete: ")
+
+
+def test_costs_are_means_over_drawn_samples(results: Results, table: tables.Table) -> None:
+    samples = results.samples[(results.samples["benchmark"] == "geneval")]
+    own = samples[(samples["arm"] == "process max_iterations=5") & samples["image"].notna()]
+    assert row(table, "process max_iterations=5")["tokens"] == pytest.approx(own["tokens"].astype(float).mean())
+
+
+def test_benchmarks_never_share_a_table(results: Results) -> None:
+    found = tables.build_tables(results)
+    assert [table.benchmark for table in found] == ["geneval", "shapes"]
+    assert all(set(table.wide["benchmark"]) == {table.benchmark} for table in found)
+
+
+def test_a_category_without_samples_is_not_zero(tmp_path: Path) -> None:
+    results = fake_results(tmp_path, prompts=12, missing=False)
+    results.samples.loc[results.samples["category"] == "colors", ["state", "score"]] = ["pending", None]
+    found = row(tables.build_tables(results)[0], "single-pass")
+    assert math.isnan(found["category.colors"])
+    assert math.isnan(found["overall"])
+    assert found["bound_high"] - found["bound_low"] == pytest.approx(1 / 6)
+
+
+def test_the_long_form_holds_the_same_numbers(table: tables.Table) -> None:
+    for quantity, column in (("overall", "overall"), ("difference", "difference"), ("category.colors",) * 2):
+        part = table.long[table.long["quantity"] == quantity].set_index("arm")["value"]
+        pd.testing.assert_series_equal(part, table.wide.set_index("arm")[column], check_names=False)
+
+
+def test_tables_round_trip(results: Results, tmp_path: Path) -> None:
+    found = tables.build_tables(results)
+    tables.write_tables(found, tmp_path)
+    for table in found:
+        for form, frame in (("wide", table.wide), ("long", table.long)):
+            stem = tmp_path / f"{table.benchmark}-{form}"
+            pd.testing.assert_frame_equal(pd.read_parquet(f"{stem}.parquet"), frame, check_dtype=False)
+            pd.testing.assert_frame_equal(pd.read_csv(f"{stem}.csv", dtype={"protocol": str}), frame, check_dtype=False)
+        lines = (tmp_path / f"{table.benchmark}-wide.md").read_text().splitlines()
+        assert len(lines) == 2 + len(table.wide)
+        assert "single-pass" in lines[2]
+
+
+def test_a_run_without_samples_says_so(results: Results) -> None:
+    empty = Results(results.info, results.arms, results.samples.iloc[:0], results.steps, results.details, Path)
+    with pytest.raises(EvalHarnessError, match="no samples"):
+        tables.build_tables(empty)
+
+
+def test_families_differ_in_their_cap_alone(results: Results) -> None:
+    found = arms.families(results.arms)
+    assert [(family.label, family.caps) for family in found] == [
+        ("single-pass", ()),
+        ("text-cot", ()),
+        ("process", (1, 2, 3, 4, 5, 6)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("identity", "text"),
+    [("judge-7", "judge-7 "), ({"detector": {"name": "m2f"}}, "m2f "), ({}, ""), ({"judge": "x", "name": "y"}, "y x ")],
+)
+def test_a_scorer_is_named_with_a_digest(identity: object, text: str) -> None:
+    found = tables.short_scorer(identity)
+    assert found[:-8] == text
+    assert tables.short_scorer({"other": 1}) != found
