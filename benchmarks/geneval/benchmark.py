@@ -34,6 +34,8 @@ class DetectorChoice(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _of_plugin(cls, raw: Any) -> Any:
+        if isinstance(raw, cls):
+            return raw
         entry = {"name": raw} if isinstance(raw, str) else dict(raw) if isinstance(raw, dict) else {}
         name = entry.pop("name", None)
         if not isinstance(name, str):

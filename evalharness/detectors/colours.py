@@ -181,13 +181,14 @@ def load(name: str, device: str, options: dict[str, Any]) -> tuple[Any, Any, Any
         WeightsError: the weights are not those of the architecture, or the tokenizer's files are missing.
     """
     import open_clip
+    from safetensors import SafetensorError
 
     try:
         model, _, transform = open_clip.create_model_and_transforms(
             name, device=device, require_pretrained=True, **options
         )
         tokenizer = open_clip.get_tokenizer(name, **_tokenizer_options(name))
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, SafetensorError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"cannot load the CLIP {name.removeprefix('local-dir:')}: {_first_line(error)}") from error
     return model.eval(), transform, tokenizer
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,14 @@ ALIASES = {
     "tvmonitor": "tv",
 }
 """Class names of COCO checkpoints → GenEval's."""
+
+
+class Sizes(NamedTuple):
+    """Heights and widths: of the network's input, of the resized image within it, of the image itself."""
+
+    padded: tuple[int, ...]
+    resized: tuple[int, int]
+    image: tuple[int, int]
 
 
 class Mask2Former:
@@ -106,31 +114,20 @@ class Mask2Former:
         pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).to(model.device, model.dtype)
         divisor = max(int(getattr(processor, "size_divisor", 0) or 0), 1)
         pixels = torch.nn.functional.pad(pixels, (0, -width % divisor, 0, -height % divisor))
+        sizes = Sizes(tuple(pixels.shape[-2:]), (height, width), (images[0].height, images[0].width))
         with torch.inference_mode():
             output = model(pixel_values=pixels)
-            return [
-                self._detections(
-                    logits.float(), masks.float(), pixels.shape[-2:], (height, width), image.size, min_score
-                )
-                for logits, masks, image in zip(
-                    output.class_queries_logits, output.masks_queries_logits, images, strict=True
-                )
-            ]
+            queries = zip(output.class_queries_logits.float(), output.masks_queries_logits.float(), strict=True)
+            return [self._detections(classes, masks, sizes, min_score) for classes, masks in queries]
 
     def _detections(
-        self,
-        class_logits: torch.Tensor,
-        mask_logits: torch.Tensor,
-        padded: Sequence[int],
-        resized: tuple[int, int],
-        image_size: tuple[int, int],
-        min_score: float,
+        self, class_logits: torch.Tensor, mask_logits: torch.Tensor, sizes: Sizes, min_score: float
     ) -> list[Detection]:
         import torch
 
         scores, labels, queries = best_instances(class_logits, min_score)
         unique, which = torch.unique(queries, return_inverse=True)
-        masks, mask_scores, boxes = mask_instances(mask_logits[unique], padded, resized, (image_size[1], image_size[0]))
+        masks, mask_scores, boxes = mask_instances(mask_logits[unique], sizes)
         names, corners, full = self._names(), boxes.tolist(), masks.cpu().numpy()
         detections = []
         for score, label, index in zip(
@@ -167,6 +164,7 @@ def load(folder: Path, device: str, dtype: str) -> tuple[Any, Any]:
         WeightsError: the files do not hold a whole Mask2Former.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImageProcessor
 
     try:
@@ -178,7 +176,7 @@ def load(folder: Path, device: str, dtype: str) -> tuple[Any, Any]:
             output_loading_info=True,
         )
         processor = Mask2FormerImageProcessor.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, SafetensorError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
         message = str(error).strip().partition("\n")[0]
         raise WeightsError(f"{folder} cannot be loaded as a Mask2Former: {message}") from error
     # transformers leaves what a checkpoint lacks at random values, with no more than a log message.
@@ -240,23 +238,21 @@ def best_instances(
     return top, indices % classes, indices // classes
 
 
-def mask_instances(
-    logits: torch.Tensor, padded: Sequence[int], resized: Sequence[int], original: Sequence[int]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Masks ``(n, *original)``, their scores and their boxes ``(n, 4)`` from low-resolution logits ``(n, h, w)``.
+def mask_instances(logits: torch.Tensor, sizes: Sizes) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """From coarse logits ``(n, h, w)`` to masks ``(n, height, width)`` of the image, their scores and boxes ``(n, 4)``.
 
-    The sizes are heights and widths: of the network's input, of the image in it, of the image itself. A mask's score
-    is its mean probability; its box x1, y1, x2, y2 has an exclusive second corner and is all zeros for an empty mask.
+    A mask's score is its mean probability; its box x1, y1, x2, y2 has an exclusive second corner and is all zeros for
+    an empty mask.
     """
     import torch
 
-    def upsample(values: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-        return torch.nn.functional.interpolate(values[:, None], tuple(size), mode="bilinear", align_corners=False)[:, 0]
+    def upsample(values: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
+        return torch.nn.functional.interpolate(values[:, None], size, mode="bilinear", align_corners=False)[:, 0]
 
     if len(logits) == 0:
-        empty = logits.new_zeros((0, *original), dtype=torch.bool)
+        empty = logits.new_zeros((0, *sizes.image), dtype=torch.bool)
         return empty, logits.new_zeros(0), torch.zeros((0, 4), dtype=torch.int64)
-    full = upsample(upsample(logits, padded)[:, : resized[0], : resized[1]], original)
+    full = upsample(upsample(logits, sizes.padded)[:, : sizes.resized[0], : sizes.resized[1]], sizes.image)
     masks = full > 0
     scores = (full.sigmoid() * masks).flatten(1).sum(1) / (masks.flatten(1).sum(1) + 1e-6)
     x1, x2 = _bounds(masks.any(dim=1))
