@@ -1,0 +1,122 @@
+"""GenEval as a plugin: which prompts, which detector, which colours, which thresholds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+
+from evalharness import plugins
+from evalharness.benchmark import Item, PromptSet
+from evalharness.detectors.base import Detector
+from evalharness.detectors.colours import ColourClassifier
+from evalharness.errors import PluginError
+
+from . import prompt_file, prompts
+from .classes import COLOR_TEMPLATES, COLORS, TAGS
+from .rules import Rules
+from .scorer import GenEvalScorer
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
+
+class DetectorChoice(BaseModel):
+    """A detector plugin by name; in a file its settings stand beside the name: ``{name: mask2former, weights: …}``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    settings: BaseModel
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_plugin(cls, raw: Any) -> Any:
+        if isinstance(raw, cls):
+            return raw
+        entry = {"name": raw} if isinstance(raw, str) else dict(raw) if isinstance(raw, dict) else {}
+        name = entry.pop("name", None)
+        if not isinstance(name, str):
+            raise ValueError(f"a detector is a name, or a mapping with a name and its settings, got {raw!r}")
+        if isinstance(entry.get("settings"), BaseModel):
+            return raw
+        try:
+            return {"name": name, "settings": plugins.load("detectors", name).Settings.model_validate(entry)}
+        except PluginError as error:
+            raise ValueError(str(error)) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        return {"name": self.name, **self.settings.model_dump(mode="json")}
+
+
+class GenEval:
+    """GenEval: object-focused prompts, judged by an object detector and a colour classifier.
+
+    Source: Ghosh et al., arXiv 2310.11513. ``items`` are the prompts in the file's order, their ids its line numbers
+    from 00000.
+    """
+
+    name = "geneval"
+    version = "1"
+    weights: ClassVar[Mapping[str, float]] = {tag: 1 / len(TAGS) for tag in TAGS}
+    images_per_prompt = 4
+
+    class Settings(Rules):
+        """The rules' numbers, and:
+
+        ``prompts``: ``original``, or a file in GenEval's format (rewritten prompts). ``detector``: a plugin and its
+        settings. ``colors``: the CLIP. ``device`` and ``batch_size`` hold for both networks unless their own settings
+        say otherwise.
+        """
+
+        prompts: Literal["original"] | Path = "original"
+        detector: DetectorChoice = Field(default_factory=lambda: DetectorChoice.model_validate("mask2former"))
+        colors: ColourClassifier.Settings = ColourClassifier.Settings()
+        device: str = "auto"
+        batch_size: int = Field(8, ge=1)
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._text: str | None = None
+
+    def prompt_set(self) -> PromptSet:
+        digest = hashlib.sha256(self._read().encode()).hexdigest()
+        source = self.settings.prompts
+        official = source == "original" or digest == prompts.OFFICIAL_SHA256
+        return PromptSet("original" if official else Path(source).name, digest)
+
+    def items(self) -> list[Item]:
+        """One item a prompt; its metadata is the prompt's line."""
+        lines = prompt_file.parse(self._read(), str(self.settings.prompts))
+        return [Item(f"{index:05d}", line["prompt"], line["tag"], line) for index, line in enumerate(lines)]
+
+    def scorer(self) -> GenEvalScorer:
+        settings = self.settings
+        rules = Rules.model_validate(settings.model_dump(include=set(Rules.model_fields)))
+        colours = ColourClassifier(self._shared(settings.colors), COLORS, COLOR_TEMPLATES)
+        return GenEvalScorer(self.version, self._detector(), colours, rules, settings.batch_size)
+
+    def _detector(self) -> Detector:
+        choice = self.settings.detector
+        detector: Detector = plugins.load("detectors", choice.name)(self._shared(choice.settings))
+        return detector
+
+    def _shared(self, settings: SettingsT) -> SettingsT:
+        """Settings of a network, with the benchmark's device and batch size where they have none of their own."""
+        shared = {"device": self.settings.device, "batch_size": self.settings.batch_size}
+        own = settings.model_fields_set
+        update = {key: value for key, value in shared.items() if key in type(settings).model_fields and key not in own}
+        return settings.model_copy(update=update)
+
+    def _read(self) -> str:
+        """The prompt file's text."""
+        if self._text is None:
+            source = self.settings.prompts
+            self._text = prompts.to_jsonl(prompts.generate()) if source == "original" else prompt_file.read_text(source)
+        return self._text

@@ -1,0 +1,173 @@
+"""GenEval's rules: from an image's detections to a verdict. Pure functions; no image and no model is touched here.
+
+They follow the published evaluation (Ghosh et al., arXiv 2310.11513) to the letter, its surprises included:
+detections of one class may overlap, a class found too rarely fails its own clause and every clause that is placed
+relative to it, and a placement stops at its first failing pair while later clauses are still judged.
+
+Two choices are ours, where the published program leaves the outcome to chance: equal scores keep the detector's
+order, and several relations of one pair are listed in the order of :data:`RELATIONS` (a Python set there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from evalharness.detectors.base import Detection
+
+from .classes import COLORS, RELATIONS
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+ColorOf = Callable[[Detection], str]
+Kept = Mapping[str, Sequence[Detection]]
+
+
+class Rules(BaseModel):
+    """The numbers of the protocol; the defaults are the published ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: Share = 0.3
+    """Detections count if their score is above this."""
+    counting_threshold: Share = 0.9
+    """The same for the counting task."""
+    max_objects: int = Field(16, ge=1)
+    """At most this many detections of a class count, the best ones."""
+    max_overlap: Share = 1.0
+    """Detections that overlap a better one of their class by this IoU do not count; 1.0 keeps all."""
+    position_threshold: float = Field(0.1, ge=0.0)
+    """Offsets below this share of the objects' sizes are no relation."""
+
+    def min_score(self, tag: str) -> float:
+        return self.counting_threshold if tag == "counting" else self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``reason`` has one line for each failure. ``kept`` are the detections that counted, by class, best first."""
+
+    correct: bool
+    reason: str
+    kept: Kept
+
+
+def judge(detections: Iterable[Detection], metadata: Mapping[str, Any], rules: Rules, color_of: ColorOf) -> Verdict:
+    """Judge one image. ``metadata`` is a line of the prompt file; ``color_of`` is asked only where needed."""
+    kept = keep(detections, metadata["tag"], rules)
+    failures: list[str] = []
+    groups: list[Sequence[Detection] | None] = []
+    for clause in metadata["include"]:
+        taken = kept.get(clause["class"], ())[: clause["count"]]
+        failure = _include_failure(clause, taken, groups, rules, color_of)
+        groups.append(taken if failure is None else None)
+        failures += [failure] if failure is not None else []
+    for clause in metadata.get("exclude", ()):
+        name, count, found = clause["class"], clause["count"], len(kept.get(clause["class"], ()))
+        if found >= count:
+            failures.append(f"expected {name}<{count}, found {found}")
+    return Verdict(not failures, "\n".join(failures), kept)
+
+
+def objects_to_color(detections: Iterable[Detection], metadata: Mapping[str, Any], rules: Rules) -> list[Detection]:
+    """The objects whose colours :func:`judge` will ask for: a dry run, as which ones does not depend on the answers."""
+    asked: list[Detection] = []
+
+    def note(detection: Detection) -> str:
+        asked.append(detection)
+        return ""
+
+    judge(detections, metadata, rules, note)
+    return asked
+
+
+def keep(detections: Iterable[Detection], tag: str, rules: Rules) -> dict[str, list[Detection]]:
+    """The detections that count, by class, best first."""
+    by_class: dict[str, list[Detection]] = {}
+    for detection in sorted(detections, key=lambda detection: -detection.score):
+        if detection.score > rules.min_score(tag):
+            by_class.setdefault(detection.cls, []).append(detection)
+    return {cls: _drop_overlaps(found[: rules.max_objects], rules.max_overlap) for cls, found in by_class.items()}
+
+
+def _drop_overlaps(ranked: list[Detection], max_overlap: float) -> list[Detection]:
+    if max_overlap == 1.0:
+        return ranked
+    kept: list[Detection] = []
+    for detection in ranked:
+        if all(iou(detection, better) < max_overlap for better in kept):
+            kept.append(detection)
+    return kept
+
+
+def iou(a: Detection, b: Detection) -> float:
+    """Intersection over union of two boxes whose second corner is taken as inclusive (the published "+ 1" widths)."""
+    shared = _area((*np.maximum(a.box[:2], b.box[:2]), *np.minimum(a.box[2:], b.box[2:])))
+    union = _area(a.box) + _area(b.box) - shared
+    return shared / union if union else 0.0
+
+
+def _area(box: Sequence[float]) -> float:
+    return float(max(box[2] - box[0] + 1, 0) * max(box[3] - box[1] + 1, 0))
+
+
+def _include_failure(
+    clause: Mapping[str, Any],
+    taken: Sequence[Detection],
+    groups: Sequence[Sequence[Detection] | None],
+    rules: Rules,
+    color_of: ColorOf,
+) -> str | None:
+    """Why the objects taken for a clause do not fulfil it, or ``None``; ``groups`` are those of the clauses before."""
+    name, count = clause["class"], clause["count"]
+    if len(taken) < count:
+        return f"expected {name}>={count}, found {len(taken)}"
+    if clause.get("color") is not None:
+        failure = _color_failure(clause, [color_of(detection) for detection in taken])
+        if failure is not None:
+            return failure
+    if clause.get("position") is not None:
+        relation, target = clause["position"]
+        return _position_failure(name, relation, taken, groups[target], rules.position_threshold)
+    return None
+
+
+def _color_failure(clause: Mapping[str, Any], colors: Sequence[str]) -> str | None:
+    name, count, color = clause["class"], clause["count"], clause["color"]
+    found = colors.count(color)
+    if found >= count:
+        return None
+    seen = ", ".join(f"{colors.count(other)} {other}" for other in COLORS if other in colors)
+    return f"expected {color} {name}>={count}, found {found} {color}; and {seen}"
+
+
+def _position_failure(
+    name: str, relation: str, taken: Sequence[Detection], targets: Sequence[Detection] | None, threshold: float
+) -> str | None:
+    if targets is None:
+        return f"no target for {name} to be {relation}"
+    for detection in taken:
+        for target in targets:
+            holding = relations(detection, target, threshold)
+            if relation not in holding:
+                return f"expected {name} {relation} target, found {' and '.join(holding)} target"
+    return None
+
+
+def relations(a: Detection, b: Detection, threshold: float) -> list[str]:
+    """Where ``a`` is, seen from ``b``: none, one or two of :data:`RELATIONS`.
+
+    In single precision, as published: there are placements exactly on the edge.
+    """
+    corners = np.array([a.box, b.box], dtype=np.float32).reshape(2, 2, 2)
+    offset = corners[0].mean(axis=0) - corners[1].mean(axis=0)
+    sizes = np.abs(corners[:, 1] - corners[:, 0]).sum(axis=0)
+    shrunk = np.maximum(np.abs(offset) - threshold * sizes, 0) * np.sign(offset)
+    if (np.abs(shrunk) < 1e-3).all():
+        return []
+    dx, dy = shrunk / np.linalg.norm(offset)
+    holds = (dx < -0.5, dx > 0.5, dy < -0.5, dy > 0.5)
+    return [relation for relation, true in zip(RELATIONS, holds, strict=True) if true]

@@ -1,0 +1,100 @@
+"""Scores images by GenEval's rules, with a detector and a colour classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from evalharness.benchmark import Item, Score
+from evalharness.detectors.base import Detection, Detector
+from evalharness.detectors.colours import ColourClassifier
+from evalharness.errors import ConfigError
+
+from .rules import Rules, Verdict, judge, objects_to_color
+
+EVIDENCE_FLOOR = 0.05
+"""Detections above this score are kept as evidence, though they do not count."""
+
+
+class GenEvalScorer:
+    """Finds the objects of a batch, names the colours that the rules will ask for in one pass, then judges."""
+
+    def __init__(
+        self, version: str, detector: Detector, colours: ColourClassifier, rules: Rules, batch_size: int
+    ) -> None:
+        self.version = version
+        self.detector = detector
+        self.colours = colours
+        self.rules = rules
+        self.batch_size = batch_size
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "protocol": f"geneval {self.version}",
+            "detector": dict(self.detector.identity()),
+            "colors": self.colours.identity(),
+            "rules": self.rules.model_dump(),
+        }
+
+    def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
+        """One score an image: 1 if all of its item's rules hold, else 0 with a reason, one failure a line."""
+        self._check_classes(items)
+        upright = [ImageOps.exif_transpose(image).convert("RGB") for image in images]
+        floor = min(EVIDENCE_FLOOR, self.rules.threshold, self.rules.counting_threshold)
+        found = self.detector.detect(upright, floor)
+        colors = self._colors(upright, found, items)
+        return [
+            self._score(detections, item, of_image)
+            for detections, item, of_image in zip(found, items, colors, strict=True)
+        ]
+
+    def _colors(
+        self, images: Sequence[Image.Image], found: Sequence[Sequence[Detection]], items: Sequence[Item]
+    ) -> list[dict[int, str]]:
+        """For each image the colours of its objects whose colours matter, by the object's ``id``."""
+        asked = [
+            (index, detection)
+            for index, (detections, item) in enumerate(zip(found, items, strict=True))
+            for detection in objects_to_color(detections, item.metadata, self.rules)
+        ]
+        names = self.colours.classify([(images[index], detection) for index, detection in asked])
+        colors: list[dict[int, str]] = [{} for _ in images]
+        for (index, detection), name in zip(asked, names, strict=True):
+            colors[index][id(detection)] = name
+        return colors
+
+    def _score(self, detections: Sequence[Detection], item: Item, colors: Mapping[int, str]) -> Score:
+        verdict = judge(detections, item.metadata, self.rules, lambda detection: colors[id(detection)])
+        details = {
+            "detections": _evidence(detections, verdict, colors),
+            "threshold": self.rules.min_score(item.metadata["tag"]),
+            "rules": self.rules.model_dump(),
+        }
+        return Score(float(verdict.correct), verdict.reason, details)
+
+    def _check_classes(self, items: Sequence[Item]) -> None:
+        """A class that the detector does not know would silently score 0."""
+        known = self.detector.classes()
+        for item in items:
+            for clause in (*item.metadata["include"], *item.metadata.get("exclude", ())):
+                if clause["class"] not in known:
+                    raise ConfigError(
+                        f"the detector cannot find {clause['class']!r}, which GenEval item {item.id} asks for"
+                    )
+
+
+def _evidence(detections: Sequence[Detection], verdict: Verdict, colors: Mapping[int, str]) -> list[dict[str, Any]]:
+    """The detections as JSON, best first; ``counted``: did the rules see it; ``color``: null unless asked."""
+    counted = {id(detection) for kept in verdict.kept.values() for detection in kept}
+    return [
+        {
+            "class": detection.cls,
+            "box": list(detection.box),
+            "score": detection.score,
+            "color": colors.get(id(detection)),
+            "counted": id(detection) in counted,
+        }
+        for detection in sorted(detections, key=lambda detection: -detection.score)
+    ]

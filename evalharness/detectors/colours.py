@@ -1,0 +1,208 @@
+"""The colour of a found object, by a zero-shot CLIP classifier over colour names.
+
+Three ways to name the CLIP, all through open_clip:
+
+- ``weights: FOLDER`` loads by open_clip's own ``local-dir:`` schema. The folder holds ``open_clip_config.json``
+  (``model_cfg`` and ``preprocess_cfg``) and ``open_clip_model.safetensors``. If ``model_cfg.text_cfg`` has an
+  ``hf_tokenizer_name`` (any text: from a folder the name itself is not looked at), the tokenizer's files lie in the
+  same folder: ``tokenizer.json`` and a ``tokenizer_config.json`` with ``tokenizer_class: PreTrainedTokenizerFast``
+  and a ``pad_token``. Without that name it is CLIP's own tokenizer, which open_clip carries. ``embedded`` is such a
+  folder of the package.
+- ``architecture: ViT-L-14-quickgelu`` and ``weights: FILE.safetensors``. OpenAI's weights were trained with QuickGELU
+  and need an architecture of that name; the plain ``ViT-L-14`` gives other colours without a word.
+- ``architecture: ViT-L-14`` and ``pretrained: openai``, a tag that open_clip downloads; QuickGELU is then set as the
+  tag says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from evalharness.detectors.base import Detection
+from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
+from evalharness.digests import file_digest
+from evalharness.errors import WeightsError, did_you_mean
+
+if TYPE_CHECKING:
+    import torch
+
+FOLDER_FILES = ("open_clip_config.json", "open_clip_model.safetensors")
+BACKGROUND = "#999"
+"""What stands for the pixels outside an object's mask."""
+
+
+class ColourClassifier:
+    """Names the colours of objects.
+
+    ``templates`` are texts with ``{color}`` and ``{cls}``. For each class a colour is the normalised mean of the
+    normalised embeddings of its templates; an object gets the colour nearest to its picture.
+    """
+
+    class Settings(BaseModel):
+        """``weights`` alone, ``architecture`` with ``weights``, or ``architecture`` with ``pretrained``."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        weights: Literal["embedded"] | Path = "embedded"
+        architecture: str | None = None
+        pretrained: str | None = None
+        device: str = "auto"
+
+        @model_validator(mode="after")
+        def _one_source(self) -> ColourClassifier.Settings:
+            has_file = isinstance(self.weights, Path)
+            if self.architecture is None and self.pretrained is not None:
+                raise ValueError("pretrained needs an architecture, such as ViT-L-14")
+            if self.architecture is not None and has_file == (self.pretrained is not None):
+                raise ValueError("an architecture needs either weights (a .safetensors file) or pretrained (a tag)")
+            if (
+                self.architecture is not None
+                and isinstance(self.weights, Path)
+                and self.weights.suffix != ".safetensors"
+            ):
+                raise ValueError(f"weights for an architecture must be a .safetensors file, got {self.weights.name}")
+            return self
+
+    def __init__(self, settings: Settings, colors: Sequence[str], templates: Sequence[str]) -> None:
+        self.settings = settings
+        self.colors = tuple(colors)
+        self.templates = tuple(templates)
+        self._loaded: tuple[Any, Any, Any] | None = None
+        self._heads: dict[str, torch.Tensor] = {}
+
+    def identity(self) -> dict[str, Any]:
+        """The architecture and the digests that decide a colour."""
+        if self.settings.architecture is None:
+            folder = self._folder()
+            files = sorted(file for file in folder.glob("*.json") if file.is_file())
+            return {
+                "name": "clip",
+                "weights": file_digest(folder / "open_clip_model.safetensors"),
+                "config": {file.name: file_digest(file) for file in files},
+            }
+        return {
+            "name": "clip",
+            "architecture": self.settings.architecture,
+            "weights": file_digest(self._weights_file()),
+        }
+
+    def classify(self, objects: Sequence[tuple[Image.Image, Detection]]) -> list[str]:
+        """The colour of each object of an RGB image; all objects go through the network in one pass."""
+        if not objects:
+            return []
+        import torch
+
+        model, transform, _ = self._load()
+        crops = torch.stack([transform(crop(image, detection)) for image, detection in objects])
+        with torch.inference_mode():
+            features = model.encode_image(crops.to(self._device()), normalize=True)
+            heads = torch.stack([self._head(detection.cls) for _, detection in objects])
+            nearest = torch.einsum("nd,ncd->nc", features, heads).argmax(dim=1)
+        return [self.colors[index] for index in nearest.tolist()]
+
+    def _head(self, cls: str) -> torch.Tensor:
+        """``(colours, width)``: the embeddings of the colours for objects of a class."""
+        if cls not in self._heads:
+            model, _, tokenizer = self._load()
+            texts = [template.format(color=color, cls=cls) for color in self.colors for template in self.templates]
+            features = model.encode_text(tokenizer(texts).to(self._device()), normalize=True)
+            means = features.unflatten(0, (len(self.colors), len(self.templates))).mean(dim=1)
+            self._heads[cls] = means / means.norm(dim=-1, keepdim=True)
+        return self._heads[cls]
+
+    def _load(self) -> tuple[Any, Any, Any]:
+        """Model, image transform and tokenizer, read at the first use."""
+        if self._loaded is None:
+            name, options = self._source()
+            self._loaded = load(name, self._device(), options)
+        return self._loaded
+
+    def _source(self) -> tuple[str, dict[str, Any]]:
+        """open_clip's model name and the options of its loader."""
+        settings = self.settings
+        if settings.architecture is None:
+            return f"local-dir:{self._folder()}", {}
+        if settings.pretrained is None:
+            return settings.architecture, {"pretrained": str(self._weights_file())}
+        quick_gelu = bool(self._tag().get("quick_gelu", False))
+        return settings.architecture, {"pretrained": settings.pretrained, "force_quick_gelu": quick_gelu}
+
+    def _folder(self) -> Path:
+        weights = self.settings.weights
+        return checked_folder(embedded_weights("clip") if weights == "embedded" else weights, FOLDER_FILES)
+
+    def _weights_file(self) -> Path:
+        """The file of ``architecture``'s weights; a tag's file is downloaded at the first use."""
+        if self.settings.pretrained is None:
+            return Path(self.settings.weights)
+        import open_clip
+
+        try:
+            return Path(open_clip.download_pretrained(self._tag()))
+        except (OSError, RuntimeError, ValueError) as error:
+            raise WeightsError(f"cannot download CLIP {self._tag_name()}: {_first_line(error)}") from error
+
+    def _tag(self) -> dict[str, Any]:
+        import open_clip
+
+        settings = self.settings
+        found: dict[str, Any] = open_clip.get_pretrained_cfg(settings.architecture, settings.pretrained)
+        if not found:
+            known = open_clip.list_pretrained_tags_by_model(settings.architecture)
+            raise WeightsError(f"open_clip has no {self._tag_name()}{did_you_mean(settings.pretrained or '', known)}")
+        return found
+
+    def _tag_name(self) -> str:
+        return f"{self.settings.architecture} {self.settings.pretrained}"
+
+    def _device(self) -> str:
+        return pick_device(self.settings.device)
+
+
+def crop(image: Image.Image, detection: Detection) -> Image.Image:
+    """The object's box, cut out of an RGB image, in grey where it is not the object."""
+    left, top, right, bottom = (round(edge) for edge in detection.box)
+    cut = image.crop((left, top, right, bottom))
+    if detection.mask is None:
+        return cut
+    return Image.composite(cut, Image.new("RGB", cut.size, BACKGROUND), Image.fromarray(detection.mask))
+
+
+def load(name: str, device: str, options: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """open_clip's model in evaluation mode, its image transform and its tokenizer.
+
+    Raises:
+        WeightsError: the weights are not those of the architecture, or the tokenizer's files are missing.
+    """
+    import open_clip
+    from safetensors import SafetensorError
+
+    try:
+        model, _, transform = open_clip.create_model_and_transforms(
+            name, device=device, require_pretrained=True, **options
+        )
+        tokenizer = open_clip.get_tokenizer(name, **_tokenizer_options(name))
+    except (OSError, SafetensorError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(f"cannot load the CLIP {name.removeprefix('local-dir:')}: {_first_line(error)}") from error
+    return model.eval(), transform, tokenizer
+
+
+def _tokenizer_options(name: str) -> dict[str, Any]:
+    """A folder's Hugging Face tokenizer is read from the folder alone and runs no code of its own."""
+    folder = Path(name.removeprefix("local-dir:"))
+    if not name.startswith("local-dir:"):
+        return {}
+    config = json.loads((folder / "open_clip_config.json").read_bytes())
+    if not config["model_cfg"]["text_cfg"].get("hf_tokenizer_name"):
+        return {}
+    return {"local_files_only": True, "trust_remote_code": False}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,42 @@
+"""SHA-256 digests of files and folders: what identifies a checkpoint, wherever it lies."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from evalharness.errors import WeightsError
+
+
+def file_digest(path: str | Path) -> str:
+    """The SHA-256 of a file in hex. Read once per process, again only when its size or time of change differ.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+    try:
+        status = Path(path).stat()
+        return _digest(str(Path(path).resolve()), status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from None
+
+
+def folder_digest(path: str | Path, pattern: str = "**/*") -> str:
+    """One SHA-256 over the relative names and the digests of the files in a folder that match ``pattern``.
+
+    Raises:
+        WeightsError: there is no such folder, or a file cannot be read.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise WeightsError(f"no folder {root}")
+    files = {file.relative_to(root).as_posix(): file for file in root.glob(pattern) if file.is_file()}
+    lines = [f"{file_digest(files[name])}  {name}\n" for name in sorted(files)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: str, size: int, mtime_ns: int) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

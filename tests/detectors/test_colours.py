@@ -1,0 +1,137 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from pydantic import ValidationError
+
+from evalharness.detectors.base import Detection
+from evalharness.detectors.colours import ColourClassifier, crop
+from evalharness.errors import WeightsError
+
+COLORS = ("red", "green", "blue")
+TEMPLATES = ("a photo of a {color} {cls}", "a photo of a {color}-colored {cls}", "a photo of a {color} object")
+
+
+def classifier(**settings: Any) -> ColourClassifier:
+    return ColourClassifier(ColourClassifier.Settings(device="cpu", **settings), COLORS, TEMPLATES)
+
+
+def objects(number: int) -> list[tuple[Image.Image, Detection]]:
+    rng = np.random.default_rng(0)
+    images = [Image.fromarray(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)) for _ in range(number)]
+    mask = rng.random((20, 30)) < 0.7
+    return [
+        (image, Detection(("dog", "cat")[index % 2], (5, 10, 35, 30), 0.9, mask)) for index, image in enumerate(images)
+    ]
+
+
+def test_grey_outside_the_mask_and_cut_to_the_box() -> None:
+    image = Image.new("RGB", (6, 5), "red")
+    mask = np.array([[True, False, True], [False, True, True]])
+    cut = np.asarray(crop(image, Detection("dog", (2, 1, 5, 3), 0.9, mask)))
+    assert cut.shape == (2, 3, 3)
+    assert cut[mask].tolist() == [[255, 0, 0]] * 4
+    assert cut[~mask].tolist() == [[0x99] * 3] * 2
+    assert crop(image, Detection("dog", (2, 1, 5, 3), 0.9)).getpixel((0, 1)) == (255, 0, 0)
+
+
+def test_against_open_clip_by_hand(clip_folder: Path) -> None:
+    model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{clip_folder}")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{clip_folder}")
+    model.eval()
+
+    def unit(vector: torch.Tensor) -> torch.Tensor:
+        return vector / vector.norm()
+
+    expected = []
+    with torch.no_grad():
+        for image, detection in objects(8):
+            picture = unit(model.encode_image(transform(crop(image, detection))[None])[0])
+            similarities = []
+            for color in COLORS:
+                texts = [template.format(color=color, cls=detection.cls) for template in TEMPLATES]
+                mean = torch.stack([unit(model.encode_text(tokenizer([text]))[0]) for text in texts]).mean(0)
+                similarities.append((picture @ unit(mean)).item())
+            expected.append(COLORS[int(np.argmax(similarities))])
+    mine = classifier(weights=clip_folder)
+    assert mine.classify(objects(8)) == expected
+    assert set(mine._heads) == {"dog", "cat"}
+
+
+def test_one_pass_for_all_objects(clip_folder: Path) -> None:
+    mine = classifier(weights=clip_folder)
+    model, _, _ = mine._load()
+    passes = []
+    model.visual.register_forward_hook(lambda _module, inputs, _output: passes.append(len(inputs[0])))
+    mine.classify(objects(5))
+    assert passes == [5]
+    assert mine.classify([]) == []
+    assert passes == [5]
+
+
+def test_the_tokenizer_of_the_folder_tells_colors_apart(clip_folder: Path) -> None:
+    _, _, tokenizer = classifier(weights=clip_folder)._load()
+    assert tokenizer(["a photo of a red dog"]).tolist() == [[2, 3, 4, 2, 7, 10, 0, 0, 0, 0, 0, 0]]
+
+
+def test_an_architecture_with_a_file(clip_folder: Path, tmp_path: Path) -> None:
+    tiny = {
+        "embed_dim": 16,
+        "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8},
+    }
+    tiny["text_cfg"] = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
+    open_clip.factory._MODEL_CONFIGS["tiny-test"] = tiny
+    try:
+        from safetensors.torch import save_file
+
+        save_file(open_clip.CLIP(**tiny).state_dict(), tmp_path / "tiny.safetensors")
+        mine = classifier(architecture="tiny-test", weights=tmp_path / "tiny.safetensors")
+        assert set(mine.classify(objects(2))) <= set(COLORS)
+        assert mine.identity()["architecture"] == "tiny-test"
+    finally:
+        del open_clip.factory._MODEL_CONFIGS["tiny-test"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"pretrained": "openai"},
+        {"architecture": "ViT-L-14"},
+        {"architecture": "ViT-L-14", "weights": "w.safetensors", "pretrained": "openai"},
+        {"architecture": "ViT-L-14", "weights": "w.pt"},
+        {"wieghts": "x"},
+    ],
+)
+def test_settings_that_name_no_single_clip(settings: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        ColourClassifier.Settings.model_validate(settings)
+
+
+def test_openai_tags_bring_their_activation() -> None:
+    assert classifier(architecture="ViT-L-14", pretrained="openai")._source() == (
+        "ViT-L-14",
+        {"pretrained": "openai", "force_quick_gelu": True},
+    )
+    with pytest.raises(WeightsError, match="did you mean 'openai'"):
+        classifier(architecture="ViT-L-14", pretrained="openia")._source()
+
+
+def test_incomplete_folders(clip_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no weights folder"):
+        classifier(weights=tmp_path / "none").identity()
+    folder = shutil.copytree(clip_folder, tmp_path / "clip")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(WeightsError, match="cannot load the CLIP"):
+        classifier(weights=folder).classify(objects(1))
+    weights = (folder / "open_clip_model.safetensors").read_bytes()
+    (folder / "open_clip_model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(WeightsError, match="cannot load the CLIP"):
+        classifier(weights=folder).classify(objects(1))
+    (folder / "open_clip_model.safetensors").unlink()
+    with pytest.raises(WeightsError, match=r"lacks open_clip_model.safetensors"):
+        classifier(weights=folder).classify(objects(1))
