@@ -261,7 +261,12 @@ def _options(document: Document, at: Location, value: Any) -> list[Any]:
     if isinstance(value, list):
         if not value:
             raise document.error("an empty list leaves no arm", *at)
-        return [option for item in value for option in _options(document, at, item)]
+        options: list[Any] = []
+        for item in value:
+            options += _options(document, at, item)
+            if len(options) > MAX_ARMS:
+                raise document.error(f"more than {MAX_ARMS} values", *at)
+        return options
     if match := RANGE.fullmatch(value) if isinstance(value, str) else None:
         first, last = int(match[1]), int(match[2])
         if not 0 <= last - first < MAX_ARMS:

@@ -364,7 +364,7 @@ def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
     elif version != SCHEMA_VERSION:
         raise StoreError(f"{path} has schema {version}, this evalharness reads {SCHEMA_VERSION}; use another --store")
     if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-        raise sqlite3.DatabaseError(found)
+        raise sqlite3.DatabaseError(" ".join(found.split()))
     if write:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")

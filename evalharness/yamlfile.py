@@ -62,8 +62,8 @@ def read(path: Path) -> Document:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from error
     document = Document(path, None)
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             raise ConfigError(f"{path}: empty")
@@ -71,10 +71,10 @@ def read(path: Path) -> Document:
         data = _build(document, loader, node, (), set())
     except yaml.YAMLError as error:
         raise ConfigError(_syntax(path, error)) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {str(error) or 'nested too deep'}") from error
-    finally:
-        loader.dispose()
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deep") from error
+    except ValueError as error:  # a date or a number that Python cannot hold
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
     return Document(path, data, document.values, document.keys)
 
 
