@@ -195,7 +195,7 @@ def _plugin(
     name = entry if isinstance(entry, str) else settings.pop("name", None)
     where = at if isinstance(entry, str) else (*at, "name")
     if not isinstance(name, str):
-        raise document.error(f"a {kind.removesuffix('s')} needs a name", *where)
+        raise document.error(f"key 'name' is missing: it says which of the {kind}", *where)
     try:
         plugin = plugins.load(kind, name)
     except PluginError as error:
@@ -334,7 +334,10 @@ def _located(
         return document.error(f"unknown key {key!r}{did_you_mean(key, known)}{more}", *location, key=True)
     if first["type"] == "missing":
         return document.error(f"key {first['loc'][-1]!r} is missing{more}", *location[:-1])
-    named = ".".join(map(str, first["loc"]))
+    # Where a value may be of several types, the place ends with the type's name, which is not in the file.
+    while location[len(at) :] and location not in document.values:
+        location = location[:-1]
+    named = ".".join(map(str, location[len(at) :]))
     return document.error(f"{named + ': ' if named else ''}{_lower(first['msg'])}{more}", *location)
 
 

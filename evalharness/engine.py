@@ -77,12 +77,17 @@ class Look:
     scorer: Scorer
 
     def __call__(self, jobs: Sequence[ScoreJob], /) -> list[Score]:
-        return self.scorer.score([_decode(job.image) for job in jobs], [job.item for job in jobs])
+        scores = self.scorer.score([_decode(job.image) for job in jobs], [job.item for job in jobs])
+        for score in scores:
+            if not 0 <= score.value <= 1:
+                raise ValueError(f"the scorer said {score.value}, which is not in 0..1")
+            canonical(dict(score.details))
+        return scores
 
 
 def _decode(data: bytes) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data)).convert("RGB")
+        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
     except (OSError, Image.DecompressionBombError) as error:
         raise SampleError(f"the image cannot be read: {error}") from error
 
@@ -235,15 +240,21 @@ def _batches(jobs: Iterable[J], size: int) -> Iterator[Sequence[J]]:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Hold Ctrl-C back until what is done is written."""
+    """Hold Ctrl-C and a polite kill back until what is done is written."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     caught: list[tuple[int, FrameType | None]] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: caught.append((number, frame)))
+    held = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *signalled: caught.append(signalled)) for number in held}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if caught and callable(before):
-        before(*caught[0])
+        for name, handler in before.items():
+            signal.signal(name, handler)
+    for number, frame in caught[:1]:
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        else:
+            signal.raise_signal(number)

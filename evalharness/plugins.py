@@ -1,4 +1,4 @@
-"""Plugins are entry points in the groups ``evalharness.models``, ``evalharness.benchmarks`` and so on, built-in ones too."""
+"""Plugins are entry points in the groups ``evalharness.models``, ``evalharness.benchmarks`` …, built-in ones too."""
 
 from __future__ import annotations
 

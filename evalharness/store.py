@@ -195,7 +195,7 @@ class Store:
             steps = [self._store_step(step) for step in trajectory.steps]
             self._db.execute(
                 "INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (key, model, variant, prompt, seed, cap, trajectory.finished, json.dumps(steps)),
+                (key, model, variant, _text(prompt), seed, cap, trajectory.finished, json.dumps(steps)),
             )
             self._db.execute("DELETE FROM failures WHERE key = ?", (key,))
 
@@ -204,14 +204,14 @@ class Store:
         with _as_store_error(self.path):
             self._db.execute(
                 "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
-                (key, image, score.value, score.reason, json.dumps(dict(score.details))),
+                (key, image, score.value, _text(score.reason), json.dumps(dict(score.details))),
             )
             self._db.execute("DELETE FROM failures WHERE key = ?", (key,))
 
     def add_failure(self, key: str, reason: str) -> None:
         """Inside :meth:`batch`."""
         with _as_store_error(self.path):
-            self._db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (key, reason))
+            self._db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (key, _text(reason)))
 
     def forget_failures(self, keys: Iterable[str]) -> None:
         self._delete("failures", keys)
@@ -267,7 +267,7 @@ class Store:
         image = None if step.image is None else self._store_image(step.image)
         cost: Cost = step.cost
         stored = StoredStep(
-            step.kind, step.iteration, step.text, image, step.seed, cost.evaluations, cost.tokens, cost.seconds
+            step.kind, step.iteration, _text(step.text), image, step.seed, cost.evaluations, cost.tokens, cost.seconds
         )
         return stored.as_dict()
 
@@ -279,6 +279,11 @@ class Store:
         stat = path.stat()
         self._db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", (digest, stat.st_size, stat.st_mtime_ns))
         return digest
+
+
+def _text(text: str) -> str:
+    """Without lone surrogates, which a model's text can hold and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _steps(text: str) -> tuple[StoredStep, ...]:

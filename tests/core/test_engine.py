@@ -15,7 +15,9 @@ from conftest import SWEEP
 from core_fakes import FakeModel, FakeScorer
 
 from evalharness import sweep
+from evalharness.benchmark import Score
 from evalharness.executors.base import Failure, isolate
+from evalharness.models.base import Drawn
 
 Write = Callable[[str], Path]
 SCRIPT = [sys.executable, core_fakes.__file__]
@@ -31,7 +33,9 @@ def states(out: Path) -> set[str]:
 
 @pytest.mark.usefixtures("fakes")
 class TestInProcess:
-    def test_runs_and_runs_again_for_nothing(self, sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_runs_and_runs_again_for_nothing(
+        self, sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         file, out = str(sweep_file(SWEEP)), tmp_path / "r" / "tiny"
         assert sweep.main([file, "--out", str(out)]) == 0
         first = rows(out)
@@ -69,20 +73,26 @@ class TestInProcess:
 
     def test_seeds_do_not_depend_on_the_arm_or_the_size(self, sweep_file: Write, tmp_path: Path) -> None:
         file = str(sweep_file(SWEEP))
-        seeds = {}
+        seeds: dict[tuple[str, str], str] = {}
         for number, options in enumerate([["--limit", "4"], ["--full"], ["--only", "single"]]):
             out = tmp_path / str(number) / "x"
             sweep.main([file, "--out", str(out), *options])
             for row in rows(out):
                 assert seeds.setdefault((row["item"], row["seed_index"]), row["seed"]) == row["seed"]
 
-    def test_failures_stay_with_their_sample(self, sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_failures_stay_with_their_sample(
+        self, sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         prompts = "[a, broken b, unspeakable c, d, unscorable e, f, g, h]"
         text = SWEEP.replace("limit: 6,", f"prompts: {prompts},").split("  - {name: process")[0]
         file, out = str(sweep_file(text)), tmp_path / "r" / "x"
         monkeypatch.setattr(core_fakes.FakeModel, "batch_size", 8)
         assert sweep.main([file, "--out", str(out)]) == 0
-        failed = {row["prompt"] if "prompt" in row else row["item"]: row["reason"] for row in rows(out) if row["state"] == "failed"}
+        failed = {
+            row["prompt"] if "prompt" in row else row["item"]: row["reason"]
+            for row in rows(out)
+            if row["state"] == "failed"
+        }
         assert failed == {
             "1": "ValueError: the brush broke",
             "2": "not in the vocabulary: 'unspeakable'",
@@ -97,6 +107,30 @@ class TestInProcess:
         sweep.main([file, "--out", str(out), "--retry-failed"])
         assert {row["item"] for row in rows(out) if row["state"] == "failed"} == {"2", "4"}
 
+    @pytest.mark.parametrize(
+        ("score", "reason"),
+        [
+            (Score(float("nan")), "ValueError: the scorer said nan, which is not in 0..1"),
+            (Score(1.5), "ValueError: the scorer said 1.5, which is not in 0..1"),
+            (Score(1, "", {"a": object()}), "TypeError: Object of type object is not JSON serializable"),
+        ],
+    )
+    def test_senseless_scores_are_failures(
+        self, sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, score: Score, reason: str
+    ) -> None:
+        monkeypatch.setattr(FakeScorer, "score", lambda self, images, items: [score] * len(images))
+        out = tmp_path / "r" / "x"
+        assert sweep.main([str(sweep_file(SWEEP)), "--out", str(out), "--only", "single"]) == 0
+        assert {(row["state"], row["reason"]) for row in rows(out)} == {("failed", reason)}
+
+    def test_text_that_is_not_unicode_is_stored(
+        self, sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(FakeScorer, "score", lambda self, images, items: [Score(0, "\ud800\0")] * len(images))
+        out = tmp_path / "r" / "x"
+        assert sweep.main([str(sweep_file(SWEEP)), "--out", str(out), "--only", "single"]) == 0
+        assert states(out) == {"scored"}
+
     @pytest.mark.parametrize("damage", ["cut", "gone", "same size, same time"])
     def test_damaged_images_are_redrawn(
         self, sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
@@ -106,7 +140,6 @@ class TestInProcess:
         first = rows(out)
         image = next((tmp_path / "r" / "store" / "images").rglob("*.png"))
         good, stat = image.read_bytes(), image.stat()
-        options = []
         if damage == "gone":
             image.unlink()
         elif damage == "cut":
@@ -119,12 +152,14 @@ class TestInProcess:
             with sqlite3.connect(tmp_path / "r" / "store" / "store.sqlite") as db:
                 db.execute("DELETE FROM scores")
         capsys.readouterr()
-        assert sweep.main([file, "--out", str(out), *options]) == 0
+        assert sweep.main([file, "--out", str(out)]) == 0
         assert "warning: 1 images" in capsys.readouterr().err
         assert image.read_bytes() == good
         assert rows(out) == first
 
-    def test_dry_run_touches_nothing(self, sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_dry_run_touches_nothing(
+        self, sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         file, out = str(sweep_file(SWEEP)), tmp_path / "r" / "x"
         assert sweep.main([file, "--out", str(out), "--dry-run"]) == 0
         assert "trajectories to draw: 12 " in (text := capsys.readouterr().out)
@@ -136,7 +171,9 @@ class TestInProcess:
         assert "trajectories to draw: 28 " in (text := capsys.readouterr().out)
         assert "at most 28 s" in text  # 14 single passes of half a second, 14 times at most 3 iterations of it
 
-    def test_errors_are_one_line_and_exit_2(self, sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_errors_are_one_line_and_exit_2(
+        self, sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         assert sweep.main([str(sweep_file(SWEEP.replace("seed", "sed")))]) == 2
         assert sweep.main([str(tmp_path / "none.yaml")]) == 2
         assert sweep.main([str(sweep_file(SWEEP)), "--store", "/dev/null"]) == 2
@@ -145,8 +182,8 @@ class TestInProcess:
         assert all(line.startswith("evalharness: ") for line in lines)
 
 
-def healed_paint(self: FakeModel, prompts: list[str], seeds: list[int]) -> list[core_fakes.Drawn]:
-    return [core_fakes.Drawn(self._image(*pair), 3) for pair in zip(prompts, seeds, strict=True)]
+def healed_paint(self: FakeModel, prompts: list[str], seeds: list[int]) -> list[Drawn]:
+    return [Drawn(self._image(*pair), 3) for pair in zip(prompts, seeds, strict=True)]
 
 
 def test_isolate_finds_the_one_at_fault() -> None:
@@ -161,16 +198,18 @@ def test_isolate_finds_the_one_at_fault() -> None:
     assert calls == [8, 4, 2, 2, 1, 1, 4]
 
 
+@pytest.mark.usefixtures("fakes")
 class TestKilled:
-    """In processes of their own, with one image a call and four samples a batch."""
+    """Killed in a process of its own, finished in this one; one image a call, four samples a batch."""
 
     def start(self, file: Path, out: Path, **env: str) -> subprocess.Popen[str]:
         command = [*SCRIPT, str(file), "--out", str(out)]
-        return subprocess.Popen(command, env=os.environ | {"FAKE_VARIANTS": "1"} | env, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command, env=os.environ | {"FAKE_VARIANTS": "1"} | env, stderr=subprocess.PIPE, text=True
+        )
 
     def finish(self, file: Path, out: Path) -> list[dict[str, str]]:
-        process = self.start(file, out)
-        assert process.wait(60) == 0, process.stderr and process.stderr.read()
+        assert sweep.main([str(file), "--out", str(out)]) == 0
         return rows(out)
 
     @pytest.mark.parametrize("batch", [1, 5, 9, 20])
@@ -186,7 +225,7 @@ class TestKilled:
         whole = self.finish(file, tmp_path / "whole" / "x")
         for _ in range(3):
             process = self.start(file, tmp_path / "killed" / "x", FAKE_SECONDS="0.02")
-            time.sleep(0.9)
+            time.sleep(0.8)
             process.kill()
             process.wait()
         assert self.finish(file, tmp_path / "killed" / "x") == whole

@@ -116,10 +116,9 @@ def test_unchanged_images_are_not_read_again(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("where", ["header", "middle", "cut"])
 def test_damaged_database_is_one_clear_line(tmp_path: Path, where: str) -> None:
-    with Store(tmp_path) as store:
-        with store.batch():
-            for number in range(2000):
-                store.add_failure(f"k{number}", "x" * 50)
+    with Store(tmp_path) as store, store.batch():
+        for number in range(2000):
+            store.add_failure(f"k{number}", "x" * 50)
     file = tmp_path / "store.sqlite"
     data = bytearray(file.read_bytes())
     if where == "cut":
@@ -129,7 +128,9 @@ def test_damaged_database_is_one_clear_line(tmp_path: Path, where: str) -> None:
         data[start : start + 4096] = b"\xff" * 4096
     file.write_bytes(data)
     for write in (True, False):
-        with pytest.raises(StoreError, match=r"store.sqlite is damaged .*; move it away, or use another --store") as caught:
+        with pytest.raises(
+            StoreError, match=r"store.sqlite is damaged .*; move it away, or use another --store"
+        ) as caught:
             Store(tmp_path, write=write)
         assert "\n" not in str(caught.value)
 

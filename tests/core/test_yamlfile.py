@@ -19,7 +19,9 @@ def read(tmp_path: Path, text: str | bytes) -> yamlfile.Document:
 
 scalars = st.none() | st.booleans() | st.integers() | st.text("abc é:#'\"\n", max_size=8) | st.floats(allow_nan=False)
 documents = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcd", min_size=1), inner), max_leaves=20
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcd", min_size=1), inner),
+    max_leaves=20,
 )
 
 
