@@ -1,0 +1,115 @@
+"""The ``evalharness`` command. A mistake is one line on stderr and exit code 2; Ctrl-C is 130."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import evalharness
+from evalharness.errors import ConfigError, EvalHarnessError, PluginError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse and run; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    command: Command = options.command
+    return guarded(command, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    from evalharness import sweep
+
+    parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
+    parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    run = commands.add_parser("sweep", help="draw, score and report a sweep file")
+    sweep.add_arguments(run)
+    run.set_defaults(command=sweep.run)
+
+    listing = commands.add_parser("list", help="show the plugins that are installed, and what is missing")
+    listing.set_defaults(command=_list)
+
+    prompts = commands.add_parser("prompts", help="print a benchmark's prompts")
+    prompts.add_argument("benchmark", help="name of the benchmark, such as geneval")
+    prompts.add_argument("--n", type=int, metavar="N", help="only N of them, a share of each category")
+    prompts.add_argument("--seed", type=int, default=0, help="decides which N (default: 0)")
+    prompts.set_defaults(command=_prompts)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    from evalharness import plugins
+
+    for kind in plugins.KINDS:
+        print(kind)
+        found = plugins.available(kind)
+        width = max(map(len, found), default=0)
+        for name in found:
+            try:
+                plugins.load(kind, name)
+                note = found[name].value
+            except PluginError as error:
+                note = f"not usable: {error}"
+            print(f"  {name:<{width}}  {note}")
+        if not found:
+            print("  none")
+    return 0
+
+
+def _prompts(options: argparse.Namespace) -> int:
+    from evalharness import plugins
+    from evalharness.config import NoSettings
+    from evalharness.plan import subset
+
+    if options.n is not None and options.n < 1:
+        raise ConfigError("--n must be above 0")
+    plugin = plugins.load("benchmarks", options.benchmark)
+    items = plugin(getattr(plugin, "Settings", NoSettings)()).items()
+    for item in subset(items, options.n, options.benchmark, options.seed):
+        print(item.prompt)
+    return 0
+
+
+def guarded(command: Command, options: argparse.Namespace) -> int:
+    """Run a command; what goes wrong becomes a line and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = command(options)
+        sys.stdout.flush()
+        return code
+    except EvalHarnessError as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        _complain("interrupted; what was drawn and scored is kept, run the same command again to continue")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _complain(f"{error.filename or 'cannot write'}: no space left on the disk; free some and run again")
+        if error.filename is not None:
+            return _complain(f"{error.filename}: {error.strerror}")
+        raise
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _complain(message: str) -> int:
+    print("evalharness: " + " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

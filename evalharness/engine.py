@@ -1,0 +1,260 @@
+"""Drives the jobs of a plan through an executor into the store: first all drawing, then all scoring.
+
+Only what is missing is worked on, so that to continue is to run again. Workers return results, this process writes
+them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, TypeVar
+
+from PIL import Image
+
+from evalharness import variants
+from evalharness.benchmark import Item, Score, Scorer
+from evalharness.errors import SampleError, StoreError
+from evalharness.executors.base import Executor, Failure, Worker, isolate
+from evalharness.plan import Job, Plan
+from evalharness.progress import Progress
+from evalharness.seeds import canonical, digest
+from evalharness.status import Standing, pending_jobs, standings
+from evalharness.store import DamagedImageError, Store
+from evalharness.trajectory import Trajectory
+
+J = TypeVar("J")
+K = TypeVar("K", Job, "ScoreJob")
+R = TypeVar("R")
+Advance = Callable[[int, int], None]
+PASSES = 3
+"""A disk that damages what was just written is given up after as many passes."""
+
+
+@dataclass(frozen=True)
+class Generate:
+    """A worker that makes trajectories with one model and one variant."""
+
+    model: Any
+    variant: variants.VariantSettings
+
+    def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
+        return variants.run(self.variant, self.model, [job.prompt for job in jobs], [job.seed for job in jobs])
+
+
+@dataclass(frozen=True)
+class Check:
+    """A worker that asks a model whether it can take the prompts."""
+
+    model: Any
+
+    def __call__(self, jobs: Sequence[Job], /) -> list[None]:
+        for job in jobs:
+            self.model.check(job.prompt)
+        return [None] * len(jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreJob:
+    """One image to look at: a PNG file's bytes and their digest."""
+
+    key: str
+    digest: str
+    image: bytes
+    item: Item
+
+
+@dataclass(frozen=True)
+class Look:
+    """A worker that scores images."""
+
+    scorer: Scorer
+
+    def __call__(self, jobs: Sequence[ScoreJob], /) -> list[Score]:
+        scores = self.scorer.score([_decode(job.image) for job in jobs], [job.item for job in jobs])
+        for score in scores:
+            if not 0 <= score.value <= 1:
+                raise ValueError(f"the scorer said {score.value}, which is not in 0..1")
+            canonical(dict(score.details))
+        return scores
+
+
+def _decode(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
+    except (OSError, Image.DecompressionBombError) as error:
+        raise SampleError(f"the image cannot be read: {error}") from error
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Runs a plan."""
+
+    plan: Plan
+    store: Store
+    executor: Executor
+    progress: Progress
+
+    def run(self, *, retry_failed: bool = False) -> int:
+        """Draw and score what is missing; returns the number of trajectories and scores that were worked on."""
+        if retry_failed:
+            self._forget_failures()
+        self._drop_damaged()
+        worked = 0
+        for _ in range(PASSES):
+            worked += self._generate()
+            scored, damaged = self._score()
+            worked += scored
+            if not damaged:
+                return worked
+            self._drop(damaged)
+        raise StoreError(f"{self.store.path}: images are damaged again and again; check the disk")
+
+    # --- drawing ---
+
+    def _generate(self) -> int:
+        jobs = pending_jobs(self.plan, standings(self.plan, self.store))
+        by_model: dict[str, list[Job]] = {alias: [] for alias in self.plan.models}
+        for job in jobs:
+            by_model[job.model].append(job)
+        with self.progress.stage("draw", len(jobs)) as stage:
+            for alias, own in by_model.items():
+                if own:
+                    self._generate_with(alias, own, stage.advance)
+        return len(jobs)
+
+    def _generate_with(self, alias: str, jobs: list[Job], advance: Advance) -> None:
+        """All jobs of one model, which is let go of afterwards."""
+        model = self.plan.sweep.models[alias].build()
+        identity = digest(dict(self.plan.models[alias]))
+        groups: dict[variants.VariantSettings, list[Job]] = defaultdict(list)
+        for job in self._checked(model, jobs, advance):
+            groups[job.variant].append(job)
+        for variant, own in groups.items():
+            name = canonical(variant.key())
+
+            def keep(job: Job, trajectory: Trajectory, name: str = name) -> None:
+                self.store.add_trajectory(
+                    job.key, trajectory, model=identity, variant=name, prompt=job.prompt, seed=job.seed, cap=job.cap
+                )
+
+            self._run(Generate(model, variant), _batches(own, model.batch_size), keep, advance)
+
+    def _checked(self, model: Any, jobs: list[Job], advance: Advance) -> list[Job]:
+        """The jobs whose prompts the model can take; the others fail."""
+        check = Check(model)
+        outcomes = [(job, isolate(check, [job])[0]) for job in jobs]
+        refused = [(job, one) for job, one in outcomes if isinstance(one, Failure)]
+        with _undisturbed(), self.store.batch():
+            for job, failure in refused:
+                self.store.add_failure(job.key, failure.reason)
+        advance(len(refused), len(refused))
+        return [job for job, one in outcomes if one is None]
+
+    # --- scoring ---
+
+    def _score(self) -> tuple[int, set[str]]:
+        """The number of images to score, and the damaged ones among them."""
+        todo: dict[str, dict[str, Standing]] = {name: {} for name in self.plan.protocols}
+        for one in standings(self.plan, self.store):
+            if one.state == "generated" and one.score_key is not None:
+                todo[one.sample.benchmark][one.score_key] = one
+        total = sum(map(len, todo.values()))
+        damaged: set[str] = set()
+        with self.progress.stage("score", total) as stage:
+            for name, own in todo.items():
+                if own:
+                    scorer = self.plan.protocols[name].benchmark.scorer()
+                    batches = _batches(self._read(own, damaged), scorer.batch_size)
+                    self._run(Look(scorer), batches, self._keep_score, stage.advance)
+        return total, damaged
+
+    def _keep_score(self, job: ScoreJob, score: Score) -> None:
+        self.store.add_score(job.key, job.digest, score)
+
+    def _read(self, todo: dict[str, Standing], damaged: set[str]) -> Iterator[ScoreJob]:
+        for key in sorted(todo):
+            one = todo[key]
+            assert one.image is not None
+            try:
+                yield ScoreJob(key, one.image, self.store.image(one.image), one.sample.item)
+            except DamagedImageError:
+                damaged.add(one.image)
+
+    # --- both ---
+
+    def _run(
+        self, worker: Worker[K, R], batches: Iterable[Sequence[K]], keep: Callable[[K, R], None], advance: Advance
+    ) -> None:
+        """Run the batches; what comes of each is written in one commit, before the next is waited for."""
+        for batch, outcomes in self.executor.run(worker, batches):
+            with _undisturbed(), self.store.batch():
+                for job, outcome in zip(batch, outcomes, strict=True):
+                    if isinstance(outcome, Failure):
+                        self.store.add_failure(job.key, outcome.reason)
+                    else:
+                        keep(job, outcome)
+            advance(len(batch), sum(isinstance(one, Failure) for one in outcomes))
+
+    def _forget_failures(self) -> None:
+        found = standings(self.plan, self.store)
+        self.store.forget_failures([*self.plan.jobs, *(one.score_key for one in found if one.score_key is not None)])
+
+    def _drop_damaged(self) -> None:
+        stored = self.store.trajectories(self.plan.jobs)
+        self._drop(self.store.check_images(_images(stored)))
+
+    def _drop(self, damaged: set[str]) -> None:
+        """Forget the trajectories with a damaged image, so that they are drawn again."""
+        if not damaged:
+            return
+        stored = self.store.trajectories(self.plan.jobs)
+        keys = [key for key, one in stored.items() if any(step.image in damaged for step in one.steps)]
+        self.progress.say(
+            f"warning: {len(damaged)} images in {self.store.path} are damaged or gone; "
+            f"{len(keys)} trajectories are drawn again"
+        )
+        self.store.forget_trajectories(keys)
+
+
+def _images(stored: dict[str, Any]) -> set[str]:
+    return {step.image for one in stored.values() for step in one.steps if step.image is not None}
+
+
+def _batches(jobs: Iterable[J], size: int) -> Iterator[Sequence[J]]:
+    batch: list[J] = []
+    for job in jobs:
+        batch.append(job)
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C and a polite kill back until what is done is written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[tuple[int, FrameType | None]] = []
+    held = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *signalled: caught.append(signalled)) for number in held}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+    for number, frame in caught[:1]:
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        else:
+            signal.raise_signal(number)

@@ -1,0 +1,63 @@
+"""On what a run was made: versions, commit, hardware."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import evalharness
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "diffusers",
+    "open-clip-torch",
+    "mmdet",
+    "mmcv-lite",
+    "numpy",
+    "pillow",
+)
+
+
+def versions() -> dict[str, str]:
+    """Of Python, of this package and of those that decide numbers, as far as they are installed."""
+    found = {"python": platform.python_version(), "evalharness": evalharness.__version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout that this package runs from, with ``+`` if files have changed; None elsewhere."""
+    root = Path(evalharness.__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    commit = _git(root, "rev-parse", "HEAD")
+    return None if not commit else commit + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        command = ["git", "-C", str(root), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def hardware() -> str:
+    """Processor count and, if torch is loaded and sees any, the names of the GPUs. Does not load torch."""
+    described = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU"
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return described
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return f"{described}, {' + '.join(names)}"

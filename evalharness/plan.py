@@ -1,0 +1,195 @@
+"""From a sweep to what must be drawn and scored: samples, and the jobs that they share.
+
+A sample is arm × item × seed index. A job makes one trajectory; arms that differ only in their iteration cap share it,
+and it runs to the largest cap among them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evalharness.benchmark import Benchmark, Item
+from evalharness.config import Arm, BenchmarkSpec, Sweep
+from evalharness.errors import ConfigError, did_you_mean
+from evalharness.models.base import Interleaver
+from evalharness.seeds import digest, sample_seed
+from evalharness.variants import SinglePass, VariantSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One trajectory to make. ``variant`` carries the largest cap that any arm asks for."""
+
+    key: str
+    model: str
+    variant: VariantSettings
+    prompt: str
+    seed: int
+
+    @property
+    def cap(self) -> int | None:
+        return getattr(self.variant, "max_iterations", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One row of the results. ``job`` is the key of its trajectory."""
+
+    benchmark: str
+    arm: Arm
+    item: Item
+    seed_index: int
+    seed: int
+    job: str
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A benchmark and what this sweep takes of it: ``items`` out of ``of``, ``samples`` images for each prompt."""
+
+    benchmark: Benchmark
+    items: tuple[Item, ...]
+    of: int
+    samples: int
+    scorer: Mapping[str, Any]
+    scorer_digest: str
+
+    def score_key(self, image: str, item: Item) -> str:
+        """A score belongs to an image, a scorer and what the scorer is told of the item; not to an arm."""
+        return digest(["score", image, self.scorer_digest, digest(dict(item.metadata))])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All samples of a sweep, in the order of its arms, and the jobs they need. ``models`` are identities by alias."""
+
+    sweep: Sweep
+    protocols: Mapping[str, Protocol]
+    models: Mapping[str, Mapping[str, Any]]
+    samples: tuple[Sample, ...]
+    jobs: Mapping[str, Job]
+
+    def key(self) -> str:
+        """The same for the same samples to be scored the same way."""
+        scorers = {name: protocol.scorer_digest for name, protocol in self.protocols.items()}
+        arms = [(sample.arm.name, sample.job) for sample in self.samples]
+        return digest(["plan", self.sweep.name, scorers, arms])
+
+
+def make_plan(sweep: Sweep) -> Plan:
+    """Ask the benchmarks for their items and the models for their identities; nothing heavy is loaded.
+
+    Raises:
+        ConfigError: a model cannot do what an arm asks of it.
+    """
+    protocols = {spec.plugin.name: _protocol(spec, sweep.seed) for spec in sweep.benchmarks}
+    models = {alias: _identity(sweep, alias) for alias in sweep.models}
+    digests = {alias: digest(dict(identity)) for alias, identity in models.items()}
+    samples: list[Sample] = []
+    jobs: dict[str, Job] = {}
+    for arm in sweep.arms:
+        for name, protocol in protocols.items():
+            for sample in _samples(sweep.seed, name, protocol, arm, digests[arm.model]):
+                samples.append(sample)
+                job = Job(sample.job, arm.model, arm.variant, sample.item.prompt, sample.seed)
+                jobs[job.key] = _longer(jobs.get(job.key, job), job)
+    return Plan(sweep, protocols, models, tuple(samples), jobs)
+
+
+def _protocol(spec: BenchmarkSpec, seed: int) -> Protocol:
+    benchmark: Benchmark = spec.plugin.build()
+    items = benchmark.items()
+    twice = [item for item, count in Counter(item.id for item in items).items() if count > 1]
+    if twice:
+        raise ConfigError(f"benchmark {spec.plugin.name!r}: item {twice[0]!r} stands twice")
+    scorer = dict(benchmark.scorer().identity())
+    return Protocol(
+        benchmark=benchmark,
+        items=tuple(subset(items, spec.limit, spec.plugin.name, seed)),
+        of=len(items),
+        samples=spec.samples or benchmark.images_per_prompt,
+        scorer=scorer,
+        scorer_digest=digest(scorer),
+    )
+
+
+def _identity(sweep: Sweep, alias: str) -> Mapping[str, Any]:
+    model = sweep.models[alias].build()
+    for arm in sweep.arms:
+        if arm.model != alias or isinstance(arm.variant, SinglePass):
+            continue
+        here = f"arm {arm.name!r}: model {alias!r}"
+        if not isinstance(model, Interleaver):
+            raise ConfigError(f"{here} can only draw, variant {arm.variant.variant!r} needs more")
+        spoken = getattr(arm.variant, "format", None)
+        if spoken is not None and spoken not in model.formats:
+            raise ConfigError(f"{here} does not speak {spoken!r}{did_you_mean(spoken, model.formats)}")
+    identity: Mapping[str, Any] = model.identity()
+    return identity
+
+
+def _samples(seed: int, name: str, protocol: Protocol, arm: Arm, model: str) -> Iterable[Sample]:
+    variant = arm.variant.key()
+    for item in protocol.items:
+        for index in range(protocol.samples):
+            own = sample_seed(seed, name, item.id, index)
+            yield Sample(name, arm, item, index, own, digest(["trajectory", model, variant, item.prompt, own]))
+
+
+def _longer(one: Job, other: Job) -> Job:
+    return other if (other.cap or 0) > (one.cap or 0) else one
+
+
+def subset(items: Sequence[Item], limit: int | None, benchmark: str, seed: int) -> list[Item]:
+    """``limit`` items, in the benchmark's order, as many of each category as its share (to within one).
+
+    The j-th item of a category of size n, in a seeded order, has rank (j + ½) / n, the first of each category rank 0: a
+    divisor method (Webster's), chosen because it is nested. A smaller limit gives a subset of a larger one's items.
+    """
+    if limit is None or limit >= len(items):
+        return list(items)
+    categories: dict[str, list[tuple[str, Item]]] = defaultdict(list)
+    for item in items:
+        categories[item.category].append((digest(["subset", seed, benchmark, item.id]), item))
+    ranked: list[tuple[float, str, Item]] = []
+    for members in categories.values():
+        members.sort(key=lambda pair: pair[0])
+        ranked += [((j + 0.5) / len(members) if j else 0.0, order, item) for j, (order, item) in enumerate(members)]
+    chosen = {item.id for _, _, item in sorted(ranked, key=lambda entry: entry[:2])[:limit]}
+    return [item for item in items if item.id in chosen]
+
+
+def select(sweep: Sweep, names: Sequence[str]) -> Sweep:
+    """Only these arms: by their name, or by the name in the file for all arms that it expands to.
+
+    Raises:
+        ConfigError: no arm has this name.
+    """
+    if not names:
+        return sweep
+    known = {arm.name for arm in sweep.arms} | {_base(arm.name) for arm in sweep.arms}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no arm is called {name!r}{did_you_mean(name, known)}")
+    arms = tuple(arm for arm in sweep.arms if arm.name in names or _base(arm.name) in names)
+    kept = {arm.name for arm in arms}
+    models = {alias: spec for alias, spec in sweep.models.items() if any(arm.model == alias for arm in arms)}
+    return replace(sweep, arms=arms, models=models, baseline=sweep.baseline if sweep.baseline in kept else arms[0].name)
+
+
+def _base(name: str) -> str:
+    return re.sub(r"( \w+=[^ ]*)+$", "", name)
+
+
+def resize(sweep: Sweep, *, full: bool = False, limit: int | None = None, samples: int | None = None) -> Sweep:
+    """The sweep with other numbers of items and of images per prompt; ``full`` means all and the benchmark's own."""
+
+    def resized(spec: BenchmarkSpec) -> BenchmarkSpec:
+        own = replace(spec, limit=None, samples=None) if full else spec
+        return replace(own, limit=limit or own.limit, samples=samples or own.samples)
+
+    return replace(sweep, benchmarks=tuple(resized(spec) for spec in sweep.benchmarks))

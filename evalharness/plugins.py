@@ -1,0 +1,50 @@
+"""Plugins are entry points in the groups ``evalharness.models``, ``evalharness.benchmarks`` …, built-in ones too."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from evalharness.errors import PluginError, did_you_mean
+
+KINDS = ("models", "formats", "benchmarks", "detectors", "judges", "executors")
+
+EXTRAS = {"diffusers": "diffusers", "accelerate": "diffusers", "ray": "ray", "lm_eval": "judge", "openai": "judge"}
+EXTRAS |= dict.fromkeys(("mmdet", "mmengine", "mmcv"), "geneval")
+"""Optional package → the extra of this distribution that installs it."""
+
+
+def available(kind: str) -> dict[str, EntryPoint]:
+    """The installed plugins of a kind by name; nothing is imported. Of two with one name, the first found wins."""
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=f"evalharness.{kind}"):
+        found.setdefault(entry.name, entry)
+    return dict(sorted(found.items()))
+
+
+def load(kind: str, name: str) -> Any:
+    """Import a plugin: a class.
+
+    Raises:
+        PluginError: there is none of this name, or something that it imports is not installed.
+    """
+    plugins = available(kind)
+    if name not in plugins:
+        raise PluginError(f"no {kind.removesuffix('s')} named {name!r}{did_you_mean(name, plugins)}")
+    this = f"{kind.removesuffix('s')} {name!r}"
+    try:
+        return plugins[name].load()
+    except ImportError as error:
+        raise PluginError(f"{this} cannot be imported: {error}{install_hint(error)}") from error
+    except AttributeError as error:
+        raise PluginError(f"{this} has a broken entry point: {error}") from error
+
+
+def install_hint(error: ImportError) -> str:
+    """``"; install it with: pip install …"`` where the missing package is known."""
+    package = (error.name or "").partition(".")[0]
+    if package in EXTRAS:
+        return f"; install it with: pip install 'evalharness[{EXTRAS[package]}]'"
+    if package and isinstance(error, ModuleNotFoundError) and package != "evalharness":
+        return f"; install it with: pip install {package}"
+    return ""

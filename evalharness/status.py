@@ -1,0 +1,72 @@
+"""Where each sample of a plan stands: pending, generated, scored or failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from evalharness.benchmark import Score
+from evalharness.plan import Job, Plan, Sample
+from evalharness.store import Store, StoredStep, final_image
+
+State = Literal["pending", "generated", "scored", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A sample with what the store has of it; ``steps`` are those of its arm's prefix."""
+
+    sample: Sample
+    steps: tuple[StoredStep, ...] | None = None
+    image: str | None = None
+    score_key: str | None = None
+    score: Score | None = None
+    failure: str | None = None
+
+    @property
+    def state(self) -> State:
+        if self.score is not None:
+            return "scored"
+        if self.failure is not None:
+            return "failed"
+        return "pending" if self.steps is None else "generated"
+
+
+def standings(plan: Plan, store: Store) -> list[Standing]:
+    """One for each sample of the plan, in its order."""
+    stored = store.trajectories(plan.jobs)
+    failed = store.failures(plan.jobs)
+    found: list[Standing] = []
+    for sample in plan.samples:
+        trajectory = stored.get(sample.job)
+        if trajectory is None or not trajectory.covers(sample.arm.cap):
+            found.append(Standing(sample, failure=failed.get(sample.job)))
+            continue
+        steps = trajectory.prefix(sample.arm.cap)
+        image = final_image(steps)
+        if image is None:
+            found.append(Standing(sample, steps, failure="the model drew no image"))
+        else:
+            key = plan.protocols[sample.benchmark].score_key(image, sample.item)
+            found.append(Standing(sample, steps, image, key))
+    return _with_scores(found, store)
+
+
+def _with_scores(found: list[Standing], store: Store) -> list[Standing]:
+    keys = [one.score_key for one in found if one.score_key is not None]
+    scores, failures = store.scores(keys), store.failures(keys)
+    return [
+        one
+        if one.score_key is None
+        else Standing(
+            one.sample, one.steps, one.image, one.score_key, scores.get(one.score_key), failures.get(one.score_key)
+        )
+        for one in found
+    ]
+
+
+def pending_jobs(plan: Plan, found: Iterable[Standing]) -> list[Job]:
+    """The jobs that must still run, in a stable order."""
+    keys = {one.sample.job for one in found if one.state == "pending"}
+    return [plan.jobs[key] for key in sorted(keys)]

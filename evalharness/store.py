@@ -1,0 +1,392 @@
+"""What was drawn and scored: rows in SQLite, images as files named by their SHA-256. One process writes at a time.
+
+store/
+    store.sqlite      rows; write-ahead log, every commit is synced
+    lock              held by the writer, with its pid
+    images/ab/….png   an image is on the disk, whole, before a row mentions it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+from urllib.parse import quote
+
+from evalharness.benchmark import Score
+from evalharness.errors import StoreError
+from evalharness.trajectory import Cost, Step, Trajectory
+
+APPLICATION_ID = 0x45564831  # "EVH1"
+SCHEMA_VERSION = 1
+DISK_FULL = "no space left on the disk; what is done is kept, free some and run again"
+SCHEMA = """
+CREATE TABLE trajectories (
+    key TEXT PRIMARY KEY, model TEXT NOT NULL, variant TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL,
+    cap INTEGER, finished INTEGER NOT NULL, steps TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE scores (
+    key TEXT PRIMARY KEY, image TEXT NOT NULL, value REAL NOT NULL, reason TEXT NOT NULL, details TEXT NOT NULL
+    ) WITHOUT ROWID;
+CREATE TABLE failures (key TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE images (digest TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (name TEXT PRIMARY KEY, info TEXT NOT NULL) WITHOUT ROWID;
+"""
+T = TypeVar("T")
+
+
+class DamagedImageError(StoreError):
+    """An image file is not (any more) what its name says."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"image {digest[:12]}… is damaged or gone; run again to redraw it")
+        self.digest = digest
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStep:
+    """A :class:`Step` whose image is a digest."""
+
+    kind: str
+    iteration: int
+    text: str
+    image: str | None
+    seed: int | None
+    evaluations: int
+    tokens: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A :class:`Trajectory` whose images are digests. ``cap`` is the iteration cap that it was drawn under."""
+
+    steps: tuple[StoredStep, ...]
+    finished: bool
+    cap: int | None
+
+    def covers(self, cap: int | None) -> bool:
+        """Whether a run capped at ``cap`` is a prefix of this one."""
+        return self.finished or self.cap is None or (cap is not None and cap <= self.cap)
+
+    def prefix(self, cap: int | None) -> tuple[StoredStep, ...]:
+        """The steps of a run capped at ``cap``."""
+        return tuple(step for step in self.steps if cap is None or step.iteration <= cap)
+
+
+def final_image(steps: Sequence[StoredStep]) -> str | None:
+    """The digest of the last image that was drawn."""
+    return next((step.image for step in reversed(steps) if step.image is not None), None)
+
+
+class Store:
+    """A folder of results. Use as a context manager; ``write=False`` reads only, beside a writer if there is one.
+
+    Raises:
+        StoreError: another process writes, the database is damaged or of another version, the disk is full.
+    """
+
+    def __init__(self, path: Path, *, write: bool = True) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+        with _as_store_error(path):
+            if write:
+                (path / "images").mkdir(parents=True, exist_ok=True)
+                self._lock = _acquire(path / "lock")
+            try:
+                self._db = _connect(path / "store.sqlite", write)
+            except BaseException:
+                self._release()
+                raise
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    # --- reading ---
+
+    def trajectories(self, keys: Iterable[str]) -> dict[str, Stored]:
+        """Those that are there."""
+        return {
+            row["key"]: Stored(_steps(row["steps"]), bool(row["finished"]), row["cap"])
+            for row in self._rows("SELECT key, steps, finished, cap FROM trajectories", keys)
+        }
+
+    def scores(self, keys: Iterable[str]) -> dict[str, Score]:
+        """Those that are there, without their details."""
+        found = self._rows("SELECT key, value, reason FROM scores", keys)
+        return {row["key"]: Score(row["value"], row["reason"]) for row in found}
+
+    def details(self, key: str) -> dict[str, Any]:
+        """The evidence of one score; empty if there is no such score."""
+        for row in self._rows("SELECT details FROM scores", [key]):
+            return dict(json.loads(row["details"]))
+        return {}
+
+    def failures(self, keys: Iterable[str]) -> dict[str, str]:
+        """Key of a trajectory or of a score → why it failed."""
+        return {row["key"]: row["reason"] for row in self._rows("SELECT key, reason FROM failures", keys)}
+
+    def seconds(self, model: str) -> dict[str, tuple[int, float]]:
+        """Variant key (JSON) → number of iterations and seconds over all stored trajectories of a model (digest)."""
+        totals: dict[str, tuple[int, float]] = {}
+        with _as_store_error(self.path):
+            for row in self._db.execute("SELECT variant, steps FROM trajectories WHERE model = ?", (model,)):
+                steps = _steps(row["steps"])
+                count, seconds = totals.get(row["variant"], (0, 0.0))
+                iterations = max((step.iteration for step in steps), default=0)
+                totals[row["variant"]] = (count + max(1, iterations), seconds + sum(step.seconds for step in steps))
+        return totals
+
+    def image_path(self, digest: str) -> Path:
+        return self.path / "images" / digest[:2] / f"{digest}.png"
+
+    def image(self, digest: str) -> bytes:
+        """The bytes of an image.
+
+        Raises:
+            DamagedImageError: they do not have this digest.
+        """
+        try:
+            data = self.image_path(digest).read_bytes()
+        except FileNotFoundError:
+            data = b""
+        except OSError as error:
+            raise StoreError(f"{self.image_path(digest)}: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise DamagedImageError(digest)
+        return data
+
+    def run_info(self, name: str) -> dict[str, Any]:
+        """What :meth:`set_run_info` kept."""
+        with _as_store_error(self.path):
+            row = self._db.execute("SELECT info FROM runs WHERE name = ?", (name,)).fetchone()
+        return dict(json.loads(row["info"])) if row else {}
+
+    # --- writing ---
+
+    def add_trajectory(
+        self, key: str, trajectory: Trajectory, *, model: str, variant: str, prompt: str, seed: int, cap: int | None
+    ) -> None:
+        """Images first, then the row. Inside :meth:`batch`."""
+        with _as_store_error(self.path):
+            steps = [self._store_step(step) for step in trajectory.steps]
+            self._db.execute(
+                "INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (key, model, variant, _text(prompt), seed, cap, trajectory.finished, json.dumps(steps)),
+            )
+            self._db.execute("DELETE FROM failures WHERE key = ?", (key,))
+
+    def add_score(self, key: str, image: str, score: Score) -> None:
+        """Inside :meth:`batch`."""
+        with _as_store_error(self.path):
+            self._db.execute(
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
+                (key, image, score.value, _text(score.reason), json.dumps(dict(score.details))),
+            )
+            self._db.execute("DELETE FROM failures WHERE key = ?", (key,))
+
+    def add_failure(self, key: str, reason: str) -> None:
+        """Inside :meth:`batch`."""
+        with _as_store_error(self.path):
+            self._db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (key, _text(reason)))
+
+    def forget_failures(self, keys: Iterable[str]) -> None:
+        self._delete("failures", keys)
+
+    def forget_trajectories(self, keys: Iterable[str]) -> None:
+        self._delete("trajectories", keys)
+
+    def set_run_info(self, name: str, info: Mapping[str, Any]) -> None:
+        """Keep JSON about a run."""
+        with _as_store_error(self.path), self.batch():
+            self._db.execute("INSERT OR REPLACE INTO runs VALUES (?, ?)", (name, json.dumps(dict(info))))
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """Several additions, one commit. An addition is whole or absent: those before an error are kept."""
+        with _as_store_error(self.path):
+            try:
+                yield
+            finally:
+                self._db.commit()
+
+    def check_images(self, digests: Iterable[str]) -> set[str]:
+        """Those whose file is damaged or gone. A file is read only if its size or time is not what it was when good."""
+        damaged: set[str] = set()
+        fresh: list[tuple[str, int, int]] = []
+        with _as_store_error(self.path):
+            known = {row["digest"]: (row["bytes"], row["mtime_ns"]) for row in self._db.execute("SELECT * FROM images")}
+            for digest in set(digests):
+                try:
+                    stat = self.image_path(digest).stat()
+                    if known.get(digest) != (stat.st_size, stat.st_mtime_ns):
+                        self.image(digest)
+                        fresh.append((digest, stat.st_size, stat.st_mtime_ns))
+                except (DamagedImageError, FileNotFoundError):
+                    damaged.add(digest)
+            if self._lock is not None:
+                with self.batch():
+                    self._db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", fresh)
+        return damaged
+
+    # --- inside ---
+
+    def _rows(self, select: str, keys: Iterable[str]) -> Iterator[sqlite3.Row]:
+        with _as_store_error(self.path):
+            for chunk in _chunks(dict.fromkeys(keys)):
+                yield from self._db.execute(f"{select} WHERE key IN ({','.join('?' * len(chunk))})", chunk)
+
+    def _delete(self, table: str, keys: Iterable[str]) -> None:
+        with self.batch():
+            self._db.executemany(f"DELETE FROM {table} WHERE key = ?", [(key,) for key in keys])
+
+    def _store_step(self, step: Step) -> dict[str, Any]:
+        image = None if step.image is None else self._store_image(step.image)
+        cost: Cost = step.cost
+        stored = StoredStep(
+            step.kind, step.iteration, _text(step.text), image, step.seed, cost.evaluations, cost.tokens, cost.seconds
+        )
+        return stored.as_dict()
+
+    def _store_image(self, data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        path = self.image_path(digest)
+        if not (path.is_file() and path.read_bytes() == data):
+            _write_durably(path, data)
+        stat = path.stat()
+        self._db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", (digest, stat.st_size, stat.st_mtime_ns))
+        return digest
+
+
+def _text(text: str) -> str:
+    """Without lone surrogates, which a model's text can hold and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _steps(text: str) -> tuple[StoredStep, ...]:
+    return tuple(StoredStep(**step) for step in json.loads(text))
+
+
+def _chunks(keys: Iterable[str], size: int = 500) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    for key in keys:
+        chunk.append(key)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    """The file appears whole or not at all, and stays through a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _acquire(path: Path) -> IO[str]:
+    """Hold the lock file; the kernel lets go of it when the process ends, however it ends."""
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        pid = file.read(20).strip() or "unknown"
+        file.close()
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        message = f"{path.parent} is being written by another process (pid {pid}); wait, or use another --store"
+        raise StoreError(message) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def _connect(path: Path, write: bool) -> sqlite3.Connection:
+    if write:
+        db = sqlite3.connect(path)
+    elif path.is_file() and path.stat().st_size:
+        db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
+    else:
+        db = sqlite3.connect(":memory:")
+    db.row_factory = sqlite3.Row
+    try:
+        _prepare(db, path, write)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    owner = db.execute("PRAGMA application_id").fetchone()[0]
+    empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if empty:
+        db.executescript(
+            f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+    elif owner != APPLICATION_ID:
+        raise StoreError(f"{path} is a database of another program; use another --store")
+    elif version != SCHEMA_VERSION:
+        raise StoreError(f"{path} has schema {version}, this evalharness reads {SCHEMA_VERSION}; use another --store")
+    if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise sqlite3.DatabaseError(" ".join(found.split()))
+    if write:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+
+
+@contextlib.contextmanager
+def _as_store_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if "full" in str(error):
+            raise StoreError(f"{path}: {DISK_FULL}") from error
+        if isinstance(error, sqlite3.OperationalError):
+            raise StoreError(f"{path / 'store.sqlite'}: {error}") from error
+        message = f"{path / 'store.sqlite'} is damaged ({error}); move it away, or use another --store"
+        raise StoreError(message) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(f"{path}: {DISK_FULL}") from error
+        raise StoreError(f"{error.filename or path}: {error.strerror or error}") from error

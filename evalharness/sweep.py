@@ -1,0 +1,170 @@
+"""``python -m evalharness.sweep FILE``: draw, score, and write the report of a sweep."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalharness import config, environment
+from evalharness.engine import Engine
+from evalharness.plan import Plan, make_plan, resize, select
+from evalharness.progress import Progress, duration
+from evalharness.seeds import canonical, digest
+from evalharness.status import pending_jobs, standings
+from evalharness.store import Store
+
+if TYPE_CHECKING:
+    from evalharness.results import Results
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a sweep file, or the name of one that comes with evalharness")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: reports/<name>)")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: store/ beside --out)")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--limit", type=_positive, metavar="N", help="take only N items of each benchmark")
+    size.add_argument("--full", action="store_true", help="take all items and the benchmark's own number of images")
+    parser.add_argument("--samples", type=_positive, metavar="N", help="images per prompt")
+    parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be drawn and what it would cost")
+    parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
+def run(options: argparse.Namespace) -> int:
+    """The whole job; returns the exit code."""
+    sweep = resize(config.load(options.file), full=options.full, limit=options.limit, samples=options.samples)
+    plan = make_plan(select(sweep, options.only))
+    out: Path = options.out or Path("reports") / sweep.name
+    where: Path = options.store or out.parent / "store"
+    if options.dry_run:
+        with Store(where, write=False) as store:
+            _write(*_dry_run(plan, store))
+        return 0
+    with Store(where) as store:
+        info = _work(plan, store, Progress(quiet=options.quiet), retry_failed=options.retry_failed)
+        return _report(plan, store, info, out)
+
+
+def _work(plan: Plan, store: Store, progress: Progress, *, retry_failed: bool) -> dict[str, Any]:
+    """Draw and score; returns what the report says of the circumstances, summed up over all goes of this plan."""
+    before = store.run_info(plan.key())
+    start, clock, worked = datetime.now(UTC), time.monotonic(), -1
+    executor = plan.sweep.executor.build()
+    info = before
+    try:
+        worked = Engine(plan, store, executor, progress).run(retry_failed=retry_failed)
+    finally:
+        executor.close()
+        if worked or not before:
+            info = {
+                "started": before.get("started", start.isoformat(timespec="seconds")),
+                "wall_seconds": before.get("wall_seconds", 0.0) + time.monotonic() - clock,
+                "hardware": environment.hardware(),
+                "versions": environment.versions(),
+                "git_commit": environment.git_commit(),
+            }
+            store.set_run_info(plan.key(), info)
+    return info
+
+
+def _report(plan: Plan, store: Store, info: dict[str, Any], out: Path) -> int:
+    from evalharness.load import load_results
+    from evalharness.report import build
+
+    results = load_results(plan, store, info)
+    page = build(results, out)
+    _write(*_table(results), "", f"report: {page}")
+    return 0
+
+
+def _table(results: Results) -> list[str]:
+    """Arm, overall score (the weighted mean of the categories) and coverage, for each benchmark."""
+    lines: list[str] = []
+    for name, benchmark in results.info["benchmarks"].items():
+        rows = [("arm", "overall", "scored")]
+        for arm in results.arms["arm"]:
+            own = results.samples[(results.samples["arm"] == arm) & (results.samples["benchmark"] == name)]
+            scored = own[own["state"] == "scored"]
+            rows.append((arm, _overall(own, scored, benchmark["weights"]), f"{len(scored)}/{len(own)}"))
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        lines += ["", name]
+        lines += [f"  {a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
+    return lines
+
+
+def _overall(own: Any, scored: Any, weights: dict[str, float]) -> str:
+    """Only of complete runs: a missing sample is not a zero, nor is it nothing."""
+    means = scored.groupby("category")["score"].mean()
+    present = {category: weight for category, weight in weights.items() if category in means.index}
+    if len(scored) < len(own) or not present:
+        return "incomplete"
+    return f"{sum(weight * means[c] for c, weight in present.items()) / sum(present.values()):.4f}"
+
+
+def _dry_run(plan: Plan, store: Store) -> list[str]:
+    found = standings(plan, store)
+    jobs = pending_jobs(plan, found)
+    lines = [f"sweep {plan.sweep.name}, seed {plan.sweep.seed}"]
+    for name, protocol in plan.protocols.items():
+        lines.append(f"  {name}: {len(protocol.items)} of {protocol.of} items × {protocol.samples} images")
+    width = max(len(arm.name) for arm in plan.sweep.arms)
+    for arm in plan.sweep.arms:
+        own = [one for one in found if one.sample.arm == arm]
+        states = [one.state for one in own]
+        drawn = sum(one.image is not None for one in own)
+        there = f"{drawn} drawn, {states.count('scored')} scored"
+        failed = f", {states.count('failed')} failed" if "failed" in states else ""
+        lines.append(f"  {arm.name:<{width}}  {len(states)} samples: {there}{failed}")
+    lines.append(f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)")
+    lines.append(f"expected time to draw: {_expected(plan, store, [job.key for job in jobs])}")
+    return lines
+
+
+def _expected(plan: Plan, store: Store, keys: Sequence[str]) -> str:
+    """From the store's own averages per iteration, else from the model; at most, as a model may stop before its cap."""
+    total, unknown = 0.0, 0
+    averages = {alias: store.seconds(digest(dict(identity))) for alias, identity in plan.models.items()}
+    built = {alias: spec.build() for alias, spec in plan.sweep.models.items()}
+    for key in keys:
+        job = plan.jobs[key]
+        iterations, seconds = averages[job.model].get(canonical(job.variant.key()), (0, 0.0))
+        estimate = getattr(built[job.model], "estimate", None)
+        if iterations:
+            total += seconds / iterations * (job.cap or 1)
+        elif estimate is not None:
+            total += estimate(job.variant)
+        else:
+            unknown += 1
+    if unknown:
+        return "unknown" + (f" for {unknown} trajectories, at most {duration(total)} for the others" if total else "")
+    return f"at most {duration(total)}" if total else "nothing"
+
+
+def _write(*lines: str) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    from evalharness.cli import guarded
+
+    parser = argparse.ArgumentParser(prog="python -m evalharness.sweep", description=__doc__)
+    add_arguments(parser)
+    return guarded(run, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import core_fakes
+import pytest
+
+import evalharness.report
+from evalharness import plugins, variants
+
+SWEEP = """\
+name: tiny
+seed: 3
+model: fake
+benchmarks:
+  - {name: fake, limit: 6, samples: 1}
+arms:
+  - {name: single, variant: single_pass}
+  - {name: process, variant: process, max_iterations: 1..3}
+"""
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "load", core_fakes.load)
+    monkeypatch.setattr(evalharness.report, "build", core_fakes.build, raising=False)
+    monkeypatch.setattr(variants, "run", core_fakes.run)
+    monkeypatch.setattr(core_fakes.FakeModel, "painted", [])
+    monkeypatch.setattr(core_fakes.FakeScorer, "looked", 0)
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str = SWEEP) -> Path:
+        path = tmp_path / "tiny.yaml"
+        path.write_text(text)
+        return path
+
+    return write

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from conftest import SWEEP
+
+import evalharness
+from evalharness import cli, plugins
+from evalharness.errors import PluginError
+from evalharness.progress import Progress, duration
+
+Write = Callable[[str], Path]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"evalharness {evalharness.__version__}\n"
+
+
+@pytest.mark.usefixtures("fakes")
+def test_prompts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["prompts", "fake", "--n", "4"]) == 0
+    some = capsys.readouterr().out.splitlines()
+    assert cli.main(["prompts", "fake"]) == 0
+    every = capsys.readouterr().out.splitlines()
+    assert (len(some), len(every)) == (4, 10)
+    assert set(some) < set(every)
+    assert cli.main(["prompts", "fale"]) == 2
+    assert capsys.readouterr().err == "evalharness: no benchmark named 'fale'; did you mean 'fake'?\n"
+
+
+@pytest.mark.usefixtures("fakes")
+def test_sweep_is_a_subcommand(sweep_file: Write, tmp_path: Path) -> None:
+    out = tmp_path / "r" / "x"
+    assert cli.main(["sweep", str(sweep_file(SWEEP)), "--out", str(out), "--quiet"]) == 0
+    assert (out / "index.html").is_file()
+
+
+@pytest.mark.parametrize("bad", [["--limit", "0"], ["--limit", "x"], ["--samples", "-1"], ["--limit", "2", "--full"]])
+def test_options_are_checked(bad: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["sweep", "x.yaml", *bad])
+    assert caught.value.code == 2
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    code = "import sys; from evalharness import cli; sys.exit(cli.main(['list']))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait(60) == 141
+    assert "Traceback" not in process.stderr.read()
+
+
+def entry(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    found = EntryPoint("mine", value, "evalharness.models")
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [found] if group == found.group else [])
+
+
+def test_plugins_say_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "needs_mmdet.py").write_text("import mmdet_is_not_here\n")
+    entry(monkeypatch, "needs_mmdet:Model")
+    with pytest.raises(
+        PluginError, match=r"cannot be imported: .*; install it with: pip install mmdet_is_not"
+    ):
+        plugins.load("models", "mine")
+    monkeypatch.setitem(plugins.EXTRAS, "mmdet_is_not_here", "geneval")
+    assert cli.main(["list"]) == 0
+    assert r"pip install 'evalharness[geneval]'" in capsys.readouterr().out
+    with pytest.raises(PluginError, match="no model named 'mime'; did you mean 'mine'"):
+        plugins.load("models", "mime")
+    entry(monkeypatch, "json:nothing")
+    with pytest.raises(PluginError, match="broken entry point"):
+        plugins.load("models", "mine")
+
+
+def test_progress_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(interval=0).stage("draw", 4) as stage:
+        stage.advance(2, 1)
+        stage.advance(2)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("draw: 2/4, 1 failed, ")
+    assert lines[0].endswith("s left")
+    assert lines[-1].startswith("draw: 4/4, 1 failed, ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (59.6, "1 min 0 s"), (3599.7, "1 h 0 min"), (7500, "2 h 5 min")]
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

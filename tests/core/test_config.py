@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import SWEEP
+
+from evalharness import config
+from evalharness.errors import ConfigError
+
+Write = Callable[[str], Path]
+pytestmark = pytest.mark.usefixtures("fakes")
+
+
+def test_expands_ranges_and_lists_to_a_matrix(sweep_file: Write) -> None:
+    text = SWEEP.replace("1..3", "[1, 3..4], inspect: [true, false]").replace("name: process", "name: p")
+    text = text.replace("- {name: single, variant: single_pass}", "") + "baseline: p max_iterations=3 inspect=false\n"
+    sweep = config.load(sweep_file(text))
+    assert [arm.name for arm in sweep.arms] == [
+        f"p max_iterations={cap} inspect={inspect}" for cap in (1, 3, 4) for inspect in ("true", "false")
+    ]
+    assert [(arm.cap, arm.variant.inspect) for arm in sweep.arms][3] == (3, False)  # type: ignore[union-attr]
+    assert sweep.baseline == "p max_iterations=3 inspect=false"
+
+
+def test_baseline_is_the_first_arm_if_not_said(sweep_file: Write) -> None:
+    assert config.load(sweep_file(SWEEP)).baseline == "single"
+
+
+def test_models_by_alias_and_paths_relative_to_the_file(sweep_file: Write, tmp_path: Path) -> None:
+    text = SWEEP.replace("model: fake\n", "models:\n  a: {name: fake, weights: w/x}\n  b: {name: fake, size: 4}\n")
+    text = text.replace("single_pass}", "single_pass, model: a}").replace("1..3}", "1..3, model: [a, b]}")
+    sweep = config.load(sweep_file(text))
+    assert sweep.models["a"].settings.weights == tmp_path / "w/x"  # type: ignore[attr-defined]
+    assert [arm.name for arm in sweep.arms][-1] == "process max_iterations=3 model=b"
+    assert sweep.resolved()["models"]["b"]["size"] == 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed: 3", "sed: 3", "tiny.yaml:2:1: unknown key 'sed'; did you mean 'seed'?"),
+        ("limit: 6", "limt: 6", "tiny.yaml:5:18: unknown key 'limt'; did you mean 'limit'?"),
+        ("limit: 6", "limit: 0", "tiny.yaml:5:25: limit: input should be greater than or equal to 1"),
+        ("limit: 6", "limit: all", "tiny.yaml:5:25: limit: input should be a valid integer"),
+        ("name: fake,", "name: fke,", "tiny.yaml:5:12: no benchmark named 'fke'; did you mean 'fake'?"),
+        ("model: fake", "model: fakes", "tiny.yaml:3:8: no model named 'fakes'; did you mean 'fake'?"),
+        ("model: fake", "model: {name: fake, sise: 3}", "tiny.yaml:3:21: unknown key 'sise'; did you mean 'size'?"),
+        (
+            "model: fake",
+            "model: {name: fake, sampler: {step: 3}}",
+            "tiny.yaml:3:31: unknown key 'step'; did you mean 'steps'?",
+        ),
+        ("model: fake\n", "", "tiny.yaml:6:5: this arm has no model"),
+        ("single_pass", "single_pas", "tiny.yaml:7:29: unknown variant 'single_pas'; did you mean 'single_pass'?"),
+        ("max_iterations", "max_iteration", "unknown key 'max_iteration'; did you mean 'max_iterations'?"),
+        ("1..3", "1..10000000", "the range 1..10000000 is empty or has more than 1000 values"),
+        ("1..3", "3..1", "is empty"),
+        ("1..3", "[]", "an empty list leaves no arm"),
+        ("1..3", "[1, 1]", "two arms are called 'process max_iterations=1'"),
+        ("1..3", "0..2", "max_iterations: input should be greater than or equal to 1"),
+        ("1..3", "[1..999, 1..999]", "more than 1000 values"),
+        ("1..3", "[1, 1..3]", "two arms are called"),
+        ("1..3", "3, inspect: maybe", "inspect: input should be a valid boolean"),
+        ("name: tiny\n", "", "tiny.yaml:1:1: key 'name' is missing"),
+        ("name: tiny", "name: ../../etc", "tiny.yaml:1:7: name: string should match"),
+        ("name: single", "name: [x]", "tiny.yaml:7:12: an arm needs a name"),
+        ("seed: 3", "seed: 3\nbaseline: sngle", "tiny.yaml:3:11: no arm is called 'sngle'; did you mean 'single'?"),
+        ("seed: 3", "seed: 3\nexecutor: ray", "no executor named 'ray'"),
+        ("- {name: fake, limit: 6, samples: 1}", "- 3", "tiny.yaml:5:5: benchmarks.0: input should be a valid string"),
+        ("name: fake, limit", "limit", "tiny.yaml:5:5: key 'name' is missing"),
+        ("arms:", "benchmarks:", "key 'benchmarks' stands twice"),
+    ],
+)
+def test_says_where_and_what_instead(sweep_file: Write, old: str, new: str, message: str) -> None:
+    assert old in SWEEP
+    with pytest.raises(ConfigError) as caught:
+        config.load(sweep_file(SWEEP.replace(old, new)))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "x", "name: 1", "name: x\narms: {}\nbenchmarks: {}", "arms: [[1]]"])
+def test_other_shapes_are_config_errors(sweep_file: Write, text: str) -> None:
+    with pytest.raises(ConfigError):
+        config.load(sweep_file(text))
+
+
+def test_finds_shipped_sweeps_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert config.find("ablations/iters.yaml").is_file()
+    with pytest.raises(ConfigError, match=r"itters.yaml: no such file.*did you mean 'iters.yaml'"):
+        config.find("itters.yaml")
+
+
+def test_neither_help_nor_a_config_error_imports_torch(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(SWEEP.replace("seed", "sed"))
+    code = (
+        "import sys; from evalharness import cli\n"
+        "try: cli.main(['--help'])\nexcept SystemExit: pass\n"
+        f"assert cli.main(['sweep', {str(tmp_path / 'bad.yaml')!r}]) == 2\n"
+        "heavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "unknown key 'sed'; did you mean 'seed'?" in done.stderr
