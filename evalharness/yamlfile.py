@@ -63,7 +63,7 @@ def read(path: Path) -> Document:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from error
     document = Document(path, None)
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             raise ConfigError(f"{path}: empty")
@@ -76,6 +76,19 @@ def read(path: Path) -> Document:
     except ValueError as error:  # a date or a number that Python cannot hold
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     return Document(path, data, document.values, document.keys)
+
+
+class _Loader(yaml.SafeLoader):
+    """Gives up on a long file early: PyYAML takes seconds for a megabyte."""
+
+    nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(None, None, f"more than {MAX_NODES} values", mark)
+        return super().compose_node(parent, index)
 
 
 def _syntax(path: Path, error: yaml.YAMLError) -> str:

@@ -71,9 +71,7 @@ def test_plugins_say_what_is_missing(
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "needs_mmdet.py").write_text("import mmdet_is_not_here\n")
     entry(monkeypatch, "needs_mmdet:Model")
-    with pytest.raises(
-        PluginError, match=r"cannot be imported: .*; install it with: pip install mmdet_is_not"
-    ):
+    with pytest.raises(PluginError, match=r"cannot be imported: .*; install it with: pip install mmdet_is_not"):
         plugins.load("models", "mine")
     monkeypatch.setitem(plugins.EXTRAS, "mmdet_is_not_here", "geneval")
     assert cli.main(["list"]) == 0

@@ -68,6 +68,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         (b"a: \x00\n", "not valid YAML"),
         ("", "empty"),
         ("a: 1\n---\nb: 2\n", "x.yaml:2:1: not valid YAML"),
+        ("a: [" + "x, " * 30000 + "]", "more than 20000 values"),
         ("a: " + "x" * (1 << 20), "larger than 1 MiB"),
     ],
 )
