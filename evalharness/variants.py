@@ -1,17 +1,28 @@
-"""How a model makes one image: the variants and their settings."""
+"""How a model makes one image: the variants, written once over a model's verbs.
+
+``single_pass`` draws the prompt. ``text_cot`` thinks in text, then draws. ``process`` is the loop of "Think in Strokes, Not
+Pixels" (arXiv 2604.04746): Plan → Sketch → Inspect → Refine, until the model says that it is done or the cap is reached.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypeVar
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness.errors import ConfigError
-from evalharness.trajectory import Cost, Step, Trajectory
+from evalharness.formats.base import Format, Stage
+from evalharness.models.base import Context, Drawn, Interleaver, Painter, Written
+from evalharness.plugins import load
+from evalharness.trajectory import Cost, Step, StepKind, Trajectory
+
+Result = TypeVar("Result")
 
 
 class _Settings(BaseModel):
@@ -29,14 +40,18 @@ class SinglePass(_Settings):
 
 
 class TextCot(_Settings):
-    """Think in text, then draw."""
+    """Think in text, then draw. ``format``: the model's own by default."""
 
     variant: Literal["text_cot"] = "text_cot"
     format: str | None = None
 
 
 class Process(_Settings):
-    """Plan, sketch, inspect and refine until the model is content or the cap is reached."""
+    """Plan, sketch, inspect and refine until the model is done or the cap is reached.
+
+    Without ``inspect`` nothing is inspected, and every sketch is refined by a correction that the model writes unprompted by a
+    conflict. Without ``refine`` a conflict is named but not mended. Without both a sketch stays as it is.
+    """
 
     variant: Literal["process"] = "process"
     format: str | None = None
@@ -49,16 +64,173 @@ VariantSettings = Annotated[SinglePass | TextCot | Process, Field(discriminator=
 
 
 def run(variant: VariantSettings, model: Any, prompts: Sequence[str], seeds: Sequence[int]) -> list[Trajectory]:
-    """One trajectory a prompt."""
-    if not isinstance(variant, SinglePass):
-        raise ConfigError(f"variant {variant.variant!r} is not there yet")
+    """One trajectory a prompt; ConfigError if the model lacks a verb that the variant needs."""
+    if isinstance(variant, SinglePass):
+        return _single_pass(model, prompts, seeds)
+    if not isinstance(model, Interleaver):
+        raise ConfigError(f"variant {variant.variant!r} needs a model that reads and writes; {model.name!r} only draws")
+    spoken = load("formats", variant.format or model.formats[0])()
+    if spoken.name not in model.formats:
+        known = ", ".join(model.formats)
+        raise ConfigError(f"model {model.name!r} does not speak format {spoken.name!r}; it speaks: {known}")
+    samples = [_Sample(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
+    if isinstance(variant, TextCot):
+        _text_cot(model, spoken, samples)
+    else:
+        _process(model, spoken, samples, variant)
+    return [Trajectory(tuple(sample.steps), sample.finished) for sample in samples]
+
+
+def noise_seed(seed: int, iteration: int, kind: StepKind) -> int:
+    """The seed of a step. The first drawing has the sample's own, so that all variants share its noise."""
+    if iteration <= 1 and kind in ("draw", "sketch"):
+        return seed
+    digest = hashlib.sha256(f"{seed}/{iteration}/{kind}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+@dataclass
+class _Sample:
+    prompt: str
+    seed: int
+    steps: list[Step] = field(default_factory=list)
+    finished: bool = False
+    state: Image.Image | None = None
+
+    def wrote(self, kind: StepKind, iteration: int, written: Written, seconds: float) -> None:
+        self.steps.append(Step(kind, iteration, written.text, cost=Cost(0, written.tokens, seconds)))
+
+    def drew(self, kind: StepKind, iteration: int, drawn: Drawn, seconds: float) -> None:
+        cost = Cost(drawn.evaluations, 0, seconds)
+        seed = noise_seed(self.seed, iteration, kind)
+        self.steps.append(Step(kind, iteration, image=_png(drawn.image), seed=seed, cost=cost))
+        self.state = drawn.image
+
+
+def _single_pass(model: Painter, prompts: Sequence[str], seeds: Sequence[int]) -> list[Trajectory]:
+    samples = [_Sample(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
+    drawn, seconds = _timed(len(samples), lambda: model.paint(prompts, seeds))
+    for sample, image in zip(samples, drawn, strict=True):
+        sample.drew("draw", 0, image, seconds)
+    return [Trajectory(tuple(sample.steps)) for sample in samples]
+
+
+def _text_cot(model: Interleaver, spoken: Format, samples: list[_Sample]) -> None:
+    if spoken.think is None:
+        raise ConfigError(f"format {spoken.name!r} has no chain of thought; use another format or variant")
+    contexts = model.start(len(samples))
+    model.read(contexts, [spoken.prompt(sample.prompt) for sample in samples])
+    _write(model, spoken.think, samples, contexts, "think", 0)
+    _draw(model, samples, contexts, "draw", 0)
+    for sample in samples:
+        sample.finished = True
+
+
+def _process(model: Interleaver, spoken: Format, samples: list[_Sample], settings: Process) -> None:
+    _require(spoken, settings)
+    blank = model.blank()
+    for sample in samples:
+        sample.state = blank
+    for iteration in range(1, settings.max_iterations + 1):
+        active = [sample for sample in samples if not sample.finished]
+        if not active:
+            return
+        _iterate(model, spoken, active, iteration, settings)
+
+
+def _require(spoken: Format, settings: Process) -> None:
+    for stage, wanted in (("inspect", settings.inspect), ("refine", settings.refine)):
+        if wanted and getattr(spoken, stage) is None:
+            raise ConfigError(f"format {spoken.name!r} has no stage {stage!r}; set `{stage}: false`")
+
+
+def _iterate(
+    model: Interleaver, spoken: Format, active: list[_Sample], iteration: int, settings: Process
+) -> None:
+    """One round of plan, sketch, inspect, refine for the samples that are still at work."""
+    contexts = model.start(len(active))
+    model.read(contexts, [spoken.prompt(sample.prompt) for sample in active])
+    _look(model, active, contexts)
+    plans = _write(model, spoken.plan, active, contexts, "plan", iteration)
+    for sample, plan in zip(active, plans, strict=True):
+        # The first iteration always draws: a sample without an image could not be scored.
+        sample.finished = iteration > 1 and spoken.done(plan)
+    active, contexts = _keep([not sample.finished for sample in active], active, contexts)
+    if not active:
+        return
+    _draw(model, active, contexts, "sketch", iteration)
+    _look(model, active, contexts)
+    if settings.inspect and spoken.inspect is not None:
+        inspections = _write(model, spoken.inspect, active, contexts, "inspect", iteration)
+        active, contexts = _keep([spoken.conflict(text) for text in inspections], active, contexts)
+    if settings.refine and spoken.refine is not None and active:
+        opened = None if settings.inspect else spoken.refine.open
+        _refine(model, spoken.refine, active, contexts, iteration, opened)
+
+
+def _refine(
+    model: Interleaver, stage: Stage, samples: list[_Sample], contexts: list[Context], iteration: int, opened: str | None
+) -> None:
+    """A correction in words, then the state drawn again: one step with both."""
+    if opened is not None:
+        model.read(contexts, [opened] * len(samples))
+    _write(model, stage, samples, contexts, "refine", iteration)
+    _draw(model, samples, contexts, "refine", iteration)
+    for sample in samples:
+        words, picture = sample.steps[-2:]
+        text = f"{opened} {words.text}" if opened else words.text
+        sample.steps[-2:] = [
+            Step("refine", iteration, text, picture.image, picture.seed, words.cost + picture.cost)
+        ]
+
+
+def _keep(
+    wanted: Sequence[bool], samples: list[_Sample], contexts: list[Context]
+) -> tuple[list[_Sample], list[Context]]:
+    kept = [i for i, want in enumerate(wanted) if want]
+    return [samples[i] for i in kept], [contexts[i] for i in kept]
+
+
+def _look(model: Interleaver, samples: Sequence[_Sample], contexts: Sequence[Context]) -> None:
+    """Look at the present states; before the first sketch a model may have none."""
+    pairs = [(context, sample.state) for context, sample in zip(contexts, samples, strict=True)]
+    seen = [(context, state) for context, state in pairs if state is not None]
+    if seen:
+        model.look([context for context, _ in seen], [state for _, state in seen])
+
+
+def _write(
+    model: Interleaver, stage: Stage, samples: list[_Sample], contexts: list[Context], kind: StepKind, iteration: int
+) -> list[str]:
+    seeds = [noise_seed(sample.seed, iteration, kind) for sample in samples]
+    written, seconds = _timed(
+        len(samples), lambda: model.write(contexts, stop=stage.stop, max_tokens=stage.max_tokens, seeds=seeds)
+    )
+    for sample, text in zip(samples, written, strict=True):
+        sample.wrote(kind, iteration, text, seconds)
+    return [text.text for text in written]
+
+
+def _draw(
+    model: Interleaver, samples: list[_Sample], contexts: list[Context], kind: StepKind, iteration: int
+) -> None:
+    seeds = [noise_seed(sample.seed, iteration, kind) for sample in samples]
+
+    def drawing() -> list[Drawn]:
+        unguided = model.start(len(samples))
+        _look(model, samples, unguided)
+        return model.draw(contexts, unguided=unguided, seeds=seeds)
+
+    drawn, seconds = _timed(len(samples), drawing)
+    for sample, image in zip(samples, drawn, strict=True):
+        sample.drew(kind, iteration, image, seconds)
+
+
+def _timed(count: int, work: Callable[[], Result]) -> tuple[Result, float]:
+    """What the work returns and its seconds, shared evenly by the samples of the batch."""
     start = time.perf_counter()
-    drawn = model.paint(prompts, seeds)
-    seconds = (time.perf_counter() - start) / max(1, len(prompts))
-    return [
-        Trajectory((Step("draw", image=_png(d.image), seed=seed, cost=Cost(d.evaluations, 0, seconds)),))
-        for d, seed in zip(drawn, seeds, strict=True)
-    ]
+    result = work()
+    return result, (time.perf_counter() - start) / max(1, count)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -63,8 +63,8 @@ class Interleaver(Painter, Protocol):
         """``count`` empty contexts."""
         ...
 
-    def fork(self, context: Context) -> Context:
-        """A copy that can grow on its own."""
+    def blank(self) -> Image.Image | None:
+        """The canvas that a process begins with, or ``None`` if its first sketch is drawn without looking at one."""
         ...
 
     def read(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
@@ -76,9 +76,9 @@ class Interleaver(Painter, Protocol):
         ...
 
     def write(
-        self, contexts: Sequence[Context], *, stop: str, max_tokens: int, seeds: Sequence[int]
+        self, contexts: Sequence[Context], *, stop: Sequence[str], max_tokens: int, seeds: Sequence[int]
     ) -> list[Written]:
-        """Write after each context until the ``stop`` marker is written; what was written becomes part of the context."""
+        """Write after each context until one of the ``stop`` markers; what was written becomes part of the context."""
         ...
 
     def draw(

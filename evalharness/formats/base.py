@@ -1,0 +1,42 @@
+"""How a checkpoint speaks the process: its markers, when it is done, what it reads back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of text: the marker that opens it, those that end it, and the most tokens that it may take."""
+
+    open: str
+    stop: Sequence[str]
+    max_tokens: int
+
+
+class Format(Protocol):
+    """One small class a format; stateless.
+
+    At the start of each iteration the context is built anew from the prompt and the present state: what ``prompt`` returns is
+    read, the state is looked at. ``think`` is ``None`` in a format without chain of thought.
+    """
+
+    name: ClassVar[str]
+    think: Stage | None
+    plan: Stage
+    inspect: Stage | None
+    refine: Stage | None
+
+    def prompt(self, text: str) -> str:
+        """A prompt as the model reads it."""
+        ...
+
+    def done(self, plan: str) -> bool:
+        """Whether what was written in place of a plan says that the picture is finished."""
+        ...
+
+    def conflict(self, inspection: str) -> bool:
+        """Whether an inspection found something to mend."""
+        ...

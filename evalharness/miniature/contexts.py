@@ -1,0 +1,215 @@
+"""Contexts of the miniature: keys and values of what was read so far, and the verbs over batches of them.
+
+An image or a text must not depend on which other samples happened to be in its batch. So every pass has one of a few fixed
+shapes: ``CHUNK`` contexts (the last chunk is filled up), a fixed number of new tokens, a cache of fixed capacity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from evalharness.errors import SampleError
+from evalharness.miniature.network import Network
+
+CHUNK = 16
+"""Contexts a pass."""
+READ = 24
+"""Text tokens a pass while reading."""
+CAPACITY = 320
+"""Most tokens in a context."""
+_STEP = 80
+"""A cache grows by this many tokens at a time."""
+
+
+@dataclass
+class MiniatureContext:
+    """One sample's context. ``cache`` is (depth, 2, heads, room, head width), its first ``length`` tokens valid."""
+
+    cache: Tensor
+    state: Tensor
+    """(cells, latent): the last canvas that was looked at, zeros before."""
+    hidden: Tensor | None = None
+    """(width,): of the last token, from which the next one is predicted."""
+    length: int = 0
+    position: int = 0
+
+
+def start(network: Network, count: int, device: torch.device) -> list[MiniatureContext]:
+    """Empty contexts."""
+    config = network.config
+    shape = (config.depth, 2, config.heads, 0, config.width // config.heads)
+    return [
+        MiniatureContext(torch.zeros(shape, device=device), torch.zeros(config.cells, config.latent, device=device))
+        for _ in range(count)
+    ]
+
+
+def chunks(count: int) -> Iterator[list[int]]:
+    """Indices in groups of ``CHUNK``; the last group is filled up with its first index."""
+    for at in range(0, count, CHUNK):
+        group = list(range(at, min(at + CHUNK, count)))
+        yield group + group[:1] * (CHUNK - len(group))
+
+
+@dataclass
+class Pass:
+    """A batch of contexts, stacked: ``past`` (depth, 2, batch, heads, room, head width) and what of it is valid."""
+
+    past: Tensor
+    lengths: Tensor
+    positions: Tensor
+
+    @classmethod
+    def over(cls, contexts: Sequence[MiniatureContext], new: int) -> Pass:
+        """Room for ``new`` more tokens in each, rounded up so that few shapes occur."""
+        longest = max(context.length for context in contexts) + new
+        if longest > CAPACITY:
+            raise SampleError(f"the text is too long for the miniature: {longest} tokens, at most {CAPACITY}")
+        room = -(-longest // _STEP) * _STEP
+        depth, two, heads, _, width = contexts[0].cache.shape
+        device = contexts[0].cache.device
+        past = torch.zeros(depth, two, len(contexts), heads, room, width, device=device)
+        for i, context in enumerate(contexts):
+            past[:, :, i, :, : context.length] = context.cache[:, :, :, : context.length]
+        lengths = torch.tensor([context.length for context in contexts], device=device)
+        return cls(past, lengths, torch.tensor([context.position for context in contexts], device=device))
+
+    def see(self, network: Network, x: Tensor, positions: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
+        """Run new tokens. ``among`` (batch, new, new): which of the new ones see each other.
+
+        Returns hidden states (batch, new, width) and new keys and values (depth, 2, batch, heads, new, head width).
+        """
+        batch, new, _ = x.shape
+        room = self.past.shape[-2]
+        old = torch.arange(room, device=x.device)[None, None] < self.lengths[:, None, None]
+        mask = torch.cat([old.expand(batch, new, room), among], dim=-1)[:, None]
+        past = [(layer[0], layer[1]) for layer in self.past]
+        hidden, cache = network.run(x, positions, mask, past)
+        return hidden, torch.stack([torch.stack(pair) for pair in cache])
+
+
+def append(
+    contexts: Sequence[MiniatureContext],
+    group: Sequence[int],
+    cache: Tensor,
+    hidden: Tensor,
+    counts: Sequence[int],
+    advance: Callable[[int], int],
+) -> None:
+    """Add the first ``counts[i]`` new tokens of each row to its context; a row that only fills up a chunk is dropped."""
+    for row, index in enumerate(group):
+        if row and index == group[0]:
+            continue
+        context, count = contexts[index], counts[row]
+        if count == 0:
+            continue
+        context.cache = torch.cat([context.cache, cache[:, :, row, :, :count]], dim=-2)
+        context.hidden = hidden[row, count - 1]
+        context.length += count
+        context.position += advance(count)
+
+
+def read(network: Network, contexts: Sequence[MiniatureContext], texts: Sequence[Sequence[int]]) -> None:
+    """Append token ids to each context, ``READ`` at a time."""
+    device = network.words.weight.device
+    causal = torch.ones(READ, READ, dtype=torch.bool, device=device).tril()
+    for group in chunks(len(contexts)):
+        for at in range(0, max(len(texts[i]) for i in group), READ):
+            pieces = [list(texts[i][at : at + READ]) for i in group]
+            ids = torch.tensor([piece + [0] * (READ - len(piece)) for piece in pieces], device=device)
+            batch = Pass.over([contexts[i] for i in group], READ)
+            positions = batch.positions[:, None] + torch.arange(READ, device=device)
+            hidden, cache = batch.see(network, network.embed_text(ids), positions, causal.expand(CHUNK, -1, -1))
+            append(contexts, group, cache, hidden, [len(piece) for piece in pieces], lambda count: count)
+
+
+def look(network: Network, contexts: Sequence[MiniatureContext], latents: Tensor) -> None:
+    """Append a canvas, (contexts, cells, latent), to each context. Its tokens see each other and share one position."""
+    cells = network.config.cells
+    among = torch.ones(CHUNK, cells, cells, dtype=torch.bool, device=latents.device)
+    for group in chunks(len(contexts)):
+        batch = Pass.over([contexts[i] for i in group], cells)
+        positions = batch.positions[:, None].expand(-1, cells)
+        hidden, cache = batch.see(network, network.embed_clean(latents[group]), positions, among)
+        append(contexts, group, cache, hidden, [cells] * CHUNK, lambda count: 1)
+        for index in set(group):
+            contexts[index].state = latents[index]
+
+
+def write(
+    network: Network,
+    contexts: Sequence[MiniatureContext],
+    stop: set[int],
+    max_tokens: int,
+    choose: Callable[[int, Tensor], int],
+) -> list[list[int]]:
+    """Token ids written after each context, its stop token included; ``choose(index, logits)`` picks one."""
+    written: list[list[int]] = [[] for _ in contexts]
+    for group in chunks(len(contexts)):
+        rows = [i for row, i in enumerate(group) if row == 0 or i != group[0]]
+        if any(contexts[i].hidden is None for i in rows):
+            raise ValueError("nothing was read before writing")
+        open_rows = set(rows)
+        for _ in range(max_tokens):
+            hidden = torch.stack([contexts[i].hidden for i in group])  # type: ignore[misc]
+            logits = network.logits(hidden).float()
+            for row, index in enumerate(rows):
+                if index in open_rows:
+                    written[index].append(choose(index, logits[row]))
+            _feed(network, contexts, group, [written[i][-1:] if i in open_rows else [] for i in group])
+            open_rows -= {i for i in open_rows if written[i][-1] in stop}
+            if not open_rows:
+                break
+    return written
+
+
+def _feed(
+    network: Network, contexts: Sequence[MiniatureContext], group: Sequence[int], tokens: Sequence[Sequence[int]]
+) -> None:
+    """Append one token, or none, to each context of a chunk."""
+    device = network.words.weight.device
+    batch = Pass.over([contexts[i] for i in group], 1)
+    ids = torch.tensor([[token[0] if token else 0] for token in tokens], device=device)
+    among = torch.ones(CHUNK, 1, 1, dtype=torch.bool, device=device)
+    hidden, cache = batch.see(network, network.embed_text(ids), batch.positions[:, None], among)
+    append(contexts, group, cache, hidden, [len(token) for token in tokens], lambda count: count)
+
+
+def draw(
+    network: Network,
+    contexts: Sequence[MiniatureContext],
+    unguided: Sequence[MiniatureContext],
+    noise: Tensor,
+    times: Sequence[float],
+    guidance: float,
+) -> Tensor:
+    """Solve the flow from noise, (contexts, cells, latent), down ``times`` (1 … 0) by Euler steps; returns clean latents.
+
+    The velocity is led away from that of the ``unguided`` contexts by ``guidance``; 1 leaves it as it is.
+    """
+    out = torch.empty_like(noise)
+    cells = network.config.cells
+    among = torch.ones(CHUNK, cells, cells, dtype=torch.bool, device=noise.device)
+    for group in chunks(len(contexts)):
+        sides = [[contexts[i] for i in group]] + ([[unguided[i] for i in group]] if guidance != 1 else [])
+        passes = [(Pass.over(side, cells), torch.stack([context.state for context in side])) for side in sides]
+        x = noise[group]
+        for now, after in zip(times[:-1], times[1:], strict=True):
+            time = torch.full((CHUNK,), now, device=noise.device)
+            velocities = []
+            for batch, state in passes:
+                positions = batch.positions[:, None].expand(-1, cells)
+                hidden, _ = batch.see(network, network.embed_noisy(x, state, time), positions, among)
+                velocities.append((x - network.latents(hidden, state)) / now)
+            velocity = velocities[0]
+            if len(velocities) == 2:
+                velocity = velocities[1] + guidance * (velocities[0] - velocities[1])
+            x = x - (now - after) * velocity
+        for row, index in enumerate(group):
+            if row == 0 or index != group[0]:
+                out[index] = x[row]
+    return out

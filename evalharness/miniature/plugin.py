@@ -1,0 +1,175 @@
+"""Model plugin ``miniature``: the embedded unified model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
+from evalharness.digests import file_digest
+from evalharness.errors import SampleError, WeightsError
+from evalharness.miniature.tokenizer import Tokenizer
+from evalharness.miniature.world import BACKGROUND, SIZE
+from evalharness.models.base import Drawn, Written
+
+if TYPE_CHECKING:
+    import torch
+
+    from evalharness.miniature.codec import Codec
+    from evalharness.miniature.contexts import MiniatureContext
+    from evalharness.miniature.network import Network
+
+LONGEST_PROMPT = 60
+"""Tokens; longer than any prompt that it has learnt, far below what its contexts hold."""
+
+
+class Miniature:
+    """A small transformer that reads and writes text, looks at and draws images (``evalharness.miniature.network``)."""
+
+    class Settings(BaseModel):
+        """``weights``: a folder with ``model.safetensors`` and ``config.json``; ``steps``: of the sampler;
+        ``guidance``: 1 is none; ``temperature``: of its words, 0 takes the likeliest."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        weights: Path | Literal["embedded"] = "embedded"
+        steps: int = Field(default=12, ge=1, le=1000)
+        guidance: float = Field(default=2.0, ge=0, le=50)
+        temperature: float = Field(default=0.7, ge=0, le=10)
+        device: str = "auto"
+        batch_size: int = Field(default=96, ge=1, le=4096)
+
+    name = "miniature"
+    formats: ClassVar[tuple[str, ...]] = ("strokes",)
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or self.Settings()
+        self.batch_size = self._settings.batch_size
+        folder = self._settings.weights
+        self._folder = embedded_weights("unified") if folder == "embedded" else Path(folder)
+        self._tokenizer = Tokenizer()
+        self._loaded: tuple[Network, Codec] | None = None
+
+    def identity(self) -> Mapping[str, Any]:
+        weights = checked_folder(self._folder, ("model.safetensors", "config.json")) / "model.safetensors"
+        chosen = self._settings
+        return {
+            "name": self.name,
+            "weights": file_digest(weights),
+            "dtype": "float32",
+            "steps": chosen.steps,
+            "guidance": chosen.guidance,
+            "temperature": chosen.temperature,
+        }
+
+    def check(self, prompt: str) -> None:
+        tokens = len(self._tokenizer.encode(prompt))
+        if not tokens:
+            raise SampleError("the prompt is empty")
+        if tokens > LONGEST_PROMPT:
+            raise SampleError(f"the prompt has {tokens} tokens; the miniature reads at most {LONGEST_PROMPT}")
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        contexts = self.start(len(prompts))
+        self.read(contexts, [f"<text> {prompt} </text>" for prompt in prompts])
+        return self.draw(contexts, unguided=self.start(len(prompts)), seeds=seeds)
+
+    def start(self, count: int) -> list[MiniatureContext]:
+        from evalharness.miniature import contexts
+
+        network, _ = self._load()
+        return contexts.start(network, count, network.words.weight.device)
+
+    def blank(self) -> Image.Image:
+        return Image.new("RGB", (SIZE, SIZE), BACKGROUND)
+
+    def read(self, contexts: Sequence[MiniatureContext], texts: Sequence[str]) -> None:
+        import torch
+
+        from evalharness.miniature.contexts import read
+
+        network, _ = self._load()
+        with torch.inference_mode():
+            read(network, contexts, [self._tokenizer.encode(text) for text in texts])
+
+    def look(self, contexts: Sequence[MiniatureContext], images: Sequence[Image.Image]) -> None:
+        import torch
+
+        from evalharness.miniature.codec import to_pixels
+        from evalharness.miniature.contexts import look
+
+        network, codec = self._load()
+        with torch.inference_mode():
+            pixels = torch.stack([to_pixels(image) for image in images]).to(network.words.weight.device)
+            look(network, contexts, codec.encode(pixels))
+
+    def write(
+        self, contexts: Sequence[MiniatureContext], *, stop: Sequence[str], max_tokens: int, seeds: Sequence[int]
+    ) -> list[Written]:
+        import torch
+
+        from evalharness.miniature.contexts import write
+
+        network, _ = self._load()
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+        def choose(index: int, logits: torch.Tensor) -> int:
+            if self._settings.temperature == 0:
+                return int(logits.argmax())
+            chances = (logits.cpu() / self._settings.temperature).softmax(dim=-1)
+            return int(torch.multinomial(chances, 1, generator=generators[index]))
+
+        with torch.inference_mode():
+            ends = {self._tokenizer.id(marker) for marker in stop}
+            written = write(network, contexts, ends, max_tokens, choose)
+        return [Written(self._tokenizer.decode(ids), len(ids)) for ids in written]
+
+    def draw(
+        self, contexts: Sequence[MiniatureContext], *, unguided: Sequence[MiniatureContext], seeds: Sequence[int]
+    ) -> list[Drawn]:
+        import torch
+
+        from evalharness.miniature.contexts import draw
+
+        network, codec = self._load()
+        device = network.words.weight.device
+        # Noise is drawn on the CPU, so that a seed means the same on every device.
+        shape = (network.config.cells, network.config.latent)
+        noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+        steps = self._settings.steps
+        times = [1 - i / steps for i in range(steps)] + [0.0]
+        with torch.inference_mode():
+            latents = draw(network, contexts, unguided, noise.to(device), times, self._settings.guidance)
+            pixels = codec.decode(latents).cpu().numpy()
+        return [Drawn(Image.fromarray(image), steps) for image in pixels]
+
+    def _load(self) -> tuple[Network, Codec]:
+        """Read the weights, once."""
+        if self._loaded is None:
+            import torch
+            from safetensors.torch import load_file
+
+            from evalharness.miniature.codec import Codec
+            from evalharness.miniature.network import Network, NetworkConfig
+
+            folder = checked_folder(self._folder, ("model.safetensors", "config.json"))
+            device = torch.device(pick_device(self._settings.device))
+            try:
+                config = json.loads((folder / "config.json").read_text())
+                words = config.pop("words")
+                tensors = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
+                basis = tensors.pop("codec.basis")
+                network = Network(NetworkConfig(**config))
+                network.load_state_dict(tensors)
+            except (ValueError, KeyError, TypeError, RuntimeError) as error:
+                first = str(error).splitlines()[0]
+                raise WeightsError(f"{folder} is not a checkpoint of the miniature: {first}") from error
+            if tuple(words) != self._tokenizer.vocabulary:
+                raise WeightsError(f"{folder} was trained on another vocabulary; train it again")
+            self._loaded = network.eval().requires_grad_(False).to(device), Codec(basis.to(device))
+        return self._loaded
