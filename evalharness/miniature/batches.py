@@ -59,6 +59,8 @@ class Batch:
     target: Tensor  # (batch, 9, latent): what is to be drawn
     state: Tensor  # (batch, 9, latent): the last canvas that was looked at
     drawn: Tensor  # (batch,) float: 1 where the drawing is learnt
+    target_rows: Tensor  # (batch, 9) int64: bank rows of the target
+    clean_rows: Tensor  # (batch, length) int64: bank rows of what is looked at, -1 where there is none or a smear
 
     def to(self, device: torch.device) -> Batch:
         return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
@@ -125,6 +127,8 @@ def collate(lessons: list[Lesson], length: int, tokenizer: Tokenizer, latents: T
         target=latents[torch.from_numpy(rows["target"])],
         state=latents[torch.from_numpy(rows["state"])] * (1 - over) + latents[torch.from_numpy(rows["state_over"])] * over,
         drawn=torch.from_numpy(drawn),
+        target_rows=torch.from_numpy(rows["target"]),
+        clean_rows=torch.from_numpy(np.where((kinds == CLEAN) & (share == 0), first, -1)),
     )
 
 

@@ -1,7 +1,7 @@
 """Contexts of the miniature: keys and values of what was read so far, and the verbs over batches of them.
 
-An image or a text must not depend on which other samples happened to be in its batch. So every pass has one of a few fixed
-shapes: ``CHUNK`` contexts (the last chunk is filled up), a fixed number of new tokens, a cache of fixed capacity.
+An image or a text must not depend on which other samples happened to be in its batch. In float64 it does not: what a matrix
+product's rounding owes to the shape and the place in a batch is far below what an 8-bit pixel or a drawn word can show.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evalharness.errors import SampleError
 from evalharness.miniature.network import Network
 
 CHUNK = 16
-"""Contexts a pass."""
+"""Contexts a pass; the last chunk is filled up, so that few shapes occur."""
 READ = 24
 """Text tokens a pass while reading."""
 CAPACITY = 320
@@ -38,13 +38,13 @@ class MiniatureContext:
     position: int = 0
 
 
-def start(network: Network, count: int, device: torch.device) -> list[MiniatureContext]:
+def start(network: Network, count: int) -> list[MiniatureContext]:
     """Empty contexts."""
     config = network.config
     shape = (config.depth, 2, config.heads, 0, config.width // config.heads)
+    like = network.words.weight
     return [
-        MiniatureContext(torch.zeros(shape, device=device), torch.zeros(config.cells, config.latent, device=device))
-        for _ in range(count)
+        MiniatureContext(like.new_zeros(shape), like.new_zeros(config.cells, config.latent)) for _ in range(count)
     ]
 
 
@@ -72,7 +72,7 @@ class Pass:
         room = -(-longest // _STEP) * _STEP
         depth, two, heads, _, width = contexts[0].cache.shape
         device = contexts[0].cache.device
-        past = torch.zeros(depth, two, len(contexts), heads, room, width, device=device)
+        past = contexts[0].cache.new_zeros(depth, two, len(contexts), heads, room, width)
         for i, context in enumerate(contexts):
             past[:, :, i, :, : context.length] = context.cache[:, :, :, : context.length]
         lengths = torch.tensor([context.length for context in contexts], device=device)
@@ -156,7 +156,7 @@ def write(
         open_rows = set(rows)
         for _ in range(max_tokens):
             hidden = torch.stack([contexts[i].hidden for i in group])  # type: ignore[misc]
-            logits = network.logits(hidden).float()
+            logits = network.logits(hidden)
             for row, index in enumerate(rows):
                 if index in open_rows:
                     written[index].append(choose(index, logits[row]))
@@ -199,7 +199,7 @@ def draw(
         passes = [(Pass.over(side, cells), torch.stack([context.state for context in side])) for side in sides]
         x = noise[group]
         for now, after in zip(times[:-1], times[1:], strict=True):
-            time = torch.full((CHUNK,), now, device=noise.device)
+            time = noise.new_full((CHUNK,), now)
             velocities = []
             for batch, state in passes:
                 positions = batch.positions[:, None].expand(-1, cells)

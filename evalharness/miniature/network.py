@@ -130,8 +130,9 @@ class Network(nn.Module):
 
     def embed_noisy(self, latents: Tensor, state: Tensor, time: Tensor) -> Tensor:
         """(batch, cells, latent) at noise level ``time`` (batch,), with the clean latents of the last canvas, ``state``."""
-        frequencies = torch.exp(torch.arange(32, device=time.device) * (-6.9 / 31)) * 1000.0
-        angles = time[:, None].float() * frequencies
+        exact = torch.promote_types(latents.dtype, torch.float32)
+        frequencies = torch.exp(torch.arange(32, device=time.device, dtype=exact) * (-6.9 / 31)) * 1000.0
+        angles = time[:, None].to(exact) * frequencies
         waves = torch.cat([angles.cos(), angles.sin()], dim=-1).to(latents.dtype)
         at = self.time(waves)[:, None]
         out: Tensor = self.noisy_in(latents) + self.state_in(state) + self.cells.weight + at + self.kinds.weight[NOISY]
@@ -142,8 +143,9 @@ class Network(nn.Module):
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """The blocks over embedded tokens. ``positions`` (batch, length), ``mask`` as in :class:`Block`; also new keys, values."""
         half = self.config.width // self.config.heads // 2
-        frequencies = self.config.rope_base ** (-torch.arange(half, device=x.device) / half)
-        angles = positions[:, None, :, None].float() * frequencies
+        exact = torch.promote_types(x.dtype, torch.float32)
+        frequencies = self.config.rope_base ** (-torch.arange(half, device=x.device, dtype=exact) / half)
+        angles = positions[:, None, :, None].to(exact) * frequencies
         cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         cache = []
         for i, block in enumerate(self.blocks):

@@ -33,7 +33,8 @@ class Miniature:
 
     class Settings(BaseModel):
         """``weights``: a folder with ``model.safetensors`` and ``config.json``; ``steps``: of the sampler;
-        ``guidance``: 1 is none; ``temperature``: of its words, 0 takes the likeliest."""
+        ``guidance``: 1 is none; ``temperature``: of its words, 0 takes the likeliest; ``dtype``: in float64 an image is
+        the same bytes in any batch and on any machine."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,8 +42,9 @@ class Miniature:
         steps: int = Field(default=12, ge=1, le=1000)
         guidance: float = Field(default=2.0, ge=0, le=50)
         temperature: float = Field(default=0.7, ge=0, le=10)
+        dtype: Literal["float64", "float32"] = "float64"
         device: str = "auto"
-        batch_size: int = Field(default=96, ge=1, le=4096)
+        batch_size: int = Field(default=64, ge=1, le=4096)
 
     name = "miniature"
     formats: ClassVar[tuple[str, ...]] = ("strokes",)
@@ -61,7 +63,7 @@ class Miniature:
         return {
             "name": self.name,
             "weights": file_digest(weights),
-            "dtype": "float32",
+            "dtype": chosen.dtype,
             "steps": chosen.steps,
             "guidance": chosen.guidance,
             "temperature": chosen.temperature,
@@ -83,7 +85,7 @@ class Miniature:
         from evalharness.miniature import contexts
 
         network, _ = self._load()
-        return contexts.start(network, count, network.words.weight.device)
+        return contexts.start(network, count)
 
     def blank(self) -> Image.Image:
         return Image.new("RGB", (SIZE, SIZE), BACKGROUND)
@@ -137,14 +139,13 @@ class Miniature:
         from evalharness.miniature.contexts import draw
 
         network, codec = self._load()
-        device = network.words.weight.device
-        # Noise is drawn on the CPU, so that a seed means the same on every device.
+        # Noise is drawn on the CPU in float32, so that a seed means the same on every device and in every precision.
         shape = (network.config.cells, network.config.latent)
         noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
         steps = self._settings.steps
         times = [1 - i / steps for i in range(steps)] + [0.0]
         with torch.inference_mode():
-            latents = draw(network, contexts, unguided, noise.to(device), times, self._settings.guidance)
+            latents = draw(network, contexts, unguided, noise.to(network.words.weight), times, self._settings.guidance)
             pixels = codec.decode(latents).cpu().numpy()
         return [Drawn(Image.fromarray(image), steps) for image in pixels]
 
@@ -162,9 +163,10 @@ class Miniature:
             try:
                 config = json.loads((folder / "config.json").read_text())
                 words = config.pop("words")
-                tensors = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
+                dtype = getattr(torch, self._settings.dtype)
+                tensors = {name: value.to(dtype) for name, value in load_file(folder / "model.safetensors").items()}
                 basis = tensors.pop("codec.basis")
-                network = Network(NetworkConfig(**config))
+                network = Network(NetworkConfig(**config)).to(dtype)
                 network.load_state_dict(tensors)
             except (ValueError, KeyError, TypeError, RuntimeError) as error:
                 first = str(error).splitlines()[0]

@@ -13,7 +13,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
+from scipy.ndimage import maximum_filter
 
 Role = Literal["body", "dark", "light", "ink", "paper", "hole"]
 Point = tuple[float, float]
@@ -132,12 +133,12 @@ class Pen:
     def finish(self) -> NDArray[np.float32]:
         """The icon with its outline: (32, 32, 4) float32 in 0..1, the last channel the coverage."""
         grow = 2 * round(OUTLINE * SUPERSAMPLE) + 1
-        halo = self._cover.filter(ImageFilter.MaxFilter(grow))
+        halo = maximum_filter(np.asarray(self._cover), grow, mode="nearest")
         flat = Image.new("RGB", self._image.size, OUTLINE_RGB)
         flat.paste(self._image, mask=self._cover)
         # Premultiplied before shrinking, so that the colour outside the silhouette does not bleed in.
-        alpha = np.asarray(halo, np.float32)[..., None] / 255
+        alpha = halo[..., None].astype(np.float32) / 255
         rgba = np.concatenate([np.asarray(flat, np.float32) / 255 * alpha, alpha], axis=-1)
-        small = rgba.reshape(CELL, SUPERSAMPLE, CELL, SUPERSAMPLE, 4).mean(axis=(1, 3))
+        small: NDArray[np.float32] = rgba.reshape(CELL, SUPERSAMPLE, CELL, SUPERSAMPLE, 4).mean(axis=(1, 3))
         small[..., :3] /= np.maximum(small[..., 3:], 1e-6)
         return small

@@ -20,23 +20,50 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from evalharness.miniature.batches import Batch, bank, collate
+from evalharness.miniature.batches import EMPTY, Batch, bank, collate
 from evalharness.miniature.codec import Codec, fit
 from evalharness.miniature.lessons import Kind, lesson
 from evalharness.miniature.network import CLEAN, NOISY, Network, NetworkConfig
 from evalharness.miniature.tokenizer import VOCABULARY, Tokenizer
+from evalharness.miniature.world import CLASSES, COLOR_NAMES
 
 logger = logging.getLogger(__name__)
 
 SHAPES: dict[Kind, tuple[int, int]] = {"single": (96, 20), "think": (40, 36), "step": (40, 52), "inspect": (32, 80)}
 """Kind of lesson → lessons a step, tokens a lesson."""
 FLOW_WEIGHT = 8.0
+NAMING_WEIGHT = 0.3
+CLASS_COUNT, COLOR_COUNT = len(CLASSES) + 1, len(COLOR_NAMES) + 1
 
 
-def losses(network: nn.Module, batch: Batch, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of the words and flow loss of the drawing: the squared error of the velocity."""
-    net: Network = network  # type: ignore[assignment]
+class Student(nn.Module):
+    """The network and, while it learns, a head that names class and colour of what each canvas token shows or will show.
+
+    Which thing belongs where comes slowly from squared errors alone; naming it is a direct lesson. The head is not shipped.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.naming = nn.Linear(network.config.width, CLASS_COUNT + COLOR_COUNT)
+
+
+def _naming(student: Student, hidden: Tensor, rows: Tensor) -> Tensor:
+    """Cross-entropy of class and colour, rows of the bank being the truth; -1: none."""
+    logits = student.naming(hidden).float().flatten(0, 1)
+    rows = rows.flatten()
+    classes = torch.where(rows < 0, -100, rows // len(COLOR_NAMES))
+    colors = torch.where(rows < 0, -100, torch.where(rows == EMPTY, len(COLOR_NAMES), rows % len(COLOR_NAMES)))
+    count = (rows >= 0).sum().clamp(min=1)
+    total = F.cross_entropy(logits[:, :CLASS_COUNT], classes, reduction="sum", ignore_index=-100)
+    return (total + F.cross_entropy(logits[:, CLASS_COUNT:], colors, reduction="sum", ignore_index=-100)) / count
+
+
+def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Cross-entropy of the words, flow loss of the drawing (squared error of the velocity, flat below t = 0.3), naming."""
+    net = student.network
     level = time[:, None, None]
     noisy = (1 - level) * batch.target + level * noise
     x = net.embed_text(batch.ids)
@@ -47,12 +74,14 @@ def losses(network: nn.Module, batch: Batch, time: Tensor, noise: Tensor) -> tup
     hidden, _ = net.run(x, batch.positions, batch.mask)
     at = batch.noisy_at[..., None].expand(-1, -1, hidden.shape[-1])
     predicted = net.latents(hidden.gather(1, at), batch.state)
-    error = (predicted.float() - batch.target).square().mean(dim=(1, 2)) / time.clamp(min=0.1).square()
+    error = (predicted.float() - batch.target).square().mean(dim=(1, 2)) / time.clamp(min=0.3).square()
     flow = (error * batch.drawn).sum() / batch.drawn.sum().clamp(min=1)
     said = batch.labels != -100
     logits = net.logits(hidden).float()
     words = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), reduction="sum", ignore_index=-100)
-    return words / said.sum().clamp(min=1), flow
+    drawn_rows = torch.where(batch.drawn[:, None] > 0, batch.target_rows, -1)
+    naming = _naming(student, hidden.gather(1, at), drawn_rows) + _naming(student, hidden, batch.clean_rows)
+    return words / said.sum().clamp(min=1), flow, naming
 
 
 def make_batch(seed: int, step: int, kind: Kind, tokenizer: Tokenizer, latents: Tensor) -> tuple[Batch, Tensor, Tensor]:
@@ -65,14 +94,14 @@ def make_batch(seed: int, step: int, kind: Kind, tokenizer: Tokenizer, latents: 
     # The model reads its own drawings, which are never quite clean.
     grain = 0.08 * torch.rand(count, 1, 1, generator=generator)
     batch.clean = batch.clean + grain * torch.randn(batch.clean.shape, generator=generator)
-    times = torch.sigmoid(torch.randn(count, generator=generator) * 1.1)
+    times = torch.sigmoid(torch.randn(count, generator=generator) * 1.3 + 0.8)
     return batch, times, torch.randn(batch.target.shape, generator=generator)
 
 
-def optimizers(network: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
+def optimizers(student: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the blocks, AdamW for the rest."""
-    inner = [p for n, p in network.named_parameters() if n.startswith("blocks.") and p.ndim == 2]
-    outer = [p for n, p in network.named_parameters() if not (n.startswith("blocks.") and p.ndim == 2)]
+    inner = [p for n, p in student.named_parameters() if ".blocks." in n and p.ndim == 2]
+    outer = [p for n, p in student.named_parameters() if not (".blocks." in n and p.ndim == 2)]
     return [
         torch.optim.Muon(inner, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(outer, lr=rate, betas=(0.9, 0.98), weight_decay=0.0),
@@ -101,13 +130,14 @@ def train(args: argparse.Namespace) -> None:
     tokenizer, codec = Tokenizer(), Codec(fit())
     latents = bank(codec)
     network = Network(NetworkConfig(vocabulary=len(tokenizer), width=args.width, depth=args.depth)).to(device)
-    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998))
-    steppers = optimizers(network, args.rate)
+    student = Student(network).to(device)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.995))
+    steppers = optimizers(student, args.rate)
     checkpoint = args.work / "unified.pt"
     start, spent = 0, 0.0
     if checkpoint.exists():
         held = torch.load(checkpoint, weights_only=True, map_location=device)
-        network.load_state_dict(held["network"])
+        student.load_state_dict(held["student"])
         average.load_state_dict(held["average"])
         for stepper, state in zip(steppers, held["optimizers"], strict=True):
             stepper.load_state_dict(state)
@@ -133,11 +163,11 @@ def train(args: argparse.Namespace) -> None:
         for kind in SHAPES:
             batch, times, noise = make_batch(args.seed, step, kind, tokenizer, latents)
             with torch.autocast(device.type, torch.bfloat16):
-                words, flow = compiled(network, batch.to(device), times.to(device), noise.to(device))
-            (words + FLOW_WEIGHT * flow).backward()
-            for name, value in ((f"{kind}_words", words), (f"{kind}_flow", flow)):
+                words, flow, naming = compiled(student, batch.to(device), times.to(device), noise.to(device))
+            (words + FLOW_WEIGHT * flow + NAMING_WEIGHT * naming).backward()
+            for name, value in ((f"{kind}_words", words), (f"{kind}_flow", flow), (f"{kind}_naming", naming)):
                 running[name] = 0.98 * running.get(name, value.item()) + 0.02 * value.item()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         for stepper in steppers:
             stepper.step()
             stepper.zero_grad(set_to_none=True)
@@ -150,7 +180,7 @@ def train(args: argparse.Namespace) -> None:
             curve.flush()
         if time.monotonic() - saved > 180 or done == args.steps:
             saved = time.monotonic()
-            state = {"network": network.state_dict(), "average": average.state_dict(), "step": done,
+            state = {"student": student.state_dict(), "average": average.state_dict(), "step": done,
                      "optimizers": [stepper.state_dict() for stepper in steppers], "seconds": saved - began}  # fmt: skip
             torch.save(state, checkpoint.with_suffix(".tmp"))
             checkpoint.with_suffix(".tmp").replace(checkpoint)

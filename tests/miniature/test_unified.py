@@ -1,0 +1,179 @@
+"""The unified miniature: its words, its autoencoder, and that reading step by step is what was trained in one piece."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from evalharness.errors import SampleError, WeightsError
+from evalharness.miniature import contexts as ctx
+from evalharness.miniature.batches import bank, collate
+from evalharness.miniature.codec import Codec, fit
+from evalharness.miniature.lessons import Draw, Lesson, Look, Text, lesson
+from evalharness.miniature.network import CLEAN, Network, NetworkConfig
+from evalharness.miniature.plugin import Miniature
+from evalharness.miniature.scenes import random_metadata, random_scene
+from evalharness.miniature.tokenizer import VOCABULARY, Tokenizer
+from evalharness.miniature.training.unified import save
+from evalharness.miniature.world import CLASSES, canvas
+
+TOKENIZER = Tokenizer()
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    torch.manual_seed(0)
+    config = NetworkConfig(vocabulary=len(VOCABULARY), width=48, depth=3, heads=3)
+    net = Network(config).eval().requires_grad_(False)
+    net.kinds.weight.normal_()
+    net.cells.weight.normal_()
+    return net
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return Codec(fit())
+
+
+@given(st.integers(0, 10**9))
+def test_every_prompt_of_geneval_s_kinds_survives_encoding(seed: int) -> None:
+    rng = random.Random(seed)
+    prompt = random_metadata(rng, rng.choice(["counting", "position", "color_attr", "colors"]))["prompt"]
+    assert TOKENIZER.decode(TOKENIZER.encode(prompt)) == prompt
+
+
+@given(st.text())
+def test_any_text_is_encoded_or_refused(text: str) -> None:
+    try:
+        assert all(0 <= i < len(TOKENIZER) for i in TOKENIZER.encode(text))
+    except SampleError as error:
+        assert "vocabulary" in str(error)
+
+
+def test_an_unknown_word_is_named_with_the_nearest_known() -> None:
+    with pytest.raises(SampleError, match=r"'bananna' is not in the miniature's vocabulary; did you mean 'banana'\?"):
+        TOKENIZER.encode("a photo of a bananna")
+
+
+def test_every_class_is_one_token() -> None:
+    assert all(len(TOKENIZER.encode(name)) == 1 for name in CLASSES)
+
+
+def test_the_autoencoder_keeps_what_it_is_shown(codec: Codec) -> None:
+    rng = random.Random(1)
+    pixels = torch.from_numpy(np.stack([canvas(random_scene(rng)) for _ in range(20)]))
+    error = (codec.decode(codec.encode(pixels)).float() - pixels.float()).square().mean().sqrt()
+    assert error < 8  # of 255: the basis drops what the eye misses
+
+
+def test_lessons_fit_their_length() -> None:
+    rng = random.Random(0)
+    latents = torch.zeros(801, 4)
+    for kind, length in (("single", 20), ("think", 36), ("step", 52), ("inspect", 80)):
+        collate([lesson(rng, kind) for _ in range(300)], length, TOKENIZER, latents)  # type: ignore[arg-type]
+
+
+def forward(network: Network, made: Lesson, latents: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The whole lesson in one pass, as in training: logits of every position, predicted latents at t = 1."""
+    batch = collate([made], 90, TOKENIZER, latents)
+    x = network.embed_text(batch.ids)
+    looked = network.clean_in(batch.clean) + network.cells(batch.cells) + network.kinds.weight[CLEAN]
+    x = torch.where((batch.kinds == CLEAN)[..., None], looked, x)
+    at = batch.noisy_at[..., None].expand(-1, -1, x.shape[-1])
+    x = x.scatter(1, at, network.embed_noisy(noise, batch.state, torch.ones(1)))
+    hidden, _ = network.run(x, batch.positions, batch.mask)
+    return network.logits(hidden)[0], network.latents(hidden.gather(1, at), batch.state), batch.labels[0]
+
+
+@pytest.mark.parametrize("kind", ["single", "think", "step", "inspect"])
+def test_step_by_step_is_what_was_trained_in_one_piece(network: Network, codec: Codec, kind: str) -> None:
+    latents = bank(codec)
+    rng = random.Random(kind)
+    made = lesson(rng, kind, unconditional=0)  # type: ignore[arg-type]
+    noise = torch.randn(1, 9, 256, generator=torch.Generator().manual_seed(1))
+    logits, predicted, _ = forward(network, made, latents, noise)
+    (one,) = ctx.start(network, 1)
+    at = 0
+    for segment in made:
+        if isinstance(segment, Text):
+            ids = TOKENIZER.encode(segment.words)
+            ctx.read(network, [one], [ids])
+            at += len(ids)
+        elif isinstance(segment, Look):
+            looked = collate([[segment, Draw({})]], 90, TOKENIZER, latents)
+            ctx.look(network, [one], looked.state)
+            at += 9
+        else:
+            drawn = ctx.draw(network, [one], [one], noise, [1.0, 0.0], guidance=1)
+            torch.testing.assert_close(drawn, predicted, rtol=1e-3, atol=1e-4)
+            continue
+        assert one.hidden is not None
+        torch.testing.assert_close(network.logits(one.hidden), logits[at - 1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def folder(network: Network, codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("weights")
+    save(out, network, codec, {"seed": 0})
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Miniature:
+    return Miniature(Miniature.Settings(weights=folder, steps=3))
+
+
+PROMPTS = ["a photo of a dog", "a photo of a red cat and a blue bus", "a photo of three teddy bears"]
+
+
+def test_an_image_depends_on_its_own_prompt_and_seed_alone(model: Miniature) -> None:
+    together = model.paint(PROMPTS * 8, range(24))
+    alone = [model.paint([prompt], [seed])[0] for seed, prompt in enumerate(PROMPTS * 8)]
+    assert [a.image.tobytes() for a in together] == [b.image.tobytes() for b in alone]
+    assert len({a.image.tobytes() for a in together}) == 24
+
+
+def test_words_depend_on_their_own_context_and_seed_alone(model: Miniature) -> None:
+    def written(prompts: list[str], seeds: list[int]) -> list[str]:
+        contexts = model.start(len(prompts))
+        model.read(contexts, prompts)
+        model.look(contexts, [model.blank()] * len(prompts))
+        return [w.text for w in model.write(contexts, stop=("</des>",), max_tokens=12, seeds=seeds)]
+
+    together = written(PROMPTS * 7, list(range(21)))
+    assert together == [written([prompt], [seed])[0] for seed, prompt in enumerate(PROMPTS * 7)]
+    assert len(set(together)) > 10
+
+
+def test_guidance_changes_the_drawing(folder: Path, model: Miniature) -> None:
+    plain = Miniature(Miniature.Settings(weights=folder, steps=3, guidance=1))
+    assert plain.paint(PROMPTS, [1, 2, 3])[0].image.tobytes() != model.paint(PROMPTS, [1, 2, 3])[0].image.tobytes()
+    assert plain.identity() != model.identity()
+
+
+def test_it_looks_at_images_of_any_size_and_mode(model: Miniature) -> None:
+    contexts = model.start(2)
+    model.look(contexts, [Image.new("L", (31, 200)), Image.new("RGBA", (500, 20))])
+    assert [context.length for context in contexts] == [9, 9]
+
+
+@pytest.mark.parametrize("prompt", ["", "a photo of a quokka", "a dog and " * 40 + "a cat"])
+def test_prompts_that_it_cannot_take(model: Miniature, prompt: str) -> None:
+    with pytest.raises(SampleError):
+        model.check(prompt)
+
+
+def test_a_missing_or_broken_checkpoint_is_one_clear_line(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(WeightsError, match="no weights folder"):
+        Miniature(Miniature.Settings(weights=tmp_path / "none")).identity()
+    (tmp_path / "config.json").write_text((folder / "config.json").read_text().replace('"depth": 3', '"depth": 2'))
+    (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+    with pytest.raises(WeightsError, match="not a checkpoint of the miniature"):
+        Miniature(Miniature.Settings(weights=tmp_path)).start(1)

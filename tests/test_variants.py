@@ -1,0 +1,186 @@
+"""The loop over a model's verbs, watched through a model that does as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pytest
+from PIL import Image
+
+from evalharness import variants
+from evalharness.errors import ConfigError
+from evalharness.models.base import Drawn, Written
+from evalharness.trajectory import Trajectory
+
+
+class Painter:
+    """Only draws: an image whose red channel is its seed."""
+
+    name = "painter"
+    batch_size = 8
+
+    def identity(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def check(self, prompt: str) -> None: ...
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        return [Drawn(Image.new("RGB", (4, 4), (seed % 256, 0, 0)), 5) for seed in seeds]
+
+
+@dataclass
+class Told(Painter):
+    """An interleaved model that writes from a script, a list of texts a prompt, and keeps a diary of its contexts."""
+
+    script: dict[str, list[str]]
+    formats: ClassVar[tuple[str, ...]] = ("strokes",)
+    first: Image.Image | None = field(default_factory=lambda: Image.new("RGB", (4, 4), "white"))
+
+    def __post_init__(self) -> None:
+        self.said = {prompt: list(texts) for prompt, texts in self.script.items()}
+
+    def start(self, count: int) -> list[list[Any]]:
+        return [[] for _ in range(count)]
+
+    def blank(self) -> Image.Image | None:
+        return self.first
+
+    def read(self, contexts: Sequence[list[Any]], texts: Sequence[str]) -> None:
+        for context, text in zip(contexts, texts, strict=True):
+            context.append(text)
+
+    def look(self, contexts: Sequence[list[Any]], images: Sequence[Image.Image]) -> None:
+        for context, image in zip(contexts, images, strict=True):
+            context.append(image)
+
+    def write(
+        self, contexts: Sequence[list[Any]], *, stop: Sequence[str], max_tokens: int, seeds: Sequence[int]
+    ) -> list[Written]:
+        out = []
+        for context in contexts:
+            prompt = context[0].removeprefix("<text> ").removesuffix(" </text>")
+            text = self.said[prompt].pop(0)
+            context.append(text)
+            out.append(Written(text, len(text.split())))
+        return out
+
+    def draw(
+        self, contexts: Sequence[list[Any]], *, unguided: Sequence[list[Any]], seeds: Sequence[int]
+    ) -> list[Drawn]:
+        assert all(not any(isinstance(part, str) for part in context) for context in unguided)
+        return [
+            Drawn(Image.new("RGB", (4, 4), (seed % 256, len(context), 0)), 7)
+            for context, seed in zip(contexts, seeds, strict=True)
+        ]
+
+
+PLAN = "<ins> add a dog at left </ins> <des> a dog at left </des>"
+OK = "<inspect> ok </inspect>"
+BAD = "<inspect> nothing at left should be a dog </inspect>"
+MEND = "<refine> change left to a dog </refine>"
+END = "<end>"
+
+
+def kinds(trajectory: Trajectory) -> list[tuple[str, int]]:
+    return [(step.kind, step.iteration) for step in trajectory.steps]
+
+
+def test_single_pass_needs_only_painting() -> None:
+    (made,) = variants.run(variants.SinglePass(), Painter(), ["a dog"], [3])
+    assert kinds(made) == [("draw", 0)]
+    assert made.cost.evaluations == 5
+    assert made.finished
+
+
+def test_the_other_variants_say_what_a_painter_lacks() -> None:
+    with pytest.raises(ConfigError, match="'painter' only draws"):
+        variants.run(variants.Process(), Painter(), ["a dog"], [3])
+
+
+def test_text_cot_thinks_then_draws() -> None:
+    model = Told({"a dog": ["<think> a dog at left </think>"]})
+    (made,) = variants.run(variants.TextCot(), model, ["a dog"], [3])
+    assert kinds(made) == [("think", 0), ("draw", 0)]
+    assert made.steps[0].text == "<think> a dog at left </think>"
+    assert (made.cost.evaluations, made.cost.tokens) == (7, 6)
+
+
+def test_process_refines_only_what_conflicts_and_stops_when_the_model_is_done() -> None:
+    model = Told({"a dog": [PLAN, BAD, MEND, END], "a cat": [PLAN, OK, PLAN, OK, END]})
+    dog, cat = variants.run(variants.Process(max_iterations=5), model, ["a dog", "a cat"], [1, 2])
+    assert kinds(dog) == [("plan", 1), ("sketch", 1), ("inspect", 1), ("refine", 1), ("plan", 2)]
+    assert kinds(cat) == [
+        ("plan", 1), ("sketch", 1), ("inspect", 1), ("plan", 2), ("sketch", 2), ("inspect", 2), ("plan", 3),
+    ]  # fmt: skip
+    assert dog.finished
+    assert cat.finished
+    refinement = dog.steps[3]
+    assert refinement.text == MEND
+    assert refinement.image == dog.image != dog.steps[1].image
+    assert refinement.cost.evaluations == 7
+    assert refinement.cost.tokens == 7
+    assert model.said == {"a dog": [], "a cat": []}
+
+
+def test_the_cap_bounds_the_loop_and_a_prefix_is_a_separate_run() -> None:
+    script = {"a dog": [PLAN, BAD, MEND, PLAN, OK, PLAN, BAD, MEND, END]}
+    (whole,) = variants.run(variants.Process(max_iterations=8), Told(script), ["a dog"], [9])
+    for cap in range(1, 6):
+        (alone,) = variants.run(variants.Process(max_iterations=cap), Told(script), ["a dog"], [9])
+        cut = whole.prefix(cap)
+        assert [(s.kind, s.iteration, s.text, s.image, s.seed) for s in cut.steps] == [
+            (s.kind, s.iteration, s.text, s.image, s.seed) for s in alone.steps
+        ]
+        assert cut.finished == alone.finished == (cap >= 4)
+
+
+def test_without_refine_a_conflict_is_named_but_not_mended() -> None:
+    model = Told({"a dog": [PLAN, BAD, END]})
+    (made,) = variants.run(variants.Process(refine=False), model, ["a dog"], [1])
+    assert kinds(made) == [("plan", 1), ("sketch", 1), ("inspect", 1), ("plan", 2)]
+
+
+def test_without_inspect_every_sketch_is_refined() -> None:
+    model = Told({"a dog": [PLAN, "change left to a dog </refine>", END]})
+    (made,) = variants.run(variants.Process(inspect=False), model, ["a dog"], [1])
+    assert kinds(made) == [("plan", 1), ("sketch", 1), ("refine", 1), ("plan", 2)]
+    assert made.steps[2].text == MEND
+
+
+def test_without_both_a_sketch_stays() -> None:
+    model = Told({"a dog": [PLAN, END]})
+    (made,) = variants.run(variants.Process(inspect=False, refine=False), model, ["a dog"], [1])
+    assert kinds(made) == [("plan", 1), ("sketch", 1), ("plan", 2)]
+
+
+def test_the_first_iteration_always_draws() -> None:
+    (made,) = variants.run(variants.Process(), Told({"a dog": [END, OK, END]}), ["a dog"], [1])
+    assert made.image is not None
+    assert kinds(made)[:2] == [("plan", 1), ("sketch", 1)]
+
+
+def test_a_model_without_a_blank_canvas_first_draws_unseen() -> None:
+    model = Told({"a dog": [PLAN, OK, END]}, first=None)
+    (made,) = variants.run(variants.Process(), model, ["a dog"], [1])
+    assert made.finished
+
+
+def test_first_drawings_share_the_sample_s_noise_and_later_ones_do_not() -> None:
+    seeds = [variants.noise_seed(5, i, kind) for i in (1, 2, 3) for kind in ("sketch", "refine", "plan")]
+    assert seeds[0] == variants.noise_seed(5, 0, "draw") == 5
+    assert len(set(seeds)) == 9
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_an_unknown_format_is_named() -> None:
+    with pytest.raises(Exception, match="did you mean 'strokes'"):
+        variants.run(variants.Process(format="stroke"), Told({}), ["a dog"], [1])
+
+
+@pytest.mark.parametrize("text", ["", "<inspect>", "nonsense", "<inspect> OK </inspect>", "<inspect>  </inspect>"])
+def test_an_unreadable_inspection_has_found_nothing(text: str) -> None:
+    from evalharness.formats.strokes import Strokes
+
+    assert not Strokes().conflict(text)
