@@ -46,7 +46,7 @@ class Scorer(Protocol):
     batch_size: int
 
     def identity(self) -> Mapping[str, Any]:
-        """What decides a score: protocol version, detector or judge with the digest of its weights, thresholds; JSON."""
+        """What decides a score: protocol version, detector or judge with its weights' digest, thresholds; JSON."""
         ...
 
     def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:

@@ -10,7 +10,7 @@ StepKind = Literal["think", "draw", "plan", "sketch", "inspect", "refine"]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a step took. ``evaluations`` counts sampler steps (function evaluations, guidance passes not counted apart)."""
+    """What a step took. ``evaluations``: sampler steps (function evaluations, guidance passes not counted apart)."""
 
     evaluations: int = 0
     tokens: int = 0

@@ -1,7 +1,8 @@
 """How a model makes one image: the variants, written once over a model's verbs.
 
-``single_pass`` draws the prompt. ``text_cot`` thinks in text, then draws. ``process`` is the loop of "Think in Strokes, Not
-Pixels" (arXiv 2604.04746): Plan → Sketch → Inspect → Refine, until the model says that it is done or the cap is reached.
+``single_pass`` draws the prompt. ``text_cot`` thinks in text, then draws. ``process`` is the loop of "Think in Strokes,
+Not Pixels" (arXiv 2604.04746): Plan → Sketch → Inspect → Refine, until the model says that it is done or the cap is
+reached.
 """
 
 from __future__ import annotations
@@ -49,8 +50,9 @@ class TextCot(_Settings):
 class Process(_Settings):
     """Plan, sketch, inspect and refine until the model is done or the cap is reached.
 
-    Without ``inspect`` nothing is inspected, and every sketch is refined by a correction that the model writes unprompted by a
-    conflict. Without ``refine`` a conflict is named but not mended. Without both a sketch stays as it is.
+    Without ``inspect`` nothing is inspected, and every sketch is refined by a correction that the model writes
+    unprompted by a conflict. Without ``refine`` a conflict is named but not mended. Without both a sketch stays as it
+    is.
     """
 
     variant: Literal["process"] = "process"
@@ -169,7 +171,12 @@ def _iterate(
 
 
 def _refine(
-    model: Interleaver, stage: Stage, samples: list[_Sample], contexts: list[Context], iteration: int, opened: str | None
+    model: Interleaver,
+    stage: Stage,
+    samples: list[_Sample],
+    contexts: list[Context],
+    iteration: int,
+    opened: str | None,
 ) -> None:
     """A correction in words, then the state drawn again: one step with both."""
     if opened is not None:

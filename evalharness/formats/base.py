@@ -19,8 +19,8 @@ class Stage:
 class Format(Protocol):
     """One small class a format; stateless.
 
-    At the start of each iteration the context is built anew from the prompt and the present state: what ``prompt`` returns is
-    read, the state is looked at. ``think`` is ``None`` in a format without chain of thought.
+    At the start of each iteration the context is built anew from the prompt and the present state: what ``prompt``
+    returns is read, the state is looked at. ``think`` is ``None`` in a format without chain of thought.
     """
 
     name: ClassVar[str]

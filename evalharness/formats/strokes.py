@@ -1,8 +1,8 @@
 """The format of "Think in Strokes, Not Pixels" (arXiv 2604.04746): ``<ins>``, ``<des>``, ``<refine>``.
 
-A plan is an instruction and a description of the whole scene so far, ``<end>`` in its place says that nothing is left to do. An
-inspection says ``ok`` or names a conflict; a refinement says how to mend it. The paper's summaries do not give markers for the
-inspection and the end: ``<inspect>`` and ``<end>`` are this project's.
+A plan is an instruction and a description of the whole scene so far, ``<end>`` in its place says that nothing is left
+to do. An inspection says ``ok`` or names a conflict; a refinement says how to mend it. The paper's summaries do not
+give markers for the inspection and the end: ``<inspect>`` and ``<end>`` are this project's.
 """
 
 from __future__ import annotations

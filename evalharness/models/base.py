@@ -1,7 +1,7 @@
 """What a model must offer: verbs. The harness owns the loops over them (``evalharness.variants``).
 
-A plugin is a class with a nested pydantic ``Settings`` and an ``__init__(self, settings)`` that is cheap: no weights are read
-into memory and torch is not imported before the first verb is called.
+A plugin is a class with a nested pydantic ``Settings`` and an ``__init__(self, settings)`` that is cheap: no weights
+are read into memory and torch is not imported before the first verb is called.
 """
 
 from __future__ import annotations

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from evalharness.benchmarks.geneval import prompt_file, prompts
-from evalharness.benchmarks.geneval.classes import CLASSES, COLORS, TAGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalharness.benchmarks.geneval import prompt_file, prompts
+from evalharness.benchmarks.geneval.classes import CLASSES, COLORS, TAGS
 from evalharness.errors import ConfigError
 
 SHARED = Path(os.environ.get("EVALHARNESS_SHARED", Path(__file__).resolve().parents[4] / "shared"))

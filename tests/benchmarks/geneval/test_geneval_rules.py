@@ -3,10 +3,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from evalharness.benchmarks.geneval.rules import Rules, iou, judge, keep, objects_to_color, relations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalharness.benchmarks.geneval.rules import Rules, iou, judge, keep, objects_to_color, relations
 from evalharness.detectors.base import Detection
 
 RULES = Rules()

@@ -1,0 +1,201 @@
+"""The documentation against the program: commands, sweep files, keys and their defaults, links."""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import importlib
+import json
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fences import PAGES, ROOT, blocks, commands
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from evalharness import config, plugins
+from evalharness.detectors.weights import embedded_weights
+
+COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+CHEAP = re.compile(r"evalharness (list|prompts .*|--version|--help)|.* (--help|--dry-run)")
+WEIGHTS = all(embedded_weights(name).is_dir() for name in ("unified", "detector", "clip"))
+KEYS = re.compile(r"<!-- keys: (\S+) -->\n\n((?:\|.*\n)+)")
+
+
+class ParsedError(Exception):
+    """The arguments were understood; nothing more is wanted of this command."""
+
+
+# --- commands ---
+
+
+def test_the_two_commands_stand_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "\npip install -e . && python -m evalharness.sweep ablations/iters.yaml\n" in text
+    assert "\npip install tox && tox\n" in text
+    assert "'pip install tox && tox'" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_documented_command_exists_and_takes_these_arguments(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    match shlex.split(command):
+        case ["pip", "install", *targets]:
+            assert all(_installable(target) for target in targets)
+        case ["tox", *arguments]:
+            _check_tox(arguments)
+        case ["evalharness", *arguments]:
+            _check_module("evalharness.cli", arguments, monkeypatch)
+        case ["python", "-m", module, *arguments]:
+            _check_module(module, arguments, monkeypatch)
+        case [".ci/run"]:
+            subprocess.run(["bash", "-n", ".ci/run"], check=True)
+        case other:
+            pytest.fail(f"no test knows what to make of {other}")
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if CHEAP.fullmatch(command)])
+def test_a_cheap_documented_command_runs(command: str, tmp_path: Path) -> None:
+    if "--dry-run" in command and not WEIGHTS:
+        pytest.skip("the embedded weights are not there")
+    words = shlex.split(command)
+    arguments = words[1:] if words[0] == "python" else ["-m", "evalharness.cli", *words[1:]]
+    if "--dry-run" in command:
+        arguments += ["--store", str(tmp_path / "store")]
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def _installable(target: str) -> bool:
+    found = re.fullmatch(r"(?:-e|\.|tox|tox-uv|evalharness|\.\[(.+)\]|evalharness\[(.+)\])", target)
+    extras = (found[1] or found[2] or "") if found else ""
+    return found is not None and set(filter(None, extras.split(","))) <= _pyproject()["optional-dependencies"].keys()
+
+
+def _pyproject() -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return project
+
+
+def _check_tox(arguments: list[str]) -> None:
+    """``tox [--runner virtualenv] [-e NAME] [-- …]``."""
+    file = configparser.ConfigParser(interpolation=None)
+    file.read(ROOT / "tox.ini")
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--runner", choices=["virtualenv"])
+    parser.add_argument("-e", dest="name", default=file["tox"]["env_list"])
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    assert f"testenv:{parser.parse_args(own).name}" in file
+
+
+def _check_module(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a program up to where it has parsed its arguments."""
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_only(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> None:
+        options = parse(parser, args, namespace)
+        if sweep := getattr(options, "file", None):
+            assert config.find(sweep)
+        raise ParsedError
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
+    monkeypatch.setattr(sys, "argv", [module, *arguments])
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    try:
+        runpy.run_module(module, run_name="__main__")
+    except ParsedError:
+        return
+    except SystemExit as end:
+        assert end.code == 0 and "--help" in arguments, f"{module} does not take {arguments}"
+
+
+# --- sweep files ---
+
+
+@pytest.mark.parametrize(
+    "text",
+    [text for page in PAGES for text in blocks(page, "yaml") if re.search(r"^arms:", text, re.MULTILINE)],
+    ids=lambda text: text.splitlines()[0],
+)
+def test_a_documented_sweep_file_is_right(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(text)
+    config.load(file)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "ablations").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_sweep_file_of_the_repository_is_right_and_named_after_its_file(file: Path) -> None:
+    assert config.load(file).name == file.stem
+
+
+# --- keys ---
+
+
+def _tables() -> dict[str, str]:
+    """``module:Class`` → its table of keys."""
+    return {name: table for page in PAGES for name, table in KEYS.findall(page.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("name", _tables())
+def test_a_table_of_keys_has_all_keys_with_their_defaults(name: str) -> None:
+    module, _, path = name.partition(":")
+    settings: Any = importlib.import_module(module)
+    for part in path.split("."):
+        settings = getattr(settings, part)
+    rows = [[cell.strip().strip("`") for cell in row.split("|")[1:-1]] for row in _tables()[name].splitlines()[2:]]
+    assert {row[0]: row[1] for row in rows} == {key: _default(settings, key) for key in settings.model_fields}
+
+
+def _default(settings: type[BaseModel], key: str) -> str:
+    field = settings.model_fields[key]
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        raise AssertionError(f"{key} has neither a default nor is it required")
+    if isinstance(value, BaseModel):
+        value = getattr(value, "name", {})
+    return json.dumps(value).strip('"')
+
+
+def test_every_plugin_with_settings_and_every_variant_has_a_table() -> None:
+    wanted = {f"{cls.__module__}:{cls.__qualname__}" for cls in config.variant_classes().values()}
+    for kind in plugins.KINDS:
+        for entry in entry_points(group=f"evalharness.{kind}"):
+            settings = getattr(entry.load(), "Settings", None) if entry.dist and _ours(entry.dist.name) else None
+            if settings is not None and settings.model_fields:
+                wanted.add(f"{settings.__module__}:{settings.__qualname__}")
+    assert wanted <= _tables().keys()
+
+
+def _ours(distribution: str) -> bool:
+    return distribution == "evalharness"
+
+
+def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    from evalharness import sweep
+
+    with pytest.raises(SystemExit):
+        sweep.main(["--help"])
+    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    text = (ROOT / "docs" / "sweep-files.md").read_text(encoding="utf-8")
+    assert options <= set(re.findall(r"--[a-z-]+", text))
+
+
+# --- links ---
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files_that_exist(page: Path) -> None:
+    targets = re.findall(r"(!?)\[[^\]]*\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    local = [target for image, target in targets if not image and "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
