@@ -57,10 +57,10 @@ class Run:
 
     def report(self, **values: float) -> None:
         """A point of the curve, and a line in the log."""
-        self.curve.append(
-            {"step": self.step, "seconds": round(self.seconds, 1)} | {k: round(v, 5) for k, v in values.items()}
-        )
-        log.info("%s %d/%d %s", self.name, self.step, self.steps, " ".join(f"{k} {v:.4f}" for k, v in values.items()))
+        at = self.step + 1
+        self.curve.append({"step": at, "seconds": round(self.seconds, 1)} | {k: round(v, 5) for k, v in values.items()})
+        line = " ".join(f"{name} {value:.4f}" for name, value in values.items())
+        log.info("%s %d/%d %s", self.name, at, self.steps, line)
 
     def finish(self, card: Mapping[str, Any]) -> None:
         """Write ``card.json`` and ``curve.csv`` beside the weights and drop the checkpoint."""
