@@ -1,0 +1,160 @@
+"""What every training run needs: a seed, a schedule, checkpoints that survive a kill, a curve, a card."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import logging
+import math
+import platform
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+log = logging.getLogger("evalharness.training")
+WEIGHTS = Path(__file__).parents[1] / "weights"
+CHECKPOINT_EVERY = 180.0
+"""Seconds between checkpoints."""
+
+
+@dataclass
+class Run:
+    """One training run: model and optimizer, where it stands, and what it has seen so far."""
+
+    name: str
+    out: Path
+    scratch: Path
+    seed: int
+    steps: int
+    device: str
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    lr: float
+    warmup: int = 100
+    step: int = 0
+    seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    def loop(self) -> Iterator[int]:
+        """The steps that remain; sets the learning rate before each, saves a checkpoint now and then."""
+        self._resume()
+        started, base, saved = time.monotonic(), self.seconds, time.monotonic()
+        while self.step < self.steps:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.lr * schedule(self.step, self.steps, self.warmup)
+            yield self.step
+            self.step += 1
+            self.seconds = base + time.monotonic() - started
+            if time.monotonic() - saved > CHECKPOINT_EVERY:
+                self._save()
+                saved = time.monotonic()
+
+    def report(self, **values: float) -> None:
+        """A point of the curve, and a line in the log."""
+        at = self.step + 1
+        self.curve.append({"step": at, "seconds": round(self.seconds, 1)} | {k: round(v, 5) for k, v in values.items()})
+        line = " ".join(f"{name} {value:.4f}" for name, value in values.items())
+        log.info("%s %d/%d %s", self.name, at, self.steps, line)
+
+    def finish(self, card: Mapping[str, Any]) -> None:
+        """Write ``card.json`` and ``curve.csv`` beside the weights and drop the checkpoint."""
+        command = f"python -m evalharness.miniature.training.{self.name} --seed {self.seed} --steps {self.steps}"
+        about = {
+            "command": command,
+            "seed": self.seed,
+            "steps": self.steps,
+            "seconds": round(self.seconds),
+            "hardware": hardware(self.device),
+            "torch": torch.__version__,
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+        }
+        write_text(self.out / "card.json", json.dumps(about | dict(card), indent=2) + "\n")
+        part = self.out / "curve.csv.part"
+        with part.open("w", newline="") as file:
+            rows = csv.DictWriter(file, list(dict.fromkeys(k for row in self.curve for k in row)), lineterminator="\n")
+            rows.writeheader()
+            rows.writerows(self.curve)
+        part.replace(self.out / "curve.csv")
+        self._checkpoint.unlink(missing_ok=True)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.scratch / f"{self.name}-{self.seed}-{self.steps}.pt"
+
+    def _save(self) -> None:
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        part = self._checkpoint.with_suffix(".part")
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": torch.get_rng_state(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "curve": self.curve,
+        }
+        torch.save(state, part)
+        part.replace(self._checkpoint)
+
+    def _resume(self) -> None:
+        if not self._checkpoint.is_file():
+            return
+        state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"].cpu())
+        self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+        log.info("%s resumes at step %d", self.name, self.step)
+
+
+def schedule(step: int, steps: int, warmup: int) -> float:
+    """Linear warm-up, then cosine down to zero."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def arguments(name: str, steps: int) -> argparse.Namespace:
+    """The command line that all trainings share; also starts the log."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m evalharness.miniature.training.{name}", description=f"Train the embedded {name}."
+    )
+    parser.add_argument("--out", type=Path, default=WEIGHTS / name, help="folder for the weights")
+    parser.add_argument("--scratch", type=Path, default=Path("training"), help="folder for checkpoints")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    if args.device == "auto":
+        args.device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.manual_seed(args.seed)
+    return args
+
+
+def hardware(device: str) -> str:
+    """What it ran on: the GPU's name, or the processor's with the number of threads."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = names[0] if names else model
+    threads = torch.get_num_threads()
+    return f"{model}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.replace(path)
