@@ -125,7 +125,8 @@ def collate(lessons: list[Lesson], length: int, tokenizer: Tokenizer, latents: T
         clean=latents[torch.from_numpy(first)] * (1 - mix) + latents[torch.from_numpy(second)] * mix,
         noisy_at=torch.from_numpy(noisy_at),
         target=latents[torch.from_numpy(rows["target"])],
-        state=latents[torch.from_numpy(rows["state"])] * (1 - over) + latents[torch.from_numpy(rows["state_over"])] * over,
+        state=latents[torch.from_numpy(rows["state"])] * (1 - over)
+        + latents[torch.from_numpy(rows["state_over"])] * over,
         drawn=torch.from_numpy(drawn),
         target_rows=torch.from_numpy(rows["target"]),
         clean_rows=torch.from_numpy(np.where((kinds == CLEAN) & (share == 0), first, -1)),

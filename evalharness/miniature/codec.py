@@ -1,8 +1,8 @@
 """The miniature's autoencoder: a linear one, the principal components of the world's tiles.
 
-A cell of 32 x 32 pixels becomes 256 numbers and back. Its basis is orthonormal, so white noise in the latents is white noise in
-the pixels; ``SCALE`` sets how much signal stands against noise of variance one, so that what a cell shows is decided about
-half-way through a drawing.
+A cell of 32 x 32 pixels becomes 256 numbers and back. Its basis is orthonormal, so white noise in the latents is
+white noise in the pixels; ``SCALE`` sets how much signal stands against noise of variance one, so that what a cell
+shows is decided about half-way through a drawing.
 """
 
 from __future__ import annotations

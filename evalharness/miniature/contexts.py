@@ -1,13 +1,15 @@
 """Contexts of the miniature: keys and values of what was read so far, and the verbs over batches of them.
 
-An image or a text must not depend on which other samples happened to be in its batch. In float64 it does not: what a matrix
-product's rounding owes to the shape and the place in a batch is far below what an 8-bit pixel or a drawn word can show.
+An image or a text must not depend on which other samples happened to be in its batch. In float64 it does not: what a
+matrix product's rounding owes to the shape and the place in a batch is far below what an 8-bit pixel or a drawn word
+can show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -100,7 +102,9 @@ def append(
     counts: Sequence[int],
     advance: Callable[[int], int],
 ) -> None:
-    """Add the first ``counts[i]`` new tokens of each row to its context; a row that only fills up a chunk is dropped."""
+    """Add the first ``counts[i]`` new tokens of each row to its context; a row that only fills up a chunk is
+    dropped.
+    """
     for row, index in enumerate(group):
         if row and index == group[0]:
             continue
@@ -187,7 +191,8 @@ def draw(
     times: Sequence[float],
     guidance: float,
 ) -> Tensor:
-    """Solve the flow from noise, (contexts, cells, latent), down ``times`` (1 … 0) by Euler steps; returns clean latents.
+    """Solve the flow from noise, (contexts, cells, latent), down ``times`` (1 … 0) by Euler steps; returns clean
+    latents.
 
     The velocity is led away from that of the ``unguided`` contexts by ``guidance``; 1 leaves it as it is.
     """
@@ -198,7 +203,7 @@ def draw(
         sides = [[contexts[i] for i in group]] + ([[unguided[i] for i in group]] if guidance != 1 else [])
         passes = [(Pass.over(side, cells), torch.stack([context.state for context in side])) for side in sides]
         x = noise[group]
-        for now, after in zip(times[:-1], times[1:], strict=True):
+        for now, after in pairwise(times):
             time = noise.new_full((CHUNK,), now)
             velocities = []
             for batch, state in passes:

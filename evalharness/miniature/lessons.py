@@ -1,9 +1,9 @@
 """What the unified miniature learns from: short lessons of text, canvases to look at and a canvas to draw.
 
-Four kinds: ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture), ``step`` (prompt and canvas → plan →
-next canvas) and ``inspect`` (the same, then a sketch that may be wrong → inspection → refinement → corrected canvas). A share of
-each is unconditional (canvas → picture), for guidance. The words here are the miniature's own; their markers are those of the
-``strokes`` format.
+Four kinds: ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture), ``step`` (prompt and
+canvas → plan → next canvas) and ``inspect`` (the same, then a sketch that may be wrong → inspection → refinement →
+corrected canvas). A share of each is unconditional (canvas → picture), for guidance. The words here are the
+miniature's own; their markers are those of the ``strokes`` format.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _inspect(rng: random.Random, prompt: str, goal: Scene) -> Lesson:
     count = rng.randrange(len(goal))
     now, after, added = goal[:count], goal[: count + 1], goal[count]
     words = plan(f"add {name_of(added)} at {added.place}", after)
-    start = [Text(read_prompt(prompt), learn=False), Look(board_of(now))]
+    start: Lesson = [Text(read_prompt(prompt), learn=False), Look(board_of(now))]
     at = rng.random()
     if at < 0.4:
         return [*start, Text(words, learn=False), Look(board_of(after)), Text("<inspect> ok </inspect>"),

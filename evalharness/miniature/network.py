@@ -1,8 +1,8 @@
 """The miniature's network: one transformer over text tokens, canvas tokens and noisy canvas tokens.
 
 Text is causal; the nine tokens of a canvas see each other and what came before. A canvas enters as latents (a linear
-autoencoder's, one token a cell). A drawing starts from noise and is solved by rectified flow; the network predicts the clean
-latents (x-prediction) and, for every cell, how much of the last canvas that it looked at to keep.
+autoencoder's, one token a cell). A drawing starts from noise and is solved by rectified flow; the network predicts
+the clean latents (x-prediction) and, for every cell, how much of the last canvas that it looked at to keep.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """``mask`` is (batch, 1, length, past length + length), True where a query sees a key. Also returns the new keys, values."""
+        """``mask`` is (batch, 1, length, past length + length), True where a query sees a key. Also returns the new
+        keys, values.
+        """
         batch, length, width = x.shape
         q, k, v = (
             part.view(batch, length, self.heads, -1).transpose(1, 2)
@@ -107,15 +109,17 @@ class Network(nn.Module):
         self.to_latent = nn.Linear(width, config.latent)
         self.to_keep = nn.Linear(width, 1)
         self.apply(self._init)
-        for block in self.blocks:
-            for last in (block.out, block.down):  # type: ignore[union-attr]
-                nn.init.normal_(last.weight, std=0.02 / (2 * config.depth) ** 0.5)  # type: ignore[arg-type]
+        for name, parameter in self.named_parameters():
+            if name.endswith((".out.weight", ".down.weight")):
+                nn.init.normal_(parameter, std=0.02 / (2 * config.depth) ** 0.5)
 
     @staticmethod
     def _init(module: nn.Module) -> None:
-        if isinstance(module, nn.Linear | nn.Embedding):
-            nn.init.normal_(module.weight, std=0.02 if isinstance(module, nn.Embedding) else module.weight.shape[1] ** -0.5)
-            if isinstance(module, nn.Linear) and module.bias is not None:
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.weight.shape[1] ** -0.5)
+            if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
     def embed_text(self, ids: Tensor) -> Tensor:
@@ -129,7 +133,9 @@ class Network(nn.Module):
         return out
 
     def embed_noisy(self, latents: Tensor, state: Tensor, time: Tensor) -> Tensor:
-        """(batch, cells, latent) at noise level ``time`` (batch,), with the clean latents of the last canvas, ``state``."""
+        """(batch, cells, latent) at noise level ``time`` (batch,), with the clean latents of the last canvas,
+        ``state``.
+        """
         exact = torch.promote_types(latents.dtype, torch.float32)
         frequencies = torch.exp(torch.arange(32, device=time.device, dtype=exact) * (-6.9 / 31)) * 1000.0
         angles = time[:, None].to(exact) * frequencies
@@ -141,7 +147,9 @@ class Network(nn.Module):
     def run(
         self, x: Tensor, positions: Tensor, mask: Tensor, past: list[tuple[Tensor, Tensor]] | None = None
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """The blocks over embedded tokens. ``positions`` (batch, length), ``mask`` as in :class:`Block`; also new keys, values."""
+        """The blocks over embedded tokens. ``positions`` (batch, length), ``mask`` as in :class:`Block`; also new
+        keys, values.
+        """
         half = self.config.width // self.config.heads // 2
         exact = torch.promote_types(x.dtype, torch.float32)
         frequencies = self.config.rope_base ** (-torch.arange(half, device=x.device, dtype=exact) / half)
@@ -158,7 +166,9 @@ class Network(nn.Module):
         return F.linear(hidden, self.words.weight)
 
     def latents(self, hidden: Tensor, state: Tensor) -> Tensor:
-        """Predicted clean latents of noisy tokens: a learned blend, for every cell, of the last canvas and a new drawing."""
+        """Predicted clean latents of noisy tokens: a learned blend, for every cell, of the last canvas and a new
+        drawing.
+        """
         keep = torch.sigmoid(self.to_keep(hidden))
         out: Tensor = keep * state + (1 - keep) * self.to_latent(hidden)
         return out

@@ -15,7 +15,9 @@ _STEP = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 
 
 
 def holds(relation: str, a: int, b: int) -> bool:
-    """Whether a thing in cell ``a`` is left of, right of, above or below one in cell ``b``, plainly: at most 45 degrees off."""
+    """Whether a thing in cell ``a`` is left of, right of, above or below one in cell ``b``, plainly: at most 45
+    degrees off.
+    """
     dx, dy = a % SIDE - b % SIDE, a // SIDE - b // SIDE
     sx, sy = _STEP[relation]
     along, across = dx * sx + dy * sy, abs(dx * sy) + abs(dy * sx)

@@ -51,7 +51,9 @@ class Tokenizer:
         return self._ids[entry]
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text; SampleError for a word that the model never learnt. Case, commas and full stops do not matter."""
+        """Ids of a text; SampleError for a word that the model never learnt. Case, commas and full stops do not
+        matter.
+        """
         words = ["a" if word == "an" else word for word in _PIECE.findall(text.lower())]
         ids: list[int] = []
         at = 0

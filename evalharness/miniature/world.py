@@ -1,7 +1,8 @@
 """The embedded world: things on a 3 x 3 board, drawn as icons.
 
-A scene says what stands where; :func:`render` draws it. The board is 96 x 96 pixels, nine cells of 32 x 32, at most one thing
-in each. A thing without a colour of its own has the colour that is natural for its class (a banana is yellow).
+A scene says what stands where; :func:`render` draws it. The board is 96 x 96 pixels, nine cells of 32 x 32, at most
+one thing in each. A thing without a colour of its own has the colour that is natural for its class (a banana is
+yellow).
 """
 
 from __future__ import annotations

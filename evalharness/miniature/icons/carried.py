@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from math import cos, hypot, pi, sin
 
-from evalharness.miniature.icons.pen import Pen, Point
+from evalharness.miniature.icons.pen import Pen, Point, Role
 
 
 def _along(start: Point, end: Point, points: Iterable[Point]) -> list[Point]:
@@ -46,7 +46,10 @@ def umbrella(pen: Pen) -> None:
     pen.circle(9, 24.5, 2, "dark")
     pen.pie(1.5, 1.5, 30.5, 29, 180, 360)
     pen.pie(10.5, 1.5, 21.5, 29, 180, 360, "light")
-    for x0, x1, role in ((1.5, 10.5, "body"), (10.5, 21.5, "light"), (21.5, 30.5, "body")):
+    panels: tuple[tuple[float, float, Role], ...] = (
+        (1.5, 10.5, "body"), (10.5, 21.5, "light"), (21.5, 30.5, "body"),
+    )  # fmt: skip
+    for x0, x1, role in panels:
         pen.ellipse(x0, 13, x1, 17.5, role)
     pen.arc(10, 1.5, 22, 30, 180, 360, 1, "ink")
 
@@ -87,7 +90,10 @@ def frisbee(pen: Pen) -> None:
     top = _along(a, b, _oval(14.9, 14.6, 9))
     pen.polygon([(x + 0.4, y + 3) for x, y in top], "dark")
     pen.polygon(top)
-    for t, s, role in ((11, 6.2, "ink"), (10.2, 5.5, "body"), (6, 3.1, "ink"), (5.2, 2.4, "light")):
+    ovals: tuple[tuple[float, float, Role], ...] = (
+        (11, 6.2, "ink"), (10.2, 5.5, "body"), (6, 3.1, "ink"), (5.2, 2.4, "light"),
+    )  # fmt: skip
+    for t, s, role in ovals:
         pen.polygon(_along(a, b, _oval(14.9, t, s)), role)
 
 
@@ -148,13 +154,13 @@ def baseball_bat(pen: Pen) -> None:
 
 def baseball_glove(pen: Pen) -> None:
     """A baseball glove: four fat fingers, a thumb, the web between them, a stitched ball in the palm."""
-    for x0, y0, x1, y1 in ((8, 15, 5, 9), (13, 14, 11.5, 4.8), (18.5, 14, 18.5, 4.8)):
+    for x0, y0, x1, y1 in ((8.0, 15.0, 5.0, 9.0), (13, 14, 11.5, 4.8), (18.5, 14, 18.5, 4.8)):
         pen.line([(x0, y0), (x1, y1)], 6.6, "body")
     pen.line([(25, 23), (27, 13.5)], 6.8, "body")
     pen.polygon([(19, 8), (21.8, 7), (27, 12), (25, 20), (19, 18)], "dark")
     pen.ellipse(3, 10, 28.5, 28.5)
     pen.rect(8, 22, 23, 30.5, "body", 2)
-    for x0, y0, x1, y1 in ((8.6, 6.8, 10.4, 15), (15, 5, 15.2, 14), (21.6, 7, 21, 13)):
+    for x0, y0, x1, y1 in ((8.6, 6.8, 10.4, 15.0), (15, 5, 15.2, 14), (21.6, 7, 21, 13)):
         pen.line([(x0, y0), (x1, y1)], 1.1, "ink")
     pen.line([(9.5, 27.5), (21.5, 27.5)], 1.4, "dark")
     pen.circle(17, 18.5, 5.6, "ink")

@@ -1,8 +1,8 @@
 """A pen for drawing icons: shapes on a 32 x 32 unit square, in roles instead of colours.
 
 An icon is a function that takes a :class:`Pen` and draws shapes. It never names a colour: each shape has a role
-(``body``, ``dark``, ``light``, ``ink``, ``paper``), and the palette of the object's colour turns roles into RGB, so every icon
-can be drawn in all ten GenEval colours. The dark outline around the silhouette is added afterwards.
+(``body``, ``dark``, ``light``, ``ink``, ``paper``), and the palette of the object's colour turns roles into RGB, so
+every icon can be drawn in all ten GenEval colours. The dark outline around the silhouette is added afterwards.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class Palette:
 
 
 class Pen:
-    """Draws shapes of one icon. Coordinates are pixels of the final 32 x 32 icon, x to the right, y down, floats allowed."""
+    """Draws shapes of one icon. Coordinates are pixels of the final 32 x 32 icon, x to the right, y down, floats
+    allowed.
+    """
 
     def __init__(self, color: str) -> None:
         side = CELL * SUPERSAMPLE

@@ -1,7 +1,8 @@
 """Train the unified miniature: ``python -m evalharness.miniature.training.unified``.
 
-Cross-entropy on the words to say, a flow loss on the cells to draw, in one pass over a batch of each kind of lesson. Batches
-are a pure function of the seed and the step, a checkpoint is written every few minutes, and the same command continues from it.
+Cross-entropy on the words to say, a flow loss on the cells to draw, in one pass over a batch of each kind of lesson.
+Batches are a pure function of the seed and the step, a checkpoint is written every few minutes, and the same command
+continues from it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from evalharness.miniature.batches import EMPTY, Batch, bank, collate
 from evalharness.miniature.codec import Codec, fit
 from evalharness.miniature.lessons import Kind, lesson
-from evalharness.miniature.network import CLEAN, NOISY, Network, NetworkConfig
+from evalharness.miniature.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.tokenizer import VOCABULARY, Tokenizer
 from evalharness.miniature.world import CLASSES, COLOR_NAMES
 
@@ -39,9 +40,10 @@ CLASS_COUNT, COLOR_COUNT = len(CLASSES) + 1, len(COLOR_NAMES) + 1
 
 
 class Student(nn.Module):
-    """The network and, while it learns, a head that names class and colour of what each canvas token shows or will show.
+    """The network and, while it learns, a head that names class and colour of what a canvas token shows or will show.
 
-    Which thing belongs where comes slowly from squared errors alone; naming it is a direct lesson. The head is not shipped.
+    Which thing belongs where comes slowly from squared errors alone; naming it is a direct lesson. The head is not
+    shipped.
     """
 
     def __init__(self, network: Network) -> None:
@@ -62,7 +64,7 @@ def _naming(student: Student, hidden: Tensor, rows: Tensor) -> Tensor:
 
 
 def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Cross-entropy of the words, flow loss of the drawing (squared error of the velocity, flat below t = 0.3), naming."""
+    """Cross-entropy of the words, flow loss of the drawing (squared velocity error, flat below t = 0.3), naming."""
     net = student.network
     level = time[:, None, None]
     noisy = (1 - level) * batch.target + level * noise
@@ -124,72 +126,121 @@ def save(folder: Path, network: Network, codec: Codec, card: dict[str, Any]) -> 
     (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
 
 
-def train(args: argparse.Namespace) -> None:
-    torch.manual_seed(args.seed)
-    device = torch.device("cuda" if args.device == "auto" and torch.cuda.is_available() else args.device.replace("auto", "cpu"))
-    tokenizer, codec = Tokenizer(), Codec(fit())
-    latents = bank(codec)
-    network = Network(NetworkConfig(vocabulary=len(tokenizer), width=args.width, depth=args.depth)).to(device)
-    student = Student(network).to(device)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.995))
-    steppers = optimizers(student, args.rate)
-    checkpoint = args.work / "unified.pt"
-    start, spent = 0, 0.0
-    if checkpoint.exists():
-        held = torch.load(checkpoint, weights_only=True, map_location=device)
-        student.load_state_dict(held["student"])
-        average.load_state_dict(held["average"])
-        for stepper, state in zip(steppers, held["optimizers"], strict=True):
+class Trainer:
+    """The student, its optimizers and its moving average; all that a checkpoint holds."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        torch.manual_seed(args.seed)
+        self.args = args
+        name = args.device if args.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(name)
+        self.tokenizer, self.codec = Tokenizer(), Codec(fit())
+        self.latents = bank(self.codec)
+        self.network = Network(NetworkConfig(len(self.tokenizer), args.width, args.depth)).to(self.device)
+        self.student = Student(self.network).to(self.device)
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(0.995))
+        self.steppers = optimizers(self.student, args.rate)
+        self.losses = torch.compile(losses, dynamic=False) if args.compile else losses
+        self.step = 0
+        self.began = time.monotonic()
+        self.running: dict[str, float] = {}
+
+    def resume(self) -> None:
+        """Continue from the last checkpoint, if there is one."""
+        checkpoint = self.args.work / "unified.pt"
+        if not checkpoint.exists():
+            return
+        held = torch.load(checkpoint, weights_only=True, map_location=self.device)
+        self.student.load_state_dict(held["student"])
+        self.average.load_state_dict(held["average"])
+        for stepper, state in zip(self.steppers, held["optimizers"], strict=True):
             stepper.load_state_dict(state)
-        start, spent = held["step"], held["seconds"]
-        logger.info("continuing from step %d", start)
-    args.work.mkdir(parents=True, exist_ok=True)
-    compiled = torch.compile(losses, dynamic=False) if args.compile else losses
-    data = hashlib.sha256(latents.numpy().tobytes()).hexdigest()
-    card = {
-        "command": f"python -m evalharness.miniature.training.unified --seed {args.seed} --steps {args.steps} --width {args.width}"
-        f" --depth {args.depth} --rate {args.rate}",
-        "seed": args.seed, "data_sha256": data, "parameters": sum(p.numel() for p in network.parameters()),
-        "torch": torch.__version__, "device": str(device),
-    }  # fmt: skip
-    began, saved = time.monotonic() - spent, time.monotonic()
-    running: dict[str, float] = {}
-    curve = (args.work / "curve.csv").open("a", newline="")
-    writer = csv.writer(curve)
-    for step in range(start, args.steps):
-        for stepper in steppers:
+        self.step = held["step"]
+        self.began -= held["seconds"]
+        logger.info("continuing from step %d", self.step)
+
+    def keep(self) -> None:
+        """Write the checkpoint, and the averaged weights as the plugin loads them."""
+        seconds = time.monotonic() - self.began
+        state = {
+            "student": self.student.state_dict(),
+            "average": self.average.state_dict(),
+            "step": self.step,
+            "optimizers": [stepper.state_dict() for stepper in self.steppers],
+            "seconds": seconds,
+        }
+        checkpoint = self.args.work / "unified.pt"
+        torch.save(state, checkpoint.with_suffix(".tmp"))
+        checkpoint.with_suffix(".tmp").replace(checkpoint)
+        averaged: Network = self.average.module  # type: ignore[assignment]
+        save(self.args.work / "latest", averaged, self.codec, self.card(round(seconds)))
+
+    def card(self, seconds: int) -> dict[str, Any]:
+        """How these weights came to be."""
+        args = self.args
+        names = ("seed", "steps", "width", "depth", "rate")
+        options = " ".join(f"--{name} {getattr(args, name)}" for name in names)
+        return {
+            "command": f"python -m evalharness.miniature.training.unified {options}",
+            "seed": args.seed,
+            "steps": self.step,
+            "seconds": seconds,
+            "data_sha256": hashlib.sha256(self.latents.numpy().tobytes()).hexdigest(),
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "torch": torch.__version__,
+            "device": str(self.device),
+            "losses": {name: round(value, 5) for name, value in self.running.items()},
+        }
+
+    def learn(self) -> None:
+        """One step: a batch of each kind of lesson."""
+        for stepper in self.steppers:
             for group in stepper.param_groups:
-                group["lr"] = args.rate * rate_at(step, args.steps)
+                group["lr"] = self.args.rate * rate_at(self.step, self.args.steps)
         for kind in SHAPES:
-            batch, times, noise = make_batch(args.seed, step, kind, tokenizer, latents)
-            with torch.autocast(device.type, torch.bfloat16):
-                words, flow, naming = compiled(student, batch.to(device), times.to(device), noise.to(device))
-            (words + FLOW_WEIGHT * flow + NAMING_WEIGHT * naming).backward()
-            for name, value in ((f"{kind}_words", words), (f"{kind}_flow", flow), (f"{kind}_naming", naming)):
-                running[name] = 0.98 * running.get(name, value.item()) + 0.02 * value.item()
-        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        for stepper in steppers:
+            batch, times, noise = make_batch(self.args.seed, self.step, kind, self.tokenizer, self.latents)
+            with torch.autocast(self.device.type, torch.bfloat16):
+                words, flow, naming = self.losses(
+                    self.student, batch.to(self.device), times.to(self.device), noise.to(self.device)
+                )
+            total: Tensor = words + FLOW_WEIGHT * flow + NAMING_WEIGHT * naming
+            total.backward()
+            for name, value in (("words", words), ("flow", flow), ("naming", naming)):
+                old = self.running.get(f"{kind}_{name}", value.item())
+                self.running[f"{kind}_{name}"] = 0.98 * old + 0.02 * value.item()
+        nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        for stepper in self.steppers:
             stepper.step()
             stepper.zero_grad(set_to_none=True)
-        average.update_parameters(network)
-        done = step + 1
-        if done % 50 == 0 or done == args.steps:
-            seconds = time.monotonic() - began
-            logger.info("step %d, %.0f s: %s", done, seconds, " ".join(f"{k} {v:.4f}" for k, v in running.items()))
-            writer.writerow([done, round(seconds), *(round(v, 5) for v in running.values())])
-            curve.flush()
-        if time.monotonic() - saved > 180 or done == args.steps:
-            saved = time.monotonic()
-            state = {"student": student.state_dict(), "average": average.state_dict(), "step": done,
-                     "optimizers": [stepper.state_dict() for stepper in steppers], "seconds": saved - began}  # fmt: skip
-            torch.save(state, checkpoint.with_suffix(".tmp"))
-            checkpoint.with_suffix(".tmp").replace(checkpoint)
-            save(args.work / "latest", average.module, codec, {**card, "steps": done, "seconds": round(saved - began)})
+        self.average.update_parameters(self.network)
+        self.step += 1
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train until ``args.steps``, keeping a checkpoint every three minutes."""
+    args.work.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(args)
+    trainer.resume()
+    kept = time.monotonic()
+    with (args.work / "curve.csv").open("a", newline="") as curve:
+        writer = csv.writer(curve)
+        while trainer.step < args.steps:
+            trainer.learn()
+            last = trainer.step == args.steps
+            if trainer.step % 50 == 0 or last:
+                told = " ".join(f"{name} {value:.4f}" for name, value in trainer.running.items())
+                logger.info("step %d, %.0f s: %s", trainer.step, time.monotonic() - trainer.began, told)
+                seconds = round(time.monotonic() - trainer.began)
+                writer.writerow([trainer.step, seconds, *(round(v, 5) for v in trainer.running.values())])
+                curve.flush()
+            if last or time.monotonic() - kept > 180:
+                trainer.keep()
+                kept = time.monotonic()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the unified miniature.")
-    parser.add_argument("--work", type=Path, default=Path("training/unified"), help="checkpoints, curve and latest weights")
+    parser.add_argument("--work", type=Path, default=Path("training/unified"), help="checkpoints and latest weights")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--width", type=int, default=192)
