@@ -71,7 +71,7 @@ def model_config(vocabulary: int) -> dict[str, Any]:
 def crops(boards: Boards) -> tuple[Tensor, Tensor, Tensor]:
     """What the classifier sees of each thing: (n, 3, 32, 32) normalised pixels, (n,) classes, (n,) colours."""
     there = boards.labels != EMPTY
-    cells = boards.pixels.unflatten(2, (SIDE, CELL)).unflatten(4, (SIDE, CELL)).permute(0, 2, 4, 1, 3, 5)
+    cells = boards.pixels.reshape(-1, 3, SIDE, CELL, SIDE, CELL).permute(0, 2, 4, 1, 3, 5)
     pixels = cells.reshape(-1, CELLS, 3, CELL, CELL)[there]
     on = found_masks(boards.masks[there])
     seen = torch.where(on[:, None], pixels, GREY)
@@ -165,7 +165,7 @@ def save(model: CLIP, tokens: Tokenizer, config: dict[str, Any], out: Path) -> N
 
 
 def main() -> None:
-    args = arguments("clip", steps=3000)
+    args = arguments("clip", steps=2000)
     data = bank()
     painter = Painter(data, args.device)
     tokens = tokenizer()
@@ -183,7 +183,7 @@ def main() -> None:
         logits = model.logit_scale.exp().clamp(max=100) * torch.einsum("nd,ncd->nc", features, weights[place])
         loss = F.cross_entropy(logits, colors)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if (step + 1) % 100 == 0 or step + 1 == run.steps:
