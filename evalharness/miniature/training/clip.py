@@ -183,7 +183,7 @@ def main() -> None:
         logits = model.logit_scale.exp().clamp(max=100) * torch.einsum("nd,ncd->nc", features, weights[place])
         loss = F.cross_entropy(logits, colors)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if (step + 1) % 100 == 0 or step + 1 == run.steps:

@@ -170,7 +170,7 @@ def main() -> None:
         alone = step < BACKBONE_SHARE * run.steps
         loss = step_loss(model, head, painter.boards(BATCH), alone)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
         optimizer.step()
         if (step + 1) % 50 == 0 and alone:
