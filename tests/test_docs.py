@@ -199,3 +199,18 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
     targets = re.findall(r"(!?)\[[^\]]*\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
     local = [target for image, target in targets if not image and "://" not in target]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+# --- examples ---
+
+
+def test_the_documented_plugin_is_a_painter() -> None:
+    from evalharness.models.base import Painter
+
+    (code,) = blocks(ROOT / "docs" / "plugins.md", "python")
+    namespace: dict[str, Any] = {}
+    exec(compile(code, "plugins.md", "exec"), namespace)
+    model = namespace["Grey"](namespace["Grey"].Settings())
+    assert isinstance(model, Painter)
+    (drawn,) = model.paint(["a dog"], [0])
+    assert drawn.image.size == (64, 64)
