@@ -76,7 +76,7 @@ def test_a_killed_run_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         torch.manual_seed(0)
         model = torch.nn.Linear(2, 2)
         optimizer = torch.optim.AdamW(model.parameters())
-        run = runs.Run("toy", tmp_path / "out", tmp_path, 0, 6, "cpu", model, optimizer, lr=0.1, warmup=2)
+        run = runs.Run("toy", tmp_path / "out", tmp_path, 0, 6, "cpu", model, [optimizer], lr=0.1, warmup=2)
         return run, run.loop()
 
     monkeypatch.setattr(runs, "CHECKPOINT_EVERY", -1.0)

@@ -121,7 +121,7 @@ def test_step_by_step_is_what_was_trained_in_one_piece(network: Network, codec: 
 @pytest.fixture(scope="module")
 def folder(network: Network, codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("weights")
-    save(out, network, codec, {"seed": 0})
+    save(out, network, codec)
     return out
 
 

@@ -173,7 +173,7 @@ def main() -> None:
     model = CLIP(**config).to(args.device).train()
     texts = all_texts(tokens, config["text_cfg"]["context_length"]).to(args.device)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.02)
-    run = Run("clip", args.out, args.scratch, args.seed, args.steps, args.device, model, optimizer, lr=1e-3)
+    run = Run("clip", args.out, args.scratch, args.seed, args.steps, args.device, model, [optimizer], lr=1e-3)
     for step in run.loop():
         some = torch.randperm(len(CLASSES), device=texts.device)[:CLASSES_A_STEP]
         pixels, kinds, colors = crops(painter.boards(BOARDS, among=some))

@@ -165,7 +165,7 @@ def main() -> None:
     head = torch.nn.Conv2d(model.config.backbone_config.hidden_size, EMPTY + 1, 1).to(args.device)
     both = torch.nn.ModuleList((model, head))
     optimizer = torch.optim.AdamW(both.parameters(), weight_decay=0.02)
-    run = Run("detector", args.out, args.scratch, args.seed, args.steps, args.device, both, optimizer, lr=1e-3)
+    run = Run("detector", args.out, args.scratch, args.seed, args.steps, args.device, both, [optimizer], lr=1e-3)
     for step in run.loop():
         alone = step < BACKBONE_SHARE * run.steps
         loss = step_loss(model, head, painter.boards(BATCH), alone)

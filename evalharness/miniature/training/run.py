@@ -10,7 +10,7 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,21 @@ CHECKPOINT_EVERY = 180.0
 """Seconds between checkpoints."""
 
 
+def cosine(step: int, steps: int, warmup: int) -> float:
+    """Linear warm-up, then cosine down to zero."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def trapezoid(step: int, steps: int, warmup: int) -> float:
+    """Linear warm-up, constant, then linearly to zero over the last third."""
+    return min(1.0, (step + 1) / warmup, (steps - step) / (steps / 3))
+
+
 @dataclass
 class Run:
-    """One training run: model and optimizer, where it stands, and what it has seen so far."""
+    """One training run: model and optimizers, where it stands, and what it has seen so far."""
 
     name: str
     out: Path
@@ -34,9 +46,10 @@ class Run:
     steps: int
     device: str
     model: torch.nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizers: Sequence[torch.optim.Optimizer]
     lr: float
     warmup: int = 100
+    schedule: Callable[[int, int, int], float] = cosine
     step: int = 0
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
@@ -46,8 +59,9 @@ class Run:
         self._resume()
         started, base, saved = time.monotonic(), self.seconds, time.monotonic()
         while self.step < self.steps:
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.lr * schedule(self.step, self.steps, self.warmup)
+            rate = self.lr * self.schedule(self.step, self.steps, self.warmup)
+            for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
+                group["lr"] = rate
             yield self.step
             self.step += 1
             self.seconds = base + time.monotonic() - started
@@ -92,7 +106,7 @@ class Run:
         part = self._checkpoint.with_suffix(".part")
         state = {
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "rng": torch.get_rng_state(),
             "step": self.step,
             "seconds": self.seconds,
@@ -106,17 +120,11 @@ class Run:
             return
         state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, held in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(held)
         torch.set_rng_state(state["rng"].cpu())
         self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
         log.info("%s resumes at step %d", self.name, self.step)
-
-
-def schedule(step: int, steps: int, warmup: int) -> float:
-    """Linear warm-up, then cosine down to zero."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 def arguments(name: str, steps: int) -> argparse.Namespace:
