@@ -95,6 +95,11 @@ def test_a_killed_run_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert not list(tmp_path.glob("*.pt"))
 
 
+def test_trapezoid_rises_stays_and_falls_to_nothing() -> None:
+    rates = [runs.trapezoid(step, 300, 10) for step in range(301)]
+    assert rates[0] == 0.1 and set(rates[9:201]) == {1.0} and rates[250] == 0.5 and rates[300] == 0.0
+
+
 def test_schedule_rises_and_ends_at_nothing() -> None:
-    rates = [runs.schedule(step, 100, 10) for step in range(101)]
+    rates = [runs.cosine(step, 100, 10) for step in range(101)]
     assert rates[0] == 0.1 and max(rates) == rates[10] == 1.0 and rates[100] == pytest.approx(0.0)
