@@ -236,6 +236,7 @@ class TestKilled:
         process = self.start(file, out, FAKE_SECONDS="0.2")
         store = tmp_path / "r" / "store"
         while not list(store.glob("images/*/*.png")):
+            assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(number)
         assert process.wait(30) == 130
@@ -248,6 +249,7 @@ class TestKilled:
         file, out = sweep_file(SWEEP), tmp_path / "r" / "x"
         first = self.start(file, out, FAKE_SECONDS="0.5")
         while not (tmp_path / "r" / "store" / "lock").exists() or not (tmp_path / "r" / "store" / "lock").read_text():
+            assert first.poll() is None
             time.sleep(0.02)
         second = self.start(file, out)
         assert second.wait(30) == 2
