@@ -13,7 +13,7 @@ from evalharness.miniature.icons import CELL
 from evalharness.miniature.lessons import Board, Draw, Lesson, Look, Smear, Text
 from evalharness.miniature.network import CLEAN, NOISY, TEXT
 from evalharness.miniature.tokenizer import Tokenizer
-from evalharness.miniature.world import BACKGROUND, CELLS, CLASSES, COLOR_NAMES, Thing, tile
+from evalharness.miniature.world import BACKGROUND, CELLS, CLASSES, COLOR_NAMES, PLACES, Thing, tile
 
 _CLASS = {name: i for i, name in enumerate(CLASSES)}
 _COLOR = {name: i for i, name in enumerate(COLOR_NAMES)}
@@ -44,6 +44,17 @@ def _cells(board: Board) -> list[tuple[int, int, float]]:
     return out
 
 
+def _told(tokens: list[int], tokenizer: Tokenizer) -> list[int]:
+    """For each token the bank row of the thing that it places ("a red apple at left": the last token), or -1."""
+    words = [tokenizer.vocabulary[token] for token in tokens]
+    rows = [-1] * len(words)
+    for i in range(2, len(words)):
+        if words[i] in PLACES and words[i - 1] == "at" and words[i - 2] in _CLASS:
+            color = words[i - 3] if i >= 3 and words[i - 3] in _COLOR else None
+            rows[i] = _row(Thing(words[i - 2], color, PLACES.index(words[i])))
+    return rows
+
+
 @dataclass
 class Batch:
     """``length`` tokens a lesson, padding at the end; the nine noisy tokens of a lesson are its last valid ones."""
@@ -60,7 +71,7 @@ class Batch:
     state: Tensor  # (batch, 9, latent): the last canvas that was looked at
     drawn: Tensor  # (batch,) float: 1 where the drawing is learnt
     target_rows: Tensor  # (batch, 9) int64: bank rows of the target
-    clean_rows: Tensor  # (batch, length) int64: bank rows of what is looked at, -1 where there is none or a smear
+    shown_rows: Tensor  # (batch, length) int64: bank rows of what a clean cell shows or a place word tells of, else -1
 
     def to(self, device: torch.device) -> Batch:
         return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
@@ -80,6 +91,7 @@ def collate(lessons: list[Lesson], length: int, tokenizer: Tokenizer, latents: T
     rows = {name: np.full((count, CELLS), EMPTY, np.int64) for name in ("target", "state", "state_over")}
     state_share = np.zeros((count, CELLS), np.float32)
     drawn = np.zeros(count, np.float32)
+    told = np.full((count, length), -1, np.int64)
     for b, made in enumerate(lessons):
         at = position = 0
         for number, segment in enumerate(made, start=1):
@@ -87,6 +99,7 @@ def collate(lessons: list[Lesson], length: int, tokenizer: Tokenizer, latents: T
                 tokens = tokenizer.encode(segment.words)
                 end = at + len(tokens)
                 ids[b, at:end] = tokens
+                told[b, at:end] = _told(tokens, tokenizer)
                 positions[b, at:end] = range(position, position + len(tokens))
                 order[b, at:end] = range(at, end)
                 if segment.learn and at:
@@ -129,7 +142,7 @@ def collate(lessons: list[Lesson], length: int, tokenizer: Tokenizer, latents: T
         + latents[torch.from_numpy(rows["state_over"])] * over,
         drawn=torch.from_numpy(drawn),
         target_rows=torch.from_numpy(rows["target"]),
-        clean_rows=torch.from_numpy(np.where((kinds == CLEAN) & (share == 0), first, -1)),
+        shown_rows=torch.from_numpy(np.where((kinds == CLEAN) & (share == 0), first, told)),
     )
 
 

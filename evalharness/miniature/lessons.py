@@ -134,7 +134,7 @@ def spoil(rng: random.Random, scene: Scene, at: Thing | None = None) -> Fault:
 
 
 def correction(cell: int, wanted: Thing | None) -> str:
-    return f"change {PLACES[cell]} to {name_of(wanted)}" if wanted else f"erase {PLACES[cell]}"
+    return f"change to {name_of(wanted)} at {PLACES[cell]}" if wanted else f"erase {PLACES[cell]}"
 
 
 def _smear(rng: random.Random, thing: Thing) -> Smear:

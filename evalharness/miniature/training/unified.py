@@ -30,12 +30,12 @@ from evalharness.miniature.tokenizer import VOCABULARY, Tokenizer
 from evalharness.miniature.training.run import Run, arguments, trapezoid, write_text
 from evalharness.miniature.world import CLASSES, COLOR_NAMES
 
-SHAPES: dict[Kind, tuple[int, int]] = {"single": (96, 20), "think": (40, 36), "step": (40, 52), "inspect": (32, 80)}
+SHAPES: dict[Kind, tuple[int, int]] = {"single": (96, 20), "think": (40, 36), "step": (40, 53), "inspect": (32, 81)}
 """Kind of lesson → lessons a step, tokens a lesson."""
-STEPS = 3400
+STEPS = 3600
 RATE = 3e-3
 FLOW_WEIGHT = 8.0
-NAMING_WEIGHT = 0.3
+NAMING_WEIGHT = 0.5
 REPORT_EVERY = 50
 CLASS_COUNT, COLOR_COUNT = len(CLASSES) + 1, len(COLOR_NAMES) + 1
 
@@ -43,7 +43,8 @@ CLASS_COUNT, COLOR_COUNT = len(CLASSES) + 1, len(COLOR_NAMES) + 1
 class Student(nn.Module):
     """The network and, while it learns, a head that names class and colour of what a canvas token shows or will show.
 
-    Which thing belongs where comes slowly from squared errors alone; naming it is a direct lesson. The head is not
+    Which thing belongs where comes slowly from squared errors alone; naming it is a direct lesson. The word for a place
+    names the thing that the text puts there, too: the cells can then ask their own places' words. The head is not
     shipped.
     """
 
@@ -83,7 +84,7 @@ def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple
     logits = net.logits(hidden).float()
     words = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), reduction="sum", ignore_index=-100)
     drawn_rows = torch.where(batch.drawn[:, None] > 0, batch.target_rows, -1)
-    naming = _naming(student, hidden.gather(1, at), drawn_rows) + _naming(student, hidden, batch.clean_rows)
+    naming = _naming(student, hidden.gather(1, at), drawn_rows) + _naming(student, hidden, batch.shown_rows)
     return words / said.sum().clamp(min=1), flow, naming
 
 
