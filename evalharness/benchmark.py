@@ -55,7 +55,11 @@ class Scorer(Protocol):
 
 
 class Benchmark(Protocol):
-    """A plugin: a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``."""
+    """A plugin: a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``.
+
+    One whose prompts are a function of a seed may have ``prompt_file(n, seed) -> str``, a static method with the
+    official values as defaults; ``evalharness prompts`` prints what it returns.
+    """
 
     name: str
     version: str

@@ -39,8 +39,8 @@ def _parser() -> argparse.ArgumentParser:
 
     prompts = commands.add_parser("prompts", help="print a benchmark's prompts")
     prompts.add_argument("benchmark", help="name of the benchmark, such as geneval")
-    prompts.add_argument("--n", type=int, metavar="N", help="only N of them, a share of each category")
-    prompts.add_argument("--seed", type=int, default=0, help="decides which N (default: 0)")
+    prompts.add_argument("--n", type=int, metavar="N", help="a new suite of the same distribution, N draws a task")
+    prompts.add_argument("--seed", type=int, metavar="S", help="a new suite, drawn from this seed")
     prompts.set_defaults(command=_prompts)
     return parser
 
@@ -66,15 +66,16 @@ def _list(options: argparse.Namespace) -> int:
 
 def _prompts(options: argparse.Namespace) -> int:
     from evalharness import plugins
-    from evalharness.config import NoSettings
-    from evalharness.plan import subset
 
     if options.n is not None and options.n < 1:
-        raise ConfigError("--n must be above 0")
+        raise ConfigError(f"--n must be above 0, got {options.n}")
+    if options.seed is not None and options.seed < 0:
+        raise ConfigError(f"--seed must not be below 0, got {options.seed}")
     plugin = plugins.load("benchmarks", options.benchmark)
-    items = plugin(getattr(plugin, "Settings", NoSettings)()).items()
-    for item in subset(items, options.n, options.benchmark, options.seed):
-        print(item.prompt)
+    if not hasattr(plugin, "prompt_file"):
+        raise ConfigError(f"benchmark {options.benchmark!r} does not make its prompts from a seed")
+    asked = {name: getattr(options, name) for name in ("n", "seed") if getattr(options, name) is not None}
+    sys.stdout.write(plugin.prompt_file(**asked))
     return 0
 
 

@@ -81,6 +81,11 @@ class GenEval:
         device: str = "auto"
         batch_size: int = Field(8, ge=1)
 
+    @staticmethod
+    def prompt_file(n: int = 100, seed: int = 43) -> str:
+        """The official prompt file, or one of the same distribution: ``n`` draws of each task but single objects."""
+        return prompts.to_jsonl(prompts.generate(n, seed))
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._text: str | None = None

@@ -40,7 +40,7 @@ class Miniature:
 
         weights: Path | Literal["embedded"] = "embedded"
         steps: int = Field(default=12, ge=1, le=1000)
-        guidance: float = Field(default=2.0, ge=0, le=50)
+        guidance: float = Field(default=1.0, ge=0, le=50)
         temperature: float = Field(default=0.7, ge=0, le=10)
         dtype: Literal["float64", "float32"] = "float64"
         device: str = "auto"

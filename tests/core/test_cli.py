@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,14 +28,25 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("fakes")
 def test_prompts(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["prompts", "fake", "--n", "4"]) == 0
-    some = capsys.readouterr().out.splitlines()
-    assert cli.main(["prompts", "fake"]) == 0
-    every = capsys.readouterr().out.splitlines()
-    assert (len(some), len(every)) == (4, 10)
-    assert set(some) < set(every)
+    assert cli.main(["prompts", "fake", "--n", "4"]) == 2
+    assert "does not make its prompts from a seed" in capsys.readouterr().err
     assert cli.main(["prompts", "fale"]) == 2
     assert capsys.readouterr().err == "evalharness: no benchmark named 'fale'; did you mean 'fake'?\n"
+
+
+def test_prompts_of_geneval_are_the_official_file_or_a_new_suite(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["prompts", "geneval"]) == 0
+    official = "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13"
+    assert hashlib.sha256(capsys.readouterr().out.encode()).hexdigest() == official
+    assert cli.main(["prompts", "geneval", "--n", "3", "--seed", "5"]) == 0
+    suite = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["tag"] for line in suite] == ["single_object"] * 80 + [tag for tag in suite_tags() for _ in range(3)]
+    assert cli.main(["prompts", "geneval", "--n", "0"]) == 2
+    assert cli.main(["prompts", "geneval", "--seed", "-1"]) == 2
+
+
+def suite_tags() -> tuple[str, ...]:
+    return ("two_object", "counting", "colors", "position", "color_attr")
 
 
 @pytest.mark.usefixtures("fakes")
