@@ -123,7 +123,7 @@ def _plugin_json(spec: PluginSpec) -> dict[str, Any]:
 
 
 def find(file: str | Path) -> Path:
-    """The sweep file of this path, or the one of that base name that comes with the package.
+    """The sweep file of this path, or the one of that name (``x.yaml``, ``ablations/x.yaml``) in the package.
 
     Raises:
         ConfigError: there is neither.
@@ -131,8 +131,10 @@ def find(file: str | Path) -> Path:
     path = Path(file)
     if path.is_file():
         return path
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; name a sweep file")
     shipped = Path(str(resources.files("evalharness.ablations")))
-    if (shipped / path.name).is_file():
+    if path.parent in (Path(), Path("ablations")) and (shipped / path.name).is_file():
         return shipped / path.name
     names = sorted(found.name for found in shipped.glob("*.yaml"))
     hint = did_you_mean(path.name, names)
@@ -314,9 +316,13 @@ def _baseline(document: Document, top: SweepFile, arms: tuple[Arm, ...]) -> str:
 
 
 def _validate(cls: type[M], document: Document, at: Location, data: Any = None, *, common: tuple[str, ...] = ()) -> M:
-    """Check ``data`` (by default the whole document), which stands at ``at``; ``common`` are keys known besides."""
+    """Check ``data`` (by default the whole document), which stands at ``at``; ``common`` are keys known besides.
+
+    As strict JSON, where a word may be a path but neither ``true`` nor ``"3"`` is a number.
+    """
+    text = json.dumps(document.data if data is None else data, default=str)
     try:
-        return cls.model_validate(document.data if data is None else data)
+        return cls.model_validate_json(text, strict=True)
     except ValidationError as errors:
         raise _located(cls, document, at, errors, common) from None
 
@@ -338,7 +344,8 @@ def _located(
     while location[len(at) :] and location not in document.values:
         location = location[:-1]
     named = ".".join(map(str, location[len(at) :]))
-    return document.error(f"{named + ': ' if named else ''}{_lower(first['msg'])}{more}", *location)
+    message = _lower(first["msg"].removeprefix("Value error, "))
+    return document.error(f"{named + ': ' if named else ''}{message}{more}", *location)
 
 
 def _fields(cls: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:

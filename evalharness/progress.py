@@ -39,7 +39,7 @@ class Progress:
             try:
                 yield lines
             finally:
-                lines.write()
+                lines.end()
 
 
 class _Silent:
@@ -50,7 +50,7 @@ class _Silent:
 class _Lines:
     def __init__(self, progress: Progress, title: str, total: int) -> None:
         self.progress, self.title, self.total = progress, title, total
-        self.done = self.failed = 0
+        self.done = self.failed = self.written = 0
         self.start = self.last = time.monotonic()
 
     def advance(self, done: int, failed: int = 0) -> None:
@@ -59,8 +59,12 @@ class _Lines:
         if time.monotonic() - self.last >= self.progress.interval:
             self.write()
 
+    def end(self) -> None:
+        if self.done != self.written:
+            self.write()
+
     def write(self) -> None:
-        self.last = time.monotonic()
+        self.last, self.written = time.monotonic(), self.done
         rate = self.done / max(self.last - self.start, 1e-9)
         left = f", {duration((self.total - self.done) / rate)} left" if 0 < self.done < self.total else ""
         failed = f", {self.failed} failed" if self.failed else ""

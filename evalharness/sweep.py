@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalharness import config, environment
 from evalharness.engine import Engine
+from evalharness.errors import ConfigError
 from evalharness.plan import Plan, make_plan, resize, select
 from evalharness.progress import Progress, duration
 from evalharness.seeds import canonical, digest
@@ -52,9 +53,18 @@ def run(options: argparse.Namespace) -> int:
         with Store(where, write=False) as store:
             _write(*_dry_run(plan, store))
         return 0
+    _make_folder(out)
     with Store(where) as store:
         info = _work(plan, store, Progress(quiet=options.quiet), retry_failed=options.retry_failed)
         return _report(plan, store, info, out)
+
+
+def _make_folder(out: Path) -> None:
+    """Before hours of work, not after them."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
 
 
 def _work(plan: Plan, store: Store, progress: Progress, *, retry_failed: bool) -> dict[str, Any]:
@@ -85,7 +95,7 @@ def _report(plan: Plan, store: Store, info: dict[str, Any], out: Path) -> int:
 
     results = load_results(plan, store, info)
     page = build(results, out)
-    _write(*_table(results), "", f"report: {page}")
+    _write(*_table(results), *_failed(results), "", f"report: {page}")
     return 0
 
 
@@ -96,8 +106,8 @@ def _table(results: Results) -> list[str]:
         rows = [("arm", "overall", "scored")]
         for arm in results.arms["arm"]:
             own = results.samples[(results.samples["arm"] == arm) & (results.samples["benchmark"] == name)]
-            scored = own[own["state"] == "scored"]
-            rows.append((arm, _overall(own, scored, benchmark["weights"]), f"{len(scored)}/{len(own)}"))
+            scored = own["state"] == "scored"
+            rows.append((arm, _overall(own, scored, benchmark["weights"]), f"{scored.sum()}/{len(own)}"))
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         lines += ["", name]
         lines += [f"  {a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
@@ -105,12 +115,20 @@ def _table(results: Results) -> list[str]:
 
 
 def _overall(own: Any, scored: Any, weights: dict[str, float]) -> str:
-    """Only of complete runs: a missing sample is not a zero, nor is it nothing."""
-    means = scored.groupby("category")["score"].mean()
-    present = {category: weight for category, weight in weights.items() if category in means.index}
-    if len(scored) < len(own) or not present:
-        return "incomplete"
-    return f"{sum(weight * means[c] for c, weight in present.items()) / sum(present.values()):.4f}"
+    """Only of complete runs: a missing sample is not a zero, nor is it nothing; nor is a category without a sample."""
+    from evalharness import stats
+
+    low, high = stats.bounds(own["score"].where(scored), own["category"], weights)
+    complete = scored.all() and low == high
+    return f"{low:.4f}" if complete else f"incomplete: {low:.2f} to {high:.2f}"
+
+
+def _failed(results: Results) -> list[str]:
+    failed = results.samples[results.samples["state"] == "failed"]
+    if failed.empty:
+        return []
+    reason = failed["reason"].iloc[0]
+    return ["", f"{len(failed)} samples failed, the first: {reason}", "--retry-failed tries them again"]
 
 
 def _dry_run(plan: Plan, store: Store) -> list[str]:

@@ -13,7 +13,7 @@ from evalharness import plugins
 from evalharness.benchmark import Item, PromptSet
 from evalharness.detectors.base import Detector
 from evalharness.detectors.colours import ColourClassifier
-from evalharness.errors import PluginError
+from evalharness.errors import PluginError, did_you_mean
 
 from . import prompt_file, prompts
 from .classes import COLOR_TEMPLATES, COLORS, TAGS
@@ -48,6 +48,9 @@ class DetectorChoice(BaseModel):
             raise ValueError(str(error)) from None
         except ValidationError as error:
             first = error.errors()[0]
+            if first["type"] == "extra_forbidden":
+                key, known = str(first["loc"][-1]), plugins.load("detectors", name).Settings.model_fields
+                raise ValueError(f"unknown key {key!r}{did_you_mean(key, known)}") from None
             raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
     @model_serializer

@@ -8,8 +8,9 @@ ends are written out here: resizing, padding, and from queries to instances as
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -168,14 +169,15 @@ def load(folder: Path, device: str, dtype: str) -> tuple[Any, Any]:
     from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImageProcessor
 
     try:
-        model, report = Mask2FormerForUniversalSegmentation.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=getattr(torch, dtype),
-            output_loading_info=True,
-        )
-        processor = Mask2FormerImageProcessor.from_pretrained(folder, local_files_only=True)
+        with _silent():
+            model, report = Mask2FormerForUniversalSegmentation.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=getattr(torch, dtype),
+                output_loading_info=True,
+            )
+            processor = Mask2FormerImageProcessor.from_pretrained(folder, local_files_only=True)
     except (OSError, SafetensorError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
         message = str(error).strip().partition("\n")[0]
         raise WeightsError(f"{folder} cannot be loaded as a Mask2Former: {message}") from error
@@ -186,6 +188,22 @@ def load(folder: Path, device: str, dtype: str) -> tuple[Any, Any]:
             f"{folder}/model.safetensors lacks {len(missing)} tensors of its config, {missing[0]} the first"
         )
     return model.to(device).eval(), processor
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without transformers' bars and log messages, which would run into the progress of the sweep."""
+    from transformers.utils import logging
+
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def preprocess(image: Image.Image, processor: Any) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import evalharness.miniature
-from evalharness.errors import WeightsError
+from evalharness.errors import ConfigError, WeightsError
 
 
 def embedded_weights(name: str) -> Path:
@@ -29,9 +29,18 @@ def checked_folder(folder: Path, files: Iterable[str]) -> Path:
 
 
 def pick_device(name: str) -> str:
-    """``name``, or for ``auto`` CUDA where there is one and the CPU elsewhere."""
-    if name != "auto":
-        return name
+    """``name``, or for ``auto`` CUDA where there is one and the CPU elsewhere.
+
+    Raises:
+        ConfigError: torch cannot use this device here.
+    """
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).partition("\n")[0]
+        raise ConfigError(f"device {name!r} cannot be used here: {first}; use auto, cpu or cuda") from None
+    return name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,10 @@ def staged(out: Path) -> Iterator[Path]:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        folder = out.parent / f".{out.name}.new"
+        if folder.exists():  # of a process that was killed here
+            shutil.rmtree(folder)
+        folder.mkdir()
     except OSError as error:
         raise EvalHarnessError(f"cannot write the report to {out}: {error}; choose another folder") from error
     try:

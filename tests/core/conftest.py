@@ -5,20 +5,10 @@ from pathlib import Path
 
 import core_fakes
 import pytest
+from core_fakes import SWEEP
 
 import evalharness.report
 from evalharness import plugins, variants
-
-SWEEP = """\
-name: tiny
-seed: 3
-model: fake
-benchmarks:
-  - {name: fake, limit: 6, samples: 1}
-arms:
-  - {name: single, variant: single_pass}
-  - {name: process, variant: process, max_iterations: 1..3}
-"""
 
 
 @pytest.fixture

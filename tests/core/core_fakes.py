@@ -26,6 +26,17 @@ from evalharness.models.base import Drawn
 from evalharness.results import Results
 from evalharness.trajectory import Cost, Step, Trajectory
 
+SWEEP = """\
+name: tiny
+seed: 3
+model: fake
+benchmarks:
+  - {name: fake, limit: 6, samples: 1}
+arms:
+  - {name: single, variant: single_pass}
+  - {name: process, variant: process, max_iterations: 1..3}
+"""
+
 
 class Inner(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from conftest import SWEEP
+from core_fakes import SWEEP
 
 import evalharness
 from evalharness import cli, plugins
@@ -103,6 +103,7 @@ def test_progress_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("draw: 2/4, 1 failed, ")
     assert lines[0].endswith("s left")
+    assert len(lines) == 2
     assert lines[-1].startswith("draw: 4/4, 1 failed, ")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import SWEEP
+from core_fakes import SWEEP
 
 from evalharness import config
 from evalharness.errors import ConfigError
@@ -59,6 +59,9 @@ def test_models_by_alias_and_paths_relative_to_the_file(sweep_file: Write, tmp_p
         ("max_iterations", "max_iteration", "unknown key 'max_iteration'; did you mean 'max_iterations'?"),
         ("1..3", "1..10000000", "the range 1..10000000 is empty or has more than 1000 values"),
         ("1..3", "3..1", "is empty"),
+        ("1..3", "true", "tiny.yaml:8:55: max_iterations: input should be a valid integer"),
+        ("1..3", '"3"', "max_iterations: input should be a valid integer"),
+        ("1..3", "3.0", "max_iterations: input should be a valid integer"),
         ("1..3", "[]", "an empty list leaves no arm"),
         ("1..3", "[1, 1]", "two arms are called 'process max_iterations=1'"),
         ("1..3", "0..2", "max_iterations: input should be greater than or equal to 1"),
@@ -94,6 +97,10 @@ def test_finds_shipped_sweeps_by_name(tmp_path: Path, monkeypatch: pytest.Monkey
     assert config.find("ablations/iters.yaml").is_file()
     with pytest.raises(ConfigError, match=r"itters.yaml: no such file.*did you mean 'iters.yaml'"):
         config.find("itters.yaml")
+    with pytest.raises(ConfigError, match=r"mine/iters.yaml: no such file"):
+        config.find("mine/iters.yaml")
+    with pytest.raises(ConfigError, match="is a folder"):
+        config.find(tmp_path)
 
 
 def test_neither_help_nor_a_config_error_imports_torch(tmp_path: Path) -> None:

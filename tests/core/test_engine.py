@@ -11,8 +11,7 @@ from pathlib import Path
 
 import core_fakes
 import pytest
-from conftest import SWEEP
-from core_fakes import FakeModel, FakeScorer
+from core_fakes import SWEEP, FakeModel, FakeScorer
 
 from evalharness import sweep
 from evalharness.benchmark import Score
@@ -81,7 +80,11 @@ class TestInProcess:
                 assert seeds.setdefault((row["item"], row["seed_index"]), row["seed"]) == row["seed"]
 
     def test_failures_stay_with_their_sample(
-        self, sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        sweep_file: Write,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         prompts = "[a, broken b, unspeakable c, d, unscorable e, f, g, h]"
         text = SWEEP.replace("limit: 6,", f"prompts: {prompts},").split("  - {name: process")[0]
@@ -99,6 +102,10 @@ class TestInProcess:
             "4": "nothing to look at",
         }
         assert sum(row["state"] == "scored" for row in rows(out)) == 5
+        said = capsys.readouterr().out
+        assert "incomplete: 0." in said
+        assert "3 samples failed, the first: ValueError: the brush broke" in said
+        assert "--retry-failed" in said
         drawn = len(FakeModel.painted)
         sweep.main([file, "--out", str(out)])
         assert len(FakeModel.painted) == drawn
@@ -177,8 +184,10 @@ class TestInProcess:
         assert sweep.main([str(sweep_file(SWEEP.replace("seed", "sed")))]) == 2
         assert sweep.main([str(tmp_path / "none.yaml")]) == 2
         assert sweep.main([str(sweep_file(SWEEP)), "--store", "/dev/null"]) == 2
+        assert sweep.main([str(sweep_file(SWEEP)), "--out", "/dev/null/x"]) == 2
         lines = capsys.readouterr().err.splitlines()
-        assert len(lines) == 3
+        assert len(lines) == 4
+        assert not FakeModel.painted
         assert all(line.startswith("evalharness: ") for line in lines)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import SWEEP
+from core_fakes import SWEEP
 from hypothesis import given
 from hypothesis import strategies as st
 

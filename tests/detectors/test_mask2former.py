@@ -13,11 +13,13 @@ from evalharness.detectors.mask2former_transformers import (
     Mask2Former,
     Sizes,
     best_instances,
+    load,
     mask_instances,
     preprocess,
     target_size,
 )
-from evalharness.errors import WeightsError
+from evalharness.detectors.weights import pick_device
+from evalharness.errors import ConfigError, WeightsError
 
 
 def picture(width: int, height: int, seed: int) -> Image.Image:
@@ -159,6 +161,18 @@ def test_a_checkpoint_with_a_hole(detector_folder: Path, tmp_path: Path) -> None
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(WeightsError, match=r"lacks 1 tensors.*class_predictor.weight"):
         detector(folder).detect([picture(64, 64, 0)])
+
+
+def test_loading_says_nothing(detector_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    load(detector_folder, "cpu", "float32")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_device_that_is_not_there() -> None:
+    assert pick_device("cpu") == "cpu"
+    for name in ("nonsense", "cuda:99"):
+        with pytest.raises(ConfigError, match=f"device '{name}' cannot be used here: .*; use auto, cpu or cuda"):
+            pick_device(name)
 
 
 def test_a_torn_checkpoint(detector_folder: Path, tmp_path: Path) -> None:

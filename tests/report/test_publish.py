@@ -28,6 +28,14 @@ def test_a_crash_leaves_the_report_before(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
+def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
+    (tmp_path / ".report.new" / "data").mkdir(parents=True)
+    (tmp_path / ".report.new" / "stale").write_text("half")
+    write(tmp_path / "report")
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+    assert not (tmp_path / "report" / "stale").exists()
+
+
 def test_files_of_the_old_report_go_and_others_stay(tmp_path: Path) -> None:
     out = tmp_path / "report"
     write(out, images__a="a", images__b="b")

@@ -149,7 +149,7 @@ def test_settings_reach_the_networks() -> None:
         ({"treshold": 0.2}, "treshold"),
         ({"threshold": 1.2}, "less than or equal to 1"),
         ({"detector": "mask3former"}, "did you mean 'mask2former'"),
-        ({"detector": {"name": "mask2former", "wieghts": "x"}}, "wieghts: Extra inputs"),
+        ({"detector": {"name": "mask2former", "wieghts": "x"}}, "unknown key 'wieghts'; did you mean 'weights'"),
         ({"detector": 3}, "a detector is a name"),
         ({"colors": {"pretrained": "openai"}}, "needs an architecture"),
     ],
