@@ -224,8 +224,9 @@ def _draw(
     seeds = [noise_seed(sample.seed, iteration, kind) for sample in samples]
 
     def drawing() -> list[Drawn]:
-        unguided = model.start(len(samples))
-        _look(model, samples, unguided)
+        unguided = model.start(len(samples)) if model.guided else []
+        if unguided:
+            _look(model, samples, unguided)
         return model.draw(contexts, unguided=unguided, seeds=seeds)
 
     drawn, seconds = _timed(len(samples), drawing)

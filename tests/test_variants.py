@@ -36,6 +36,7 @@ class Told(Painter):
 
     script: dict[str, list[str]]
     formats: ClassVar[tuple[str, ...]] = ("strokes",)
+    guided: bool = True
     first: Image.Image | None = field(default_factory=lambda: Image.new("RGB", (4, 4), "white"))
 
     def __post_init__(self) -> None:
@@ -69,6 +70,7 @@ class Told(Painter):
     def draw(
         self, contexts: Sequence[list[Any]], *, unguided: Sequence[list[Any]], seeds: Sequence[int]
     ) -> list[Drawn]:
+        assert len(unguided) == (len(contexts) if self.guided else 0)
         assert all(not any(isinstance(part, str) for part in context) for context in unguided)
         return [
             Drawn(Image.new("RGB", (4, 4), (seed % 256, len(context), 0)), 7)
@@ -153,6 +155,11 @@ def test_without_both_a_sketch_stays() -> None:
     model = Told({"a dog": [PLAN, END]})
     (made,) = variants.run(variants.Process(inspect=False, refine=False), model, ["a dog"], [1])
     assert kinds(made) == [("plan", 1), ("sketch", 1), ("plan", 2)]
+
+
+def test_a_model_without_guidance_is_given_no_contexts_for_it() -> None:
+    (made,) = variants.run(variants.Process(), Told({"a dog": [PLAN, OK, END]}, guided=False), ["a dog"], [1])
+    assert made.finished
 
 
 def test_the_first_iteration_always_draws() -> None:

@@ -52,6 +52,7 @@ class Miniature:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or self.Settings()
         self.batch_size = self._settings.batch_size
+        self.guided = self._settings.guidance != 1
         folder = self._settings.weights
         self._folder = embedded_weights("unified") if folder == "embedded" else Path(folder)
         self._tokenizer = Tokenizer()
@@ -79,7 +80,7 @@ class Miniature:
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
         contexts = self.start(len(prompts))
         self.read(contexts, [f"<text> {prompt} </text>" for prompt in prompts])
-        return self.draw(contexts, unguided=self.start(len(prompts)), seeds=seeds)
+        return self.draw(contexts, unguided=self.start(len(prompts)) if self.guided else [], seeds=seeds)
 
     def start(self, count: int) -> list[MiniatureContext]:
         from evalharness.miniature import contexts

@@ -58,6 +58,8 @@ class Interleaver(Painter, Protocol):
 
     formats: ClassVar[tuple[str, ...]]
     """The formats that this model's checkpoints speak, the default first."""
+    guided: bool
+    """Whether its drawings are guided; if not, ``draw`` is given no ``unguided`` contexts."""
 
     def start(self, count: int) -> list[Context]:
         """``count`` empty contexts."""

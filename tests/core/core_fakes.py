@@ -55,6 +55,7 @@ class FakeModel:
     name = "fake"
     batch_size = 4
     formats = ("strokes",)
+    guided = False
     painted: list[tuple[str, int]] = []  # noqa: RUF012 - shared on purpose: tests read what any instance drew
     batches = 0
 

@@ -127,7 +127,7 @@ def folder(network: Network, codec: Codec, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Miniature:
-    return Miniature(Miniature.Settings(weights=folder, steps=3))
+    return Miniature(Miniature.Settings(weights=folder, steps=3, guidance=2))
 
 
 PROMPTS = ["a photo of a dog", "a photo of a red cat and a blue bus", "a photo of three teddy bears"]
