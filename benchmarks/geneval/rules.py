@@ -29,7 +29,7 @@ Kept = Mapping[str, Sequence[Detection]]
 class Rules(BaseModel):
     """The numbers of the protocol; the defaults are the published ones."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     threshold: Share = 0.3
     """Detections count if their score is above this."""
@@ -72,16 +72,10 @@ def judge(detections: Iterable[Detection], metadata: Mapping[str, Any], rules: R
     return Verdict(not failures, "\n".join(failures), kept)
 
 
-def objects_to_color(detections: Iterable[Detection], metadata: Mapping[str, Any], rules: Rules) -> list[Detection]:
-    """The objects whose colours :func:`judge` will ask for: a dry run, as which ones does not depend on the answers."""
-    asked: list[Detection] = []
-
-    def note(detection: Detection) -> str:
-        asked.append(detection)
-        return ""
-
-    judge(detections, metadata, rules, note)
-    return asked
+def objects_to_color(detections: Iterable[Detection], metadata: Mapping[str, Any]) -> list[Detection]:
+    """The objects whose colours :func:`judge` may ask for, whatever the rules' numbers are."""
+    colored = {clause["class"] for clause in metadata["include"] if clause.get("color") is not None}
+    return [detection for detection in detections if detection.cls in colored]
 
 
 def keep(detections: Iterable[Detection], tag: str, rules: Rules) -> dict[str, list[Detection]]:

@@ -81,6 +81,18 @@ def test_a_batch_is_colored_in_one_pass() -> None:
     json.dumps([score.details for score in scores])
 
 
+def test_faint_objects_of_a_colored_class_get_colors_in_the_same_pass() -> None:
+    faint = [Detection("dog", (0, 0, 2, 2), 0.06), Detection("dog", (4, 0, 6, 2), 0.04), CAT]
+    mine = scorer({10: [DOG, *faint], 12: [CAT, FAINT]})
+    images = [Image.new("RGB", (10, 8), "red"), Image.new("RGB", (12, 8), "red")]
+    first, second = mine.score(images, [item(RED_DOG), item(ONE_CAT)])
+    assert mine.colours.passes == [2]  # type: ignore[attr-defined]
+    assert [(one["score"], one["color"]) for one in first.details["detections"]] == [
+        (0.8, "red"), (0.6, None), (0.06, "red"),
+    ]  # fmt: skip
+    assert {one["color"] for one in second.details["detections"]} == {None}
+
+
 def test_images_are_turned_upright_and_made_rgb(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

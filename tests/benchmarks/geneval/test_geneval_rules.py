@@ -268,7 +268,7 @@ def test_mirroring_swaps_left_and_right(found: list[Detection], metadata: dict[s
 
 
 @given(detections(), prompts())
-def test_the_dry_run_names_the_objects_that_are_asked_for(found: list[Detection], metadata: dict[str, Any]) -> None:
+def test_colors_are_known_wherever_the_rules_ask(found: list[Detection], metadata: dict[str, Any]) -> None:
     asked: list[Detection] = []
 
     def color_of(detection: Detection) -> str:
@@ -276,4 +276,5 @@ def test_the_dry_run_names_the_objects_that_are_asked_for(found: list[Detection]
         return by_score(detection)
 
     judge(found, metadata, RULES, color_of)
-    assert objects_to_color(found, metadata, RULES) == asked
+    known = set(map(id, objects_to_color(found, metadata)))
+    assert set(map(id, asked)) <= known
