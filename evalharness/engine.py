@@ -22,12 +22,13 @@ from evalharness import variants
 from evalharness.benchmark import Item, Score, Scorer
 from evalharness.errors import SampleError, StoreError
 from evalharness.executors.base import Executor, Failure, Worker, isolate
+from evalharness.models.base import Fetcher
 from evalharness.plan import Job, Plan
 from evalharness.progress import Progress
 from evalharness.seeds import canonical, digest
 from evalharness.status import Standing, pending_jobs, standings
 from evalharness.store import DamagedImageError, Store
-from evalharness.trajectory import Trajectory
+from evalharness.trajectory import Step, Trajectory
 
 J = TypeVar("J")
 K = TypeVar("K", Job, "ScoreJob")
@@ -46,6 +47,17 @@ class Generate:
 
     def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
         return variants.run(self.variant, self.model, [job.prompt for job in jobs], [job.seed for job in jobs])
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """A worker that takes images which exist already; it stands where :class:`Generate` would."""
+
+    model: Fetcher
+
+    def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
+        images = self.model.fetch([job.source for job in jobs if job.source is not None])
+        return [Trajectory((Step("draw", image=image),)) for image in images]
 
 
 @dataclass(frozen=True)
@@ -144,7 +156,8 @@ class Engine:
                     job.key, trajectory, model=identity, variant=name, prompt=job.prompt, seed=job.seed, cap=job.cap
                 )
 
-            self._run(Generate(model, variant), _batches(own, model.batch_size), keep, advance)
+            worker = Fetch(model) if isinstance(model, Fetcher) else Generate(model, variant)
+            self._run(worker, _batches(own, model.batch_size), keep, advance)
 
     def _checked(self, model: Any, jobs: list[Job], advance: Advance) -> list[Job]:
         """The jobs whose prompts the model can take; the others fail."""

@@ -15,20 +15,24 @@ from typing import Any
 from evalharness.benchmark import Benchmark, Item
 from evalharness.config import Arm, BenchmarkSpec, Sweep
 from evalharness.errors import ConfigError, did_you_mean
-from evalharness.models.base import Interleaver
+from evalharness.models.base import Fetcher, Interleaver, Source
 from evalharness.seeds import digest, sample_seed
 from evalharness.variants import SinglePass, VariantSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One trajectory to make. ``variant`` carries the largest cap that any arm asks for."""
+    """One trajectory to make. ``variant`` carries the largest cap that any arm asks for.
+
+    ``source`` is the file with its image if the model has that already (:class:`Fetcher`).
+    """
 
     key: str
     model: str
     variant: VariantSettings
     prompt: str
     seed: int
+    source: Source | None = None
 
     @property
     def cap(self) -> int | None:
@@ -87,15 +91,16 @@ def make_plan(sweep: Sweep) -> Plan:
         ConfigError: a model cannot do what an arm asks of it.
     """
     protocols = {spec.plugin.name: _protocol(spec, sweep.seed) for spec in sweep.benchmarks}
-    models = {alias: _identity(sweep, alias) for alias in sweep.models}
+    built = {alias: spec.build() for alias, spec in sweep.models.items()}
+    models = {alias: _identity(sweep, alias, model) for alias, model in built.items()}
     digests = {alias: digest(dict(identity)) for alias, identity in models.items()}
     samples: list[Sample] = []
     jobs: dict[str, Job] = {}
     for arm in sweep.arms:
         for name, protocol in protocols.items():
-            for sample in _samples(sweep.seed, name, protocol, arm, digests[arm.model]):
+            for sample, source in _samples(sweep.seed, name, protocol, arm, built[arm.model], digests[arm.model]):
                 samples.append(sample)
-                job = Job(sample.job, arm.model, arm.variant, sample.item.prompt, sample.seed)
+                job = Job(sample.job, arm.model, arm.variant, sample.item.prompt, sample.seed, source)
                 jobs[job.key] = _longer(jobs.get(job.key, job), job)
     return Plan(sweep, protocols, models, tuple(samples), jobs)
 
@@ -117,8 +122,7 @@ def _protocol(spec: BenchmarkSpec, seed: int) -> Protocol:
     )
 
 
-def _identity(sweep: Sweep, alias: str) -> Mapping[str, Any]:
-    model = sweep.models[alias].build()
+def _identity(sweep: Sweep, alias: str, model: Any) -> Mapping[str, Any]:
     for arm in sweep.arms:
         if arm.model != alias or isinstance(arm.variant, SinglePass):
             continue
@@ -132,12 +136,17 @@ def _identity(sweep: Sweep, alias: str) -> Mapping[str, Any]:
     return identity
 
 
-def _samples(seed: int, name: str, protocol: Protocol, arm: Arm, model: str) -> Iterable[Sample]:
+def _samples(
+    seed: int, name: str, protocol: Protocol, arm: Arm, model: Any, identity: str
+) -> Iterable[tuple[Sample, Source | None]]:
     variant = arm.variant.key()
+    fetcher = model if isinstance(model, Fetcher) else None
     for item in protocol.items:
         for index in range(protocol.samples):
             own = sample_seed(seed, name, item.id, index)
-            yield Sample(name, arm, item, index, own, digest(["trajectory", model, variant, item.prompt, own]))
+            source = fetcher.locate(item, index) if fetcher else None
+            parts = ["trajectory", identity, variant, item.prompt, own, *([source.digest] if source else [])]
+            yield Sample(name, arm, item, index, own, digest(parts)), source
 
 
 def _longer(one: Job, other: Job) -> Job:

@@ -48,9 +48,11 @@ class Results:
     ``info`` is JSON: ``name``, ``seed``, ``sweep`` (the file as resolved), ``limit`` (``None`` or ``{"items", "of",
     "seed"}`` per benchmark), ``benchmarks`` ({name: {"version", "prompt_set", "prompt_digest", "scorer", "weights",
     "items", "samples"}}), ``models`` ({name: identity}), ``versions``, ``git_commit``, ``hardware``, ``started``,
-    ``wall_seconds``. ``steps(key)`` gives a trajectory's steps as dicts: kind, iteration, text, image (digest or None),
-    seed, evaluations, tokens, seconds. ``details(score_key)`` gives a score's evidence. ``image_path(digest)`` the PNG
-    file.
+    ``wall_seconds``; of models whose images existed before, ``images`` ({name: {"files", "wanted", "digest"}}) and
+    ``warnings`` (lines).
+
+    ``steps(key)`` gives a trajectory's steps as dicts: kind, iteration, text, image (digest or None), seed,
+    evaluations, tokens, seconds. ``details(score_key)`` gives a score's evidence. ``image_path(digest)`` the PNG file.
     """
 
     info: Mapping[str, Any]

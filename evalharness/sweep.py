@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from evalharness import config, environment
 from evalharness.engine import Engine
 from evalharness.errors import ConfigError
+from evalharness.inventory import inventory
 from evalharness.plan import Plan, make_plan, resize, select
 from evalharness.progress import Progress, duration
 from evalharness.seeds import canonical, digest
@@ -51,11 +52,15 @@ def run(options: argparse.Namespace) -> int:
     where: Path = options.store or out.parent / "store"
     if options.dry_run:
         with Store(where, write=False) as store:
-            _write(*_dry_run(plan, store))
+            found = inventory(plan, store).get("warnings", [])
+            _write(*_dry_run(plan, store), *(f"warning: {line}" for line in found))
         return 0
     _make_folder(out)
     with Store(where) as store:
-        info = _work(plan, store, Progress(quiet=options.quiet), retry_failed=options.retry_failed)
+        progress = Progress(quiet=options.quiet)
+        info = _work(plan, store, progress, retry_failed=options.retry_failed) | inventory(plan, store)
+        for line in info.get("warnings", []):
+            progress.say(f"warning: {line}")
         return _report(plan, store, info, out)
 
 

@@ -27,7 +27,8 @@ class Step:
     """One stage of a trajectory.
 
     ``iteration`` counts from 1; the only step of a single pass has iteration 0. ``image`` is a PNG file's bytes, in the
-    store its SHA-256 stands for it. ``seed`` is that of the noise that ``image`` grew from, ``None`` without an image.
+    store its SHA-256 stands for it. ``seed`` is that of the noise that ``image`` grew from, ``None`` without an image
+    and for one that was not drawn but fetched.
     """
 
     kind: StepKind

@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from PIL import Image
 
+from evalharness.benchmark import Item
+
 Context = Any
 """One sample's growing sequence of texts and images; only the model knows what is inside."""
 
@@ -49,6 +51,51 @@ class Painter(Protocol):
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
         """One image a prompt; an image depends on its own prompt and seed alone, not on its neighbours."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The file that holds a sample's image: its name, relative to the model's folder, and its SHA-256.
+
+    ``digest`` is empty if the file cannot be read; ``name`` is then what was looked for.
+    """
+
+    name: str
+    digest: str
+
+
+@runtime_checkable
+class Fetcher(Protocol):
+    """A model whose images exist already: they are found by item and number and fetched, never drawn.
+
+    A file's digest is part of the key of its trajectory, so that a changed image is fetched and scored again.
+    """
+
+    name: str
+    batch_size: int
+
+    def identity(self) -> Mapping[str, Any]:
+        """As of :class:`Painter`; what the files hold is no part of it."""
+        ...
+
+    def check(self, prompt: str) -> None:
+        """As of :class:`Painter`."""
+        ...
+
+    def locate(self, item: Item, seed_index: int) -> Source:
+        """Which file holds an item's image of this number, from 0."""
+        ...
+
+    def fetch(self, sources: Sequence[Source]) -> list[bytes]:
+        """The images as PNG files, upright; SampleError if one is missing, unreadable or not what was located."""
+        ...
+
+    def survey(self, wanted: Sequence[tuple[Item, int]], known: Sequence[tuple[Item, int]]) -> list[str]:
+        """What a reader of the scores must know of the files, a line each; only headers are read.
+
+        ``wanted`` are the items and numbers of this run, ``known`` those of a run on all items.
+        """
         ...
 
 

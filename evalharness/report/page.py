@@ -59,13 +59,13 @@ def _render(results: Results, sections: list[dict[str, Any]], missing: list[str]
         name=info["name"],
         sections=sections,
         run_facts=run_facts(results),
-        warnings=[warning for section in sections for warning in section["warnings"]] + missing,
+        warnings=[*info.get("warnings", []), *(line for section in sections for line in section["warnings"]), *missing],
         samples=len(results.samples),
         provenance={name: _pretty(info[name]) for name in _PROVENANCE if info.get(name) is not None},
     )
 
 
-_PROVENANCE = ("sweep", "benchmarks", "models", "versions", "hardware", "git_commit")
+_PROVENANCE = ("sweep", "benchmarks", "models", "images", "versions", "hardware", "git_commit")
 
 
 def _section(results: Results, table: Table, drawings: list[Drawing]) -> dict[str, Any]:
