@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from PIL import Image
+from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +76,36 @@ class Benchmark(Protocol):
 
     def scorer(self) -> Scorer:
         """The scorer; cheap, its weights are loaded by the first ``score``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A scored sample for other programs: ``image`` is a PNG file's bytes."""
+
+    item: Item
+    seed_index: int
+    image: bytes
+    score: Score
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """A benchmark that can write results as its own published programs do."""
+
+    def export(self, samples: Iterable[Exported], folder: Path) -> None:
+        """Write files into an empty folder; the samples of an item come one after the other."""
+        ...
+
+
+@runtime_checkable
+class RuleBased(Protocol):
+    """A benchmark whose verdicts follow by rules from evidence, so that they need no image; the class offers it."""
+
+    rules: ClassVar[type[BaseModel]]
+    """The numbers of the rules, each with a default and a description."""
+
+    @staticmethod
+    def verdict(evidence: Any, rules: BaseModel, where: str) -> Score:
+        """Judge one sample's evidence (JSON); ConfigError, beginning with ``where``, if it is malformed."""
         ...

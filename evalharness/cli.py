@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from evalharness import sweep
+    from evalharness.commands import export, verdicts
 
     parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
     parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
@@ -42,6 +43,14 @@ def _parser() -> argparse.ArgumentParser:
     prompts.add_argument("--n", type=int, metavar="N", help="a new suite of the same distribution, N draws a task")
     prompts.add_argument("--seed", type=int, metavar="S", help="a new suite, drawn from this seed")
     prompts.set_defaults(command=_prompts)
+
+    files = commands.add_parser("export", help="write an arm's images and verdicts as a benchmark's own programs do")
+    export.add_arguments(files)
+    files.set_defaults(command=export.run)
+
+    judging = commands.add_parser("verdicts", help="judge detections that were made elsewhere")
+    verdicts.add_arguments(judging)
+    judging.set_defaults(command=verdicts.run)
     return parser
 
 

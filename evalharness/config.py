@@ -147,7 +147,11 @@ def load(file: str | Path) -> Sweep:
     Raises:
         ConfigError: with ``file:line:column`` where something in the file is at fault.
     """
-    document = yamlfile.read(find(file))
+    return parse(yamlfile.read(find(file)))
+
+
+def parse(document: Document) -> Sweep:
+    """Check a sweep that was read; what :meth:`Sweep.resolved` gives is one, too."""
     top = _validate(SweepFile, document, ())
     models = _models(document, top)
     arms = tuple(_arms(document, top, models))

@@ -191,6 +191,18 @@ def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureF
     assert options <= set(re.findall(r"--[a-z-]+", text))
 
 
+@pytest.mark.parametrize("command", [["export", "--help"], ["verdicts", "geneval", "--help"]])
+def test_every_option_of_a_command_is_documented(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    from evalharness import cli
+
+    with pytest.raises(SystemExit):
+        cli.main(command)
+    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    text = (ROOT / "docs" / "geneval.md").read_text(encoding="utf-8")
+    assert options
+    assert options <= set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE))
+
+
 # --- links ---
 
 
@@ -202,6 +214,25 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
 
 
 # --- examples ---
+
+
+def test_the_documented_detections_get_the_documented_verdicts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from evalharness import cli
+
+    found, answers = blocks(ROOT / "docs" / "geneval.md", "json")
+    (tmp_path / "found.jsonl").write_text(found)
+    assert cli.main(["verdicts", "geneval", str(tmp_path / "found.jsonl")]) == 0
+    assert capsys.readouterr().out == answers
+
+
+def test_the_documented_manifest_is_right(tmp_path: Path) -> None:
+    from evalharness.models.folder_index import read_manifest
+
+    (text,) = [text for text in blocks(ROOT / "docs" / "geneval.md", "text") if text.startswith("file,")]
+    (tmp_path / "list.csv").write_text(text)
+    assert [entry.item for entry in read_manifest(tmp_path / "list.csv", tmp_path)] == ["00000", "00000"]
 
 
 def test_the_documented_plugin_is_a_painter() -> None:

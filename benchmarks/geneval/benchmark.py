@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
 from evalharness import plugins
-from evalharness.benchmark import Item, PromptSet
+from evalharness.benchmark import Exported, Item, PromptSet, Score
 from evalharness.detectors.base import Detector
 from evalharness.detectors.colours import ColourClassifier
 from evalharness.errors import PluginError, did_you_mean
 
-from . import prompt_file, prompts
+from . import evidence, official, prompt_file, prompts
 from .classes import COLOR_TEMPLATES, COLORS, TAGS
 from .rules import Rules
 from .scorer import GenEvalScorer
@@ -69,6 +69,7 @@ class GenEval:
     version = "1"
     weights: ClassVar[Mapping[str, float]] = {tag: 1 / len(TAGS) for tag in TAGS}
     images_per_prompt = 4
+    rules = Rules
 
     class Settings(Rules):
         """The rules' numbers, and:
@@ -109,6 +110,15 @@ class GenEval:
         rules = Rules.model_validate(settings.model_dump(include=set(Rules.model_fields)))
         colours = ColourClassifier(self._shared(settings.colors), COLORS, COLOR_TEMPLATES)
         return GenEvalScorer(self.version, self._detector(), colours, rules, settings.batch_size)
+
+    def export(self, samples: Iterable[Exported], folder: Path) -> None:
+        """GenEval's image folders and its ``results.jsonl``."""
+        official.write(samples, folder)
+
+    @staticmethod
+    def verdict(found: Any, rules: Rules, where: str) -> Score:
+        """Judge detections that were made elsewhere."""
+        return evidence.verdict(found, rules, where)
 
     def _detector(self) -> Detector:
         choice = self.settings.detector

@@ -97,11 +97,24 @@ def _parse_line(line: str, where: str) -> dict[str, Any]:
         raise ConfigError(f"{where} is not JSON: {error}") from None
     if not isinstance(prompt, dict):
         raise ConfigError(f"{where} is not a JSON object, got {type(prompt).__name__}")
+    return check(prompt, where)
+
+
+def check(prompt: dict[str, Any], where: str) -> dict[str, Any]:
+    """A prompt's line as it is, if it is one.
+
+    Raises:
+        ConfigError: beginning with ``where``.
+    """
     try:
         _Line.model_validate(prompt)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {place + ': ' if place else ''}{message}") from None
+        raise ConfigError(f"{where}: {first_error(error)}") from None
     return prompt
+
+
+def first_error(error: ValidationError) -> str:
+    """What is wrong first, and where."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"

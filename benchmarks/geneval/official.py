@@ -1,0 +1,60 @@
+"""Results as the published programs write them, so that their summary reads ours.
+
+DIR/NNNNN/metadata.jsonl      the prompt's line
+DIR/NNNNN/samples/NNNN.png    its images
+DIR/results.jsonl             a row an image
+DIR/detections.jsonl          ours: for each row all that was detected, as ``evalharness verdicts`` reads it
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from evalharness.benchmark import Exported
+
+from .classes import CLASSES
+
+
+def write(samples: Iterable[Exported], folder: Path) -> None:
+    """Write all files; a row's ``filename`` is relative to ``folder``."""
+    results, detections = (folder / name for name in ("results.jsonl", "detections.jsonl"))
+    with results.open("w", encoding="utf-8") as rows, detections.open("w", encoding="utf-8") as evidence:
+        for sample in samples:
+            name = f"{sample.item.id}/samples/{sample.seed_index:04d}.png"
+            _write_image(sample, folder / name)
+            found = {"metadata": sample.item.metadata, "detections": sample.score.details["detections"]}
+            rows.write(json.dumps(row(sample, name)) + "\n")
+            evidence.write(json.dumps({"filename": name, **found}) + "\n")
+
+
+def row(sample: Exported, filename: str) -> dict[str, Any]:
+    """A row of ``results.jsonl``; ``metadata`` and ``details`` are JSON texts, as published."""
+    metadata = sample.item.metadata
+    return {
+        "filename": filename,
+        "tag": metadata["tag"],
+        "prompt": metadata["prompt"],
+        "correct": sample.score.value == 1,
+        "reason": sample.score.reason,
+        "metadata": json.dumps(metadata),
+        "details": json.dumps(_kept(sample.score.details["detections"])),
+    }
+
+
+def _write_image(sample: Exported, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(sample.image)
+    metadata = json.dumps(sample.item.metadata) + "\n"
+    (path.parents[1] / "metadata.jsonl").write_text(metadata, encoding="utf-8")
+
+
+def _kept(detections: list[dict[str, Any]]) -> dict[str, list[list[float]]]:
+    """Class → ``[x1, y1, x2, y2, score]`` of the detections that counted, best first; classes in their order."""
+    kept: dict[str, list[list[float]]] = {}
+    for one in detections:
+        if one["counted"]:
+            kept.setdefault(one["class"], []).append([*one["box"], one["score"]])
+    return {cls: kept[cls] for cls in sorted(kept, key=CLASSES.index)}
