@@ -129,10 +129,11 @@ class Store:
 
     def trajectories(self, keys: Iterable[str]) -> dict[str, Stored]:
         """Those that are there."""
-        return {
-            row["key"]: Stored(_steps(row["steps"]), bool(row["finished"]), row["cap"])
-            for row in self._rows("SELECT key, steps, finished, cap FROM trajectories", keys)
-        }
+        with _as_store_error(self.path):
+            return {
+                row["key"]: Stored(_steps(row["steps"]), bool(row["finished"]), row["cap"])
+                for row in self._rows("SELECT key, steps, finished, cap FROM trajectories", keys)
+            }
 
     def scores(self, keys: Iterable[str]) -> dict[str, Score]:
         """Those that are there, without their details."""
@@ -141,8 +142,9 @@ class Store:
 
     def details(self, key: str) -> dict[str, Any]:
         """The evidence of one score; empty if there is no such score."""
-        for row in self._rows("SELECT details FROM scores", [key]):
-            return dict(json.loads(row["details"]))
+        with _as_store_error(self.path):
+            for row in self._rows("SELECT details FROM scores", [key]):
+                return dict(_json(row["details"]))
         return {}
 
     def failures(self, keys: Iterable[str]) -> dict[str, str]:
@@ -183,7 +185,7 @@ class Store:
         """What :meth:`set_run_info` kept."""
         with _as_store_error(self.path):
             row = self._db.execute("SELECT info FROM runs WHERE name = ?", (name,)).fetchone()
-        return dict(json.loads(row["info"])) if row else {}
+            return dict(_json(row["info"])) if row else {}
 
     # --- writing ---
 
@@ -287,7 +289,14 @@ def _text(text: str) -> str:
 
 
 def _steps(text: str) -> tuple[StoredStep, ...]:
-    return tuple(StoredStep(**step) for step in json.loads(text))
+    return tuple(StoredStep(**step) for step in _json(text))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"a row is not JSON: {error}") from error
 
 
 def _chunks(keys: Iterable[str], size: int = 500) -> Iterator[list[str]]:
@@ -344,7 +353,10 @@ def _connect(path: Path, write: bool) -> sqlite3.Connection:
     if write:
         db = sqlite3.connect(path)
     elif path.is_file() and path.stat().st_size:
-        db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
+        # SQLite reads a write-ahead log beside its file, for which it must make one, unless nobody can have written it.
+        alone = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+        options = "mode=ro&immutable=1" if alone else "mode=ro"
+        db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{options}", uri=True)
     else:
         db = sqlite3.connect(":memory:")
     db.row_factory = sqlite3.Row
@@ -389,4 +401,4 @@ def _as_store_error(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(f"{path}: {DISK_FULL}") from error
-        raise StoreError(f"{error.filename or path}: {error.strerror or error}") from error
+        raise StoreError(f"{error.filename or path}: {error.strerror or error}; use another --store") from error

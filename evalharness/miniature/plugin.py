@@ -154,6 +154,7 @@ class Miniature:
         """Read the weights, once."""
         if self._loaded is None:
             import torch
+            from safetensors import SafetensorError
             from safetensors.torch import load_file
 
             from evalharness.miniature.codec import Codec
@@ -167,11 +168,12 @@ class Miniature:
                 dtype = getattr(torch, self._settings.dtype)
                 tensors = {name: value.to(dtype) for name, value in load_file(folder / "model.safetensors").items()}
                 basis = tensors.pop("codec.basis")
-                network = Network(NetworkConfig(**config)).to(dtype)
-                network.load_state_dict(tensors)
-            except (ValueError, KeyError, TypeError, RuntimeError) as error:
-                first = str(error).splitlines()[0]
-                raise WeightsError(f"{folder} is not a checkpoint of the miniature: {first}") from error
+                with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
+                    network = Network(NetworkConfig(**config))
+                network.load_state_dict(tensors, assign=True)
+            except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+                what = " ".join(str(error).split())[:200]
+                raise WeightsError(f"{folder} is not a checkpoint of the miniature: {what}") from error
             if tuple(words) != self._tokenizer.vocabulary:
                 raise WeightsError(f"{folder} was trained on another vocabulary; train it again")
             self._loaded = network.eval().requires_grad_(False).to(device), Codec(basis.to(device))

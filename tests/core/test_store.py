@@ -135,6 +135,14 @@ def test_damaged_database_is_one_clear_line(tmp_path: Path, where: str) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_a_row_that_is_not_json_is_one_clear_line(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        add(store, "k", trajectory(b"one"))
+        store._db.execute("UPDATE trajectories SET steps = '{nope'")
+        with pytest.raises(StoreError, match=r"is damaged \(a row is not JSON"):
+            store.trajectories(["k"])
+
+
 def test_other_databases_are_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "store.sqlite") as db:
         db.execute("CREATE TABLE t (x)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -177,3 +178,11 @@ def test_a_missing_or_broken_checkpoint_is_one_clear_line(tmp_path: Path, folder
     (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     with pytest.raises(WeightsError, match="not a checkpoint of the miniature"):
         Miniature(Miniature.Settings(weights=tmp_path)).start(1)
+    config = json.loads((folder / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"width": 6_000_000}))
+    with pytest.raises(WeightsError, match="size mismatch"):
+        Miniature(Miniature.Settings(weights=tmp_path)).start(1)
+    for torn in (b"", b"\x80\x04\x95" + b"a pickle " * 99, (folder / "model.safetensors").read_bytes()[:5000]):
+        (tmp_path / "model.safetensors").write_bytes(torn)
+        with pytest.raises(WeightsError, match="not a checkpoint of the miniature"):
+            Miniature(Miniature.Settings(weights=tmp_path)).start(1)
