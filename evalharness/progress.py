@@ -52,12 +52,22 @@ class _Lines:
         self.progress, self.title, self.total = progress, title, total
         self.done = self.failed = self.written = 0
         self.start = self.last = time.monotonic()
+        self.first: tuple[float, int] | None = None
 
     def advance(self, done: int, failed: int = 0) -> None:
         self.done += done
         self.failed += failed
+        if self.first is None:
+            self.first = time.monotonic(), self.done
         if time.monotonic() - self.last >= self.progress.interval:
             self.write()
+
+    def remaining(self) -> float:
+        """Seconds to go at the rate since the first batch, which had to load a model; 0 where nothing can be said."""
+        if self.first is None or self.done == self.first[1]:
+            return 0.0
+        rate = (self.done - self.first[1]) / max(self.last - self.first[0], 1e-9)
+        return (self.total - self.done) / rate
 
     def end(self) -> None:
         if self.done != self.written:
@@ -66,7 +76,7 @@ class _Lines:
     def write(self) -> None:
         self.last, self.written = time.monotonic(), self.done
         rate = self.done / max(self.last - self.start, 1e-9)
-        left = f", {duration((self.total - self.done) / rate)} left" if 0 < self.done < self.total else ""
+        left = f", {duration(remaining)} left" if (remaining := self.remaining()) else ""
         failed = f", {self.failed} failed" if self.failed else ""
         self.progress.say(f"{self.title}: {self.done}/{self.total}{failed}, {rate:.2g}/s{left}")
 

@@ -97,14 +97,15 @@ def test_plugins_say_what_is_missing(
 
 
 def test_progress_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(interval=0).stage("draw", 4) as stage:
-        stage.advance(2, 1)
-        stage.advance(2)
+    with Progress(interval=0).stage("draw", 6) as stage:
+        for failed in (1, 0, 0):
+            stage.advance(2, failed)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("draw: 2/4, 1 failed, ")
-    assert lines[0].endswith("s left")
-    assert len(lines) == 2
-    assert lines[-1].startswith("draw: 4/4, 1 failed, ")
+    assert lines[0].startswith("draw: 2/6, 1 failed, ")
+    assert lines[0].endswith("/s"), "the first batch had a model to load: it says nothing of the time left"
+    assert lines[1].endswith("s left")
+    assert len(lines) == 3
+    assert lines[-1].startswith("draw: 6/6, 1 failed, ")
 
 
 @pytest.mark.parametrize(
