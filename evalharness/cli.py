@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 
 import evalharness
@@ -51,6 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     judging = commands.add_parser("verdicts", help="judge detections that were made elsewhere")
     verdicts.add_arguments(judging)
     judging.set_defaults(command=verdicts.run)
+
+    convert = commands.add_parser("convert-detector", help="turn a Mask2Former of MMDetection into one of transformers")
+    convert.add_argument("checkpoint", type=Path, metavar="IN.pth", help="a checkpoint of MMDetection 2.x or 3.x, Swin")
+    convert.add_argument("folder", type=Path, metavar="OUT", help="a new folder, for the detector mask2former")
+    convert.set_defaults(command=_convert_detector)
     return parser
 
 
@@ -85,6 +91,14 @@ def _prompts(options: argparse.Namespace) -> int:
         raise ConfigError(f"benchmark {options.benchmark!r} does not make its prompts from a seed")
     asked = {name: getattr(options, name) for name in ("n", "seed") if getattr(options, name) is not None}
     sys.stdout.write(plugin.prompt_file(**asked))
+    return 0
+
+
+def _convert_detector(options: argparse.Namespace) -> int:
+    from evalharness.detectors import checkpoint
+
+    checkpoint.to_folder(options.checkpoint, options.folder)
+    print(options.folder)
     return 0
 
 

@@ -1,0 +1,105 @@
+"""MMDetection's checkpoint files: read without running what is in them, and written as a folder of transformers."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalharness.detectors import architecture, coco, convert
+from evalharness.detectors.mask2former_transformers import ALIASES, load
+from evalharness.errors import ConfigError, WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors under the names of MMDetection 3.x, and GenEval's names of the classes in the order of the labels."""
+
+    state: dict[str, Tensor]
+    classes: tuple[str, ...]
+
+
+def read(file: Path) -> Checkpoint:
+    """A ``.pth`` file of MMDetection 2.x or 3.x, or a ``.safetensors`` file of such tensors.
+
+    Raises:
+        WeightsError: the file is missing, torn, or holds more than tensors and plain values.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not file.is_file():
+        raise WeightsError(f"no checkpoint {file}")
+    try:
+        if file.suffix == ".safetensors":
+            return Checkpoint(convert.upgrade(load_file(file)), _names(coco.CLASSES))
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{file} holds more than tensors and plain values, and what else it holds could run as a program; save its "
+            "state_dict and meta['CLASSES'] alone"
+        ) from error
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
+        raise WeightsError(f"{file} cannot be read: {str(error).strip().partition(chr(10))[0]}") from error
+    return _checkpoint(file, content)
+
+
+def _checkpoint(file: Path, content: Any) -> Checkpoint:
+    import torch
+
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    tensors = isinstance(state, dict) and all(isinstance(value, torch.Tensor) for value in state.values())
+    if not tensors or not state:
+        raise WeightsError(f"{file} holds no state_dict of tensors")
+    meta = content.get("meta") if "state_dict" in content else None
+    return Checkpoint(convert.upgrade(state), _names(_classes(meta if isinstance(meta, dict) else {})))
+
+
+def _classes(meta: dict[str, Any]) -> Any:
+    """The class names, which 2.x and 3.x keep in different places."""
+    dataset = {str(key).lower(): value for key, value in (meta.get("dataset_meta") or {}).items()}
+    return dataset.get("classes") or meta.get("CLASSES") or coco.CLASSES
+
+
+def _names(classes: Any) -> tuple[str, ...]:
+    return tuple(ALIASES.get(str(name), str(name)) for name in classes)
+
+
+def to_folder(file: Path, folder: Path) -> None:
+    """Convert a checkpoint to the folder that the ``mask2former`` detector loads; it appears whole or not at all.
+
+    Raises:
+        WeightsError: the file is not a whole Mask2Former with a Swin backbone.
+        ConfigError: the folder is there already.
+    """
+    if folder.exists():
+        raise ConfigError(f"{folder} is there already; name a new folder")
+    checkpoint = read(file)
+    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
+    try:
+        _write(checkpoint, temporary)
+        load(temporary, "cpu", "float32")
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(checkpoint: Checkpoint, folder: Path) -> None:
+    from safetensors.torch import save_file
+    from transformers import Mask2FormerConfig, Mask2FormerImageProcessor, SwinConfig
+
+    swin, head = architecture.transformers_config(checkpoint.state, checkpoint.classes)
+    config = Mask2FormerConfig(backbone_config=SwinConfig(**swin), **head)
+    config.architectures = ["Mask2FormerForUniversalSegmentation"]
+    config.save_pretrained(folder)
+    Mask2FormerImageProcessor(**architecture.PREPROCESSING).save_pretrained(folder)
+    save_file(convert.to_transformers(checkpoint.state), folder / "model.safetensors", {"format": "pt"})

@@ -1,0 +1,252 @@
+"""Mask2Former through MMDetection 3.3 itself: its network, its test pipeline, its instance post-processing.
+
+It runs without mmcv's compiled operations; see :mod:`evalharness.detectors.mmcv_ops`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from evalharness.detectors import architecture, checkpoint, convert, mmcv_ops
+from evalharness.detectors.base import Detection
+from evalharness.detectors.mask2former_transformers import ALIASES, FILES
+from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
+from evalharness.digests import file_digest
+from evalharness.errors import WeightsError, did_you_mean
+from evalharness.seeds import digest
+
+if TYPE_CHECKING:
+    import torch
+
+for package in ("mmcv", "mmengine", "mmdet"):
+    if find_spec(package) is None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+DEFAULT_CONFIG = Path("mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco")
+"""GenEval's detector, as MMDetection 3.x calls it."""
+INSTANCES_ONLY = {"panoptic_on": False, "semantic_on": False, "instance_on": True}
+
+
+class Loaded(NamedTuple):
+    """MMDetection's model and test pipeline, and GenEval's class names by label."""
+
+    model: Any
+    pipeline: Any
+    names: tuple[str, ...]
+
+
+class Mask2FormerMMDet:
+    """A checkpoint file of MMDetection 2.x or 3.x, or a folder as of transformers, which is converted as it is read."""
+
+    class Settings(BaseModel):
+        """``weights``: the file, the folder, or ``embedded`` for the miniature's own detector. ``config``, for a file
+        only: a config file, or the name of one that comes with MMDetection. A config in Python is run as a program.
+        """
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        weights: Literal["embedded"] | Path = "embedded"
+        config: Path | None = None
+        device: str = "auto"
+        batch_size: int = Field(8, ge=1)
+
+        @model_validator(mode="after")
+        def _config_goes_with_a_file(self) -> Mask2FormerMMDet.Settings:
+            if self.config is not None and self.weights == "embedded":
+                raise ValueError("a config needs weights: the checkpoint file that it belongs to")
+            return self
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._resolved: dict[str, Any] | None = None
+        self._loaded: Loaded | None = None
+
+    def identity(self) -> dict[str, Any]:
+        weights = self._weights
+        return {
+            "name": "mask2former-mmdet",
+            "engine": f"mmdet {version('mmdet')}",
+            "config": digest(self._config()),
+            "weights": file_digest(weights / "model.safetensors" if weights.is_dir() else weights),
+            "dtype": "float32",
+        }
+
+    def classes(self) -> frozenset[str]:
+        return frozenset(self._load().names)
+
+    def detect(self, images: Sequence[Image.Image], min_score: float = 0.0) -> list[list[Detection]]:
+        """See ``Detector``. Only images of one size share a batch, so none is padded to another."""
+        found: list[list[Detection]] = [[] for _ in images]
+        order = sorted(range(len(images)), key=lambda index: images[index].size)
+        for _, same_size in groupby(order, key=lambda index: images[index].size):
+            indices = list(same_size)
+            for start in range(0, len(indices), self.settings.batch_size):
+                batch = indices[start : start + self.settings.batch_size]
+                for index, result in zip(batch, self._run([images[index] for index in batch]), strict=True):
+                    found[index] = detections(result.pred_instances, self._load().names, min_score)
+        return found
+
+    def _run(self, images: Sequence[Image.Image]) -> Any:
+        """MMDetection's results, one an image."""
+        import torch
+
+        model, pipeline, _ = self._load()
+        samples = [pipeline({"img": blue_first(image), "img_id": 0}) for image in images]
+        with torch.inference_mode():
+            return model.test_step({key: [sample[key] for sample in samples] for key in ("inputs", "data_samples")})
+
+    @property
+    def _weights(self) -> Path:
+        return embedded_weights("detector") if self.settings.weights == "embedded" else self.settings.weights
+
+    def _config(self) -> dict[str, Any]:
+        """``model`` and ``test_pipeline`` as MMDetection wants them."""
+        if self._resolved is None:
+            if self._weights.is_dir():
+                self._resolved = folder_config(self._weights, self.settings.config)
+            else:
+                self._resolved = file_config(self.settings.config or DEFAULT_CONFIG)
+        return self._resolved
+
+    def _load(self) -> Loaded:
+        if self._loaded is None:
+            weights = read_folder(self._weights) if self._weights.is_dir() else checkpoint.read(self._weights)
+            device = pick_device(self.settings.device)
+            model, pipeline = build(self._config(), device)
+            fill(model, weights.state, self._weights)
+            known = getattr(getattr(model, "panoptic_head", None), "num_classes", len(weights.classes))
+            if known != len(weights.classes):
+                raise WeightsError(f"{self._weights} names {len(weights.classes)} classes, its config {known}")
+            self._loaded = Loaded(model.to(device).eval(), pipeline, weights.classes)
+        return self._loaded
+
+
+# --- what to load ---
+
+
+def folder_config(folder: Path, config: Path | None) -> dict[str, Any]:
+    """MMDetection's config of a transformers folder."""
+    checked_folder(folder, FILES)
+    if config is not None:
+        raise WeightsError(f"{folder} has a config of its own; leave out {config.name}")
+    parts = [read_json(folder / name) for name in ("config.json", "preprocessor_config.json")]
+    return architecture.mmdet_config(*parts)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(file.read_bytes())
+    except (ValueError, OSError) as error:
+        raise WeightsError(f"{file} cannot be read: {error}") from None
+    return content
+
+
+def read_folder(folder: Path) -> checkpoint.Checkpoint:
+    """A transformers folder's tensors under MMDetection's names."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    labels = read_json(folder / "config.json")["id2label"]
+    names = tuple(ALIASES.get(labels[str(label)], labels[str(label)]) for label in range(len(labels)))
+    try:
+        state = load_file(folder / "model.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{folder}/model.safetensors cannot be read: {error}") from None
+    return checkpoint.Checkpoint({key: value.float() for key, value in convert.to_mmdet(state).items()}, names)
+
+
+def file_config(config: Path) -> dict[str, Any]:
+    """The two parts that matter of a config file, or of MMDetection's own one of that name."""
+    mmcv_ops.stand_in()
+    from mmengine.config import Config
+
+    file = config if config.is_file() else shipped_config(config.name)
+    try:
+        content = Config.fromfile(file, import_custom_modules=False).to_dict()
+        model, pipeline = content["model"], content["test_pipeline"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError, NameError, RuntimeError) as error:
+        raise WeightsError(f"{file} cannot be read as a config of MMDetection: {error!r}") from error
+    annotations = ("LoadAnnotations", "LoadPanopticAnnotations")
+    steps = [step for step in pipeline if step["type"].rpartition(".")[2] not in annotations]
+    return {"model": model, "test_pipeline": steps}
+
+
+def shipped_config(name: str) -> Path:
+    found = find_spec("mmdet")
+    root = Path(str(found.origin)).parent / ".mim" / "configs" if found else Path()
+    configs = {file.stem: file for file in root.rglob("*.py") if not file.parent.name.startswith("_")}
+    stem = name.removesuffix(".py")
+    if stem not in configs:
+        raise WeightsError(f"no config file {name}, and MMDetection has none of that name{did_you_mean(stem, configs)}")
+    return configs[stem]
+
+
+# --- MMDetection ---
+
+
+def build(config: dict[str, Any], device: str) -> tuple[Any, Any]:
+    """MMDetection's model, not yet filled, and its test pipeline for images in memory."""
+    mmcv_ops.prepare(device)
+    from mmcv.transforms import Compose
+    from mmdet.registry import MODELS
+    from mmdet.utils import register_all_modules
+    from mmengine.config import ConfigDict as MMConfig
+
+    register_all_modules(init_default_scope=True)
+    model = MMConfig(config["model"])
+    if "panoptic_head" in model:
+        model.test_cfg.update(INSTANCES_ONLY)
+    first, *rest = (dict(step) for step in config["test_pipeline"])
+    try:
+        return MODELS.build(model), Compose([first | {"type": "mmdet.LoadImageFromNDArray"}, *rest])
+    except (TypeError, ValueError, KeyError, AttributeError, AssertionError) as error:
+        raise WeightsError(f"MMDetection cannot build the detector's config: {error!r}") from error
+
+
+def fill(model: Any, state: dict[str, torch.Tensor], source: Path) -> None:
+    """Put a checkpoint's tensors into a model, all of them into all of it."""
+    try:
+        report = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise WeightsError(f"{source} does not fit its config: {' '.join(str(error).split())[:300]}") from None
+    missing = [key for key in report.missing_keys if not convert.MMDET_ONLY.search(key)]
+    for keys, what in ((missing, "lacks"), (report.unexpected_keys, "has")):
+        if keys:
+            raise WeightsError(f"{source} does not fit its config: it {what} {len(keys)} tensors, {keys[0]} the first")
+
+
+def blue_first(image: Image.Image) -> Any:
+    """``(height, width, 3)`` bytes in OpenCV's order of channels."""
+    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+
+
+def detections(instances: Any, names: Sequence[str], min_score: float) -> list[Detection]:
+    """MMDetection's instances of one image as detections, best first."""
+    boxes = instances.bboxes
+    kept = (instances.scores > min_score) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    order = kept.nonzero().flatten()
+    order = order[instances.scores[order].argsort(descending=True, stable=True)]
+    scores, labels, corners = (values[order].tolist() for values in (instances.scores, instances.labels, boxes))
+    masks = instances.masks[order].cpu().numpy() if "masks" in instances else [None] * len(order)
+    return [
+        Detection(names[label], tuple(box), score, cut(mask, box))
+        for label, box, score, mask in zip(labels, corners, scores, masks, strict=True)
+    ]
+
+
+def cut(mask: Any, box: Sequence[float]) -> Any:
+    """The part of a whole image's mask that lies in the box."""
+    if mask is None:
+        return None
+    x1, y1, x2, y2 = (round(edge) for edge in box)
+    return mask[y1:y2, x1:x2].copy()
