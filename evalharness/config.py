@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from itertools import product
@@ -141,18 +141,18 @@ def find(file: str | Path) -> Path:
     raise ConfigError(f"{path}: no such file, and no sweep of that name comes with evalharness{hint}")
 
 
-def load(file: str | Path) -> Sweep:
-    """Read and check a sweep file.
+def load(file: str | Path, amend: Callable[[SweepFile], SweepFile] = lambda top: top) -> Sweep:
+    """Read and check a sweep file. ``amend`` may change what it says before its entries are checked.
 
     Raises:
         ConfigError: with ``file:line:column`` where something in the file is at fault.
     """
-    return parse(yamlfile.read(find(file)))
+    return parse(yamlfile.read(find(file)), amend)
 
 
-def parse(document: Document) -> Sweep:
+def parse(document: Document, amend: Callable[[SweepFile], SweepFile] = lambda top: top) -> Sweep:
     """Check a sweep that was read; what :meth:`Sweep.resolved` gives is one, too."""
-    top = _validate(SweepFile, document, ())
+    top = amend(_validate(SweepFile, document, ()))
     models = _models(document, top)
     arms = tuple(_arms(document, top, models))
     return Sweep(

@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalharness import config, environment
+from evalharness import config, environment, plugins
 from evalharness.engine import Engine
 from evalharness.errors import ConfigError
 from evalharness.inventory import inventory
@@ -33,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--full", action="store_true", help="take all items and the benchmark's own number of images")
     parser.add_argument("--samples", type=_positive, metavar="N", help="images per prompt")
     parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
+    own = parser.add_argument_group("in place of what the file says")
+    own.add_argument("--model", metavar="NAME", help="the model at the top: a plugin, or a key of models")
+    own.add_argument("--weights", metavar="PATH", help="that model's weights")
+    own.add_argument("--detector", metavar="NAME", help="the detector of the benchmarks that have one")
     parser.add_argument("--dry-run", action="store_true", help="say what would be drawn and what it would cost")
     parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -46,7 +51,8 @@ def _positive(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
-    sweep = resize(config.load(options.file), full=options.full, limit=options.limit, samples=options.samples)
+    sweep = config.load(options.file, partial(amended, options))
+    sweep = resize(sweep, full=options.full, limit=options.limit, samples=options.samples)
     plan = make_plan(select(sweep, options.only))
     out: Path = options.out or Path("reports") / sweep.name
     where: Path = options.store or out.parent / "store"
@@ -70,6 +76,49 @@ def _make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
+
+
+def amended(options: argparse.Namespace, top: config.SweepFile) -> config.SweepFile:
+    """A sweep file as ``--model``, ``--weights`` and ``--detector`` want it, to be checked like any."""
+    update: dict[str, Any] = {}
+    if options.model or options.weights:
+        update |= _with_model(top, options.model or top.model, options.weights)
+    if options.detector:
+        update["benchmarks"] = _with_detector(top, options.detector)
+    return top.model_copy(update=update)
+
+
+def _with_model(top: config.SweepFile, model: str | config.Entry | None, weights: str | None) -> dict[str, Any]:
+    if model is None:
+        raise ConfigError(f"--weights: sweep {top.name!r} has no model at its top; say which with --model")
+    if weights is None:
+        return {"model": model}
+    # Unlike a path in the file, one on the command line is meant relative to where the command runs.
+    path = {"weights": str(Path(weights).absolute()) if Path(weights).exists() else weights}
+    if isinstance(model, str) and model in top.models:
+        return {"model": model, "models": {**top.models, model: _entry(top.models[model]) | path}}
+    return {"model": _entry(model) | path}
+
+
+def _with_detector(top: config.SweepFile, detector: str) -> list[str | config.Entry]:
+    having = [_has_detector(_entry(entry).get("name")) for entry in top.benchmarks]
+    if not any(having):
+        raise ConfigError(f"--detector: no benchmark of sweep {top.name!r} has a detector")
+    return [
+        _entry(entry) | {"detector": detector} if has else entry
+        for entry, has in zip(top.benchmarks, having, strict=True)
+    ]
+
+
+def _has_detector(benchmark: Any) -> bool:
+    if not isinstance(benchmark, str):
+        return False
+    settings = getattr(plugins.load("benchmarks", benchmark), "Settings", config.NoSettings)
+    return "detector" in settings.model_fields
+
+
+def _entry(entry: str | config.Entry) -> config.Entry:
+    return {"name": entry} if isinstance(entry, str) else dict(entry)
 
 
 def _work(plan: Plan, store: Store, progress: Progress, *, retry_failed: bool) -> dict[str, Any]:

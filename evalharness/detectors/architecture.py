@@ -213,5 +213,5 @@ def _pipeline(preprocessing: Json) -> list[dict[str, Any]]:
     if preprocessing.get("do_resize", True):
         keep_ratio = "shortest_edge" in size
         edges = ("longest_edge", "shortest_edge") if keep_ratio else ("width", "height")
-        steps.append({"type": "Resize", "scale": [size[edge] for edge in edges], "keep_ratio": keep_ratio})
+        steps.append({"type": "Resize", "scale": tuple(size[edge] for edge in edges), "keep_ratio": keep_ratio})
     return [*steps, {"type": "PackDetInputs", "meta_keys": ["ori_shape", "img_shape", "scale_factor"]}]

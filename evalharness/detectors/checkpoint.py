@@ -89,11 +89,14 @@ def to_folder(file: Path, folder: Path) -> None:
         load(temporary, "cpu", "float32")
         temporary.chmod(0o755)
         temporary.rename(folder)
+    except WeightsError as error:
+        raise WeightsError(str(error).replace(str(temporary), str(file))) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write(checkpoint: Checkpoint, folder: Path) -> None:
+    import torch
     from safetensors.torch import save_file
     from transformers import Mask2FormerConfig, Mask2FormerImageProcessor, SwinConfig
 
@@ -102,4 +105,8 @@ def _write(checkpoint: Checkpoint, folder: Path) -> None:
     config.architectures = ["Mask2FormerForUniversalSegmentation"]
     config.save_pretrained(folder)
     Mask2FormerImageProcessor(**architecture.PREPROCESSING).save_pretrained(folder)
-    save_file(convert.to_transformers(checkpoint.state), folder / "model.safetensors", {"format": "pt"})
+    state = convert.to_transformers(checkpoint.state)
+    # Only training reads it, but transformers warns where it is missing.
+    no_object = state["class_predictor.bias"].new_tensor([config.no_object_weight])
+    state["criterion.empty_weight"] = torch.cat([no_object.new_ones(len(checkpoint.classes)), no_object])
+    save_file(state, folder / "model.safetensors", {"format": "pt"})

@@ -6,6 +6,7 @@ It runs without mmcv's compiled operations; see :mod:`evalharness.detectors.mmcv
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -202,6 +203,7 @@ def build(config: dict[str, Any], device: str) -> tuple[Any, Any]:
     from mmdet.utils import register_all_modules
     from mmengine.config import ConfigDict as MMConfig
 
+    warnings.filterwarnings("ignore", "torch.meshgrid")  # of an argument that MMDetection does not pass
     register_all_modules(init_default_scope=True)
     model = MMConfig(config["model"])
     if "panoptic_head" in model:

@@ -1,0 +1,291 @@
+"""The two engines, MMDetection and transformers, on the same weights: the same logits, boxes and verdicts."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from evalharness.detectors import architecture, coco, convert
+from evalharness.detectors.base import Detection
+from evalharness.detectors.mask2former_transformers import Mask2Former, load
+from evalharness.detectors.weights import embedded_weights
+from evalharness.errors import PluginError, WeightsError
+
+pytest.importorskip("mmdet", reason="MMDetection is not installed: pip install 'evalharness[geneval]'")
+
+from evalharness.detectors import mask2former_mmdet, mmcv_ops
+from evalharness.detectors.mask2former_mmdet import Mask2FormerMMDet
+
+EMBEDDED = embedded_weights("detector")
+
+
+def through_mmdet(**settings: object) -> Mask2FormerMMDet:
+    return Mask2FormerMMDet(Mask2FormerMMDet.Settings.model_validate({"device": "cpu", **settings}))
+
+
+def through_transformers(**settings: object) -> Mask2Former:
+    return Mask2Former(Mask2Former.Settings.model_validate({"device": "cpu", **settings}))
+
+
+def picture(width: int, height: int, seed: int) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def logits(model: Any, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Class and mask logits of MMDetection's network."""
+    with torch.inference_mode():
+        classes, masks = model.panoptic_head(model.extract_feat(pixels), [])
+    return classes[-1], masks[-1]
+
+
+def assert_same_logits(mmdet: Any, transformers: Any, pixels: torch.Tensor) -> None:
+    with torch.inference_mode():
+        expected = transformers(pixel_values=pixels)
+    classes, masks = logits(mmdet, pixels)
+    assert difference(classes, expected.class_queries_logits) < 1e-4
+    assert difference(masks, expected.masks_queries_logits) < 1e-4
+
+
+def difference(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """The largest, in shares of the largest expected value."""
+    assert found.shape == expected.shape
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+def assert_same_detections(found: list[Detection], expected: list[Detection]) -> None:
+    """As sets, as near ties may change places."""
+
+    def order(detection: Detection) -> tuple[object, ...]:
+        return detection.cls, detection.box, detection.score
+
+    assert len(found) == len(expected)
+    for mine, other in zip(sorted(found, key=order), sorted(expected, key=order), strict=True):
+        assert (mine.cls, mine.box) == (other.cls, other.box)
+        assert mine.score == pytest.approx(other.score, abs=1e-4)
+        np.testing.assert_array_equal(mine.mask, other.mask)
+
+
+# --- logits ---
+
+
+@pytest.fixture(scope="module")
+def swin_small() -> Any:
+    """GenEval's detector as transformers builds it, every parameter stirred."""
+    from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, SwinConfig
+
+    torch.manual_seed(0)
+    swin = SwinConfig(
+        embed_dim=96,
+        depths=[2, 2, 18, 2],
+        num_heads=[3, 6, 12, 24],
+        window_size=7,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
+    names = {"id2label": dict(enumerate(coco.CLASSES)), "label2id": {name: i for i, name in enumerate(coco.CLASSES)}}
+    model = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(backbone_config=swin, **names)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.mark.slow
+def test_logits_of_geneval_s_detector(swin_small: Any) -> None:
+    state = convert.to_mmdet(swin_small.state_dict())
+    model, _ = mask2former_mmdet.build(mask2former_mmdet.file_config(mask2former_mmdet.DEFAULT_CONFIG), "cpu")
+    mask2former_mmdet.fill(model, state, Path("random"))
+    assert sum(tensor.numel() for tensor in state.values()) > 68_000_000
+    assert_same_logits(
+        model.eval(), swin_small, torch.randn(1, 3, 128, 160, generator=torch.Generator().manual_seed(0))
+    )
+
+
+@pytest.mark.slow
+def test_the_config_read_off_geneval_s_detector_is_its_config(swin_small: Any) -> None:
+    state = convert.to_mmdet(swin_small.state_dict())
+    swin, head = architecture.transformers_config(state, coco.CLASSES)
+    for own, config in ((swin, swin_small.config.backbone_config), (head, swin_small.config)):
+        assert {key: getattr(config, key) for key in own} == own
+
+
+@pytest.mark.slow
+def test_logits_of_the_embedded_detector() -> None:
+    model = through_mmdet()._load().model
+    transformers, _ = load(EMBEDDED, "cpu", "float32")
+    random_pixels = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    assert_same_logits(model, transformers, random_pixels)
+    assert_same_logits(model, transformers, random_pixels[:1, :, :64, :80])
+
+
+# --- detections ---
+
+
+@pytest.mark.slow
+def test_a_folder_gives_the_same_detections(detector_folder: Path) -> None:
+    """With resizing, padding and images of several sizes in a batch."""
+    images = [picture(100, 70, 1), picture(64, 64, 2), picture(100, 70, 3), picture(40, 90, 4)]
+    mine = through_mmdet(weights=detector_folder).detect(images)
+    expected = through_transformers(weights=detector_folder).detect(images)
+    for found, other in zip(mine, expected, strict=True):
+        assert_same_detections(found, other)
+        assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+
+
+@pytest.mark.slow
+def test_a_floor_only_leaves_out(detector_folder: Path) -> None:
+    detector = through_mmdet(weights=detector_folder)
+    (everything,) = detector.detect([picture(64, 64, 2)])
+    floor = everything[len(everything) // 2].score
+    (best,) = detector.detect([picture(64, 64, 2)], floor)
+    assert best == [detection for detection in everything if detection.score > floor]
+    assert 0 < len(best) < len(everything)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_and_a_config_file_give_the_same_detections(detector_folder: Path, tmp_path: Path) -> None:
+    parts = [json.loads((detector_folder / name).read_text()) for name in ("config.json", "preprocessor_config.json")]
+    config = architecture.mmdet_config(*parts)
+    (tmp_path / "config.py").write_text("\n".join(f"{key} = {value!r}" for key, value in config.items()))
+    state = convert.to_mmdet(load_file(detector_folder / "model.safetensors"))
+    torch.save({"state_dict": state, "meta": {"CLASSES": ("person", "mouse", "dog")}}, tmp_path / "it.pth")
+    mine = through_mmdet(weights=tmp_path / "it.pth", config=tmp_path / "config.py")
+    assert mine.classes() == {"person", "computer mouse", "dog"}
+    assert mine.detect([picture(100, 70, 1)]) == through_mmdet(weights=detector_folder).detect([picture(100, 70, 1)])
+    identity = mine.identity()
+    assert identity["engine"].startswith("mmdet 3")
+    assert str(tmp_path) not in json.dumps(identity)
+    assert identity["config"] == through_mmdet(weights=detector_folder).identity()["config"]
+    with pytest.raises(WeightsError, match="does not fit its config"):
+        through_mmdet(weights=tmp_path / "it.pth").detect([picture(64, 64, 0)])
+
+
+@pytest.mark.slow
+def test_mmdet_s_own_inference_gives_the_same_detections(detector_folder: Path, tmp_path: Path) -> None:
+    picture(100, 70, 1).save(tmp_path / "image.png")
+    mine = through_mmdet(weights=detector_folder)
+    (found,) = mine.detect([picture(100, 70, 1)])
+    from mmcv.transforms import Compose
+    from mmdet.apis import inference_detector
+
+    model = mine._load().model
+    model.cfg = None
+    pipeline = Compose([dict(step) for step in mine._config()["test_pipeline"]])
+    instances = inference_detector(model, str(tmp_path / "image.png"), test_pipeline=pipeline).pred_instances
+    order = instances.scores.argsort(descending=True)
+    kept = order[instances.bboxes[order, 2] > instances.bboxes[order, 0]]
+    assert [one.score for one in found] == pytest.approx(instances.scores[kept].tolist())
+    assert sorted(one.box for one in found) == sorted(tuple(box) for box in instances.bboxes[kept].tolist())
+
+
+def test_weights_and_config_that_do_not_go_together(detector_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a config needs weights"):
+        through_mmdet(config="mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco")
+    with pytest.raises(WeightsError, match="has a config of its own"):
+        through_mmdet(weights=detector_folder, config="mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco").identity()
+    (tmp_path / "it.pth").touch()
+    with pytest.raises(WeightsError, match=r"did you mean 'mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco"):
+        through_mmdet(weights=tmp_path / "it.pth", config="mask2former_swin-s-p4-w7-224_lsj_8x2_50e_coco").identity()
+
+
+# --- verdicts ---
+
+
+@pytest.mark.slow
+def test_verdicts_on_right_and_wrong_scenes() -> None:
+    """240 images of the miniature's world, 20 right and 20 wrong ones of each of GenEval's tasks."""
+    from evalharness.benchmark import Item
+    from evalharness.benchmarks.geneval import prompts
+    from evalharness.benchmarks.geneval.benchmark import GenEval
+    from evalharness.benchmarks.geneval.classes import TAGS
+    from evalharness.miniature import scenes
+    from evalharness.miniature.world import render
+
+    lines = [line for tag in TAGS for line in [one for one in prompts.generate() if one["tag"] == tag][:20]]
+    rng = random.Random(0)
+    drawn = [scenes.right(line, rng) for line in lines] + [scenes.wrong(line, rng)[0] for line in lines]
+    images = [render(scene) for scene in drawn]
+    items = [Item(f"{i:05d}", line["prompt"], line["tag"], line) for i, line in enumerate(lines * 2)]
+    assert len(images) == 240
+
+    def scores(detector: str) -> Iterator[tuple[float, str]]:
+        scorer = GenEval(GenEval.Settings.model_validate({"detector": detector, "device": "cpu"})).scorer()
+        return ((score.value, score.reason) for score in scorer.score(images, items))
+
+    found, expected = list(scores("mask2former-mmdet")), list(scores("mask2former"))
+    assert found == expected
+    assert sum(value for value, _ in found[:120]) > 110
+    assert sum(value for value, _ in found[120:]) < 10
+
+
+# --- without a compiler ---
+
+
+def test_missing_operations_say_so() -> None:
+    missing = mmcv_ops.MissingOps("mmcv._ext")
+    assert hasattr(missing, "nms")
+    assert not hasattr(missing, "__path__")
+    with pytest.raises(PluginError, match="nms needs compiled mmcv"):
+        missing.nms(torch.zeros(1))
+
+
+@pytest.mark.slow
+def test_the_portable_attention_is_mmcv_s() -> None:
+    mmcv_ops.stand_in()
+    from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
+
+    shapes = torch.tensor([[4, 4], [2, 2]])
+    value, locations, weights = torch.rand(1, 20, 2, 8), torch.rand(1, 5, 2, 2, 3, 2), torch.rand(1, 5, 2, 2, 3)
+    expected = multi_scale_deformable_attn_pytorch(value, shapes, locations, weights)
+    found = mmcv_ops.PortableAttention.apply(value, shapes, torch.tensor([0, 16]), locations, weights, 64)
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("works", [True, False])
+def test_on_cuda_the_kernel_is_used_only_where_it_works(works: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    mmcv_ops.stand_in()
+    from mmcv.ops import multi_scale_deform_attn as attention
+
+    own = attention.MultiScaleDeformableAttnFunction
+    monkeypatch.setattr(attention, "MultiScaleDeformableAttnFunction", own)
+    monkeypatch.setattr(mmcv_ops, "kernel_works", lambda device: works)
+    mmcv_ops.prepare("cpu")
+    assert attention.MultiScaleDeformableAttnFunction is own
+    mmcv_ops.prepare("cuda:0")
+    assert attention.MultiScaleDeformableAttnFunction is (own if works else mmcv_ops.PortableAttention)
+
+
+@pytest.mark.slow
+def test_a_kernel_that_is_missing_or_wrong_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    mmcv_ops.stand_in()
+    from mmcv.ops import multi_scale_deform_attn as attention
+
+    class Zeros:
+        apply = staticmethod(lambda value, *others: torch.zeros(1, 5, 16))
+
+    if isinstance(sys.modules["mmcv._ext"], mmcv_ops.MissingOps):
+        assert not mmcv_ops.kernel_works("cpu")
+    monkeypatch.setattr(attention, "MultiScaleDeformableAttnFunction", Zeros)
+    assert not mmcv_ops.kernel_works("cpu")
+    monkeypatch.setattr(attention, "MultiScaleDeformableAttnFunction", mmcv_ops.PortableAttention)
+    assert mmcv_ops.kernel_works("cpu")
+
+
+@pytest.mark.gpu
+def test_detections_on_cuda() -> None:
+    image = picture(96, 96, 0)
+    (found,) = through_mmdet(device="cuda").detect([image])
+    (expected,) = through_mmdet().detect([image])
+    assert len(found) == len(expected)
+    assert [one.score for one in found] == pytest.approx([one.score for one in expected], abs=1e-3)
