@@ -207,7 +207,7 @@ def build(config: dict[str, Any], device: str) -> tuple[Any, Any]:
     register_all_modules(init_default_scope=True)
     model = MMConfig(config["model"])
     if "panoptic_head" in model:
-        model.test_cfg.update(INSTANCES_ONLY)
+        model.setdefault("test_cfg", {}).update(INSTANCES_ONLY)
     first, *rest = (dict(step) for step in config["test_pipeline"])
     try:
         return MODELS.build(model), Compose([first | {"type": "mmdet.LoadImageFromNDArray"}, *rest])
