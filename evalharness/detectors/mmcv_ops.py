@@ -49,13 +49,29 @@ def prepare(device: str) -> None:
 
 
 def stand_in() -> None:
-    """Register :class:`MissingOps` where ``mmcv._ext`` cannot be imported."""
+    """Register :class:`MissingOps` where ``mmcv._ext`` cannot be imported.
+
+    Raises:
+        PluginError: OpenCV cannot be imported.
+    """
+    check_opencv()
     try:
         import mmcv._ext  # noqa: F401
     except ImportError:
         module = MissingOps("mmcv._ext")
         module.__spec__ = ModuleSpec("mmcv._ext", None)
         sys.modules["mmcv._ext"] = module
+
+
+def check_opencv() -> None:
+    """mmcv asks for the OpenCV with windows, which lands upon the headless one and needs a display's libraries."""
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        raise PluginError(
+            f"OpenCV cannot be imported: {error}; keep the one without windows: pip uninstall -y opencv-python, then "
+            "pip install --force-reinstall --no-deps opencv-python-headless"
+        ) from error
 
 
 def kernel_works(device: str) -> bool:

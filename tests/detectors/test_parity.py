@@ -239,6 +239,12 @@ def test_missing_operations_say_so() -> None:
         missing.nms(torch.zeros(1))
 
 
+def test_an_opencv_that_needs_a_display_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(PluginError, match="opencv-python-headless"):
+        mmcv_ops.stand_in()
+
+
 @pytest.mark.slow
 def test_the_portable_attention_is_mmcv_s() -> None:
     mmcv_ops.stand_in()
