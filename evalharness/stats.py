@@ -127,4 +127,5 @@ def _interval(value: float, replicates: Floats, level: float) -> Estimate:
     if math.isnan(value) or np.isnan(replicates).any():
         return Estimate(value)
     low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value, float(low), float(high))
+    # Where resamples hardly differ, rounding could leave the estimate just outside.
+    return Estimate(value, min(float(low), value), max(float(high), value))

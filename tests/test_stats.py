@@ -8,6 +8,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalharness import stats
 
@@ -148,3 +150,11 @@ def test_fast_enough_for_the_full_benchmark() -> None:
     begin = time.perf_counter()
     stats.estimate(values, items, categories, dict.fromkeys(prompts, 1 / 6))
     assert time.perf_counter() - begin < 20
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0]), min_size=12, max_size=12))
+def test_the_interval_holds_the_estimate(values: list[float]) -> None:
+    categories = ["a", "b", "c", "d", "e", "f"] * 2
+    weights = dict.fromkeys("abcdef", 1 / 6)
+    overall = stats.estimate(values, range(12), categories, weights, resamples=50).overall
+    assert overall.low <= overall.value <= overall.high
