@@ -8,8 +8,6 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from evalharness import stats
 
@@ -152,9 +150,9 @@ def test_fast_enough_for_the_full_benchmark() -> None:
     assert time.perf_counter() - begin < 20
 
 
-@given(st.lists(st.sampled_from([0.0, 1.0]), min_size=12, max_size=12))
-def test_the_interval_holds_the_estimate(values: list[float]) -> None:
-    categories = ["a", "b", "c", "d", "e", "f"] * 2
-    weights = dict.fromkeys("abcdef", 1 / 6)
-    overall = stats.estimate(values, range(12), categories, weights, resamples=50).overall
-    assert overall.low <= overall.value <= overall.high
+def test_rounding_does_not_put_an_interval_beside_its_estimate() -> None:
+    """All images right: the sum of six sixths may be a rounding error off the resamples' sums."""
+    below = stats._interval(1 - 1e-16, np.ones(100), 0.95)
+    assert below.low <= below.value <= below.high
+    above = stats._interval(1 + 3e-16, np.ones(100), 0.95)
+    assert above.low <= above.value <= above.high
