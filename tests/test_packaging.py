@@ -28,7 +28,7 @@ def _files() -> set[str]:
         f"{inside}/{path.relative_to(ROOT / folder).as_posix()}"
         for folder, inside in PLACES.items()
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in path.parts[len(ROOT.parts) :])
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import io
 import random
 from pathlib import Path
 
@@ -186,3 +187,21 @@ def test_a_missing_or_broken_checkpoint_is_one_clear_line(tmp_path: Path, folder
         (tmp_path / "model.safetensors").write_bytes(torn)
         with pytest.raises(WeightsError, match="not a checkpoint of the miniature"):
             Miniature(Miniature.Settings(weights=tmp_path)).start(1)
+
+
+@pytest.mark.slow
+def test_the_shipped_model_plans_draws_and_inspects() -> None:
+    """Every variant gets simple prompts right, by GenEval's own question to the embedded scorers."""
+    from evalharness import variants
+    from evalharness.benchmark import Item
+    from evalharness.benchmarks.geneval.benchmark import GenEval
+    from evalharness.benchmarks.geneval.prompts import generate
+
+    lines = [line for line in generate(n=8, seed=7) if line["tag"] in ("two_object", "colors", "color_attr")]
+    items = [Item(str(i), line["prompt"], line["tag"], line) for i, line in enumerate(lines)]
+    model, scorer = Miniature(), GenEval(GenEval.Settings()).scorer()
+    for variant in (variants.SinglePass(), variants.TextCot(), variants.Process()):
+        made = variants.run(variant, model, [item.prompt for item in items], range(len(items)))
+        images = [Image.open(io.BytesIO(trajectory.image or b"")) for trajectory in made]
+        right = [score.value for score in scorer.score(images, items)]
+        assert sum(right) / len(right) >= 0.75, variant
