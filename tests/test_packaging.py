@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def _files() -> set[str]:
         f"{inside}/{path.relative_to(ROOT / folder).as_posix()}"
         for folder, inside in PLACES.items()
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in path.parts[len(ROOT.parts) :])
+        if path.is_file() and not re.search(r"/(__pycache__|\.)", path.relative_to(ROOT).as_posix())
     }
 
 
