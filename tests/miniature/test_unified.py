@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from evalharness import variants
 from evalharness.errors import SampleError, WeightsError
 from evalharness.miniature import contexts as ctx
 from evalharness.miniature.batches import bank, collate
@@ -160,6 +161,18 @@ def test_guidance_changes_the_drawing(folder: Path, model: Miniature) -> None:
     assert plain.identity() != model.identity()
 
 
+def test_its_estimate_grows_with_the_work() -> None:
+    def estimate(variant: variants.VariantSettings, **settings: float) -> float:
+        return Miniature(Miniature.Settings(**settings)).estimate(variant)
+
+    single, process = estimate(variants.SinglePass()), estimate(variants.Process(max_iterations=3))
+    assert single < estimate(variants.TextCot()) < process
+    assert estimate(variants.Process(max_iterations=6)) == pytest.approx(2 * process)
+    assert estimate(variants.Process(max_iterations=3, refine=False)) < process
+    assert estimate(variants.SinglePass(), steps=24) == pytest.approx(2 * single)
+    assert estimate(variants.SinglePass(), guidance=2) == pytest.approx(2 * single)
+
+
 def test_it_looks_at_images_of_any_size_and_mode(model: Miniature) -> None:
     contexts = model.start(2)
     model.look(contexts, [Image.new("L", (31, 200)), Image.new("RGBA", (500, 20))])
@@ -192,7 +205,6 @@ def test_a_missing_or_broken_checkpoint_is_one_clear_line(tmp_path: Path, folder
 @pytest.mark.slow
 def test_the_shipped_model_plans_draws_and_inspects() -> None:
     """Every variant gets simple prompts right, by GenEval's own question to the embedded scorers."""
-    from evalharness import variants
     from evalharness.benchmark import Item
     from evalharness.benchmarks.geneval.benchmark import GenEval
     from evalharness.benchmarks.geneval.prompts import generate
