@@ -6,8 +6,9 @@ are read into memory and torch is not imported before the first ``detect``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
@@ -45,3 +46,18 @@ class Detector(Protocol):
     def detect(self, images: Sequence[Image.Image], min_score: float = 0.0) -> list[list[Detection]]:
         """The detections with a score above ``min_score`` in each RGB image; an image's depend on that image alone."""
         ...
+
+
+def detect_by_size(
+    detect: Callable[[Sequence[Image.Image]], list[list[Detection]]], images: Sequence[Image.Image], batch_size: int
+) -> list[list[Detection]]:
+    """Call ``detect`` on batches of images of one size each, so that none is padded to another; keeps the order."""
+    found: list[list[Detection]] = [[] for _ in images]
+    order = sorted(range(len(images)), key=lambda index: images[index].size)
+    for _, same_size in groupby(order, key=lambda index: images[index].size):
+        indices = list(same_size)
+        for start in range(0, len(indices), batch_size):
+            batch = indices[start : start + batch_size]
+            for index, detections in zip(batch, detect([images[index] for index in batch]), strict=True):
+                found[index] = detections
+    return found

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -19,7 +18,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evalharness.detectors import architecture, checkpoint, convert, mmcv_ops
-from evalharness.detectors.base import Detection
+from evalharness.detectors.base import Detection, detect_by_size
 from evalharness.detectors.mask2former_transformers import ALIASES, FILES
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
 from evalharness.digests import file_digest
@@ -86,16 +85,13 @@ class Mask2FormerMMDet:
         return frozenset(self._load().names)
 
     def detect(self, images: Sequence[Image.Image], min_score: float = 0.0) -> list[list[Detection]]:
-        """See ``Detector``. Only images of one size share a batch, so none is padded to another."""
-        found: list[list[Detection]] = [[] for _ in images]
-        order = sorted(range(len(images)), key=lambda index: images[index].size)
-        for _, same_size in groupby(order, key=lambda index: images[index].size):
-            indices = list(same_size)
-            for start in range(0, len(indices), self.settings.batch_size):
-                batch = indices[start : start + self.settings.batch_size]
-                for index, result in zip(batch, self._run([images[index] for index in batch]), strict=True):
-                    found[index] = detections(result.pred_instances, self._load().names, min_score)
-        return found
+        """See ``Detector``."""
+
+        def detect(batch: Sequence[Image.Image]) -> list[list[Detection]]:
+            names = self._load().names
+            return [detections(result.pred_instances, names, min_score) for result in self._run(batch)]
+
+        return detect_by_size(detect, images, self.settings.batch_size)
 
     def _run(self, images: Sequence[Image.Image]) -> Any:
         """MMDetection's results, one an image."""

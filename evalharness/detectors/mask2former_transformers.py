@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.detectors.base import Detection
+from evalharness.detectors.base import Detection, detect_by_size
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
 from evalharness.digests import file_digest, folder_digest
 from evalharness.errors import WeightsError
@@ -93,17 +92,8 @@ class Mask2Former:
         return frozenset(self._names().values())
 
     def detect(self, images: Sequence[Image.Image], min_score: float = 0.0) -> list[list[Detection]]:
-        """See ``Detector``. Only images of one size share a batch, so none is padded to another."""
-        found: list[list[Detection]] = [[] for _ in images]
-        order = sorted(range(len(images)), key=lambda index: images[index].size)
-        for _, same_size in groupby(order, key=lambda index: images[index].size):
-            indices = list(same_size)
-            for start in range(0, len(indices), self.settings.batch_size):
-                batch = indices[start : start + self.settings.batch_size]
-                detected = self._detect_batch([images[index] for index in batch], min_score)
-                for index, detections in zip(batch, detected, strict=True):
-                    found[index] = detections
-        return found
+        """See ``Detector``."""
+        return detect_by_size(lambda batch: self._detect_batch(batch, min_score), images, self.settings.batch_size)
 
     def _detect_batch(self, images: Sequence[Image.Image], min_score: float) -> list[list[Detection]]:
         """Detections of images of one size."""

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evalharness.miniature.bank import bank
 from evalharness.miniature.codec import SCALE, Codec
 from evalharness.miniature.icons import CELL
-from evalharness.miniature.lessons import Board, Draw, Lesson, Look, Smear, Text
-from evalharness.miniature.network import CLEAN, NOISY, TEXT
+from evalharness.miniature.lessons import Board, Lesson, Look, Smear, Text
+from evalharness.miniature.network import CLEAN, NOISY
 from evalharness.miniature.tokenizer import Tokenizer
-from evalharness.miniature.world import BACKGROUND, CELLS, CLASSES, COLOR_NAMES, PLACES, Thing, tile
+from evalharness.miniature.world import BACKGROUND, CELLS, CLASSES, COLOR_NAMES, PLACES, Thing
 
 _CLASS = {name: i for i, name in enumerate(CLASSES)}
 _COLOR = {name: i for i, name in enumerate(COLOR_NAMES)}
@@ -21,9 +22,9 @@ EMPTY = len(CLASSES) * len(COLOR_NAMES)
 """The row of an empty cell in the bank."""
 
 
-def bank(codec: Codec) -> Tensor:
+def tile_latents(codec: Codec) -> Tensor:
     """Latents of every tile and, last, of an empty cell: (801, latent) float32."""
-    tiles = np.stack([tile(name, color) for name in CLASSES for color in COLOR_NAMES]).reshape(-1, CELL * CELL * 3)
+    tiles = bank().tiles.reshape(EMPTY, -1)
     empty = np.tile(np.array(BACKGROUND, np.float32), CELL * CELL)
     latents = torch.from_numpy((tiles.astype(np.float32) - empty) / 255) @ codec.basis.T.cpu() / SCALE
     return torch.cat([latents, torch.zeros(1, latents.shape[1])])
@@ -145,5 +146,3 @@ def collate(lessons: list[Lesson], length: int, tokenizer: Tokenizer, latents: T
         shown_rows=torch.from_numpy(np.where((kinds == CLEAN) & (share == 0), first, told)),
     )
 
-
-__all__ = ["CLEAN", "EMPTY", "NOISY", "TEXT", "Batch", "Draw", "bank", "collate"]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from evalharness.miniature.bank import bank
 from evalharness.miniature.icons import CELL
-from evalharness.miniature.world import BACKGROUND, CLASSES, COLOR_NAMES, SIDE, SIZE, tile
+from evalharness.miniature.world import BACKGROUND, SIDE, SIZE
 
 SCALE = 4.0
 LATENT = 256
@@ -28,7 +29,7 @@ def _background() -> NDArray[np.float32]:
 
 def fit(latent: int = LATENT) -> Tensor:
     """The basis, (latent, 3072) float32: the leading principal directions of all 800 tiles less the background."""
-    tiles = np.stack([tile(name, color) for name in CLASSES for color in COLOR_NAMES]).reshape(-1, CELL * CELL * 3)
+    tiles = bank().tiles.reshape(-1, CELL * CELL * 3)
     signal = tiles.astype(np.float64) / 255 - _background()
     # Fewer tiles than pixels: the eigenvectors of their 800 x 800 products give the directions.
     values, vectors = np.linalg.eigh(signal @ signal.T)

@@ -17,7 +17,7 @@ from PIL import Image
 from evalharness import variants
 from evalharness.errors import SampleError, WeightsError
 from evalharness.miniature import contexts as ctx
-from evalharness.miniature.batches import bank, collate
+from evalharness.miniature.batches import collate, tile_latents
 from evalharness.miniature.codec import Codec, fit
 from evalharness.miniature.lessons import Draw, Lesson, Look, Text, lesson
 from evalharness.miniature.network import CLEAN, Network, NetworkConfig
@@ -97,7 +97,7 @@ def forward(network: Network, made: Lesson, latents: torch.Tensor, noise: torch.
 
 @pytest.mark.parametrize("kind", ["single", "think", "step", "inspect"])
 def test_step_by_step_is_what_was_trained_in_one_piece(network: Network, codec: Codec, kind: str) -> None:
-    latents = bank(codec)
+    latents = tile_latents(codec)
     rng = random.Random(kind)
     made = lesson(rng, kind, unconditional=0)  # type: ignore[arg-type]
     noise = torch.randn(1, 9, 256, generator=torch.Generator().manual_seed(1))

@@ -21,8 +21,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from evalharness.miniature.bank import bank as icons
-from evalharness.miniature.batches import EMPTY, Batch, bank, collate
+from evalharness.miniature.bank import bank
+from evalharness.miniature.batches import EMPTY, Batch, collate, tile_latents
 from evalharness.miniature.codec import Codec, fit
 from evalharness.miniature.lessons import Kind, lesson
 from evalharness.miniature.network import CLEAN, Network, NetworkConfig
@@ -142,7 +142,7 @@ def learn(
 def main() -> None:
     args = arguments("unified", steps=STEPS)
     tokenizer, codec = Tokenizer(), Codec(fit())
-    kit = tokenizer, bank(codec)
+    kit = tokenizer, tile_latents(codec)
     student = Student(Network(NetworkConfig(len(tokenizer)))).to(args.device)
     both = optimizers(student)
     run = Run(
@@ -161,7 +161,7 @@ def main() -> None:
             means = {name: sum(one[name] for one in recent) / len(recent) for name in recent[0]}
             run.report(**means)
     save(args.out, student.network, codec)
-    run.finish({"bank": icons().digest, "stored": "float16; loaded as float64", "losses": run.curve[-1]})
+    run.finish({"bank": bank().digest, "stored": "float16; loaded as float64", "losses": run.curve[-1]})
 
 
 if __name__ == "__main__":
