@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from PIL import Image
 from pydantic import BaseModel
+
+from evalharness.errors import SampleError
+from evalharness.judges.base import Replies
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,34 @@ class Scorer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One image to be judged: a PNG file's bytes, unchanged, and their SHA-256. ``key`` is that of its score."""
+
+    key: str
+    item: Item
+    image: bytes
+    digest: str
+
+
+@runtime_checkable
+class Panel(Protocol):
+    """A scorer that asks a judge about each image. It is given files, and scores come as the judge replies."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """As of :class:`Scorer`: protocol version, rubric with its digest, judge; JSON, without keys or addresses."""
+        ...
+
+    def judge(
+        self, submissions: Iterable[Submission], replies: Replies
+    ) -> Iterator[tuple[Submission, Score | SampleError]]:
+        """A score for each submission, in any order; SampleError where no reply could be had or understood.
+
+        Submissions are read as there is room for them. What ``replies`` has is not asked again.
+        """
+        ...
+
+
 class Benchmark(Protocol):
     """A plugin: a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``.
 
@@ -74,8 +105,8 @@ class Benchmark(Protocol):
 
     def items(self) -> list[Item]: ...
 
-    def scorer(self) -> Scorer:
-        """The scorer; cheap, its weights are loaded by the first ``score``."""
+    def scorer(self) -> Scorer | Panel:
+        """The scorer; cheap, its weights are loaded when it first scores."""
         ...
 
 

@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from evalharness import variants
-from evalharness.benchmark import Item, Score, Scorer
+from evalharness.benchmark import Item, Panel, Score, Scorer, Submission
 from evalharness.errors import SampleError, StoreError
-from evalharness.executors.base import Executor, Failure, Worker, isolate
+from evalharness.executors.base import Executor, Failure, Worker, isolate, one_line
 from evalharness.models.base import Fetcher
 from evalharness.plan import Job, Plan
 from evalharness.progress import Progress
@@ -184,9 +184,23 @@ class Engine:
             for name, own in todo.items():
                 if own:
                     scorer = self.plan.protocols[name].benchmark.scorer()
+                    if isinstance(scorer, Panel):
+                        self._ask(scorer, self._read(own, damaged), stage.advance)
+                        continue
                     batches = _batches(self._read(own, damaged), scorer.batch_size)
                     self._run(Look(scorer), batches, self._keep_score, stage.advance)
         return total, damaged
+
+    def _ask(self, panel: Panel, jobs: Iterable[ScoreJob], advance: Advance) -> None:
+        """Each score is written as it comes: a judge's reply may have cost money."""
+        submissions = (Submission(job.key, job.item, job.image, job.digest) for job in jobs)
+        for submission, outcome in panel.judge(submissions, self.store.replies):
+            with _undisturbed(), self.store.batch():
+                if isinstance(outcome, SampleError):
+                    self.store.add_failure(submission.key, one_line(str(outcome)))
+                else:
+                    self.store.add_score(submission.key, submission.digest, outcome)
+            advance(1, int(isinstance(outcome, SampleError)))
 
     def _keep_score(self, job: ScoreJob, score: Score) -> None:
         self.store.add_score(job.key, job.digest, score)

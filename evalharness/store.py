@@ -23,10 +23,11 @@ from urllib.parse import quote
 
 from evalharness.benchmark import Score
 from evalharness.errors import StoreError
+from evalharness.judges.base import Question, Reply
 from evalharness.trajectory import Cost, Step, Trajectory
 
 APPLICATION_ID = 0x45564831  # "EVH1"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DISK_FULL = "no space left on the disk; what is done is kept, free some and run again"
 SCHEMA = """
 CREATE TABLE trajectories (
@@ -39,6 +40,13 @@ CREATE TABLE failures (key TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID
 CREATE TABLE images (digest TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (name TEXT PRIMARY KEY, info TEXT NOT NULL) WITHOUT ROWID;
 """
+REPLIES = """
+CREATE TABLE replies (
+    key TEXT NOT NULL, attempt INTEGER NOT NULL, judge TEXT NOT NULL, image TEXT NOT NULL, rubric TEXT NOT NULL,
+    repeat INTEGER NOT NULL, reply TEXT NOT NULL, PRIMARY KEY (key, attempt)) WITHOUT ROWID;
+"""
+UPGRADES = {1: REPLIES}
+"""Version → what makes the next one of it."""
 T = TypeVar("T")
 
 
@@ -254,6 +262,11 @@ class Store:
                     self._db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", fresh)
         return damaged
 
+    @property
+    def replies(self) -> StoredReplies:
+        """What judges said of the images."""
+        return StoredReplies(self)
+
     # --- inside ---
 
     def _rows(self, select: str, keys: Iterable[str]) -> Iterator[sqlite3.Row]:
@@ -281,6 +294,24 @@ class Store:
         stat = path.stat()
         self._db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", (digest, stat.st_size, stat.st_mtime_ns))
         return digest
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReplies:
+    """The :class:`~evalharness.judges.base.Replies` of a store; each is committed at once."""
+
+    store: Store
+
+    def get(self, key: str) -> list[Reply]:
+        select = "SELECT reply FROM replies WHERE key = ? ORDER BY attempt"
+        with _as_store_error(self.store.path):
+            return [Reply(**_json(row["reply"])) for row in self.store._db.execute(select, (key,))]
+
+    def add(self, key: str, question: Question, judge: str, reply: Reply) -> None:
+        row = (key, key, judge, question.image, question.rubric, question.repeat, json.dumps(asdict(reply)))
+        count = "(SELECT count(*) FROM replies WHERE key = ?)"
+        with self.store.batch():
+            self.store._db.execute(f"INSERT INTO replies VALUES (?, {count}, ?, ?, ?, ?, ?)", row)
 
 
 def _text(text: str) -> str:
@@ -374,15 +405,18 @@ def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
     empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if empty:
         db.executescript(
-            f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            f"BEGIN; {SCHEMA} {REPLIES} PRAGMA application_id = {APPLICATION_ID};"
+            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
     elif owner != APPLICATION_ID:
         raise StoreError(f"{path} is a database of another program; use another --store")
-    elif version != SCHEMA_VERSION:
+    elif version not in (SCHEMA_VERSION, *UPGRADES):
         raise StoreError(f"{path} has schema {version}, this evalharness reads {SCHEMA_VERSION}; use another --store")
     if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise sqlite3.DatabaseError(" ".join(found.split()))
     if write:
+        for old in range(SCHEMA_VERSION if empty else version, SCHEMA_VERSION):
+            db.executescript(f"BEGIN; {UPGRADES[old]} PRAGMA user_version = {old + 1}; COMMIT;")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
 

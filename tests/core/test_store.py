@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -13,6 +14,7 @@ import pytest
 
 from evalharness.benchmark import Score
 from evalharness.errors import StoreError
+from evalharness.judges.base import Question, Reply
 from evalharness.store import DamagedImageError, Store
 from evalharness.trajectory import Cost, Step, Trajectory
 
@@ -201,3 +203,26 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
             assert store.check_images([step.image or "" for one in found.values() for step in one.steps]) == set()
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_replies_are_kept_in_the_order_of_their_tries(tmp_path: Path) -> None:
+    question = Question([{"role": "user", "content": "?"}], image="i", rubric="r", max_tokens=5)
+    with Store(tmp_path) as store:
+        store.replies.add("k", question, "j", Reply("first", cost=0.5))
+        store.replies.add("other", question, "j", Reply("else"))
+        store.replies.add("k", question, "j", Reply("second"))
+    with Store(tmp_path, write=False) as store:
+        assert store.replies.get("k") == [Reply("first", cost=0.5), Reply("second")]
+        assert store.replies.get("none") == []
+
+
+def test_a_store_of_the_first_schema_is_brought_up(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.set_run_info("run", {"kept": True})
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as db:
+        db.executescript("DROP TABLE replies; PRAGMA user_version = 1;")
+    with Store(tmp_path, write=False) as store:
+        assert store.run_info("run") == {"kept": True}
+    with Store(tmp_path) as store:
+        assert store.replies.get("k") == []
+        assert store.run_info("run") == {"kept": True}

@@ -1,0 +1,70 @@
+"""What a judge must offer: it answers questions about images, in text. What the text is worth, a benchmark decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from evalharness.errors import SampleError
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a judge is asked about one image.
+
+    ``messages`` are chat messages as OpenAI's endpoints take them; the image stands in them as a data URL of the
+    unchanged PNG file. ``image`` is that file's SHA-256, ``rubric`` the digest of all in the messages that is the same
+    for every item. ``repeat`` tells apart questions that are asked more than once.
+    """
+
+    messages: Sequence[Mapping[str, Any]]
+    image: str
+    rubric: str
+    max_tokens: int
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a judge said, whole. Tokens are 0 where it does not count them; ``cost`` is in dollars."""
+
+    text: str
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    seconds: float = 0.0
+
+
+class Replies(Protocol):
+    """Replies that are kept, so that none is paid for twice; errors are never among them."""
+
+    def get(self, key: str) -> list[Reply]:
+        """The replies to a question, one a try, in the order of the tries."""
+        ...
+
+    def add(self, key: str, question: Question, judge: str, reply: Reply) -> None:
+        """Keep a reply for good before the next line runs. ``judge`` is the digest of the judge's identity."""
+        ...
+
+
+class Judge(Protocol):
+    """A plugin: a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``.
+
+    It may have ``reachable() -> None``, which raises an EvalHarnessError saying what to do if it would not answer.
+    """
+
+    name: str
+
+    def identity(self) -> Mapping[str, Any]:
+        """What decides a reply: model, decoding, endpoint kind; JSON, without keys, addresses or devices."""
+        ...
+
+    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+        """Each question's number with its reply, as they come, in any order.
+
+        Questions are taken from the iterable only as there is room to ask them; the caller may add to it while it is
+        being read. SampleError stands for a question that could not be answered after the judge's own retries.
+        """
+        ...
