@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalharness.errors import ConfigError, SampleError, WeightsError
+
+pytest.importorskip("diffusers", reason="the extra `diffusers` is not installed")
+
+import diffusers
+import numpy as np
+import torch
+from pydantic import ValidationError
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from evalharness.models.diffusers import Diffusers
+
+PROMPTS = ["a photo of a dog", "two cats", "a red bench left of a blue cow and a banana"]
+
+
+def tokenizer(folder: Path) -> CLIPTokenizer:
+    """Letters only: any text is so many tokens."""
+    letters = [chr(code) for code in range(33, 127)]
+    vocabulary = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(vocabulary)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Stable Diffusion of a few thousand random parameters, in the layout of a real one."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    torch.manual_seed(0)
+    words = tokenizer(tmp_path_factory.mktemp("words"))
+    text = CLIPTextConfig(
+        vocab_size=len(words), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=77, projection_dim=16, bos_token_id=188, eos_token_id=189, pad_token_id=189,
+    )  # fmt: skip
+    unet = diffusers.UNet2DConditionModel(
+        sample_size=8, block_out_channels=(8, 16), layers_per_block=1, cross_attention_dim=16, attention_head_dim=2,
+        norm_num_groups=4, down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+    )  # fmt: skip
+    vae = diffusers.AutoencoderKL(
+        block_out_channels=(8, 8), norm_num_groups=4, latent_channels=4,
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+    )  # fmt: skip
+    pipeline = diffusers.StableDiffusionPipeline(
+        vae=vae, text_encoder=CLIPTextModel(text), tokenizer=words, unet=unet, safety_checker=None,
+        scheduler=diffusers.DDIMScheduler(clip_sample=False, steps_offset=1),
+        feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def model(checkpoint: Path, **settings: Any) -> Diffusers:
+    chosen = {"weights": str(checkpoint), "dtype": "float32", "steps": 3, "device": "cpu", **settings}
+    return Diffusers(Diffusers.Settings.model_validate(chosen))
+
+
+def test_an_image_is_what_the_pipeline_draws_from_its_seed(checkpoint: Path) -> None:
+    """Against the library, called by itself with one prompt."""
+    drawn = model(checkpoint, guidance=4.0, negative_prompt="ugly").paint(PROMPTS, [5, 6, 7])
+    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(checkpoint)
+    pipeline.set_progress_bar_config(disable=True)
+    for one, prompt, seed in zip(drawn, PROMPTS, [5, 6, 7], strict=True):
+        expected = pipeline(
+            prompt, num_inference_steps=3, guidance_scale=4.0, negative_prompt="ugly",
+            generator=torch.Generator().manual_seed(seed),
+        ).images[0]  # fmt: skip
+        assert one.evaluations == 3
+        assert one.image.size == expected.size
+        assert np.abs(np.asarray(one.image, int) - np.asarray(expected, int)).max() <= 1
+
+
+def test_a_seed_and_a_prompt_each_decide_the_image(checkpoint: Path) -> None:
+    drawn = model(checkpoint).paint([PROMPTS[0], PROMPTS[0], PROMPTS[0], PROMPTS[1]], [1, 1, 2, 1])
+    same, again, other_seed, other_prompt = (one.image.tobytes() for one in drawn)
+    assert same == again
+    assert same != other_seed
+    assert same != other_prompt
+
+
+def test_the_identity_follows_the_weights_and_the_call(checkpoint: Path, tmp_path: Path) -> None:
+    first = model(checkpoint).identity()
+    assert first == model(checkpoint, batch_size=9, offload=False).identity()
+    assert first != model(checkpoint, steps=4).identity()
+    assert first != model(checkpoint, arguments={"eta": 1.0}).identity()
+    assert str(checkpoint) not in json.dumps(first)
+    commit = "0123456789" * 4
+    named = Diffusers(Diffusers.Settings(hub="owner/name", revision=commit)).identity()
+    assert (named["hub"], named["revision"]) == ("owner/name", commit)
+
+
+def test_an_argument_that_the_pipeline_lacks(checkpoint: Path) -> None:
+    with pytest.raises(ConfigError, match="StableDiffusionPipeline takes no argument 'guidance_rescal'; did you mean"):
+        model(checkpoint, arguments={"guidance_rescal": 0.5}).paint(["x"], [0])
+
+
+def test_what_is_not_a_pipeline(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"lacks model_index\.json"):
+        model(tmp_path).identity()
+    with pytest.raises(WeightsError, match="no weights folder"):
+        model(tmp_path / "none").identity()
+    (tmp_path / "model_index.json").write_text("{}")
+    with pytest.raises(WeightsError, match="cannot be loaded as a pipeline"):
+        model(tmp_path).paint(["x"], [0])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"weights": "a", "hub": "a/b"}, {"weights": "a", "revision": "main"}, {"hub": "a"}]
+)
+def test_one_source_of_weights(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        Diffusers.Settings.model_validate(wrong)
+
+
+def test_pickled_weights_are_not_read(checkpoint: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(checkpoint, tmp_path / "pickled")
+    (tmp_path / "pickled" / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    torch.save({}, tmp_path / "pickled" / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(WeightsError, match="cannot be loaded as a pipeline"):
+        model(tmp_path / "pickled").paint(["x"], [0])
+
+
+def test_an_image_that_the_safety_checker_refuses(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = model(checkpoint)
+    monkeypatch.setattr(
+        diffusers.StableDiffusionPipeline,
+        "run_safety_checker",
+        lambda self, image, device, dtype: (image, [False, True][: len(image)]),
+    )
+    mine.paint(["x"], [0])
+    with pytest.raises(SampleError, match="safety checker refused"):
+        mine.paint(["x", "y"], [0, 1])
+
+
+def test_no_hub_and_no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match="the hub cannot be reached, and owner/name is not in its cache"):
+        Diffusers(Diffusers.Settings(hub="owner/name")).identity()
+
+
+def test_an_empty_prompt(checkpoint: Path) -> None:
+    with pytest.raises(SampleError, match="the prompt is empty"):
+        model(checkpoint).check("  ")
