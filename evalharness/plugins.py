@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Any
 
 from evalharness.errors import PluginError, did_you_mean
@@ -23,17 +24,21 @@ def available(kind: str) -> dict[str, EntryPoint]:
 
 
 def load(kind: str, name: str) -> Any:
-    """Import a plugin: a class.
+    """Import a plugin: a class. Packages that it imports later stand in its attribute ``requires``.
 
     Raises:
-        PluginError: there is none of this name, or something that it imports is not installed.
+        PluginError: there is none of this name, or something that it imports or requires is not installed.
     """
     plugins = available(kind)
     if name not in plugins:
         raise PluginError(f"no {kind.removesuffix('s')} named {name!r}{did_you_mean(name, plugins)}")
     this = f"{kind.removesuffix('s')} {name!r}"
     try:
-        return plugins[name].load()
+        plugin = plugins[name].load()
+        for package in getattr(plugin, "requires", ()):
+            if find_spec(package) is None:
+                raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+        return plugin
     except ImportError as error:
         raise PluginError(f"{this} cannot be imported: {error}{install_hint(error)}") from error
     except AttributeError as error:

@@ -24,7 +24,9 @@ from pydantic_core import PydanticUndefined
 from evalharness import config, plugins
 from evalharness.detectors.weights import embedded_weights
 
-COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+TESTED_HERE = [page for page in PAGES if page.stem != "plugins"]
+"""That page installs packages of its own and is run whole by test_plugins_page.py."""
+COMMANDS = sorted({command for page in TESTED_HERE for command in commands(page)})
 CHEAP = re.compile(r"evalharness (list|prompts .*|--version|--help)|.* (--help|--dry-run)")
 WEIGHTS = all(embedded_weights(name).is_dir() for name in ("unified", "detector", "clip"))
 KEYS = re.compile(r"<!-- keys: (\S+) -->\n\n((?:\|.*\n)+)")
@@ -123,7 +125,7 @@ def _check_module(module: str, arguments: list[str], monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     "text",
-    [text for page in PAGES for text in blocks(page, "yaml") if re.search(r"^arms:", text, re.MULTILINE)],
+    [text for page in TESTED_HERE for text in blocks(page, "yaml") if re.search(r"^arms:", text, re.MULTILINE)],
     ids=lambda text: text.splitlines()[0],
 )
 def test_a_documented_sweep_file_is_right(text: str, tmp_path: Path) -> None:
@@ -247,15 +249,3 @@ def test_the_documented_manifest_is_right(tmp_path: Path) -> None:
     (text,) = [text for text in blocks(ROOT / "docs" / "geneval.md", "text") if text.startswith("file,")]
     (tmp_path / "list.csv").write_text(text)
     assert [entry.item for entry in read_manifest(tmp_path / "list.csv", tmp_path)] == ["00000", "00000"]
-
-
-def test_the_documented_plugin_is_a_painter() -> None:
-    from evalharness.models.base import Painter
-
-    (code,) = blocks(ROOT / "docs" / "plugins.md", "python")
-    namespace: dict[str, Any] = {}
-    exec(compile(code, "plugins.md", "exec"), namespace)
-    model = namespace["Grey"](namespace["Grey"].Settings())
-    assert isinstance(model, Painter)
-    (drawn,) = model.paint(["a dog"], [0])
-    assert drawn.image.size == (64, 64)

@@ -51,6 +51,7 @@ class Diffusers:
             return self
 
     name = "diffusers"
+    requires = ("diffusers", "accelerate")
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
