@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from evalharness.errors import SampleError
+from evalharness.seeds import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,15 @@ class Question:
     rubric: str
     max_tokens: int
     repeat: int = 0
+
+    def key(self) -> str:
+        """The same for the same question, whoever answers it."""
+        return digest(["question", self.image, self.rubric, list(self.messages), self.max_tokens, self.repeat])
+
+
+def reply_key(judge: str, question: Question) -> str:
+    """The key of a judge's replies to a question; ``judge`` is the digest of its identity."""
+    return digest(["reply", judge, question.key()])
 
 
 @dataclass(frozen=True, slots=True)
