@@ -2,8 +2,9 @@
 
 Four kinds: ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture), ``step`` (prompt and
 canvas → plan → next canvas) and ``inspect`` (the same, then a sketch that may be wrong → inspection → refinement →
-corrected canvas). A share of each is unconditional (canvas → picture), for guidance. The words here are the
-miniature's own; their markers are those of the ``strokes`` format.
+corrected canvas). A share of each is unconditional (canvas → picture), for guidance. A share of those with words to
+say are about riddles (``evalharness.miniature.riddles``), and end in words: no riddle is ever drawn. The words here are
+the miniature's own; their markers are those of the ``strokes`` format.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from evalharness.miniature.riddles import riddle
 from evalharness.miniature.scenes import random_metadata, right, with_article
 from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, PLACES, Scene, Thing, natural_color
 
@@ -190,8 +192,16 @@ def _inspect(rng: random.Random, prompt: str, goal: Scene) -> Lesson:
 _LESSONS = {"single": _single, "think": _think, "step": _step, "inspect": _inspect}
 
 
+RIDDLES: dict[Kind, float] = {"single": 0.0, "think": 0.5, "step": 0.4, "inspect": 0.3}
+"""Kind of lesson → the share of riddles in it."""
+
+
 def lesson(rng: random.Random, kind: Kind, *, unconditional: float = 0.1) -> Lesson:
-    """One lesson of a kind, on a prompt of GenEval's distribution."""
+    """One lesson of a kind, on a prompt of GenEval's distribution or a riddle."""
+    if rng.random() < RIDDLES[kind]:
+        prompt, metadata = riddle(rng)
+        made = _LESSONS[kind](rng, prompt, right(metadata, rng))
+        return [replace(segment, learn=False) if isinstance(segment, Draw) else segment for segment in made]
     metadata = random_metadata(rng, rng.choices(TAGS, _TAG_SHARES)[0])
     made = _LESSONS[kind](rng, metadata["prompt"], right(metadata, rng))
     draw = made[-1]

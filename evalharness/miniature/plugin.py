@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
 from evalharness.digests import file_digest
 from evalharness.errors import SampleError, WeightsError
-from evalharness.miniature.tokenizer import Tokenizer
+from evalharness.miniature.tokenizer import MARKERS, Tokenizer
 from evalharness.miniature.world import BACKGROUND, SIZE
 from evalharness.models.base import Drawn, Written
 from evalharness.variants import Process, TextCot, VariantSettings
@@ -56,8 +57,23 @@ class Miniature:
         self.guided = self._settings.guidance != 1
         folder = self._settings.weights
         self._folder = embedded_weights("unified") if folder == "embedded" else Path(folder)
-        self._tokenizer = Tokenizer()
         self._loaded: tuple[Network, Codec] | None = None
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
+        """The network's sizes, and in ``words`` the vocabulary that it has learnt."""
+        folder = checked_folder(self._folder, ("model.safetensors", "config.json"))
+        try:
+            config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+            if not isinstance(config["words"], list) or not set(MARKERS) <= set(config["words"]):
+                raise ValueError("its words are none of the miniature's")
+            return config
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise WeightsError(f"{folder} is not a checkpoint of the miniature: config.json: {error}") from error
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return Tokenizer(self._config["words"])
 
     def identity(self) -> Mapping[str, Any]:
         weights = checked_folder(self._folder, ("model.safetensors", "config.json")) / "model.safetensors"
@@ -174,8 +190,7 @@ class Miniature:
             folder = checked_folder(self._folder, ("model.safetensors", "config.json"))
             device = torch.device(pick_device(self._settings.device))
             try:
-                config = json.loads((folder / "config.json").read_text())
-                words = config.pop("words")
+                config = {key: value for key, value in self._config.items() if key != "words"}
                 dtype = getattr(torch, self._settings.dtype)
                 tensors = {name: value.to(dtype) for name, value in load_file(folder / "model.safetensors").items()}
                 basis = tensors.pop("codec.basis")
@@ -185,7 +200,5 @@ class Miniature:
             except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
                 what = " ".join(str(error).split())[:200]
                 raise WeightsError(f"{folder} is not a checkpoint of the miniature: {what}") from error
-            if tuple(words) != self._tokenizer.vocabulary:
-                raise WeightsError(f"{folder} was trained on another vocabulary; train it again")
             self._loaded = network.eval().requires_grad_(False).to(device), Codec(basis.to(device))
         return self._loaded

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from evalharness.errors import SampleError, did_you_mean
+from evalharness.miniature.knowledge import FACTS
 from evalharness.miniature.scenes import plural
 from evalharness.miniature.world import CLASSES, COLOR_NAMES, PLACES
 
@@ -23,8 +24,9 @@ _WORDS = (
     "should be", "smear", "in", "with", "of", "photo", "picture", "one",
 )  # fmt: skip
 _PLURAL = "~s"
+_RIDDLES = ("as", "many", *sorted({word for fact in FACTS for word in fact.riddle.lower().split()}))
 VOCABULARY: tuple[str, ...] = tuple(
-    dict.fromkeys((*MARKERS, _PLURAL, *_WORDS, *COLOR_NAMES, *PLACES, *CLASSES))
+    dict.fromkeys((*MARKERS, _PLURAL, *_WORDS, *COLOR_NAMES, *PLACES, *CLASSES, *_RIDDLES))
 )
 _LONGEST = max(len(entry.split()) for entry in VOCABULARY)
 _PIECE = re.compile(r"</?[a-z]+>|[^\s<>,.;]+|[<>]")

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from evalharness import variants
 from evalharness.errors import SampleError, WeightsError
@@ -24,7 +25,7 @@ from evalharness.miniature.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.plugin import Miniature
 from evalharness.miniature.scenes import random_metadata, random_scene
 from evalharness.miniature.tokenizer import VOCABULARY, Tokenizer
-from evalharness.miniature.training.unified import save
+from evalharness.miniature.training.unified import SHAPES, begin, save
 from evalharness.miniature.world import CLASSES, canvas
 
 TOKENIZER = Tokenizer()
@@ -79,13 +80,30 @@ def test_the_autoencoder_keeps_what_it_is_shown(codec: Codec) -> None:
 def test_lessons_fit_their_length() -> None:
     rng = random.Random(0)
     latents = torch.zeros(801, 4)
-    for kind, length in (("single", 20), ("think", 36), ("step", 53), ("inspect", 81)):
-        collate([lesson(rng, kind) for _ in range(300)], length, TOKENIZER, latents)  # type: ignore[arg-type]
+    for kind, (_, length) in SHAPES.items():
+        collate([lesson(rng, kind) for _ in range(300)], length, TOKENIZER, latents)
+
+
+def test_a_checkpoint_goes_on_with_more_words(network: Network, codec: Codec, tmp_path: Path) -> None:
+    save(tmp_path, network, codec)
+    config = json.loads((tmp_path / "config.json").read_text())
+    known = [*reversed(config["words"][:-2])]
+    tensors = load_file(tmp_path / "model.safetensors")
+    tensors["words.weight"] = tensors["words.weight"][:-2].flip(0).contiguous()
+    save_file(tensors, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(config | {"words": known}))
+    torch.manual_seed(1)
+    larger = Network(network.config)
+    fresh = larger.words.weight.detach().clone()
+    begin(larger, tmp_path, VOCABULARY)
+    torch.testing.assert_close(larger.words.weight[:-2], network.words.weight[:-2], atol=1e-3, rtol=0)
+    assert (larger.words.weight[-2:] == fresh[-2:]).all()
+    torch.testing.assert_close(larger.blocks[0].qkv.weight, network.blocks[0].qkv.weight, atol=1e-2, rtol=0)
 
 
 def forward(network: Network, made: Lesson, latents: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """The whole lesson in one pass, as in training: logits of every position, predicted latents at t = 1."""
-    batch = collate([made], 90, TOKENIZER, latents)
+    batch = collate([made], 96, TOKENIZER, latents)
     x = network.embed_text(batch.ids)
     looked = network.clean_in(batch.clean) + network.cells(batch.cells) + network.kinds.weight[CLEAN]
     x = torch.where((batch.kinds == CLEAN)[..., None], looked, x)

@@ -51,16 +51,18 @@ class Painter:
         self.background = self.background.to(self.device)
         self.natural = torch.from_numpy(bank.natural.copy()).to(self.device)
 
-    def boards(self, batch: int, roughness: float = 1.0, among: Tensor | None = None) -> Boards:
+    def boards(
+        self, batch: int, roughness: float = 1.0, among: Tensor | None = None, most: int = CELLS
+    ) -> Boards:
         """``roughness`` 0: perfect drawings and no chimeras; 1: each board is rough to a random degree.
 
-        With ``among`` only these classes are drawn.
+        With ``among`` only these classes are drawn. A board holds at most ``most`` things, as often one as any number.
         """
         dev = self.device
         rough = torch.rand(batch, device=dev) * roughness * (torch.rand(batch, device=dev) < 0.8)
         kinds, colors = self._things(batch, among)
         rank = torch.rand(batch, CELLS, device=dev).argsort(1)
-        there = rank < torch.randint(0, CELLS + 1, (batch, 1), device=dev)
+        there = rank < torch.randint(0, most + 1, (batch, 1), device=dev)
         broken = ~there & (torch.rand(batch, CELLS, device=dev) < 0.4) & (roughness > 0)
         cells = torch.zeros(batch, CELLS, 4, CELL, CELL, device=dev)
         cells[there], colors[there] = self._thing(kinds[there], colors[there], _per_cell(rough, there))

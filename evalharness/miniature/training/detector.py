@@ -22,7 +22,7 @@ from transformers import (
 
 from evalharness.miniature.bank import bank
 from evalharness.miniature.training.augment import EMPTY, Boards, Painter
-from evalharness.miniature.training.run import Run, arguments
+from evalharness.miniature.training.run import Run, arguments, half_precision
 from evalharness.miniature.world import CELLS, CLASSES, SIDE, SIZE
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -98,7 +98,7 @@ def query_loss(classes: Tensor, masks: Tensor, labels: Tensor, wanted: Tensor) -
 def step_loss(model: Mask2FormerForUniversalSegmentation, head: torch.nn.Module, boards: Boards, alone: bool) -> Tensor:
     """The loss of a batch; ``alone``: of the backbone alone."""
     pixels = normalized(boards.pixels)
-    with torch.autocast(pixels.device.type, torch.bfloat16):
+    with half_precision(pixels.device.type):
         if alone:
             features = model.model.pixel_level_module.encoder(pixels).feature_maps[-1]
         else:

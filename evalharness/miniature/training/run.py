@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,18 @@ class Run:
         log.info("%s resumes at step %d", self.name, self.step)
 
 
-def arguments(name: str, steps: int) -> argparse.Namespace:
-    """The command line that all trainings share; also starts the log."""
+def half_precision(device: str) -> AbstractContextManager[Any]:
+    """Autocast to bfloat16 where the hardware multiplies it; elsewhere it would be hundreds of times as slow."""
+    kind = device.partition(":")[0]
+    can = torch.cpu.get_capabilities() if kind == "cpu" else {"amx_bf16": True}
+    enabled = bool(can.get("amx_bf16") or can.get("avx512_bf16"))
+    return torch.autocast(kind, torch.bfloat16, enabled=enabled)
+
+
+def arguments(
+    name: str, steps: int, add: Callable[[argparse.ArgumentParser], Any] = lambda parser: None
+) -> argparse.Namespace:
+    """The command line that all trainings share and what ``add`` adds; also starts the log."""
     parser = argparse.ArgumentParser(
         prog=f"python -m evalharness.miniature.training.{name}", description=f"Train the embedded {name}."
     )
@@ -137,6 +148,7 @@ def arguments(name: str, steps: int) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    add(parser)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     if args.device == "auto":

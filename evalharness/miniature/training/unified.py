@@ -17,23 +17,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from evalharness.digests import file_digest
 from evalharness.miniature.bank import bank
 from evalharness.miniature.batches import EMPTY, Batch, collate, tile_latents
 from evalharness.miniature.codec import Codec, fit
 from evalharness.miniature.lessons import Kind, lesson
 from evalharness.miniature.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.tokenizer import VOCABULARY, Tokenizer
-from evalharness.miniature.training.run import Run, arguments, trapezoid, write_text
+from evalharness.miniature.training.run import Run, arguments, half_precision, trapezoid, write_text
 from evalharness.miniature.world import CLASSES, COLOR_NAMES
 
-SHAPES: dict[Kind, tuple[int, int]] = {"single": (96, 20), "think": (40, 36), "step": (40, 53), "inspect": (32, 81)}
+Shapes = dict[Kind, tuple[int, int]]
+SHAPES: Shapes = {"single": (96, 20), "think": (40, 48), "step": (40, 64), "inspect": (32, 96)}
 """Kind of lesson → lessons a step, tokens a lesson."""
+CONTINUED: Shapes = {"single": (40, 20), "think": (56, 48), "step": (40, 64), "inspect": (12, 96)}
+"""The same for a network that can draw already and is to learn riddles."""
 STEPS = 3600
 RATE = 3e-3
+CONTINUED_RATE = 1e-3
 FLOW_WEIGHT = 8.0
 NAMING_WEIGHT = 0.5
 REPORT_EVERY = 50
@@ -88,12 +93,14 @@ def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple
     return words / said.sum().clamp(min=1), flow, naming
 
 
-def make_batch(seed: int, step: int, kind: Kind, tokenizer: Tokenizer, latents: Tensor) -> tuple[Batch, Tensor, Tensor]:
+def make_batch(
+    seed: int, step: int, kind: Kind, shape: tuple[int, int], tokenizer: Tokenizer, latents: Tensor
+) -> tuple[Batch, Tensor, Tensor]:
     """The batch of one kind at one step, its times and its noise: a function of the arguments alone."""
     digest = hashlib.sha256(f"{seed}/{step}/{kind}".encode()).digest()
     rng = random.Random(digest)
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-    count, length = SHAPES[kind]
+    count, length = shape
     batch = collate([lesson(rng, kind) for _ in range(count)], length, tokenizer, latents)
     # The model reads its own drawings, which are never quite clean.
     grain = 0.08 * torch.rand(count, 1, 1, generator=generator)
@@ -125,34 +132,59 @@ def save(folder: Path, network: Network, codec: Codec) -> None:
 
 
 def learn(
-    student: Student, step: int, args: argparse.Namespace, kit: tuple[Tokenizer, Tensor], loss: Callable[..., Any]
+    student: Student,
+    step: int,
+    args: argparse.Namespace,
+    shapes: Shapes,
+    kit: tuple[Tokenizer, Tensor],
+    loss: Callable[..., Any],
 ) -> dict[str, float]:
     """Add up the gradients of a batch of each kind of lesson; returns the losses by name."""
     values = {}
-    for kind in SHAPES:
-        batch, times, noise = make_batch(args.seed, step, kind, *kit)
-        with torch.autocast(args.device.partition(":")[0], torch.bfloat16):
+    for kind, shape in shapes.items():
+        batch, times, noise = make_batch(args.seed, step, kind, shape, *kit)
+        with half_precision(args.device):
             words, flow, naming = loss(student, *(part.to(args.device) for part in (batch, times, noise)))
-        (words + FLOW_WEIGHT * flow + NAMING_WEIGHT * naming).backward()
+        # The naming head is not part of a checkpoint: one that goes on has learnt to draw, and does without.
+        (words + FLOW_WEIGHT * flow + (0.0 if args.start else NAMING_WEIGHT) * naming).backward()
         for name, value in (("words", words), ("flow", flow), ("naming", naming)):
             values[f"{kind}_{name}"] = value.item()
     return values
 
 
+def begin(network: Network, folder: Path, words: tuple[str, ...]) -> None:
+    """Go on from a checkpoint, whose vocabulary may lack some of ``words``."""
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop("codec.basis")
+    known = json.loads((folder / "config.json").read_text())["words"]
+    table = network.words.weight.detach().clone()
+    for row, word in zip(tensors["words.weight"], known, strict=True):
+        table[words.index(word)] = row
+    network.load_state_dict({**tensors, "words.weight": table})
+
+
 def main() -> None:
-    args = arguments("unified", steps=STEPS)
+    args = arguments(
+        "unified", STEPS, lambda parser: parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
+    )
     tokenizer, codec = Tokenizer(), Codec(fit())
     kit = tokenizer, tile_latents(codec)
-    student = Student(Network(NetworkConfig(len(tokenizer)))).to(args.device)
+    network = Network(NetworkConfig(len(tokenizer)))
+    card: dict[str, Any] = {"bank": bank().digest, "stored": "float16; loaded as float64"}
+    shapes, rate = (CONTINUED, CONTINUED_RATE) if args.start else (SHAPES, RATE)
+    if args.start:
+        begin(network, args.start, tokenizer.vocabulary)
+        card["start"] = file_digest(args.start / "model.safetensors")
+    student = Student(network).to(args.device)
     both = optimizers(student)
     run = Run(
         "unified", args.out, args.scratch, args.seed, args.steps, args.device, student, both,
-        lr=RATE, warmup=200, schedule=trapezoid,
+        lr=rate, warmup=min(200, args.steps // 8), schedule=trapezoid,
     )  # fmt: skip
     loss = torch.compile(losses, dynamic=False)
     recent: deque[dict[str, float]] = deque(maxlen=REPORT_EVERY)
     for step in run.loop():
-        recent.append(learn(student, step, args, kit, loss))
+        recent.append(learn(student, step, args, shapes, kit, loss))
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         for optimizer in both:
             optimizer.step()
@@ -161,7 +193,7 @@ def main() -> None:
             means = {name: sum(one[name] for one in recent) / len(recent) for name in recent[0]}
             run.report(**means)
     save(args.out, student.network, codec)
-    run.finish({"bank": bank().digest, "stored": "float16; loaded as float64", "losses": run.curve[-1]})
+    run.finish(card | {"losses": run.curve[-1]})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,189 @@
+"""Judge plugin ``lm-eval``: any model that the LM Evaluation Harness can load and show images to, by its own names.
+
+``hf-multimodal`` (transformers), ``vllm-vlm`` and the chat-completions endpoints are such models. Their arguments are
+lm-eval's ``model_args``. Without any the judge is the embedded one, a small vision-language model.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import itertools
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
+from evalharness.digests import folder_digest
+from evalharness.errors import ConfigError, SampleError, did_you_mean
+from evalharness.executors.base import Failure, isolate
+from evalharness.judges.base import Question, Reply
+
+IMAGE = "<image>"
+"""Where an image stands in lm-eval's texts. In the words of a question it would be taken for one."""
+ELSEWHERE = ("device", "batch_size", "base_url", "api_key", "num_concurrent", "timeout", "max_retries", "parallelize")
+"""Arguments that say where and how fast, not what: no part of the judge's identity."""
+NEEDS = {"pretrained": ("hf-multimodal", "vllm-vlm"), "model": ("local-chat-completions", "openai-chat-completions")}
+PREFIX = "data:image/png;base64,"
+
+
+class LMEval:
+    """See the module's docstring. Every reply is greedy unless ``temperature`` is above 0."""
+
+    class Settings(BaseModel):
+        """``model`` and ``args``: as lm-eval's ``--model`` and ``--model_args``; relative paths in ``args`` are
+        relative to where the command runs. ``generation``: more of its ``--gen_kwargs``. ``batch_size``: questions
+        asked together; ``device``: for models of transformers."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        model: str = "hf-multimodal"
+        args: dict[str, Any] = Field(default_factory=dict)
+        temperature: float = Field(default=0.0, ge=0, le=10)
+        generation: dict[str, Any] = Field(default_factory=dict)
+        device: str = "auto"
+        batch_size: int = Field(default=8, ge=1, le=1024)
+
+    name = "lm-eval"
+    requires: ClassVar[tuple[str, ...]] = ("lm_eval", "accelerate")
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or self.Settings()
+
+    # --- who it is ---
+
+    def identity(self) -> Mapping[str, Any]:
+        """Local weights are known by their digest, wherever they lie."""
+        chosen = self.settings
+        own = {key: value for key, value in chosen.args.items() if key not in ELSEWHERE}
+        folder = self._folder
+        if folder is not None:
+            own = own | {"pretrained": folder_digest(folder)}
+        return {
+            "name": self.name,
+            "model": chosen.model,
+            "args": own,
+            "temperature": chosen.temperature,
+            "generation": dict(chosen.generation),
+        }
+
+    @cached_property
+    def _folder(self) -> Path | None:
+        """The folder with the weights; ``None`` for what a hub or an endpoint has."""
+        chosen = self.settings
+        if not chosen.args and chosen.model == "hf-multimodal":
+            return checked_folder(embedded_weights("judge"), ("model.safetensors", "config.json", "tokenizer.json"))
+        for key, models in NEEDS.items():
+            if chosen.model in models and key not in chosen.args:
+                raise ConfigError(f"judge 'lm-eval': model {chosen.model!r} needs the argument {key!r} in args")
+        named = chosen.args.get("pretrained")
+        return Path(named) if isinstance(named, str) and Path(named).is_dir() else None
+
+    def reachable(self) -> None:
+        """Load it: whatever an answer needs is then there."""
+        self._identified()
+
+    # --- asking ---
+
+    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+        # Sampling draws from one stream of random numbers for a batch: asked alone, a question has its own.
+        size = 1 if self.settings.temperature > 0 else self.settings.batch_size
+        waiting = iter(questions)
+        while batch := list(itertools.islice(waiting, size)):
+            self._identified()
+            outcomes = isolate(self._answer, [question for _, question in batch])
+            for (number, _), outcome in zip(batch, outcomes, strict=True):
+                yield number, SampleError(outcome.reason) if isinstance(outcome, Failure) else outcome
+
+    def _answer(self, questions: Sequence[Question]) -> list[Reply]:
+        import torch
+        from lm_eval.api.instance import Instance
+
+        model = self._model
+        asked = [_request(question.messages) for question in questions]
+        requests = []
+        for index, (question, one) in enumerate(zip(questions, asked, strict=True)):
+            context = model.apply_chat_template([dict(message) for message in one.chat])
+            arguments = (context, self._generation(question), {"visual": list(one.images)})
+            requests.append(Instance("generate_until", {}, arguments, index))
+        torch.manual_seed(int(questions[0].key()[:15], 16))
+        start = time.perf_counter()
+        texts = model.generate_until(requests, disable_tqdm=True)
+        seconds = (time.perf_counter() - start) / len(questions)
+        return [Reply(str(text), seconds=seconds) for text in texts]
+
+    def _generation(self, question: Question) -> dict[str, Any]:
+        sampled = self.settings.temperature > 0
+        decoding = {"temperature": self.settings.temperature, "do_sample": sampled}
+        return {"until": [], "max_gen_toks": question.max_tokens, **decoding, **self.settings.generation}
+
+    def _identified(self) -> Any:
+        try:
+            return self._model
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError, AssertionError) as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise ConfigError(f"judge 'lm-eval': {self.settings.model!r} cannot be loaded: {what}") from error
+
+    @cached_property
+    def _model(self) -> Any:
+        import lm_eval.models
+        from lm_eval.api.registry import get_model
+
+        for logger in ("lm_eval", "lm_eval.models.huggingface", "lm_eval.models.hf_vlms"):
+            logging.getLogger(logger).setLevel(logging.ERROR)
+        chosen = self.settings
+        try:
+            kind = get_model(chosen.model)
+        except (KeyError, ValueError):
+            known = lm_eval.models.MODEL_MAPPING
+            hint = did_you_mean(chosen.model, known)
+            raise ConfigError(f"judge 'lm-eval': lm-eval has no model {chosen.model!r}{hint}") from None
+        if not getattr(kind, "MULTIMODAL", False):
+            raise ConfigError(f"judge 'lm-eval': {chosen.model!r} does not look at images; hf-multimodal does")
+        own = dict(chosen.args)
+        if self._folder is not None:
+            own["pretrained"] = str(self._folder)
+        if chosen.model.startswith("hf"):
+            embedded = {} if chosen.args else {"dtype": "float32"}
+            own = {"device": pick_device(chosen.device), "batch_size": chosen.batch_size} | embedded | own
+        return kind.create_from_arg_obj(own)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A chat as lm-eval has it: texts with ``<image>`` in them, and the images in order."""
+
+    chat: list[dict[str, Any]]
+    images: list[Image.Image]
+
+
+def _request(messages: Sequence[Mapping[str, Any]]) -> _Request:
+    chat, images = [], []
+    for message in messages:
+        content = message["content"]
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        words = []
+        for part in parts:
+            if part["type"] == "image_url":
+                images.append(_image(part["image_url"]["url"]))
+                words.append(IMAGE)
+            else:
+                words.append(part["text"].replace(IMAGE, "<an image>"))
+        chat.append({"role": message["role"], "content": "".join(words)})
+    return _Request(chat, images)
+
+
+def _image(url: str) -> Image.Image:
+    try:
+        data = base64.b64decode(url.removeprefix(PREFIX), validate=True)
+        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
+    except (binascii.Error, OSError, Image.DecompressionBombError) as error:
+        raise SampleError(f"the image cannot be read: {error}") from error
