@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+from pydantic import BaseModel, Field
 
 from evalharness import plugins
 from evalharness.benchmark import Exported, Item, PromptSet, Score
+from evalharness.choices import DetectorChoice
 from evalharness.detectors.base import Detector
 from evalharness.detectors.colours import ColourClassifier
-from evalharness.errors import PluginError, did_you_mean
 
 from . import evidence, official, prompt_file, prompts
 from .classes import COLOR_TEMPLATES, COLORS, TAGS
@@ -21,41 +21,6 @@ from .rules import Rules
 from .scorer import GenEvalScorer
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
-
-
-class DetectorChoice(BaseModel):
-    """A detector plugin by name; in a file its settings stand beside the name: ``{name: mask2former, weights: …}``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    settings: BaseModel
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_plugin(cls, raw: Any) -> Any:
-        if isinstance(raw, cls):
-            return raw
-        entry = {"name": raw} if isinstance(raw, str) else dict(raw) if isinstance(raw, dict) else {}
-        name = entry.pop("name", None)
-        if not isinstance(name, str):
-            raise ValueError(f"a detector is a name, or a mapping with a name and its settings, got {raw!r}")
-        if isinstance(entry.get("settings"), BaseModel):
-            return raw
-        try:
-            return {"name": name, "settings": plugins.load("detectors", name).Settings.model_validate(entry)}
-        except PluginError as error:
-            raise ValueError(str(error)) from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            if first["type"] == "extra_forbidden":
-                key, known = str(first["loc"][-1]), plugins.load("detectors", name).Settings.model_fields
-                raise ValueError(f"unknown key {key!r}{did_you_mean(key, known)}") from None
-            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-
-    @model_serializer
-    def _flat(self) -> dict[str, Any]:
-        return {"name": self.name, **self.settings.model_dump(mode="json")}
 
 
 class GenEval:
