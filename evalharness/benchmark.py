@@ -61,12 +61,16 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One image to be judged: a PNG file's bytes, unchanged, and their SHA-256. ``key`` is that of its score."""
+    """One image to be judged: a PNG file's bytes, unchanged, and their SHA-256. ``key`` is that of its score.
+
+    ``retry``: it failed before, and is to be tried afresh.
+    """
 
     key: str
     item: Item
     image: bytes
     digest: str
+    retry: bool = False
 
 
 @runtime_checkable

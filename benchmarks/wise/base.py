@@ -1,0 +1,117 @@
+"""What the WISE benchmarks have in common: prompts from files, a judge with a rubric, six categories with weights."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from evalharness.assets import Asset
+from evalharness.benchmark import Item, PromptSet, Score
+from evalharness.errors import ConfigError, did_you_mean
+from evalharness.judges.base import Judge
+from evalharness.judges.panel import JudgePanel, Rubric
+from evalharness.judges.settings import JudgedSettings
+
+from . import prompt_files
+from .prompt_files import File
+from .rubrics import Official, OfficialRubric, OwnRubric
+
+COMMIT = "eb51174483a5de2e34e8614cf9dfb3319ee7fcd0"
+"""Of PKU-YuanGroup/WISE, 2026-04-25."""
+
+
+def published(folder: str, path: str, files: Mapping[str, tuple[str, int]]) -> tuple[Asset, ...]:
+    """Files of the published repository: name → SHA-256 and bytes; ``path`` is their folder there."""
+    url = f"https://raw.githubusercontent.com/PKU-YuanGroup/WISE/{COMMIT}/{path}"
+    return tuple(Asset(folder, name, f"{url}/{name}", sha256, size) for name, (sha256, size) in files.items())
+
+
+class Wise(ABC):
+    """A subclass names its prompts, weights and rubric, and how it reads a reply."""
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    ids: ClassVar[Mapping[str, range]]
+    """Category → the numbers of its items."""
+    weights: ClassVar[Mapping[str, float]]
+    images_per_prompt: ClassVar[int] = 1
+    max_tokens: ClassVar[int]
+    sets: ClassVar[Mapping[str, tuple[Asset, ...]]] = {}
+    """Prompt set → its files."""
+    digests: ClassVar[Mapping[str, str]] = {}
+    """Prompt set → the digest of what its items say."""
+    own: ClassVar[OwnRubric]
+    scripts: ClassVar[tuple[str, ...]] = ()
+    """Where the published script lies in a checkout."""
+    rubric_digest: ClassVar[str] = ""
+    """Of the published rubric."""
+
+    class Settings(JudgedSettings):
+        """``prompts``: a published set, or a folder or file of the same format. ``rubric``: ``own``, or
+        ``{official: PATH}``."""
+
+        prompts: Literal["original", "rewritten"] | Path = "original"
+        rubric: Literal["own"] | Official = "own"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    # --- prompts ---
+
+    def items(self) -> list[Item]:
+        """In the order of their numbers."""
+        return self._items
+
+    def prompt_set(self) -> PromptSet:
+        digest = prompt_files.content_digest(self._items)
+        official = [name for name, own in self.digests.items() if own == digest]
+        return PromptSet(official[0] if official else Path(self.settings.prompts).name, digest)
+
+    def files(self) -> list[File]:
+        """The files that the prompts are read from."""
+        source = self.settings.prompts
+        if isinstance(source, Path):
+            return prompt_files.of_user(source, [[asset.name for asset in own] for own in self.sets.values()])
+        if source not in self.sets:
+            raise ConfigError(f"{self.name} has no prompt set {source!r}{did_you_mean(source, self.sets)}")
+        return prompt_files.fetched(self.sets[source], self.name)
+
+    @cached_property
+    def _items(self) -> list[Item]:
+        return prompt_files.items(self.files(), self.ids)
+
+    # --- judging ---
+
+    @staticmethod
+    @abstractmethod
+    def read(text: str) -> Score | None:
+        """What a reply says, if it says a score; never raises."""
+
+    def scorer(self) -> JudgePanel:
+        return self._panel(self._judge, others=self._others)
+
+    def _panel(self, judge: Judge, *, repeat: int = 0, others: Sequence[Judge] = ()) -> JudgePanel:
+        protocol = f"{self.name} {self.version}"
+        return JudgePanel(protocol, judge, self.rubric(), self.read, self.max_tokens, repeat, tuple(others))
+
+    def rubric(self) -> Rubric:
+        return self._rubric
+
+    @cached_property
+    def _rubric(self) -> Rubric:
+        chosen = self.settings.rubric
+        if isinstance(chosen, Official):
+            return OfficialRubric(chosen.official, self.scripts, self.rubric_digest)
+        return self.own
+
+    @cached_property
+    def _judge(self) -> Judge:
+        judge: Judge = self.settings.judge.build()
+        return judge
+
+    @cached_property
+    def _others(self) -> tuple[Judge, ...]:
+        return () if self.settings.second_judge is None else (self.settings.second_judge.build(),)
