@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from PIL import Image
 from pydantic import BaseModel
@@ -39,7 +39,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """Which prompts were used: ``original`` or a file's name, and the SHA-256 of their bytes."""
+    """Which prompts were used: ``original`` or another name for them, and a SHA-256 of them."""
 
     name: str
     digest: str
@@ -95,7 +95,9 @@ class Benchmark(Protocol):
     """A plugin: a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``.
 
     One whose prompts are a function of a seed may have ``prompt_file(n, seed) -> str``, a static method with the
-    official values as defaults; ``evalharness prompts`` prints what it returns.
+    official values as defaults; ``evalharness prompts`` prints what it returns. It may have ``title() -> str``, its
+    name as reports show it, ``notes() -> list[str]``, what a reader must know before quoting a score, and
+    ``needs_all_items = True`` if its overall score is not defined over fewer items than all.
     """
 
     name: str
@@ -111,6 +113,29 @@ class Benchmark(Protocol):
 
     def scorer(self) -> Scorer | Panel:
         """The scorer; cheap, its weights are loaded when it first scores."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Another look at images that are scored. It changes no score; it tells how far the scores can be trusted.
+
+    ``repeat``: the same scorer is asked anew; ``second``: another scorer judges. ``items``: so many, each category in
+    its share; ``None``: all. Its scores have keys by its scorer's identity, like any others.
+    """
+
+    name: str
+    kind: Literal["repeat", "second"]
+    scorer: Scorer | Panel
+    items: int | None = None
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A benchmark with checks of its scorer."""
+
+    def checks(self) -> Sequence[Check]:
+        """The checks; cheap, like :meth:`Benchmark.scorer`."""
         ...
 
 

@@ -219,15 +219,13 @@ class Store:
             self._db.execute("DELETE FROM failures WHERE key = ?", (key,))
 
     def add_failure(self, key: str, reason: str) -> None:
-        """Inside :meth:`batch`."""
+        """It stays until a trajectory or score of that key is added. Inside :meth:`batch`."""
         with _as_store_error(self.path):
             self._db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (key, _text(reason)))
 
-    def forget_failures(self, keys: Iterable[str]) -> None:
-        self._delete("failures", keys)
-
     def forget_trajectories(self, keys: Iterable[str]) -> None:
-        self._delete("trajectories", keys)
+        with self.batch():
+            self._db.executemany("DELETE FROM trajectories WHERE key = ?", [(key,) for key in keys])
 
     def set_run_info(self, name: str, info: Mapping[str, Any]) -> None:
         """Keep JSON about a run."""
@@ -273,10 +271,6 @@ class Store:
         with _as_store_error(self.path):
             for chunk in _chunks(dict.fromkeys(keys)):
                 yield from self._db.execute(f"{select} WHERE key IN ({','.join('?' * len(chunk))})", chunk)
-
-    def _delete(self, table: str, keys: Iterable[str]) -> None:
-        with self.batch():
-            self._db.executemany(f"DELETE FROM {table} WHERE key = ?", [(key,) for key in keys])
 
     def _store_step(self, step: Step) -> dict[str, Any]:
         image = None if step.image is None else self._store_image(step.image)

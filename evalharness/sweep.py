@@ -18,7 +18,7 @@ from evalharness.inventory import inventory
 from evalharness.plan import Plan, make_plan, resize, select
 from evalharness.progress import Progress, duration
 from evalharness.seeds import canonical, digest
-from evalharness.status import pending_jobs, standings
+from evalharness.status import failed_keys, pending_jobs, standings
 from evalharness.store import Store
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         with Store(where, write=False) as store:
             found = inventory(plan, store).get("warnings", [])
-            _write(*_dry_run(plan, store), *(f"warning: {line}" for line in found))
+            retry = failed_keys(plan, store) if options.retry_failed else set()
+            _write(*_dry_run(plan, store, retry), *(f"warning: {line}" for line in found))
         return 0
     _make_folder(out)
     with Store(where) as store:
@@ -185,9 +186,9 @@ def _failed(results: Results) -> list[str]:
     return ["", f"{len(failed)} samples failed, the first: {reason}", "--retry-failed tries them again"]
 
 
-def _dry_run(plan: Plan, store: Store) -> list[str]:
+def _dry_run(plan: Plan, store: Store, retry: set[str]) -> list[str]:
     found = standings(plan, store)
-    jobs = pending_jobs(plan, found)
+    jobs = pending_jobs(plan, found, retry)
     lines = [f"sweep {plan.sweep.name}, seed {plan.sweep.seed}"]
     for name, protocol in plan.protocols.items():
         lines.append(f"  {name}: {len(protocol.items)} of {protocol.of} items × {protocol.samples} images")
