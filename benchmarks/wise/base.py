@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from evalharness.assets import Asset
-from evalharness.benchmark import Item, PromptSet, Score
+from evalharness.benchmark import Check, Exported, Item, PromptSet, Score
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.judges.base import Judge
 from evalharness.judges.panel import JudgePanel, Rubric
 from evalharness.judges.settings import JudgedSettings
+from evalharness.seeds import canonical
 
-from . import prompt_files
+from . import official, prompt_files
 from .prompt_files import File
-from .rubrics import Official, OfficialRubric, OwnRubric
+from .rubrics import PUBLISHED, Official, OfficialRubric, OwnRubric
 
 COMMIT = "eb51174483a5de2e34e8614cf9dfb3319ee7fcd0"
 """Of PKU-YuanGroup/WISE, 2026-04-25."""
@@ -48,6 +49,9 @@ class Wise(ABC):
     """Where the published script lies in a checkout."""
     rubric_digest: ClassVar[str] = ""
     """Of the published rubric."""
+    judge_named: ClassVar[str] = ""
+    """The model that the protocol has as its judge."""
+    needs_all_items: ClassVar[bool] = True
 
     class Settings(JudgedSettings):
         """``prompts``: a published set, or a folder or file of the same format. ``rubric``: ``own``, or
@@ -93,6 +97,15 @@ class Wise(ABC):
     def scorer(self) -> JudgePanel:
         return self._panel(self._judge, others=self._others)
 
+    def checks(self) -> list[Check]:
+        """The judge asked again, and the second judge; they share their places and budgets with the scorer's."""
+        again = range(1, self.settings.judge_repeats)
+        found = [
+            Check(f"repeat {number}", "repeat", self._panel(self._judge, repeat=number), self.settings.repeat_items)
+            for number in again
+        ]
+        return found + [Check("second judge", "second", self._panel(judge)) for judge in self._others]
+
     def _panel(self, judge: Judge, *, repeat: int = 0, others: Sequence[Judge] = ()) -> JudgePanel:
         protocol = f"{self.name} {self.version}"
         return JudgePanel(protocol, judge, self.rubric(), self.read, self.max_tokens, repeat, tuple(others))
@@ -103,9 +116,11 @@ class Wise(ABC):
     @cached_property
     def _rubric(self) -> Rubric:
         chosen = self.settings.rubric
-        if isinstance(chosen, Official):
-            return OfficialRubric(chosen.official, self.scripts, self.rubric_digest)
-        return self.own
+        if not isinstance(chosen, Official):
+            return self.own
+        if not self.scripts:
+            raise ConfigError(f"{self.name} has no rubric but its own")
+        return OfficialRubric(chosen.official, self.scripts, self.rubric_digest)
 
     @cached_property
     def _judge(self) -> Judge:
@@ -115,3 +130,29 @@ class Wise(ABC):
     @cached_property
     def _others(self) -> tuple[Judge, ...]:
         return () if self.settings.second_judge is None else (self.settings.second_judge.build(),)
+
+    # --- reporting ---
+
+    def title(self) -> str:
+        """The name, with whose rubric it was if not the published one: such a score is not one of WISE."""
+        rubric = self.rubric().name
+        return self.name if rubric == PUBLISHED else f"{self.name} ({rubric})"
+
+    def notes(self) -> list[str]:
+        """What sets the scores apart from published ones."""
+        rubric, found = self.rubric(), []
+        if rubric.name == self.own.name:
+            found.append(
+                f"judged by this project's own rubric (digest {rubric.digest()[:8]}), not by that of WISE; "
+                "not a WISE score, and not comparable with published ones."
+            )
+        elif rubric.name != PUBLISHED:
+            found.append(f"the rubric of the checkout (digest {rubric.digest()[:8]}) is not the published one.")
+        if self.judge_named.lower() not in canonical(dict(self._judge.identity())).lower():
+            found.append(f"the judge is not the protocol's, which is {self.judge_named}.")
+        return found
+
+    def export(self, samples: Iterable[Exported], folder: Path) -> None:
+        """``ID.png``, and the files that the published scripts write."""
+        name = "Results" if self.rubric().name == PUBLISHED else f"Results-{self.rubric().name}".replace(" ", "-")
+        official.write(samples, folder, name)

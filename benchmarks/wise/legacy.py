@@ -65,6 +65,7 @@ class WiseLegacy(Wise):
 
     name = "wise-legacy"
     max_tokens = 2000
+    judge_named = "gpt-4o-2024-05-13"
     ids: ClassVar[Mapping[str, range]] = {
         "culture": range(1, 401),
         "time": range(401, 568),

@@ -19,6 +19,8 @@ from evalharness.seeds import canonical, digest
 Messages = Sequence[Mapping[str, Any]]
 FUNCTION = "build_evaluation_messages"
 """Of the published scripts: takes the item as its file has it and the image in base64, returns the messages."""
+PUBLISHED = "official rubric"
+"""The name of the published rubric, word for word."""
 KEYS = ("Prompt", "Explanation", "Category", "Subcategory")
 NOBODY = Item("0", "", "", {key: f"{{{key}}}" for key in KEYS} | {"prompt_id": 0})
 """An item that says nothing: what its messages hold, those of every item hold."""
@@ -65,7 +67,7 @@ class OfficialRubric:
 
     @property
     def name(self) -> str:
-        return "official rubric" if self.digest() == self.published else "changed official rubric"
+        return PUBLISHED if self.digest() == self.published else f"changed {PUBLISHED}"
 
     def messages(self, item: Item, image: str) -> Messages:
         return self._checked(self._build, dict(item.metadata), image)

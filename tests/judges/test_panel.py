@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_fakes import FakeJudge, KeptReplies, panel, prompt, submission
 
@@ -159,6 +159,7 @@ def test_known_replies_do_not_pile_up_while_the_judge_thinks() -> None:
     assert len(list(outcomes)) == 499
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.sampled_from(["0", "1", "?", "error", "lost"]), min_size=6, max_size=6), max_size=12),
     st.integers(1, 5),

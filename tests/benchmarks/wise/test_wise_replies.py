@@ -6,7 +6,7 @@ import re
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalharness.benchmark import Score
@@ -155,6 +155,7 @@ WORDS = st.sampled_from(
 TEXTS = st.one_of(st.text(), st.lists(WORDS, max_size=30).map("".join))
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_any_text_is_a_score_or_none(text: str) -> None:
     bit, scales = read_bit(text), read_scales(text)
@@ -162,6 +163,7 @@ def test_any_text_is_a_score_or_none(text: str) -> None:
     assert scales is None or (0 <= scales.value <= 1 and set(scales.details.values()) <= {0, 1, 2})
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_score_is_never_read_without_its_digit(text: str) -> None:
     """The digit of a bit stands in what was spoken, and no other bit is stated there."""
@@ -173,6 +175,7 @@ def test_a_score_is_never_read_without_its_digit(text: str) -> None:
         assert not re.search(rf"\bscore: {other}\b", said, re.IGNORECASE)
 
 
+@settings(deadline=None)
 @given(TEXTS, st.sampled_from("01"))
 def test_thoughts_change_nothing(thought: str, bit: str) -> None:
     inner = re.sub("</?think>", "", thought, flags=re.IGNORECASE)
@@ -180,6 +183,7 @@ def test_thoughts_change_nothing(thought: str, bit: str) -> None:
     assert read_bit(f"{inner}</think>Score: {bit}") == read_bit(f"Score: {bit}")
 
 
+@settings(deadline=None)
 @given(st.permutations(SCALES), st.lists(st.sampled_from("012"), min_size=3, max_size=3))
 def test_the_order_of_the_labels_does_not_matter(names: list[str], marks: list[str]) -> None:
     score = read_scales("\n".join(f"{name}: {mark}" for name, mark in zip(names, marks, strict=True)))
