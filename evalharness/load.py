@@ -10,6 +10,7 @@ from typing import Any
 
 from evalharness.plan import Plan
 from evalharness.results import ARM_COLUMNS, CHECK_COLUMNS, SAMPLE_COLUMNS, Results
+from evalharness.seeds import digest
 from evalharness.status import Checkup, Standing, checkups, standings
 from evalharness.store import Store
 
@@ -37,7 +38,22 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
         checked = {one.check.name: _check_details(one, store) for one in own.get(key, ())}
         return store.details(key) | ({"checks": checked} if checked else {})
 
-    return Results({**_plan_info(plan), **info}, arms, samples, steps, details, store.image_path, checks)
+    about = _plan_info(plan)
+    for name, benchmark in about["benchmarks"].items():
+        images = {one.image for one in found if one.sample.benchmark == name and one.image is not None}
+        scorers = [benchmark["scorer"], *(check["scorer"] for check in benchmark.get("checks", ()))]
+        benchmark |= _spent(store, scorers, images)
+    return Results({**about, **info}, arms, samples, steps, details, store.image_path, checks)
+
+
+def _spent(store: Store, scorers: list[Mapping[str, Any]], images: set[str]) -> dict[str, Any]:
+    """``spent``: of the judges among the scorers, all together, those that only repeat one counted with it."""
+    judged = [scorer for scorer in scorers if {"judge", "rubric"} <= scorer.keys()]
+    judges = {(digest(scorer["judge"]), scorer["rubric"]["digest"]) for scorer in judged}
+    if not judges:
+        return {}
+    totals = [store.replies.spent(judge, rubric, images) for judge, rubric in sorted(judges)]
+    return {"spent": {name: sum(total[name] for total in totals) for name in totals[0]}}
 
 
 def _check_row(one: Checkup) -> dict[str, Any]:

@@ -64,10 +64,11 @@ class Results:
 
     ``info`` is JSON: ``name``, ``seed``, ``sweep`` (the file as resolved), ``limit`` (``None`` or ``{"items", "of",
     "seed"}`` per benchmark), ``benchmarks`` ({name: {"version", "prompt_set", "prompt_digest", "scorer", "weights",
-    "items", "samples"}}, and where it has them "title", "notes", "checks" ([{"name", "kind", "scorer", "items"}]) and
-    "whole" ({category: number of items}) if no overall score is defined over fewer), ``models`` ({name: identity}),
-    ``versions``, ``git_commit``, ``hardware``, ``started``, ``wall_seconds``; of models whose images existed before,
-    ``images`` ({name: {"files", "wanted", "digest"}}) and ``warnings`` (lines).
+    "items", "samples"}}, and where it has them "title", "notes", "checks" ([{"name", "kind", "scorer", "items"}]),
+    "whole" ({category: number of items}) if no overall score is defined over fewer, "spent" ({"replies",
+    "prompt_tokens", "completion_tokens", "cost"}) if a judge was asked), ``models`` ({name: identity}), ``versions``,
+    ``git_commit``, ``hardware``, ``started``, ``wall_seconds``; of models whose images existed before, ``images``
+    ({name: {"files", "wanted", "digest"}}) and ``warnings`` (lines).
 
     ``steps(key)`` gives a trajectory's steps as dicts: kind, iteration, text, image (digest or None), seed,
     evaluations, tokens, seconds. ``details(score_key)`` gives a score's evidence. ``image_path(digest)`` the PNG file.

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -300,6 +300,19 @@ class StoredReplies:
         select = "SELECT reply FROM replies WHERE key = ? ORDER BY attempt"
         with _as_store_error(self.store.path):
             return [Reply(**_json(row["reply"])) for row in self.store._db.execute(select, (key,))]
+
+    def spent(self, judge: str, rubric: str, images: Collection[str]) -> dict[str, float]:
+        """What a judge's replies about some images add up to: how many, tokens, dollars."""
+        select = "SELECT image, reply FROM replies WHERE judge = ? AND rubric = ?"
+        total = {"replies": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0}
+        with _as_store_error(self.store.path):
+            for row in self.store._db.execute(select, (judge, rubric)):
+                if row["image"] in images:
+                    reply = _json(row["reply"])
+                    total["replies"] += 1
+                    for name in ("prompt_tokens", "completion_tokens", "cost"):
+                        total[name] += reply[name]
+        return total
 
     def add(self, key: str, question: Question, judge: str, reply: Reply) -> None:
         row = (key, key, judge, question.image, question.rubric, question.repeat, json.dumps(asdict(reply)))
