@@ -19,7 +19,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 from wise_fakes import write
 
-from evalharness import plugins, sweep
+from evalharness import cli, plugins, sweep
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.verified import WiseVerified
 from evalharness.errors import SampleError
@@ -299,6 +299,97 @@ def test_a_check_that_fails_leaves_the_score_alone(folder: Path, capsys: pytest.
     found = run(folder, text, "--retry-failed")
     assert len(Rule.asked) == 80
     assert found["judging"]["wise-verified"]["repeats"]["flips"]["value"] == 0
+
+
+# --- files of the published programs ---
+
+
+LEGACY = """\
+name: marks
+model: painter
+benchmarks: [{name: wise-legacy, prompts: legacy, judge: {name: rule, rule: marks}, limit: 40}]
+arms: [{name: single, variant: single_pass}]
+"""
+
+
+def marks(question: Question) -> str:
+    three = [int(digit, 16) % 3 for digit in question.image[:3]]
+    return "Consistency: {}\nRealism: {}\nAesthetic Quality: {}".format(*three)
+
+
+def export(folder: Path, benchmark: str) -> Path:
+    out = folder / "out"
+    run_folder = str(folder / "r" / "riddles")
+    assert cli.main(["export", run_folder, "--format", benchmark, "--arm", "single", "--out", str(out)]) == 0
+    return out
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in path.read_text().splitlines()]
+
+
+def test_an_export_has_the_published_form(folder: Path) -> None:
+    Rule.rules["marks"] = marks
+    run(folder, LEGACY.replace("name: marks\n", "name: riddles\n", 1))
+    out = export(folder, "wise-legacy")
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"Results-own-rubric"}
+    images = {path.stem for path in out.glob("*.png")}
+    scores, full = [], []
+    for name in ("cultural_common_sense", "spatio-temporal_reasoning", "natural_science"):
+        scores += rows(out / "Results-own-rubric" / f"{name}_scores_results.jsonl")
+        full += json.loads((out / "Results-own-rubric" / f"{name}_full_results.json").read_text())
+    ids = sorted(int(name) for name in images)
+    assert [one["prompt_id"] for one in scores] == ids == [one["prompt_id"] for one in full]
+    for marked, said in zip(scores, full, strict=True):
+        image = hashlib.sha256((out / said["image_path"]).read_bytes()).hexdigest()
+        three = [float(int(digit, 16) % 3) for digit in image[:3]]
+        names = ["prompt_id", "Subcategory", "consistency", "realism", "aesthetic_quality"]
+        assert list(marked.items()) == list(zip(names, [said["prompt_id"], "made up", *three], strict=True))
+        assert said["prompt"] == f"A riddle, number {said['prompt_id']}"
+        assert said["key"] == f"It means thing {said['prompt_id']}"
+        assert said["evaluation"].startswith("Consistency: ")
+
+
+def test_an_exported_folder_is_scored_again_to_the_same(folder: Path) -> None:
+    """And for nothing: an image's question is the same wherever the image comes from."""
+    first = run(folder)
+    export(folder, "wise-verified")
+    asked = len(Rule.asked)
+    text = SWEEP.replace("model: painter", "model: {name: folder, path: out}")
+    second = run(folder, text)
+    names = [f"category.{name}" for name in WiseVerified.ids]
+    assert [row(second)[name] for name in names] == [row(first)[name] for name in names]
+    assert len(Rule.asked) == asked
+
+
+def test_several_images_a_prompt_have_no_place_in_the_layout(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(folder, SWEEP.replace("limit: 60", "limit: 6, samples: 2"))
+    command = ["export", str(folder / "r" / "riddles"), "--format", "wise-verified", "--arm", "single"]
+    assert cli.main([*command, "--out", str(folder / "out")]) == 2
+    assert "WISE's layout has one image a prompt" in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
+CHECKOUT = os.environ.get("EVALHARNESS_WISE_CHECKOUT", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHECKOUT, reason="EVALHARNESS_WISE_CHECKOUT names no checkout of PKU-YuanGroup/WISE")
+@pytest.mark.parametrize("benchmark", [WiseVerified, WiseLegacy])
+def test_the_published_summary_of_an_export_is_the_reports(folder: Path, benchmark: type[Any]) -> None:
+    verified = benchmark is WiseVerified
+    Rule.rules["marks"] = marks
+    text = SWEEP if verified else LEGACY.replace("name: marks\n", "name: riddles\n", 1)
+    found = row(run(folder, text.replace(", limit: 60", "").replace(", limit: 40", "")), benchmark.name)
+    out = export(folder, benchmark.name)
+    script = Path(CHECKOUT, "calculate_verified.py" if verified else "WISE_legacy/Calculate.py")
+    files = sorted(map(str, out.glob("Results-own-rubric/*_scores_results.jsonl")))
+    done = subprocess.run([sys.executable, "-B", str(script), *files], capture_output=True, text=True, check=True)
+    printed = [float(number) for number in done.stdout.split("Overall\n")[-1].split()]
+    ours = [*(found[f"category.{name}"] for name in benchmark.ids), found["overall"]]
+    assert printed == pytest.approx(ours, abs=0.00501), "theirs has two decimals"
 
 
 if __name__ == "__main__":
