@@ -52,7 +52,7 @@ def _spent(store: Store, scorers: list[Mapping[str, Any]], images: set[str]) -> 
     judges = {(digest(scorer["judge"]), scorer["rubric"]["digest"]) for scorer in judged}
     if not judges:
         return {}
-    totals = [store.replies.spent(judge, rubric, images) for judge, rubric in sorted(judges)]
+    totals = [store.replies.usage(judge, rubric, images) for judge, rubric in sorted(judges)]
     return {"spent": {name: sum(total[name] for total in totals) for name in totals[0]}}
 
 

@@ -301,7 +301,7 @@ class StoredReplies:
         with _as_store_error(self.store.path):
             return [Reply(**_json(row["reply"])) for row in self.store._db.execute(select, (key,))]
 
-    def spent(self, judge: str, rubric: str, images: Collection[str]) -> dict[str, float]:
+    def usage(self, judge: str, rubric: str, images: Collection[str]) -> dict[str, float]:
         """What a judge's replies about some images add up to: how many, tokens, dollars."""
         select = "SELECT image, reply FROM replies WHERE judge = ? AND rubric = ?"
         total = {"replies": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0}

@@ -43,5 +43,5 @@ def failed(results: Results) -> list[str]:
         lines = ["", f"{len(found)} samples failed, the first: {found['reason'].iloc[0]}"]
     checks = results.checks[results.checks["state"] == "failed"] if results.checks is not None else found[:0]
     if not checks.empty:
-        lines += ["", f"{len(checks)} checks failed, the first: {checks['reason'].iloc[0]}"]
+        lines += ["", f"of the checks {len(checks)} failed, the first: {checks['reason'].iloc[0]}"]
     return [*lines, "--retry-failed tries them again"] if lines else []

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from evalharness.benchmark import Item, Score, Submission
-from evalharness.errors import SampleError
+from evalharness.errors import EvalHarnessError, SampleError
 from evalharness.executors.base import one_line
 from evalharness.judges.base import Judge, Question, Replies, Reply, reply_key
 from evalharness.seeds import digest
@@ -115,9 +115,13 @@ class _Session:
                 yield from self._drain()
             if not self.waiting:
                 return
-            for number, outcome in self.panel.asked.ask(self._questions()):
-                self._receive(number, outcome)
+            try:
+                for number, outcome in self.panel.asked.ask(self._questions()):
+                    self._receive(number, outcome)
+                    yield from self._drain()
+            except EvalHarnessError:  # a budget is spent, say: what has been settled by then counts
                 yield from self._drain()
+                raise
             self._miss()
             yield from self._drain()
 

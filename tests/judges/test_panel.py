@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from judge_fakes import FakeJudge, KeptReplies, panel, prompt, submission
 
 from evalharness.benchmark import Panel, Score, Submission
-from evalharness.errors import SampleError
+from evalharness.errors import EvalHarnessError, SampleError
 from evalharness.judges.base import Question, Reply, reply_key
 from evalharness.judges.panel import BACKLOG, JudgePanel
 from evalharness.seeds import digest
@@ -157,6 +157,25 @@ def test_known_replies_do_not_pile_up_while_the_judge_thinks() -> None:
     next(outcomes)
     assert len(taken) <= BACKLOG + 2
     assert len(list(outcomes)) == 499
+
+
+def test_what_is_settled_when_a_judge_stops_counts() -> None:
+    """The replies to even ones are kept already; the judge gives up at its third question."""
+
+    class Spent(FakeJudge):
+        def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+            for count, (number, _) in enumerate(questions):
+                if count == 2:
+                    raise EvalHarnessError("no money left")
+                yield number, Reply("0")
+
+    replies = KeptReplies()
+    results(panel(FakeJudge(lambda question, tries: "1")), [submission(number) for number in range(0, 20, 2)], replies)
+    found: list[str] = []
+    with pytest.raises(EvalHarnessError, match="no money left"):
+        for one, _ in panel(Spent(lambda question, tries: "")).judge(map(submission, range(20)), replies):
+            found.append(one.key)
+    assert found == [f"key {number}" for number in range(5)]
 
 
 @settings(deadline=None)

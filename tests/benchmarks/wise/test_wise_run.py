@@ -292,7 +292,7 @@ def test_a_check_that_fails_leaves_the_score_alone(folder: Path, capsys: pytest.
     assert (row(found)["scored"], row(found)["failed"]) == (60, 0)
     assert found["judging"]["wise-verified"]["repeats"]["missing"] == 10
     assert found["judging"]["wise-verified"]["repeats"]["flips"]["value"] is None
-    assert "10 checks failed, the first: HTTP 503" in capsys.readouterr().out
+    assert "of the checks 10 failed, the first: HTTP 503" in capsys.readouterr().out
     run(folder, text)
     assert len(Rule.asked) == 70
     Rule.rules["by image"] = by_image
