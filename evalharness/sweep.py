@@ -18,7 +18,7 @@ from evalharness.inventory import inventory
 from evalharness.plan import Plan, make_plan, resize, select
 from evalharness.progress import Progress, duration
 from evalharness.seeds import canonical, digest
-from evalharness.status import failed_keys, pending_jobs, standings
+from evalharness.status import Standing, checkups, failed_keys, pending_jobs, standings
 from evalharness.store import Store
 
 
@@ -121,7 +121,20 @@ def _dry_run(plan: Plan, store: Store, retry: set[str]) -> list[str]:
         lines.append(f"  {arm.name:<{width}}  {len(states)} samples: {there}{failed}")
     lines.append(f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)")
     lines.append(f"expected time to draw: {_expected(plan, store, [job.key for job in jobs])}")
-    return lines
+    return lines + [line for name in plan.protocols if (line := _questions(plan, store, name, found))]
+
+
+def _questions(plan: Plan, store: Store, name: str, found: Sequence[Standing]) -> str:
+    """How much a judge would be asked, if the benchmark has one."""
+    protocol = plan.protocols[name]
+    if "judge" not in protocol.scorer:
+        return ""
+    own = [one for one in found if one.sample.benchmark == name]
+    images = sum(one.state in ("pending", "generated") for one in own)
+    wanted = sum(one.sample.item.id in check.items for one in own for check in protocol.checks)
+    there = sum(one.score is not None for one in checkups(plan, store, own))
+    checks = f", and {wanted - there} questions more to check it" if protocol.checks else ""
+    return f"images to be judged for {name}: {images}{checks}"
 
 
 def _expected(plan: Plan, store: Store, keys: Sequence[str]) -> str:

@@ -190,7 +190,27 @@ def test_a_whole_run_has_the_overall_of_the_protocol(folder: Path) -> None:
     assert len(Rule.asked) == 1000, "nothing is asked twice"
 
 
+def test_a_dry_run_tells_what_a_judge_would_be_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = SWEEP.replace("judge: rule,", "judge: rule, judge_repeats: 3, repeat_items: 10, second_judge: rule,")
+    for asked in ("60, and 80 questions more", "0, and 0 questions more"):
+        (folder / "riddles.yaml").write_text(text)
+        command = [str(folder / "riddles.yaml"), "--out", str(folder / "r" / "riddles")]
+        assert sweep.main([*command, "--dry-run"]) == 0
+        assert f"images to be judged for wise-verified: {asked} to check it" in capsys.readouterr().out
+        assert sweep.main(command) == 0
+
+
 # --- what goes wrong ---
+
+
+def test_prompts_that_are_not_there_are_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVALHARNESS_CACHE", str(folder / "cache"))
+    (folder / "riddles.yaml").write_text(SWEEP.replace("prompts: verified, ", ""))
+    assert sweep.main([str(folder / "riddles.yaml"), "--dry-run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "get them by `evalharness fetch wise-verified`, or name a folder" in line
 
 
 def test_unreadable_replies_and_errors_are_failures_with_reasons(folder: Path) -> None:
