@@ -81,22 +81,20 @@ def _with_plugin(top: config.SweepFile, benchmarks: list[Any], key: str, value: 
 def _with_judge(
     top: config.SweepFile, benchmarks: list[Any], judge: str | None, given: dict[str, Any]
 ) -> list[str | config.Entry]:
-    """A judge named here starts from its defaults; without a name, that of the file gets other settings."""
-    if judge is not None:
-        return _with_plugin(top, benchmarks, "judge", {"name": judge} | _known(judge, given))
-    option = JUDGE_OPTIONS[next(iter(given))]
-    if not any(_has(_entry(entry).get("name"), "judge") for entry in benchmarks):
+    """The judge named here, or else that of the file, with these settings. One that the file has too keeps its others:
+    they may be the protocol's."""
+    option = "--judge" if judge is not None else JUDGE_OPTIONS[next(iter(given))]
+    having = [_has(_entry(entry).get("name"), "judge") for entry in benchmarks]
+    if not any(having):
         raise ConfigError(f"{option}: no benchmark of sweep {top.name!r} has a judge")
     found: list[str | config.Entry] = []
-    for entry in benchmarks:
+    for entry, has in zip(benchmarks, having, strict=True):
         own = _entry(entry)
-        if not _has(own.get("name"), "judge"):
-            found.append(entry)
-            continue
-        if "judge" not in own:
+        of_file = _entry(own["judge"]) if "judge" in own else {}
+        if has and judge is None and not of_file:
             raise ConfigError(f"{option}: the file names no judge for {own['name']}; say which with --judge")
-        named = _entry(own["judge"])
-        found.append(own | {"judge": named | _known(named.get("name"), given)})
+        named = {"name": judge} if judge not in (None, of_file.get("name")) else of_file
+        found.append(own | {"judge": named | _known(named.get("name"), given)} if has else entry)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -22,6 +23,9 @@ from .rubrics import PUBLISHED, Official, OfficialRubric, OwnRubric
 
 COMMIT = "eb51174483a5de2e34e8614cf9dfb3319ee7fcd0"
 """Of PKU-YuanGroup/WISE, 2026-04-25."""
+
+TEMPERATURE = re.compile(r'"temperature":(\d[\d.e+-]*)')
+THINKING_OFF = re.compile(r"enable_thinking\W+(false|0)\b")
 
 
 def published(folder: str, path: str, files: Mapping[str, tuple[str, int]]) -> tuple[Asset, ...]:
@@ -51,6 +55,8 @@ class Wise(ABC):
     """Of the published rubric."""
     judge_named: ClassVar[str] = ""
     """The model that the protocol has as its judge."""
+    thinking_off: ClassVar[bool] = False
+    """Whether the protocol keeps that model from thinking."""
     needs_all_items: ClassVar[bool] = True
 
     class Settings(JudgedSettings):
@@ -148,9 +154,13 @@ class Wise(ABC):
             )
         elif rubric.name != PUBLISHED:
             found.append(f"the rubric of the checkout (digest {rubric.digest()[:8]}) is not the published one.")
-        if self.judge_named.lower() not in canonical(dict(self._judge.identity())).lower():
+        said = canonical(dict(self._judge.identity())).lower()
+        if self.judge_named.lower() not in said:
             found.append(f"the judge is not the protocol's, which is {self.judge_named}.")
-        return found
+        elif self.thinking_off and not THINKING_OFF.search(said):
+            found.append("the protocol switches the judge's thinking off (enable_thinking: false), this run did not.")
+        warm = [number for number in TEMPERATURE.findall(said) if float(number) != 0]
+        return found + [f"the judge's temperature is {number}, the protocol's is 0." for number in warm]
 
     def export(self, samples: Iterable[Exported], folder: Path) -> None:
         """``ID.png``, and the files that the published scripts write."""

@@ -40,6 +40,7 @@ class WiseVerified(Wise):
     name = "wise-verified"
     max_tokens = 500
     judge_named = "Qwen3.5-35B-A3B"
+    thinking_off = True
     ids: ClassVar[Mapping[str, range]] = {
         "culture": range(1, 401),
         "time": range(401, 521),

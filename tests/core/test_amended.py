@@ -137,7 +137,7 @@ class TestJudge:
         words = ["--judge", "gateway", "--base-url", "http://box:1/v1", model, "Qwen3.5-35B-A3B"]
         found = load(tmp_path, *words, text=JUDGED)
         whole = {"name": "gateway", "model": "Qwen3.5-35B-A3B", "base_url": "http://box:1/v1", "places": 64}
-        assert judged(found) == [None, whole, whole]
+        assert judged(found) == [None, whole | {"places": 8}, whole], "the file's gateway keeps what is not said here"
         assert found.arms[0].model == "miniature"
         assert found.resolved()["benchmarks"][2]["judge_repeats"] == 2
 
