@@ -35,7 +35,10 @@ def published(folder: str, path: str, files: Mapping[str, tuple[str, int]]) -> t
 
 
 class Wise(ABC):
-    """A subclass names its prompts, weights and rubric, and how it reads a reply."""
+    """A subclass names its prompts, weights and rubric, and how it reads a reply.
+
+    One that ships its prompts overrides :meth:`files`; one without ``scripts`` has no rubric but its own.
+    """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
@@ -50,7 +53,7 @@ class Wise(ABC):
     """Prompt set → the digest of what its items say."""
     own: ClassVar[OwnRubric]
     scripts: ClassVar[tuple[str, ...]] = ()
-    """Where the published script lies in a checkout."""
+    """Where the published script may lie in a checkout."""
     rubric_digest: ClassVar[str] = ""
     """Of the published rubric."""
     judge_named: ClassVar[str] = ""
@@ -142,17 +145,17 @@ class Wise(ABC):
     def title(self) -> str:
         """The name, with whose rubric it was if not the published one: such a score is not one of WISE."""
         rubric = self.rubric().name
-        return self.name if rubric == PUBLISHED else f"{self.name} ({rubric})"
+        return self.name if rubric == PUBLISHED or not self.scripts else f"{self.name} ({rubric})"
 
     def notes(self) -> list[str]:
         """What sets the scores apart from published ones."""
         rubric, found = self.rubric(), []
-        if rubric.name == self.own.name:
+        if rubric.name == self.own.name and self.scripts:
             found.append(
                 f"judged by this project's own rubric (digest {rubric.digest()[:8]}), not by that of WISE; "
                 "not a WISE score, and not comparable with published ones."
             )
-        elif rubric.name != PUBLISHED:
+        elif rubric.name not in (PUBLISHED, self.own.name):
             found.append(f"the rubric of the checkout (digest {rubric.digest()[:8]}) is not the published one.")
         said = canonical(dict(self._judge.identity())).lower()
         if self.judge_named.lower() not in said:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from pydantic import Field
+from wise_fakes import line
 
 from evalharness import plugins
+from evalharness.benchmark import Score
 from evalharness.benchmarks.wise.base import Wise
 from evalharness.benchmarks.wise.legacy import WiseLegacy
-from evalharness.benchmarks.wise.rubrics import FUNCTION
+from evalharness.benchmarks.wise.prompt_files import CATEGORIES, File
+from evalharness.benchmarks.wise.replies import read_bit
+from evalharness.benchmarks.wise.rubrics import FUNCTION, OwnRubric
 from evalharness.benchmarks.wise.verified import WiseVerified
+from evalharness.choices import JudgeChoice
 from evalharness.errors import ConfigError
 from evalharness.judges.panel import JudgePanel
 
@@ -89,3 +96,30 @@ def test_all_judges_are_there_to_be_reached(monkeypatch: pytest.MonkeyPatch) -> 
     assert [panel.repeat for panel in panels] == [1, 2, 0]
     assert [check.items for check in checks] == [60, 60, None]
     assert panels[2].identity() == scorer.identity(), "of two judges that are the same"
+
+
+class Riddles(Wise):
+    """A benchmark of the same kind with six prompts of its own."""
+
+    name = "riddles"
+    max_tokens = 20
+    ids: ClassVar[Mapping[str, range]] = {name: range(n, n + 1) for n, name in enumerate(CATEGORIES, 1)}
+    weights: ClassVar[Mapping[str, float]] = dict.fromkeys(CATEGORIES, 1 / 6)
+    own = OwnRubric("Look.", "{prompt} {explanation}")
+    read = staticmethod(read_bit)
+
+    class Settings(Wise.Settings):
+        judge: JudgeChoice = Field(default_factory=lambda: JudgeChoice.model_validate("named"))
+
+    def files(self) -> list[File]:
+        return [("riddles.json", json.dumps([line(n, name) for n, name in enumerate(CATEGORIES, 1)]).encode())]
+
+
+def test_a_third_benchmark_is_a_small_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "load", lambda kind, name: lambda settings=None: Named())
+    mine = Riddles(Riddles.Settings())
+    assert [(item.id, item.category) for item in mine.items()] == [(str(n), c) for n, c in enumerate(CATEGORIES, 1)]
+    assert mine.prompt_set().name == "original"
+    assert (mine.title(), mine.notes()) == ("riddles", [])
+    assert mine.scorer().identity()["protocol"] == "riddles 1"
+    assert mine.scorer().read("Score: 1") == Score(1.0)
