@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judge_fakes import FakeJudge, KeptReplies, panel, prompt, submission
+from panel_fakes import FakeJudge, KeptReplies, panel, prompt, submission
 
 from evalharness.benchmark import Panel, Score, Submission
 from evalharness.errors import EvalHarnessError, SampleError
