@@ -11,8 +11,8 @@ import io
 import signal
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -20,8 +20,9 @@ from PIL import Image
 
 from evalharness import variants
 from evalharness.benchmark import Item, Panel, Score, Scorer, Submission
-from evalharness.errors import SampleError, StoreError
+from evalharness.errors import BudgetError, SampleError, StoreError
 from evalharness.executors.base import Executor, Failure, Worker, isolate, one_line
+from evalharness.judges.base import Budgeted
 from evalharness.models.base import Fetcher
 from evalharness.plan import Job, Plan
 from evalharness.progress import Progress
@@ -106,12 +107,13 @@ def _decode(data: bytes) -> Image.Image:
 
 @dataclass(frozen=True)
 class Engine:
-    """Runs a plan."""
+    """Runs a plan. ``stops`` are the benchmarks that were not scored to the end, each with the reason: a budget."""
 
     plan: Plan
     store: Store
     executor: Executor
     progress: Progress
+    stops: dict[str, str] = field(default_factory=dict)
 
     def run(self, *, retry_failed: bool = False) -> int:
         """Draw and score what is missing; returns the number of trajectories and scores that were worked on."""
@@ -185,7 +187,10 @@ class Engine:
                 if own:
                     scorer = self.plan.protocols[name].benchmark.scorer()
                     if isinstance(scorer, Panel):
-                        self._ask(scorer, self._read(own, damaged), stage.advance)
+                        try:
+                            self._ask(scorer, self._read(own, damaged), stage.advance)
+                        except BudgetError as spent:
+                            self.stops[name] = str(spent)
                         continue
                     batches = _batches(self._read(own, damaged), scorer.batch_size)
                     self._run(Look(scorer), batches, self._keep_score, stage.advance)
@@ -193,14 +198,18 @@ class Engine:
 
     def _ask(self, panel: Panel, jobs: Iterable[ScoreJob], advance: Advance) -> None:
         """Each score is written as it comes: a judge's reply may have cost money."""
+        for judge in getattr(panel, "judges", ()):
+            if isinstance(judge, Budgeted):
+                judge.recall(self.store.replies.spent(digest(dict(judge.identity()))))
         submissions = (Submission(job.key, job.item, job.image, job.digest) for job in jobs)
-        for submission, outcome in panel.judge(submissions, self.store.replies):
-            with _undisturbed(), self.store.batch():
-                if isinstance(outcome, SampleError):
-                    self.store.add_failure(submission.key, one_line(str(outcome)))
-                else:
-                    self.store.add_score(submission.key, submission.digest, outcome)
-            advance(1, int(isinstance(outcome, SampleError)))
+        with _closed(panel.judge(submissions, self.store.replies)) as judged:
+            for submission, outcome in judged:
+                with _undisturbed(), self.store.batch():
+                    if isinstance(outcome, SampleError):
+                        self.store.add_failure(submission.key, one_line(str(outcome)))
+                    else:
+                        self.store.add_score(submission.key, submission.digest, outcome)
+                advance(1, int(isinstance(outcome, SampleError)))
 
     def _keep_score(self, job: ScoreJob, score: Score) -> None:
         self.store.add_score(job.key, job.digest, score)
@@ -263,6 +272,16 @@ def _batches(jobs: Iterable[J], size: int) -> Iterator[Sequence[J]]:
             batch = []
     if batch:
         yield batch
+
+
+@contextlib.contextmanager
+def _closed(iterator: Iterator[J]) -> Iterator[Iterator[J]]:
+    """A generator that ends with the block, however that ends: what it holds open does not wait for a collector."""
+    try:
+        yield iterator
+    finally:
+        if isinstance(iterator, Generator):
+            iterator.close()
 
 
 @contextlib.contextmanager
