@@ -43,9 +43,9 @@ class Call:
     @cached_property
     def text(self) -> str:
         """All words of the messages."""
-        parts = [message["content"] for message in self.body.get("messages", [])]
-        flat = [part for content in parts for part in ([content] if isinstance(content, str) else content)]
-        return " ".join(part if isinstance(part, str) else part.get("text", "") for part in flat)
+        contents = [message["content"] for message in self.body.get("messages", [])]
+        parts = [part for content in contents for part in ([content] if isinstance(content, str) else content)]
+        return " ".join(part if isinstance(part, str) else part["text"] for part in parts if "image_url" not in part)
 
 
 @dataclass
@@ -109,7 +109,7 @@ class Server:
         try:
             while await self._request(reader, writer):
                 pass
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

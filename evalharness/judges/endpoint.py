@@ -80,13 +80,19 @@ class Endpoint:
                 if method == "get":
                     return await self._client.get(path, cast_to=str)
                 return await self._client.post(path, cast_to=str, content=to_json(body), options=JSON)
-        except (TimeoutError, openai.APITimeoutError):
-            return Trouble("again", f"no answer within {self._settings.timeout:g} s", open=True)
         except openai.APIStatusError as error:
             return of_status(error, self._clean, self._settings.hint)
-        except (openai.APIConnectionError, aiohttp.ClientError) as error:
-            cause = error.__cause__ or error
-            return Trouble("again", f"no connection: {self._clean(str(cause) or type(cause).__name__)}", open=True)
+        except (TimeoutError, openai.APIConnectionError, aiohttp.ClientError) as error:
+            return self._unanswered(error)
+
+    def _unanswered(self, error: BaseException) -> Trouble:
+        """By what lies under the client's own errors: it takes some refused connections for timeouts."""
+        while not isinstance(error, TimeoutError) and error.__cause__ is not None:
+            error = error.__cause__
+        if isinstance(error, TimeoutError):
+            return Trouble("again", f"no answer within {self._settings.timeout:g} s", open=True)
+        said = self._clean(str(error) or type(error).__name__)
+        return Trouble("again", f"no connection: {said}", open=not isinstance(error, aiohttp.ClientConnectorError))
 
     async def _call(self, question: Question) -> Reply | Trouble:
         start = time.monotonic()

@@ -102,10 +102,10 @@ class OpenAI:
             return "; check model and base_url" if status == 404 else ""
 
         def body(self, question: Question) -> dict[str, Any]:
-            """The request for a question; its keys in the order in which OpenAI's own client has them."""
+            """The request for a question, as OpenAI's own client would make it."""
             limit: dict[str, Any] = {self.token_limit: question.max_tokens}
             decoding = {} if self.temperature is None else {"temperature": self.temperature}
-            return {"messages": question.messages, "model": self.model, **limit, **decoding, **self.extra_body}
+            return {"model": self.model, "messages": question.messages, **limit, **decoding, **self.extra_body}
 
         def cost(self, reply: Reply) -> float:
             """Dollars."""
