@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -86,4 +87,5 @@ def _write(out: Path, lines: list[Line]) -> None:
     except OSError as error:
         raise EvalHarnessError(f"cannot write to {out}: {error.strerror}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink()

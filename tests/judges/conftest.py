@@ -7,7 +7,8 @@ import core_fakes
 import judge_fakes
 import pytest
 
-from evalharness import plugins
+import evalharness.report
+from evalharness import plugins, variants
 
 KEY = "sk-planted-0123456789abcdefXYZ"
 
@@ -15,6 +16,8 @@ KEY = "sk-planted-0123456789abcdefXYZ"
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "load", core_fakes.load)
+    monkeypatch.setattr(evalharness.report, "build", core_fakes.build)
+    monkeypatch.setattr(variants, "run", core_fakes.run)
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """A benchmark whose images a real judge looks at, on top of the fakes of tests/core.
 
-Run as a script it is ``python -m evalharness.sweep`` with these plugins, for tests that kill the process.
+Run as a script it is ``python -m evalharness.sweep`` with these plugins, for tests that kill the process; with
+REAL_REPORT set it writes the true report.
 """
 
 from __future__ import annotations
 
 import base64
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +21,8 @@ if __name__ == "__main__":
 
 import core_fakes
 
-from evalharness import plugins
+import evalharness.report
+from evalharness import plugins, variants
 from evalharness.benchmark import Item, PromptSet, Score, Submission
 from evalharness.errors import SampleError
 from evalharness.judges.base import Judge, Question, Replies, Reply, reply_key
@@ -116,6 +119,9 @@ core_fakes.PLUGINS["benchmarks", "asked"] = AskedBenchmark
 
 if __name__ == "__main__":
     plugins.load = core_fakes.load
+    variants.run = core_fakes.run
+    if not os.environ.get("REAL_REPORT"):
+        evalharness.report.build = core_fakes.build
     from evalharness.sweep import main
 
     sys.exit(main())
