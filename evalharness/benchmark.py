@@ -75,10 +75,16 @@ class Submission:
 
 @runtime_checkable
 class Panel(Protocol):
-    """A scorer that asks a judge about each image. It is given files, and scores come as the judge replies."""
+    """A scorer that asks a judge about each image. It is given files, and scores come as the judge replies.
+
+    It may have ``judges``, a sequence of all judges that it asks: they are told what they have spent before.
+    """
 
     def identity(self) -> Mapping[str, Any]:
-        """As of :class:`Scorer`: protocol version, rubric with its digest, judge; JSON, without keys or addresses."""
+        """As of :class:`Scorer`: protocol version, rubric with its digest, judge; JSON, without keys or addresses.
+
+        A judge's own identity stands in it whole, so that its replies can be found by the identity's digest.
+        """
         ...
 
     def judge(
@@ -86,7 +92,8 @@ class Panel(Protocol):
     ) -> Iterator[tuple[Submission, Score | SampleError]]:
         """A score for each submission, in any order; SampleError where no reply could be had or understood.
 
-        Submissions are read as there is room for them. What ``replies`` has is not asked again.
+        Submissions are read as there is room for them. What ``replies`` has is not asked again. A judge's JudgeError
+        and BudgetError pass through: what was not asked then has no outcome.
         """
         ...
 

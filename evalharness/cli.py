@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from evalharness import sweep
-    from evalharness.commands import export, verdicts
+    from evalharness.commands import export, replies, verdicts
 
     parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
     parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
@@ -48,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     files = commands.add_parser("export", help="write an arm's images and verdicts as a benchmark's own programs do")
     export.add_arguments(files)
     files.set_defaults(command=export.run)
+
+    said = commands.add_parser("replies", help="write what the judges of a run said, for others to replay")
+    replies.add_arguments(said)
+    said.set_defaults(command=replies.run)
 
     judging = commands.add_parser("verdicts", help="judge detections that were made elsewhere")
     verdicts.add_arguments(judging)

@@ -11,8 +11,8 @@ import io
 import signal
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -20,8 +20,9 @@ from PIL import Image
 
 from evalharness import variants
 from evalharness.benchmark import Checked, Item, Panel, Score, Scorer, Submission
-from evalharness.errors import SampleError, StoreError
+from evalharness.errors import BudgetError, SampleError, StoreError
 from evalharness.executors.base import Executor, Failure, Worker, isolate, one_line
+from evalharness.judges.base import Budgeted
 from evalharness.models.base import Fetcher
 from evalharness.plan import Job, Plan
 from evalharness.progress import Progress
@@ -81,6 +82,9 @@ class Todo:
     retry: bool = False
 
 
+Work = tuple[str, Scorer | Panel, Mapping[str, Todo]]
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreJob:
     """One image to look at: a PNG file's bytes and their digest."""
@@ -116,12 +120,13 @@ def _decode(data: bytes) -> Image.Image:
 
 @dataclass(frozen=True)
 class Engine:
-    """Runs a plan."""
+    """Runs a plan. ``stops`` are the benchmarks that were not scored to the end, each with the reason: a budget."""
 
     plan: Plan
     store: Store
     executor: Executor
     progress: Progress
+    stops: dict[str, str] = field(default_factory=dict)
 
     def run(self, *, retry_failed: bool = False) -> int:
         """Draw and score what is missing; returns the number of trajectories and scores that were worked on.
@@ -191,24 +196,27 @@ class Engine:
         total = 0
         for title, all_todo in (("score", self._unscored), ("check", self._unchecked)):
             found = all_todo(retry)
-            count = sum(len(todo) for _, todo in found)
+            count = sum(len(todo) for _, _, todo in found)
             with self.progress.stage(title, count) as stage:
-                for scorer, todo in found:
-                    self._look(scorer, self._read(todo, damaged), stage.advance)
+                for name, scorer, todo in found:
+                    try:
+                        self._look(scorer, self._read(todo, damaged), stage.advance)
+                    except BudgetError as spent:
+                        self.stops[name] = str(spent)
             total += count
         return total, damaged
 
-    def _unscored(self, retry: Collection[str]) -> list[tuple[Scorer | Panel, Mapping[str, Todo]]]:
-        """Each scorer with what it must look at, by the key of the score."""
+    def _unscored(self, retry: Collection[str]) -> list[Work]:
+        """Each benchmark's scorer with what it must look at, by the key of the score."""
         todo: dict[str, dict[str, Todo]] = {name: {} for name in self.plan.protocols}
         for one in standings(self.plan, self.store):
             if one.score is None and one.score_key is not None and one.image is not None:
                 again = one.score_key in retry
                 if one.failure is None or again:
                     todo[one.sample.benchmark][one.score_key] = Todo(one.image, one.sample.item, again)
-        return [(self.plan.protocols[name].benchmark.scorer(), own) for name, own in todo.items() if own]
+        return [(name, self.plan.protocols[name].benchmark.scorer(), own) for name, own in todo.items() if own]
 
-    def _unchecked(self, retry: Collection[str]) -> list[tuple[Scorer | Panel, Mapping[str, Todo]]]:
+    def _unchecked(self, retry: Collection[str]) -> list[Work]:
         todo: dict[tuple[str, str], dict[str, Todo]] = defaultdict(dict)
         for one in checkups(self.plan, self.store, standings(self.plan, self.store)):
             again = one.key in retry
@@ -216,10 +224,10 @@ class Engine:
                 sample, image = one.standing.sample, one.standing.image
                 assert image is not None
                 todo[sample.benchmark, one.check.name][one.key] = Todo(image, sample.item, again)
-        found: list[tuple[Scorer | Panel, Mapping[str, Todo]]] = []
+        found: list[Work] = []
         for name, protocol in self.plan.protocols.items():
             checks = protocol.benchmark.checks() if isinstance(protocol.benchmark, Checked) else ()
-            found += [(check.scorer, own) for check in checks if (own := todo.get((name, check.name)))]
+            found += [(name, check.scorer, own) for check in checks if (own := todo.get((name, check.name)))]
         return found
 
     def _look(self, scorer: Scorer | Panel, jobs: Iterable[ScoreJob], advance: Advance) -> None:
@@ -230,14 +238,18 @@ class Engine:
 
     def _ask(self, panel: Panel, jobs: Iterable[ScoreJob], advance: Advance) -> None:
         """Each score is written as it comes: a judge's reply may have cost money."""
+        for judge in getattr(panel, "judges", ()):
+            if isinstance(judge, Budgeted):
+                judge.recall(self.store.replies.spent(digest(dict(judge.identity()))))
         submissions = (Submission(job.key, job.item, job.image, job.digest, job.retry) for job in jobs)
-        for submission, outcome in panel.judge(submissions, self.store.replies):
-            with _undisturbed(), self.store.batch():
-                if isinstance(outcome, SampleError):
-                    self.store.add_failure(submission.key, one_line(str(outcome)))
-                else:
-                    self.store.add_score(submission.key, submission.digest, outcome)
-            advance(1, int(isinstance(outcome, SampleError)))
+        with _closed(panel.judge(submissions, self.store.replies)) as judged:
+            for submission, outcome in judged:
+                with _undisturbed(), self.store.batch():
+                    if isinstance(outcome, SampleError):
+                        self.store.add_failure(submission.key, one_line(str(outcome)))
+                    else:
+                        self.store.add_score(submission.key, submission.digest, outcome)
+                advance(1, int(isinstance(outcome, SampleError)))
 
     def _keep_score(self, job: ScoreJob, score: Score) -> None:
         self.store.add_score(job.key, job.digest, score)
@@ -295,6 +307,16 @@ def _batches(jobs: Iterable[J], size: int) -> Iterator[Sequence[J]]:
             batch = []
     if batch:
         yield batch
+
+
+@contextlib.contextmanager
+def _closed(iterator: Iterator[J]) -> Iterator[Iterator[J]]:
+    """A generator that ends with the block, however that ends: what it holds open does not wait for a collector."""
+    try:
+        yield iterator
+    finally:
+        if isinstance(iterator, Generator):
+            iterator.close()
 
 
 @contextlib.contextmanager

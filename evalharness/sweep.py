@@ -59,8 +59,10 @@ def run(options: argparse.Namespace) -> int:
     _make_folder(out)
     with Store(where) as store:
         progress = Progress(quiet=options.quiet)
-        info = _work(plan, store, progress, retry_failed=options.retry_failed) | inventory(plan, store)
-        for line in info.get("warnings", []):
+        info = _work(plan, store, progress, retry_failed=options.retry_failed)
+        found = inventory(plan, store)
+        info |= found | {"warnings": [*info.get("warnings", []), *found.get("warnings", [])]}
+        for line in info["warnings"]:
             progress.say(f"warning: {line}")
         return _report(plan, store, info, out)
 
@@ -78,9 +80,10 @@ def _work(plan: Plan, store: Store, progress: Progress, *, retry_failed: bool) -
     before = store.run_info(plan.key())
     start, clock, worked = datetime.now(UTC), time.monotonic(), -1
     executor = plan.sweep.executor.build()
+    engine = Engine(plan, store, executor, progress)
     info = before
     try:
-        worked = Engine(plan, store, executor, progress).run(retry_failed=retry_failed)
+        worked = engine.run(retry_failed=retry_failed)
     finally:
         executor.close()
         if worked or not before:
@@ -92,7 +95,7 @@ def _work(plan: Plan, store: Store, progress: Progress, *, retry_failed: bool) -
                 "git_commit": environment.git_commit(),
             }
             store.set_run_info(plan.key(), info)
-    return info
+    return info | {"warnings": [f"{name}: {reason}" for name, reason in engine.stops.items()]}
 
 
 def _report(plan: Plan, store: Store, info: dict[str, Any], out: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +59,19 @@ def facts(results: Results, table: Table) -> list[tuple[str, str]]:
         ("Prompts", _prompts_text(results, table.benchmark)),
         ("Prompt set", f"{about['prompt_set']}, SHA-256 {short_digest(about['prompt_digest'])}…"),
         ("Scorer", short_scorer(about["scorer"])),
+        *(("Judge", text) for text in _replays(about["scorer"])),
         ("Coverage", coverage.replace("generated", "not yet scored")),
     ]
+
+
+def _replays(scorer: Any) -> Iterator[str]:
+    """What is to be said of judges in a scorer's identity that were not asked but replayed."""
+    if isinstance(scorer, Mapping):
+        if isinstance(source := scorer.get("replayed_from"), str):
+            judge = short_scorer(scorer.get("judge"))
+            yield f"{judge}, replayed from a file of replies, SHA-256 {short_digest(source)}…"
+        for inner in scorer.values():
+            yield from _replays(inner)
 
 
 def run_facts(results: Results) -> list[tuple[str, str]]:
