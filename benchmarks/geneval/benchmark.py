@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
 from evalharness import plugins
+from evalharness.assets import fetched
 from evalharness.benchmark import Exported, Item, PromptSet, Score
+from evalharness.detectors import official as official_networks
 from evalharness.detectors.base import Detector
 from evalharness.detectors.colours import ColourClassifier
 from evalharness.errors import PluginError, did_you_mean
@@ -70,16 +72,17 @@ class GenEval:
     weights: ClassVar[Mapping[str, float]] = {tag: 1 / len(TAGS) for tag in TAGS}
     images_per_prompt = 4
     rules = Rules
+    assets = (official_networks.MASK2FORMER, official_networks.CLIP, prompts.REWRITTEN)
 
     class Settings(Rules):
         """The rules' numbers, and:
 
-        ``prompts``: ``original``, or a file in GenEval's format (rewritten prompts). ``detector``: a plugin and its
-        settings. ``colors``: the CLIP. ``device`` and ``batch_size`` hold for both networks unless their own settings
-        say otherwise.
+        ``prompts``: ``original``, ``rewritten`` (as published with BAGEL; they have to be fetched), or a file in
+        GenEval's format. ``detector``: a plugin and its settings. ``colors``: the CLIP. ``device`` and ``batch_size``
+        hold for both networks unless their own settings say otherwise.
         """
 
-        prompts: Literal["original"] | Path = "original"
+        prompts: Literal["original", "rewritten"] | Path = "original"
         detector: DetectorChoice = Field(default_factory=lambda: DetectorChoice.model_validate("mask2former"))
         colors: ColourClassifier.Settings = ColourClassifier.Settings()
         device: str = "auto"
@@ -96,9 +99,8 @@ class GenEval:
 
     def prompt_set(self) -> PromptSet:
         digest = hashlib.sha256(self._read().encode()).hexdigest()
-        source = self.settings.prompts
-        official = source == "original" or digest == prompts.OFFICIAL_SHA256
-        return PromptSet("original" if official else Path(source).name, digest)
+        path = self._prompt_path()
+        return PromptSet("original" if path is None or digest == prompts.OFFICIAL_SHA256 else path.name, digest)
 
     def items(self) -> list[Item]:
         """One item a prompt; its metadata is the prompt's line."""
@@ -135,6 +137,13 @@ class GenEval:
     def _read(self) -> str:
         """The prompt file's text."""
         if self._text is None:
-            source = self.settings.prompts
-            self._text = prompts.to_jsonl(prompts.generate()) if source == "original" else prompt_file.read_text(source)
+            path = self._prompt_path()
+            self._text = prompts.to_jsonl(prompts.generate()) if path is None else prompt_file.read_text(path)
         return self._text
+
+    def _prompt_path(self) -> Path | None:
+        """``None`` for the prompts that are generated."""
+        source = self.settings.prompts
+        if source == "rewritten":
+            return fetched(prompts.REWRITTEN, official_networks.COMMAND)
+        return source if isinstance(source, Path) else None
