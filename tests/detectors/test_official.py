@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -167,3 +169,28 @@ def test_names_and_digests_agree() -> None:
     assert Path(official.MASK2FORMER.name).stem.endswith(f"-{official.MASK2FORMER.sha256[:8]}")
     assert official.MASK2FORMER.url.endswith(f"/{official.MASK2FORMER.name}")
     assert all(len(asset.sha256) == 64 for asset in GenEval.assets)
+
+
+def test_a_tag_is_found_in_the_hub_s_cache_without_a_network(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants as hub
+
+    folder = Path(os.environ["EVALHARNESS_CACHE"]) / "hub" / "models--timm--vit_large_patch14_clip_224.openai"
+    monkeypatch.setattr(hub, "HF_HUB_CACHE", str(folder.parent))
+    monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "ViT-L-14", {**TINY_CLIP, "quick_gelu": False})
+    settings = ColourClassifier.Settings(architecture="ViT-L-14", pretrained="openai", device="cpu")
+    mine = ColourClassifier(settings, ("red", "green"), ("a photo of a {color} {cls}",))
+    with pytest.raises(WeightsError, match="cannot download CLIP ViT-L-14 openai"):
+        mine.identity()
+    assert fetch() == 0
+    snapshot = folder / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    shutil.copy(official.clip_file(), snapshot / "open_clip_model.safetensors")
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("0" * 40)
+    assert mine.identity()["weights"] == official.CLIP.sha256
+    other = ColourClassifier(ColourClassifier.Settings(weights="official", device="cpu"), mine.colors, mine.templates)
+    objects = [(image, Detection("dog", (5, 5, 40, 40), 0.9)) for image in pictures(6)]
+    assert mine.classify(objects) == other.classify(objects)
+    features = [one._load()[0].encode_image(torch.ones(1, 3, 32, 32)) for one in (mine, other)]
+    assert torch.equal(*features), "QuickGELU in both"
