@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 
 from evalharness import plugins
 from evalharness.assets import fetched
-from evalharness.benchmark import Exported, Item, PromptSet, Score
+from evalharness.benchmark import Exported, Item, PromptSet, Score, Specimen
 from evalharness.detectors import official as official_networks
 from evalharness.detectors.base import Detector
 from evalharness.detectors.colours import ColourClassifier
 from evalharness.errors import PluginError, did_you_mean
 
-from . import evidence, official, prompt_file, prompts
+from . import evidence, official, prompt_file, prompts, specimens
 from .classes import COLOR_TEMPLATES, COLORS, TAGS
 from .rules import Rules
 from .scorer import GenEvalScorer
@@ -108,10 +108,16 @@ class GenEval:
         return [Item(f"{index:05d}", line["prompt"], line["tag"], line) for index, line in enumerate(lines)]
 
     def scorer(self) -> GenEvalScorer:
+        colours = ColourClassifier(self._shared(self.settings.colors), COLORS, COLOR_TEMPLATES)
+        return GenEvalScorer(self.version, self._detector(), colours, self._rules(), self.settings.batch_size)
+
+    def specimens(self) -> list[Specimen]:
+        """With known verdicts where the networks are the embedded ones and the rules the published ones."""
         settings = self.settings
-        rules = Rules.model_validate(settings.model_dump(include=set(Rules.model_fields)))
-        colours = ColourClassifier(self._shared(settings.colors), COLORS, COLOR_TEMPLATES)
-        return GenEvalScorer(self.version, self._detector(), colours, rules, settings.batch_size)
+        embedded = getattr(settings.detector.settings, "weights", None) == settings.colors.weights == "embedded"
+        published = self._rules() == Rules.model_validate({})
+        plain = embedded and published and settings.colors.architecture is None
+        return specimens.with_known_verdicts() if plain else specimens.for_other_networks()
 
     def export(self, samples: Iterable[Exported], folder: Path) -> None:
         """GenEval's image folders and its ``results.jsonl``."""
@@ -121,6 +127,9 @@ class GenEval:
     def verdict(found: Any, rules: Rules, where: str) -> Score:
         """Judge detections that were made elsewhere."""
         return evidence.verdict(found, rules, where)
+
+    def _rules(self) -> Rules:
+        return Rules.model_validate(self.settings.model_dump(include=set(Rules.model_fields)))
 
     def _detector(self) -> Detector:
         choice = self.settings.detector
