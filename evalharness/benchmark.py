@@ -46,7 +46,11 @@ class PromptSet:
 
 
 class Scorer(Protocol):
-    """Looks at final images."""
+    """Looks at final images.
+
+    A scorer or a :class:`Panel` may have ``reachable() -> None``, which raises an EvalHarnessError saying what to do if
+    the judge that it asks would not answer; ``evalharness doctor`` calls it.
+    """
 
     batch_size: int
 
@@ -175,4 +179,31 @@ class RuleBased(Protocol):
     @staticmethod
     def verdict(evidence: Any, rules: BaseModel, where: str) -> Score:
         """Judge one sample's evidence (JSON); ConfigError, beginning with ``where``, if it is malformed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """An image to check a scorer by.
+
+    ``part`` names the part of the scorer that it puts to the test. ``correct`` is the verdict of a scorer in order, or
+    ``None`` where only an earlier run can tell.
+    """
+
+    part: str
+    image: Image.Image
+    item: Item
+    correct: bool | None
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A :class:`Benchmark` that brings images by which ``evalharness doctor`` checks its :class:`Scorer`."""
+
+    name: str
+
+    def scorer(self) -> Scorer: ...
+
+    def specimens(self) -> list[Specimen]:
+        """The same images on every machine."""
         ...

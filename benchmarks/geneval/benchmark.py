@@ -10,12 +10,14 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from evalharness import plugins
-from evalharness.benchmark import Exported, Item, PromptSet, Score
+from evalharness.assets import fetched
+from evalharness.benchmark import Exported, Item, PromptSet, Score, Specimen
 from evalharness.choices import DetectorChoice
+from evalharness.detectors import official as official_networks
 from evalharness.detectors.base import Detector
 from evalharness.detectors.colours import ColourClassifier
 
-from . import evidence, official, prompt_file, prompts
+from . import evidence, official, prompt_file, prompts, specimens
 from .classes import COLOR_TEMPLATES, COLORS, TAGS
 from .rules import Rules
 from .scorer import GenEvalScorer
@@ -35,16 +37,17 @@ class GenEval:
     weights: ClassVar[Mapping[str, float]] = {tag: 1 / len(TAGS) for tag in TAGS}
     images_per_prompt = 4
     rules = Rules
+    assets = (official_networks.MASK2FORMER, official_networks.CLIP, prompts.REWRITTEN)
 
     class Settings(Rules):
         """The rules' numbers, and:
 
-        ``prompts``: ``original``, or a file in GenEval's format (rewritten prompts). ``detector``: a plugin and its
-        settings. ``colors``: the CLIP. ``device`` and ``batch_size`` hold for both networks unless their own settings
-        say otherwise.
+        ``prompts``: ``original``, ``rewritten`` (as published with BAGEL; they have to be fetched), or a file in
+        GenEval's format. ``detector``: a plugin and its settings. ``colors``: the CLIP. ``device`` and ``batch_size``
+        hold for both networks unless their own settings say otherwise.
         """
 
-        prompts: Literal["original"] | Path = "original"
+        prompts: Literal["original", "rewritten"] | Path = "original"
         detector: DetectorChoice = Field(default_factory=lambda: DetectorChoice.model_validate("mask2former"))
         colors: ColourClassifier.Settings = ColourClassifier.Settings()
         device: str = "auto"
@@ -61,9 +64,8 @@ class GenEval:
 
     def prompt_set(self) -> PromptSet:
         digest = hashlib.sha256(self._read().encode()).hexdigest()
-        source = self.settings.prompts
-        official = source == "original" or digest == prompts.OFFICIAL_SHA256
-        return PromptSet("original" if official else Path(source).name, digest)
+        path = self._prompt_path()
+        return PromptSet("original" if path is None or digest == prompts.OFFICIAL_SHA256 else path.name, digest)
 
     def items(self) -> list[Item]:
         """One item a prompt; its metadata is the prompt's line."""
@@ -71,10 +73,16 @@ class GenEval:
         return [Item(f"{index:05d}", line["prompt"], line["tag"], line) for index, line in enumerate(lines)]
 
     def scorer(self) -> GenEvalScorer:
+        colours = ColourClassifier(self._shared(self.settings.colors), COLORS, COLOR_TEMPLATES)
+        return GenEvalScorer(self.version, self._detector(), colours, self._rules(), self.settings.batch_size)
+
+    def specimens(self) -> list[Specimen]:
+        """With known verdicts where the networks are the embedded ones and the rules the published ones."""
         settings = self.settings
-        rules = Rules.model_validate(settings.model_dump(include=set(Rules.model_fields)))
-        colours = ColourClassifier(self._shared(settings.colors), COLORS, COLOR_TEMPLATES)
-        return GenEvalScorer(self.version, self._detector(), colours, rules, settings.batch_size)
+        embedded = getattr(settings.detector.settings, "weights", None) == settings.colors.weights == "embedded"
+        published = self._rules() == Rules.model_validate({})
+        plain = embedded and published and settings.colors.architecture is None
+        return specimens.with_known_verdicts() if plain else specimens.for_other_networks()
 
     def export(self, samples: Iterable[Exported], folder: Path) -> None:
         """GenEval's image folders and its ``results.jsonl``."""
@@ -84,6 +92,9 @@ class GenEval:
     def verdict(found: Any, rules: Rules, where: str) -> Score:
         """Judge detections that were made elsewhere."""
         return evidence.verdict(found, rules, where)
+
+    def _rules(self) -> Rules:
+        return Rules.model_validate(self.settings.model_dump(include=set(Rules.model_fields)))
 
     def _detector(self) -> Detector:
         choice = self.settings.detector
@@ -100,6 +111,13 @@ class GenEval:
     def _read(self) -> str:
         """The prompt file's text."""
         if self._text is None:
-            source = self.settings.prompts
-            self._text = prompts.to_jsonl(prompts.generate()) if source == "original" else prompt_file.read_text(source)
+            path = self._prompt_path()
+            self._text = prompts.to_jsonl(prompts.generate()) if path is None else prompt_file.read_text(path)
         return self._text
+
+    def _prompt_path(self) -> Path | None:
+        """``None`` for the prompts that are generated."""
+        source = self.settings.prompts
+        if source == "rewritten":
+            return fetched(prompts.REWRITTEN, official_networks.COMMAND)
+        return source if isinstance(source, Path) else None
