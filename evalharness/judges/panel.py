@@ -6,7 +6,7 @@ import base64
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from evalharness.benchmark import Item, Score, Submission
@@ -130,7 +130,8 @@ class _Session:
         while len(self.done) < BACKLOG:
             if self.waiting:
                 number = self.waiting.popleft()
-                yield number, self.cases[number].question
+                case = self.cases[number]
+                yield number, replace(case.question, tried=len(case.replies))
             elif self.exhausted:
                 return
             else:

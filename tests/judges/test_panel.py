@@ -79,6 +79,14 @@ def test_a_retry_has_three_tries_of_its_own() -> None:
     assert [reply.text for reply in kept] == ["?", "?", "?", "?", "?", "0"]
 
 
+def test_a_question_tells_how_many_replies_it_has() -> None:
+    judge, replies = FakeJudge(lambda question, tries: "?"), KeptReplies()
+    results(panel(judge), [submission(1)], replies)
+    results(panel(judge), [submission(1, retry=True)], replies)
+    assert [question.tried for question in judge.asked] == [0, 1, 2, 3, 4, 5]
+    assert len({question.key() for question in judge.asked}) == 1
+
+
 def test_an_error_is_no_reply() -> None:
     judge, replies = FakeJudge(lambda question, tries: SampleError("HTTP 500, three times")), KeptReplies()
     assert results(panel(judge), [submission(1)], replies) == {"key 1": "HTTP 500, three times"}
