@@ -6,6 +6,7 @@ A plugin whose class has ``assets`` (a tuple of :class:`Asset`) is known to ``ev
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,16 @@ import platformdirs
 from evalharness.digests import file_digest
 from evalharness.errors import WeightsError
 
+SUMS = "SHA256SUMS"
+"""In a converted folder: the digests of its files, as ``sha256sum`` writes them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asset:
     """One file. ``folder`` and ``name`` say where it lies in the cache, and in a mirror.
 
-    ``sha256`` is the whole digest in hex, or its first digits where no more is published.
+    ``sha256`` is the whole digest in hex, or its first digits where no more is published; ``size`` is in bytes.
+    ``convert`` is for a file that is not read as it is: given the file and the path of a folder, it makes that folder.
     """
 
     folder: str
@@ -27,11 +32,17 @@ class Asset:
     url: str
     sha256: str
     size: int | None = None
+    convert: Callable[[Path, Path], None] | None = None
 
     @property
     def path(self) -> Path:
         """Its place in the cache, whether it is there or not."""
         return cache() / self.folder / self.name
+
+    @property
+    def converted_path(self) -> Path:
+        """The place in the cache of the folder that ``convert`` makes, whether it is there or not."""
+        return self.path.with_suffix("")
 
 
 def cache() -> Path:
@@ -49,8 +60,46 @@ def cached(asset: Asset) -> Path | None:
     path = asset.path
     if not path.is_file():
         return None
-    if not file_digest(path).startswith(asset.sha256):
+    if not is_published(path, asset):
         raise WeightsError(
             f"{path} is not the published file: its SHA-256 does not begin with {asset.sha256[:12]}; delete it"
         )
     return path
+
+
+def fetched(asset: Asset, command: str) -> Path:
+    """The file in the cache.
+
+    Raises:
+        WeightsError: it is not there, or it is another one; the message says that ``command`` fetches it.
+    """
+    path = cached(asset)
+    if path is None:
+        raise WeightsError(f"{asset.name} has not been fetched; do so with: {command}")
+    return path
+
+
+def converted(asset: Asset, command: str) -> Path:
+    """The folder that was made of the file, as :func:`fetched`; the file itself may have been deleted since."""
+    folder = asset.converted_path
+    if not folder.is_dir():
+        raise WeightsError(f"{asset.name} has not been fetched and converted; do so with: {command}")
+    return folder
+
+
+def is_published(path: Path, asset: Asset) -> bool:
+    """Whether a file has an asset's digest."""
+    return file_digest(path).startswith(asset.sha256)
+
+
+def damaged(folder: Path) -> str | None:
+    """The first file of a converted folder that is not as it was written, or ``None`` if all are."""
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return SUMS
+    for line in lines:
+        digest, _, name = line.partition("  ")
+        if not (folder / name).is_file() or file_digest(folder / name) != digest:
+            return name
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from PIL import Image
 from pydantic import BaseModel
@@ -39,14 +39,18 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """Which prompts were used: ``original`` or a file's name, and the SHA-256 of their bytes."""
+    """Which prompts were used: ``original`` or another name for them, and a SHA-256 of them."""
 
     name: str
     digest: str
 
 
 class Scorer(Protocol):
-    """Looks at final images."""
+    """Looks at final images.
+
+    A scorer or a :class:`Panel` may have ``reachable() -> None``, which raises an EvalHarnessError saying what to do if
+    the judge that it asks would not answer; ``evalharness doctor`` calls it.
+    """
 
     batch_size: int
 
@@ -61,20 +65,30 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One image to be judged: a PNG file's bytes, unchanged, and their SHA-256. ``key`` is that of its score."""
+    """One image to be judged: a PNG file's bytes, unchanged, and their SHA-256. ``key`` is that of its score.
+
+    ``retry``: it failed before, and is to be tried afresh.
+    """
 
     key: str
     item: Item
     image: bytes
     digest: str
+    retry: bool = False
 
 
 @runtime_checkable
 class Panel(Protocol):
-    """A scorer that asks a judge about each image. It is given files, and scores come as the judge replies."""
+    """A scorer that asks a judge about each image. It is given files, and scores come as the judge replies.
+
+    It may have ``judges``, a sequence of all judges that it asks: they are told what they have spent before.
+    """
 
     def identity(self) -> Mapping[str, Any]:
-        """As of :class:`Scorer`: protocol version, rubric with its digest, judge; JSON, without keys or addresses."""
+        """As of :class:`Scorer`: protocol version, rubric with its digest, judge; JSON, without keys or addresses.
+
+        A judge's own identity stands in it whole, so that its replies can be found by the identity's digest.
+        """
         ...
 
     def judge(
@@ -82,7 +96,8 @@ class Panel(Protocol):
     ) -> Iterator[tuple[Submission, Score | SampleError]]:
         """A score for each submission, in any order; SampleError where no reply could be had or understood.
 
-        Submissions are read as there is room for them. What ``replies`` has is not asked again.
+        Submissions are read as there is room for them. What ``replies`` has is not asked again. A judge's JudgeError
+        and BudgetError pass through: what was not asked then has no outcome.
         """
         ...
 
@@ -91,7 +106,9 @@ class Benchmark(Protocol):
     """A plugin: a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``.
 
     One whose prompts are a function of a seed may have ``prompt_file(n, seed) -> str``, a static method with the
-    official values as defaults; ``evalharness prompts`` prints what it returns.
+    official values as defaults; ``evalharness prompts`` prints what it returns. It may have ``title() -> str``, its
+    name as reports show it, ``notes() -> list[str]``, what a reader must know before quoting a score, and
+    ``needs_all_items = True`` if its overall score is not defined over fewer items than all.
     """
 
     name: str
@@ -107,6 +124,29 @@ class Benchmark(Protocol):
 
     def scorer(self) -> Scorer | Panel:
         """The scorer; cheap, its weights are loaded when it first scores."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Another look at images that are scored. It changes no score; it tells how far the scores can be trusted.
+
+    ``repeat``: the same scorer is asked anew; ``second``: another scorer judges. ``items``: so many, each category in
+    its share; ``None``: all. Its scores have keys by its scorer's identity, like any others.
+    """
+
+    name: str
+    kind: Literal["repeat", "second"]
+    scorer: Scorer | Panel
+    items: int | None = None
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A benchmark with checks of its scorer."""
+
+    def checks(self) -> Sequence[Check]:
+        """The checks; cheap, like :meth:`Benchmark.scorer`."""
         ...
 
 
@@ -139,4 +179,31 @@ class RuleBased(Protocol):
     @staticmethod
     def verdict(evidence: Any, rules: BaseModel, where: str) -> Score:
         """Judge one sample's evidence (JSON); ConfigError, beginning with ``where``, if it is malformed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """An image to check a scorer by.
+
+    ``part`` names the part of the scorer that it puts to the test. ``correct`` is the verdict of a scorer in order, or
+    ``None`` where only an earlier run can tell.
+    """
+
+    part: str
+    image: Image.Image
+    item: Item
+    correct: bool | None
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A :class:`Benchmark` that brings images by which ``evalharness doctor`` checks its :class:`Scorer`."""
+
+    name: str
+
+    def scorer(self) -> Scorer: ...
+
+    def specimens(self) -> list[Specimen]:
+        """The same images on every machine."""
         ...

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from evalharness import sweep
-    from evalharness.commands import export, verdicts
+    from evalharness.commands import doctor, export, fetch, replies, verdicts
 
     parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
     parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
@@ -49,9 +49,21 @@ def _parser() -> argparse.ArgumentParser:
     export.add_arguments(files)
     files.set_defaults(command=export.run)
 
+    said = commands.add_parser("replies", help="write what the judges of a run said, for others to replay")
+    replies.add_arguments(said)
+    said.set_defaults(command=replies.run)
+
     judging = commands.add_parser("verdicts", help="judge detections that were made elsewhere")
     verdicts.add_arguments(judging)
     judging.set_defaults(command=verdicts.run)
+
+    health = commands.add_parser("doctor", help="check that all a score rests on works on this machine")
+    doctor.add_arguments(health)
+    health.set_defaults(command=doctor.run)
+
+    fetching = commands.add_parser("fetch", help="download what a plugin needs and does not carry")
+    fetch.add_arguments(fetching)
+    fetching.set_defaults(command=fetch.run)
 
     convert = commands.add_parser("convert-detector", help="turn a Mask2Former of MMDetection into one of transformers")
     convert.add_argument("checkpoint", type=Path, metavar="IN.pth", help="a checkpoint of MMDetection 2.x or 3.x, Swin")

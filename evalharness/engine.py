@@ -11,22 +11,23 @@ import io
 import signal
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, TypeVar
 
 from PIL import Image
 
 from evalharness import variants
-from evalharness.benchmark import Item, Panel, Score, Scorer, Submission
-from evalharness.errors import SampleError, StoreError
+from evalharness.benchmark import Checked, Item, Panel, Score, Scorer, Submission
+from evalharness.errors import BudgetError, SampleError, StoreError
 from evalharness.executors.base import Executor, Failure, Worker, isolate, one_line
+from evalharness.judges.base import Budgeted
 from evalharness.models.base import Fetcher
 from evalharness.plan import Job, Plan
 from evalharness.progress import Progress
 from evalharness.seeds import canonical, digest
-from evalharness.status import Standing, pending_jobs, standings
+from evalharness.status import checkups, failed_keys, pending_jobs, standings
 from evalharness.store import DamagedImageError, Store
 from evalharness.trajectory import Step, Trajectory
 
@@ -73,6 +74,18 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Todo:
+    """An image that must be looked at, by its digest. ``retry``: that failed before."""
+
+    image: str
+    item: Item
+    retry: bool = False
+
+
+Work = tuple[str, Scorer | Panel, Mapping[str, Todo]]
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreJob:
     """One image to look at: a PNG file's bytes and their digest."""
 
@@ -80,6 +93,7 @@ class ScoreJob:
     digest: str
     image: bytes
     item: Item
+    retry: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,32 +120,36 @@ def _decode(data: bytes) -> Image.Image:
 
 @dataclass(frozen=True)
 class Engine:
-    """Runs a plan."""
+    """Runs a plan. ``stops`` are the benchmarks that were not scored to the end, each with the reason: a budget."""
 
     plan: Plan
     store: Store
     executor: Executor
     progress: Progress
+    stops: dict[str, str] = field(default_factory=dict)
 
     def run(self, *, retry_failed: bool = False) -> int:
-        """Draw and score what is missing; returns the number of trajectories and scores that were worked on."""
-        if retry_failed:
-            self._forget_failures()
+        """Draw and score what is missing; returns the number of trajectories and scores that were worked on.
+
+        What failed is tried again only if ``retry_failed``, once; until that succeeds its failure stands.
+        """
+        retry = failed_keys(self.plan, self.store) if retry_failed else set()
         self._drop_damaged()
         worked = 0
         for _ in range(PASSES):
-            worked += self._generate()
-            scored, damaged = self._score()
+            worked += self._generate(retry)
+            scored, damaged = self._score(retry)
             worked += scored
             if not damaged:
                 return worked
             self._drop(damaged)
+            retry = set()
         raise StoreError(f"{self.store.path}: images are damaged again and again; check the disk")
 
     # --- drawing ---
 
-    def _generate(self) -> int:
-        jobs = pending_jobs(self.plan, standings(self.plan, self.store))
+    def _generate(self, retry: Collection[str]) -> int:
+        jobs = pending_jobs(self.plan, standings(self.plan, self.store), retry)
         by_model: dict[str, list[Job]] = {alias: [] for alias in self.plan.models}
         for job in jobs:
             by_model[job.model].append(job)
@@ -172,45 +190,75 @@ class Engine:
 
     # --- scoring ---
 
-    def _score(self) -> tuple[int, set[str]]:
-        """The number of images to score, and the damaged ones among them."""
-        todo: dict[str, dict[str, Standing]] = {name: {} for name in self.plan.protocols}
-        for one in standings(self.plan, self.store):
-            if one.state == "generated" and one.score_key is not None:
-                todo[one.sample.benchmark][one.score_key] = one
-        total = sum(map(len, todo.values()))
+    def _score(self, retry: Collection[str]) -> tuple[int, set[str]]:
+        """First the scores, then their checks; the number of images to look at, and the damaged ones among them."""
         damaged: set[str] = set()
-        with self.progress.stage("score", total) as stage:
-            for name, own in todo.items():
-                if own:
-                    scorer = self.plan.protocols[name].benchmark.scorer()
-                    if isinstance(scorer, Panel):
-                        self._ask(scorer, self._read(own, damaged), stage.advance)
-                        continue
-                    batches = _batches(self._read(own, damaged), scorer.batch_size)
-                    self._run(Look(scorer), batches, self._keep_score, stage.advance)
+        total = 0
+        for title, all_todo in (("score", self._unscored), ("check", self._unchecked)):
+            found = all_todo(retry)
+            count = sum(len(todo) for _, _, todo in found)
+            with self.progress.stage(title, count) as stage:
+                for name, scorer, todo in found:
+                    try:
+                        self._look(scorer, self._read(todo, damaged), stage.advance)
+                    except BudgetError as spent:
+                        self.stops[name] = str(spent)
+            total += count
         return total, damaged
+
+    def _unscored(self, retry: Collection[str]) -> list[Work]:
+        """Each benchmark's scorer with what it must look at, by the key of the score."""
+        todo: dict[str, dict[str, Todo]] = {name: {} for name in self.plan.protocols}
+        for one in standings(self.plan, self.store):
+            if one.score is None and one.score_key is not None and one.image is not None:
+                again = one.score_key in retry
+                if one.failure is None or again:
+                    todo[one.sample.benchmark][one.score_key] = Todo(one.image, one.sample.item, again)
+        return [(name, self.plan.protocols[name].benchmark.scorer(), own) for name, own in todo.items() if own]
+
+    def _unchecked(self, retry: Collection[str]) -> list[Work]:
+        todo: dict[tuple[str, str], dict[str, Todo]] = defaultdict(dict)
+        for one in checkups(self.plan, self.store, standings(self.plan, self.store)):
+            again = one.key in retry
+            if one.score is None and (one.failure is None or again):
+                sample, image = one.standing.sample, one.standing.image
+                assert image is not None
+                todo[sample.benchmark, one.check.name][one.key] = Todo(image, sample.item, again)
+        found: list[Work] = []
+        for name, protocol in self.plan.protocols.items():
+            checks = protocol.benchmark.checks() if isinstance(protocol.benchmark, Checked) else ()
+            found += [(name, check.scorer, own) for check in checks if (own := todo.get((name, check.name)))]
+        return found
+
+    def _look(self, scorer: Scorer | Panel, jobs: Iterable[ScoreJob], advance: Advance) -> None:
+        if isinstance(scorer, Panel):
+            self._ask(scorer, jobs, advance)
+        else:
+            self._run(Look(scorer), _batches(jobs, scorer.batch_size), self._keep_score, advance)
 
     def _ask(self, panel: Panel, jobs: Iterable[ScoreJob], advance: Advance) -> None:
         """Each score is written as it comes: a judge's reply may have cost money."""
-        submissions = (Submission(job.key, job.item, job.image, job.digest) for job in jobs)
-        for submission, outcome in panel.judge(submissions, self.store.replies):
-            with _undisturbed(), self.store.batch():
-                if isinstance(outcome, SampleError):
-                    self.store.add_failure(submission.key, one_line(str(outcome)))
-                else:
-                    self.store.add_score(submission.key, submission.digest, outcome)
-            advance(1, int(isinstance(outcome, SampleError)))
+        for judge in getattr(panel, "judges", ()):
+            if isinstance(judge, Budgeted):
+                judge.recall(self.store.replies.spent(digest(dict(judge.identity()))))
+        submissions = (Submission(job.key, job.item, job.image, job.digest, job.retry) for job in jobs)
+        with _closed(panel.judge(submissions, self.store.replies)) as judged:
+            for submission, outcome in judged:
+                with _undisturbed(), self.store.batch():
+                    if isinstance(outcome, SampleError):
+                        self.store.add_failure(submission.key, one_line(str(outcome)))
+                    else:
+                        self.store.add_score(submission.key, submission.digest, outcome)
+                advance(1, int(isinstance(outcome, SampleError)))
 
     def _keep_score(self, job: ScoreJob, score: Score) -> None:
         self.store.add_score(job.key, job.digest, score)
 
-    def _read(self, todo: dict[str, Standing], damaged: set[str]) -> Iterator[ScoreJob]:
+    def _read(self, todo: Mapping[str, Todo], damaged: set[str]) -> Iterator[ScoreJob]:
         for key in sorted(todo):
             one = todo[key]
-            assert one.image is not None
             try:
-                yield ScoreJob(key, one.image, self.store.image(one.image), one.sample.item)
+                yield ScoreJob(key, one.image, self.store.image(one.image), one.item, one.retry)
             except DamagedImageError:
                 damaged.add(one.image)
 
@@ -228,10 +276,6 @@ class Engine:
                     else:
                         keep(job, outcome)
             advance(len(batch), sum(isinstance(one, Failure) for one in outcomes))
-
-    def _forget_failures(self) -> None:
-        found = standings(self.plan, self.store)
-        self.store.forget_failures([*self.plan.jobs, *(one.score_key for one in found if one.score_key is not None)])
 
     def _drop_damaged(self) -> None:
         stored = self.store.trajectories(self.plan.jobs)
@@ -263,6 +307,16 @@ def _batches(jobs: Iterable[J], size: int) -> Iterator[Sequence[J]]:
             batch = []
     if batch:
         yield batch
+
+
+@contextlib.contextmanager
+def _closed(iterator: Iterator[J]) -> Iterator[Iterator[J]]:
+    """A generator that ends with the block, however that ends: what it holds open does not wait for a collector."""
+    try:
+        yield iterator
+    finally:
+        if isinstance(iterator, Generator):
+            iterator.close()
 
 
 @contextlib.contextmanager

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from evalharness.plan import Plan
-from evalharness.results import ARM_COLUMNS, SAMPLE_COLUMNS, Results
-from evalharness.status import Standing, standings
+from evalharness.results import ARM_COLUMNS, CHECK_COLUMNS, SAMPLE_COLUMNS, Results
+from evalharness.seeds import digest
+from evalharness.status import Checkup, Standing, checkups, standings
 from evalharness.store import Store
 
 
@@ -17,7 +19,10 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
     """All that is there of a plan. ``info`` holds what the plan cannot know: versions, hardware, times."""
     import pandas as pd
 
-    samples = pd.DataFrame([_row(one) for one in standings(plan, store)], columns=list(SAMPLE_COLUMNS))
+    found = standings(plan, store)
+    under_check = checkups(plan, store, found)
+    samples = pd.DataFrame([_row(one) for one in found], columns=list(SAMPLE_COLUMNS))
+    checks = pd.DataFrame([_check_row(one) for one in under_check], columns=list(CHECK_COLUMNS))
     arms = pd.DataFrame([_arm_row(plan, index) for index in range(len(plan.sweep.arms))], columns=list(ARM_COLUMNS))
     arms["max_iterations"] = arms["max_iterations"].astype("Int64")
 
@@ -25,7 +30,54 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
         found = store.trajectories([key]).get(key)
         return [step.as_dict() for step in found.steps] if found else []
 
-    return Results({**_plan_info(plan), **info}, arms, samples, steps, store.details, store.image_path)
+    own: dict[str | None, list[Checkup]] = defaultdict(list)
+    for one in under_check:
+        own[one.standing.score_key].append(one)
+
+    def details(key: str) -> dict[str, Any]:
+        checked = {one.check.name: _check_details(one, store) for one in own.get(key, ())}
+        return store.details(key) | ({"checks": checked} if checked else {})
+
+    about = _plan_info(plan)
+    for name, benchmark in about["benchmarks"].items():
+        images = {one.image for one in found if one.sample.benchmark == name and one.image is not None}
+        scorers = [benchmark["scorer"], *(check["scorer"] for check in benchmark.get("checks", ()))]
+        benchmark |= _spent(store, scorers, images)
+    return Results({**about, **info}, arms, samples, steps, details, store.image_path, checks)
+
+
+def _spent(store: Store, scorers: list[Mapping[str, Any]], images: set[str]) -> dict[str, Any]:
+    """``spent``: of the judges among the scorers, all together, those that only repeat one counted with it."""
+    judged = [scorer for scorer in scorers if {"judge", "rubric"} <= scorer.keys()]
+    judges = {(digest(scorer["judge"]), scorer["rubric"]["digest"]) for scorer in judged}
+    if not judges:
+        return {}
+    totals = [store.replies.usage(judge, rubric, images) for judge, rubric in sorted(judges)]
+    return {"spent": {name: sum(total[name] for total in totals) for name in totals[0]}}
+
+
+def _check_row(one: Checkup) -> dict[str, Any]:
+    sample, score = one.standing.sample, one.standing.score
+    return {
+        "benchmark": sample.benchmark,
+        "check": one.check.name,
+        "kind": one.check.kind,
+        "arm": sample.arm.name,
+        "item": sample.item.id,
+        "category": sample.item.category,
+        "seed_index": sample.seed_index,
+        "image": one.standing.image,
+        "score": score.value if score else math.nan,
+        "other": one.score.value if one.score else math.nan,
+        "state": "scored" if one.score else "failed" if one.failure else "pending",
+        "reason": one.failure or "",
+    }
+
+
+def _check_details(one: Checkup, store: Store) -> dict[str, Any]:
+    if one.score is None:
+        return {"failed": one.failure} if one.failure else {}
+    return {"value": one.score.value, "reason": one.score.reason} | store.details(one.key)
 
 
 def _row(one: Standing) -> dict[str, Any]:
@@ -82,13 +134,22 @@ def _plan_info(plan: Plan) -> dict[str, Any]:
 
 def _benchmark_info(plan: Plan, name: str) -> dict[str, Any]:
     protocol = plan.protocols[name]
-    prompts = protocol.benchmark.prompt_set()
-    return {
-        "version": protocol.benchmark.version,
+    benchmark = protocol.benchmark
+    prompts = benchmark.prompt_set()
+    more: dict[str, Any] = {key: getattr(benchmark, key)() for key in ("title", "notes") if hasattr(benchmark, key)}
+    if getattr(benchmark, "needs_all_items", False):
+        more["whole"] = dict(Counter(item.category for item in benchmark.items()))
+    if protocol.checks:
+        more["checks"] = [
+            {"name": one.name, "kind": one.kind, "scorer": dict(one.scorer), "items": len(one.items)}
+            for one in protocol.checks
+        ]
+    return more | {
+        "version": benchmark.version,
         "prompt_set": prompts.name,
         "prompt_digest": prompts.digest,
         "scorer": dict(protocol.scorer),
-        "weights": dict(protocol.benchmark.weights),
+        "weights": dict(benchmark.weights),
         "items": len(protocol.items),
         "samples": protocol.samples,
     }

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evalharness.benchmark import Benchmark, Item
+from evalharness.benchmark import Benchmark, Checked, Item
 from evalharness.config import Arm, BenchmarkSpec, Sweep
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.models.base import Fetcher, Interleaver, Source
@@ -52,6 +52,17 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class PlannedCheck:
+    """A check of a benchmark's scorer, on the items with these ids; ``scorer`` is the identity of its own."""
+
+    name: str
+    kind: str
+    items: frozenset[str]
+    scorer: Mapping[str, Any]
+    scorer_digest: str
+
+
+@dataclass(frozen=True)
 class Protocol:
     """A benchmark and what this sweep takes of it: ``items`` out of ``of``, ``samples`` images for each prompt."""
 
@@ -61,10 +72,12 @@ class Protocol:
     samples: int
     scorer: Mapping[str, Any]
     scorer_digest: str
+    checks: tuple[PlannedCheck, ...] = ()
 
-    def score_key(self, image: str, item: Item) -> str:
+    def score_key(self, image: str, item: Item, check: PlannedCheck | None = None) -> str:
         """A score belongs to an image, a scorer and what the scorer is told of the item; not to an arm."""
-        return digest(["score", image, self.scorer_digest, digest(dict(item.metadata))])
+        scorer = self.scorer_digest if check is None else check.scorer_digest
+        return digest(["score", image, scorer, digest(dict(item.metadata))])
 
 
 @dataclass(frozen=True)
@@ -112,14 +125,23 @@ def _protocol(spec: BenchmarkSpec, seed: int) -> Protocol:
     if twice:
         raise ConfigError(f"benchmark {spec.plugin.name!r}: item {twice[0]!r} stands twice")
     scorer = dict(benchmark.scorer().identity())
+    taken = tuple(subset(items, spec.limit, spec.plugin.name, seed))
     return Protocol(
         benchmark=benchmark,
-        items=tuple(subset(items, spec.limit, spec.plugin.name, seed)),
+        items=taken,
         of=len(items),
         samples=spec.samples or benchmark.images_per_prompt,
         scorer=scorer,
         scorer_digest=digest(scorer),
+        checks=tuple(_checks(benchmark, taken, spec.plugin.name, seed)),
     )
+
+
+def _checks(benchmark: Benchmark, items: Sequence[Item], name: str, seed: int) -> Iterable[PlannedCheck]:
+    for check in benchmark.checks() if isinstance(benchmark, Checked) else ():
+        scorer = dict(check.scorer.identity())
+        chosen = frozenset(item.id for item in subset(items, check.items, name, seed))
+        yield PlannedCheck(check.name, check.kind, chosen, scorer, digest(scorer))
 
 
 def _identity(sweep: Sweep, alias: str, model: Any) -> Mapping[str, Any]:

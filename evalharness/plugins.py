@@ -10,7 +10,8 @@ from evalharness.errors import PluginError, did_you_mean
 
 KINDS = ("models", "formats", "benchmarks", "detectors", "judges", "executors")
 
-EXTRAS = {"diffusers": "diffusers", "accelerate": "diffusers", "ray": "ray", "lm_eval": "judge", "openai": "judge"}
+EXTRAS = {"diffusers": "diffusers", "accelerate": "diffusers", "ray": "ray"}
+EXTRAS |= dict.fromkeys(("lm_eval", "openai", "aiohttp"), "judge")
 EXTRAS |= dict.fromkeys(("mmdet", "mmengine", "mmcv"), "geneval")
 """Optional package → the extra of this distribution that installs it."""
 

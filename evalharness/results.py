@@ -41,15 +41,34 @@ ARM_COLUMNS = (
 )
 
 
+CHECK_COLUMNS = (
+    "benchmark",
+    "check",  # its name
+    "kind",  # "repeat": the same scorer anew | "second": another scorer
+    "arm",
+    "item",
+    "category",
+    "seed_index",
+    "image",  # SHA-256 of the final PNG
+    "score",  # the sample's own
+    "other",  # the check's, NaN unless it has one
+    "state",  # "pending" | "scored" | "failed"
+    "reason",  # why the check failed
+)
+"""Columns of :attr:`Results.checks`, one row a scored sample and check that takes it in."""
+
+
 @dataclass(frozen=True)
 class Results:
     """One run of a sweep.
 
     ``info`` is JSON: ``name``, ``seed``, ``sweep`` (the file as resolved), ``limit`` (``None`` or ``{"items", "of",
     "seed"}`` per benchmark), ``benchmarks`` ({name: {"version", "prompt_set", "prompt_digest", "scorer", "weights",
-    "items", "samples"}}), ``models`` ({name: identity}), ``versions``, ``git_commit``, ``hardware``, ``started``,
-    ``wall_seconds``; of models whose images existed before, ``images`` ({name: {"files", "wanted", "digest"}}) and
-    ``warnings`` (lines).
+    "items", "samples"}}, and where it has them "title", "notes", "checks" ([{"name", "kind", "scorer", "items"}]),
+    "whole" ({category: number of items}) if no overall score is defined over fewer, "spent" ({"replies",
+    "prompt_tokens", "completion_tokens", "cost"}) if a judge was asked), ``models`` ({name: identity}), ``versions``,
+    ``git_commit``, ``hardware``, ``started``, ``wall_seconds``; of models whose images existed before, ``images``
+    ({name: {"files", "wanted", "digest"}}) and ``warnings`` (lines).
 
     ``steps(key)`` gives a trajectory's steps as dicts: kind, iteration, text, image (digest or None), seed,
     evaluations, tokens, seconds. ``details(score_key)`` gives a score's evidence. ``image_path(digest)`` the PNG file.
@@ -61,3 +80,4 @@ class Results:
     steps: Callable[[str], list[dict[str, Any]]]
     details: Callable[[str], dict[str, Any]]
     image_path: Callable[[str], Path]
+    checks: pd.DataFrame | None = None

@@ -94,6 +94,38 @@ def estimate(
     return Scores(overall, parts, int(there.sum()), len(np.unique(prompts[there])))
 
 
+def resampled_sums(
+    columns: npt.ArrayLike,
+    items: npt.ArrayLike,
+    categories: npt.ArrayLike,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Floats:
+    """Sums of the columns (samples, m) over the samples of each resample: (resamples, m), prompts drawn as above."""
+    table, prompts, labels = np.asarray(columns, dtype=float), np.asarray(items), np.asarray(categories)
+    sums = np.zeros((resamples, table.shape[1]))
+    for stratum, category in enumerate(np.unique(labels)):
+        inside = labels == category
+        clusters = np.stack([_clusters(column, prompts[inside])[0] for column in table[inside].T], axis=1)
+        sums += _draws(len(clusters), resamples, seed, stratum) @ clusters
+    return sums
+
+
+def interval(value: float, replicates: npt.ArrayLike, level: float = LEVEL) -> Estimate:
+    """A value with the percentile interval of its replicates; without one if any of them is NaN."""
+    return _interval(value, np.asarray(replicates, dtype=float), level)
+
+
+def none_of(count: int, level: float = LEVEL) -> float:
+    """What never happened in ``count`` independent trials happens at most this often (Clopper & Pearson, 1934).
+
+    >>> round(none_of(60), 3)
+    0.06
+    """
+    return 1.0 - float(((1 - level) / 2) ** (1 / count))
+
+
 def bounds(values: npt.ArrayLike, categories: npt.ArrayLike, weights: Mapping[str, float]) -> tuple[float, float]:
     """The overall score if every missing (NaN) sample were wrong, and if every one were right.
 

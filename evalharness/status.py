@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from evalharness.benchmark import Score
-from evalharness.plan import Job, Plan, Sample
+from evalharness.plan import Job, Plan, PlannedCheck, Sample
 from evalharness.store import Store, StoredStep, final_image
 
 State = Literal["pending", "generated", "scored", "failed"]
@@ -66,7 +66,42 @@ def _with_scores(found: list[Standing], store: Store) -> list[Standing]:
     ]
 
 
-def pending_jobs(plan: Plan, found: Iterable[Standing]) -> list[Job]:
-    """The jobs that must still run, in a stable order."""
-    keys = {one.sample.job for one in found if one.state == "pending"}
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """A scored sample under a check; ``key`` is that of the check's score."""
+
+    standing: Standing
+    check: PlannedCheck
+    key: str
+    score: Score | None = None
+    failure: str | None = None
+
+
+def checkups(plan: Plan, store: Store, found: Iterable[Standing]) -> list[Checkup]:
+    """One for each scored sample and each check that takes in its item."""
+    open_: list[Checkup] = []
+    for one in found:
+        protocol = plan.protocols[one.sample.benchmark]
+        for check in protocol.checks:
+            if one.score is not None and one.image is not None and one.sample.item.id in check.items:
+                open_.append(Checkup(one, check, protocol.score_key(one.image, one.sample.item, check)))
+    keys = [one.key for one in open_]
+    scores, failures = store.scores(keys), store.failures(keys)
+    return [replace(one, score=scores.get(one.key), failure=failures.get(one.key)) for one in open_]
+
+
+def pending_jobs(plan: Plan, found: Iterable[Standing], retry: Collection[str] = ()) -> list[Job]:
+    """The jobs that must still run, in a stable order; failed ones only if ``retry`` has their key."""
+    keys = {
+        one.sample.job
+        for one in found
+        if one.state == "pending" or (one.steps is None and one.state == "failed" and one.sample.job in retry)
+    }
     return [plan.jobs[key] for key in sorted(keys)]
+
+
+def failed_keys(plan: Plan, store: Store) -> set[str]:
+    """The keys of all jobs, scores and checks that failed."""
+    found = standings(plan, store)
+    keys = [*plan.jobs, *(one.score_key for one in found if one.score_key is not None)]
+    return set(store.failures([*keys, *(one.key for one in checkups(plan, store, found))]))

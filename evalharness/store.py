@@ -13,9 +13,10 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -23,11 +24,11 @@ from urllib.parse import quote
 
 from evalharness.benchmark import Score
 from evalharness.errors import StoreError
-from evalharness.judges.base import Question, Reply
+from evalharness.judges.base import Question, Reply, Spent
 from evalharness.trajectory import Cost, Step, Trajectory
 
 APPLICATION_ID = 0x45564831  # "EVH1"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DISK_FULL = "no space left on the disk; what is done is kept, free some and run again"
 SCHEMA = """
 CREATE TABLE trajectories (
@@ -42,11 +43,11 @@ CREATE TABLE runs (name TEXT PRIMARY KEY, info TEXT NOT NULL) WITHOUT ROWID;
 """
 REPLIES = """
 CREATE TABLE replies (
-    key TEXT NOT NULL, attempt INTEGER NOT NULL, judge TEXT NOT NULL, image TEXT NOT NULL, rubric TEXT NOT NULL,
-    repeat INTEGER NOT NULL, reply TEXT NOT NULL, PRIMARY KEY (key, attempt)) WITHOUT ROWID;
+    key TEXT NOT NULL, attempt INTEGER NOT NULL, question TEXT NOT NULL, judge TEXT NOT NULL, image TEXT NOT NULL,
+    rubric TEXT NOT NULL, repeat INTEGER NOT NULL, reply TEXT NOT NULL, PRIMARY KEY (key, attempt)) WITHOUT ROWID;
 """
-UPGRADES = {1: REPLIES}
-"""Version → what makes the next one of it."""
+UPGRADES = {1: "", 2: f"DROP TABLE IF EXISTS replies; {REPLIES}"}
+"""Version → what makes the next one of it. Nothing that was released wrote replies in version 2."""
 T = TypeVar("T")
 
 
@@ -219,15 +220,13 @@ class Store:
             self._db.execute("DELETE FROM failures WHERE key = ?", (key,))
 
     def add_failure(self, key: str, reason: str) -> None:
-        """Inside :meth:`batch`."""
+        """It stays until a trajectory or score of that key is added. Inside :meth:`batch`."""
         with _as_store_error(self.path):
             self._db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (key, _text(reason)))
 
-    def forget_failures(self, keys: Iterable[str]) -> None:
-        self._delete("failures", keys)
-
     def forget_trajectories(self, keys: Iterable[str]) -> None:
-        self._delete("trajectories", keys)
+        with self.batch():
+            self._db.executemany("DELETE FROM trajectories WHERE key = ?", [(key,) for key in keys])
 
     def set_run_info(self, name: str, info: Mapping[str, Any]) -> None:
         """Keep JSON about a run."""
@@ -274,10 +273,6 @@ class Store:
             for chunk in _chunks(dict.fromkeys(keys)):
                 yield from self._db.execute(f"{select} WHERE key IN ({','.join('?' * len(chunk))})", chunk)
 
-    def _delete(self, table: str, keys: Iterable[str]) -> None:
-        with self.batch():
-            self._db.executemany(f"DELETE FROM {table} WHERE key = ?", [(key,) for key in keys])
-
     def _store_step(self, step: Step) -> dict[str, Any]:
         image = None if step.image is None else self._store_image(step.image)
         cost: Cost = step.cost
@@ -307,11 +302,52 @@ class StoredReplies:
         with _as_store_error(self.store.path):
             return [Reply(**_json(row["reply"])) for row in self.store._db.execute(select, (key,))]
 
+    def usage(self, judge: str, rubric: str, images: Collection[str]) -> dict[str, float]:
+        """What a judge's replies about some images add up to: how many, tokens, dollars."""
+        select = "SELECT image, reply FROM replies WHERE judge = ? AND rubric = ?"
+        total = {"replies": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0}
+        with _as_store_error(self.store.path):
+            for row in self.store._db.execute(select, (judge, rubric)):
+                if row["image"] in images:
+                    reply = _json(row["reply"])
+                    total["replies"] += 1
+                    for name in ("prompt_tokens", "completion_tokens", "cost"):
+                        total[name] += reply[name]
+        return total
+
     def add(self, key: str, question: Question, judge: str, reply: Reply) -> None:
-        row = (key, key, judge, question.image, question.rubric, question.repeat, json.dumps(asdict(reply)))
-        count = "(SELECT count(*) FROM replies WHERE key = ?)"
+        about = (question.key(), judge, question.image, question.rubric, question.repeat)
+        insert = f"INSERT INTO replies VALUES (?, (SELECT count(*) FROM replies WHERE key = ?){', ?' * 6})"
         with self.store.batch():
-            self.store._db.execute(f"INSERT INTO replies VALUES (?, {count}, ?, ?, ?, ?, ?)", row)
+            self.store._db.execute(insert, (key, key, *about, json.dumps(asdict(reply))))
+
+    def spent(self, judge: str) -> Spent:
+        with _as_store_error(self.store.path):
+            rows = self.store._db.execute("SELECT reply FROM replies WHERE judge = ?", (judge,))
+            costs = [float(_json(row["reply"])["cost"]) for row in rows]
+        return Spent(len(costs), math.fsum(costs))
+
+    def about(self, images: Iterable[str]) -> Iterator[StoredReply]:
+        """All replies about images (digests), whoever gave them, by question and try."""
+        columns = "question, attempt, judge, image, rubric, repeat, reply"
+        for chunk in _chunks(dict.fromkeys(images)):
+            select = f"SELECT {columns} FROM replies WHERE image IN ({','.join('?' * len(chunk))})"
+            with _as_store_error(self.store.path):
+                for row in self.store._db.execute(f"{select} ORDER BY question, judge, attempt", chunk):
+                    yield StoredReply(**{**dict(row), "reply": Reply(**_json(row["reply"]))})
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    """A reply with what it is a reply to; ``judge`` is the digest of the judge's identity."""
+
+    question: str
+    attempt: int
+    judge: str
+    image: str
+    rubric: str
+    repeat: int
+    reply: Reply
 
 
 def _text(text: str) -> str:

@@ -9,20 +9,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from evalharness import config, environment, plugins
+from evalharness import amend, config, environment, summary
 from evalharness.engine import Engine
 from evalharness.errors import ConfigError
 from evalharness.inventory import inventory
 from evalharness.plan import Plan, make_plan, resize, select
 from evalharness.progress import Progress, duration
 from evalharness.seeds import canonical, digest
-from evalharness.status import pending_jobs, standings
+from evalharness.status import Standing, checkups, failed_keys, pending_jobs, standings
 from evalharness.store import Store
-
-if TYPE_CHECKING:
-    from evalharness.results import Results
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--full", action="store_true", help="take all items and the benchmark's own number of images")
     parser.add_argument("--samples", type=_positive, metavar="N", help="images per prompt")
     parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
-    own = parser.add_argument_group("in place of what the file says")
-    own.add_argument("--model", metavar="NAME", help="the model at the top: a plugin, or a key of models")
-    own.add_argument("--weights", metavar="PATH", help="that model's weights")
-    own.add_argument("--detector", metavar="NAME", help="the detector of the benchmarks that have one")
+    amend.add_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be drawn and what it would cost")
     parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -51,7 +45,7 @@ def _positive(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
-    sweep = config.load(options.file, partial(amended, options))
+    sweep = config.load(options.file, partial(amend.amended, options))
     sweep = resize(sweep, full=options.full, limit=options.limit, samples=options.samples)
     plan = make_plan(select(sweep, options.only))
     out: Path = options.out or Path("reports") / sweep.name
@@ -59,13 +53,16 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         with Store(where, write=False) as store:
             found = inventory(plan, store).get("warnings", [])
-            _write(*_dry_run(plan, store), *(f"warning: {line}" for line in found))
+            retry = failed_keys(plan, store) if options.retry_failed else set()
+            _write(*_dry_run(plan, store, retry), *(f"warning: {line}" for line in found))
         return 0
     _make_folder(out)
     with Store(where) as store:
         progress = Progress(quiet=options.quiet)
-        info = _work(plan, store, progress, retry_failed=options.retry_failed) | inventory(plan, store)
-        for line in info.get("warnings", []):
+        info = _work(plan, store, progress, retry_failed=options.retry_failed)
+        found = inventory(plan, store)
+        info |= found | {"warnings": [*info.get("warnings", []), *found.get("warnings", [])]}
+        for line in info["warnings"]:
             progress.say(f"warning: {line}")
         return _report(plan, store, info, out)
 
@@ -78,57 +75,15 @@ def _make_folder(out: Path) -> None:
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
 
 
-def amended(options: argparse.Namespace, top: config.SweepFile) -> config.SweepFile:
-    """A sweep file as ``--model``, ``--weights`` and ``--detector`` want it, to be checked like any."""
-    update: dict[str, Any] = {}
-    if options.model or options.weights:
-        update |= _with_model(top, options.model or top.model, options.weights)
-    if options.detector:
-        update["benchmarks"] = _with_detector(top, options.detector)
-    return top.model_copy(update=update)
-
-
-def _with_model(top: config.SweepFile, model: str | config.Entry | None, weights: str | None) -> dict[str, Any]:
-    if model is None:
-        raise ConfigError(f"--weights: sweep {top.name!r} has no model at its top; say which with --model")
-    if weights is None:
-        return {"model": model}
-    # Unlike a path in the file, one on the command line is meant relative to where the command runs.
-    path = {"weights": str(Path(weights).absolute()) if Path(weights).exists() else weights}
-    if isinstance(model, str) and model in top.models:
-        return {"model": model, "models": {**top.models, model: _entry(top.models[model]) | path}}
-    return {"model": _entry(model) | path}
-
-
-def _with_detector(top: config.SweepFile, detector: str) -> list[str | config.Entry]:
-    having = [_has_detector(_entry(entry).get("name")) for entry in top.benchmarks]
-    if not any(having):
-        raise ConfigError(f"--detector: no benchmark of sweep {top.name!r} has a detector")
-    return [
-        _entry(entry) | {"detector": detector} if has else entry
-        for entry, has in zip(top.benchmarks, having, strict=True)
-    ]
-
-
-def _has_detector(benchmark: Any) -> bool:
-    if not isinstance(benchmark, str):
-        return False
-    settings = getattr(plugins.load("benchmarks", benchmark), "Settings", config.NoSettings)
-    return "detector" in settings.model_fields
-
-
-def _entry(entry: str | config.Entry) -> config.Entry:
-    return {"name": entry} if isinstance(entry, str) else dict(entry)
-
-
 def _work(plan: Plan, store: Store, progress: Progress, *, retry_failed: bool) -> dict[str, Any]:
     """Draw and score; returns what the report says of the circumstances, summed up over all goes of this plan."""
     before = store.run_info(plan.key())
     start, clock, worked = datetime.now(UTC), time.monotonic(), -1
     executor = plan.sweep.executor.build()
+    engine = Engine(plan, store, executor, progress)
     info = before
     try:
-        worked = Engine(plan, store, executor, progress).run(retry_failed=retry_failed)
+        worked = engine.run(retry_failed=retry_failed)
     finally:
         executor.close()
         if worked or not before:
@@ -140,7 +95,7 @@ def _work(plan: Plan, store: Store, progress: Progress, *, retry_failed: bool) -
                 "git_commit": environment.git_commit(),
             }
             store.set_run_info(plan.key(), info)
-    return info
+    return info | {"warnings": [f"{name}: {reason}" for name, reason in engine.stops.items()]}
 
 
 def _report(plan: Plan, store: Store, info: dict[str, Any], out: Path) -> int:
@@ -149,45 +104,13 @@ def _report(plan: Plan, store: Store, info: dict[str, Any], out: Path) -> int:
 
     results = load_results(plan, store, info)
     page = build(results, out)
-    _write(*_table(results), *_failed(results), "", f"report: {page}")
+    _write(*summary.table(results), *summary.failed(results), "", f"report: {page}")
     return 0
 
 
-def _table(results: Results) -> list[str]:
-    """Arm, overall score (the weighted mean of the categories) and coverage, for each benchmark."""
-    lines: list[str] = []
-    for name, benchmark in results.info["benchmarks"].items():
-        rows = [("arm", "overall", "scored")]
-        for arm in results.arms["arm"]:
-            own = results.samples[(results.samples["arm"] == arm) & (results.samples["benchmark"] == name)]
-            scored = own["state"] == "scored"
-            rows.append((arm, _overall(own, scored, benchmark["weights"]), f"{scored.sum()}/{len(own)}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines += ["", name]
-        lines += [f"  {a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
-    return lines
-
-
-def _overall(own: Any, scored: Any, weights: dict[str, float]) -> str:
-    """Only of complete runs: a missing sample is not a zero, nor is it nothing; nor is a category without a sample."""
-    from evalharness import stats
-
-    low, high = stats.bounds(own["score"].where(scored), own["category"], weights)
-    complete = scored.all() and low == high
-    return f"{low:.4f}" if complete else f"incomplete: {low:.2f} to {high:.2f}"
-
-
-def _failed(results: Results) -> list[str]:
-    failed = results.samples[results.samples["state"] == "failed"]
-    if failed.empty:
-        return []
-    reason = failed["reason"].iloc[0]
-    return ["", f"{len(failed)} samples failed, the first: {reason}", "--retry-failed tries them again"]
-
-
-def _dry_run(plan: Plan, store: Store) -> list[str]:
+def _dry_run(plan: Plan, store: Store, retry: set[str]) -> list[str]:
     found = standings(plan, store)
-    jobs = pending_jobs(plan, found)
+    jobs = pending_jobs(plan, found, retry)
     lines = [f"sweep {plan.sweep.name}, seed {plan.sweep.seed}"]
     for name, protocol in plan.protocols.items():
         lines.append(f"  {name}: {len(protocol.items)} of {protocol.of} items × {protocol.samples} images")
@@ -201,7 +124,20 @@ def _dry_run(plan: Plan, store: Store) -> list[str]:
         lines.append(f"  {arm.name:<{width}}  {len(states)} samples: {there}{failed}")
     lines.append(f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)")
     lines.append(f"expected time to draw: {_expected(plan, store, [job.key for job in jobs])}")
-    return lines
+    return lines + [line for name in plan.protocols if (line := _questions(plan, store, name, found))]
+
+
+def _questions(plan: Plan, store: Store, name: str, found: Sequence[Standing]) -> str:
+    """How much a judge would be asked, if the benchmark has one."""
+    protocol = plan.protocols[name]
+    if "judge" not in protocol.scorer:
+        return ""
+    own = [one for one in found if one.sample.benchmark == name]
+    images = sum(one.state in ("pending", "generated") for one in own)
+    wanted = sum(one.sample.item.id in check.items for one in own for check in protocol.checks)
+    there = sum(one.score is not None for one in checkups(plan, store, own))
+    checks = f", and {wanted - there} questions more to check it" if protocol.checks else ""
+    return f"images to be judged for {name}: {images}{checks}"
 
 
 def _expected(plan: Plan, store: Store, keys: Sequence[str]) -> str:

@@ -7,55 +7,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+from pydantic import BaseModel, Field
 
 from evalharness import plugins
-from evalharness.benchmark import Exported, Item, PromptSet, Score
+from evalharness.assets import fetched
+from evalharness.benchmark import Exported, Item, PromptSet, Score, Specimen
+from evalharness.choices import DetectorChoice
+from evalharness.detectors import official as official_networks
 from evalharness.detectors.base import Detector
 from evalharness.detectors.colours import ColourClassifier
-from evalharness.errors import PluginError, did_you_mean
 
-from . import evidence, official, prompt_file, prompts
+from . import evidence, official, prompt_file, prompts, specimens
 from .classes import COLOR_TEMPLATES, COLORS, TAGS
 from .rules import Rules
 from .scorer import GenEvalScorer
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
-
-
-class DetectorChoice(BaseModel):
-    """A detector plugin by name; in a file its settings stand beside the name: ``{name: mask2former, weights: …}``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    settings: BaseModel
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_plugin(cls, raw: Any) -> Any:
-        if isinstance(raw, cls):
-            return raw
-        entry = {"name": raw} if isinstance(raw, str) else dict(raw) if isinstance(raw, dict) else {}
-        name = entry.pop("name", None)
-        if not isinstance(name, str):
-            raise ValueError(f"a detector is a name, or a mapping with a name and its settings, got {raw!r}")
-        if isinstance(entry.get("settings"), BaseModel):
-            return raw
-        try:
-            return {"name": name, "settings": plugins.load("detectors", name).Settings.model_validate(entry)}
-        except PluginError as error:
-            raise ValueError(str(error)) from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            if first["type"] == "extra_forbidden":
-                key, known = str(first["loc"][-1]), plugins.load("detectors", name).Settings.model_fields
-                raise ValueError(f"unknown key {key!r}{did_you_mean(key, known)}") from None
-            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-
-    @model_serializer
-    def _flat(self) -> dict[str, Any]:
-        return {"name": self.name, **self.settings.model_dump(mode="json")}
 
 
 class GenEval:
@@ -70,16 +37,17 @@ class GenEval:
     weights: ClassVar[Mapping[str, float]] = {tag: 1 / len(TAGS) for tag in TAGS}
     images_per_prompt = 4
     rules = Rules
+    assets = (official_networks.MASK2FORMER, official_networks.CLIP, prompts.REWRITTEN)
 
     class Settings(Rules):
         """The rules' numbers, and:
 
-        ``prompts``: ``original``, or a file in GenEval's format (rewritten prompts). ``detector``: a plugin and its
-        settings. ``colors``: the CLIP. ``device`` and ``batch_size`` hold for both networks unless their own settings
-        say otherwise.
+        ``prompts``: ``original``, ``rewritten`` (as published with BAGEL; they have to be fetched), or a file in
+        GenEval's format. ``detector``: a plugin and its settings. ``colors``: the CLIP. ``device`` and ``batch_size``
+        hold for both networks unless their own settings say otherwise.
         """
 
-        prompts: Literal["original"] | Path = "original"
+        prompts: Literal["original", "rewritten"] | Path = "original"
         detector: DetectorChoice = Field(default_factory=lambda: DetectorChoice.model_validate("mask2former"))
         colors: ColourClassifier.Settings = ColourClassifier.Settings()
         device: str = "auto"
@@ -96,9 +64,8 @@ class GenEval:
 
     def prompt_set(self) -> PromptSet:
         digest = hashlib.sha256(self._read().encode()).hexdigest()
-        source = self.settings.prompts
-        official = source == "original" or digest == prompts.OFFICIAL_SHA256
-        return PromptSet("original" if official else Path(source).name, digest)
+        path = self._prompt_path()
+        return PromptSet("original" if path is None or digest == prompts.OFFICIAL_SHA256 else path.name, digest)
 
     def items(self) -> list[Item]:
         """One item a prompt; its metadata is the prompt's line."""
@@ -106,10 +73,16 @@ class GenEval:
         return [Item(f"{index:05d}", line["prompt"], line["tag"], line) for index, line in enumerate(lines)]
 
     def scorer(self) -> GenEvalScorer:
+        colours = ColourClassifier(self._shared(self.settings.colors), COLORS, COLOR_TEMPLATES)
+        return GenEvalScorer(self.version, self._detector(), colours, self._rules(), self.settings.batch_size)
+
+    def specimens(self) -> list[Specimen]:
+        """With known verdicts where the networks are the embedded ones and the rules the published ones."""
         settings = self.settings
-        rules = Rules.model_validate(settings.model_dump(include=set(Rules.model_fields)))
-        colours = ColourClassifier(self._shared(settings.colors), COLORS, COLOR_TEMPLATES)
-        return GenEvalScorer(self.version, self._detector(), colours, rules, settings.batch_size)
+        embedded = getattr(settings.detector.settings, "weights", None) == settings.colors.weights == "embedded"
+        published = self._rules() == Rules.model_validate({})
+        plain = embedded and published and settings.colors.architecture is None
+        return specimens.with_known_verdicts() if plain else specimens.for_other_networks()
 
     def export(self, samples: Iterable[Exported], folder: Path) -> None:
         """GenEval's image folders and its ``results.jsonl``."""
@@ -119,6 +92,9 @@ class GenEval:
     def verdict(found: Any, rules: Rules, where: str) -> Score:
         """Judge detections that were made elsewhere."""
         return evidence.verdict(found, rules, where)
+
+    def _rules(self) -> Rules:
+        return Rules.model_validate(self.settings.model_dump(include=set(Rules.model_fields)))
 
     def _detector(self) -> Detector:
         choice = self.settings.detector
@@ -135,6 +111,13 @@ class GenEval:
     def _read(self) -> str:
         """The prompt file's text."""
         if self._text is None:
-            source = self.settings.prompts
-            self._text = prompts.to_jsonl(prompts.generate()) if source == "original" else prompt_file.read_text(source)
+            path = self._prompt_path()
+            self._text = prompts.to_jsonl(prompts.generate()) if path is None else prompt_file.read_text(path)
         return self._text
+
+    def _prompt_path(self) -> Path | None:
+        """``None`` for the prompts that are generated."""
+        source = self.settings.prompts
+        if source == "rewritten":
+            return fetched(prompts.REWRITTEN, official_networks.COMMAND)
+        return source if isinstance(source, Path) else None

@@ -1,6 +1,6 @@
 """The colour of a found object, by a zero-shot CLIP classifier over colour names.
 
-Three ways to name the CLIP, all through open_clip:
+Four ways to name the CLIP, all through open_clip:
 
 - ``weights: FOLDER`` loads by open_clip's own ``local-dir:`` schema. The folder holds ``open_clip_config.json``
   (``model_cfg`` and ``preprocess_cfg``) and ``open_clip_model.safetensors``. If ``model_cfg.text_cfg`` has an
@@ -12,6 +12,7 @@ Three ways to name the CLIP, all through open_clip:
   and need an architecture of that name; the plain ``ViT-L-14`` gives other colours without a word.
 - ``architecture: ViT-L-14`` and ``pretrained: openai``, a tag that open_clip downloads; QuickGELU is then set as the
   tag says.
+- ``weights: official``: OpenAI's, as ``evalharness fetch geneval`` brought them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from evalharness.detectors import official
 from evalharness.detectors.base import Detection
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
 from evalharness.digests import file_digest
@@ -49,7 +51,7 @@ class ColourClassifier:
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-        weights: Literal["embedded"] | Path = "embedded"
+        weights: Literal["embedded", "official"] | Path = "embedded"
         architecture: str | None = None
         pretrained: str | None = None
         device: str = "auto"
@@ -76,9 +78,14 @@ class ColourClassifier:
         self._loaded: tuple[Any, Any, Any] | None = None
         self._heads: dict[str, torch.Tensor] = {}
 
+    @property
+    def architecture(self) -> str | None:
+        """open_clip's name, or ``None`` where a folder says it."""
+        return official.CLIP_ARCHITECTURE if self.settings.weights == "official" else self.settings.architecture
+
     def identity(self) -> dict[str, Any]:
         """The architecture and the digests that decide a colour."""
-        if self.settings.architecture is None:
+        if self.architecture is None:
             folder = self._folder()
             files = sorted(file for file in folder.glob("*.json") if file.is_file())
             return {
@@ -88,7 +95,7 @@ class ColourClassifier:
             }
         return {
             "name": "clip",
-            "architecture": self.settings.architecture,
+            "architecture": self.architecture,
             "weights": file_digest(self._weights_file()),
         }
 
@@ -125,20 +132,22 @@ class ColourClassifier:
 
     def _source(self) -> tuple[str, dict[str, Any]]:
         """open_clip's model name and the options of its loader."""
-        settings = self.settings
-        if settings.architecture is None:
+        pretrained = self.settings.pretrained
+        if self.architecture is None:
             return f"local-dir:{self._folder()}", {}
-        if settings.pretrained is None:
-            return settings.architecture, {"pretrained": str(self._weights_file())}
+        if pretrained is None:
+            return self.architecture, {"pretrained": str(self._weights_file())}
         quick_gelu = bool(self._tag().get("quick_gelu", False))
-        return settings.architecture, {"pretrained": settings.pretrained, "force_quick_gelu": quick_gelu}
+        return self.architecture, {"pretrained": pretrained, "force_quick_gelu": quick_gelu}
 
     def _folder(self) -> Path:
         weights = self.settings.weights
-        return checked_folder(embedded_weights("clip") if weights == "embedded" else weights, FOLDER_FILES)
+        return checked_folder(weights if isinstance(weights, Path) else embedded_weights("clip"), FOLDER_FILES)
 
     def _weights_file(self) -> Path:
         """The file of ``architecture``'s weights; a tag's file is downloaded at the first use."""
+        if self.settings.weights == "official":
+            return official.clip_file()
         if self.settings.pretrained is None:
             return Path(self.settings.weights)
         import open_clip

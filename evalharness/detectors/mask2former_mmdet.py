@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evalharness.detectors import architecture, checkpoint, convert, mmcv_ops
+from evalharness.detectors import architecture, checkpoint, convert, mmcv_ops, official
 from evalharness.detectors.base import Detection, detect_by_size
 from evalharness.detectors.mask2former_transformers import ALIASES, FILES
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
@@ -49,13 +49,14 @@ class Mask2FormerMMDet:
     """A checkpoint file of MMDetection 2.x or 3.x, or a folder as of transformers, which is converted as it is read."""
 
     class Settings(BaseModel):
-        """``weights``: the file, the folder, or ``embedded`` for the miniature's own detector. ``config``, for a file
-        only: a config file, or the name of one that comes with MMDetection. A config in Python is run as a program.
+        """``weights``: the file, the folder, ``embedded`` for the miniature's own detector, ``official`` for GenEval's.
+        ``config``, for a file only: a config file, or the name of one that comes with MMDetection. A config in Python
+        is run as a program.
         """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-        weights: Literal["embedded"] | Path = "embedded"
+        weights: Literal["embedded", "official"] | Path = "embedded"
         config: Path | None = None
         device: str = "auto"
         batch_size: int = Field(8, ge=1)
@@ -65,6 +66,8 @@ class Mask2FormerMMDet:
             if self.config is not None and self.weights == "embedded":
                 raise ValueError("a config needs weights: the checkpoint file that it belongs to")
             return self
+
+    assets = (official.MASK2FORMER,)
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -104,7 +107,10 @@ class Mask2FormerMMDet:
 
     @property
     def _weights(self) -> Path:
-        return embedded_weights("detector") if self.settings.weights == "embedded" else self.settings.weights
+        weights = self.settings.weights
+        if weights == "official":
+            return official.mask2former_file()
+        return embedded_weights("detector") if weights == "embedded" else weights
 
     def _config(self) -> dict[str, Any]:
         """``model`` and ``test_pipeline`` as MMDetection wants them."""

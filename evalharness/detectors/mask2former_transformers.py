@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from evalharness.detectors import official
 from evalharness.detectors.base import Detection, detect_by_size
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
 from evalharness.digests import file_digest, folder_digest
@@ -62,14 +63,16 @@ class Mask2Former:
     """
 
     class Settings(BaseModel):
-        """``weights``: the folder, or ``embedded`` for the miniature's own detector."""
+        """``weights``: the folder, ``embedded`` for the miniature's own detector, ``official`` for GenEval's."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-        weights: Literal["embedded"] | Path = "embedded"
+        weights: Literal["embedded", "official"] | Path = "embedded"
         device: str = "auto"
         dtype: Literal["float32", "bfloat16", "float16"] = "float32"
         batch_size: int = Field(8, ge=1)
+
+    assets = (official.MASK2FORMER,)
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -77,7 +80,10 @@ class Mask2Former:
 
     @property
     def folder(self) -> Path:
-        return embedded_weights("detector") if self.settings.weights == "embedded" else self.settings.weights
+        weights = self.settings.weights
+        if weights == "official":
+            return official.mask2former_folder()
+        return embedded_weights("detector") if weights == "embedded" else weights
 
     def identity(self) -> dict[str, Any]:
         folder = checked_folder(self.folder, FILES)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from evalharness.errors import SampleError
 from evalharness.seeds import digest
@@ -16,7 +17,8 @@ class Question:
 
     ``messages`` are chat messages as OpenAI's endpoints take them; the image stands in them as a data URL of the
     unchanged PNG file. ``image`` is that file's SHA-256, ``rubric`` the digest of all in the messages that is the same
-    for every item. ``repeat`` tells apart questions that are asked more than once.
+    for every item. ``repeat`` tells apart questions that are asked more than once. ``tried`` is the number of replies
+    to it that are kept already, and no part of its key.
     """
 
     messages: Sequence[Mapping[str, Any]]
@@ -24,10 +26,21 @@ class Question:
     rubric: str
     max_tokens: int
     repeat: int = 0
+    tried: int = 0
 
     def key(self) -> str:
         """The same for the same question, whoever answers it."""
-        return digest(["question", self.image, self.rubric, list(self.messages), self.max_tokens, self.repeat])
+        messages = _shortened(list(self.messages))
+        return digest(["question", self.image, self.rubric, messages, self.max_tokens, self.repeat])
+
+
+def _shortened(value: Any) -> Any:
+    """JSON with its long texts, such as images, as their digests: to escape megabytes takes ten times as long."""
+    if isinstance(value, str):
+        return value if len(value) < 1000 else {"sha256": hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()}
+    if isinstance(value, Mapping):
+        return {key: _shortened(inner) for key, inner in value.items()}
+    return [_shortened(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def reply_key(judge: str, question: Question) -> str:
@@ -37,7 +50,11 @@ def reply_key(judge: str, question: Question) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a judge said, whole. Tokens are 0 where it does not count them; ``cost`` is in dollars."""
+    """What a judge said, whole. Tokens are 0 where it does not count them; ``cost`` is in dollars.
+
+    ``refusal`` is what it said in place of an answer, ``reasoning`` what it said to itself, where an endpoint keeps
+    these apart from ``text``; ``model`` is the model that answered, as the endpoint names it.
+    """
 
     text: str
     finish_reason: str = "stop"
@@ -45,6 +62,17 @@ class Reply:
     completion_tokens: int = 0
     cost: float = 0.0
     seconds: float = 0.0
+    refusal: str = ""
+    reasoning: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Replies that were had, and dollars that they cost."""
+
+    calls: int = 0
+    dollars: float = 0.0
 
 
 class Replies(Protocol):
@@ -56,6 +84,10 @@ class Replies(Protocol):
 
     def add(self, key: str, question: Question, judge: str, reply: Reply) -> None:
         """Keep a reply for good before the next line runs. ``judge`` is the digest of the judge's identity."""
+        ...
+
+    def spent(self, judge: str) -> Spent:
+        """What all kept replies of a judge come to; ``judge`` is the digest of its identity."""
         ...
 
 
@@ -76,5 +108,18 @@ class Judge(Protocol):
 
         Questions are taken from the iterable only as there is room to ask them; the caller may add to it while it is
         being read. SampleError stands for a question that could not be answered after the judge's own retries.
+
+        Raises:
+            BudgetError: once all that was asked has been yielded; what is left was not asked.
+            JudgeError: the same, where no other question would fare better.
         """
+        ...
+
+
+@runtime_checkable
+class Budgeted(Judge, Protocol):
+    """A judge with a budget."""
+
+    def recall(self, spent: Spent) -> None:
+        """What it spent before this run: that counts, too."""
         ...

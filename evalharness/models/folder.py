@@ -17,7 +17,7 @@ from evalharness.benchmark import Item
 from evalharness.digests import file_digest
 from evalharness.errors import SampleError, WeightsError
 from evalharness.models.base import Source
-from evalharness.models.folder_index import Entry, images_of_layout, is_image, read_layout, read_manifest
+from evalharness.models.folder_index import Entry, images_of_layout, is_flat, is_image, read_layout, read_manifest
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -27,14 +27,14 @@ NAMED = 3
 
 
 class Folder:
-    """GenEval's folder layout, or flat files with a manifest.
+    """GenEval's folder layout, WISE's ``ID.png``, or files with a manifest.
 
     A file is an item's if its prompt, where it says one, is the item's prompt, or else if it says the item's id. So
     images of rewritten prompts are never taken for images of the original ones.
     """
 
     class Settings(BaseModel):
-        """``manifest``: a CSV or JSON Lines file; without one the folder has GenEval's layout."""
+        """``manifest``: a CSV or JSON Lines file; without one the folder has GenEval's layout, or WISE's."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -96,6 +96,10 @@ class Folder:
     # --- inside ---
 
     @cached_property
+    def _is_flat(self) -> bool:
+        return is_flat(self.settings.path)
+
+    @cached_property
     def _entries(self) -> list[Entry]:
         manifest = self.settings.manifest
         return read_manifest(manifest, self.settings.path) if manifest else read_layout(self.settings.path)
@@ -122,10 +126,12 @@ class Folder:
     def _expected(self, item: Item, index: int) -> str:
         if self.settings.manifest:
             return f"item {item.id} index {index} of {self.settings.manifest.name}"
+        if self._is_flat:
+            return f"{item.id}.png" if index == 0 else f"item {item.id} index {index}"
         return f"{item.id}/samples/{index:04d}.png"
 
     def _images(self) -> Collection[str]:
-        """All images in the folder; in GenEval's layout those in ``samples``, beside which lie overviews."""
+        """All images in the folder; in a layout those where its images lie, which may have others beside them."""
         root = self.settings.path
         if self.settings.manifest is None:
             return list(images_of_layout(root))

@@ -1,4 +1,4 @@
-"""Which image file is of which prompt: read from GenEval's folder layout, or from a manifest."""
+"""Which image file is of which prompt: read from GenEval's folder layout, from WISE's, or from a manifest."""
 
 from __future__ import annotations
 
@@ -34,26 +34,51 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
-# --- the official layout ---
+# --- the official layouts ---
+
+
+def is_flat(folder: Path) -> bool:
+    """Whether its images lie in it as ``ID.png``, which is WISE's layout, and not in folders, which is GenEval's.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    return not any((own / "samples").is_dir() for own in _numbered_folders(folder))
 
 
 def read_layout(folder: Path) -> list[Entry]:
-    """``NNNNN/samples/NNNN.png`` with ``NNNNN/metadata.jsonl``; without the latter, NNNNN is the item's id.
+    """``NNNNN/samples/NNNN.png`` with ``NNNNN/metadata.jsonl``; without the latter, NNNNN is the item's id. Or
+    ``ID.png``, the item's id being a number.
 
     Raises:
         ConfigError: there is no such folder, nothing in it, or a metadata.jsonl that is none.
     """
-    entries = [entry for own in _numbered_folders(folder) for entry in _entries(folder, own)]
+    entries = _flat(folder) if is_flat(folder) else _in_folders(folder)
     if not entries:
-        raise ConfigError(f"{folder} holds no NNNNN/samples/NNNN.png; for files in another order name a 'manifest'")
+        raise ConfigError(
+            f"{folder} holds no NNNNN/samples/NNNN.png and no ID.png; for files in another order name a 'manifest'"
+        )
     return entries
 
 
 def images_of_layout(folder: Path) -> Iterator[str]:
-    """The names of all images in ``samples`` folders."""
-    for path in sorted(folder.glob("*/samples/*")):
+    """The names of all images in ``samples`` folders, or in the folder itself."""
+    for path in sorted(folder.glob("*" if is_flat(folder) else "*/samples/*")):
         if is_image(path):
             yield path.relative_to(folder).as_posix()
+
+
+def _flat(folder: Path) -> list[Entry]:
+    numbers = {path: NUMBERED.fullmatch(path.name) for path in sorted(folder.glob("*")) if is_image(path)}
+    found: dict[str, Entry] = {}
+    for path, number in numbers.items():
+        if number:
+            found.setdefault(number[1], Entry(path.name, 0, number[1], None))
+    return list(found.values())
+
+
+def _in_folders(folder: Path) -> list[Entry]:
+    return [entry for own in _numbered_folders(folder) for entry in _entries(folder, own)]
 
 
 def _numbered_folders(folder: Path) -> list[Path]:

@@ -82,7 +82,7 @@ def _iterations(table: Table, lines: list[_Line], folder: Path) -> Drawing | Non
         elif not line.family.caps and _known(rows, line):
             _level(axes[0], rows[line.family.arms[0]], line)
     caps = sorted({cap for line in curves for cap in line.family.caps})
-    axes[0].set(xlabel="cap on iterations (max_iterations)", ylabel=f"{table.benchmark} overall score", xticks=caps)
+    axes[0].set(xlabel="cap on iterations (max_iterations)", ylabel=f"{table.title} overall score", xticks=caps)
     _legend(figure, axes[0])
     title = "Score against the cap on iterations"
     caption = "Bands and bars: 95 % intervals over prompts."
@@ -103,7 +103,7 @@ def _cost(table: Table, lines: list[_Line], folder: Path) -> Drawing | None:
         for line in lines:
             _path(axis, rows, line, measure)
         axis.set(xlabel=f"mean {words} per sample")
-    axes[0].set(ylabel=f"{table.benchmark} overall score")
+    axes[0].set(ylabel=f"{table.title} overall score")
     _legend(figure, axes[0])
     title, caption = "Score against cost", "Bars: 95 % intervals over prompts. Numbers beside points: max_iterations."
     return _save(figure, table, folder, "cost", title, caption, list(rows))
@@ -195,6 +195,6 @@ def _save(
         figure.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
     rows = _rows(table)
     scores = "; ".join(f"{arm}: {overall_text(row)}" for arm, row in rows.items() if arm in arms)
-    return Drawing(table.benchmark, stem, title, caption, f"{title}, {table.benchmark}. {scores}.")
+    return Drawing(table.benchmark, stem, title, caption, f"{title}, {table.title}. {scores}.")
 
 

@@ -125,6 +125,7 @@ class _Gallery:
             "baseline": baseline(self.results.arms),
             "lead": lead,
             "weights": {name: about["weights"] for name, about in self.results.info["benchmarks"].items()},
+            "titles": {name: about.get("title", name) for name, about in self.results.info["benchmarks"].items()},
             "items": self.items.values(),
             "itemsPerPart": ITEMS_PER_PART,
             "states": STATES,

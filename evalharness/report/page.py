@@ -11,6 +11,7 @@ from typing import Any
 from evalharness.report.arms import records
 from evalharness.report.figures import Drawing, draw_figures
 from evalharness.report.gallery import plain, write_gallery
+from evalharness.report.judging import judging
 from evalharness.report.publish import INDEX, staged
 from evalharness.report.story import Claim, claims, facts, lead_arm, run_facts, warnings
 from evalharness.report.tables import (
@@ -18,9 +19,11 @@ from evalharness.report.tables import (
     Table,
     build_tables,
     category_weights,
+    lacking_text,
     mean_text,
     number_text,
     points_text,
+    score_text,
     slug,
     write_tables,
 )
@@ -54,6 +57,10 @@ def _render(results: Results, sections: list[dict[str, Any]], missing: list[str]
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["words"] = lambda name: str(name).replace("_", " ")
+    environment.filters["estimate"] = lambda one: _pair(one.value, one.low, one.high)
+    environment.filters["percent"] = lambda one: _pair(one.value, one.low, one.high, 100)
+    environment.filters["score"] = score_text
+    environment.filters["points"] = lambda value: MISSING if math.isnan(value) else number_text(100 * value)
     info = results.info
     return environment.get_template("index.html.j2").render(
         name=info["name"],
@@ -74,6 +81,7 @@ def _section(results: Results, table: Table, drawings: list[Drawing]) -> dict[st
     found = claims(results, table)
     return {
         "benchmark": table.benchmark,
+        "title": table.title,
         "slug": slug(table.benchmark),
         "claims": found,
         "facts": facts(results, table),
@@ -81,6 +89,7 @@ def _section(results: Results, table: Table, drawings: list[Drawing]) -> dict[st
         "categories": categories,
         "rows": [_cells(row, categories) for row in records(table.wide)],
         "about": records(table.wide)[0],
+        "judging": judging(results, table),
         "drawings": [drawing for drawing in drawings if drawing.benchmark == table.benchmark],
     }
 
@@ -100,7 +109,9 @@ def _cells(row: dict[str, Any], categories: list[str]) -> dict[str, Any]:
             "interval": "" if math.isnan(low) else f"[{number_text(100 * low)}, {number_text(100 * high)}]",
             "told_apart": bool(low > 0 or high < 0),
         },
-        "categories": [_score_cell(row, f"category.{name}", ".") for name in categories],
+        "categories": [
+            _score_cell(row, f"category.{name}", ".") | {"lacking": lacking_text(row, name)} for name in categories
+        ],
         "coverage": row["coverage"],
         "failed": row["failed"],
         "costs": [mean_text(row["evaluations"]), mean_text(row["tokens"]), mean_text(row["seconds"], 2)],
@@ -117,6 +128,14 @@ def _score_cell(row: dict[str, Any], name: str, dot: str) -> dict[str, str]:
     return {"value": MISSING if math.isnan(value) else f"{value:.2f}", "interval": interval}
 
 
+def _pair(value: float, low: float, high: float, scale: int = 1) -> str:
+    """A number and its interval, as a share or in per cent."""
+    if math.isnan(value):
+        return MISSING
+    ends = [number_text(end * scale) if scale > 1 else f"{end:.2f}".replace("-", "−") for end in (value, low, high)]
+    return ends[0] + ("" if math.isnan(low) else f" [{ends[1]}, {ends[2]}]")
+
+
 def _write_json(results: Results, tables: list[Table], sections: list[dict[str, Any]], path: Path) -> None:
     """The numbers of the page, for programs."""
     found: list[Claim] = [claim for section in sections for claim in section["claims"]]
@@ -125,6 +144,7 @@ def _write_json(results: Results, tables: list[Table], sections: list[dict[str, 
         "claims": [str(claim) for claim in found],
         "arms": records(results.arms),
         "summary": {table.benchmark: records(table.wide) for table in tables},
+        "judging": {section["benchmark"]: section["judging"].as_dict() for section in sections if section["judging"]},
     }
     path.write_text(_pretty(data) + "\n", encoding="utf-8")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,12 +55,23 @@ def facts(results: Results, table: Table) -> list[tuple[str, str]]:
     named = ", ".join(_model_text(name, results.info.get("models", {}).get(name)) for name in models)
     return [
         ("Model" if len(models) == 1 else "Models", named),
-        ("Benchmark", f"{table.benchmark}, protocol version {about['version']}"),
+        ("Benchmark", f"{table.title}, protocol version {about['version']}"),
         ("Prompts", _prompts_text(results, table.benchmark)),
         ("Prompt set", f"{about['prompt_set']}, SHA-256 {short_digest(about['prompt_digest'])}…"),
         ("Scorer", short_scorer(about["scorer"])),
+        *(("Judge", text) for text in _replays(about["scorer"])),
         ("Coverage", coverage.replace("generated", "not yet scored")),
     ]
+
+
+def _replays(scorer: Any) -> Iterator[str]:
+    """What is to be said of judges in a scorer's identity that were not asked but replayed."""
+    if isinstance(scorer, Mapping):
+        if isinstance(source := scorer.get("replayed_from"), str):
+            judge = short_scorer(scorer.get("judge"))
+            yield f"{judge}, replayed from a file of replies, SHA-256 {short_digest(source)}…"
+        for inner in scorer.values():
+            yield from _replays(inner)
 
 
 def run_facts(results: Results) -> list[tuple[str, str]]:
@@ -78,21 +90,22 @@ def warnings(results: Results, table: Table) -> list[str]:
     limit = subset(results, table.benchmark)
     if limit:
         found.append(
-            f"{table.benchmark}: a subset of {limit['items']} of {limit['of']} prompts; "
+            f"{table.title}: a subset of {limit['items']} of {limit['of']} prompts; "
             "not comparable with scores on all of them."
         )
     if about["prompt_set"] != "original":
-        found.append(f"{table.benchmark}: the prompts are not the benchmark's own but {about['prompt_set']}.")
+        found.append(f"{table.title}: the prompts are not the benchmark's own but {about['prompt_set']}.")
+    found += [f"{table.title}: {note}" for note in about.get("notes", ())]
     rows = [row for row in records(table.wide) if row["scored"] < row["expected"]]
     if rows:
         names = ", ".join(f"{row['arm']} ({row['coverage']})" for row in rows)
         found.append(
-            f"{table.benchmark}: incomplete, so without a headline number: {names}. "
+            f"{table.title}: incomplete, so without a headline number: {names}. "
             "Shown instead: the overall score if all that is missing were wrong, and if all were right."
         )
     own = results.samples[results.samples["benchmark"] == table.benchmark]
     reasons = Counter(" ".join(str(reason).split())[:160] for reason in own.loc[own["state"] == "failed", "reason"])
-    found += [f"{table.benchmark}: failed × {count}: {reason}" for reason, count in reasons.most_common(3)]
+    found += [f"{table.title}: failed × {count}: {reason}" for reason, count in reasons.most_common(3)]
     return found
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evalharness import stats
+from evalharness.completeness import coverage
 from evalharness.errors import EvalHarnessError
 from evalharness.report.arms import baseline, records
 from evalharness.results import Results
@@ -25,14 +26,16 @@ MISSING = "–"
 
 @dataclass(frozen=True)
 class Table:
-    """One benchmark's summary, three times.
+    """One benchmark's summary, three times; ``title`` is its name for people.
 
     ``wide``: a row an arm, numbers (``NaN`` where the data do not say), a category's columns are ``category.NAME``,
-    ``category.NAME.low``, ``category.NAME.high``. ``long``: a row an arm and quantity (``overall``, ``difference``,
-    ``category.NAME``) with value, low, high. ``shown``: a row an arm, text for people.
+    ``category.NAME.low``, ``category.NAME.high``, ``category.NAME.scored``, ``category.NAME.expected``. ``long``: a row
+    an arm and quantity (``overall``, ``difference``, ``category.NAME``) with value, low, high. ``shown``: a row an arm,
+    text for people.
     """
 
     benchmark: str
+    title: str
     wide: pd.DataFrame
     long: pd.DataFrame
     shown: pd.DataFrame
@@ -114,6 +117,11 @@ def short_digest(digest: Any) -> str:
     return str(digest or "").removeprefix("sha256:")[:8]
 
 
+def title(results: Results, benchmark: str) -> str:
+    """A benchmark's name for people; it may say what the name does not, such as whose rubric a judge went by."""
+    return str(results.info["benchmarks"][benchmark].get("title", benchmark))
+
+
 def category_weights(results: Results, benchmark: str) -> dict[str, float]:
     """The benchmark's weights in its order, then categories that have none (weight 0)."""
     weights = {str(name): float(weight) for name, weight in results.info["benchmarks"][benchmark]["weights"].items()}
@@ -123,7 +131,7 @@ def category_weights(results: Results, benchmark: str) -> dict[str, float]:
 
 def _names(identity: Any) -> list[str]:
     found: list[str] = []
-    for key in ("name", "detector", "judge", "model"):
+    for key in ("name", "detector", "judge", "rubric", "model"):
         value = identity.get(key) if isinstance(identity, Mapping) else None
         found += [value] if isinstance(value, str) else _names(value) if isinstance(value, Mapping) else []
     return found
@@ -142,24 +150,32 @@ def _table(results: Results, benchmark: str) -> Table:
         own = scored[scored["arm"] == arm["arm"]]
         if len(own):
             difference = None if reference is None or arm["baseline"] else grid[arm["arm"]] - reference
-            rows.append(_row(arm, own, difference, weights) | _provenance(results, benchmark))
+            about = results.info["benchmarks"][benchmark]
+            rows.append(_row(arm, own, difference, weights, about) | _provenance(results, benchmark))
     wide = pd.DataFrame(rows).astype({"max_iterations": "Int64"})
-    return Table(benchmark, wide, _long(wide, list(weights)), _shown(wide, list(weights)))
+    named = title(results, benchmark)
+    return Table(benchmark, named, wide, _long(wide, list(weights)), _shown(wide, list(weights)))
 
 
 def _row(
-    arm: Mapping[str, Any], own: pd.DataFrame, difference: pd.Series | None, weights: Mapping[str, float]
+    arm: Mapping[str, Any],
+    own: pd.DataFrame,
+    difference: pd.Series | None,
+    weights: Mapping[str, float],
+    about: Mapping[str, Any],
 ) -> dict[str, Any]:
     scores = stats.estimate(own["score"], own["item"], own["category"], weights)
-    low, high = stats.bounds(own["score"], own["category"], weights)
-    complete = bool(own["score"].notna().all())
-    overall = scores.overall if complete else stats.Estimate(math.nan)
+    covered = coverage(own, about)
+    low, high = stats.bounds(covered.values, covered.categories, weights)
+    overall = scores.overall if covered.complete else stats.Estimate(math.nan)
     row: dict[str, Any] = {name: arm[name] for name in ("arm", "model", "variant", "max_iterations", "baseline")}
     row |= _numbers("overall", overall) | {"bound_low": low, "bound_high": high}
     row |= _difference(difference, weights)
     for category, estimate in scores.categories.items():
         row |= _numbers(f"category.{category}", estimate, dot=".")
-    row |= {"scored": scores.samples, "expected": len(own), "coverage": f"{scores.samples}/{len(own)}"}
+        counted, expected = covered.by_category[category]
+        row |= {f"category.{category}.scored": counted, f"category.{category}.expected": expected}
+    row |= {"scored": covered.scored, "expected": covered.expected, "coverage": covered.text}
     row |= {"prompts": scores.prompts, "failed": int((own["state"] == "failed").sum())}
     drawn = own[own["state"].isin(["generated", "scored"])]
     return row | {name: float(drawn[name].astype(float).mean()) for name in ("evaluations", "tokens", "seconds")}
@@ -200,7 +216,10 @@ def _long(wide: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
     for name, dot in quantities:
         part = wide[kept].assign(quantity=name, value=wide[name])
         part = part.assign(low=wide[f"{name}{dot}low"], high=wide[f"{name}{dot}high"])
-        parts.append(part.join(wide[after]))
+        counted = wide[after]
+        if dot == ".":
+            counted = counted.assign(scored=wide[f"{name}.scored"], expected=wide[f"{name}.expected"])
+        parts.append(part.join(counted))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -212,6 +231,7 @@ def _shown(wide: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
         text = {"arm": row["arm"], "overall": overall_text(row), "difference to baseline": _difference_text(row)}
         for name in categories:
             text[name] = score_text(*(row[f"category.{name}{end}"] for end in ("", ".low", ".high")))
+            text[name] += f" ({lack})" if (lack := lacking_text(row, name)) else ""
         text |= {"scored": row["coverage"], "failed": str(row["failed"])}
         text |= {
             "evaluations": mean_text(row["evaluations"]),
@@ -220,6 +240,12 @@ def _shown(wide: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
         }
         rows.append(text | {name: row[name] for name in ("protocol", "prompt_set", "scorer")})
     return pd.DataFrame(rows)
+
+
+def lacking_text(row: Mapping[str, Any], category: str) -> str:
+    """``"93/120"`` where samples of a category are missing, else nothing."""
+    scored, expected = (row[f"category.{category}.{end}"] for end in ("scored", "expected"))
+    return f"{scored}/{expected}" if scored < expected else ""
 
 
 def _difference_text(row: Mapping[str, Any]) -> str:

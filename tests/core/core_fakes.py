@@ -71,7 +71,7 @@ class FakeModel:
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
         assert len(prompts) <= self.batch_size
-        if any("broken" in prompt for prompt in prompts):
+        if any("broken" in prompt for prompt in prompts) and not os.environ.get("FAKE_HEALED"):
             raise ValueError("the brush\nbroke")
         FakeModel.batches += 1
         if FakeModel.batches == int(os.environ.get("FAKE_KILL_AT_BATCH", "0")):
@@ -100,9 +100,11 @@ class FakeScorer:
         return {"name": "fake", "version": "1"}
 
     def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
-        if any("unscorable" in item.prompt for item in items):
+        if any("unscorable" in item.prompt for item in items) and not os.environ.get("FAKE_HEALED"):
             raise SampleError("nothing to look at")
         FakeScorer.looked += len(images)
+        if FakeScorer.looked >= int(os.environ.get("FAKE_KILL_AT_LOOK", "1000")):
+            os.kill(os.getpid(), signal.SIGKILL)
         reds = [image.tobytes()[0] for image in images]
         return [Score(float(red > 100), "" if red > 100 else "not red", {"red": red}) for red in reds]
 

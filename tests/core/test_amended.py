@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
-from evalharness import config, sweep
+from evalharness import amend, config, plugins, sweep
 from evalharness.errors import ConfigError, PluginError
 
 FILE = """\
@@ -30,7 +31,7 @@ def load(tmp_path: Path, *words: str, text: str = FILE) -> config.Sweep:
     parser = argparse.ArgumentParser()
     sweep.add_arguments(parser)
     options = parser.parse_args([str(tmp_path / "mine.yaml"), *words])
-    return config.load(options.file, partial(sweep.amended, options))
+    return config.load(options.file, partial(amend.amended, options))
 
 
 def models(found: config.Sweep) -> dict[str, Any]:
@@ -77,3 +78,96 @@ def test_what_is_said_is_checked(tmp_path: Path) -> None:
         load(tmp_path, "--weights", "x", text=FILE.replace("model: miniature\n", "", 1))
     with pytest.raises(PluginError, match="did you mean 'geneval'"):
         load(tmp_path, "--detector", "mask2former", text=FILE.replace("geneval", "genevall"))
+
+
+# --- judges ---
+
+
+class Gateway:
+    """A judge with an endpoint and a model."""
+
+    class Settings(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        model: str
+        base_url: str = "http://127.0.0.1:8000/v1"
+        places: int = 64
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+
+class Recorded:
+    """A judge that has neither."""
+
+
+JUDGED = """\
+name: judged
+model: miniature
+benchmarks:
+  - {name: geneval, limit: 3}
+  - {name: wise-verified, judge: {name: gateway, model: small, places: 8}}
+  - {name: wise-legacy, judge: recorded, judge_repeats: 2}
+arms: [{name: single, variant: single_pass}]
+"""
+
+
+@pytest.fixture
+def judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = plugins.load
+
+    def load(kind: str, name: str) -> Any:
+        return {"gateway": Gateway, "recorded": Recorded}[name] if kind == "judges" else real(kind, name)
+
+    monkeypatch.setattr(plugins, "load", load)
+
+
+def judged(found: config.Sweep) -> list[Any]:
+    return [entry.get("judge") for entry in found.resolved()["benchmarks"]]
+
+
+@pytest.mark.usefixtures("judges")
+class TestJudge:
+    def test_nothing_said_is_the_file(self, tmp_path: Path) -> None:
+        small = {"name": "gateway", "model": "small", "base_url": "http://127.0.0.1:8000/v1", "places": 8}
+        assert judged(load(tmp_path, text=JUDGED)) == [None, small, {"name": "recorded"}]
+
+    @pytest.mark.parametrize("model", ["--judge-model", "--model"])
+    def test_a_judge_is_that_of_all_benchmarks_with_one(self, tmp_path: Path, model: str) -> None:
+        words = ["--judge", "gateway", "--base-url", "http://box:1/v1", model, "Qwen3.5-35B-A3B"]
+        found = load(tmp_path, *words, text=JUDGED)
+        whole = {"name": "gateway", "model": "Qwen3.5-35B-A3B", "base_url": "http://box:1/v1", "places": 64}
+        assert judged(found) == [None, whole | {"places": 8}, whole], "the file's gateway keeps what is not said here"
+        assert found.arms[0].model == "miniature"
+        assert found.resolved()["benchmarks"][2]["judge_repeats"] == 2
+
+    def test_a_model_that_draws_is_no_judge(self, tmp_path: Path) -> None:
+        words = ["--judge", "gateway", "--judge-model", "big", "--model", "folder"]
+        with pytest.raises(ConfigError, match="key 'path' is missing"):
+            load(tmp_path, *words, text=JUDGED)
+        with pytest.raises(ConfigError, match="key 'model' of 'gateway' is missing"):
+            load(tmp_path, "--judge", "gateway", "--model", "miniature", text=JUDGED)
+        with pytest.raises(ConfigError, match=r"no model is called 'minature'; did you mean 'miniature'\? If"):
+            load(tmp_path, "--judge", "gateway", "--model", "minature", text=JUDGED)
+        with pytest.raises(ConfigError, match=r"no model named 'Qwen3\.5'"):
+            load(tmp_path, "--model", "Qwen3.5", text=JUDGED)
+
+    def test_what_only_the_file_names_gets_other_settings(self, tmp_path: Path) -> None:
+        text = JUDGED.replace("  - {name: wise-legacy, judge: recorded, judge_repeats: 2}\n", "")
+        found = judged(load(tmp_path, "--base-url", "http://box:1/v1", "--judge-model", "big", text=text))[1]
+        assert found == {"name": "gateway", "model": "big", "base_url": "http://box:1/v1", "places": 8}
+
+    def test_mistakes_are_told(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="--base-url: judge 'recorded' has no base_url"):
+            load(tmp_path, "--base-url", "http://box:1/v1", text=JUDGED)
+        with pytest.raises(ConfigError, match="--judge-model: judge 'recorded' has no model"):
+            load(tmp_path, "--judge", "recorded", "--judge-model", "big", text=JUDGED)
+        without = JUDGED.replace(", judge: recorded", "")
+        with pytest.raises(ConfigError, match="--base-url: the file names no judge for wise-legacy; say which"):
+            load(tmp_path, "--base-url", "http://box:1/v1", text=without)
+        with pytest.raises(ConfigError, match=r"mine.yaml:6:.*key 'judge' is missing"):
+            load(tmp_path, text=without)
+        with pytest.raises(ConfigError, match="--judge: no benchmark of sweep 'mine' has a judge"):
+            load(tmp_path, "--judge", "gateway")
+        with pytest.raises(ConfigError, match="--base-url: no benchmark of sweep 'mine' has a judge"):
+            load(tmp_path, "--base-url", "http://box:1/v1")

@@ -114,6 +114,34 @@ class TestInProcess:
         sweep.main([file, "--out", str(out), "--retry-failed"])
         assert {row["item"] for row in rows(out) if row["state"] == "failed"} == {"2", "4"}
 
+    def test_a_failure_stands_until_a_retry_succeeds(
+        self, sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        text = SWEEP.replace("limit: 6,", "prompts: [a, broken b, unscorable c, d],").split("  - {name: process")[0]
+        file, out = str(sweep_file(text)), tmp_path / "r" / "x"
+        sweep.main([file, "--out", str(out)])
+        first, drawn, looked = rows(out), list(FakeModel.painted), FakeScorer.looked
+        sweep.main([file, "--out", str(out), "--retry-failed"])
+        assert rows(out) == first
+        assert (FakeModel.painted, FakeScorer.looked) == (drawn, looked), "what succeeded is not tried again"
+        monkeypatch.setenv("FAKE_HEALED", "1")
+        sweep.main([file, "--out", str(out)])
+        assert rows(out) == first, "nobody asked for another try"
+        sweep.main([file, "--out", str(out), "--retry-failed"])
+        assert states(out) == {"scored"}
+        assert (len(FakeModel.painted) - len(drawn), FakeScorer.looked - looked) == (1, 2)
+
+    def test_a_dry_run_of_a_retry_counts_the_failed(
+        self, sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        text = SWEEP.replace("limit: 6,", "prompts: [a, broken b, c, d],").split("  - {name: process")[0]
+        file, out = str(sweep_file(text)), tmp_path / "r" / "x"
+        sweep.main([file, "--out", str(out)])
+        capsys.readouterr()
+        for options, count in (([], 0), (["--retry-failed"], 1)):
+            sweep.main([file, "--out", str(out), "--dry-run", *options])
+            assert f"trajectories to draw: {count} " in capsys.readouterr().out
+
     @pytest.mark.parametrize(
         ("score", "reason"),
         [
@@ -211,8 +239,8 @@ def test_isolate_finds_the_one_at_fault() -> None:
 class TestKilled:
     """Killed in a process of its own, finished in this one; one image a call, four samples a batch."""
 
-    def start(self, file: Path, out: Path, **env: str) -> subprocess.Popen[str]:
-        command = [*SCRIPT, str(file), "--out", str(out)]
+    def start(self, file: Path, out: Path, *options: str, **env: str) -> subprocess.Popen[str]:
+        command = [*SCRIPT, str(file), "--out", str(out), *options]
         return subprocess.Popen(
             command, env=os.environ | {"FAKE_VARIANTS": "1"} | env, stderr=subprocess.PIPE, text=True
         )
@@ -228,6 +256,22 @@ class TestKilled:
         process = self.start(file, tmp_path / "killed" / "x", FAKE_KILL_AT_BATCH=str(batch))
         assert process.wait(60) == -signal.SIGKILL
         assert self.finish(file, tmp_path / "killed" / "x") == whole
+
+    @pytest.mark.parametrize("kill", ["FAKE_KILL_AT_BATCH", "FAKE_KILL_AT_LOOK"])
+    def test_a_retry_that_is_killed_loses_no_failure(self, sweep_file: Write, tmp_path: Path, kill: str) -> None:
+        """Killed after some: these are scored, the others failed as before, and none is pending."""
+        word = "broken" if kill == "FAKE_KILL_AT_BATCH" else "unscorable"
+        prompts = f"[{', '.join(f'{word} {number}' for number in range(10))}]"
+        text = SWEEP.replace("limit: 6,", f"prompts: {prompts},").split("  - {name: process")[0]
+        file, out = sweep_file(text), tmp_path / "r" / "x"
+        before = self.finish(file, out)
+        assert [row["state"] for row in before] == ["failed"] * 10
+        process = self.start(file, out, "--retry-failed", FAKE_HEALED="1", **{kill: "6"})
+        assert process.wait(60) == -signal.SIGKILL
+        after = self.finish(file, out)
+        assert {row["state"] for row in after} == {"failed", "scored"}
+        assert {row["reason"] for row in after if row["state"] == "failed"} == {before[0]["reason"]}
+        assert sum(row["state"] == "scored" for row in after) in (3, 4)
 
     def test_resumes_after_kill_9_at_any_moment(self, sweep_file: Write, tmp_path: Path) -> None:
         file = sweep_file(SWEEP.replace("limit: 6", "limit: 10"))

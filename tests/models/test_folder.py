@@ -12,6 +12,7 @@ from evalharness.benchmark import Item
 from evalharness.errors import ConfigError, SampleError
 from evalharness.models.base import Fetcher, Interleaver, Painter
 from evalharness.models.folder import Folder, upright_png
+from evalharness.models.folder_index import read_layout
 
 DOG = Item("00000", "a photo of a dog", "single_object", {})
 CAT = Item("00001", "a photo of a cat", "single_object", {})
@@ -232,7 +233,7 @@ def test_wrong_manifests(tmp_path: Path, name: str, text: str, message: str) -> 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read the folder of images .*: No such file"):
         folder(tmp_path / "nowhere").locate(DOG, 0)
-    with pytest.raises(ConfigError, match=r"holds no NNNNN/samples/NNNN\.png; .* name a 'manifest'"):
+    with pytest.raises(ConfigError, match=r"holds no NNNNN/samples/NNNN\.png and no ID\.png; .* name a 'manifest'"):
         folder(tmp_path).locate(DOG, 0)
     with pytest.raises(ConfigError, match=r"cannot read .*m\.csv: No such file"):
         folder(tmp_path, tmp_path / "m.csv").locate(DOG, 0)
@@ -246,3 +247,40 @@ def test_wrong_metadata(official: Path, text: str) -> None:
     (official / "00001" / "metadata.jsonl").write_text(text)
     with pytest.raises(ConfigError, match=r"00001/metadata\.jsonl"):
         folder(official).locate(DOG, 0)
+
+
+# --- WISE's layout ---
+
+
+RIDDLES = [Item(str(number), f"riddle {number}", "culture", {}) for number in (1, 2, 10)]
+
+
+def test_files_named_by_the_item(tmp_path: Path) -> None:
+    data = save(tmp_path / "1.png")
+    save(tmp_path / "10.png", "blue")
+    save(tmp_path / "11.png")
+    save(tmp_path / "overview.png")
+    save(tmp_path / "Results" / "2.png")
+    mine = folder(tmp_path)
+    assert [mine.locate(item, 0).name for item in RIDDLES] == ["1.png", "2.png", "10.png"]
+    assert mine.fetch([mine.locate(RIDDLES[0], 0)]) == [data]
+    wanted = [(item, 0) for item in RIDDLES]
+    assert mine.survey(wanted, wanted) == [
+        "1 of 3 images missing: 2.png",
+        "2 extra images that no prompt asks for: 11.png, overview.png",
+    ]
+    with pytest.raises(SampleError, match="missing image: item 1 index 1"):
+        mine.fetch([mine.locate(RIDDLES[0], 1)])
+
+
+def test_a_number_is_an_item_once(tmp_path: Path) -> None:
+    save(tmp_path / "1.jpg")
+    save(tmp_path / "1.png")
+    save(tmp_path / "01.png")
+    assert [entry.name for entry in read_layout(tmp_path)] == ["01.png", "1.jpg"]
+
+
+def test_folders_of_samples_come_first(official: Path) -> None:
+    before = located(official)
+    save(official / "00000.png")
+    assert located(official) == before

@@ -29,7 +29,7 @@ function prepare() {
   const outcomes = distinct("outcome");
   const benchmarks = distinct("benchmark");
   const arms = report.arms.map((arm) => [arm.arm === report.lead ? "" : arm.arm, arm.arm]);
-  fill("benchmark", [["", "all"], ...benchmarks.map((name) => [name, name])]);
+  fill("benchmark", [["", "all"], ...benchmarks.map((name) => [name, report.titles[name]])]);
   fill("arm", [...arms, [EVERY, "all arms"]]);
   fill("category", [["", "all"], ...categories.map((name) => [name, name.replaceAll("_", " ")])]);
   fill("outcome", [["", "all"], ...Object.entries(OUTCOMES).filter(([name]) => outcomes.includes(name))]);

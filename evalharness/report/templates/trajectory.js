@@ -38,7 +38,7 @@ async function showTrajectory(sample, shown) {
 
 function heading(sample) {
   const title = element("h2", { id: "trajectory-title" }, sample.prompt);
-  const facts = [sample.benchmark, sample.category.replaceAll("_", " "), `item ${sample.itemId}`, `seed index ${sample.seed}`];
+  const facts = [report.titles[sample.benchmark], sample.category.replaceAll("_", " "), `item ${sample.itemId}`, `seed index ${sample.seed}`];
   return element("header", {}, title, element("p", { class: "quiet" }, facts.join(" · ")));
 }
 
@@ -57,6 +57,7 @@ function finalImage(part, sample) {
     sample.reason ? element("p", { class: "reason" }, sample.reason) : null,
     element("p", { class: "quiet" }, cost(sample)),
     detections.length ? detectionTable(detections) : null,
+    judgeSaid(details),
     evidence(details));
   if (image && detections.length) text.append(boxSwitch(frame));
   return element("section", { class: "outcome" }, frame, text);
@@ -116,6 +117,14 @@ function detectionTable(detections) {
   });
   const head = element("tr", {}, ...["Found", "Score", "Colour"].map((name) => element("th", { scope: "col" }, name)));
   return element("table", { class: "detections" }, element("thead", {}, head), element("tbody", {}, ...rows));
+}
+
+/** What a judge said, whole; of several tries the last counted. */
+function judgeSaid(details) {
+  const replies = (Array.isArray(details.replies) ? details.replies : []).filter((reply) => typeof reply.text === "string");
+  if (!replies.length) return null;
+  return element("div", { class: "replies" }, element("h4", {}, "The judge said"),
+    ...replies.map((reply) => element("pre", {}, reply.text)));
 }
 
 function evidence(details) {

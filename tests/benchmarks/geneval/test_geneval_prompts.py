@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalharness import fetching
 from evalharness.benchmarks.geneval import prompt_file, prompts
+from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.benchmarks.geneval.classes import CLASSES, COLORS, TAGS
-from evalharness.errors import ConfigError
+from evalharness.errors import ConfigError, WeightsError
 
 SHARED = Path(os.environ.get("EVALHARNESS_SHARED", Path(__file__).resolve().parents[4] / "shared"))
 OFFICIAL = SHARED / "data" / "geneval" / "evaluation_metadata.jsonl"
@@ -120,3 +122,17 @@ def test_unreadable_files(tmp_path: Path) -> None:
         prompt_file.read_text(tmp_path / "latin.jsonl")
     with pytest.raises(ConfigError, match="holds no prompts"):
         prompt_file.parse("\n", "p.jsonl")
+
+
+@pytest.mark.skipif(not REWRITTEN.is_file(), reason=f"the rewritten prompts are not in {REWRITTEN.parent}")
+def test_rewritten_prompts_are_fetched_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EVALHARNESS_CACHE", str(tmp_path / "cache"))
+    benchmark = GenEval(GenEval.Settings(prompts="rewritten"))
+    with pytest.raises(WeightsError, match=r"_long.jsonl has not been fetched; do so with: evalharness fetch geneval"):
+        benchmark.items()
+    fetching.fetch(prompts.REWRITTEN, lambda _: None, mirror=str(SHARED / "data"))
+    by_path = GenEval(GenEval.Settings(prompts=REWRITTEN))
+    assert benchmark.items() == by_path.items()
+    assert benchmark.prompt_set() == by_path.prompt_set()
+    assert benchmark.prompt_set().name == "evaluation_metadata_long.jsonl"
+    assert prompts.REWRITTEN.size == REWRITTEN.stat().st_size

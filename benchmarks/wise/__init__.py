@@ -1,0 +1,5 @@
+"""WISE: does a model draw what a prompt means but does not say? Two protocols, never one column.
+
+Source: Niu et al., arXiv 2503.07265, and the repository PKU-YuanGroup/WISE. ``wise-verified`` is its current protocol,
+``wise-legacy`` that of the paper.
+"""

@@ -1,0 +1,171 @@
+"""What the WISE benchmarks have in common: prompts from files, a judge with a rubric, six categories with weights."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from evalharness.assets import Asset
+from evalharness.benchmark import Check, Exported, Item, PromptSet, Score
+from evalharness.errors import ConfigError, did_you_mean
+from evalharness.judges.base import Judge
+from evalharness.judges.panel import JudgePanel, Rubric
+from evalharness.judges.settings import JudgedSettings
+from evalharness.seeds import canonical
+
+from . import official, prompt_files
+from .prompt_files import File
+from .rubrics import PUBLISHED, Official, OfficialRubric, OwnRubric
+
+COMMIT = "eb51174483a5de2e34e8614cf9dfb3319ee7fcd0"
+"""Of PKU-YuanGroup/WISE, 2026-04-25."""
+
+TEMPERATURE = re.compile(r'"temperature":(\d[\d.e+-]*)')
+THINKING_OFF = re.compile(r"enable_thinking\W+(false|0)\b")
+
+
+def published(folder: str, path: str, files: Mapping[str, tuple[str, int]]) -> tuple[Asset, ...]:
+    """Files of the published repository: name → SHA-256 and bytes; ``path`` is their folder there."""
+    url = f"https://raw.githubusercontent.com/PKU-YuanGroup/WISE/{COMMIT}/{path}"
+    return tuple(Asset(folder, name, f"{url}/{name}", sha256, size) for name, (sha256, size) in files.items())
+
+
+class Wise(ABC):
+    """A subclass names its prompts, weights and rubric, and how it reads a reply.
+
+    One that ships its prompts overrides :meth:`files`; one without ``scripts`` has no rubric but its own.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    ids: ClassVar[Mapping[str, range]]
+    """Category → the numbers of its items."""
+    weights: ClassVar[Mapping[str, float]]
+    images_per_prompt: ClassVar[int] = 1
+    max_tokens: ClassVar[int]
+    sets: ClassVar[Mapping[str, tuple[Asset, ...]]] = {}
+    """Prompt set → its files."""
+    digests: ClassVar[Mapping[str, str]] = {}
+    """Prompt set → the digest of what its items say."""
+    own: ClassVar[OwnRubric]
+    scripts: ClassVar[tuple[str, ...]] = ()
+    """Where the published script may lie in a checkout."""
+    rubric_digest: ClassVar[str] = ""
+    """Of the published rubric."""
+    judge_named: ClassVar[str] = ""
+    """The model that the protocol has as its judge."""
+    thinking_off: ClassVar[bool] = False
+    """Whether the protocol keeps that model from thinking."""
+    needs_all_items: ClassVar[bool] = True
+
+    class Settings(JudgedSettings):
+        """``prompts``: a published set, or a folder or file of the same format. ``rubric``: ``own``, or
+        ``{official: PATH}``."""
+
+        prompts: Literal["original", "rewritten"] | Path = "original"
+        rubric: Literal["own"] | Official = "own"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    # --- prompts ---
+
+    def items(self) -> list[Item]:
+        """In the order of their numbers."""
+        return self._items
+
+    def prompt_set(self) -> PromptSet:
+        digest = prompt_files.content_digest(self._items)
+        official = [name for name, own in self.digests.items() if own == digest]
+        return PromptSet(official[0] if official else Path(self.settings.prompts).name, digest)
+
+    def files(self) -> list[File]:
+        """The files that the prompts are read from."""
+        source = self.settings.prompts
+        if isinstance(source, Path):
+            return prompt_files.of_user(source, [[asset.name for asset in own] for own in self.sets.values()])
+        if source not in self.sets:
+            raise ConfigError(f"{self.name} has no prompt set {source!r}{did_you_mean(source, self.sets)}")
+        return prompt_files.fetched(self.sets[source], self.name)
+
+    @cached_property
+    def _items(self) -> list[Item]:
+        return prompt_files.items(self.files(), self.ids)
+
+    # --- judging ---
+
+    @staticmethod
+    @abstractmethod
+    def read(text: str) -> Score | None:
+        """What a reply says, if it says a score; never raises."""
+
+    def scorer(self) -> JudgePanel:
+        return self._panel(self._judge, others=self._others)
+
+    def checks(self) -> list[Check]:
+        """The judge asked again, and the second judge; they share their places and budgets with the scorer's."""
+        again = range(1, self.settings.judge_repeats)
+        found = [
+            Check(f"repeat {number}", "repeat", self._panel(self._judge, repeat=number), self.settings.repeat_items)
+            for number in again
+        ]
+        return found + [Check("second judge", "second", self._panel(judge)) for judge in self._others]
+
+    def _panel(self, judge: Judge, *, repeat: int = 0, others: Sequence[Judge] = ()) -> JudgePanel:
+        protocol = f"{self.name} {self.version}"
+        return JudgePanel(protocol, judge, self.rubric(), self.read, self.max_tokens, repeat, tuple(others))
+
+    def rubric(self) -> Rubric:
+        return self._rubric
+
+    @cached_property
+    def _rubric(self) -> Rubric:
+        chosen = self.settings.rubric
+        if not isinstance(chosen, Official):
+            return self.own
+        if not self.scripts:
+            raise ConfigError(f"{self.name} has no rubric but its own")
+        return OfficialRubric(chosen.official, self.scripts, self.rubric_digest)
+
+    @cached_property
+    def _judge(self) -> Judge:
+        judge: Judge = self.settings.judge.build()
+        return judge
+
+    @cached_property
+    def _others(self) -> tuple[Judge, ...]:
+        return () if self.settings.second_judge is None else (self.settings.second_judge.build(),)
+
+    # --- reporting ---
+
+    def title(self) -> str:
+        """The name, with whose rubric it was if not the published one: such a score is not one of WISE."""
+        rubric = self.rubric().name
+        return self.name if rubric == PUBLISHED or not self.scripts else f"{self.name} ({rubric})"
+
+    def notes(self) -> list[str]:
+        """What sets the scores apart from published ones."""
+        rubric, found = self.rubric(), []
+        if rubric.name == self.own.name and self.scripts:
+            found.append(
+                f"judged by this project's own rubric (digest {rubric.digest()[:8]}), not by that of WISE; "
+                "not a WISE score, and not comparable with published ones."
+            )
+        elif rubric.name not in (PUBLISHED, self.own.name):
+            found.append(f"the rubric of the checkout (digest {rubric.digest()[:8]}) is not the published one.")
+        said = canonical(dict(self._judge.identity())).lower()
+        if self.judge_named.lower() not in said:
+            found.append(f"the judge is not the protocol's, which is {self.judge_named}.")
+        elif self.thinking_off and not THINKING_OFF.search(said):
+            found.append("the protocol switches the judge's thinking off (enable_thinking: false), this run did not.")
+        warm = [number for number in TEMPERATURE.findall(said) if float(number) != 0]
+        return found + [f"the judge's temperature is {number}, the protocol's is 0." for number in warm]
+
+    def export(self, samples: Iterable[Exported], folder: Path) -> None:
+        """``ID.png``, and the files that the published scripts write."""
+        name = "Results" if self.rubric().name == PUBLISHED else f"Results-{self.rubric().name}".replace(" ", "-")
+        official.write(samples, folder, name)

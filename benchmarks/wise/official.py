@@ -1,0 +1,63 @@
+"""Results as the published programs write them, so that their summary reads ours.
+
+DIR/ID.png                                       the images
+DIR/RESULTS/NAME_scores_results.jsonl            a line an image: its marks
+DIR/RESULTS/NAME_full_results.json               a list: what the judge said
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from evalharness.benchmark import Exported
+from evalharness.errors import ConfigError
+
+from .replies import SCALES
+
+FILES = {
+    "cultural_common_sense": ("culture",),
+    "spatio-temporal_reasoning": ("time", "space"),
+    "natural_science": ("biology", "physics", "chemistry"),
+}
+
+
+def write(samples: Iterable[Exported], folder: Path, results: str) -> None:
+    """Write all files; those of results into a folder of the name ``results``, each in the order of the ids."""
+    rows: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {name: [] for name in FILES}
+    for sample in samples:
+        if sample.seed_index:
+            raise ConfigError("WISE's layout has one image a prompt, and the run has more; it cannot be exported")
+        (folder / f"{sample.item.id}.png").write_bytes(sample.image)
+        name = next(name for name, categories in FILES.items() if sample.item.category in categories)
+        rows[name].append((scores(sample), full(sample)))
+    (folder / results).mkdir()
+    for name, own in rows.items():
+        own.sort(key=lambda pair: pair[0]["prompt_id"])
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row, _ in own)
+        (folder / results / f"{name}_scores_results.jsonl").write_text(lines, encoding="utf-8", errors="replace")
+        text = json.dumps([row for _, row in own], ensure_ascii=False, indent=2)
+        (folder / results / f"{name}_full_results.json").write_text(text, encoding="utf-8", errors="replace")
+
+
+def scores(sample: Exported) -> dict[str, Any]:
+    """``score``, or the three marks, as floats."""
+    details = sample.score.details
+    names = [name.replace(" ", "_") for name in SCALES]
+    marks = {name: float(details[name]) for name in names if name in details} or {"score": float(sample.score.value)}
+    metadata = sample.item.metadata
+    return {"prompt_id": metadata["prompt_id"], "Subcategory": metadata["Subcategory"], **marks}
+
+
+def full(sample: Exported) -> dict[str, Any]:
+    """What the judge was asked about and said; of several tries the last, which was understood."""
+    metadata = sample.item.metadata
+    return {
+        "prompt_id": metadata["prompt_id"],
+        "prompt": metadata["Prompt"],
+        "key": metadata["Explanation"],
+        "image_path": f"{sample.item.id}.png",
+        "evaluation": sample.score.details["replies"][-1]["text"],
+    }

@@ -1,0 +1,154 @@
+"""Prompt files in WISE's format: a JSON list of items with their number, category and reference answer.
+
+Files come from elsewhere, so every item is checked before anything runs. Which of the six categories an item is of
+follows from its number, as in the published programs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evalharness.assets import Asset, cached
+from evalharness.benchmark import Item
+from evalharness.errors import ConfigError, did_you_mean
+from evalharness.seeds import digest
+
+CATEGORIES = ("culture", "time", "space", "biology", "physics", "chemistry")
+LABELS = dict(zip(("cultural knowledge", *CATEGORIES[1:4], "physical knowledge", "chemistry"), CATEGORIES, strict=True))
+"""What the files call a category, in lower case. They have others besides (a rewritten item is of "Ecology")."""
+MAX_BYTES = 16 << 20
+NAMED = 5
+"""How many ids an error names."""
+
+File = tuple[str, bytes]
+"""A name for errors, and the file's bytes."""
+Ids = Mapping[str, range]
+"""Category → the numbers of its items."""
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    prompt_id: int = Field(ge=1)
+    Prompt: str = Field(min_length=1)
+    Explanation: str = Field(min_length=1)
+    Category: str
+    Subcategory: str = ""
+
+
+def fetched(assets: Sequence[Asset], benchmark: str) -> list[File]:
+    """The files that ``evalharness fetch`` brought.
+
+    Raises:
+        ConfigError: one is not there.
+    """
+    paths = [cached(asset) for asset in assets]
+    for asset, path in zip(assets, paths, strict=True):
+        if path is None:
+            raise ConfigError(
+                f"the prompts of {benchmark} are not here ({asset.path} is missing): get them by `evalharness fetch "
+                f"{benchmark}`, or name a folder that has them with the key 'prompts'"
+            )
+    return [(str(path), _read(path)) for path in paths if path is not None]
+
+
+def of_user(path: Path, sets: Iterable[Sequence[str]]) -> list[File]:
+    """One file, or the files of that set of names which the folder has whole.
+
+    Raises:
+        ConfigError: it has none, or a file cannot be read.
+    """
+    if not path.is_dir():
+        return [(str(path), _read(path))]
+    choices = [list(names) for names in sets]
+    for names in choices:
+        if all((path / name).is_file() for name in names):
+            return [(str(path / name), _read(path / name)) for name in names]
+    missing = [name for name in choices[0] if not (path / name).is_file()]
+    raise ConfigError(f"{path} lacks {', '.join(missing)}, which the prompts are read from")
+
+
+def items(files: Sequence[File], ids: Ids) -> list[Item]:
+    """The items of all files in the order of their numbers; an item's metadata is what the file says of it.
+
+    Raises:
+        ConfigError: with file and item, if an item is malformed, stands twice, is missing, or of no category.
+    """
+    first: dict[int, str] = {}
+    found: list[Item] = []
+    for name, data in files:
+        for place, line in _lines(data, name):
+            number = line["prompt_id"]
+            if number in first:
+                raise ConfigError(f"{place}: prompt_id {number} stands already in {first[number]}")
+            first[number] = place
+            found.append(Item(str(number), line["Prompt"], _category(line, ids, place), line))
+    missing = [number for own in ids.values() for number in own if number not in first]
+    if missing:
+        some = f"{', '.join(map(str, missing[:NAMED]))}{', …' if len(missing) > NAMED else ''}"
+        raise ConfigError(f"{', '.join(name for name, _ in files)}: {len(missing)} prompt_ids are missing: {some}")
+    return sorted(found, key=lambda item: int(item.id))
+
+
+def content_digest(found: Iterable[Item]) -> str:
+    """Of what the items say; how they are spread over files, and how these are formatted, does not matter."""
+    return digest([dict(item.metadata) for item in found])
+
+
+def _category(line: Mapping[str, Any], ids: Ids, place: str) -> str:
+    number = line["prompt_id"]
+    category = next((name for name, own in ids.items() if number in own), None)
+    if category is None:
+        ends = f"{min(own.start for own in ids.values())} to {max(own.stop for own in ids.values()) - 1}"
+        raise ConfigError(f"{place}: prompt_id {number} is none of {ends}")
+    label = LABELS.get(line["Category"].strip().lower(), category)
+    if label != category:
+        raise ConfigError(
+            f"{place}: Category is {line['Category']!r}, but prompt_id {number} is of {category}; "
+            "are these the prompts of another version of WISE?"
+        )
+    return category
+
+
+def _lines(data: bytes, name: str) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Each item with its place."""
+    try:
+        raw = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} is not UTF-8 text at byte {error.start}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{name} is not JSON: {error}") from None
+    if not isinstance(raw, list) or not raw:
+        raise ConfigError(f"{name} is not a JSON list of items, as WISE's prompt files are")
+    for number, entry in enumerate(raw, 1):
+        where = f"{name} item {number}"
+        yield where, _checked(entry, where)
+
+
+def _checked(entry: Any, where: str) -> dict[str, Any]:
+    try:
+        return _Line.model_validate(entry).model_dump()
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"{where}: unknown key {key!r}{did_you_mean(key, _Line.model_fields)}") from None
+        if first["type"] == "missing":
+            raise ConfigError(f"{where}: key {key!r} is missing") from None
+        raise ConfigError(f"{where}: {key + ': ' if key else ''}{first['msg']}") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read the WISE prompts {path}: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path} is larger than {MAX_BYTES >> 20} MiB, which no file of WISE prompts is")
+    return data

@@ -1,0 +1,123 @@
+"""What a judge is told: in this project's own words, or by the published script, which builds its messages itself."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from evalharness.benchmark import Item
+from evalharness.errors import ConfigError
+from evalharness.plugins import install_hint
+from evalharness.seeds import canonical, digest
+
+Messages = Sequence[Mapping[str, Any]]
+FUNCTION = "build_evaluation_messages"
+"""Of the published scripts: takes the item as its file has it and the image in base64, returns the messages."""
+PUBLISHED = "official rubric"
+"""The name of the published rubric, word for word."""
+KEYS = ("Prompt", "Explanation", "Category", "Subcategory")
+NOBODY = Item("0", "", "", {key: f"{{{key}}}" for key in KEYS} | {"prompt_id": 0})
+"""An item that says nothing: what its messages hold, those of every item hold."""
+
+
+class Official(BaseModel):
+    """``{official: PATH}``: a checkout of the published repository, or the script itself. Its code is run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    official: Path
+
+
+@dataclass(frozen=True)
+class OwnRubric:
+    """A system message, then a rubric with the places ``{prompt}`` and ``{explanation}``, then the image."""
+
+    system: str
+    text: str
+    name: str = "own rubric"
+
+    def messages(self, item: Item, image: str) -> Messages:
+        asked = {"prompt": item.metadata["Prompt"], "explanation": item.metadata["Explanation"]}
+        content = [
+            {"type": "text", "text": self.text.format(**asked)},
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}},
+        ]
+        return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
+
+    def digest(self) -> str:
+        return digest(self.messages(NOBODY, ""))
+
+
+@dataclass(frozen=True)
+class OfficialRubric:
+    """The messages of a published script, which is imported when they are first wanted.
+
+    ``scripts``: where it may lie in the checkout ``path``. ``published``: the digest that its rubric should have.
+    """
+
+    path: Path
+    scripts: tuple[str, ...]
+    published: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return PUBLISHED if self.digest() == self.published else f"changed {PUBLISHED}"
+
+    def messages(self, item: Item, image: str) -> Messages:
+        return self._checked(self._build, dict(item.metadata), image)
+
+    def digest(self) -> str:
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        return digest(self.messages(NOBODY, "AAAA"))
+
+    @cached_property
+    def _script(self) -> Path:
+        if self.path.is_file():
+            return self.path
+        found = [self.path / name for name in self.scripts if (self.path / name).is_file()]
+        if not found:
+            raise ConfigError(f"rubric: {self.path} has no {self.scripts[0]}; name a checkout of PKU-YuanGroup/WISE")
+        return found[0]
+
+    @cached_property
+    def _build(self) -> Callable[[dict[str, Any], str], Any]:
+        """Run the script up to its functions; nothing is written beside it, as an import would."""
+        script = self._script
+        module = types.ModuleType("wise_rubric")
+        module.__file__ = str(script)
+        try:
+            exec(compile(script.read_bytes(), str(script), "exec"), module.__dict__)
+        except ImportError as error:
+            raise ConfigError(f"rubric: {script} cannot be imported: {error}{install_hint(error)}") from error
+        except (Exception, SystemExit) as error:
+            raise ConfigError(f"rubric: {script} cannot be run: {type(error).__name__}: {error}") from error
+        function = getattr(module, FUNCTION, None)
+        if not callable(function):
+            raise ConfigError(f"rubric: {script} has no function {FUNCTION}(item, image)")
+        found: Callable[[dict[str, Any], str], Any] = function
+        return found
+
+    def _checked(self, build: Callable[[dict[str, Any], str], Any], item: dict[str, Any], image: str) -> Messages:
+        where = f"rubric: {FUNCTION} of {self._script}"
+        try:
+            messages = build(item, image)
+        except Exception as error:
+            raise ConfigError(f"{where} fails: {type(error).__name__}: {error}") from error
+        if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+            raise ConfigError(f"{where} returns no list of messages")
+        try:
+            text = canonical(messages)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{where} returns what is not JSON: {error}") from error
+        if f"base64,{image}" not in text:
+            raise ConfigError(f"{where} leaves out the image")
+        return messages

@@ -1,0 +1,75 @@
+"""Which checks there are, in the order in which they are made: what others rest on comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from evalharness import plugins
+from evalharness.benchmark import Checkable
+from evalharness.config import Sweep
+from evalharness.doctor import fetched, golden, kernels, system
+from evalharness.doctor import sweep as of_sweep
+from evalharness.doctor.examination import Examination
+from evalharness.doctor.finding import Check, Finding
+from evalharness.doctor.golden import Golden
+from evalharness.errors import EvalHarnessError
+
+DEFAULT = "geneval"
+"""The benchmark by whose scorer the embedded networks are checked."""
+
+
+def checks(
+    store: Path, sweep: Sweep | None, embedded: Examination, examined: Sequence[Examination], made: Golden | None
+) -> Iterator[tuple[str, Check]]:
+    """All of them. ``examined`` are those whose scorers are of interest, ``embedded`` perhaps among them."""
+    yield "python", system.python
+    yield "packages", system.packages
+    yield "torch", system.torch
+    yield "opencv", system.opencv
+    yield "cuda", kernels.devices
+    yield "kernels", kernels.every_device
+    yield "mmcv", kernels.mmcv
+    yield "disk", lambda: system.disks(system.places(store), {"store": _needed(sweep)})
+    yield "fetched", fetched.fetched
+    yield embedded.label, embedded.verdicts
+    if sweep is not None:
+        for alias, model in sweep.models.items():
+            yield f"model {alias}", partial(of_sweep.model, alias, model)
+        for spec in sweep.benchmarks:
+            yield f"scorer {spec.plugin.name}", partial(of_sweep.scorer, spec.plugin)
+    for one in examined:
+        yield one.label, partial(_scorer, one, embedded, made)
+
+
+def _scorer(one: Examination, embedded: Examination, made: Golden | None) -> Iterator[Finding]:
+    try:
+        known = one is embedded or one.identity == embedded.identity
+    except EvalHarnessError:
+        return  # the line of the scorer has said it
+    if not known and (made is None or any(specimen.correct is not None for specimen in one.specimens)):
+        yield from one.verdicts()
+    if made is not None:
+        yield from golden.compare(made, one)
+
+
+def embedded_networks(photographs: Sequence[Image.Image] = ()) -> Examination:
+    """The detector and the CLIP that come with the package."""
+    plugin = plugins.load("benchmarks", DEFAULT)
+    return Examination("embedded", plugin(plugin.Settings()), photographs)
+
+
+def networks_of(sweep: Sweep, photographs: Sequence[Image.Image] = ()) -> list[Examination]:
+    """The scorers of a sweep that can be checked by images."""
+    built = [spec.plugin.build() for spec in sweep.benchmarks]
+    return [Examination(one.name, one, photographs) for one in built if isinstance(one, Checkable)]
+
+
+def _needed(sweep: Sweep | None) -> float:
+    try:
+        return of_sweep.needed(sweep) if sweep else 0.0
+    except EvalHarnessError:
+        return 0.0  # the lines of models and scorers say why

@@ -1,0 +1,72 @@
+"""Reads what an endpoint sent: a chat completion, or something else."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+
+from evalharness.judges.base import Reply
+
+
+class _Part(BaseModel):
+    text: str = ""
+
+
+class _Message(BaseModel):
+    content: str | list[_Part] | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: NonNegativeInt = 0
+    completion_tokens: NonNegativeInt = 0
+
+
+class _Completion(BaseModel):
+    choices: Annotated[list[_Choice], Field(min_length=1)]
+    usage: _Usage | None = None
+    model: str | None = None
+
+
+def read_completion(text: str) -> Reply | None:
+    """The reply in the body of a response, without its cost; ``None`` if it holds none. Nothing is filled in."""
+    try:
+        found = _Completion.model_validate_json(text)
+    except ValidationError:
+        return None
+    choice, usage = found.choices[0], found.usage or _Usage()
+    message = choice.message
+    content = message.content or ""
+    return Reply(
+        text=content if isinstance(content, str) else "".join(part.text for part in content),
+        finish_reason=choice.finish_reason or "",
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        refusal=message.refusal or "",
+        reasoning=message.reasoning_content or message.reasoning or "",
+        model=found.model or "",
+    )
+
+
+class _Model(BaseModel):
+    id: str
+
+
+class _Models(BaseModel):
+    data: list[_Model]
+
+
+def read_models(text: str) -> list[str] | None:
+    """The names in a list of models; ``None`` if it is no such list."""
+    try:
+        return [model.id for model in _Models.model_validate_json(text).data]
+    except ValidationError:
+        return None

@@ -1,0 +1,125 @@
+"""What a report says that sets a score apart from published ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import Field
+from wise_fakes import line
+
+from evalharness import plugins
+from evalharness.benchmark import Score
+from evalharness.benchmarks.wise.base import Wise
+from evalharness.benchmarks.wise.legacy import WiseLegacy
+from evalharness.benchmarks.wise.prompt_files import CATEGORIES, File
+from evalharness.benchmarks.wise.replies import read_bit
+from evalharness.benchmarks.wise.rubrics import FUNCTION, OwnRubric
+from evalharness.benchmarks.wise.verified import WiseVerified
+from evalharness.choices import JudgeChoice
+from evalharness.errors import ConfigError
+from evalharness.judges.panel import JudgePanel
+
+OFF = {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}
+QWEN = {"name": "openai", "model": "Qwen/Qwen3.5-35B-A3B", "temperature": 0.0}
+THINKS = "the protocol switches the judge's thinking off (enable_thinking: false), this run did not."
+WARM = "the judge's temperature is 0.7, the protocol's is 0."
+SCRIPT = f"def {FUNCTION}(item, image): return [{{'role': 'user', 'content': 'data:image/png;base64,' + image}}]"
+
+
+class Named:
+    """A judge that is what it is said to be."""
+
+    known: Mapping[str, Any] = {}
+
+    def identity(self) -> Mapping[str, Any]:
+        return Named.known
+
+
+def benchmark(monkeypatch: pytest.MonkeyPatch, identity: Mapping[str, Any], cls: type[Wise], **other: Any) -> Wise:
+    monkeypatch.setattr(plugins, "load", lambda kind, name: lambda settings=None: Named())
+    monkeypatch.setattr(Named, "known", identity)
+    return cls(cls.Settings.model_validate({"judge": "named", **other}))
+
+
+@pytest.mark.parametrize(
+    ("identity", "cls", "notes"),
+    [
+        (QWEN | OFF, WiseVerified, []),
+        (QWEN, WiseVerified, [THINKS]),
+        (QWEN | {"model_args": "enable_thinking=False"}, WiseVerified, []),
+        (QWEN | OFF | {"temperature": 0.7}, WiseVerified, [WARM]),
+        ({"model": "gpt-4o"}, WiseVerified, ["the judge is not the protocol's, which is Qwen3.5-35B-A3B."]),
+        ({"judge": {"model": "gpt-4o-2024-05-13", "temperature": 0}}, WiseLegacy, []),
+        ({"judge": QWEN | OFF | {"temperature": 0.7}}, WiseVerified, [WARM]),
+        ({"model": "gpt-4o-2024-11-20"}, WiseLegacy, ["the judge is not the protocol's, which is gpt-4o-2024-05-13."]),
+    ],
+)
+def test_the_judge(
+    identity: Mapping[str, Any], cls: type[Wise], notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert benchmark(monkeypatch, identity, cls).notes()[1:] == notes
+
+
+def test_the_rubric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = benchmark(monkeypatch, QWEN | OFF, WiseVerified)
+    assert own.title() == "wise-verified (own rubric)"
+    assert own.notes()[0].startswith(f"judged by this project's own rubric (digest {own.rubric().digest()[:8]})")
+
+    (tmp_path / "vllm_eval.py").write_text(SCRIPT)
+    changed = benchmark(monkeypatch, QWEN | OFF, WiseVerified, rubric={"official": tmp_path})
+    assert changed.title() == "wise-verified (changed official rubric)"
+    assert changed.notes()[0].endswith("is not the published one.")
+
+    monkeypatch.setattr(WiseVerified, "rubric_digest", changed.rubric().digest())
+    official = benchmark(monkeypatch, QWEN | OFF, WiseVerified, rubric={"official": tmp_path})
+    assert official.title() == "wise-verified"
+    assert official.notes() == []
+
+
+def test_a_benchmark_without_a_published_rubric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WiseVerified, "scripts", ())
+    with pytest.raises(ConfigError, match="wise-verified has no rubric but its own"):
+        benchmark(monkeypatch, QWEN, WiseVerified, rubric={"official": tmp_path}).scorer()
+
+
+def test_all_judges_are_there_to_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = benchmark(monkeypatch, QWEN, WiseVerified, judge_repeats=3, second_judge="other")
+    scorer, checks = mine.scorer(), mine.checks()
+    assert len(scorer.judges) == 2
+    assert [check.name for check in checks] == ["repeat 1", "repeat 2", "second judge"]
+    panels = [check.scorer for check in checks if isinstance(check.scorer, JudgePanel)]
+    assert [panel.asked for panel in panels] == [scorer.asked, scorer.asked, scorer.judges[1]], "one judge, one budget"
+    assert [panel.repeat for panel in panels] == [1, 2, 0]
+    assert [check.items for check in checks] == [60, 60, None]
+    assert panels[2].identity() == scorer.identity(), "of two judges that are the same"
+
+
+class Riddles(Wise):
+    """A benchmark of the same kind with six prompts of its own."""
+
+    name = "riddles"
+    max_tokens = 20
+    ids: ClassVar[Mapping[str, range]] = {name: range(n, n + 1) for n, name in enumerate(CATEGORIES, 1)}
+    weights: ClassVar[Mapping[str, float]] = dict.fromkeys(CATEGORIES, 1 / 6)
+    own = OwnRubric("Look.", "{prompt} {explanation}")
+    read = staticmethod(read_bit)
+
+    class Settings(Wise.Settings):
+        judge: JudgeChoice = Field(default_factory=lambda: JudgeChoice.model_validate("named"))
+
+    def files(self) -> list[File]:
+        return [("riddles.json", json.dumps([line(n, name) for n, name in enumerate(CATEGORIES, 1)]).encode())]
+
+
+def test_a_third_benchmark_is_a_small_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "load", lambda kind, name: lambda settings=None: Named())
+    mine = Riddles(Riddles.Settings())
+    assert [(item.id, item.category) for item in mine.items()] == [(str(n), c) for n, c in enumerate(CATEGORIES, 1)]
+    assert mine.prompt_set().name == "original"
+    assert (mine.title(), mine.notes()) == ("riddles", [])
+    assert mine.scorer().identity()["protocol"] == "riddles 1"
+    assert mine.scorer().read("Score: 1") == Score(1.0)

@@ -1,0 +1,417 @@
+"""Whole runs: a painter of colours, and judges that answer by a rule."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+from wise_fakes import write
+
+from evalharness import cli, plugins, sweep
+from evalharness.benchmarks.wise.legacy import WiseLegacy
+from evalharness.benchmarks.wise.verified import WiseVerified
+from evalharness.errors import SampleError
+from evalharness.judges.base import Question, Reply
+from evalharness.models.base import Drawn
+
+SWEEP = """\
+name: riddles
+model: painter
+benchmarks:
+  - {name: wise-verified, prompts: verified, judge: rule, limit: 60}
+arms: [{name: single, variant: single_pass}]
+"""
+
+
+class Painter:
+    """An image is the digest of its prompt and seed, as a colour."""
+
+    name = "painter"
+    batch_size = 64
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"name": self.name}
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def check(self, prompt: str) -> None: ...
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        colors = [hashlib.sha256(f"{pair}".encode()).digest()[:3] for pair in zip(prompts, seeds, strict=True)]
+        return [Drawn(Image.new("RGB", (8, 8), tuple(color)), 1) for color in colors]
+
+
+def text_of(question: Question) -> str:
+    """The user's words, whatever the rubric."""
+    text: str = question.messages[1]["content"][0]["text"]
+    return text
+
+
+def by_image(question: Question) -> str:
+    """Seven of ten images are right."""
+    return f"Score: {int(int(question.image[:4], 16) % 10 < 7)}"
+
+
+class Rule:
+    """Answers by :attr:`rules`; counts what it is asked. ``RULE_KILL_AT``: the process dies at that reply."""
+
+    class Settings(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        rule: str = "by image"
+
+    name = "rule"
+    rules: dict[str, Callable[[Question], str | SampleError]] = {"by image": by_image}  # noqa: RUF012 - tests add some
+    asked: list[Question] = []  # noqa: RUF012 - by any instance
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"name": self.name, "rule": self.settings.rule}
+
+    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+        for number, question in questions:
+            Rule.asked.append(question)
+            said = Rule.rules[self.settings.rule](question)
+            yield number, said if isinstance(said, SampleError) else Reply(said, "stop", 100, 4, 0.01, 0.5)
+            if len(Rule.asked) == int(os.environ.get("RULE_KILL_AT", "0")):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+REAL = plugins.load
+FAKES = {("models", "painter"): Painter, ("judges", "rule"): Rule}
+
+
+def load(kind: str, name: str) -> Any:
+    return FAKES.get((kind, name)) or REAL(kind, name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(plugins, "load", load)
+    monkeypatch.setattr(Rule, "asked", [])
+    monkeypatch.setattr(Rule, "rules", {"by image": by_image})
+    write(tmp_path / "verified", WiseVerified)
+    write(tmp_path / "legacy", WiseLegacy)
+    return tmp_path
+
+
+def run(folder: Path, text: str = SWEEP, *options: str, code: int = 0) -> dict[str, Any]:
+    (folder / "riddles.yaml").write_text(text)
+    out = folder / "r" / "riddles"
+    assert sweep.main([str(folder / "riddles.yaml"), "--out", str(out), "--quiet", *options]) == code
+    found: dict[str, Any] = json.loads((out / "results.json").read_text()) if code == 0 else {}
+    return found
+
+
+def row(found: dict[str, Any], benchmark: str = "wise-verified") -> dict[str, Any]:
+    (only,) = found["summary"][benchmark]
+    return dict(only)
+
+
+def test_a_part_of_the_prompts_has_no_overall_score(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """60 of 1,000: the categories have scores, the overall has bounds in which 940 are wrong, or right."""
+    found = row(run(folder))
+    assert found["overall"] is None
+    assert (found["scored"], found["expected"], found["coverage"]) == (60, 1000, "60/1000")
+    weights, whole = WiseVerified.weights, {name: len(own) for name, own in WiseVerified.ids.items()}
+    scored = {name: found[f"category.{name}.scored"] for name in whole}
+    assert sum(scored.values()) == 60
+    right = {name: round(found[f"category.{name}"] * scored[name]) for name in whole}
+    low = sum(weights[name] * right[name] / count for name, count in whole.items())
+    missing = sum(weights[name] * (count - scored[name]) / count for name, count in whole.items())
+    assert (found["bound_low"], found["bound_high"]) == pytest.approx((low, low + missing))
+    assert found["category.culture.expected"] == 400
+    said = capsys.readouterr().out
+    assert "incomplete: 0.0" in said
+    assert f"single: {', '.join(f'{name} {scored[name]}/{count}' for name, count in whole.items())}" in said
+
+
+def test_an_own_score_is_never_called_one_of_wise(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = run(folder)
+    assert "\nwise-verified (own rubric)\n" in capsys.readouterr().out
+    about = found["info"]["benchmarks"]["wise-verified"]
+    assert about["scorer"]["rubric"]["name"] == "own rubric"
+    digest = about["scorer"]["rubric"]["digest"][:8]
+    assert row(found)["scorer"].startswith("rule own rubric ")
+    page = (folder / "r" / "riddles" / "index.html").read_text()
+    assert f"judged by this project&#39;s own rubric (digest {digest}), not by that of WISE; not a WISE score" in page
+    assert "the judge is not the protocol&#39;s, which is Qwen3.5-35B-A3B" in page
+    assert 'id="wise-verified-title">wise-verified (own rubric)</h2>' in page
+    assert "Scores on wise-verified (own rubric)" in page
+    shown = re.sub(r"<[^>]*>", "", page.partition("Provenance</h2>")[0])
+    assert shown.count("wise-verified (own rubric)") == shown.count("wise-verified") > 5
+
+
+def test_the_two_protocols_never_meet_in_one_column(folder: Path) -> None:
+    marks = "Consistency: 2\nRealism: 1\nAesthetic Quality: 0"
+    Rule.rules["both"] = lambda question: marks if question.max_tokens == 2000 else by_image(question)
+    both = "{name: wise-verified, prompts: verified, judge: {name: rule, rule: both}, limit: 30}"
+    both += "\n  - {name: wise-legacy, prompts: legacy, judge: {name: rule, rule: both}, limit: 30}"
+    text = SWEEP.replace("{name: wise-verified, prompts: verified, judge: rule, limit: 60}", both)
+    found = run(folder, text)
+    assert set(found["summary"]) == {"wise-verified", "wise-legacy"}
+    assert row(found, "wise-legacy")["category.culture"] == pytest.approx(0.8)
+    for name in ("verified", "legacy"):
+        table = (folder / "r" / "riddles" / "tables" / f"wise-{name}-wide.csv").read_text()
+        assert table.count("\n") == 2
+        assert f"wise-{name}" in table
+        assert f"wise-{'legacy' if name == 'verified' else 'verified'}" not in table
+    page = (folder / "r" / "riddles" / "index.html").read_text()
+    assert page.count("<h2 ") == 2 + 3, "a section each, and the gallery, reading and provenance"
+
+
+@pytest.mark.slow
+def test_a_whole_run_has_the_overall_of_the_protocol(folder: Path) -> None:
+    text = SWEEP.replace(", limit: 60", "")
+    found = run(folder, text)
+    means = {name: row(found)[f"category.{name}"] for name in WiseVerified.ids}
+    asked = [int(by_image(question)[-1]) for question in Rule.asked]
+    assert len(asked) == 1000
+    assert row(found)["overall"] == pytest.approx(
+        0.40 * means["culture"] + 0.12 * sum(means[name] for name in means if name != "culture")
+    )
+    assert sum(means[name] * len(own) for name, own in WiseVerified.ids.items()) == pytest.approx(sum(asked))
+    assert row(found)["coverage"] == "1000/1000"
+    assert len(run(folder, text)["summary"]) == 1
+    assert len(Rule.asked) == 1000, "nothing is asked twice"
+
+
+def test_a_dry_run_tells_what_a_judge_would_be_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = SWEEP.replace("judge: rule,", "judge: rule, judge_repeats: 3, repeat_items: 10, second_judge: rule,")
+    for asked in ("60, and 80 questions more", "0, and 0 questions more"):
+        (folder / "riddles.yaml").write_text(text)
+        command = [str(folder / "riddles.yaml"), "--out", str(folder / "r" / "riddles")]
+        assert sweep.main([*command, "--dry-run"]) == 0
+        assert f"images to be judged for wise-verified: {asked} to check it" in capsys.readouterr().out
+        assert sweep.main(command) == 0
+
+
+# --- what goes wrong ---
+
+
+def test_prompts_that_are_not_there_are_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVALHARNESS_CACHE", str(folder / "cache"))
+    (folder / "riddles.yaml").write_text(SWEEP.replace("prompts: verified, ", ""))
+    assert sweep.main([str(folder / "riddles.yaml"), "--dry-run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "get them by `evalharness fetch wise-verified`, or name a folder" in line
+
+
+def test_unreadable_replies_and_errors_are_failures_with_reasons(folder: Path) -> None:
+    def spoiled(question: Question) -> str | SampleError:
+        kind = int(question.image[:4], 16) % 6
+        return SampleError("HTTP 500") if kind == 0 else "I cannot tell." if kind == 1 else by_image(question)
+
+    Rule.rules["by image"] = spoiled
+    first = row(run(folder))
+    assert first["failed"] == 60 - first["scored"] > 0
+    images = [question.image for question in Rule.asked]
+    mute = {image for image in images if int(image[:4], 16) % 6 == 1}
+    assert {images.count(image) for image in mute} == {3}, "three tries, then no more"
+    with sqlite3.connect(folder / "r" / "store" / "store.sqlite") as db:
+        kept = db.execute("SELECT count(*) FROM replies").fetchone()[0]
+        reasons = {reason for (reason,) in db.execute("SELECT reason FROM failures")}
+    assert kept == len(images) - sum(int(image[:4], 16) % 6 == 0 for image in images), "an error is no reply"
+    assert reasons == {"HTTP 500", "no score in 3 replies of the judge, the last: 'I cannot tell.'"}
+
+    run(folder)
+    assert len(Rule.asked) == len(images), "what failed is not asked again"
+    Rule.rules["by image"] = by_image
+    assert row(run(folder, SWEEP, "--retry-failed"))["scored"] == 60
+    assert {question.image for question in Rule.asked[len(images) :]} == set(images) - {
+        image for image in images if int(image[:4], 16) % 6 > 1
+    }
+
+
+def test_no_reply_is_paid_for_twice_after_a_kill(folder: Path) -> None:
+    (folder / "riddles.yaml").write_text(SWEEP)
+    command = [sys.executable, __file__, str(folder / "riddles.yaml"), "--out", str(folder / "r" / "riddles")]
+    done = subprocess.run(command, env=os.environ | {"RULE_KILL_AT": "25"}, check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert row(run(folder))["scored"] == 60
+    assert len(Rule.asked) == 35
+
+
+# --- trust ---
+
+
+def test_repeats_flip_no_score(folder: Path) -> None:
+    """The judge changes its mind about every third image when asked again."""
+
+    def moody(question: Question) -> str:
+        flip = question.repeat and int(question.image[:4], 16) % 3 == 0
+        return f"Score: {int(by_image(question)[-1]) ^ int(bool(flip))}"
+
+    before = row(run(folder))
+    Rule.rules["by image"] = moody
+    Rule.asked.clear()
+    found = run(folder, SWEEP.replace("judge: rule,", "judge: rule, judge_repeats: 3, repeat_items: 30,"))
+    assert {question.repeat for question in Rule.asked} == {1, 2}
+    assert len(Rule.asked) == 60
+    assert row(found) == before
+    images = {question.image for question in Rule.asked}
+    assert len(images) == 30
+    flipped = sum(int(image[:4], 16) % 3 == 0 for image in images)
+    repeats = found["judging"]["wise-verified"]["repeats"]
+    assert (repeats["times"], repeats["items"], repeats["samples"], repeats["missing"]) == (3, 30, 30, 0)
+    assert repeats["flips"]["value"] == pytest.approx(flipped * 2 / 3 / 30)
+    assert found["judging"]["wise-verified"]["spent"]["replies"] == 120
+    page = (folder / "r" / "riddles" / "index.html").read_text()
+    assert "Asked 3 times about the same image." in page
+    evidence = (folder / "r" / "riddles" / "data" / "part-0.js").read_text()
+    assert '"repeat 2":{"value":' in evidence
+
+
+def test_a_second_judge_agrees_or_not(folder: Path) -> None:
+    """It sees the same but in chemistry, where it says the opposite."""
+    chemistry = [f"number {number}\n" for number in WiseVerified.ids["chemistry"]]
+
+    def contrary(question: Question) -> str:
+        bit = int(by_image(question)[-1])
+        return f"Score: {1 - bit if any(words in text_of(question) for words in chemistry) else bit}"
+
+    Rule.rules["contrary"] = contrary
+    before = row(run(folder))
+    found = run(folder, SWEEP.replace("judge: rule,", "judge: rule, second_judge: {name: rule, rule: contrary},"))
+    assert row(found) == before
+    assert len(Rule.asked) == 120
+    (second,) = found["judging"]["wise-verified"]["seconds"]
+    assert second["parts"] == "chemistry"
+    assert (second["both"]["samples"], second["missing"]) == (60, 0)
+    assert second["both"]["same"]["value"] == pytest.approx(1 - row(found)["category.chemistry.scored"] / 60)
+    assert second["categories"]["chemistry"]["same"]["value"] == 0
+    assert second["categories"]["culture"]["kappa"]["value"] == 1
+    assert "They part most on chemistry." in (folder / "r" / "riddles" / "index.html").read_text()
+
+    alone = SWEEP.replace("judge: rule,", "judge: {name: rule, rule: contrary},")
+    Rule.asked.clear()
+    run(folder, alone)
+    assert Rule.asked == [], "a second judge's scores are those that it gives as the first"
+
+
+def test_a_check_that_fails_leaves_the_score_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Rule.rules["by image"] = lambda question: SampleError("HTTP 503") if question.repeat else by_image(question)
+    text = SWEEP.replace("judge: rule,", "judge: rule, judge_repeats: 2, repeat_items: 10,")
+    found = run(folder, text)
+    assert (row(found)["scored"], row(found)["failed"]) == (60, 0)
+    assert found["judging"]["wise-verified"]["repeats"]["missing"] == 10
+    assert found["judging"]["wise-verified"]["repeats"]["flips"]["value"] is None
+    assert "of the checks 10 failed, the first: HTTP 503" in capsys.readouterr().out
+    run(folder, text)
+    assert len(Rule.asked) == 70
+    Rule.rules["by image"] = by_image
+    found = run(folder, text, "--retry-failed")
+    assert len(Rule.asked) == 80
+    assert found["judging"]["wise-verified"]["repeats"]["flips"]["value"] == 0
+
+
+# --- files of the published programs ---
+
+
+LEGACY = """\
+name: marks
+model: painter
+benchmarks: [{name: wise-legacy, prompts: legacy, judge: {name: rule, rule: marks}, limit: 40}]
+arms: [{name: single, variant: single_pass}]
+"""
+
+
+def marks(question: Question) -> str:
+    three = [int(digit, 16) % 3 for digit in question.image[:3]]
+    return "Consistency: {}\nRealism: {}\nAesthetic Quality: {}".format(*three)
+
+
+def export(folder: Path, benchmark: str) -> Path:
+    out = folder / "out"
+    run_folder = str(folder / "r" / "riddles")
+    assert cli.main(["export", run_folder, "--format", benchmark, "--arm", "single", "--out", str(out)]) == 0
+    return out
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in path.read_text().splitlines()]
+
+
+def test_an_export_has_the_published_form(folder: Path) -> None:
+    Rule.rules["marks"] = marks
+    run(folder, LEGACY.replace("name: marks\n", "name: riddles\n", 1))
+    out = export(folder, "wise-legacy")
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"Results-own-rubric"}
+    images = {path.stem for path in out.glob("*.png")}
+    scores, full = [], []
+    for name in ("cultural_common_sense", "spatio-temporal_reasoning", "natural_science"):
+        scores += rows(out / "Results-own-rubric" / f"{name}_scores_results.jsonl")
+        full += json.loads((out / "Results-own-rubric" / f"{name}_full_results.json").read_text())
+    ids = sorted(int(name) for name in images)
+    assert [one["prompt_id"] for one in scores] == ids == [one["prompt_id"] for one in full]
+    for marked, said in zip(scores, full, strict=True):
+        image = hashlib.sha256((out / said["image_path"]).read_bytes()).hexdigest()
+        three = [float(int(digit, 16) % 3) for digit in image[:3]]
+        names = ["prompt_id", "Subcategory", "consistency", "realism", "aesthetic_quality"]
+        assert list(marked.items()) == list(zip(names, [said["prompt_id"], "made up", *three], strict=True))
+        assert said["prompt"] == f"A riddle, number {said['prompt_id']}"
+        assert said["key"] == f"It means thing {said['prompt_id']}"
+        assert said["evaluation"].startswith("Consistency: ")
+
+
+def test_an_exported_folder_is_scored_again_to_the_same(folder: Path) -> None:
+    """And for nothing: an image's question is the same wherever the image comes from."""
+    first = run(folder)
+    export(folder, "wise-verified")
+    asked = len(Rule.asked)
+    text = SWEEP.replace("model: painter", "model: {name: folder, path: out}")
+    second = run(folder, text)
+    names = [f"category.{name}" for name in WiseVerified.ids]
+    assert [row(second)[name] for name in names] == [row(first)[name] for name in names]
+    assert len(Rule.asked) == asked
+
+
+def test_several_images_a_prompt_have_no_place_in_the_layout(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(folder, SWEEP.replace("limit: 60", "limit: 6, samples: 2"))
+    command = ["export", str(folder / "r" / "riddles"), "--format", "wise-verified", "--arm", "single"]
+    assert cli.main([*command, "--out", str(folder / "out")]) == 2
+    assert "WISE's layout has one image a prompt" in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
+CHECKOUT = os.environ.get("EVALHARNESS_WISE_CHECKOUT", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHECKOUT, reason="EVALHARNESS_WISE_CHECKOUT names no checkout of PKU-YuanGroup/WISE")
+@pytest.mark.parametrize("benchmark", [WiseVerified, WiseLegacy])
+def test_the_published_summary_of_an_export_is_the_reports(folder: Path, benchmark: type[Any]) -> None:
+    verified = benchmark is WiseVerified
+    Rule.rules["marks"] = marks
+    text = SWEEP if verified else LEGACY.replace("name: marks\n", "name: riddles\n", 1)
+    found = row(run(folder, text.replace(", limit: 60", "").replace(", limit: 40", "")), benchmark.name)
+    out = export(folder, benchmark.name)
+    script = Path(CHECKOUT, "calculate_verified.py" if verified else "WISE_legacy/Calculate.py")
+    files = sorted(map(str, out.glob("Results-own-rubric/*_scores_results.jsonl")))
+    done = subprocess.run([sys.executable, "-B", str(script), *files], capture_output=True, text=True, check=True)
+    printed = [float(number) for number in done.stdout.split("Overall\n")[-1].split()]
+    ours = [*(found[f"category.{name}"] for name in benchmark.ids), found["overall"]]
+    assert printed == pytest.approx(ours, abs=0.00501), "theirs has two decimals"
+
+
+if __name__ == "__main__":
+    plugins.load = load
+    sys.exit(sweep.main())

@@ -1,0 +1,196 @@
+"""``weights: official``: fetched, converted, found; on tiny networks in files of the published layouts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from test_convert import as_2x
+
+from evalharness import cli
+from evalharness.assets import Asset
+from evalharness.benchmarks.geneval.benchmark import GenEval
+from evalharness.detectors import convert, official
+from evalharness.detectors.base import Detection
+from evalharness.detectors.colours import ColourClassifier
+from evalharness.detectors.mask2former_transformers import Mask2Former
+from evalharness.digests import file_digest
+from evalharness.errors import WeightsError
+
+TINY_CLIP = {
+    "embed_dim": 16,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+Fetch = Callable[[], int]
+
+
+@pytest.fixture
+def fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector_folder: Path) -> Fetch:
+    """``evalharness fetch geneval`` from a mirror in which small files have the published names."""
+    mirror = tmp_path / "mirror"
+    (mirror / "geneval").mkdir(parents=True)
+
+    def publish(name: str) -> Path:
+        return mirror / "geneval" / name
+
+    state = convert.to_mmdet(load_file(detector_folder / "model.safetensors"))
+    checkpoint = {"state_dict": as_2x(state), "meta": {"CLASSES": ("person", "mouse", "dog"), "epoch": 50}}
+    torch.save(checkpoint, publish(official.MASK2FORMER.name))
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, official.CLIP_ARCHITECTURE, TINY_CLIP)
+    torch.manual_seed(1)
+    save_file(open_clip.CLIP(**TINY_CLIP).state_dict(), publish(official.CLIP.name))
+
+    def small(asset: Asset) -> Asset:
+        return replace(asset, sha256=file_digest(publish(asset.name)), size=None)
+
+    monkeypatch.setenv("EVALHARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(official, "MASK2FORMER", small(official.MASK2FORMER))
+    monkeypatch.setattr(official, "CLIP", small(official.CLIP))
+    monkeypatch.setattr(GenEval, "assets", (official.MASK2FORMER, official.CLIP))
+    return lambda: cli.main(["fetch", "geneval", "--mirror", str(mirror)])
+
+
+def pictures(number: int) -> list[Image.Image]:
+    rng = np.random.default_rng(0)
+    return [Image.fromarray(rng.integers(0, 256, (56, 80, 3), dtype=np.uint8)) for _ in range(number)]
+
+
+def test_the_detector_by_transformers(fetch: Fetch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = Mask2Former(Mask2Former.Settings.model_validate({"weights": "official", "device": "cpu"}))
+    with pytest.raises(WeightsError, match=r"743b7d99.pth has not been fetched and converted; do so with: evalharness"):
+        mine.identity()
+    assert fetch() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == str(Path(lines[0]).with_suffix(""))
+    assert cli.main(["convert-detector", lines[0], str(tmp_path / "by hand")]) == 0
+    other = Mask2Former(Mask2Former.Settings(weights=tmp_path / "by hand", device="cpu"))
+    assert mine.identity() == other.identity()
+    found = mine.detect(pictures(2))
+    assert found == other.detect(pictures(2))
+    assert all(found)
+    Path(lines[0]).unlink()
+    assert mine.identity() == other.identity(), "what is converted needs its source no more"
+
+
+@pytest.mark.slow
+def test_the_detector_by_mmdetection(fetch: Fetch, tmp_path: Path) -> None:
+    pytest.importorskip("mmdet")
+    from evalharness.detectors import architecture
+    from evalharness.detectors.mask2former_mmdet import Mask2FormerMMDet
+
+    settings: dict[str, Any] = {"weights": "official", "device": "cpu"}
+    with pytest.raises(WeightsError, match=r"743b7d99.pth has not been fetched; do so with: evalharness fetch geneval"):
+        Mask2FormerMMDet(Mask2FormerMMDet.Settings(**settings)).identity()
+    assert fetch() == 0
+    # The tiny network's shape, in place of the Swin-S that belongs to the published file.
+    names = ("config.json", "preprocessor_config.json")
+    parts = [json.loads((official.mask2former_folder() / name).read_text()) for name in names]
+    config = architecture.mmdet_config(*parts)
+    (tmp_path / "tiny.py").write_text("".join(f"{key} = {value!r}\n" for key, value in config.items()))
+    mine = Mask2FormerMMDet(Mask2FormerMMDet.Settings(**settings, config=tmp_path / "tiny.py"))
+    assert mine.identity()["weights"] == official.MASK2FORMER.sha256
+    by_path = {"weights": official.mask2former_file(), "device": "cpu", "config": tmp_path / "tiny.py"}
+    other = Mask2FormerMMDet(Mask2FormerMMDet.Settings(**by_path))
+    (found,) = mine.detect(pictures(1))
+    assert [found] == other.detect(pictures(1))
+    assert {one.cls for one in found} <= {"person", "computer mouse", "dog"}
+    assert found
+
+
+def test_the_clip(fetch: Fetch) -> None:
+    colors, templates = ("red", "green", "blue"), ("a photo of a {color} {cls}",)
+    mine = ColourClassifier(ColourClassifier.Settings(weights="official", device="cpu"), colors, templates)
+    with pytest.raises(WeightsError, match=r"has not been fetched; do so with: evalharness fetch geneval"):
+        mine.identity()
+    assert fetch() == 0
+    assert mine.identity() == {
+        "name": "clip", "architecture": "ViT-L-14-quickgelu", "weights": official.CLIP.sha256
+    }  # fmt: skip
+    by_file = {"architecture": "ViT-L-14-quickgelu", "weights": official.clip_file()}
+    other = ColourClassifier(ColourClassifier.Settings(**by_file, device="cpu"), colors, templates)
+    objects = [(image, Detection("dog", (5, 5, 40, 40), 0.9)) for image in pictures(6)]
+    assert mine.classify(objects) == other.classify(objects)
+    assert "QuickGELU" in str(mine._load()[0])
+
+
+def test_an_architecture_beside_the_official_clip_is_refused() -> None:
+    with pytest.raises(ValueError, match="an architecture needs either weights"):
+        ColourClassifier.Settings(architecture="ViT-L-14", weights="official")
+
+
+def test_a_sweep_says_at_once_what_is_not_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EVALHARNESS_CACHE", str(tmp_path / "cache"))
+    networks: dict[str, Any] = {"detector": {"name": "mask2former", "weights": "official"}}
+    for given in (networks, {"colors": {"weights": "official"}}, {"prompts": "rewritten"}):
+        sweep = {
+            "name": "x",
+            "model": "miniature",
+            "benchmarks": [{"name": "geneval", **given}],
+            "arms": [{"name": "single-pass", "variant": "single_pass"}],
+        }
+        (tmp_path / "x.yaml").write_text(json.dumps(sweep))
+        assert cli.main(["sweep", str(tmp_path / "x.yaml"), "--dry-run"]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert said.endswith("has not been fetched; do so with: evalharness fetch geneval\n") or (
+            "has not been fetched and converted" in said
+        )
+
+
+def test_the_published_clip_is_of_the_size_that_its_architecture_has() -> None:
+    """Header and float32 tensors of a ViT-L/14, to the byte: what was published is that state dict and no more."""
+    with torch.device("meta"):
+        model = open_clip.CLIP(**open_clip.get_model_config(official.CLIP_ARCHITECTURE))
+    header: dict[str, Any] = {}
+    end = 0
+    for name, value in sorted(model.state_dict().items()):
+        start, end = end, end + 4 * value.numel()
+        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [start, end]}
+    text = len(json.dumps(header, separators=(",", ":")))
+    assert official.CLIP.size == 8 + -(-text // 8) * 8 + end
+
+
+def test_names_and_digests_agree() -> None:
+    assert Path(official.MASK2FORMER.name).stem.endswith(f"-{official.MASK2FORMER.sha256[:8]}")
+    assert official.MASK2FORMER.url.endswith(f"/{official.MASK2FORMER.name}")
+    assert all(len(asset.sha256) == 64 for asset in GenEval.assets)
+
+
+def test_a_tag_is_found_in_the_hub_s_cache_without_a_network(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants as hub
+
+    folder = Path(os.environ["EVALHARNESS_CACHE"]) / "hub" / "models--timm--vit_large_patch14_clip_224.openai"
+    monkeypatch.setattr(hub, "HF_HUB_CACHE", str(folder.parent))
+    monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "ViT-L-14", {**TINY_CLIP, "quick_gelu": False})
+    settings = ColourClassifier.Settings(architecture="ViT-L-14", pretrained="openai", device="cpu")
+    mine = ColourClassifier(settings, ("red", "green"), ("a photo of a {color} {cls}",))
+    with pytest.raises(WeightsError, match="cannot download CLIP ViT-L-14 openai"):
+        mine.identity()
+    assert fetch() == 0
+    snapshot = folder / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    shutil.copy(official.clip_file(), snapshot / "open_clip_model.safetensors")
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("0" * 40)
+    assert mine.identity()["weights"] == official.CLIP.sha256
+    other = ColourClassifier(ColourClassifier.Settings(weights="official", device="cpu"), mine.colors, mine.templates)
+    objects = [(image, Detection("dog", (5, 5, 40, 40), 0.9)) for image in pictures(6)]
+    assert mine.classify(objects) == other.classify(objects)
+    features = [one._load()[0].encode_image(torch.ones(1, 3, 32, 32)) for one in (mine, other)]
+    assert torch.equal(*features), "QuickGELU in both"

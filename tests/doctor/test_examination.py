@@ -1,0 +1,265 @@
+"""Scorers on images: known verdicts, golden files, and faults that both must see."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doctor_fakes import Scorer, Squares
+from PIL import Image
+
+from evalharness.benchmark import Score
+from evalharness.doctor import golden
+from evalharness.doctor.checks import embedded_networks
+from evalharness.doctor.examination import Examination, described
+from evalharness.doctor.golden import GoldenObject, unmatched
+from evalharness.errors import ConfigError, EvalHarnessError
+
+
+def examination(**settings: Any) -> Examination:
+    return Examination("squares", Squares(Squares.Settings(**settings)))
+
+
+def lines(found: Any) -> list[str]:
+    return [finding.line() for finding in found]
+
+
+# --- known verdicts ---
+
+
+def test_a_scorer_in_order() -> None:
+    one = examination()
+    assert lines(one.verdicts()) == [
+        "ok    squares detector: 6 images with known verdicts, all judged right (square embedded)",
+        "ok    squares colours: 6 images with known verdicts, all judged right (square embedded)",
+    ]
+    assert list(one.verdicts())
+    assert one.scorer.looked == 12, "it looks once"  # type: ignore[attr-defined]
+
+
+def test_a_scorer_at_fault() -> None:
+    one = examination()
+    one.scorer.swapped = True  # type: ignore[attr-defined]
+    first, second = one.verdicts()
+    assert (first.status, second.status) == ("fail", "fail")
+    assert first.message == (
+        "6 of 6 images judged wrongly (red 6/6); the first, a right image of 'a red square 0', was called wrong: not "
+        "red (square embedded)"
+    )
+    assert "CUDA_VISIBLE_DEVICES=" in first.advice
+
+
+def test_a_scorer_of_which_nothing_is_known() -> None:
+    (finding,) = examination(known=False).verdicts()
+    assert finding.line() == (
+        "warn  squares: 12 objects found in 12 images; what is right is not known (square embedded); write a golden "
+        "file on a machine that you trust (--write-golden FILE), and compare (--golden FILE)"
+    )
+
+
+def test_identities_in_short() -> None:
+    digest = "0123456789" * 6 + "abcd"
+    assert described({"protocol": "x", "detector": {"name": "d", "weights": digest}, "colors": {"name": "c"}}) == (
+        "d 01234567, c"
+    )
+    assert described({"name": "m", "hub": "a/b", "revision": digest}) == "m 01234567"
+
+
+@pytest.mark.slow
+def test_the_embedded_networks() -> None:
+    one = embedded_networks()
+    assert [(finding.check, finding.status) for finding in one.verdicts()] == [
+        ("embedded detector", "ok"),
+        ("embedded colours", "ok"),
+    ]
+    assert {specimen.item.category for specimen in one.specimens} == {
+        "single_object", "two_object", "counting", "colors", "position", "color_attr"
+    }  # fmt: skip
+
+
+def _shuffled_labels(scorer: Any) -> None:
+    detect = scorer.detector.detect
+
+    def shuffled(images: Any, floor: float = 0.0) -> Any:
+        found = detect(images, floor)
+        return found[1:] + found[:1]
+
+    scorer.detector.detect = shuffled
+
+
+def _shuffled_colours(scorer: Any) -> None:
+    classify = scorer.colours.classify
+    names = list(scorer.colours.colors)
+    turned = dict(zip(names, names[1:] + names[:1], strict=True))
+    scorer.colours.classify = lambda objects: [turned[name] for name in classify(objects)]
+
+
+def _random_weights(scorer: Any) -> None:
+    import torch
+
+    model, _ = scorer.detector._load()
+    torch.manual_seed(0)
+    for value in model.class_predictor.parameters():
+        torch.nn.init.normal_(value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("plant", "failed"),
+    [
+        (_shuffled_labels, ["embedded detector", "embedded colours"]),
+        (_shuffled_colours, ["embedded colours"]),
+        (_random_weights, ["embedded detector", "embedded colours"]),
+    ],
+)
+def test_faults_of_the_real_networks_are_seen(plant: Callable[[Any], None], failed: list[str]) -> None:
+    one = embedded_networks()
+    plant(one.scorer)
+    assert [finding.check for finding in one.verdicts() if finding.status == "fail"] == failed
+
+
+# --- golden files ---
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> golden.Golden:
+    golden.write(tmp_path / "new" / "golden.json", [examination(known=False)])
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["golden.json"]
+    return golden.read(tmp_path / "new" / "golden.json")
+
+
+def _change(scorer: Scorer, **faults: Any) -> None:
+    for name, value in faults.items():
+        assert hasattr(scorer, name)
+        setattr(scorer, name, value)
+
+
+def test_the_same_scorer_agrees_with_its_golden_file(made: golden.Golden) -> None:
+    (finding,) = golden.compare(made, examination())
+    assert finding.status == "ok"
+    assert finding.message.startswith("12 objects in 12 images as on ")
+    assert finding.message.endswith("(scores within 0.02, edges within 2%)")
+
+
+@pytest.mark.parametrize(
+    ("faults", "status", "words"),
+    [
+        ({"shift": 0.5, "lower": 0.01}, "ok", "12 objects"),
+        ({"shift": 2.0}, "fail", "12 of 12 objects and 0 of 12 verdicts"),
+        ({"lower": 0.05}, "fail", "red square at 0, 0, 40, 40 with 0.75 for red square at 0, 0, 40, 40 with 0.80"),
+        ({"blind": True}, "fail", "nothing for red square at 0, 0, 40, 40 with 0.80 in 'a red square 0'"),
+        ({"swapped": True}, "fail", "12 of 12 verdicts"),
+    ],
+)
+def test_a_scorer_that_changed(made: golden.Golden, faults: Any, status: str, words: str) -> None:
+    one = examination()
+    _change(one.scorer, **faults)  # type: ignore[arg-type]
+    (finding,) = golden.compare(made, one)
+    assert (finding.status, words in finding.message) == (status, True), finding
+
+
+def test_one_object_of_many_may_be_rounding(tmp_path: Path) -> None:
+    photographs = [Image.new("RGB", (60, 60), "red")] * 30
+    golden.write(tmp_path / "golden.json", [Examination("squares", Squares(), photographs)])
+    made = golden.read(tmp_path / "golden.json")
+    one = examination()
+    score = one.scorer.score
+
+    def another(images: Any, items: Any) -> list[Score]:
+        """Another score for the object of one image."""
+        scores = score(images, items)
+        for image, found in zip(images, scores, strict=True):
+            found.details["detections"][0]["score"] -= 0.3 * (image.size == (45, 45) and found.value == 1)
+        return scores
+
+    one.scorer.score = another  # type: ignore[method-assign]
+    (finding,) = golden.compare(made, one)
+    assert finding.status == "warn"
+    assert finding.message.startswith("1 of 42 objects and 0 of 42 verdicts are not as on ")
+    assert finding.message.endswith(
+        "the first, red square at 0, 0, 45, 45 with 0.50 for red square at 0, 0, 45, 45 with 0.80 in 'a red square 5'"
+    )
+
+
+def test_files_of_others(made: golden.Golden) -> None:
+    (finding,) = golden.compare(made, examination(weights="another1"))
+    assert finding.line().startswith(
+        "fail  squares golden: the golden file is of another scorer (square embedded there, square another1 here"
+    )
+    other = made.model_copy(update={"scorers": {"circles": made.scorers["squares"]}})
+    (finding,) = golden.compare(other, examination())
+    assert "the golden file is of circles" in finding.message
+
+
+def test_a_golden_file_that_would_show_nothing(tmp_path: Path) -> None:
+    one = examination()
+    _change(one.scorer, blind=True)  # type: ignore[arg-type]
+    with pytest.raises(EvalHarnessError, match="only 0 objects are found in 12 images"):
+        golden.write(tmp_path / "golden.json", [one])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_golden_file(tmp_path: Path, made: golden.Golden) -> None:
+    path = tmp_path / "x.json"
+    with pytest.raises(ConfigError, match="cannot read the golden file"):
+        golden.read(path)
+    for text, message in [
+        ("{", "is no golden file: the file: Invalid JSON"),
+        ("{}", "is no golden file: hardware: Field required"),
+        (made.model_dump_json().replace('"golden":1', '"golden":2'), "is no golden file: golden: Input should be 1"),
+    ]:
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            golden.read(path)
+    broken = json.loads(made.model_dump_json(by_alias=True))
+    for png, message in [("%%%", "cannot be read"), ("aGVsbG8=", "cannot be read: cannot identify image")]:
+        broken["scorers"]["squares"]["images"][2]["png"] = png
+        path.write_text(json.dumps(broken))
+        with pytest.raises(EvalHarnessError, match=message):
+            list(golden.compare(golden.read(path), examination()))
+
+
+def square(score: float, x: float = 0.0, color: str | None = None) -> GoldenObject:
+    return GoldenObject.model_validate({"class": "square", "box": (x, 0, x + 50, 50), "score": score, "color": color})
+
+
+def test_partners() -> None:
+    pair = [square(0.8), square(0.5, 30)]
+    assert unmatched(pair, pair[::-1], 100) == []
+    assert unmatched(pair, [square(0.79, 1), square(0.51, 29)], 100) == []
+    assert unmatched(pair, pair[:1], 100) == pair[1:]
+    assert unmatched(pair[:1], pair, 100) == []
+    assert unmatched([square(0.8), square(0.8)], [square(0.8)], 100) == [square(0.8)], "a partner has one partner"
+    assert unmatched([square(0.8, 0, "red")], [square(0.8, 0, "blue")], 100) == [square(0.8, 0, "red")]
+    assert unmatched([square(0.11)], [], 100) == [], "its partner may stand just below the floor"
+    assert len(unmatched([square(0.13)], [], 100)) == 1
+
+
+@pytest.mark.slow
+def test_a_golden_file_of_the_embedded_networks_sees_their_faults(tmp_path: Path) -> None:
+    golden.write(tmp_path / "golden.json", [embedded_networks()])
+    made = golden.read(tmp_path / "golden.json")
+    one = embedded_networks()
+    assert [finding.status for finding in golden.compare(made, one)] == ["ok"]
+    _shuffled_colours(one.scorer)
+    assert [finding.status for finding in golden.compare(made, one)] == ["fail"]
+    other = embedded_networks()
+    _shuffled_labels(other.scorer)
+    assert [finding.status for finding in golden.compare(made, other)] == ["fail"]
+
+
+def test_specimens_for_other_networks_have_a_photograph() -> None:
+    from evalharness.benchmarks.geneval.benchmark import GenEval
+
+    settings = {"detector": {"name": "mask2former", "weights": "official"}}
+    for given in (settings, {"colors": {"weights": "official"}}, {"threshold": 0.4}):
+        found = GenEval(GenEval.Settings.model_validate(given)).specimens()
+        assert {specimen.correct for specimen in found} == {None}
+        assert found[-1].image.size == (512, 600)
+        assert random.choice(found).image.mode == "RGB"
+    known = GenEval(GenEval.Settings.model_validate({"detector": "mask2former", "device": "cpu"})).specimens()
+    assert [specimen.correct for specimen in known] == [True, False] * 12

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from judge_server import completion
+
+from evalharness.judges.base import Reply
+from evalharness.judges.completion import read_completion, read_models
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["choices", "message", "content", "x"]), inner),
+)
+
+
+def read(body: Any) -> Reply | None:
+    return read_completion(json.dumps(body))
+
+
+def test_a_reply_is_read_whole() -> None:
+    body = completion("Score: 1", reasoning_content="hm")
+    assert read(body) == Reply("Score: 1", "stop", 1000, 10, reasoning="hm", model="judge-1")
+    del body["usage"], body["model"]
+    assert read(body) == Reply("Score: 1", "stop", reasoning="hm")
+
+
+def test_nothing_is_invented() -> None:
+    def reply(*said: str, **more: str) -> Reply:
+        return Reply(*said, 1000, 10, model="judge-1", **more)  # type: ignore[arg-type, misc]
+
+    assert read(completion(None, refusal="I will not.")) == reply("", "stop", refusal="I will not.")
+    assert read(completion("", finish_reason="content_filter")) == reply("", "content_filter")
+    assert read(completion("Sco", finish_reason="length")) == reply("Sco", "length")
+    assert read({"choices": [{"message": {}}]}) == Reply("", "")
+
+
+def test_a_text_in_parts() -> None:
+    body = completion(None)
+    body["choices"][0]["message"]["content"] = [{"type": "text", "text": "Score"}, {"type": "text", "text": ": 1"}]
+    assert read(body) == Reply("Score: 1", "stop", 1000, 10, model="judge-1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        3,
+        None,
+        {"choices": []},
+        {"choices": None},
+        {"choices": "x"},
+        {"choices": [None]},
+        {"choices": [{"text": "old"}]},
+        {"error": {"message": "busy", "code": 502}},
+        {"choices": [{"message": {"content": 3}}]},
+        {"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": -1}},
+    ],
+)
+def test_what_is_no_completion(body: Any) -> None:
+    assert read(body) is None
+
+
+@pytest.mark.parametrize("text", ["", "<html>", "{", "[" * 100_000, "NaN"])
+def test_what_is_no_json(text: str) -> None:
+    assert read_completion(text) is None
+    assert read_models(text) is None
+
+
+@given(JSON)
+def test_any_json_is_a_reply_or_none(body: Any) -> None:
+    found = read(body)
+    assert found is None or isinstance(found.text, str)
+    read_models(json.dumps(body))
+
+
+def test_models() -> None:
+    assert read_models('{"object": "list", "data": [{"id": "a", "owned_by": "x"}, {"id": "b"}]}') == ["a", "b"]
+    assert read_models('{"data": [{}]}') is None

@@ -1,0 +1,231 @@
+"""A whole run with a judge: what it keeps, what it says, and what it never tells."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import core_fakes
+import judge_fakes
+import pytest
+from judge_server import Answer, Call, completion, error, serving
+
+from evalharness import cli, sweep
+from evalharness.store import Store
+
+Write = Callable[..., Path]
+SCRIPT = [sys.executable, judge_fakes.__file__]
+
+
+def openai(url: str, **more: object) -> str:
+    return json.dumps(
+        {"name": "openai", "model": "judge-1", "base_url": url, "key_env": "JUDGE_KEY", "backoff": 0.01, **more}
+    )
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((out / "index.html").open()))
+
+
+def states(out: Path) -> Counter[str]:
+    return Counter(row["state"] for row in rows(out))
+
+
+def verdict(call: Call) -> Answer:
+    return Answer(completion(f"Score: {len(call.text) % 2}"))
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_run_is_judged_and_again_for_nothing(judged: Write, tmp_path: Path) -> None:
+    out = tmp_path / "r" / "x"
+    with serving(verdict) as (server, url):
+        file = str(judged(openai(url)))
+        assert sweep.main([file, "--out", str(out), "--quiet"]) == 0
+        assert states(out) == {"scored": 6}
+        assert len(server.calls) == 6
+        first = rows(out)
+        assert sweep.main([file, "--out", str(out), "--quiet"]) == 0
+    assert len(server.calls) == 6
+    assert rows(out) == first
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_spent_budget_leaves_the_rest_pending_and_a_larger_one_goes_on(
+    judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r" / "x"
+    with serving(verdict) as (server, url):
+        assert sweep.main([str(judged(openai(url, max_calls=4), 10)), "--out", str(out), "--quiet"]) == 0
+        assert states(out) == {"scored": 4, "generated": 6}
+        said = capsys.readouterr()
+        assert "the budget is spent, 4 of 4 calls; raise it and run again to go on" in said.err
+        assert "incomplete" in said.out
+        assert "failed" not in said.out
+        assert sweep.main([str(judged(openai(url, max_calls=4), 10)), "--out", str(out), "--quiet"]) == 0
+        assert states(out) == {"scored": 4, "generated": 6}
+        assert len(server.calls) == 4, "what was spent before counts"
+        assert sweep.main([str(judged(openai(url, max_calls=7), 10)), "--out", str(out), "--quiet"]) == 0
+        assert states(out) == {"scored": 7, "generated": 3}
+        assert "7 of 7 calls, 4 calls of them in earlier runs" in capsys.readouterr().err
+        assert sweep.main([str(judged(openai(url), 10)), "--out", str(out), "--quiet"]) == 0
+        assert "warning" not in capsys.readouterr().err
+    assert states(out) == {"scored": 10}
+    assert len(server.calls) == 10
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_wrong_key_is_one_line_and_nothing_is_failed(
+    judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r" / "x"
+    with serving(lambda call: Answer(error("who?"), 401)) as (_, url):
+        assert sweep.main([str(judged(openai(url))), "--out", str(out), "--quiet"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith("does not accept the key (401); check the key in the environment variable JUDGE_KEY")
+    with serving(verdict) as (_, url):
+        assert sweep.main([str(judged(openai(url))), "--out", str(out), "--quiet"]) == 0
+    assert states(out) == {"scored": 6}
+
+
+def echo(call: Call) -> Answer:
+    """Says the key back in whatever it sends."""
+    key = call.headers["authorization"].removeprefix("Bearer ")
+    number = int(call.text.rsplit(" ", 1)[1])
+    if call.nth == 0 and number % 2:
+        return Answer(f"<html>{key}</html>".encode()) if number % 4 == 1 else Answer(error(f"bad {key}"), 500)
+    if number == 2:
+        return Answer(error(f"Rejected by the safety system: {dict(call.headers)}"), 400)
+    if number == 3:
+        return Answer(error(f"{key[:12]}***{key[-9:]} {key}"), 422)
+    if number == 4:
+        return Answer({"error": {"message": key}, "choices": []})
+    if number == 5:
+        return Answer(completion(f"no score but {key}", refusal=key, reasoning=key))
+    return Answer(completion(f"Score: 1 {key}", finish_reason=key) | {"model": key})
+
+
+@pytest.mark.parametrize("more", [{"OPENAI_LOG": "debug"}, pytest.param({"REAL_REPORT": "1"}, marks=pytest.mark.slow)])
+def test_the_key_is_nowhere(judged: Write, tmp_path: Path, key: str, more: dict[str, str]) -> None:
+    """A key is planted, the endpoint echoes it in every way; then all that the run wrote or said is searched."""
+    out = tmp_path / "r" / "x"
+
+    def run(judge: str) -> subprocess.CompletedProcess[str]:
+        command = [*SCRIPT, str(judged(judge, 12)), "--out", str(out)]
+        environment = os.environ | {"JUDGE_KEY": key} | more
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+    with serving(echo) as (server, url):
+        done = run(openai(url, retries=2))
+    with serving(lambda call: Answer(error(f"no such model for {key}"), 404)) as (_, url):
+        stopped = run(openai(url, model="judge-2"))
+    assert (done.returncode, stopped.returncode) == (0, 2), done.stderr + stopped.stderr
+    assert {call.headers["authorization"] for call in server.calls} == {f"Bearer {key}"}
+    assert "DEBUG" in done.stderr or "REAL_REPORT" in more
+    assert "no such model for [key]" in stopped.stderr
+    written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for name in ("store.sqlite", "index.html"):
+        (found,) = [data for path, data in written.items() if path.name == name]
+        assert found.count(b"[key]") >= 3, f"{name} tells what was said, without the key"
+    said = {
+        f"{name} {number}": getattr(one, name).encode()
+        for name in ("stdout", "stderr")
+        for number, one in enumerate((done, stopped))
+    }
+    pieces = {key[start : start + 8].encode() for start in range(len(key) - 7)}
+    assert [name for name, data in {**written, **said}.items() if any(piece in data for piece in pieces)] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_came_and_does_not_wait(judged: Write, tmp_path: Path, number: int) -> None:
+    out = tmp_path / "r" / "x"
+    hanging = lambda call: verdict(call) if int(call.text.rsplit(" ", 1)[1]) < 5 else Answer(hang=True)  # noqa: E731
+    with serving(hanging) as (_, url):
+        command = [*SCRIPT, str(judged(openai(url), 20)), "--out", str(out), "--quiet"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while replies(tmp_path / "r" / "store") < 5:
+            assert process.poll() is None
+            time.sleep(0.05)
+        start = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(30) == 130
+        assert time.monotonic() - start < 10
+        assert process.stderr is not None
+        (line,) = process.stderr.read().splitlines()
+        assert line.endswith("run the same command again to continue")
+    assert replies(tmp_path / "r" / "store") == 5
+
+
+def replies(store: Path) -> int:
+    if not (store / "store.sqlite").exists():
+        return 0
+    with Store(store, write=False) as opened:
+        return int(opened._db.execute("SELECT count(*) FROM replies").fetchone()[0])
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "r" / "x"
+    with serving(lambda call: Answer(completion("unsure")) if "question 3" in call.text else verdict(call)) as (_, url):
+        file = judged(openai(url))
+        assert sweep.main([str(file), "--out", str(out), "--quiet"]) == 0
+    assert states(out) == {"scored": 5, "failed": 1}
+    capsys.readouterr()
+    said = tmp_path / "said.jsonl"
+    assert cli.main(["replies", str(file), "--out", str(said), "--store", str(tmp_path / "r" / "store")]) == 0
+    output = capsys.readouterr()
+    assert output.out == f"6 replies to 6 questions by judge-1: {said}\n"
+    assert output.err == "warning: 1 of 6 samples have no score yet\n"
+
+    again = tmp_path / "s" / "x"
+    replaying = str(judged(json.dumps({"name": "replay", "path": str(said)})))
+    assert sweep.main([replaying, "--out", str(again), "--quiet"]) == 0
+    assert rows(again) == rows(out)
+    with Store(tmp_path / "s" / "store", write=False) as one, Store(tmp_path / "r" / "store", write=False) as other:
+        select = "SELECT question, attempt, image, rubric, repeat, reply FROM replies ORDER BY question"
+        found, before = ([tuple(row) for row in store._db.execute(select)] for store in (one, other))
+    assert found == before
+
+    in_one = tmp_path / "r" / "y"
+    assert sweep.main([replaying, "--out", str(in_one), "--quiet"]) == 0
+    capsys.readouterr()
+    rewritten = tmp_path / "again.jsonl"
+    arguments = ["replies", replaying, "--out", str(rewritten), "--store", str(tmp_path / "r" / "store")]
+    assert cli.main(arguments) == 0, "of the two judges in this store, only the one that this run has"
+    assert {json.loads(line)["judge"]["name"] for line in rewritten.read_text().splitlines()} == {"replay"}
+
+
+@pytest.mark.usefixtures("fakes")
+def test_replies_of_what_has_none(judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, store = judged(openai("http://127.0.0.1:9/v1")), str(tmp_path / "store")
+    assert cli.main(["replies", str(file), "--store", store]) == 2
+    assert capsys.readouterr().err.endswith("has no replies for 'judged'; run the sweep first\n")
+    (tmp_path / "plain.yaml").write_text(core_fakes.SWEEP)
+    assert cli.main(["replies", str(tmp_path / "plain.yaml"), "--store", store]) == 2
+    assert capsys.readouterr().err == "evalharness: no benchmark of 'tiny' asks a judge\n"
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_file_of_replies_is_not_overwritten(
+    judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r" / "x"
+    with serving(verdict) as (_, url):
+        file = judged(openai(url))
+        assert sweep.main([str(file), "--out", str(out), "--quiet"]) == 0
+    arguments = ["replies", str(file), "--store", str(tmp_path / "r" / "store")]
+    capsys.readouterr()
+    assert cli.main(arguments) == 0
+    assert (tmp_path / "r" / "judged-replies.jsonl").is_file()
+    assert cli.main(arguments) == 2
+    assert capsys.readouterr().err.endswith("judged-replies.jsonl exists; choose another --out\n")
+    assert cli.main([*arguments, "--out", "/dev/null/x"]) == 2
+    assert "cannot write to /dev/null/x" in capsys.readouterr().err
+    assert not [path for path in (tmp_path / "r").iterdir() if path.name.startswith(".")]

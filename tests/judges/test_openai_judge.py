@@ -1,0 +1,471 @@
+"""The judge against an endpoint on this machine that says what it is told to."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from judge_server import Answer, Call, completion, error, serving
+from pydantic import ValidationError
+
+from evalharness.errors import BudgetError, JudgeError, SampleError
+from evalharness.judges.base import Question, Reply, Spent
+from evalharness.judges.endpoint import HOPELESS
+from evalharness.judges.openai import OpenAI
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+FAST = {"backoff": 0.01, "key_env": "JUDGE_KEY"}
+OK = Answer(completion("Score: 1"))
+
+
+def question(number: int, repeat: int = 0) -> Question:
+    url = "data:image/png;base64," + base64.b64encode(PNG).decode()
+    content = [{"type": "text", "text": f"question {number}"}, {"type": "image_url", "image_url": {"url": url}}]
+    messages = [{"role": "system", "content": "Ü \u2028 \x1f/"}, {"role": "user", "content": content}]
+    return Question(messages, "image", "rubric", 20, repeat)
+
+
+def questions(count: int) -> Iterator[tuple[int, Question]]:
+    return ((number, question(number)) for number in range(count))
+
+
+def judge(url: str, **settings: Any) -> OpenAI:
+    return OpenAI(OpenAI.Settings.model_validate({"model": "judge-1", "base_url": url, **FAST, **settings}))
+
+
+def number_of(call: Call) -> int:
+    return int(call.text.rsplit(" ", 1)[1])
+
+
+# --- replies ---
+
+
+def test_every_question_gets_its_own_reply() -> None:
+    with serving(lambda call: Answer(completion(f"I see {number_of(call)}"), delay=0.01)) as (server, url):
+        found = dict(judge(url, price_prompt=3, price_completion=10).ask(questions(100)))
+    assert {number: reply.text for number, reply in found.items()} == {n: f"I see {n}" for n in range(100)}  # type: ignore[union-attr]
+    reply = found[7]
+    assert isinstance(reply, Reply)
+    assert (reply.prompt_tokens, reply.completion_tokens, reply.finish_reason) == (1000, 10, "stop")
+    assert (reply.model, reply.cost) == ("judge-1", pytest.approx(1000 * 3e-6 + 10 * 10e-6))
+    assert 0.01 < reply.seconds < 5
+    assert len(server.calls) == 100
+
+
+def test_the_request_is_that_of_the_official_client_and_its_messages_byte_for_byte(key: str) -> None:
+    import openai
+
+    asked, extra = question(1), {"chat_template_kwargs": {"enable_thinking": False}, "top_k": 1}
+    with serving(lambda call: OK) as (server, url):
+        list(judge(url, extra_body=extra).ask([(1, asked)]))
+        client = openai.OpenAI(api_key=key, base_url=url)
+        messages: Any = asked.messages
+        client.chat.completions.create(
+            model="judge-1", messages=messages, temperature=0.0, max_tokens=20, extra_body=extra
+        )
+    ours, theirs = server.calls
+    assert ours.body == theirs.body
+    written = json.dumps(asked.messages, ensure_ascii=False, separators=(",", ":")).encode()
+    assert written in ours.data
+    assert written in theirs.data
+    assert len(ours.data) == len(theirs.data), "which keys come first is the client's business"
+    assert (ours.path, ours.method) == (theirs.path, theirs.method) == ("/v1/chat/completions", "POST")
+    same = ("authorization", "content-type", "accept")
+    assert [ours.headers[name] for name in same] == [theirs.headers[name] for name in same]
+    assert ours.body["messages"][1]["content"][1]["image_url"]["url"].endswith(base64.b64encode(PNG).decode())
+
+
+def test_what_is_sent_follows_the_settings() -> None:
+    with serving(lambda call: OK) as (server, url):
+        list(judge(url, temperature=None, token_limit="max_completion_tokens").ask(questions(1)))
+    assert set(server.calls[0].body) == {"messages", "model", "max_completion_tokens"}
+
+
+def test_a_refusal_and_an_empty_reply_are_replies_without_words() -> None:
+    bodies = {
+        0: completion(None, refusal="No."),
+        1: completion("", finish_reason="content_filter"),
+        2: completion("Sco", finish_reason="length"),
+    }
+    with serving(lambda call: Answer(bodies[number_of(call)])) as (_, url):
+        found: dict[int, Any] = dict(judge(url).ask(questions(3)))
+    assert [(one.text, one.finish_reason, one.refusal) for _, one in sorted(found.items())] == [
+        ("", "stop", "No."),
+        ("", "content_filter", ""),
+        ("Sco", "length", ""),
+    ]
+
+
+def test_a_question_may_be_added_while_others_are_asked() -> None:
+    todo = deque(questions(5))
+
+    class Waiting:
+        def __iter__(self) -> Waiting:
+            return self
+
+        def __next__(self) -> tuple[int, Question]:
+            if not todo:
+                raise StopIteration
+            return todo.popleft()
+
+    seen: Counter[int] = Counter()
+    with serving(lambda call: OK) as (_, url):
+        for number, _ in judge(url).ask(Waiting()):
+            seen[number] += 1
+            if seen[number] < 3:
+                todo.append((number, question(number)))
+    assert seen == dict.fromkeys(range(5), 3)
+
+
+# --- how many at once ---
+
+
+def test_no_more_calls_at_once_than_places_over_connections_that_stay() -> None:
+    taken: list[int] = []
+
+    def lazily() -> Iterator[tuple[int, Question]]:
+        for number, asked in questions(60):
+            taken.append(number)
+            yield number, asked
+
+    with serving(lambda call: Answer(completion("x"), delay=0.02)) as (server, url):
+        for done, _ in enumerate(judge(url, concurrency=5).ask(lazily()), 1):
+            assert len(taken) <= done + 2 * 5
+    assert server.most_at_once == 5
+    assert server.connections <= 5
+
+
+def test_fewer_calls_at_once_where_the_endpoint_has_room_for_few() -> None:
+    """One that turns away all above four: the calls settle near that and none is given up."""
+    crowded: list[bool] = []
+    with serving(lambda call: OK) as (server, url):
+
+        def respond(call: Call) -> Answer:
+            crowded.append(server.at_once > 4)
+            if crowded[-1]:
+                return Answer(error("slow down"), 429, {"retry-after": "0.05"})
+            return Answer(completion("x"), delay=0.02)
+
+        server.respond = respond
+        found = dict(judge(url, concurrency=32).ask(questions(300)))
+    assert [type(one) for one in found.values()] == [Reply] * 300
+    assert sum(crowded) < len(crowded) / 4, "a third is turned away if the calls keep coming as they began"
+
+
+def test_work_of_the_caller_does_not_hold_up_the_calls() -> None:
+    start = time.monotonic()
+    with serving(lambda call: Answer(completion("x"), delay=0.2)) as (_, url):
+        for _ in judge(url, concurrency=4).ask(questions(12)):
+            time.sleep(0.04)
+        elapsed = time.monotonic() - start
+        assert elapsed < 12 * 0.04 + 3 * 0.2, "one after the other it would take as long"
+
+
+# --- what is tried again ---
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Answer(error("busy"), 429),
+        Answer(error("busy"), 429, {"retry-after": "0.05"}),
+        Answer(error("broken"), 500),
+        Answer(b"<html>", 503, {"content-type": "text/html"}),
+        Answer(error("timed out"), 408),
+        Answer(error("locked"), 409),
+        Answer(cut=True),
+        Answer(hang=True),
+        Answer(b"<html>busy</html>", headers={"content-type": "text/html"}),
+        Answer(b"not json"),
+        Answer(b""),
+        Answer({"id": "x", "choices": []}),
+        Answer({"error": {"message": "upstream", "code": 502}}),
+    ],
+    ids=lambda answer: f"{answer.status} {answer.body!r:.20} {answer.hang} {answer.cut}",
+)
+def test_what_passes_is_tried_again(trouble: Answer) -> None:
+    with serving(lambda call: OK if call.nth else trouble) as (server, url):
+        found = dict(judge(url, timeout=0.3 if trouble.hang else 30).ask(questions(3)))
+    assert [type(one) for one in found.values()] == [Reply] * 3
+    assert len(server.calls) == 6
+
+
+def test_retry_after_is_waited_for() -> None:
+    times: list[float] = []
+
+    def respond(call: Call) -> Answer:
+        times.append(time.monotonic())
+        return OK if call.nth else Answer(error("busy"), 429, {"retry-after": "0.4"})
+
+    with serving(respond) as (_, url):
+        list(judge(url, backoff=0).ask(questions(1)))
+    assert 0.4 <= times[1] - times[0] < 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (Answer(error("broken"), 500), "the endpoint answers 500: broken (the last of 3 tries)"),
+        (Answer(hang=True), "no answer within 0.2 s (the last of 3 tries)"),
+        (Answer(b"<html>"), "the endpoint sent no chat completion but '<html>' (the last of 3 tries)"),
+        (Answer(error("image too large"), 400), "the endpoint answers 400: image too large"),
+        (Answer(error("image too large"), 413), "the endpoint answers 413: image too large"),
+        (Answer(error("rejected", code="content_policy_violation"), 400), "the endpoint answers 400: rejected"),
+    ],
+)
+def test_what_does_not_pass_is_a_reason_and_no_reply(trouble: Answer, reason: str) -> None:
+    with serving(lambda call: trouble if number_of(call) == 1 else OK) as (server, url):
+        found = dict(judge(url, retries=2, timeout=0.2 if trouble.hang else 30).ask(questions(3)))
+    assert isinstance(found[1], SampleError)
+    assert str(found[1]) == reason
+    assert isinstance(found[0], Reply)
+    assert isinstance(found[2], Reply)
+    assert len(server.calls) == 2 + (3 if "tries" in reason else 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (401, error("Incorrect API key provided: sk-p...."), "does not accept the key (401); check the key in the env"),
+        (402, error("no credit"), "answers 402: no credit"),
+        (403, error("not in your country"), "answers 403: not in your country; check the key in the environment"),
+        (404, error("no model judge-1"), "answers 404: no model judge-1; check model and base_url"),
+        (429, error("used up", code="insufficient_quota"), "answers 429: used up"),
+    ],
+)
+def test_what_no_question_would_change_ends_it_and_keeps_what_came(status: int, body: Any, says: str) -> None:
+    with serving(lambda call: Answer(body, status) if number_of(call) >= 10 else OK) as (server, url):
+        found: dict[int, Any] = {}
+        with pytest.raises(JudgeError) as caught:
+            for number, one in judge(url, concurrency=4).ask(questions(1000)):
+                found[number] = one
+    answered = {number_of(call) for call in server.calls} & set(range(10))
+    assert found.keys() == answered, "what was under way is waited for, and kept"
+    assert len(answered) >= 7
+    assert all(isinstance(one, Reply) for one in found.values())
+    assert says in str(caught.value)
+    assert str(caught.value).startswith(f"judge judge-1 at {url}: ")
+    assert not isinstance(caught.value, BudgetError)
+    assert len(server.calls) < 30
+
+
+def test_an_endpoint_that_answers_nobody_is_given_up() -> None:
+    with serving(lambda call: Answer(error("unsupported parameter"), 400)) as (server, url):
+        found = []
+        with pytest.raises(JudgeError, match=r"10 questions in a row got no reply, the last: .*unsupported parameter"):
+            for pair in judge(url, concurrency=2).ask(questions(1000)):
+                found.append(pair)
+    assert HOPELESS <= len(found) < HOPELESS + 4
+    assert len(server.calls) == len(found)
+
+
+def test_questions_that_are_not_wanted_are_no_sign_of_that() -> None:
+    refused = Answer(error("rejected by the safety system"), 400)
+    with serving(lambda call: refused) as (_, url):
+        found = list(judge(url).ask(questions(3 * HOPELESS)))
+    assert len(found) == 3 * HOPELESS
+
+
+# --- budgets ---
+
+
+def test_a_budget_of_calls_is_kept_and_what_came_is_kept() -> None:
+    with serving(lambda call: Answer(completion("x"), delay=0.02)) as (server, url):
+        one = judge(url, max_calls=20, concurrency=8)
+        one.recall(Spent(5, 0.0))
+        found = []
+        with pytest.raises(BudgetError, match="20 of 20 calls, 5 calls of them in earlier runs; raise it"):
+            for pair in one.ask(questions(100)):
+                found.append(pair)
+        assert len(found) == len(server.calls) == 15
+        with pytest.raises(BudgetError):
+            list(one.ask(questions(100)))
+    assert len(server.calls) == 15
+
+
+def test_calls_that_are_turned_away_cost_nothing() -> None:
+    respond = lambda call: OK if call.nth else Answer(error("busy"), 429)  # noqa: E731
+    with serving(respond) as (_, url):
+        assert len(list(judge(url, max_calls=10).ask(questions(10)))) == 10
+
+
+def test_calls_that_may_have_been_paid_for_count() -> None:
+    with serving(lambda call: OK if call.nth else Answer(b"<html>")) as (server, url), pytest.raises(BudgetError):
+        list(judge(url, max_calls=10).ask(questions(10)))
+    assert len(server.calls) == 10
+
+
+def test_a_budget_of_dollars() -> None:
+    """A reply costs 0.00311 dollars here, so 12 of them fit into 0.04."""
+    prices = {"price_prompt": 3, "price_completion": 11}
+    with serving(lambda call: Answer(completion("x"), delay=0.02)) as (server, url):
+        one = judge(url, max_dollars=0.04, concurrency=8, **prices)
+        found = []
+        with pytest.raises(BudgetError, match=r"0\.03732 of 0\.04 dollars"):
+            for pair in one.ask(questions(100)):
+                found.append(pair)
+    assert len(found) == len(server.calls) == 12
+
+
+def test_dollars_cannot_be_counted_without_tokens() -> None:
+    body = completion("x")
+    del body["usage"]
+    with serving(lambda call: Answer(body)) as (server, url):
+        found = []
+        with pytest.raises(JudgeError, match="set max_calls in its place"):
+            for pair in judge(url, max_dollars=1, price_prompt=1, price_completion=1).ask(questions(100)):
+                found.append(pair)
+    assert len(found) == len(server.calls) == 1
+
+
+# --- ends ---
+
+
+def test_whoever_stops_early_leaves_nothing_running() -> None:
+    before = threading.active_count()
+    with serving(lambda call: OK if number_of(call) == 0 else Answer(hang=True)) as (_, url):
+        running = threading.active_count()
+        asking = judge(url).ask(questions(100))
+        start = time.monotonic()
+        assert next(asking)[0] == 0
+        asking.close()  # type: ignore[attr-defined]
+        assert time.monotonic() - start < 5
+        assert threading.active_count() == running
+    assert threading.active_count() == before
+
+
+def test_an_error_among_the_questions_passes_through() -> None:
+    def broken() -> Iterator[tuple[int, Question]]:
+        yield from questions(3)
+        raise OSError("disk")
+
+    with serving(lambda call: Answer(hang=True)) as (_, url), pytest.raises(OSError, match="disk"):
+        list(judge(url).ask(broken()))
+
+
+def test_no_questions_no_calls() -> None:
+    with serving(lambda call: OK) as (server, url):
+        assert list(judge(url).ask([])) == []
+    assert server.calls == []
+
+
+# --- reachable ---
+
+
+def models(*names: str) -> Answer:
+    return Answer({"object": "list", "data": [{"id": name} for name in names]})
+
+
+def test_reachable_by_the_list_of_models() -> None:
+    with serving(lambda call: models("other", "judge-1")) as (server, url):
+        judge(url).reachable()
+    assert [call.path for call in server.calls] == ["/v1/models"]
+
+
+@pytest.mark.parametrize("listed", [models("deployment-9"), Answer(error("no such page"), 404), Answer(b"<html>")])
+def test_reachable_by_a_word_where_there_is_no_list(listed: Answer) -> None:
+    with serving(lambda call: listed if call.method == "GET" else OK) as (server, url):
+        judge(url).reachable()
+    assert [call.path for call in server.calls] == ["/v1/models", "/v1/chat/completions"]
+    assert server.calls[1].body["max_tokens"] <= 16
+
+
+@pytest.mark.parametrize(
+    ("listed", "said", "says"),
+    [
+        (models("judge-2"), Answer(error("not found"), 404), "check model and base_url; did you mean 'judge-2'?"),
+        (Answer(error("who?"), 401), OK, "the key (401); check the key in the environment variable JUDGE_KEY"),
+        (Answer(error("down"), 503), OK, "answers 503: down"),
+        (Answer(b"<html>"), Answer(b"<html>"), "no chat completions here; base_url usually ends in /v1"),
+        (Answer(hang=True), OK, "no answer within 0.3 s"),
+    ],
+)  # fmt: skip
+def test_unreachable_says_what_to_do(listed: Answer, said: Answer, says: str) -> None:
+    respond = lambda call: listed if call.method == "GET" else said  # noqa: E731
+    with serving(respond) as (_, url), pytest.raises(JudgeError) as caught:
+        judge(url, timeout=0.3 if listed.hang else 30).reachable()
+    assert says in str(caught.value)
+
+
+def test_nobody_there() -> None:
+    with pytest.raises(JudgeError, match=r"judge judge-1 at http://127\.0\.0\.1:9/v1: no connection: .*127\.0\.0\.1"):
+        judge("http://127.0.0.1:9/v1").reachable()
+
+
+# --- settings ---
+
+
+def test_identity_has_what_decides_a_reply_and_nothing_else() -> None:
+    one = judge("http://10.0.0.7:8000/v1", extra_body={"top_k": 1})
+    assert one.identity() == {
+        "name": "openai",
+        "endpoint": "chat.completions",
+        "model": "judge-1",
+        "temperature": 0.0,
+        "token_limit": "max_tokens",
+        "extra_body": {"top_k": 1},
+    }
+    other = judge("https://elsewhere/v1", extra_body={"top_k": 1}, concurrency=3, max_calls=2, key_env="OTHER")
+    assert other.identity() == one.identity()
+    assert json.dumps(dict(one.identity()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"base_url": "localhost:8000"}, "an address such as"),
+        ({"base_url": "ftp://x/v1"}, "an address such as"),
+        ({"base_url": "http://x:99999/v1"}, "an address such as"),
+        ({"base_url": "https://user:secret@x/v1"}, "without user, password or query"),
+        ({"base_url": "https://x/v1?key=secret"}, "without user, password or query"),
+        ({"key_env": "sk-secret"}, "not the key"),
+        ({"key_env": "deadbeef"}, "not the key"),
+        ({"extra_body": {"model": "other"}}, "'model' is not for extra_body"),
+        ({"extra_body": {"stream": True}}, "'stream' is not for extra_body"),
+        ({"extra_body": {"API_KEY": "secret"}}, "'API_KEY' is not for extra_body"),
+        ({"max_dollars": 1}, "needs price_prompt and price_completion"),
+        ({"concurrency": 0}, "greater than or equal to 1"),
+        ({"timeout": 0}, "greater than 0"),
+        ({"modell": "x"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_settings_are_checked(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        judge(**{"url": "http://x/v1", **settings})
+    first = caught.value.errors()[0]
+    assert says in first["msg"]
+    assert "secret" not in first["msg"]
+
+
+def test_openai_itself_wants_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUDGE_KEY", raising=False)
+    with pytest.raises(JudgeError, match="no key; put it into the environment variable JUDGE_KEY"):
+        judge("https://api.openai.com/v1").reachable()
+    monkeypatch.setenv("JUDGE_KEY", "sk-two\nlines")
+    with pytest.raises(JudgeError, match="characters that no key has") as caught:
+        list(judge("http://127.0.0.1:9/v1").ask(questions(1)))
+    assert "sk-two" not in str(caught.value)
+
+
+def test_a_key_is_not_asked_for_elsewhere_and_its_line_break_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUDGE_KEY", raising=False)
+    with serving(lambda call: OK) as (server, url):
+        list(judge(url).ask(questions(1)))
+        monkeypatch.setenv("JUDGE_KEY", "sk-one\n")
+        list(judge(url).ask(questions(1)))
+    assert [call.headers["authorization"] for call in server.calls] == ["Bearer EMPTY", "Bearer sk-one"]
+
+
+def test_importing_the_plugin_is_quick() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, evalharness.judges.openai; print({'openai', 'aiohttp', 'anyio'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from panel_fakes import FakeJudge, KeptReplies, panel, prompt, submission
+
+from evalharness.benchmark import Panel, Score, Submission
+from evalharness.errors import EvalHarnessError, SampleError
+from evalharness.judges.base import Question, Reply, reply_key
+from evalharness.judges.panel import BACKLOG, JudgePanel
+from evalharness.seeds import digest
+
+
+def results(mine: JudgePanel, submissions: list[Submission], replies: KeptReplies) -> dict[str, Score | str]:
+    found = [(one.key, outcome) for one, outcome in mine.judge(submissions, replies)]
+    assert len(dict(found)) == len(found) == len(submissions), "each submission has one outcome"
+    return {key: str(outcome) if isinstance(outcome, SampleError) else outcome for key, outcome in found}
+
+
+def test_it_is_a_panel_and_says_who_judged_by_what() -> None:
+    mine = panel(FakeJudge(lambda question, tries: "1"))
+    assert isinstance(mine, Panel)
+    assert mine.identity() == {
+        "protocol": "fake 1",
+        "rubric": {"name": "fake rubric", "digest": "r" * 64},
+        "max_tokens": 50,
+        "judge": {"name": "fake"},
+    }
+    assert panel(mine.asked, repeat=2).identity() == mine.identity() | {"repeat": 2}  # type: ignore[arg-type]
+    other = FakeJudge(lambda question, tries: "0")
+    assert panel(mine.asked, others=(other,)).judges == (mine.asked, other)  # type: ignore[arg-type]
+
+
+def test_the_image_goes_in_unchanged() -> None:
+    judge = FakeJudge(lambda question, tries: "1")
+    one = submission(7)
+    results(panel(judge), [one], KeptReplies())
+    (question,) = judge.asked
+    url = question.messages[0]["content"][1]["url"]
+    assert base64.b64decode(url.partition("base64,")[2]) == one.image
+    assert (question.image, question.rubric, question.max_tokens, question.repeat) == (one.digest, "r" * 64, 50, 0)
+
+
+def test_a_score_keeps_all_that_was_said() -> None:
+    judge = FakeJudge(lambda question, tries: ("hm", "1")[tries])
+    score = results(panel(judge), [submission(1)], KeptReplies())["key 1"]
+    assert isinstance(score, Score)
+    assert (score.value, score.reason) == (1.0, "said 1")
+    assert [reply["text"] for reply in score.details["replies"]] == ["hm", "1"]
+    expected = {"bit": "1", "tries": 2, "prompt_tokens": 20, "completion_tokens": 4, "cost": 0.5}
+    expected |= {"judge": digest({"name": "fake"}), "rubric": {"name": "fake rubric", "digest": "r" * 64}}
+    assert {key: value for key, value in score.details.items() if key != "replies"} == expected
+
+
+def test_three_unreadable_replies_fail_the_sample_and_are_kept() -> None:
+    judge, replies = FakeJudge(lambda question, tries: f"no\nidea {tries} " + "x" * 500), KeptReplies()
+    outcome = results(panel(judge), [submission(1)], replies)["key 1"]
+    assert str(outcome).startswith("no score in 3 replies of the judge, the last: 'no idea 2 xxx")
+    assert len(str(outcome)) < 200
+    (kept,) = replies.kept.values()
+    assert [reply.text[:9] for reply in kept] == ["no\nidea 0", "no\nidea 1", "no\nidea 2"]
+    assert len(judge.asked) == 3
+    assert results(panel(judge), [submission(1)], replies)["key 1"] == outcome
+    assert len(judge.asked) == 3, "nobody asked for another try"
+
+
+def test_a_retry_has_three_tries_of_its_own() -> None:
+    replies = KeptReplies()
+    results(panel(FakeJudge(lambda question, tries: "?")), [submission(1)], replies)
+    judge = FakeJudge(lambda question, tries: ("?", "?", "0")[tries])
+    outcome = results(panel(judge), [submission(1, retry=True)], replies)["key 1"]
+    assert isinstance(outcome, Score)
+    assert (outcome.value, outcome.details["tries"]) == (0.0, 6)
+    (kept,) = replies.kept.values()
+    assert [reply.text for reply in kept] == ["?", "?", "?", "?", "?", "0"]
+
+
+def test_a_question_tells_how_many_replies_it_has() -> None:
+    judge, replies = FakeJudge(lambda question, tries: "?"), KeptReplies()
+    results(panel(judge), [submission(1)], replies)
+    results(panel(judge), [submission(1, retry=True)], replies)
+    assert [question.tried for question in judge.asked] == [0, 1, 2, 3, 4, 5]
+    assert len({question.key() for question in judge.asked}) == 1
+
+
+def test_an_error_is_no_reply() -> None:
+    judge, replies = FakeJudge(lambda question, tries: SampleError("HTTP 500, three times")), KeptReplies()
+    assert results(panel(judge), [submission(1)], replies) == {"key 1": "HTTP 500, three times"}
+    assert replies.kept == {}
+
+
+def test_a_lost_question_is_a_failed_sample() -> None:
+    judge = FakeJudge(lambda question, tries: None if prompt(question) == "thing 2" else "1")
+    outcomes = results(panel(judge), [submission(number) for number in range(5)], KeptReplies())
+    assert outcomes["key 2"] == "the judge gave no answer"
+    assert sum(isinstance(outcome, Score) for outcome in outcomes.values()) == 4
+
+
+def test_what_is_kept_is_not_asked() -> None:
+    replies = KeptReplies()
+    first = FakeJudge(lambda question, tries: "1")
+    results(panel(first), [submission(number) for number in range(0, 200, 2)], replies)
+    second = FakeJudge(lambda question, tries: "0")
+    outcomes = results(panel(second), [submission(number) for number in range(200)], replies)
+    assert [outcomes[f"key {number}"].value for number in range(200)] == [1.0, 0.0] * 100  # type: ignore[union-attr]
+    assert len(second.asked) == 100
+    third = FakeJudge(lambda question, tries: "0")
+    assert len(results(panel(third), [submission(number) for number in range(200)], replies)) == 200
+    assert third.rounds == 0
+
+
+def test_another_judge_rubric_or_repeat_is_another_question() -> None:
+    replies = KeptReplies()
+    for mine in (
+        panel(FakeJudge(lambda question, tries: "1")),
+        panel(FakeJudge(lambda question, tries: "1", name="other")),
+        panel(FakeJudge(lambda question, tries: "1"), repeat=1),
+    ):
+        results(mine, [submission(1)], replies)
+    assert len(replies.kept) == 3
+
+
+def test_a_kill_between_two_tries_costs_none() -> None:
+    """The second start goes on with the second try, and there are three in all."""
+    replies = KeptReplies()
+    killed = panel(FakeJudge(lambda question, tries: "?"))
+    one = submission(1)
+    question = killed.question(one)
+    replies.add(reply_key(digest({"name": "fake"}), question), question, "j", Reply("?"))
+    judge = FakeJudge(lambda question, tries: "?")
+    assert str(results(panel(judge), [one], replies)["key 1"]).startswith("no score in 3 replies")
+    assert len(judge.asked) == 2
+
+
+def test_images_are_read_only_as_there_is_room() -> None:
+    taken: list[int] = []
+
+    def submissions() -> Iterator[Submission]:
+        for number in range(100):
+            taken.append(number)
+            yield submission(number)
+
+    judge = FakeJudge(lambda question, tries: "1", places=4)
+    for count, _ in enumerate(panel(judge).judge(submissions(), KeptReplies()), 1):
+        assert len(taken) <= count + 4
+    assert judge.most == 4
+
+
+def test_known_replies_do_not_pile_up_while_the_judge_thinks() -> None:
+    replies = KeptReplies()
+    known = [submission(number) for number in range(1, 500)]
+    results(panel(FakeJudge(lambda question, tries: "1")), known, replies)
+    taken: list[int] = []
+
+    def submissions() -> Iterator[Submission]:
+        for number in range(500):
+            taken.append(number)
+            yield submission(number)
+
+    outcomes = panel(FakeJudge(lambda question, tries: "1")).judge(submissions(), replies)
+    next(outcomes)
+    assert len(taken) <= BACKLOG + 2
+    assert len(list(outcomes)) == 499
+
+
+def test_what_is_settled_when_a_judge_stops_counts() -> None:
+    """The replies to even ones are kept already; the judge gives up at its third question."""
+
+    class Spent(FakeJudge):
+        def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+            for count, (number, _) in enumerate(questions):
+                if count == 2:
+                    raise EvalHarnessError("no money left")
+                yield number, Reply("0")
+
+    replies = KeptReplies()
+    results(panel(FakeJudge(lambda question, tries: "1")), [submission(number) for number in range(0, 20, 2)], replies)
+    found: list[str] = []
+    with pytest.raises(EvalHarnessError, match="no money left"):
+        for one, _ in panel(Spent(lambda question, tries: "")).judge(map(submission, range(20)), replies):
+            found.append(one.key)
+    assert found == [f"key {number}" for number in range(5)]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(["0", "1", "?", "error", "lost"]), min_size=6, max_size=6), max_size=12),
+    st.integers(1, 5),
+)
+def test_whatever_a_judge_does_each_sample_has_a_score_or_a_reason(said: list[list[str]], places: int) -> None:
+    """The first reply with a score counts; none is asked for after it; nothing is asked a fourth time."""
+
+    def answer(question: Question, tries: int) -> str | SampleError | None:
+        word = said[int(prompt(question).split()[1])][tries]
+        return SampleError("error") if word == "error" else None if word == "lost" else word
+
+    judge, replies = FakeJudge(answer, places=places), KeptReplies()
+    outcomes = results(panel(judge), [submission(number) for number in range(len(said))], replies)
+    for number, words in enumerate(said):
+        decisive = next((place for place, word in enumerate(words[:3]) if word != "?"), 2)
+        outcome, word = outcomes[f"key {number}"], words[decisive]
+        if word in ("0", "1"):
+            assert isinstance(outcome, Score)
+            assert (outcome.value, outcome.details["tries"]) == (float(word), decisive + 1)
+        else:
+            reasons = {"?": "no score in 3 replies of the judge, the last: '?'", "lost": "the judge gave no answer"}
+            assert outcome == reasons.get(word, word)
+        assert sum(prompt(one) == f"thing {number}" for one in judge.asked) == decisive + 1
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_few_submissions(count: int) -> None:
+    judge = FakeJudge(lambda question, tries: "1")
+    assert len(results(panel(judge), [submission(number) for number in range(count)], KeptReplies())) == count
+    assert judge.rounds == count
