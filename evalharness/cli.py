@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from types import FrameType
 
@@ -100,8 +101,11 @@ def _prompts(options: argparse.Namespace) -> int:
         raise ConfigError(f"--seed must not be below 0, got {options.seed}")
     plugin = plugins.load("benchmarks", options.benchmark)
     if not hasattr(plugin, "prompt_file"):
-        raise ConfigError(f"benchmark {options.benchmark!r} does not make its prompts from a seed")
+        raise ConfigError(f"benchmark {options.benchmark!r} does not carry its prompts")
     asked = {name: getattr(options, name) for name in ("n", "seed") if getattr(options, name) is not None}
+    fixed = [f"--{name}" for name in asked if name not in signature(plugin.prompt_file).parameters]
+    if fixed:
+        raise ConfigError(f"{fixed[0]}: the prompts of {options.benchmark!r} are not made from a seed")
     sys.stdout.write(plugin.prompt_file(**asked))
     return 0
 

@@ -2,8 +2,9 @@
 
 A LLaVA of transformers' own classes with a small Swin and a small Llama: it reads a prompt, an explanation and a
 board, and answers ``Score: 1`` or ``Score: 0``. First the Swin learns to name what is in the cells, in the Llama's own
-words (its embeddings); then all of it learns to judge claims, several for each board. Two heads that are not shipped
-tell it, cell by cell, what is there and whether the explanation asks for it.
+words (its embeddings); then all of it learns to judge claims, several for each board. Heads that are not shipped
+tell it, cell by cell, what is there, which cell that is, and whether the explanation asks for it; and, before the last
+layer, how many of the first thing asked for are there and how two things stand to each other.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from transformers import (
     SwinConfig,
 )
 
+from evalharness.digests import file_digest
 from evalharness.miniature.bank import bank
-from evalharness.miniature.claims import Board, claim, explain, messages, request
+from evalharness.miniature.claims import Board, Noun, claim, explain, messages, request
 from evalharness.miniature.knowledge import FACTS
-from evalharness.miniature.scenes import plural
+from evalharness.miniature.scenes import RELATIONS, holds, plural
 from evalharness.miniature.training.augment import EMPTY, Boards, Painter
 from evalharness.miniature.training.run import Run, arguments
 from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, SIZE
@@ -47,7 +49,7 @@ TEMPLATE = (
 )
 STEPS, NAMING_STEPS, EASY_STEPS = 3000, 400, 600
 """In all, of naming alone, and of easy claims after it."""
-ASKING_WEIGHT = 3.0
+ASKING_WEIGHT, PLACE_WEIGHT, SUMMARY_WEIGHT = 3.0, 0.3, 0.2
 BOARDS, CLAIMS = 24, 4
 """Boards a step, and claims about each."""
 ANSWER = 4
@@ -100,13 +102,13 @@ def processor(words: PreTrainedTokenizerFast) -> LlavaProcessor:
 
 
 def network(words: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
-    """1.8 M parameters. The Swin's last stage has a token for each cell."""
+    """2.2 M parameters. The Swin's last stage has a token for each cell."""
     vision = SwinConfig(
         image_size=SIZE, patch_size=4, embed_dim=24, depths=[1, 1, 2, 1], num_heads=[1, 2, 4, 8], window_size=3,
-        drop_path_rate=0.0,
+        drop_path_rate=0.0, use_absolute_embeddings=True,
     )  # fmt: skip
     text = LlamaConfig(
-        vocab_size=len(words), hidden_size=128, intermediate_size=352, num_hidden_layers=4, num_attention_heads=4,
+        vocab_size=len(words), hidden_size=128, intermediate_size=352, num_hidden_layers=6, num_attention_heads=4,
         max_position_embeddings=1024, tie_word_embeddings=True, pad_token_id=words.pad_token_id, bos_token_id=None,
         eos_token_id=words.eos_token_id, initializer_range=0.05,
     )  # fmt: skip
@@ -127,6 +129,9 @@ class Student(nn.Module):
         _ease(self.judge, words)
         width = self.judge.config.text_config.hidden_size
         self.asked = nn.Linear(width, 2)
+        self.place = nn.Linear(width, CELLS)
+        self.count = nn.Linear(width, CELLS + 1)
+        self.relation = nn.Linear(width, len(RELATIONS))
         self.nothing = nn.Parameter(torch.randn(1, width) * 0.05)
         self.scale = nn.Parameter(torch.tensor(10.0))
         of = [words.encode(name, add_special_tokens=False) for name in (*CLASSES, *COLOR_NAMES)]
@@ -140,17 +145,20 @@ class Student(nn.Module):
         return out
 
     def naming(self, features: Tensor, boards: Boards) -> Tensor:
-        """Cross-entropy of class and colour by likeness to the words' embeddings."""
+        """Cross-entropy of class and colour by likeness to the words' embeddings, and of the cell."""
         embeddings = self.judge.get_input_embeddings().weight[self.named]
         table = F.normalize(torch.cat([embeddings[: len(CLASSES)], self.nothing, embeddings[len(CLASSES) :]]), dim=-1)
         likeness = self.scale * F.normalize(features, dim=-1).flatten(0, 1) @ table.T
         labels = boards.labels.flatten()
         colors = torch.where(labels == EMPTY, -100, boards.colors.flatten())
         classes, hues = likeness[:, : len(CLASSES) + 1], likeness[:, len(CLASSES) + 1 :]
-        return F.cross_entropy(classes, labels) + F.cross_entropy(hues, colors, ignore_index=-100)
+        named = F.cross_entropy(classes, labels) + F.cross_entropy(hues, colors, ignore_index=-100)
+        cells = torch.arange(CELLS, device=features.device).repeat(len(features))
+        return named + PLACE_WEIGHT * F.cross_entropy(self.place(features).flatten(0, 1), cells)
 
-    def hidden(self, lesson: Lesson, features: Tensor) -> Tensor:
-        """The Llama's last hidden states over (n, length) tokens in which ``features`` (n, 9, width) stand.
+    def hidden(self, lesson: Lesson, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The Llama's hidden states over (n, length) tokens in which ``features`` (n, 9, width) stand: the last ones,
+        and those before the last layer.
 
         What all requests begin with is read once.
         """
@@ -162,8 +170,10 @@ class Student(nn.Module):
         embedded = words(lesson.ids).masked_scatter(there, features)
         before = lesson.mask.new_ones(len(lesson.ids), len(lesson.start))
         mask = torch.cat([before, lesson.mask], dim=1)
-        out: Tensor = llama(inputs_embeds=embedded, attention_mask=mask, past_key_values=cache).last_hidden_state
-        return out
+        out = llama(
+            inputs_embeds=embedded, attention_mask=mask, past_key_values=cache, output_hidden_states=True
+        )
+        return out.last_hidden_state, out.hidden_states[-2]
 
 
 @torch.no_grad()
@@ -192,6 +202,8 @@ class Lesson:
     answer: Tensor  # (n, ANSWER) int64: where the answer's tokens stand
     asked: Tensor  # (n, 9) int64: does the explanation ask for what is in the cell
     image: Tensor  # (n,) int64: the board
+    count: Tensor  # (n,) int64: how many of the first thing asked for there are
+    relation: Tensor  # (n, 4) float: which relations two things asked for have, NaN if they are not two
 
 
 def board(boards: Boards, index: int) -> Board:
@@ -199,11 +211,23 @@ def board(boards: Boards, index: int) -> Board:
     return [None if label == EMPTY else (CLASSES[label], COLOR_NAMES[color]) for label, color in pairs]
 
 
+def _found(cells: Board, one: Noun) -> list[int]:
+    """Where a thing that is asked for stands."""
+    return [i for i, cell in enumerate(cells) if cell is not None and one in (cell, (cell[0], None))]
+
+
+def _relations(found: list[list[int]]) -> list[float]:
+    if [len(own) for own in found] != [1, 1]:
+        return [float("nan")] * len(RELATIONS)
+    (a,), (b,) = found
+    return [float(holds(relation, a, b)) for relation in RELATIONS]
+
+
 def lessons(
     words: PreTrainedTokenizerFast, boards: Boards, each: int, rng: random.Random, *, easy: bool = False
 ) -> Lesson:
     """``each`` claims about every board, half of them true."""
-    texts, asked, image = [], [], []
+    texts, asked, image, count, relation = [], [], [], [], []
     for index in range(len(boards.labels)):
         cells = board(boards, index)
         for _ in range(each):
@@ -212,8 +236,11 @@ def lessons(
             chat[-1]["content"] += IMAGE * CELLS
             chat.append({"role": "assistant", "content": f"Score: {int(said.true)}"})
             texts.append(words.apply_chat_template(chat, tokenize=False))
-            asked.append([cell is not None and (cell in said.nouns or (cell[0], None) in said.nouns) for cell in cells])
+            found = [_found(cells, one) for one in said.nouns]
+            asked.append([any(cell in own for own in found) for cell in range(CELLS)])
             image.append(index)
+            count.append(len(found[0]))
+            relation.append(_relations(found))
     ids = words(texts, add_special_tokens=False).input_ids
     start = next(i for i, column in enumerate(zip(*ids, strict=False)) if len(set(column)) > 1)
     lengths = torch.tensor([len(own) - start for own in ids])
@@ -225,13 +252,15 @@ def lessons(
         answer=lengths[:, None] - ANSWER + torch.arange(ANSWER),
         asked=torch.tensor(asked).long(),
         image=torch.tensor(image),
+        count=torch.tensor(count),
+        relation=torch.tensor(relation),
     )
 
 
 def losses(student: Student, boards: Boards, lesson: Lesson) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Answer, naming and asking losses, and the share of right answers."""
+    """Losses of the answer, of naming, of what is asked for, and the share of right answers."""
     features = student.features(boards.pixels)
-    hidden = student.hidden(lesson, features[lesson.image])
+    hidden, before_last = student.hidden(lesson, features[lesson.image])
     said = lesson.ids.gather(1, lesson.answer)
     before = (lesson.answer - 1)[..., None].expand(-1, -1, hidden.shape[-1])
     logits = student.judge.lm_head(hidden.gather(1, before))
@@ -239,6 +268,13 @@ def losses(student: Student, boards: Boards, lesson: Lesson) -> tuple[Tensor, Te
     asking = F.cross_entropy(
         student.asked(hidden[lesson.ids == student.judge.config.image_token_id]), lesson.asked.flatten()
     )
+    # At the colon: the digit comes next.
+    summary = before_last[torch.arange(len(hidden)), lesson.answer[:, 1]]
+    asking = asking + SUMMARY_WEIGHT * F.cross_entropy(student.count(summary), lesson.count)
+    two = ~lesson.relation.isnan()
+    if two.any():
+        stand = F.binary_cross_entropy_with_logits(student.relation(summary)[two], lesson.relation[two])
+        asking = asking + 2 * SUMMARY_WEIGHT * stand
     right = (logits.argmax(-1) == said).all(1).float().mean()
     return ANSWER * answer, student.naming(features, boards), asking, right
 
@@ -273,11 +309,29 @@ def _drop_paths(out: Path) -> None:
             file.write_text(json.dumps(content, indent=2) + "\n")
 
 
+@torch.no_grad()
+def begin(student: Student, folder: Path) -> None:
+    """Go on from a checkpoint; layers that it lacks begin by doing nothing."""
+    judge = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    student.judge.load_state_dict(judge.state_dict(), strict=False)
+    for layer in student.judge.model.language_model.layers[judge.config.text_config.num_hidden_layers :]:
+        nn.init.zeros_(layer.self_attn.o_proj.weight)
+        nn.init.zeros_(layer.mlp.down_proj.weight)
+
+
 def main() -> None:
-    args = arguments("judge", steps=STEPS)
+    args = arguments(
+        "judge", STEPS, lambda parser: parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
+    )
     data = bank()
-    painter, words = Painter(data, args.device), tokenizer()
+    painter = Painter(data, args.device)
+    words = PreTrainedTokenizerFast.from_pretrained(args.start) if args.start else tokenizer()
     student = Student(words).to(args.device).train()
+    card: dict[str, Any] = {"bank": data.digest, "stored": "float16; loaded as float32"}
+    naming_steps, easy_steps = (0, 0) if args.start else (NAMING_STEPS, NAMING_STEPS + EASY_STEPS)
+    if args.start:
+        begin(student, args.start)
+        card["start"] = file_digest(args.start / "model.safetensors")
     optimizer = torch.optim.AdamW(student.parameters(), betas=(0.9, 0.98), weight_decay=0.02)
     run = Run(
         "judge", args.out, args.scratch, args.seed, args.steps, args.device, student, [optimizer], lr=1.5e-3, warmup=150
@@ -286,12 +340,12 @@ def main() -> None:
     seen: list[dict[str, float]] = []
     for step in run.loop():
         rng.seed(f"{args.seed}/{step}")
-        if step < NAMING_STEPS:
+        if step < naming_steps:
             boards = painter.boards(2 * BOARDS)
             naming = student.naming(student.features(boards.pixels), boards)
             values: dict[str, Any] = {"naming": naming}
         else:
-            easy = step < NAMING_STEPS + EASY_STEPS
+            easy = step < easy_steps
             boards = painter.boards(BOARDS, most=3 if easy else 6)
             answer, naming, asking, right = losses(student, boards, lessons(words, boards, CLAIMS, rng, easy=easy))
             values = {"answer": answer, "naming": naming, "asking": ASKING_WEIGHT * asking}
@@ -300,7 +354,7 @@ def main() -> None:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
-        if step >= NAMING_STEPS:
+        if step >= naming_steps:
             values["right"] = right
         seen.append({name: float(value.detach()) for name, value in values.items()})
         if (step + 1) % 50 == 0 or step + 1 == run.steps:
@@ -308,7 +362,7 @@ def main() -> None:
             run.report(**{name: sum(one[name] for one in recent) / len(recent) for name in recent[0]})
     save(student, words, args.out)
     clean, rough = (measure(student, words, painter, 256, r, 1) for r in (0.0, 1.0))
-    run.finish({"bank": data.digest, "stored": "float16; loaded as float32", "right": {"clean": clean, "rough": rough}})
+    run.finish(card | {"right": {"clean": clean, "rough": rough}})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,60 @@
+"""wise-mini: WISE's question on the embedded world, judged by the embedded judge.
+
+127 prompts of this project's writing, one for each thing that the miniature knows: a riddle for a class, a colour, a
+number or a relation. A score of it says nothing about WISE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from evalharness.choices import JudgeChoice
+from evalharness.miniature.claims import REQUEST, SYSTEM
+
+from . import prompt_files
+from .base import Wise
+from .prompt_files import CATEGORIES, File
+from .replies import read_bit
+from .rubrics import OwnRubric
+
+PROMPTS = Path(__file__).with_name("mini.json")
+
+
+class WiseMini(Wise):
+    """127 prompts, each image right or wrong; categories and weights are those of WISE_Verified."""
+
+    name = "wise-mini"
+    max_tokens = 16
+    needs_all_items = False
+    ids: ClassVar[Mapping[str, range]] = {
+        "culture": range(1, 43),
+        "time": range(43, 60),
+        "space": range(60, 77),
+        "biology": range(77, 94),
+        "physics": range(94, 111),
+        "chemistry": range(111, 128),
+    }
+    weights: ClassVar[Mapping[str, float]] = dict.fromkeys(CATEGORIES, 0.12) | {"culture": 0.40}
+    digests: ClassVar = {"original": "d2d539f61e7e2eb48d026bbad8d08138af03d45d66db10123f445ead5451089e"}
+    own = OwnRubric(system=SYSTEM, text=REQUEST)
+    read = staticmethod(read_bit)
+
+    class Settings(Wise.Settings):
+        """As of the other WISE benchmarks; the judge is the embedded one by default."""
+
+        prompts: Literal["original"] | Path = "original"
+        rubric: Literal["own"] = "own"
+        judge: JudgeChoice = Field(default_factory=lambda: JudgeChoice.model_validate("lm-eval"))
+
+    @staticmethod
+    def prompt_file() -> str:
+        """The prompts, in the format of WISE's files."""
+        return PROMPTS.read_text(encoding="utf-8")
+
+    def files(self) -> list[File]:
+        source = self.settings.prompts
+        return prompt_files.of_user(PROMPTS if source == "original" else source, [["mini.json"]])

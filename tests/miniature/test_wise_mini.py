@@ -1,0 +1,121 @@
+"""wise-mini's prompts, and the embedded judge on pictures of them: right ones, and ones wrong in one attribute."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalharness.benchmark import Item, Score, Submission
+from evalharness.benchmarks.wise.mini import WiseMini
+from evalharness.judges.base import Question, Reply
+from evalharness.miniature import scenes
+from evalharness.miniature.claims import explain
+from evalharness.miniature.knowledge import FACTS, Fact, taught
+from evalharness.miniature.riddles import ask, meaning
+from evalharness.miniature.scenes import plural
+from evalharness.miniature.tokenizer import Tokenizer
+from evalharness.miniature.world import CLASSES, Scene, natural_color, render
+
+TAGS = {"thing": "single_object", "color": "colors", "number": "counting", "place": "position"}
+JUDGE = Path(scenes.__file__).parent / "weights" / "judge"
+needs_judge = pytest.mark.skipif(not JUDGE.is_dir(), reason="no embedded judge in this checkout")
+
+
+class Forgets:
+    """Replies that are not kept."""
+
+    def get(self, key: str) -> list[Reply]:
+        return []
+
+    def add(self, key: str, question: Question, judge: str, reply: Reply) -> None: ...
+
+
+def benchmark() -> WiseMini:
+    return WiseMini(WiseMini.Settings())
+
+
+def fact_of(item: Item) -> tuple[Fact, tuple[str, ...]]:
+    """The fact that an item asks for, and the classes beside its riddle."""
+    fact = FACTS[int(item.id) - 1]
+    form = {
+        "thing": "{}",
+        "color": "an? (.+) in {}",
+        "number": "as many (.+) as {}",
+        "place": "an? (.+) {} an? (.+)",
+    }[fact.kind]
+    match = re.fullmatch("a photo of " + form.format(re.escape(fact.riddle)), item.prompt)
+    assert match, item.prompt
+    singular = {plural(name): name for name in CLASSES}
+    return fact, tuple(singular.get(name, name) if fact.kind == "number" else name for name in match.groups())
+
+
+def test_each_prompt_is_a_riddle_beside_classes_that_no_lesson_puts_there() -> None:
+    items = benchmark().items()
+    assert len(items) == len(FACTS) >= 120
+    for item in items:
+        fact, names = fact_of(item)
+        assert item.prompt == ask(fact, *names)
+        assert item.category == fact.category
+        assert not any(taught(fact, name) for name in names)
+        answer = item.metadata["Explanation"].removeprefix(explain(fact) + " ")
+        assert re.fullmatch(r"The image should show [a-z -]+\.", answer)
+        assert re.search(rf"\b{fact.answer}\b", answer)
+        assert all(name in answer or plural(name) in answer for name in names)
+        if fact.kind == "color":
+            assert natural_color(names[0]) != fact.answer, "the color must be asked for to be had"
+
+
+def test_the_miniature_can_read_them() -> None:
+    tokenizer = Tokenizer()
+    for item in benchmark().items():
+        assert tokenizer.encode(item.prompt)
+
+
+def test_the_prompt_file_has_the_form_of_wise_s() -> None:
+    keys = ["Prompt", "Explanation", "Category", "Subcategory", "prompt_id"]
+    assert all(list(line) == keys for line in json.loads(WiseMini.prompt_file()))
+    assert benchmark().prompt_set().name == "original"
+
+
+def judged(draw: Callable[[dict[str, Any], random.Random], Scene], seed: int, limit: int) -> list[float]:
+    """Scores of pictures drawn for the items, by wise-mini's own panel."""
+    rng = random.Random(seed)
+    submissions = []
+    for item in benchmark().items()[:limit]:
+        fact, names = fact_of(item)
+        buffer = io.BytesIO()
+        render(draw({"tag": TAGS[fact.kind], **meaning(fact, *names)}, rng)).save(buffer, "PNG")
+        submissions.append(Submission(item.id, item, buffer.getvalue(), f"{seed} {item.id}"))
+    outcomes = [outcome for _, outcome in benchmark().scorer().judge(submissions, Forgets())]
+    assert len(outcomes) == limit and all(isinstance(outcome, Score) for outcome in outcomes)
+    return [outcome.value for outcome in outcomes if isinstance(outcome, Score)]
+
+
+@needs_judge
+@pytest.mark.slow
+def test_the_judge_tells_right_from_wrong() -> None:
+    pytest.importorskip("lm_eval")
+    right = judged(scenes.right, 0, 127) + judged(scenes.right, 1, 127)
+    wrong = judged(lambda line, rng: scenes.wrong(line, rng)[0], 2, 127)
+    wrong += judged(lambda line, rng: scenes.wrong(line, rng)[0], 3, 127)
+    accuracy = (sum(right) + len(wrong) - sum(wrong)) / (len(right) + len(wrong))
+    assert accuracy >= 0.95
+    assert sum(right) / len(right) >= 0.9 and sum(wrong) / len(wrong) <= 0.1
+
+
+@needs_judge
+@pytest.mark.slow
+def test_the_judge_is_plain_transformers() -> None:
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    model, info = AutoModelForImageTextToText.from_pretrained(JUDGE, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"]
+    assert type(model).__name__ == "LlavaForConditionalGeneration"
+    assert AutoProcessor.from_pretrained(JUDGE).chat_template
