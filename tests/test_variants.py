@@ -37,6 +37,7 @@ class Told(Painter):
     script: dict[str, list[str]]
     formats: ClassVar[tuple[str, ...]] = ("strokes",)
     guided: bool = True
+    continues: bool = False
     first: Image.Image | None = field(default_factory=lambda: Image.new("RGB", (4, 4), "white"))
 
     def __post_init__(self) -> None:
@@ -48,6 +49,8 @@ class Told(Painter):
     def blank(self) -> Image.Image | None:
         return self.first
 
+    def instruct(self, contexts: Sequence[list[Any]]) -> None: ...
+
     def read(self, contexts: Sequence[list[Any]], texts: Sequence[str]) -> None:
         for context, text in zip(contexts, texts, strict=True):
             context.append(text)
@@ -57,10 +60,17 @@ class Told(Painter):
             context.append(image)
 
     def write(
-        self, contexts: Sequence[list[Any]], *, stop: Sequence[str], max_tokens: int, seeds: Sequence[int]
+        self,
+        contexts: Sequence[list[Any]],
+        *,
+        stop: Sequence[str],
+        max_tokens: int,
+        seeds: Sequence[int],
+        opening: str = "",
     ) -> list[Written]:
         out = []
         for context in contexts:
+            context += [opening] if opening else []
             prompt = context[0].removeprefix("<text> ").removesuffix(" </text>")
             text = self.said[prompt].pop(0)
             context.append(text)

@@ -19,13 +19,13 @@ class Stage:
 class Format(Protocol):
     """One small class a format; stateless.
 
-    At the start of each iteration the context is built anew from the prompt and the present state: what ``prompt``
-    returns is read, the state is looked at. ``think`` is ``None`` in a format without chain of thought.
+    What ``prompt`` returns is read, then in each iteration the present state is looked at. ``think`` is ``None`` in a
+    format without chain of thought, ``plan`` in one without a process.
     """
 
     name: ClassVar[str]
     think: Stage | None
-    plan: Stage
+    plan: Stage | None
     inspect: Stage | None
     refine: Stage | None
 

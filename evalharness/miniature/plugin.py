@@ -49,6 +49,7 @@ class Miniature:
 
     name = "miniature"
     formats: ClassVar[tuple[str, ...]] = ("strokes",)
+    continues = False
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or self.Settings()
@@ -102,6 +103,9 @@ class Miniature:
     def blank(self) -> Image.Image:
         return Image.new("RGB", (SIZE, SIZE), BACKGROUND)
 
+    def instruct(self, contexts: Sequence[MiniatureContext]) -> None:
+        """It has learnt from the prompt alone when to think."""
+
     def read(self, contexts: Sequence[MiniatureContext], texts: Sequence[str]) -> None:
         import torch
 
@@ -123,13 +127,21 @@ class Miniature:
             look(network, contexts, codec.encode(pixels))
 
     def write(
-        self, contexts: Sequence[MiniatureContext], *, stop: Sequence[str], max_tokens: int, seeds: Sequence[int]
+        self,
+        contexts: Sequence[MiniatureContext],
+        *,
+        stop: Sequence[str],
+        max_tokens: int,
+        seeds: Sequence[int],
+        opening: str = "",
     ) -> list[Written]:
         import torch
 
         from evalharness.miniature.contexts import write
 
         network, _ = self._load()
+        if opening:
+            self.read(contexts, [opening] * len(contexts))
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
         def choose(index: int, logits: torch.Tensor) -> int:

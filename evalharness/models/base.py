@@ -106,7 +106,10 @@ class Interleaver(Painter, Protocol):
     formats: ClassVar[tuple[str, ...]]
     """The formats that this model's checkpoints speak, the default first."""
     guided: bool
-    """Whether its drawings are guided; if not, ``draw`` is given no ``unguided`` contexts."""
+    """Whether ``draw`` needs contexts to be guided away from; if not, or if its contexts keep them, it is given none."""
+    continues: bool
+    """Whether a process is one context that grows. If not, each iteration begins anew, with the prompt and the present
+    state."""
 
     def start(self, count: int) -> list[Context]:
         """``count`` empty contexts."""
@@ -114,6 +117,10 @@ class Interleaver(Painter, Protocol):
 
     def blank(self) -> Image.Image | None:
         """The canvas that a process begins with, or ``None`` if its first sketch is drawn without looking at one."""
+        ...
+
+    def instruct(self, contexts: Sequence[Context]) -> None:
+        """Append what this model is told before a prompt that it is to think about, if anything."""
         ...
 
     def read(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
@@ -125,9 +132,18 @@ class Interleaver(Painter, Protocol):
         ...
 
     def write(
-        self, contexts: Sequence[Context], *, stop: Sequence[str], max_tokens: int, seeds: Sequence[int]
+        self,
+        contexts: Sequence[Context],
+        *,
+        stop: Sequence[str],
+        max_tokens: int,
+        seeds: Sequence[int],
+        opening: str = "",
     ) -> list[Written]:
-        """Write after each context until one of the ``stop`` markers; what was written becomes part of the context."""
+        """Write after each context until one of the ``stop`` markers; what was written becomes part of the context.
+
+        ``opening`` are words that the text is made to begin with; they are not among those returned.
+        """
         ...
 
     def draw(

@@ -1,0 +1,133 @@
+"""Model plugin ``bagel``: BAGEL-7B-MoT and what is fine-tuned from it, from the published folder layout."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PIL import Image
+
+from evalharness.detectors.weights import pick_device
+from evalharness.errors import ConfigError, SampleError
+from evalharness.models.bagel.settings import Settings as BagelSettings
+from evalharness.models.bagel.settings import Upstream
+from evalharness.models.base import Drawn, Written
+
+if TYPE_CHECKING:
+    from evalharness.models.bagel.cache import Context
+    from evalharness.models.bagel.runtime import Runtime
+
+TEXT_END = "<|im_end|>"
+
+
+class Bagel:
+    """Reads and writes text, looks at and draws images, all in one context that grows over a trajectory."""
+
+    Settings = BagelSettings
+
+    name = "bagel"
+    requires = ("diffusers", "accelerate")
+    formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes")
+    guided = False
+    """Its contexts keep what guides their drawings."""
+    continues = True
+
+    def __init__(self, settings: BagelSettings) -> None:
+        self._settings = settings
+        self.batch_size = settings.batch_size
+        self._loaded: Runtime | None = None
+
+    def identity(self) -> Mapping[str, Any]:
+        from evalharness.models.bagel.files import weights_digest
+
+        chosen = self._settings
+        system = self._system()
+        return {
+            "name": self.name,
+            "weights": weights_digest(chosen.weights),
+            "mode": chosen.mode,
+            "dtype": chosen.dtype,
+            "size": [chosen.height, chosen.width],
+            "sampler": asdict(chosen.sampler()),
+            "system": None if system is None else hashlib.sha256(system.encode()).hexdigest(),
+            "unconditional": chosen.unconditional,
+            "temperature": chosen.temperature,
+            "max_tokens": chosen.max_tokens,
+            "vae_sizes": list(chosen.vae_sizes),
+            "vit_sizes": list(chosen.vit_sizes),
+        }
+
+    def check(self, prompt: str) -> None:
+        if not prompt.strip():
+            raise SampleError("the prompt is empty")
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        contexts = self.start(len(prompts))
+        self.read(contexts, prompts)
+        return self.draw(contexts, unguided=[], seeds=seeds)
+
+    def start(self, count: int) -> list[Context]:
+        from evalharness.models.bagel.cache import Context
+
+        self._load()
+        return [Context() for _ in range(count)]
+
+    def blank(self) -> None:
+        """The first sketch is drawn from words alone."""
+
+    def instruct(self, contexts: Sequence[Context]) -> None:
+        """Read the system prompt. The original's WISE script keeps only its length in the context without the prompt.
+
+        Raises:
+            ConfigError: none was given.
+        """
+        system = self._system()
+        if system is None:
+            raise ConfigError(
+                "model 'bagel' thinks under a system prompt: give `system`, a string or {file: …/inferencer.py, "
+                "constant: GEN_THINK_SYSTEM_PROMPT} of an upstream checkout, or an empty string for none"
+            )
+        if system:
+            self.read(contexts, [system] * len(contexts))
+        for context in contexts:
+            context.empty = self._settings.unconditional == "empty"
+
+    def read(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
+        self._load().read(contexts, texts)
+
+    def look(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
+        """Through the autoencoder, then through the vision transformer."""
+        self._load().look(contexts, images)
+
+    def write(
+        self,
+        contexts: Sequence[Context],
+        *,
+        stop: Sequence[str],
+        max_tokens: int,
+        seeds: Sequence[int],
+        opening: str = "",
+    ) -> list[Written]:
+        limit = min(max_tokens, self._settings.max_tokens)
+        return self._load().write(contexts, stop, limit, seeds, opening)
+
+    def draw(self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]) -> list[Drawn]:
+        images = self._load().draw(contexts, seeds)
+        return [Drawn(image, self._settings.steps - 1) for image in images]
+
+    def _system(self) -> str | None:
+        from evalharness.models.bagel.words import named_constant
+
+        given = self._settings.system
+        return named_constant(given.file, given.constant) if isinstance(given, Upstream) else given
+
+    def _load(self) -> Runtime:
+        """Read the weights, once."""
+        if self._loaded is None:
+            from evalharness.models.bagel.runtime import Runtime
+
+            named = self._settings.devices or (self._settings.device,)
+            self._loaded = Runtime(self._settings, [pick_device(name) for name in named])
+        return self._loaded
