@@ -229,7 +229,7 @@ def _keep(
 def _look(
     model: Interleaver, samples: Sequence[_Sample], contexts: Sequence[Context], *, again: bool = True
 ) -> None:
-    """Look at the present states; before the first sketch a model may have none. ``again``: also at those seen before."""
+    """Look at the present states; before the first sketch a model may have none. ``again``: also at those seen."""
     pairs = [(context, sample) for context, sample in zip(contexts, samples, strict=True) if again or not sample.seen]
     states = [(context, sample.state) for context, sample in pairs if sample.state is not None]
     if states:

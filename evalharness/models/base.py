@@ -106,7 +106,7 @@ class Interleaver(Painter, Protocol):
     formats: ClassVar[tuple[str, ...]]
     """The formats that this model's checkpoints speak, the default first."""
     guided: bool
-    """Whether ``draw`` needs contexts to be guided away from; if not, or if its contexts keep them, it is given none."""
+    """Whether ``draw`` needs contexts that guidance leads away from; if its own contexts know them, it does not."""
     continues: bool
     """Whether a process is one context that grows. If not, each iteration begins anew, with the prompt and the present
     state."""

@@ -53,8 +53,9 @@ class Autoencoder(nn.Module):
         )
 
     def encode(self, pixels: Tensor, noise: Tensor) -> Tensor:
-        """(3, height, width) in −1…1 → (channels, height / 8, width / 8), sampled from the posterior with ``noise`` of the
-        same shape."""
+        """(3, height, width) in −1…1 → (channels, height / 8, width / 8), sampled from the posterior with ``noise`` of
+        the same shape.
+        """
         mean, log_variance = self.inner.encoder(pixels[None])[0].chunk(2)
         return cast(Tensor, SCALE * (mean + torch.exp(0.5 * log_variance) * noise - SHIFT))
 
@@ -78,7 +79,7 @@ def published_name(name: str) -> str:
     return re.sub(r"\.up\.(\d+)\.", lambda match: f".up.{3 - int(match[1])}.", name)
 
 
-def outline(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
+def channels_of(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
     """Channels and latent channels of an autoencoder, from the shapes of its weights by their original names.
 
     Raises:
@@ -86,7 +87,7 @@ def outline(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
     """
     first, last = shapes.get("encoder.conv_in.weight", ()), shapes.get("decoder.conv_in.weight", ())
     if len(first) != 4 or len(last) != 4 or first[0] % 32 or not first[0]:
-        raise WeightsError("no FLUX autoencoder: it has no encoder.conv_in.weight and decoder.conv_in.weight of its shape")
+        raise WeightsError("encoder.conv_in.weight and decoder.conv_in.weight are not those of a FLUX autoencoder")
     return first[0], last[1]
 
 

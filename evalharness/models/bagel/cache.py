@@ -78,9 +78,9 @@ class Stream:
 class Context:
     """One sample's trajectory, and what guides its drawings away from itself.
 
-    ``whole`` is all that was read, seen and written. ``bare``, the beginning of it without the newest text, is where text
-    guidance comes from; ``texts``, the same texts without the images, where image guidance does. It branches off at the
-    first image, if image guidance is wanted, so that nothing is encoded twice.
+    ``whole`` is all that was read, seen and written. ``bare``, the beginning of it without the newest text, is where
+    text guidance comes from; ``texts``, the same texts without the images, where image guidance does. It branches off
+    at the first image, if image guidance is wanted, so that nothing is encoded twice.
     """
 
     whole: Stream = field(default_factory=Stream)

@@ -23,9 +23,9 @@ from evalharness.models.bagel.config import LanguageSizes
 class Layout:
     """How the rows of a pass belong to its sequences.
 
-    The first ``split`` rows are the understanding expert's. ``order``, if not ``None``, are the rows sequence by sequence,
-    ``back`` its inverse; ``lengths`` of the sequences; ``views`` their pasts. ``causal``: a row sees those before it, else
-    all of its sequence. ``keep``: the rows become part of the caches.
+    The first ``split`` rows are the understanding expert's. ``order``, if not ``None``, are the rows sequence by
+    sequence, ``back`` its inverse; ``lengths`` of the sequences; ``views`` their pasts. ``causal``: a row sees those
+    before it, else all of its sequence. ``keep``: the rows become part of the caches.
     """
 
     split: int

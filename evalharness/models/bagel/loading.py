@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from torch import Tensor
 
 from evalharness.detectors.weights import checked_folder
 from evalharness.errors import WeightsError, did_you_mean
-from evalharness.models.bagel.autoencoder import Autoencoder, as_linear, outline
-from evalharness.models.bagel.config import LATENT_PATCH, LATENT_SIDE, Sizes, read_sizes
+from evalharness.models.bagel.autoencoder import Autoencoder, as_linear, channels_of
+from evalharness.models.bagel.config import LATENT_SIDE, Sizes, read_sizes
 from evalharness.models.bagel.embeddings import Places, place_table
 from evalharness.models.bagel.files import AUTOENCODER, NETWORK, REQUIRED
 from evalharness.models.bagel.memory import Placement, check_memory
@@ -35,7 +36,7 @@ def load(folder: Path, dtype: torch.dtype, placement: Placement) -> tuple[Networ
     """
     checked_folder(folder, REQUIRED)
     shapes, drawn = read_shapes(folder / NETWORK), read_shapes(folder / AUTOENCODER)
-    channels, latent_channels = outline(drawn)
+    channels, latent_channels = channels_of(drawn)
     sizes = read_sizes(folder, latent_side=_latent_side(shapes, folder / NETWORK), latent_channels=latent_channels)
     with torch.device("meta"):  # takes no memory, whatever the files say
         network, autoencoder = Network(sizes), Autoencoder(channels, latent_channels)
@@ -45,8 +46,10 @@ def load(folder: Path, dtype: torch.dtype, placement: Placement) -> tuple[Networ
     compare(folder / AUTOENCODER, drawn, {name: own[mine] for name, mine in names.items()}, ())
 
     plan = {name: (placement.device(name, sizes), _kept(name, dtype)) for name in network.state_dict()}
-    plan_drawn = {name: (placement.first, torch.float32) for name in names}
-    check_memory([(shapes[name], *plan[name]) for name in shapes] + [(drawn[name], *plan_drawn[name]) for name in drawn])
+    plan_drawn = dict.fromkeys(names, (placement.first, torch.float32))
+    check_memory(
+        [(shapes[name], *plan[name]) for name in shapes] + [(drawn[name], *plan_drawn[name]) for name in drawn]
+    )
     _fill(network, _tensors(folder / NETWORK, plan), sizes, placement.first)
     read = _tensors(folder / AUTOENCODER, plan_drawn)
     autoencoder.load_state_dict({names[n]: as_linear(x, own[names[n]]) for n, x in read.items()}, assign=True)
@@ -73,7 +76,7 @@ def compare(path: Path, found: Shapes, expected: Shapes, optional: Iterable[str]
             raise WeightsError(f"{path} {what} {', '.join(names[:3])}{_more(names)}{hint}")
     for name in sorted(found):
         if found[name] != _as_stored(expected[name], found[name]):
-            raise WeightsError(f"{path}: {name} has shape {list(found[name])}, its JSON file says {list(expected[name])}")
+            raise WeightsError(f"{path}: {name} has shape {list(found[name])}, not {list(expected[name])}")
 
 
 def _as_stored(expected: tuple[int, ...], found: tuple[int, ...]) -> tuple[int, ...]:
@@ -125,28 +128,15 @@ def _tensors(path: Path, plan: Mapping[str, tuple[torch.device, torch.dtype]]) -
     return tensors
 
 
-class _opened:
-    """A safetensors file, its errors as WeightsError."""
-
-    def __init__(self, path: Path, device: str = "cpu") -> None:
-        self._path = path
-        self._open: Callable[[], Any] = lambda: safe_open(path, framework="pt", device=device)
-        self._file: Any = None
-
-    def __enter__(self) -> Any:
-        try:
-            self._file = self._open().__enter__()
-        except (SafetensorError, OSError, ValueError) as error:
-            raise WeightsError(f"{self._path} is not a whole safetensors file: {_line(error)}") from None
-        return self._file
-
-    def __exit__(self, *error: Any) -> None:
-        self._file.__exit__(*error)
-        if isinstance(error[1], SafetensorError):
-            raise WeightsError(f"{self._path} cannot be read: {_line(error[1])}") from None
+@contextmanager
+def _opened(path: Path, device: str = "cpu") -> Iterator[Any]:
+    """A safetensors file; that it is none, or not whole, is a WeightsError."""
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a whole safetensors file: {_line(error)}") from None
 
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
-
-

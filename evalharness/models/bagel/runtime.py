@@ -25,8 +25,9 @@ from evalharness.models.base import Written
 
 
 class Runtime:
-    """The verbs of the plugin. Noise and words are drawn on the CPU in float32, each sample's from its own seed, so that a
-    seed means the same on every device."""
+    """The verbs of the plugin. Noise and words are drawn on the CPU in float32, each sample's from its own seed: a seed
+    means the same on every device.
+    """
 
     def __init__(self, settings: Settings, devices: Sequence[str]) -> None:
         placement = Placement([torch.device(name) for name in devices])
@@ -69,7 +70,12 @@ class Runtime:
 
         with self._computing():
             written = self.bagel.write(
-                contexts, [begun] * len(contexts), ends=ends, done=self.tokens.finished(wanted), limit=limit, choose=choose
+                contexts,
+                [begun] * len(contexts),
+                ends=ends,
+                done=self.tokens.finished(wanted),
+                limit=limit,
+                choose=choose,
             )
             texts = [self._text(ids, ends, wanted) for ids in written]
             fed = [[markers.text_start, *begun, *ids] for ids in written]

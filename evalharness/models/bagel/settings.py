@@ -25,8 +25,8 @@ class Upstream(BaseModel):
 
 
 class Settings(BaseModel):
-    """``weights``: a folder as published; the sampler's, with the defaults of the original's ``gen_image``; ``system``: what
-    is read before a prompt that is to be thought about; ``devices``: several, to spread the layers over."""
+    """``weights``: a folder as published; the sampler's settings have the defaults of the original's ``gen_image``;
+    ``system``: read before a prompt that is to be thought about; ``devices``: several, to spread the layers over."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

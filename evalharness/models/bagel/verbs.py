@@ -110,8 +110,8 @@ class Bagel:
         fed: Sequence[Sequence[int]],
         texts: Sequence[Sequence[int]],
     ) -> None:
-        """Make a text, as it would be read, part of each context in place of the tokens ``fed`` since ``starts`` (length
-        and position). What both have in common is kept, not encoded again.
+        """Make a text, as it would be read, part of each context in place of the tokens ``fed`` since ``starts``
+        (length and position). What both have in common is kept, not encoded again.
         """
         pairs: list[tuple[Stream, list[int]]] = []
         for context, (length, position), old, text in zip(contexts, starts, fed, texts, strict=True):
@@ -143,8 +143,8 @@ class Bagel:
     ) -> list[Tensor]:
         """Solve the flow from noise (tokens, numbers) behind each context; returns latents (channels, height, width).
 
-        All that a step needs of all samples, guidance included, is one pass. Image guidance is for contexts that hold an
-        image; without one there is nothing that it could lead to.
+        All that a step needs of all samples, guidance included, is one pass. Image guidance is for contexts that hold
+        an image; without one there is nothing that it could lead to.
         """
         x = list(noise)
         count = len(contexts)
@@ -174,12 +174,14 @@ class Bagel:
 
     def _append(self, pairs: Sequence[tuple[Stream, Sequence[int]]]) -> list[Tensor]:
         """Append tokens of text to streams; returns their hidden states."""
+        if not pairs:
+            return []
+        embedded = self.network.embed_text([token for _, ids in pairs for token in ids])
         pieces = []
-        for stream, ids in pairs:
-            positions = range(stream.position, stream.position + len(ids))
-            pieces.append(Piece(stream.view(), self.network.embed_text(ids), positions))
+        for (stream, ids), own in zip(pairs, torch.split(embedded, [len(ids) for _, ids in pairs]), strict=True):
+            pieces.append(Piece(stream.view(), own, range(stream.position, stream.position + len(ids))))
             stream.position += len(ids)
-        return self.network.run(pieces, causal=True, keep=True) if pieces else []
+        return self.network.run(pieces, causal=True, keep=True)
 
     def _clean(self, latents: Tensor) -> Tensor:
         tokens = to_patches(latents, LATENT_PATCH)

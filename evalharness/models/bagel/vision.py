@@ -1,4 +1,4 @@
-"""SigLIP's vision transformer as BAGEL uses it: over patches, without a pooling head, one layer fewer than configured."""
+"""SigLIP's vision transformer as BAGEL uses it: over patches, with no pooling head, one layer fewer than configured."""
 
 from __future__ import annotations
 

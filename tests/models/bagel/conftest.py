@@ -36,7 +36,8 @@ def write_checkpoint(folder: Path) -> Path:
         made[f"{name}.pos_embed"] = place_table(side, sizes.language.hidden_size).numpy()
     save_file(made, folder / "ema.safetensors")
     own = autoencoder.state_dict()
-    shapes = {name: published_shape(name, tuple(own[mine].shape)) for name, mine in autoencoder.published_names().items()}
+    names = autoencoder.published_names().items()
+    shapes = {name: published_shape(name, tuple(own[mine].shape)) for name, mine in names}
     save_file(small.weights(shapes), folder / "ae.safetensors")
     return folder
 

@@ -2,10 +2,11 @@
 
     python tests/models/bagel/record_bagel.py CHECKOUT tests/models/bagel/bagel.npz
 
-CHECKOUT is github.com/ByteDance-Seed/Bagel at 056b5fd. Run it in an environment of its own with ``transformers==4.49.0``,
-``numpy<2``, ``torch==2.14.1``, torchvision, einops, opencv-python-headless and Pillow; no GPU is needed. The original wants
-FlashAttention and computes in bfloat16: a stand-in runs PyTorch's attention sequence by sequence, and the literal casts are
-read as float32. Its configuration and weights are those of ``bagel_small.py``. Only arrays and texts are kept.
+CHECKOUT is github.com/ByteDance-Seed/Bagel at 056b5fd. Run it in an environment of its own with
+``transformers==4.49.0``, ``numpy<2``, ``torch==2.14.1``, torchvision, einops, opencv-python-headless and Pillow; no GPU
+is needed. The original wants FlashAttention and computes in bfloat16: a stand-in runs PyTorch's attention sequence by
+sequence, and the literal casts are read as float32. Its configuration and weights are those of ``bagel_small.py``. Only
+arrays and texts are kept.
 """
 
 from __future__ import annotations
