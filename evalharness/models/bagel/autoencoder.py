@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
-
-from evalharness.errors import WeightsError
 
 SCALE, SHIFT = 0.3611, 0.1159
 """A latent is SCALE · (z − SHIFT)."""
@@ -77,18 +74,6 @@ def published_name(name: str) -> str:
     for pattern, replacement in _PARTS:
         name = re.sub(pattern, replacement, name)
     return re.sub(r"\.up\.(\d+)\.", lambda match: f".up.{3 - int(match[1])}.", name)
-
-
-def channels_of(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
-    """Channels and latent channels of an autoencoder, from the shapes of its weights by their original names.
-
-    Raises:
-        WeightsError: it has not the weights that say so.
-    """
-    first, last = shapes.get("encoder.conv_in.weight", ()), shapes.get("decoder.conv_in.weight", ())
-    if len(first) != 4 or len(last) != 4 or first[0] % 32 or not first[0]:
-        raise WeightsError("encoder.conv_in.weight and decoder.conv_in.weight are not those of a FLUX autoencoder")
-    return first[0], last[1]
 
 
 def as_linear(tensor: Tensor, shape: Any) -> Tensor:

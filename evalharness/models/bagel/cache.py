@@ -89,6 +89,8 @@ class Context:
     texts: Stream | None = None
     empty: bool = False
     """Text guidance comes from nothing at all, at the position of ``bare``."""
+    seed: int = 0
+    """Of the newest drawing or writing; the noise with which an image is seen follows from it."""
 
     def streams(self) -> list[Stream]:
         """What a text is added to."""
@@ -100,7 +102,6 @@ class Context:
 
     def mark(self) -> None:
         """From here on, texts are the newest."""
-        self.empty = False
         self.bare = (self.whole.cache.length, self.whole.position)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from evalharness.detectors.weights import checked_folder
 from evalharness.errors import WeightsError, did_you_mean
-from evalharness.models.bagel.autoencoder import Autoencoder, as_linear, channels_of
+from evalharness.models.bagel.autoencoder import Autoencoder, as_linear
 from evalharness.models.bagel.config import LATENT_SIDE, Sizes, read_sizes
 from evalharness.models.bagel.embeddings import Places, place_table
 from evalharness.models.bagel.files import AUTOENCODER, NETWORK, REQUIRED
@@ -36,7 +36,7 @@ def load(folder: Path, dtype: torch.dtype, placement: Placement) -> tuple[Networ
     """
     checked_folder(folder, REQUIRED)
     shapes, drawn = read_shapes(folder / NETWORK), read_shapes(folder / AUTOENCODER)
-    channels, latent_channels = channels_of(drawn)
+    channels, latent_channels = _channels(drawn, folder / AUTOENCODER)
     sizes = read_sizes(folder, latent_side=_latent_side(shapes, folder / NETWORK), latent_channels=latent_channels)
     with torch.device("meta"):  # takes no memory, whatever the files say
         network, autoencoder = Network(sizes), Autoencoder(channels, latent_channels)
@@ -97,6 +97,14 @@ def _latent_side(shapes: Shapes, path: Path) -> int:
     if side < 1 or side**2 != entries:
         raise WeightsError(f"{path}: {TABLES[0]} has {entries} entries, which is no square")
     return side
+
+
+def _channels(shapes: Shapes, path: Path) -> tuple[int, int]:
+    """Channels of the autoencoder's first convolution, and of a latent; no JSON file tells them either."""
+    first, last = shapes.get("encoder.conv_in.weight", ()), shapes.get("decoder.conv_in.weight", ())
+    if len(first) != 4 or len(last) != 4 or first[0] % 32 or not first[0] or not last[1]:
+        raise WeightsError(f"{path} holds no FLUX autoencoder: its conv_in weights are missing or of another shape")
+    return first[0], last[1]
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:

@@ -45,7 +45,7 @@ class Runtime:
     def look(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
         fitted = [pictures.fit(pictures.on_white(image), *self.settings.vae_sizes, STRIDE) for image in images]
         with self._computing():
-            latents = [self.encode(image, generator(_seed(image))) for image in fitted]
+            latents = [self.encode(image, _glance(context)) for image, context in zip(fitted, contexts, strict=True)]
             patches = [self.patches(image) for image in fitted]
             self.bagel.look(contexts, latents, patches, branch=self.settings.image_scale > 1)
 
@@ -55,6 +55,7 @@ class Runtime:
         """A text ends with ``<|im_end|>``, which is no part of it, or with a marker of ``stop``, which is. Where only
         ``<|im_end|>`` is asked for, nothing else ends it; otherwise the model may also go over to an image by itself.
         """
+        _remember(contexts, seeds)
         markers = self.tokens.markers
         ends = {markers.text_end} if TEXT_END in stop else {markers.text_end, markers.image_start}
         wanted = [marker for marker in stop if marker != TEXT_END]
@@ -83,6 +84,7 @@ class Runtime:
         return [Written(text, len(ids)) for text, ids in zip(texts, written, strict=True)]
 
     def draw(self, contexts: Sequence[Context], seeds: Sequence[int]) -> list[Image.Image]:
+        _remember(contexts, seeds)
         grid = (self.settings.height // STRIDE, self.settings.width // STRIDE)
         shape = (grid[0] * grid[1], self.bagel.network.sizes.latent_width)
         noise = [torch.randn(shape, generator=generator(seed)).to(self.device) for seed in seeds]
@@ -136,7 +138,12 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _seed(image: Image.Image) -> int:
-    """Of the noise with which an image is seen: what the image is, wherever and in whatever company it is looked at."""
-    digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+def _glance(context: Context) -> torch.Generator:
+    """The noise with which the next image is seen: of the sample's own seed and of the place in its context."""
+    digest = hashlib.sha256(f"look/{context.seed}/{context.whole.position}".encode()).digest()
+    return generator(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def _remember(contexts: Sequence[Context], seeds: Sequence[int]) -> None:
+    for context, seed in zip(contexts, seeds, strict=True):
+        context.seed = seed

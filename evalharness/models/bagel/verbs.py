@@ -74,6 +74,7 @@ class Bagel:
             hidden += self._image([c for c, _ in shown], [one for _, one in shown], drawn=False)
         for context in contexts:
             context.mark()
+            context.empty = False
         return hidden
 
     def write(

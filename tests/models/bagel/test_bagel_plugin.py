@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+import evalharness.report
 from evalharness import plugins, variants
 from evalharness.benchmark import Item, PromptSet, Score
 from evalharness.errors import ConfigError, SampleError
 from evalharness.models.bagel.plugin import Bagel
 from evalharness.models.base import Interleaver
-from evalharness.store import Store
 from evalharness.trajectory import Trajectory
 
 PROMPTS = ["a photo of the dog", "three red cubes on top of a cat, in the rain", "one"]
@@ -130,13 +130,13 @@ def test_thinking_needs_a_system_prompt(settings: Make, tmp_path: Path) -> None:
 
 def test_what_guides_a_thought_through_drawing(settings: Make) -> None:
     """The context without the prompt keeps the system prompt, or only its length, as the WISE script has it."""
-    for unconditional, length in (("system", 7), ("empty", 0)):
+    for unconditional, length in (("system", 5), ("empty", 0)):
         mine = Bagel(settings(system="think", unconditional=unconditional))
         (context,) = contexts = mine.start(1)
         mine.instruct(contexts)
         mine.read(contexts, [PROMPTS[0]])
         view = context.without_newest_text()
-        assert (view.length, view.position) == (length, 7)
+        assert (view.length, view.position) == (length, 5)
         mine.look(contexts, [Image.new("RGB", (64, 48))])
         after = context.without_newest_text()
         assert (after.length, after.position) == (context.whole.cache.length, context.whole.position)
@@ -275,17 +275,22 @@ def run(tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     return sweep
 
 
-def test_a_sweep_from_checkpoint_to_report(run: Callable[..., int], tmp_path: Path) -> None:
-    assert run(SWEEP, "--dry-run") == 0
+def test_a_sweep_from_checkpoint_to_report(
+    run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a second run finds is what the first one drew."""
+    seen: list[Any] = []
+    monkeypatch.setattr(evalharness.report, "build", lambda results, out: seen.append(results) or out)
     assert run() == 0
-    assert (tmp_path / "report" / "index.html").is_file()
-    import pandas as pd
-
-    found = pd.read_csv(next((tmp_path / "report").rglob("samples.csv")))
-    assert len(found) == 6 * len(PROMPTS)
-    assert set(found["state"]) == {"scored"}
-    assert found.groupby("arm")["evaluations"].max().max() == 8
-    assert Store is not None
+    assert run() == 0
+    first, again = (results.samples for results in seen)
+    assert first.equals(again)
+    assert len(first) == 6 * len(PROMPTS)
+    assert set(first["state"]) == {"scored"}
+    evaluations = first.groupby("arm")["evaluations"].max().to_dict()
+    assert evaluations["single-pass"] == evaluations["think"] == 2
+    assert evaluations["process max_iterations=2 inspect=false"] == 8
+    assert (first["tokens"] > 0).sum() == 5 * len(PROMPTS)
 
 
 def test_a_process_in_a_format_without_one_is_refused_before_anything_runs(
