@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from evalharness.errors import WeightsError
 
+Renorm = Literal["global", "channel", "text_channel"]
+"""Over what a guided velocity is made no longer than the unguided one."""
+
 Size = Annotated[int, Field(ge=1, le=1_000_000)]
 M = TypeVar("M", bound=BaseModel)
 

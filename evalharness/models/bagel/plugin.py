@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from evalharness.models.bagel.cache import Context
     from evalharness.models.bagel.runtime import Runtime
 
-TEXT_END = "<|im_end|>"
-
 
 class Bagel:
     """Reads and writes text, looks at and draws images, all in one context that grows over a trajectory."""
@@ -28,7 +25,7 @@ class Bagel:
     Settings = BagelSettings
 
     name = "bagel"
-    requires = ("diffusers", "accelerate")
+    requires = ("diffusers",)
     formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes")
     guided = False
     """Its contexts keep what guides their drawings."""
@@ -42,21 +39,12 @@ class Bagel:
     def identity(self) -> Mapping[str, Any]:
         from evalharness.models.bagel.files import weights_digest
 
-        chosen = self._settings
         system = self._system()
         return {
             "name": self.name,
-            "weights": weights_digest(chosen.weights),
-            "mode": chosen.mode,
-            "dtype": chosen.dtype,
-            "size": [chosen.height, chosen.width],
-            "sampler": asdict(chosen.sampler()),
+            "weights": weights_digest(self._settings.weights),
             "system": None if system is None else hashlib.sha256(system.encode()).hexdigest(),
-            "unconditional": chosen.unconditional,
-            "temperature": chosen.temperature,
-            "max_tokens": chosen.max_tokens,
-            "vae_sizes": list(chosen.vae_sizes),
-            "vit_sizes": list(chosen.vit_sizes),
+            **self._settings.deciding(),
         }
 
     def check(self, prompt: str) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Renorm = Literal["global", "channel", "text_channel"]
+from evalharness.models.bagel.config import Renorm
 
 
 @dataclass(frozen=True)

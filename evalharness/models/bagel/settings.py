@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evalharness.models.bagel.sampler import Renorm, Sampler
+from evalharness.models.bagel.config import Renorm
+
+if TYPE_CHECKING:
+    from evalharness.models.bagel.sampler import Sampler
+
+SAMPLER = ("steps", "shift", "text_scale", "image_scale", "interval", "renorm", "renorm_min")
+"""The settings of the sampler."""
+DECIDING = {
+    *("mode", "dtype", "height", "width", *SAMPLER),
+    *("unconditional", "temperature", "max_tokens", "vae_sizes", "vit_sizes"),
+}
+"""The settings that decide an outcome, besides the weights and the system prompt."""
 
 Side = Annotated[int, Field(ge=16, le=8192, multiple_of=16)]
 Longest = Annotated[int, Field(ge=14, le=8192)]
@@ -63,12 +74,10 @@ class Settings(BaseModel):
         return self
 
     def sampler(self) -> Sampler:
-        return Sampler(
-            steps=self.steps,
-            shift=self.shift,
-            text_scale=self.text_scale,
-            image_scale=self.image_scale,
-            interval=self.interval,
-            renorm=self.renorm,
-            renorm_min=self.renorm_min,
-        )
+        from evalharness.models.bagel.sampler import Sampler
+
+        return Sampler(**{name: getattr(self, name) for name in SAMPLER})
+
+    def deciding(self) -> dict[str, Any]:
+        """What is part of a model's identity, as JSON."""
+        return self.model_dump(mode="json", include=DECIDING)

@@ -218,7 +218,7 @@ class Brightness:
         return PromptSet("original", "0" * 64)
 
     def items(self) -> list[Item]:
-        return [Item(str(i), prompt, "all", {}) for i, prompt in enumerate(PROMPTS)]
+        return [Item(str(i), prompt, "all", {}) for i, prompt in enumerate(PROMPTS[:2])]
 
     def scorer(self) -> Brightness:
         return self
@@ -285,12 +285,12 @@ def test_a_sweep_from_checkpoint_to_report(
     assert run() == 0
     first, again = (results.samples for results in seen)
     assert first.equals(again)
-    assert len(first) == 6 * len(PROMPTS)
+    assert len(first) == 6 * 2
     assert set(first["state"]) == {"scored"}
     evaluations = first.groupby("arm")["evaluations"].max().to_dict()
     assert evaluations["single-pass"] == evaluations["think"] == 2
     assert evaluations["process max_iterations=2 inspect=false"] == 8
-    assert (first["tokens"] > 0).sum() == 5 * len(PROMPTS)
+    assert (first["tokens"] > 0).sum() == 5 * 2
 
 
 def test_a_process_in_a_format_without_one_is_refused_before_anything_runs(
