@@ -85,7 +85,7 @@ def speech(variant: TextCot | Process, model: Any) -> Format:
     name = variant.format or model.formats[0]
     if name not in model.formats:
         raise ConfigError(f"model {model.name!r} does not speak {name!r}{did_you_mean(name, model.formats)}")
-    spoken: Format = load("formats", name)()
+    spoken: Format = load("formats", name)(model.words)
     if isinstance(variant, TextCot) and spoken.think is None:
         raise ConfigError(f"format {name!r} has no chain of thought; use another format or variant")
     if isinstance(variant, Process):
@@ -131,9 +131,7 @@ def _single_pass(model: Painter, prompts: Sequence[str], seeds: Sequence[int]) -
 
 def _text_cot(model: Interleaver, spoken: Format, samples: list[_Sample]) -> None:
     assert spoken.think is not None
-    contexts = model.start(len(samples))
-    model.instruct(contexts)
-    model.read(contexts, [spoken.prompt(sample.prompt) for sample in samples])
+    contexts = _begin(model, spoken, samples)
     _write(model, spoken.think, samples, contexts, "think", 0)
     _draw(model, samples, contexts, "draw", 0)
     for sample in samples:
@@ -156,6 +154,8 @@ def _process(model: Interleaver, spoken: Format, samples: list[_Sample], setting
 
 def _begin(model: Interleaver, spoken: Format, samples: list[_Sample]) -> list[Context]:
     contexts = model.start(len(samples))
+    if spoken.system:
+        model.read(contexts, [spoken.system] * len(samples))
     model.read(contexts, [spoken.prompt(sample.prompt) for sample in samples])
     return contexts
 
@@ -250,8 +250,9 @@ def _write(
     seeds = [noise_seed(sample.seed, iteration, kind) for sample in samples]
 
     def writing() -> list[Written]:
+        limit = stage.max_tokens
         return model.write(
-            contexts, stop=stage.stop, max_tokens=stage.max_tokens, seeds=seeds, opening=opening
+            contexts, stop=stage.stop, max_tokens=limit, seeds=seeds, opening=opening, ask=stage.ask
         )
 
     written, seconds = _timed(len(samples), writing)

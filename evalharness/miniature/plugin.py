@@ -50,6 +50,7 @@ class Miniature:
     name = "miniature"
     formats: ClassVar[tuple[str, ...]] = ("strokes",)
     continues = False
+    words: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or self.Settings()
@@ -103,9 +104,6 @@ class Miniature:
     def blank(self) -> Image.Image:
         return Image.new("RGB", (SIZE, SIZE), BACKGROUND)
 
-    def instruct(self, contexts: Sequence[MiniatureContext]) -> None:
-        """It has learnt from the prompt alone when to think."""
-
     def read(self, contexts: Sequence[MiniatureContext], texts: Sequence[str]) -> None:
         import torch
 
@@ -134,14 +132,15 @@ class Miniature:
         max_tokens: int,
         seeds: Sequence[int],
         opening: str = "",
+        ask: str = "",
     ) -> list[Written]:
         import torch
 
         from evalharness.miniature.contexts import write
 
         network, _ = self._load()
-        if opening:
-            self.read(contexts, [opening] * len(contexts))
+        if before := " ".join(filter(None, (ask, opening))):
+            self.read(contexts, [before] * len(contexts))
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
         def choose(index: int, logits: torch.Tensor) -> int:

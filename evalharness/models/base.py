@@ -110,6 +110,8 @@ class Interleaver(Painter, Protocol):
     continues: bool
     """Whether a process is one context that grows. If not, each iteration begins anew, with the prompt and the present
     state."""
+    words: Mapping[str, str]
+    """Words for its format to speak with, by their names, in place of the format's own."""
 
     def start(self, count: int) -> list[Context]:
         """``count`` empty contexts."""
@@ -117,10 +119,6 @@ class Interleaver(Painter, Protocol):
 
     def blank(self) -> Image.Image | None:
         """The canvas that a process begins with, or ``None`` if its first sketch is drawn without looking at one."""
-        ...
-
-    def instruct(self, contexts: Sequence[Context]) -> None:
-        """Append what this model is told before a prompt that it is to think about, if anything."""
         ...
 
     def read(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
@@ -139,10 +137,12 @@ class Interleaver(Painter, Protocol):
         max_tokens: int,
         seeds: Sequence[int],
         opening: str = "",
+        ask: str = "",
     ) -> list[Written]:
         """Write after each context until one of the ``stop`` markers; what was written becomes part of the context.
 
-        ``opening`` are words that the text is made to begin with; they are not among those returned.
+        ``ask`` is a text that is read before, to ask for this one. ``opening`` are words that the text is made to begin
+        with; they are not among those returned.
         """
         ...
 

@@ -89,6 +89,7 @@ class Context:
     texts: Stream | None = None
     empty: bool = False
     """Text guidance comes from nothing at all, at the position of ``bare``."""
+    holds_image: bool = False
     seed: int = 0
     """Of the newest drawing or writing; the noise with which an image is seen follows from it."""
 

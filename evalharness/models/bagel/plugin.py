@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from PIL import Image
 
 from evalharness.detectors.weights import pick_device
-from evalharness.errors import ConfigError, SampleError
+from evalharness.errors import SampleError
 from evalharness.models.bagel.settings import Settings as BagelSettings
-from evalharness.models.bagel.settings import Upstream
 from evalharness.models.base import Drawn, Written
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ class Bagel:
 
     name = "bagel"
     requires = ("diffusers",)
-    formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes")
+    formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes", "prompted")
     guided = False
     """Its contexts keep what guides their drawings."""
     continues = True
@@ -36,14 +35,18 @@ class Bagel:
         self.batch_size = settings.batch_size
         self._loaded: Runtime | None = None
 
+    @property
+    def words(self) -> Mapping[str, str]:
+        """Those of the settings; ConfigError if an upstream file has not the one that it should have."""
+        return self._settings.words.chosen()
+
     def identity(self) -> Mapping[str, Any]:
         from evalharness.models.bagel.files import weights_digest
 
-        system = self._system()
         return {
             "name": self.name,
             "weights": weights_digest(self._settings.weights),
-            "system": None if system is None else hashlib.sha256(system.encode()).hexdigest(),
+            "words": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.words.items()},
             **self._settings.deciding(),
         }
 
@@ -60,27 +63,10 @@ class Bagel:
         from evalharness.models.bagel.cache import Context
 
         self._load()
-        return [Context() for _ in range(count)]
+        return [Context(empty=self._settings.unconditional == "empty") for _ in range(count)]
 
     def blank(self) -> None:
         """The first sketch is drawn from words alone."""
-
-    def instruct(self, contexts: Sequence[Context]) -> None:
-        """Read the system prompt. The original's WISE script keeps only its length in the context without the prompt.
-
-        Raises:
-            ConfigError: none was given.
-        """
-        system = self._system()
-        if system is None:
-            raise ConfigError(
-                "model 'bagel' thinks under a system prompt: give `system`, a string or {file: …/inferencer.py, "
-                "constant: GEN_THINK_SYSTEM_PROMPT} of an upstream checkout, or an empty string for none"
-            )
-        if system:
-            self.read(contexts, [system] * len(contexts))
-        for context in contexts:
-            context.empty = self._settings.unconditional == "empty"
 
     def read(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
         self._load().read(contexts, texts)
@@ -97,19 +83,14 @@ class Bagel:
         max_tokens: int,
         seeds: Sequence[int],
         opening: str = "",
+        ask: str = "",
     ) -> list[Written]:
         limit = min(max_tokens, self._settings.max_tokens)
-        return self._load().write(contexts, stop, limit, seeds, opening)
+        return self._load().write(contexts, stop, limit, seeds, opening=opening, ask=ask)
 
     def draw(self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]) -> list[Drawn]:
         images = self._load().draw(contexts, seeds)
         return [Drawn(image, self._settings.steps - 1) for image in images]
-
-    def _system(self) -> str | None:
-        from evalharness.models.bagel.words import named_constant
-
-        given = self._settings.system
-        return named_constant(given.file, given.constant) if isinstance(given, Upstream) else given
 
     def _load(self) -> Runtime:
         """Read the weights, once."""

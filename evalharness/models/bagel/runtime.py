@@ -47,10 +47,17 @@ class Runtime:
         with self._computing():
             latents = [self.encode(image, _glance(context)) for image, context in zip(fitted, contexts, strict=True)]
             patches = [self.patches(image) for image in fitted]
-            self.bagel.look(contexts, latents, patches, branch=self.settings.image_scale > 1)
+            self.bagel.look(contexts, latents, patches, branch=self.settings.sampler(editing=True).image_scale > 1)
 
     def write(
-        self, contexts: Sequence[Context], stop: Sequence[str], limit: int, seeds: Sequence[int], opening: str
+        self,
+        contexts: Sequence[Context],
+        stop: Sequence[str],
+        limit: int,
+        seeds: Sequence[int],
+        *,
+        opening: str = "",
+        ask: str = "",
     ) -> list[Written]:
         """A text ends with ``<|im_end|>``, which is no part of it, or with a marker of ``stop``, which is. Where only
         ``<|im_end|>`` is asked for, nothing else ends it; otherwise the model may also go over to an image by itself.
@@ -60,7 +67,6 @@ class Runtime:
         ends = {markers.text_end} if TEXT_END in stop else {markers.text_end, markers.image_start}
         wanted = [marker for marker in stop if marker != TEXT_END]
         begun = self.tokens.encode(opening) if opening else []
-        starts = [(context.whole.cache.length, context.whole.position) for context in contexts]
         generators = [generator(seed) for seed in seeds]
 
         def choose(index: int, logits: Tensor) -> int:
@@ -70,6 +76,9 @@ class Runtime:
             return int(torch.multinomial(chances, 1, generator=generators[index]))
 
         with self._computing():
+            if ask:
+                self.bagel.read(contexts, [self.tokens.encode(ask)] * len(contexts), newest=False)
+            starts = [(context.whole.cache.length, context.whole.position) for context in contexts]
             written = self.bagel.write(
                 contexts,
                 [begun] * len(contexts),
@@ -88,8 +97,9 @@ class Runtime:
         grid = (self.settings.height // STRIDE, self.settings.width // STRIDE)
         shape = (grid[0] * grid[1], self.bagel.network.sizes.latent_width)
         noise = [torch.randn(shape, generator=generator(seed)).to(self.device) for seed in seeds]
+        samplers = [self.settings.sampler(editing=context.holds_image) for context in contexts]
         with self._computing():
-            latents = self.bagel.draw(contexts, noise, [grid] * len(contexts), self.settings.sampler())
+            latents = self.bagel.draw(contexts, noise, [grid] * len(contexts), samplers)
         return [self.decode(one) for one in latents]
 
     def encode(self, image: Image.Image, noise: torch.Generator) -> Tensor:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SAMPLER = ("steps", "shift", "text_scale", "image_scale", "interval", "renorm", "renorm_min")
 """The settings of the sampler."""
 DECIDING = {
-    *("mode", "dtype", "height", "width", *SAMPLER),
+    *("mode", "dtype", "height", "width", *SAMPLER, "editing"),
     *("unconditional", "temperature", "max_tokens", "vae_sizes", "vit_sizes"),
 }
 """The settings that decide an outcome, besides the weights and the system prompt."""
@@ -35,9 +35,44 @@ class Upstream(BaseModel):
     constant: str
 
 
+class Words(BaseModel):
+    """Words for the formats: ``system`` is read before a prompt to be thought about (``bagel``), the others ask for
+    their stages (``prompted``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    system: str | Upstream | None = None
+    plan: str | Upstream | None = None
+    inspect: str | Upstream | None = None
+    refine: str | Upstream | None = None
+
+    def chosen(self) -> dict[str, str]:
+        """Those that were given, read where they stand in an upstream file."""
+        from evalharness.models.bagel.words import named_constant
+
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            name: named_constant(word.file, word.constant) if isinstance(word, Upstream) else word
+            for name, word in given.items()
+            if word is not None
+        }
+
+
+class Guidance(BaseModel):
+    """What guides a drawing; where a setting is not given, it is that of the model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text_scale: Scale | None = None
+    image_scale: Scale | None = None
+    interval: tuple[Share, Share] | None = None
+    renorm: Renorm | None = None
+    renorm_min: Share | None = None
+
+
 class Settings(BaseModel):
     """``weights``: a folder as published; the sampler's settings have the defaults of the original's ``gen_image``;
-    ``system``: read before a prompt that is to be thought about; ``devices``: several, to spread the layers over."""
+    ``devices``: several, to spread the layers over."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,7 +88,8 @@ class Settings(BaseModel):
     interval: tuple[Share, Share] = (0.4, 1.0)
     renorm: Renorm = "global"
     renorm_min: Share = 0.0
-    system: str | Upstream | None = None
+    editing: Guidance = Guidance()
+    words: Words = Words()
     unconditional: Literal["system", "empty"] = "system"
     temperature: float = Field(default=0.3, ge=0, le=10)
     max_tokens: int = Field(default=1000, ge=1, le=32_768)
@@ -65,18 +101,21 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> Settings:
-        if self.interval[0] > self.interval[1]:
-            raise ValueError("interval: the lower bound comes first")
+        for bounds in (self.interval, self.editing.interval):
+            if bounds is not None and bounds[0] > bounds[1]:
+                raise ValueError("interval: the lower bound comes first")
         for name in ("vae_sizes", "vit_sizes"):
             longest, shortest = getattr(self, name)
             if longest < shortest:
                 raise ValueError(f"{name}: the longer side comes first, then the shorter")
         return self
 
-    def sampler(self) -> Sampler:
+    def sampler(self, *, editing: bool) -> Sampler:
+        """``editing``: of a drawing whose context holds an image."""
         from evalharness.models.bagel.sampler import Sampler
 
-        return Sampler(**{name: getattr(self, name) for name in SAMPLER})
+        own = {name: getattr(self, name) for name in SAMPLER}
+        return Sampler(**own | (self.editing.model_dump(exclude_none=True) if editing else {"image_scale": 1.0}))
 
     def deciding(self) -> dict[str, Any]:
         """What is part of a model's identity, as JSON."""

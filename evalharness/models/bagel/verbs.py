@@ -39,9 +39,13 @@ class Bagel:
     autoencoder: Autoencoder
     markers: Markers
 
-    def read(self, contexts: Sequence[Context], texts: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Append a text's tokens, between their markers, to each context; returns their hidden states."""
-        for context in contexts:
+    def read(
+        self, contexts: Sequence[Context], texts: Sequence[Sequence[int]], *, newest: bool = True
+    ) -> list[Tensor]:
+        """Append a text's tokens, between their markers, to each context; returns their hidden states. ``newest``: this
+        text, with all that follows, is what text guidance leads to.
+        """
+        for context in contexts if newest else ():
             context.mark()
         marked = [self._marked(text) for text in texts]
         pairs = [(stream, ids) for context, ids in zip(contexts, marked, strict=True) for stream in context.streams()]
@@ -74,7 +78,7 @@ class Bagel:
             hidden += self._image([c for c, _ in shown], [one for _, one in shown], drawn=False)
         for context in contexts:
             context.mark()
-            context.empty = False
+            context.empty, context.holds_image = False, True
         return hidden
 
     def write(
@@ -140,31 +144,31 @@ class Bagel:
         return list(torch.split(out.float(), [len(one) for one in noisy]))
 
     def draw(
-        self, contexts: Sequence[Context], noise: Sequence[Tensor], grids: Sequence[tuple[int, int]], sampler: Sampler
+        self,
+        contexts: Sequence[Context],
+        noise: Sequence[Tensor],
+        grids: Sequence[tuple[int, int]],
+        samplers: Sequence[Sampler],
     ) -> list[Tensor]:
         """Solve the flow from noise (tokens, numbers) behind each context; returns latents (channels, height, width).
 
-        All that a step needs of all samples, guidance included, is one pass. Image guidance is for contexts that hold
-        an image; without one there is nothing that it could lead to.
+        All that a step needs of all samples, guidance included, is one pass. The samplers share their times. Image
+        guidance needs the context's texts alone, which it has once it was looked at an image with ``branch``.
         """
         x = list(noise)
-        count = len(contexts)
-        for time, step in sampler.times():
-            who, views = list(range(count)), [context.whole.view() for context in contexts]
-            with_images: list[int] = []
-            if sampler.guided(time):
-                who += range(count)
-                views += [context.without_newest_text() for context in contexts]
-                with_images = [i for i, c in enumerate(contexts) if c.texts is not None and sampler.image_scale > 1]
-                who += with_images
-                views += [texts.view() for i in with_images if (texts := contexts[i].texts) is not None]
+        for time, step in samplers[0].times():
+            text = [i for i, one in enumerate(samplers) if one.guided(time)]
+            image = [i for i in text if samplers[i].image_scale > 1 and contexts[i].texts is not None]
+            who = [*range(len(contexts)), *text, *image]
+            views = [context.whole.view() for context in contexts]
+            views += [contexts[i].without_newest_text() for i in text]
+            views += [texts.view() for i in image if (texts := contexts[i].texts) is not None]
             found = self.velocity(views, [x[i] for i in who], time, [grids[i] for i in who])
-            without = dict(zip(with_images, found[2 * count :], strict=False))
-            for i in range(count):
-                own = found[i]
-                if sampler.guided(time):
-                    own = sampler.guide(own, found[count + i], without.get(i))
-                x[i] = x[i] - own * step
+            without_text = dict(zip(text, found[len(contexts) :], strict=False))
+            without_images = dict(zip(image, found[len(contexts) + len(text) :], strict=True))
+            for i, own in enumerate(found[: len(contexts)]):
+                guided = samplers[i].guide(own, without_text[i], without_images.get(i)) if i in without_text else own
+                x[i] = x[i] - guided * step
         return [from_patches(one, LATENT_PATCH, *grid) for one, grid in zip(x, grids, strict=True)]
 
     def _marked(self, text: Sequence[int]) -> list[int]:

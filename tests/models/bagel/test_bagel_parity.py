@@ -157,7 +157,7 @@ def test_greedily_written_text(runtime: Runtime, recorded: Recorded, group: list
     contexts = [Context() for _ in group]
     read(runtime, contexts, [PROMPTS[i] for i in group])
     # The original counts the token that it starts with.
-    written = runtime.write(contexts, ("<|im_end|>",), 39, [0] * len(group), "")
+    written = runtime.write(contexts, ("<|im_end|>",), 39, [0] * len(group))
     assert [one.text for one in written] == [json.loads(str(recorded[f"greedy/{i}"])) for i in group]
 
 
@@ -214,7 +214,7 @@ def draw(
     runtime: Runtime, contexts: Sequence[Context], group: Sequence[int], seed: int, sampler: Sampler
 ) -> tuple[list[Tensor], list[Image.Image]]:
     noise = [torch.randn((GRIDS[i][0] * GRIDS[i][1], 64), generator=generator(seed + i)) for i in group]
-    latents = runtime.bagel.draw(contexts, noise, [GRIDS[i] for i in group], sampler)
+    latents = runtime.bagel.draw(contexts, noise, [GRIDS[i] for i in group], [sampler] * len(group))
     return latents, [runtime.decode(one) for one in latents]
 
 
@@ -260,11 +260,11 @@ def test_a_trajectory_of_two_rounds(runtime: Runtime, recorded: Recorded, group:
     none = [0] * len(group)
     read(runtime, contexts, ["the rules of the game"] * len(group))
     read(runtime, contexts, [PROMPTS[i] for i in group])
-    thoughts = runtime.write(contexts, ("<|im_end|>",), 23, none, "")
+    thoughts = runtime.write(contexts, ("<|im_end|>",), 23, none)
     _, first = draw(runtime, contexts, group, 50, sampler)
     drawn = [Image.fromarray(recorded[f"trajectory/{i}/first"]) for i in group]
     look(runtime, contexts, drawn, [60 + i for i in group])
-    changes = runtime.write(contexts, ("<|im_end|>",), 23, none, "")
+    changes = runtime.write(contexts, ("<|im_end|>",), 23, none)
     latents, second = draw(runtime, contexts, group, 70, sampler)
     for n, i in enumerate(group):
         assert thoughts[n].text == json.loads(str(recorded[f"trajectory/{i}/thought"]))

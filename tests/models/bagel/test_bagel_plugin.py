@@ -26,7 +26,7 @@ Make = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def model(settings: Make) -> Bagel:
-    return Bagel(settings(system="think", max_tokens=12, steps=3, image_scale=2.0, interval=(0.0, 1.0)))
+    return Bagel(settings(words={"system": "think"}, max_tokens=12, steps=3, image_scale=2.0, interval=(0.0, 1.0)))
 
 
 def kinds(trajectory: Trajectory) -> list[tuple[str, int]]:
@@ -47,6 +47,7 @@ VARIANTS = [
     variants.Process(format="strokes", max_iterations=2),
     variants.Process(format="strokes", max_iterations=2, inspect=False),
     variants.Process(format="strokes", max_iterations=2, inspect=False, refine=False),
+    variants.Process(format="prompted", max_iterations=2),
 ]
 
 
@@ -117,23 +118,24 @@ def test_thinking_needs_a_system_prompt(settings: Make, tmp_path: Path) -> None:
         variants.run(variants.TextCot(), Bagel(settings()), PROMPTS[:1], [0])
     source = tmp_path / "inferencer.py"
     source.write_text('raise SystemExit("never run")\nTHINK = """think\nfirst"""\nOTHER: str = "other"\n')
-    named = Bagel(settings(system={"file": str(source), "constant": "THINK"}))
-    assert named.identity() == Bagel(settings(system="think\nfirst")).identity() != Bagel(settings()).identity()
+    named = Bagel(settings(words={"system": {"file": str(source), "constant": "THINK"}}))
+    assert named.identity() == Bagel(settings(words={"system": "think\nfirst"})).identity()
+    assert named.identity() != Bagel(settings()).identity()
     with pytest.raises(ConfigError, match=r"assigns no string to 'THINKS'; did you mean 'THINK'\?"):
-        Bagel(settings(system={"file": str(source), "constant": "THINKS"})).identity()
+        Bagel(settings(words={"system": {"file": str(source), "constant": "THINKS"}})).identity()
     with pytest.raises(ConfigError, match="cannot read"):
-        Bagel(settings(system={"file": str(tmp_path / "none.py"), "constant": "THINK"})).identity()
+        Bagel(settings(words={"system": {"file": str(tmp_path / "none.py"), "constant": "THINK"}})).identity()
     source.write_text("def broken(:")
     with pytest.raises(ConfigError, match="not Python source"):
-        Bagel(settings(system={"file": str(source), "constant": "THINK"})).identity()
+        Bagel(settings(words={"system": {"file": str(source), "constant": "THINK"}})).identity()
 
 
 def test_what_guides_a_thought_through_drawing(settings: Make) -> None:
     """The context without the prompt keeps the system prompt, or only its length, as the WISE script has it."""
     for unconditional, length in (("system", 5), ("empty", 0)):
-        mine = Bagel(settings(system="think", unconditional=unconditional))
+        mine = Bagel(settings(words={"system": "think"}, unconditional=unconditional))
         (context,) = contexts = mine.start(1)
-        mine.instruct(contexts)
+        mine.read(contexts, ["think"])
         mine.read(contexts, [PROMPTS[0]])
         view = context.without_newest_text()
         assert (view.length, view.position) == (length, 5)
@@ -154,7 +156,7 @@ def test_the_public_format_has_no_process(model: Bagel) -> None:
     "wrong",
     [
         {"height": 100}, {"steps": 1}, {"interval": (0.5, 0.4)}, {"vae_sizes": (512, 1024)}, {"mode": "fast"},
-        {"renorm": "none"}, {"system": {"file": "a.py"}}, {"unknown": 1},
+        {"renorm": "none"}, {"words": {"system": {"file": "a.py"}}}, {"unknown": 1},
     ],
     ids=str,
 )  # fmt: skip
@@ -188,6 +190,24 @@ def test_it_speaks_all_verbs(model: Bagel) -> None:
     assert isinstance(model, Interleaver)
     with pytest.raises(SampleError, match="empty"):
         model.check(" \n")
+
+
+def test_a_drawing_after_an_image_has_its_own_guidance(settings: Make) -> None:
+    """In one batch with a drawing after a text alone, which no setting of editing changes."""
+
+    def drawn(**chosen: Any) -> list[bytes]:
+        mine = Bagel(settings(steps=4, interval=(0.0, 1.0), **chosen))
+        contexts = mine.start(2)
+        mine.read(contexts, PROMPTS[:2])
+        mine.look(contexts[:1], [Image.new("RGB", (64, 48), "red")])
+        mine.read(contexts[:1], ["then"])
+        return [one.image.tobytes() for one in mine.draw(contexts, unguided=[], seeds=[1, 2])]
+
+    edit, first = drawn(image_scale=2.0, renorm="global")
+    assert drawn(image_scale=2.0, renorm="global", editing={"renorm": "channel"})[1] == first
+    assert drawn(image_scale=2.0, renorm="global", editing={"renorm": "channel"})[0] != edit
+    assert drawn(renorm="channel", editing={"renorm": "global", "image_scale": 2.0})[0] == edit
+    assert drawn(image_scale=2.0, renorm="global", editing={"image_scale": 1.0})[0] != edit
 
 
 def test_images_of_any_size_and_mode(model: Bagel) -> None:
@@ -243,7 +263,7 @@ models:
     width: 48
     steps: 3
     image_scale: 2.0
-    system: think
+    words: {{system: think}}
     max_tokens: 8
     vae_sizes: [64, 32]
     vit_sizes: [56, 28]
