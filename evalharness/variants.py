@@ -18,7 +18,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness.errors import ConfigError, did_you_mean
-from evalharness.formats.base import Format, Stage
+from evalharness.formats.base import Format, OwnLoop, Stage
 from evalharness.models.base import Context, Drawn, Interleaver, Painter, Written
 from evalharness.plugins import load
 from evalharness.trajectory import Cost, Step, StepKind, Trajectory
@@ -139,6 +139,16 @@ def _text_cot(model: Interleaver, spoken: Format, samples: list[_Sample]) -> Non
 
 
 def _process(model: Interleaver, spoken: Format, samples: list[_Sample], settings: Process) -> None:
+    if isinstance(spoken, OwnLoop):
+        spoken.process(
+            model,
+            _Steps(model),
+            samples,
+            iterations=settings.max_iterations,
+            inspect=settings.inspect,
+            refine=settings.refine,
+        )
+        return
     blank = model.blank()
     for sample in samples:
         sample.state = blank
@@ -246,8 +256,9 @@ def _write(
     kind: StepKind,
     iteration: int,
     opening: str = "",
+    turn: int = 0,
 ) -> list[str]:
-    seeds = [noise_seed(sample.seed, iteration, kind) for sample in samples]
+    seeds = [(noise_seed(sample.seed, iteration, kind) + turn) % 2**63 for sample in samples]
 
     def writing() -> list[Written]:
         limit = stage.max_tokens
@@ -275,6 +286,39 @@ def _draw(
     drawn, seconds = _timed(len(samples), drawing)
     for sample, image in zip(samples, drawn, strict=True):
         sample.drew(kind, iteration, image, seconds)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The steps of a format with a loop of its own (``evalharness.formats.base.Steps``)."""
+
+    model: Interleaver
+
+    def write(
+        self,
+        stage: Stage,
+        samples: Sequence[_Sample],
+        contexts: Sequence[Context],
+        kind: StepKind,
+        iteration: int,
+        turn: int = 0,
+    ) -> list[str]:
+        return _write(self.model, stage, [*samples], [*contexts], kind, iteration, turn=turn)
+
+    def draw(
+        self, samples: Sequence[_Sample], contexts: Sequence[Context], kind: StepKind, iteration: int
+    ) -> None:
+        _draw(self.model, [*samples], [*contexts], kind, iteration)
+
+    def fold(self, samples: Sequence[_Sample], kind: StepKind, iteration: int) -> None:
+        for sample in samples:
+            parts = [step for step in sample.steps if (step.kind, step.iteration) == (kind, iteration)]
+            text = "\n".join(step.text for step in parts if step.text)
+            first, *others = parts
+            cost = sum((step.cost for step in others), first.cost)
+            last = parts[-1]
+            sample.steps = [step for step in sample.steps if step not in parts]
+            sample.steps.append(Step(kind, iteration, text, last.image, last.seed, cost))
 
 
 def _timed(count: int, work: Callable[[], Result]) -> tuple[Result, float]:

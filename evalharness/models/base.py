@@ -154,3 +154,20 @@ class Interleaver(Painter, Protocol):
         ``unguided`` are the contexts without the newest text, from which guidance leads away.
         """
         ...
+
+
+@runtime_checkable
+class Branching(Interleaver, Protocol):
+    """What formats with a loop of their own need besides: contexts that part, and finer ways to add to them."""
+
+    def fork(self, contexts: Sequence[Context]) -> list[Context]:
+        """Copies that grow on their own from here."""
+        ...
+
+    def glance(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
+        """Append an image as it is looked at to understand it, not to draw from it."""
+        ...
+
+    def append(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
+        """Append a text that belongs to what was read before it: guidance does not lead to it alone."""
+        ...

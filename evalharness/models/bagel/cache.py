@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -92,6 +92,10 @@ class Context:
     holds_image: bool = False
     seed: int = 0
     """Of the newest drawing or writing; the noise with which an image is seen follows from it."""
+
+    def copy(self) -> Context:
+        """One that grows on its own from here."""
+        return replace(self, whole=self.whole.copy(), texts=None if self.texts is None else self.texts.copy())
 
     def streams(self) -> list[Stream]:
         """What a text is added to."""

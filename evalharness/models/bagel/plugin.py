@@ -25,7 +25,7 @@ class Bagel:
 
     name = "bagel"
     requires = ("diffusers",)
-    formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes", "prompted")
+    formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes", "prompted", "unicot", "zebra")
     guided = False
     """Its contexts keep what guides their drawings."""
     continues = True
@@ -74,6 +74,16 @@ class Bagel:
     def look(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
         """Through the autoencoder, then through the vision transformer."""
         self._load().look(contexts, images)
+
+    def glance(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
+        """Through the vision transformer alone."""
+        self._load().look(contexts, images, understand=True)
+
+    def fork(self, contexts: Sequence[Context]) -> list[Context]:
+        return [context.copy() for context in contexts]
+
+    def append(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
+        self._load().read(contexts, texts, newest=False)
 
     def write(
         self,

@@ -38,16 +38,19 @@ class Runtime:
         self.bagel = Bagel(network, autoencoder, self.tokens.markers)
         self._check_sizes()
 
-    def read(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
+    def read(self, contexts: Sequence[Context], texts: Sequence[str], *, newest: bool = True) -> None:
         with self._computing():
-            self.bagel.read(contexts, [self.tokens.encode(text) for text in texts])
+            self.bagel.read(contexts, [self.tokens.encode(text) for text in texts], newest=newest)
 
-    def look(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
+    def look(self, contexts: Sequence[Context], images: Sequence[Image.Image], *, understand: bool = False) -> None:
+        """``understand``: without the autoencoder, and no drawing will come of it."""
         fitted = [pictures.fit(pictures.on_white(image), *self.settings.vae_sizes, STRIDE) for image in images]
         with self._computing():
-            latents = [self.encode(image, _glance(context)) for image, context in zip(fitted, contexts, strict=True)]
+            pairs = zip(fitted, contexts, strict=True)
+            latents = [None if understand else self.encode(image, _glimpse(context)) for image, context in pairs]
             patches = [self.patches(image) for image in fitted]
-            self.bagel.look(contexts, latents, patches, branch=self.settings.sampler(editing=True).image_scale > 1)
+            branch = not understand and self.settings.sampler(editing=True).image_scale > 1
+            self.bagel.look(contexts, latents, patches, branch=branch)
 
     def write(
         self,
@@ -148,7 +151,7 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _glance(context: Context) -> torch.Generator:
+def _glimpse(context: Context) -> torch.Generator:
     """The noise with which the next image is seen: of the sample's own seed and of the place in its context."""
     digest = hashlib.sha256(f"look/{context.seed}/{context.whole.position}".encode()).digest()
     return generator(int.from_bytes(digest[:8], "big") >> 1)

@@ -36,8 +36,8 @@ class Upstream(BaseModel):
 
 
 class Words(BaseModel):
-    """Words for the formats: ``system`` is read before a prompt to be thought about (``bagel``), the others ask for
-    their stages (``prompted``)."""
+    """Words for the formats: ``system`` is read before a prompt (``bagel``, ``unicot``, ``zebra``), the others ask for
+    their stages (``prompted``; ``detail``: ``unicot``)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,6 +45,7 @@ class Words(BaseModel):
     plan: str | Upstream | None = None
     inspect: str | Upstream | None = None
     refine: str | Upstream | None = None
+    detail: str | Upstream | None = None
 
     def chosen(self) -> dict[str, str]:
         """Those that were given, read where they stand in an upstream file."""

@@ -26,7 +26,8 @@ Make = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def model(settings: Make) -> Bagel:
-    return Bagel(settings(words={"system": "think"}, max_tokens=12, steps=3, image_scale=2.0, interval=(0.0, 1.0)))
+    words = {"system": "think", "detail": "how?"}
+    return Bagel(settings(words=words, max_tokens=12, steps=3, image_scale=2.0, interval=(0.0, 1.0)))
 
 
 def kinds(trajectory: Trajectory) -> list[tuple[str, int]]:
@@ -48,6 +49,8 @@ VARIANTS = [
     variants.Process(format="strokes", max_iterations=2, inspect=False),
     variants.Process(format="strokes", max_iterations=2, inspect=False, refine=False),
     variants.Process(format="prompted", max_iterations=2),
+    variants.Process(format="unicot", max_iterations=2),
+    variants.Process(format="zebra", max_iterations=2, inspect=False, refine=False),
 ]
 
 
