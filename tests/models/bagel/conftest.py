@@ -11,8 +11,6 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-pytest.importorskip("diffusers", reason="the extra `diffusers` is not installed")
-
 
 def write_checkpoint(folder: Path) -> Path:
     """The small BAGEL in the published layout."""

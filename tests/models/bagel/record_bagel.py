@@ -245,6 +245,14 @@ def record_drawing(original: Recorder) -> None:
         )
         keep(f"draw/text/{i}/latent", original.latents[-1])
         keep(f"draw/text/{i}/image", image)
+        context = original.start()
+        original.read(context, "the rules of the game")
+        nothing = {**copy.deepcopy(context), "past_key_values": None}  # the WISE script's: only the length is kept
+        original.read(context, prompt)
+        original.draw(
+            context, nothing, empty, SIZES[i], 80 + i, cfg_text_scale=4.0, cfg_img_scale=1.0, cfg_interval=(0.4, 1.0)
+        )
+        keep(f"draw/empty/{i}/latent", original.latents[-1])
         image = original.draw(
             *contexts_of(original, i), SIZES[i], 40 + i,
             cfg_text_scale=4.0, cfg_img_scale=2.0, cfg_interval=(0.0, 1.0), cfg_renorm_type="text_channel",

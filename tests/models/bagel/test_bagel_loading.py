@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
+
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.models.bagel import memory
 from evalharness.models.bagel.images import fitted_size, on_white, to_image, to_tensor
@@ -127,6 +129,24 @@ def test_a_json_file_that_says_something_else(folder: Path, file: str, change: A
 def test_what_is_not_json(folder: Path) -> None:
     (folder / "llm_config.json").write_text("{")
     refused(folder, r"llm_config\.json.*JSON")
+
+
+def test_either_kind_of_vocabulary_file(folder: Path) -> None:
+    """``tokenizer.json`` alone, or with the others, gives the same tokens."""
+    from transformers import Qwen2Tokenizer
+
+    from evalharness.models.bagel.tokens import Tokens
+
+    text = "a photo of the dog<|im_end|> in Ünïcode\n 1234"
+    parts = Tokens(folder, 276)
+    Qwen2Tokenizer.from_pretrained(folder).backend_tokenizer.save(str(folder / "tokenizer.json"))
+    both = Tokens(folder, 276)
+    (folder / "vocab.json").unlink()
+    (folder / "merges.txt").unlink()
+    whole = Tokens(folder, 276)
+    assert parts.encode(text) == both.encode(text) == whole.encode(text)
+    assert parts.markers == both.markers == whole.markers
+    assert whole.decode(whole.encode(text)) == text
 
 
 def test_a_tokenizer_with_more_tokens_than_the_network(folder: Path) -> None:

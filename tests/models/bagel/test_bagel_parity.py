@@ -16,6 +16,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
+
 from evalharness.models.bagel.cache import Context
 from evalharness.models.bagel.config import LanguageSizes, Sizes, VisionSizes
 from evalharness.models.bagel.network import Network
@@ -26,7 +28,7 @@ PROMPTS = ("a photo of the dog", "three red cubes on top of a cat, in the rain",
 SIZES = ((64, 48), (48, 64), (64, 64), (32, 48))
 GRIDS = [(height // 16, width // 16) for height, width in SIZES]
 EVERYONE = range(len(PROMPTS))
-GROUPS = [[0], [1], [2], [3], [0, 1, 2, 3], [3, 1]]
+GROUPS = [[0], [1], [2], [3], [3, 0, 2, 1]]
 """Alone, and together with contexts of other lengths."""
 
 Recorded = Mapping[str, np.ndarray]
@@ -240,6 +242,17 @@ def test_a_drawing_after_a_text(runtime: Runtime, recorded: Recorded, group: lis
     for i, latent, image in zip(group, latents, images, strict=True):
         same(as_tokens(latent), recorded[f"draw/text/{i}/latent"])
         same_image(image, recorded[f"draw/text/{i}/image"])
+
+
+@together
+def test_a_drawing_guided_away_from_nothing(runtime: Runtime, recorded: Recorded, group: list[int]) -> None:
+    """At the position behind the system prompt, as the WISE script has it."""
+    contexts = [Context(empty=True) for _ in group]
+    read(runtime, contexts, ["the rules of the game"] * len(group))
+    read(runtime, contexts, [PROMPTS[i] for i in group])
+    latents, _ = draw(runtime, contexts, group, 80, Sampler(steps=6, interval=(0.4, 1.0)))
+    for i, latent in zip(group, latents, strict=True):
+        same(as_tokens(latent), recorded[f"draw/empty/{i}/latent"])
 
 
 @together

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
+
 import evalharness.report
 from evalharness import plugins, variants
 from evalharness.benchmark import Item, PromptSet, Score
