@@ -17,7 +17,7 @@ from evalharness.config import Arm, BenchmarkSpec, Sweep
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.models.base import Fetcher, Interleaver, Source
 from evalharness.seeds import digest, sample_seed
-from evalharness.variants import SinglePass, VariantSettings
+from evalharness.variants import SinglePass, VariantSettings, speech
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +148,13 @@ def _identity(sweep: Sweep, alias: str, model: Any) -> Mapping[str, Any]:
     for arm in sweep.arms:
         if arm.model != alias or isinstance(arm.variant, SinglePass):
             continue
-        here = f"arm {arm.name!r}: model {alias!r}"
         if not isinstance(model, Interleaver):
+            here = f"arm {arm.name!r}: model {alias!r}"
             raise ConfigError(f"{here} can only draw, variant {arm.variant.variant!r} needs more")
-        spoken = getattr(arm.variant, "format", None)
-        if spoken is not None and spoken not in model.formats:
-            raise ConfigError(f"{here} does not speak {spoken!r}{did_you_mean(spoken, model.formats)}")
+        try:
+            speech(arm.variant, model)
+        except ConfigError as error:
+            raise ConfigError(f"arm {arm.name!r}: {error}") from None
     identity: Mapping[str, Any] = model.identity()
     return identity
 

@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.errors import ConfigError
-from evalharness.formats.base import Format, Stage
+from evalharness.errors import ConfigError, did_you_mean
+from evalharness.formats.base import Format, OwnLoop, Stage
 from evalharness.models.base import Context, Drawn, Interleaver, Painter, Written
 from evalharness.plugins import load
 from evalharness.trajectory import Cost, Step, StepKind, Trajectory
@@ -69,18 +69,28 @@ def run(variant: VariantSettings, model: Any, prompts: Sequence[str], seeds: Seq
     """One trajectory a prompt; ConfigError if the model lacks a verb that the variant needs."""
     if isinstance(variant, SinglePass):
         return _single_pass(model, prompts, seeds)
-    if not isinstance(model, Interleaver):
-        raise ConfigError(f"variant {variant.variant!r} needs a model that reads and writes; {model.name!r} only draws")
-    spoken = load("formats", variant.format or model.formats[0])()
-    if spoken.name not in model.formats:
-        known = ", ".join(model.formats)
-        raise ConfigError(f"model {model.name!r} does not speak format {spoken.name!r}; it speaks: {known}")
+    spoken = speech(variant, model)
     samples = [_Sample(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
     if isinstance(variant, TextCot):
         _text_cot(model, spoken, samples)
     else:
         _process(model, spoken, samples, variant)
     return [Trajectory(tuple(sample.steps), sample.finished) for sample in samples]
+
+
+def speech(variant: TextCot | Process, model: Any) -> Format:
+    """The format that a variant is spoken in; ConfigError if the model or the format lacks what the variant needs."""
+    if not isinstance(model, Interleaver):
+        raise ConfigError(f"variant {variant.variant!r} needs a model that reads and writes; {model.name!r} only draws")
+    name = variant.format or model.formats[0]
+    if name not in model.formats:
+        raise ConfigError(f"model {model.name!r} does not speak {name!r}{did_you_mean(name, model.formats)}")
+    spoken: Format = load("formats", name)(model.words)
+    if isinstance(variant, TextCot) and spoken.think is None:
+        raise ConfigError(f"format {name!r} has no chain of thought; use another format or variant")
+    if isinstance(variant, Process):
+        _require(spoken, variant)
+    return spoken
 
 
 def noise_seed(seed: int, iteration: int, kind: StepKind) -> int:
@@ -98,6 +108,8 @@ class _Sample:
     steps: list[Step] = field(default_factory=list)
     finished: bool = False
     state: Image.Image | None = None
+    seen: bool = False
+    """Whether the present state was looked at."""
 
     def wrote(self, kind: StepKind, iteration: int, written: Written, seconds: float) -> None:
         self.steps.append(Step(kind, iteration, written.text, cost=Cost(0, written.tokens, seconds)))
@@ -106,7 +118,7 @@ class _Sample:
         cost = Cost(drawn.evaluations, 0, seconds)
         seed = noise_seed(self.seed, iteration, kind)
         self.steps.append(Step(kind, iteration, image=_png(drawn.image), seed=seed, cost=cost))
-        self.state = drawn.image
+        self.state, self.seen = drawn.image, False
 
 
 def _single_pass(model: Painter, prompts: Sequence[str], seeds: Sequence[int]) -> list[Trajectory]:
@@ -118,10 +130,8 @@ def _single_pass(model: Painter, prompts: Sequence[str], seeds: Sequence[int]) -
 
 
 def _text_cot(model: Interleaver, spoken: Format, samples: list[_Sample]) -> None:
-    if spoken.think is None:
-        raise ConfigError(f"format {spoken.name!r} has no chain of thought; use another format or variant")
-    contexts = model.start(len(samples))
-    model.read(contexts, [spoken.prompt(sample.prompt) for sample in samples])
+    assert spoken.think is not None
+    contexts = _begin(model, spoken, samples)
     _write(model, spoken.think, samples, contexts, "think", 0)
     _draw(model, samples, contexts, "draw", 0)
     for sample in samples:
@@ -129,30 +139,58 @@ def _text_cot(model: Interleaver, spoken: Format, samples: list[_Sample]) -> Non
 
 
 def _process(model: Interleaver, spoken: Format, samples: list[_Sample], settings: Process) -> None:
-    _require(spoken, settings)
+    if isinstance(spoken, OwnLoop):
+        spoken.process(
+            model,
+            _Steps(model),
+            samples,
+            iterations=settings.max_iterations,
+            inspect=settings.inspect,
+            refine=settings.refine,
+        )
+        return
     blank = model.blank()
     for sample in samples:
         sample.state = blank
+    active, contexts = samples, _begin(model, spoken, samples)
     for iteration in range(1, settings.max_iterations + 1):
-        active = [sample for sample in samples if not sample.finished]
+        if iteration > 1 and not model.continues:
+            contexts = _begin(model, spoken, active)
+        _iterate(model, spoken, active, contexts, iteration, settings)
+        active, contexts = _keep([not sample.finished for sample in active], active, contexts)
         if not active:
             return
-        _iterate(model, spoken, active, iteration, settings)
+
+
+def _begin(model: Interleaver, spoken: Format, samples: list[_Sample]) -> list[Context]:
+    contexts = model.start(len(samples))
+    if spoken.system:
+        model.read(contexts, [spoken.system] * len(samples))
+    model.read(contexts, [spoken.prompt(sample.prompt) for sample in samples])
+    return contexts
 
 
 def _require(spoken: Format, settings: Process) -> None:
+    if spoken.plan is None:
+        raise ConfigError(f"format {spoken.name!r} has no process; set `format:` to one that has, such as strokes")
     for stage, wanted in (("inspect", settings.inspect), ("refine", settings.refine)):
         if wanted and getattr(spoken, stage) is None:
             raise ConfigError(f"format {spoken.name!r} has no stage {stage!r}; set `{stage}: false`")
 
 
 def _iterate(
-    model: Interleaver, spoken: Format, active: list[_Sample], iteration: int, settings: Process
+    model: Interleaver,
+    spoken: Format,
+    active: list[_Sample],
+    contexts: list[Context],
+    iteration: int,
+    settings: Process,
 ) -> None:
     """One round of plan, sketch, inspect, refine for the samples that are still at work."""
-    contexts = model.start(len(active))
-    model.read(contexts, [spoken.prompt(sample.prompt) for sample in active])
-    _look(model, active, contexts)
+    assert spoken.plan is not None
+    inspect = spoken.inspect if settings.inspect else None
+    refine = spoken.refine if settings.refine else None
+    _look(model, active, contexts, again=not model.continues)
     plans = _write(model, spoken.plan, active, contexts, "plan", iteration)
     for sample, plan in zip(active, plans, strict=True):
         # The first iteration always draws: a sample without an image could not be scored.
@@ -161,13 +199,14 @@ def _iterate(
     if not active:
         return
     _draw(model, active, contexts, "sketch", iteration)
+    if inspect is None and refine is None:
+        return
     _look(model, active, contexts)
-    if settings.inspect and spoken.inspect is not None:
-        inspections = _write(model, spoken.inspect, active, contexts, "inspect", iteration)
+    if inspect is not None:
+        inspections = _write(model, inspect, active, contexts, "inspect", iteration)
         active, contexts = _keep([spoken.conflict(text) for text in inspections], active, contexts)
-    if settings.refine and spoken.refine is not None and active:
-        opened = None if settings.inspect else spoken.refine.open
-        _refine(model, spoken.refine, active, contexts, iteration, opened)
+    if refine is not None and active:
+        _refine(model, refine, active, contexts, iteration, opening="" if inspect is not None else refine.open)
 
 
 def _refine(
@@ -176,16 +215,15 @@ def _refine(
     samples: list[_Sample],
     contexts: list[Context],
     iteration: int,
-    opened: str | None,
+    *,
+    opening: str,
 ) -> None:
     """A correction in words, then the state drawn again: one step with both."""
-    if opened is not None:
-        model.read(contexts, [opened] * len(samples))
-    _write(model, stage, samples, contexts, "refine", iteration)
+    _write(model, stage, samples, contexts, "refine", iteration, opening)
     _draw(model, samples, contexts, "refine", iteration)
     for sample in samples:
         words, picture = sample.steps[-2:]
-        text = f"{opened} {words.text}" if opened else words.text
+        text = f"{opening} {words.text}" if opening else words.text
         sample.steps[-2:] = [
             Step("refine", iteration, text, picture.image, picture.seed, words.cost + picture.cost)
         ]
@@ -198,21 +236,37 @@ def _keep(
     return [samples[i] for i in kept], [contexts[i] for i in kept]
 
 
-def _look(model: Interleaver, samples: Sequence[_Sample], contexts: Sequence[Context]) -> None:
-    """Look at the present states; before the first sketch a model may have none."""
-    pairs = [(context, sample.state) for context, sample in zip(contexts, samples, strict=True)]
-    seen = [(context, state) for context, state in pairs if state is not None]
-    if seen:
-        model.look([context for context, _ in seen], [state for _, state in seen])
+def _look(
+    model: Interleaver, samples: Sequence[_Sample], contexts: Sequence[Context], *, again: bool = True
+) -> None:
+    """Look at the present states; before the first sketch a model may have none. ``again``: also at those seen."""
+    pairs = [(context, sample) for context, sample in zip(contexts, samples, strict=True) if again or not sample.seen]
+    states = [(context, sample.state) for context, sample in pairs if sample.state is not None]
+    if states:
+        model.look([context for context, _ in states], [state for _, state in states])
+    for _, sample in pairs:
+        sample.seen = True
 
 
 def _write(
-    model: Interleaver, stage: Stage, samples: list[_Sample], contexts: list[Context], kind: StepKind, iteration: int
+    model: Interleaver,
+    stage: Stage,
+    samples: list[_Sample],
+    contexts: list[Context],
+    kind: StepKind,
+    iteration: int,
+    opening: str = "",
+    turn: int = 0,
 ) -> list[str]:
-    seeds = [noise_seed(sample.seed, iteration, kind) for sample in samples]
-    written, seconds = _timed(
-        len(samples), lambda: model.write(contexts, stop=stage.stop, max_tokens=stage.max_tokens, seeds=seeds)
-    )
+    seeds = [(noise_seed(sample.seed, iteration, kind) + turn) % 2**63 for sample in samples]
+
+    def writing() -> list[Written]:
+        limit = stage.max_tokens
+        return model.write(
+            contexts, stop=stage.stop, max_tokens=limit, seeds=seeds, opening=opening, ask=stage.ask
+        )
+
+    written, seconds = _timed(len(samples), writing)
     for sample, text in zip(samples, written, strict=True):
         sample.wrote(kind, iteration, text, seconds)
     return [text.text for text in written]
@@ -232,6 +286,39 @@ def _draw(
     drawn, seconds = _timed(len(samples), drawing)
     for sample, image in zip(samples, drawn, strict=True):
         sample.drew(kind, iteration, image, seconds)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The steps of a format with a loop of its own (``evalharness.formats.base.Steps``)."""
+
+    model: Interleaver
+
+    def write(
+        self,
+        stage: Stage,
+        samples: Sequence[_Sample],
+        contexts: Sequence[Context],
+        kind: StepKind,
+        iteration: int,
+        turn: int = 0,
+    ) -> list[str]:
+        return _write(self.model, stage, [*samples], [*contexts], kind, iteration, turn=turn)
+
+    def draw(
+        self, samples: Sequence[_Sample], contexts: Sequence[Context], kind: StepKind, iteration: int
+    ) -> None:
+        _draw(self.model, [*samples], [*contexts], kind, iteration)
+
+    def fold(self, samples: Sequence[_Sample], kind: StepKind, iteration: int) -> None:
+        for sample in samples:
+            parts = [step for step in sample.steps if (step.kind, step.iteration) == (kind, iteration)]
+            text = "\n".join(step.text for step in parts if step.text)
+            first, *others = parts
+            cost = sum((step.cost for step in others), first.cost)
+            last = parts[-1]
+            sample.steps = [step for step in sample.steps if step not in parts]
+            sample.steps.append(Step(kind, iteration, text, last.image, last.seed, cost))
 
 
 def _timed(count: int, work: Callable[[], Result]) -> tuple[Result, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -37,6 +37,8 @@ class Told(Painter):
     script: dict[str, list[str]]
     formats: ClassVar[tuple[str, ...]] = ("strokes",)
     guided: bool = True
+    continues: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
     first: Image.Image | None = field(default_factory=lambda: Image.new("RGB", (4, 4), "white"))
 
     def __post_init__(self) -> None:
@@ -57,10 +59,18 @@ class Told(Painter):
             context.append(image)
 
     def write(
-        self, contexts: Sequence[list[Any]], *, stop: Sequence[str], max_tokens: int, seeds: Sequence[int]
+        self,
+        contexts: Sequence[list[Any]],
+        *,
+        stop: Sequence[str],
+        max_tokens: int,
+        seeds: Sequence[int],
+        opening: str = "",
+        ask: str = "",
     ) -> list[Written]:
         out = []
         for context in contexts:
+            context += [one for one in (ask, opening) if one]
             prompt = context[0].removeprefix("<text> ").removesuffix(" </text>")
             text = self.said[prompt].pop(0)
             context.append(text)
@@ -190,4 +200,4 @@ def test_an_unknown_format_is_named() -> None:
 def test_an_unreadable_inspection_has_found_nothing(text: str) -> None:
     from evalharness.formats.strokes import Strokes
 
-    assert not Strokes().conflict(text)
+    assert not Strokes({}).conflict(text)

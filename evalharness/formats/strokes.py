@@ -8,6 +8,7 @@ give markers for the inspection and the end: ``<inspect>`` and ``<end>`` are thi
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import ClassVar
 
 from evalharness.formats.base import Stage
@@ -18,15 +19,19 @@ _INSPECTION = re.compile(r"<inspect>(.*?)(?:</inspect>|$)", re.DOTALL)
 class Strokes:
     """See the module's docstring.
 
-    >>> Strokes().conflict("<inspect> a cat at left should be nothing </inspect>")
+    >>> Strokes({}).conflict("<inspect> a cat at left should be nothing </inspect>")
     True
     """
 
     name: ClassVar[str] = "strokes"
+    system = ""
     think = Stage("<think>", ("</think>",), 64)
     plan = Stage("<ins>", ("</des>", "<end>"), 96)
     inspect = Stage("<inspect>", ("</inspect>",), 48)
     refine = Stage("<refine>", ("</refine>",), 32)
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        """It has its own words only."""
 
     def prompt(self, text: str) -> str:
         return f"<text> {text} </text>"

@@ -50,6 +50,8 @@ class Miniature:
 
     name = "miniature"
     formats: ClassVar[tuple[str, ...]] = ("strokes",)
+    continues = False
+    words: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or self.Settings()
@@ -139,13 +141,22 @@ class Miniature:
             look(network, contexts, codec.encode(pixels))
 
     def write(
-        self, contexts: Sequence[MiniatureContext], *, stop: Sequence[str], max_tokens: int, seeds: Sequence[int]
+        self,
+        contexts: Sequence[MiniatureContext],
+        *,
+        stop: Sequence[str],
+        max_tokens: int,
+        seeds: Sequence[int],
+        opening: str = "",
+        ask: str = "",
     ) -> list[Written]:
         import torch
 
         from evalharness.miniature.contexts import write
 
         network, _ = self._load()
+        if before := " ".join(filter(None, (ask, opening))):
+            self.read(contexts, [before] * len(contexts))
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
         def choose(index: int, logits: torch.Tensor) -> int:

@@ -106,7 +106,12 @@ class Interleaver(Painter, Protocol):
     formats: ClassVar[tuple[str, ...]]
     """The formats that this model's checkpoints speak, the default first."""
     guided: bool
-    """Whether its drawings are guided; if not, ``draw`` is given no ``unguided`` contexts."""
+    """Whether ``draw`` needs contexts that guidance leads away from; if its own contexts know them, it does not."""
+    continues: bool
+    """Whether a process is one context that grows. If not, each iteration begins anew, with the prompt and the present
+    state."""
+    words: Mapping[str, str]
+    """Words for its format to speak with, by their names, in place of the format's own."""
 
     def start(self, count: int) -> list[Context]:
         """``count`` empty contexts."""
@@ -125,9 +130,20 @@ class Interleaver(Painter, Protocol):
         ...
 
     def write(
-        self, contexts: Sequence[Context], *, stop: Sequence[str], max_tokens: int, seeds: Sequence[int]
+        self,
+        contexts: Sequence[Context],
+        *,
+        stop: Sequence[str],
+        max_tokens: int,
+        seeds: Sequence[int],
+        opening: str = "",
+        ask: str = "",
     ) -> list[Written]:
-        """Write after each context until one of the ``stop`` markers; what was written becomes part of the context."""
+        """Write after each context until one of the ``stop`` markers; what was written becomes part of the context.
+
+        ``ask`` is a text that is read before, to ask for this one. ``opening`` are words that the text is made to begin
+        with; they are not among those returned.
+        """
         ...
 
     def draw(
@@ -137,4 +153,21 @@ class Interleaver(Painter, Protocol):
 
         ``unguided`` are the contexts without the newest text, from which guidance leads away.
         """
+        ...
+
+
+@runtime_checkable
+class Branching(Interleaver, Protocol):
+    """What formats with a loop of their own need besides: contexts that part, and finer ways to add to them."""
+
+    def fork(self, contexts: Sequence[Context]) -> list[Context]:
+        """Copies that grow on their own from here."""
+        ...
+
+    def glance(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
+        """Append an image as it is looked at to understand it, not to draw from it."""
+        ...
+
+    def append(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
+        """Append a text that belongs to what was read before it: guidance does not lead to it alone."""
         ...

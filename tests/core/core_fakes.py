@@ -56,6 +56,8 @@ class FakeModel:
     batch_size = 4
     formats = ("strokes",)
     guided = False
+    continues = False
+    words: Mapping[str, str] = {}
     painted: list[tuple[str, int]] = []  # noqa: RUF012 - shared on purpose: tests read what any instance drew
     batches = 0
 
@@ -88,7 +90,9 @@ class FakeModel:
     def blank(self) -> Any: ...
     def read(self, contexts: Any, texts: Any) -> None: ...
     def look(self, contexts: Any, images: Any) -> None: ...
-    def write(self, contexts: Any, *, stop: str, max_tokens: int, seeds: Any) -> Any: ...
+    def write(self, contexts: Any, *, stop: Any, max_tokens: int, seeds: Any, opening: str = "", ask: str = "") -> Any:
+        """Never called: the fake variants only paint."""
+
     def draw(self, contexts: Any, *, unguided: Any, seeds: Any) -> Any: ...
 
 

@@ -1,0 +1,115 @@
+"""Keys and values of a growing sequence, and views of them: what a new token can see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+STEP = 256
+"""A cache grows by whole multiples of this many tokens."""
+
+
+@dataclass
+class Cache:
+    """``layers[i]`` is (2, key-value heads, room, head width), keys and values; its first ``length`` tokens count."""
+
+    layers: list[Tensor] = field(default_factory=list)
+    length: int = 0
+
+    def past(self, layer: int, length: int) -> Tensor | None:
+        """Keys and values of the first ``length`` tokens in a layer, a view."""
+        return self.layers[layer][:, :, :length] if length else None
+
+    def put(self, layer: int, new: Tensor) -> Tensor:
+        """Store keys and values (2, heads, n, width) behind the last token; returns all, a view.
+
+        They count once every layer has them and :meth:`advance` was called.
+        """
+        end = self.length + new.shape[2]
+        if layer == len(self.layers):
+            self.layers.append(new[:, :, :0])
+        held = self.layers[layer]
+        if end > held.shape[2]:
+            room = -(-end // STEP) * STEP
+            grown = held.new_empty(2, held.shape[1], room, held.shape[3])
+            grown[:, :, : self.length] = held[:, :, : self.length]
+            self.layers[layer] = held = grown
+        held[:, :, self.length : end] = new
+        return held[:, :, :end]
+
+    def advance(self, count: int) -> None:
+        self.length += count
+
+    def cut(self, length: int) -> None:
+        """Forget all tokens but the first ``length``."""
+        self.length = min(self.length, length)
+
+    def copy(self) -> Cache:
+        """One that grows on its own from here."""
+        return Cache([layer[:, :, : self.length].clone() for layer in self.layers], self.length)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The first ``length`` tokens of a cache, and the position of a token that follows them."""
+
+    cache: Cache
+    length: int
+    position: int
+
+
+@dataclass
+class Stream:
+    """A sequence that grows. An image takes one position, however many tokens it has."""
+
+    cache: Cache = field(default_factory=Cache)
+    position: int = 0
+
+    def view(self) -> View:
+        return View(self.cache, self.cache.length, self.position)
+
+    def copy(self) -> Stream:
+        return Stream(self.cache.copy(), self.position)
+
+
+@dataclass
+class Context:
+    """One sample's trajectory, and what guides its drawings away from itself.
+
+    ``whole`` is all that was read, seen and written. ``bare``, the beginning of it without the newest text, is where
+    text guidance comes from; ``texts``, the same texts without the images, where image guidance does. It branches off
+    at the first image, if image guidance is wanted, so that nothing is encoded twice.
+    """
+
+    whole: Stream = field(default_factory=Stream)
+    bare: tuple[int, int] = (0, 0)
+    """Length and position."""
+    texts: Stream | None = None
+    empty: bool = False
+    """Text guidance comes from nothing at all, at the position of ``bare``."""
+    holds_image: bool = False
+    seed: int = 0
+    """Of the newest drawing or writing; the noise with which an image is seen follows from it."""
+
+    def copy(self) -> Context:
+        """One that grows on its own from here."""
+        return replace(self, whole=self.whole.copy(), texts=None if self.texts is None else self.texts.copy())
+
+    def streams(self) -> list[Stream]:
+        """What a text is added to."""
+        return [self.whole] if self.texts is None else [self.whole, self.texts]
+
+    def without_newest_text(self) -> View:
+        length, position = self.bare
+        return View(self.whole.cache, 0 if self.empty else length, position)
+
+    def mark(self) -> None:
+        """From here on, texts are the newest."""
+        self.bare = (self.whole.cache.length, self.whole.position)
+
+
+def joined(past: Tensor | None, new: Tensor) -> Tensor:
+    """Keys and values of a past and of new tokens that are not to be kept."""
+    return new if past is None else torch.cat([past, new], dim=2)

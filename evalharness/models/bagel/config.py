@@ -1,0 +1,120 @@
+"""The sizes of a BAGEL, from the two JSON files of its checkpoint folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from evalharness.errors import WeightsError
+
+Renorm = Literal["global", "channel", "text_channel"]
+"""Over what a guided velocity is made no longer than the unguided one."""
+
+Size = Annotated[int, Field(ge=1, le=1_000_000)]
+M = TypeVar("M", bound=BaseModel)
+
+LATENT_PATCH = 2
+"""Latents are drawn in patches of 2 × 2."""
+LATENT_SIDE = 64
+"""Rows and columns of the position table of latents, where a checkpoint does not bring its own."""
+
+
+class LanguageSizes(BaseModel):
+    """``llm_config.json``: Qwen2's shape. What is not named here does not change what is computed."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    hidden_size: Size
+    intermediate_size: Size
+    num_attention_heads: Size
+    num_hidden_layers: Size
+    num_key_value_heads: Size
+    vocab_size: Size
+    hidden_act: Literal["silu"] = "silu"
+    rms_norm_eps: float = Field(default=1e-6, gt=0)
+    rope_theta: float = Field(default=10000.0, gt=0)
+    rope_scaling: None = None
+
+    @model_validator(mode="after")
+    def _divisible(self) -> LanguageSizes:
+        if self.hidden_size % (2 * self.num_attention_heads) or self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError("hidden_size and the numbers of heads do not divide")
+        if self.hidden_size % 4:
+            raise ValueError("hidden_size is not a multiple of 4")
+        return self
+
+    @property
+    def head_width(self) -> int:
+        return self.hidden_size // self.num_attention_heads
+
+
+class VisionSizes(BaseModel):
+    """``vit_config.json``: SigLIP's shape. One layer fewer is used than it says."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    hidden_size: Size
+    intermediate_size: Size
+    num_attention_heads: Size
+    num_hidden_layers: Annotated[int, Field(ge=2, le=1000)]
+    image_size: Size
+    patch_size: Size
+    num_channels: Literal[3] = 3
+    layer_norm_eps: float = Field(default=1e-6, gt=0)
+    hidden_act: Literal["gelu_pytorch_tanh"] = "gelu_pytorch_tanh"
+
+    @model_validator(mode="after")
+    def _divisible(self) -> VisionSizes:
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError("hidden_size is not a multiple of num_attention_heads")
+        return self
+
+    @property
+    def side(self) -> int:
+        """Rows and columns of its position table."""
+        return self.image_size // self.patch_size
+
+    @property
+    def depth(self) -> int:
+        return self.num_hidden_layers - 1
+
+
+class Sizes(BaseModel):
+    """All of a network but the autoencoder, whose sizes follow from the shapes of its weights."""
+
+    model_config = ConfigDict(frozen=True)
+
+    language: LanguageSizes
+    vision: VisionSizes
+    latent_side: Size = LATENT_SIDE
+    latent_channels: Size = 16
+
+    @property
+    def latent_width(self) -> int:
+        """Numbers in a latent token."""
+        return LATENT_PATCH**2 * self.latent_channels
+
+
+def read_sizes(folder: Path, **latents: Any) -> Sizes:
+    """The sizes that a checkpoint folder's JSON files give; ``latents`` are those of :class:`Sizes` besides.
+
+    Raises:
+        WeightsError: a file is missing, is not JSON or lacks a size.
+    """
+    language = _read(LanguageSizes, folder / "llm_config.json")
+    return Sizes(language=language, vision=_read(VisionSizes, folder / "vit_config.json"), **latents)
+
+
+def _read(kind: type[M], path: Path) -> M:
+    try:
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise WeightsError(f"{path} is not UTF-8 text") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise WeightsError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from None

@@ -1,0 +1,29 @@
+"""The files of a checkpoint folder, as published, and the digest over those that decide an outcome."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from evalharness.detectors.weights import checked_folder
+from evalharness.digests import file_digest
+from evalharness.errors import WeightsError
+
+NETWORK, AUTOENCODER = "ema.safetensors", "ae.safetensors"
+REQUIRED = (NETWORK, AUTOENCODER, "llm_config.json", "vit_config.json", "tokenizer_config.json")
+VOCABULARY = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+"""Either of these."""
+
+
+def weights_digest(folder: Path) -> str:
+    """One SHA-256 over the names and digests of all files that are read.
+
+    Raises:
+        WeightsError: the folder or a file is missing.
+    """
+    checked_folder(folder, REQUIRED)
+    if not any(all((folder / name).is_file() for name in names) for names in VOCABULARY):
+        raise WeightsError(f"the weights folder {folder} lacks tokenizer.json, or vocab.json and merges.txt")
+    names = sorted({*REQUIRED, *(name for names in VOCABULARY for name in names if (folder / name).is_file())})
+    lines = [f"{file_digest(folder / name)}  {name}\n" for name in names]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

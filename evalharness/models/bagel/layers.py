@@ -1,0 +1,164 @@
+"""The language model: Qwen2 with two experts a layer, over packed sequences that each have a past of their own.
+
+The understanding expert has Qwen2's names, the generation expert the same with ``_moe_gen``: it takes the latents of
+images, clean or noisy. Attention is shared. (BAGEL's qwen2_navit.py, forward_inference.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import Qwen2Config
+from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP, Qwen2RMSNorm, apply_rotary_pos_emb
+
+from evalharness.models.bagel.cache import View, joined
+from evalharness.models.bagel.config import LanguageSizes
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the rows of a pass belong to its sequences.
+
+    The first ``split`` rows are the understanding expert's. ``order``, if not ``None``, are the rows sequence by
+    sequence, ``back`` its inverse; ``lengths`` of the sequences; ``views`` their pasts. ``causal``: a row sees those
+    before it, else all of its sequence. ``keep``: the rows become part of the caches.
+    """
+
+    split: int
+    lengths: Sequence[int]
+    views: Sequence[View]
+    causal: bool
+    keep: bool
+    order: Tensor | None = None
+    back: Tensor | None = None
+
+    def gather(self, x: Tensor) -> Tensor:
+        return x if self.order is None else x[self.order.to(x.device)]
+
+    def scatter(self, x: Tensor) -> Tensor:
+        return x if self.back is None else x[self.back.to(x.device)]
+
+
+def by_expert(understanding: nn.Module, generation: nn.Module, x: Tensor, split: int) -> Tensor:
+    """The first ``split`` rows through one expert, the others through the other."""
+    if split == len(x):
+        out: Tensor = understanding(x)
+        return out
+    return torch.cat([understanding(x[:split]), generation(x[split:])])
+
+
+class Attention(nn.Module):
+    """Grouped-query attention with a root-mean-square norm of each head's queries and keys."""
+
+    def __init__(self, sizes: LanguageSizes, number: int) -> None:
+        super().__init__()
+        self.number = number
+        self.width = sizes.head_width
+        inner, outer = sizes.num_attention_heads * self.width, sizes.num_key_value_heads * self.width
+        for expert in ("", "_moe_gen"):
+            for name, out in (("q_proj", inner), ("k_proj", outer), ("v_proj", outer)):
+                self.add_module(name + expert, nn.Linear(sizes.hidden_size, out))
+            self.add_module("o_proj" + expert, nn.Linear(inner, sizes.hidden_size, bias=False))
+            for name in ("q_norm", "k_norm"):
+                self.add_module(name + expert, Qwen2RMSNorm(self.width, eps=sizes.rms_norm_eps))
+
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
+        query, key, value = (
+            self._routed(name, x, layout).view(len(x), -1, self.width) for name in ("q_proj", "k_proj", "v_proj")
+        )
+        query, key = self._routed("q_norm", query, layout), self._routed("k_norm", key, layout)
+        query, key, value = layout.gather(query), layout.gather(key), layout.gather(value)
+        query, key = apply_rotary_pos_emb(query, key, *rope, unsqueeze_dim=1)
+        new = torch.stack([key.to(value.dtype), value]).transpose(1, 2)  # (2, heads, rows, width)
+        queries = torch.split(query.to(value.dtype).transpose(0, 1), list(layout.lengths), dim=1)
+        own = torch.split(new, list(layout.lengths), dim=2)
+        seen = [self._attend(*each, layout) for each in zip(queries, own, layout.views, strict=True)]
+        return self._routed("o_proj", layout.scatter(torch.cat(seen)), layout)
+
+    def _routed(self, name: str, x: Tensor, layout: Layout) -> Tensor:
+        return by_expert(self.get_submodule(name), self.get_submodule(name + "_moe_gen"), x, layout.split)
+
+    def _attend(self, query: Tensor, new: Tensor, view: View, layout: Layout) -> Tensor:
+        """One sequence: (heads, n, width) against its past and itself → (n, heads · width)."""
+        if layout.keep:
+            keys, values = view.cache.put(self.number, new)
+        else:
+            keys, values = joined(view.cache.past(self.number, view.length), new)
+        count, total = query.shape[1], keys.shape[1]
+        mask = None
+        if layout.causal and count > 1:
+            mask = torch.ones(count, total, dtype=torch.bool, device=query.device).tril(total - count)
+        out = scaled_dot_product_attention(query[None], keys[None], values[None], attn_mask=mask, enable_gqa=True)
+        return out[0].transpose(0, 1).flatten(1)
+
+
+class Layer(nn.Module):
+    """A decoder layer: attention, then an MLP, each behind a norm, each with two experts."""
+
+    def __init__(self, sizes: LanguageSizes, config: Qwen2Config, number: int) -> None:
+        super().__init__()
+        self.self_attn = Attention(sizes, number)
+        for expert in ("", "_moe_gen"):
+            self.add_module("mlp" + expert, Qwen2MLP(config))
+            for name in ("input_layernorm", "post_attention_layernorm"):
+                self.add_module(name + expert, Qwen2RMSNorm(sizes.hidden_size, eps=sizes.rms_norm_eps))
+
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
+        x = x + self.self_attn(self._routed("input_layernorm", x, layout), rope, layout)
+        return x + self._routed("mlp", self._routed("post_attention_layernorm", x, layout), layout)
+
+    def _routed(self, name: str, x: Tensor, layout: Layout) -> Tensor:
+        return by_expert(self.get_submodule(name), self.get_submodule(name + "_moe_gen"), x, layout.split)
+
+
+class Decoder(nn.Module):
+    """Token embeddings, layers, and the last norm."""
+
+    def __init__(self, sizes: LanguageSizes) -> None:
+        super().__init__()
+        config = qwen2_config(sizes)
+        self.embed_tokens = nn.Embedding(sizes.vocab_size, sizes.hidden_size)
+        self.layers = nn.ModuleList(Layer(sizes, config, number) for number in range(sizes.num_hidden_layers))
+        self.norm = Qwen2RMSNorm(sizes.hidden_size, eps=sizes.rms_norm_eps)
+        self.norm_moe_gen = Qwen2RMSNorm(sizes.hidden_size, eps=sizes.rms_norm_eps)
+
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
+        """Rows (n, width) in the order of the layout, and the cosines and sines of their positions by sequence.
+
+        The layers may lie on several devices; the rows travel with them.
+        """
+        home = x.device
+        for layer in self.layers:
+            place = next(layer.parameters()).device
+            if place != x.device:
+                x, rope = x.to(place), (rope[0].to(place), rope[1].to(place))
+            x = layer(x, rope, layout)
+        return by_expert(self.norm, self.norm_moe_gen, x.to(home), layout.split)
+
+
+class LanguageModel(nn.Module):
+    """A decoder and its head, under the names of the checkpoint."""
+
+    def __init__(self, sizes: LanguageSizes) -> None:
+        super().__init__()
+        self.model = Decoder(sizes)
+        self.lm_head = nn.Linear(sizes.hidden_size, sizes.vocab_size, bias=False)
+
+
+def qwen2_config(sizes: LanguageSizes) -> Qwen2Config:
+    """What transformers' parts read of the sizes."""
+    return Qwen2Config(
+        hidden_size=sizes.hidden_size,
+        intermediate_size=sizes.intermediate_size,
+        num_attention_heads=sizes.num_attention_heads,
+        num_hidden_layers=sizes.num_hidden_layers,
+        num_key_value_heads=sizes.num_key_value_heads,
+        vocab_size=sizes.vocab_size,
+        hidden_act=sizes.hidden_act,
+        rms_norm_eps=sizes.rms_norm_eps,
+        rope_parameters={"rope_type": "default", "rope_theta": sizes.rope_theta},
+    )

@@ -1,0 +1,116 @@
+"""All of BAGEL but its autoencoder, under the names of ``ema.safetensors``, and passes over packed sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
+
+from evalharness.models.bagel.cache import View
+from evalharness.models.bagel.config import Sizes
+from evalharness.models.bagel.embeddings import Connector, Places, TimeEmbedder
+from evalharness.models.bagel.layers import LanguageModel, Layout, qwen2_config
+from evalharness.models.bagel.vision import VisionModel
+
+
+@dataclass(frozen=True)
+class Piece:
+    """New tokens of one sequence: embeddings for the understanding expert (n, width), then those for the generation
+    expert, if any; ``positions`` of all, or one that they share.
+    """
+
+    view: View
+    understanding: Tensor
+    positions: Sequence[int] | int
+    generation: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.understanding) + (0 if self.generation is None else len(self.generation))
+
+
+class Network(nn.Module):
+    """See the module's docstring. Build it on the meta device; :mod:`loading <.loading>` gives it weights."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        width = sizes.language.hidden_size
+        self.sizes = sizes
+        self.language_model = LanguageModel(sizes.language)
+        self.vit_model = VisionModel(sizes.vision)
+        self.connector = Connector(sizes.vision.hidden_size, width)
+        self.vit_pos_embed = Places(sizes.vision.side, width)
+        self.time_embedder = TimeEmbedder(width)
+        self.vae2llm = nn.Linear(sizes.latent_width, width)
+        self.llm2vae = nn.Linear(width, sizes.latent_width)
+        self.latent_pos_embed = Places(sizes.latent_side, width)
+        self._rotary: Qwen2RotaryEmbedding | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where tokens are embedded and read off; the layers between may lie elsewhere."""
+        return self.llm2vae.weight.device
+
+    def embed_text(self, ids: Sequence[int]) -> Tensor:
+        """(n, width), float32: sums are kept in full precision, whatever the weights' dtype."""
+        tokens = torch.tensor(list(ids), device=self.device)
+        out: Tensor = self.language_model.model.embed_tokens(tokens)
+        return out.float()
+
+    def embed_latents(self, latents: Tensor, time: float, rows: int, columns: int) -> Tensor:
+        """Latent tokens (rows · columns, numbers) at a time, 0 for clean ones → (rows · columns, width)."""
+        moment: Tensor = self.time_embedder(torch.tensor([time], device=self.device))
+        out: Tensor = self.vae2llm(latents) + moment + self.latent_pos_embed(rows, columns)
+        return out.float()
+
+    def embed_patches(self, patches: Tensor, rows: int, columns: int) -> Tensor:
+        """Pixel patches (rows · columns, numbers) → (rows · columns, width)."""
+        seen = self.connector(self.vit_model.vision_model(patches, rows, columns))
+        out: Tensor = seen + self.vit_pos_embed(rows, columns)
+        return out.float()
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        out: Tensor = self.language_model.lm_head(hidden)
+        return out.float()
+
+    def run(self, pieces: Sequence[Piece], *, causal: bool, keep: bool) -> list[Tensor]:
+        """Hidden states of each piece's tokens, (n, width). With ``keep`` they become part of the views' caches, which
+        must then be views of all of them.
+        """
+        layout = _layout(pieces, causal, keep, self.device)
+        rows = [piece.understanding for piece in pieces]
+        rows += [piece.generation for piece in pieces if piece.generation is not None]
+        hidden = layout.gather(self.language_model.model(torch.cat(rows), self._rope(pieces), layout))
+        if keep:
+            for piece in pieces:
+                piece.view.cache.advance(len(piece))
+        return list(torch.split(hidden, [len(piece) for piece in pieces]))
+
+    def _rope(self, pieces: Sequence[Piece]) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of all positions by sequence, (n, head width), float32."""
+        if self._rotary is None:
+            self._rotary = Qwen2RotaryEmbedding(qwen2_config(self.sizes.language)).to(self.device)
+        positions: list[int] = []
+        for piece in pieces:
+            positions += [piece.positions] * len(piece) if isinstance(piece.positions, int) else piece.positions
+        like = torch.empty(0, dtype=torch.float32, device=self.device)
+        cosines, sines = self._rotary(like, torch.tensor([positions], device=self.device))
+        return cosines[0], sines[0]
+
+
+def _layout(pieces: Sequence[Piece], causal: bool, keep: bool, device: torch.device) -> Layout:
+    split = sum(len(piece.understanding) for piece in pieces)
+    lengths, views = [len(piece) for piece in pieces], [piece.view for piece in pieces]
+    if split == sum(lengths):
+        return Layout(split, lengths, views, causal, keep)
+    order: list[Tensor] = []
+    text, latent = 0, split
+    for piece in pieces:
+        own = len(piece.understanding)
+        more = len(piece) - own
+        order += [torch.arange(text, text + own), torch.arange(latent, latent + more)]
+        text, latent = text + own, latent + more
+    rows = torch.cat(order)
+    return Layout(split, lengths, views, causal, keep, rows.to(device), rows.argsort().to(device))

@@ -1,0 +1,112 @@
+"""Model plugin ``bagel``: BAGEL-7B-MoT and what is fine-tuned from it, from the published folder layout."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PIL import Image
+
+from evalharness.detectors.weights import pick_device
+from evalharness.errors import SampleError
+from evalharness.models.bagel.settings import Settings as BagelSettings
+from evalharness.models.base import Drawn, Written
+
+if TYPE_CHECKING:
+    from evalharness.models.bagel.cache import Context
+    from evalharness.models.bagel.runtime import Runtime
+
+
+class Bagel:
+    """Reads and writes text, looks at and draws images, all in one context that grows over a trajectory."""
+
+    Settings = BagelSettings
+
+    name = "bagel"
+    requires = ("diffusers",)
+    formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes", "prompted", "unicot", "zebra")
+    guided = False
+    """Its contexts keep what guides their drawings."""
+    continues = True
+
+    def __init__(self, settings: BagelSettings) -> None:
+        self._settings = settings
+        self.batch_size = settings.batch_size
+        self._loaded: Runtime | None = None
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """Those of the settings; ConfigError if an upstream file has not the one that it should have."""
+        return self._settings.words.chosen()
+
+    def identity(self) -> Mapping[str, Any]:
+        from evalharness.models.bagel.files import weights_digest
+
+        return {
+            "name": self.name,
+            "weights": weights_digest(self._settings.weights),
+            "words": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.words.items()},
+            **self._settings.deciding(),
+        }
+
+    def check(self, prompt: str) -> None:
+        if not prompt.strip():
+            raise SampleError("the prompt is empty")
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        contexts = self.start(len(prompts))
+        self.read(contexts, prompts)
+        return self.draw(contexts, unguided=[], seeds=seeds)
+
+    def start(self, count: int) -> list[Context]:
+        from evalharness.models.bagel.cache import Context
+
+        self._load()
+        return [Context(empty=self._settings.unconditional == "empty") for _ in range(count)]
+
+    def blank(self) -> None:
+        """The first sketch is drawn from words alone."""
+
+    def read(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
+        self._load().read(contexts, texts)
+
+    def look(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
+        """Through the autoencoder, then through the vision transformer."""
+        self._load().look(contexts, images)
+
+    def glance(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
+        """Through the vision transformer alone."""
+        self._load().look(contexts, images, understand=True)
+
+    def fork(self, contexts: Sequence[Context]) -> list[Context]:
+        return [context.copy() for context in contexts]
+
+    def append(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
+        self._load().read(contexts, texts, newest=False)
+
+    def write(
+        self,
+        contexts: Sequence[Context],
+        *,
+        stop: Sequence[str],
+        max_tokens: int,
+        seeds: Sequence[int],
+        opening: str = "",
+        ask: str = "",
+    ) -> list[Written]:
+        limit = min(max_tokens, self._settings.max_tokens)
+        return self._load().write(contexts, stop, limit, seeds, opening=opening, ask=ask)
+
+    def draw(self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]) -> list[Drawn]:
+        images = self._load().draw(contexts, seeds)
+        return [Drawn(image, self._settings.steps - 1) for image in images]
+
+    def _load(self) -> Runtime:
+        """Read the weights, once."""
+        if self._loaded is None:
+            from evalharness.models.bagel.runtime import Runtime
+
+            named = self._settings.devices or (self._settings.device,)
+            self._loaded = Runtime(self._settings, [pick_device(name) for name in named])
+        return self._loaded

@@ -1,0 +1,325 @@
+"""The plugin through the harness: the small checkpoint in sweeps, its settings, its identity, its words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
+
+import evalharness.report
+from evalharness import plugins, variants
+from evalharness.benchmark import Item, PromptSet, Score
+from evalharness.errors import ConfigError, SampleError
+from evalharness.models.bagel.plugin import Bagel
+from evalharness.models.base import Interleaver
+from evalharness.trajectory import Trajectory
+
+PROMPTS = ["a photo of the dog", "three red cubes on top of a cat, in the rain", "one"]
+Make = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def model(settings: Make) -> Bagel:
+    words = {"system": "think", "detail": "how?"}
+    return Bagel(settings(words=words, max_tokens=12, steps=3, image_scale=2.0, interval=(0.0, 1.0)))
+
+
+def kinds(trajectory: Trajectory) -> list[tuple[str, int]]:
+    return [(step.kind, step.iteration) for step in trajectory.steps]
+
+
+def close(one: bytes | None, other: bytes | None) -> bool:
+    """The same image, up to a value that falls on the other side of a step of 8 bits."""
+    import io
+
+    pixels = [np.asarray(Image.open(io.BytesIO(data or b"")), dtype=int) for data in (one, other)]
+    return bool(np.abs(pixels[0] - pixels[1]).max() <= 1)
+
+
+VARIANTS = [
+    variants.SinglePass(),
+    variants.TextCot(),
+    variants.Process(format="strokes", max_iterations=2),
+    variants.Process(format="strokes", max_iterations=2, inspect=False),
+    variants.Process(format="strokes", max_iterations=2, inspect=False, refine=False),
+    variants.Process(format="prompted", max_iterations=2),
+    variants.Process(format="unicot", max_iterations=2),
+    variants.Process(format="zebra", max_iterations=2, inspect=False, refine=False),
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: json.dumps(variant.key()))
+def test_a_sample_depends_on_its_own_prompt_and_seed_alone(model: Bagel, variant: Any) -> None:
+    together = variants.run(variant, model, PROMPTS, [1, 2, 3])
+    for i in (2, 0):
+        (alone,) = variants.run(variant, model, [PROMPTS[i]], [i + 1])
+        assert kinds(alone) == kinds(together[i])
+        for one, other in zip(alone.steps, together[i].steps, strict=True):
+            assert one.text == other.text
+            assert (one.image is None and other.image is None) or close(one.image, other.image)
+    assert len({trajectory.image for trajectory in together}) == 3
+
+
+def test_a_process_is_one_context_that_grows(model: Bagel) -> None:
+    (made,) = variants.run(variants.Process(format="strokes", max_iterations=2, inspect=False), model, PROMPTS[:1], [1])
+    assert kinds(made) == [("plan", 1), ("sketch", 1), ("refine", 1), ("plan", 2), ("sketch", 2), ("refine", 2)]
+    assert made.steps[2].text.startswith("<refine>")
+    assert made.cost.evaluations == 4 * 2  # 3 points of time are 2 evaluations
+    (shorter,) = variants.run(
+        variants.Process(format="strokes", max_iterations=1, inspect=False), model, PROMPTS[:1], [1]
+    )
+    assert [(step.text, step.image) for step in made.prefix(1).steps] == [
+        (step.text, step.image) for step in shorter.steps
+    ]
+
+
+def test_a_seed_draws_other_noise_and_other_words(model: Bagel) -> None:
+    one, same, other = variants.run(variants.TextCot(), model, [PROMPTS[0]] * 3, [1, 1, 2])
+    assert one.steps[0].text == same.steps[0].text != other.steps[0].text
+    assert close(one.image, same.image)
+    assert not close(one.image, other.image)
+
+
+# --- words ---
+
+
+def test_a_text_ends_with_a_stop_marker(settings: Make, recorded: Mapping[str, np.ndarray]) -> None:
+    greedy = Bagel(settings(temperature=0))
+    whole = json.loads(str(recorded["greedy/0"]))
+    contexts = greedy.start(1)
+    greedy.read(contexts, [PROMPTS[0]])
+    (written,) = greedy.write(contexts, stop=("h",), max_tokens=30, seeds=[0])
+    assert written.text == whole[: whole.index("h") + 1]
+    (rest,) = greedy.write(contexts, stop=("nothing",), max_tokens=2, seeds=[0])
+    assert rest.tokens == 2
+
+
+def test_what_was_written_is_read_as_a_text_is(settings: Make) -> None:
+    """A context after writing is the one after reading the same words, whatever tokens they were written in."""
+    greedy = Bagel(settings(temperature=0))
+    for opening in ("", "a the dog"):
+        wrote, read = greedy.start(1), greedy.start(1)
+        for contexts in (wrote, read):
+            greedy.read(contexts, [PROMPTS[0]])
+        (written,) = greedy.write(wrote, stop=("<|im_end|>",), max_tokens=9, seeds=[0], opening=opening)
+        greedy.read(read, [opening + written.text])
+        (mine,), (theirs,) = wrote, read
+        assert (mine.whole.cache.length, mine.whole.position) == (theirs.whole.cache.length, theirs.whole.position)
+        length = mine.whole.cache.length
+        for ours, others in zip(mine.whole.cache.layers, theirs.whole.cache.layers, strict=True):
+            np.testing.assert_allclose(ours[:, :, :length], others[:, :, :length], rtol=1e-4, atol=1e-5)
+
+
+def test_thinking_needs_a_system_prompt(settings: Make, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="GEN_THINK_SYSTEM_PROMPT"):
+        variants.run(variants.TextCot(), Bagel(settings()), PROMPTS[:1], [0])
+    source = tmp_path / "inferencer.py"
+    source.write_text('raise SystemExit("never run")\nTHINK = """think\nfirst"""\nOTHER: str = "other"\n')
+    named = Bagel(settings(words={"system": {"file": str(source), "constant": "THINK"}}))
+    assert named.identity() == Bagel(settings(words={"system": "think\nfirst"})).identity()
+    assert named.identity() != Bagel(settings()).identity()
+    with pytest.raises(ConfigError, match=r"assigns no string to 'THINKS'; did you mean 'THINK'\?"):
+        Bagel(settings(words={"system": {"file": str(source), "constant": "THINKS"}})).identity()
+    with pytest.raises(ConfigError, match="cannot read"):
+        Bagel(settings(words={"system": {"file": str(tmp_path / "none.py"), "constant": "THINK"}})).identity()
+    source.write_text("def broken(:")
+    with pytest.raises(ConfigError, match="not Python source"):
+        Bagel(settings(words={"system": {"file": str(source), "constant": "THINK"}})).identity()
+
+
+def test_what_guides_a_thought_through_drawing(settings: Make) -> None:
+    """The context without the prompt keeps the system prompt, or only its length, as the WISE script has it."""
+    for unconditional, length in (("system", 5), ("empty", 0)):
+        mine = Bagel(settings(words={"system": "think"}, unconditional=unconditional))
+        (context,) = contexts = mine.start(1)
+        mine.read(contexts, ["think"])
+        mine.read(contexts, [PROMPTS[0]])
+        view = context.without_newest_text()
+        assert (view.length, view.position) == (length, 5)
+        mine.look(contexts, [Image.new("RGB", (64, 48))])
+        after = context.without_newest_text()
+        assert (after.length, after.position) == (context.whole.cache.length, context.whole.position)
+
+
+def test_the_public_format_has_no_process(model: Bagel) -> None:
+    with pytest.raises(ConfigError, match="format 'bagel' has no process; set `format:`"):
+        variants.run(variants.Process(), model, PROMPTS[:1], [0])
+
+
+# --- settings ---
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"height": 100}, {"steps": 1}, {"interval": (0.5, 0.4)}, {"vae_sizes": (512, 1024)}, {"mode": "fast"},
+        {"renorm": "none"}, {"words": {"system": {"file": "a.py"}}}, {"unknown": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_wrong_settings(settings: Make, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        settings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"height": 256}, "height: this checkpoint has places for images of up to 128 pixels"),
+        ({"vae_sizes": (256, 32)}, "vae_sizes: this checkpoint has places"),
+        ({"vit_sizes": (70, 28)}, "vit_sizes: this checkpoint sees at most 56 pixels"),
+    ],
+)
+def test_images_beyond_the_tables_of_places(settings: Make, wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Bagel(settings(**wrong)).start(1)
+
+
+def test_the_identity_is_what_decides_an_image(settings: Make, checkpoint: Path) -> None:
+    first = Bagel(settings()).identity()
+    assert first == Bagel(settings(batch_size=9, devices=("cpu", "cpu"))).identity()
+    for change in ({"steps": 7}, {"dtype": "bfloat16"}, {"renorm": "channel"}, {"width": 64}, {"temperature": 1.0}):
+        assert Bagel(settings(**change)).identity() != first
+    assert str(checkpoint) not in json.dumps(first)
+
+
+def test_it_speaks_all_verbs(model: Bagel) -> None:
+    assert isinstance(model, Interleaver)
+    with pytest.raises(SampleError, match="empty"):
+        model.check(" \n")
+
+
+def test_a_drawing_after_an_image_has_its_own_guidance(settings: Make) -> None:
+    """In one batch with a drawing after a text alone, which no setting of editing changes."""
+
+    def drawn(**chosen: Any) -> list[bytes]:
+        mine = Bagel(settings(steps=4, interval=(0.0, 1.0), **chosen))
+        contexts = mine.start(2)
+        mine.read(contexts, PROMPTS[:2])
+        mine.look(contexts[:1], [Image.new("RGB", (64, 48), "red")])
+        mine.read(contexts[:1], ["then"])
+        return [one.image.tobytes() for one in mine.draw(contexts, unguided=[], seeds=[1, 2])]
+
+    edit, first = drawn(image_scale=2.0, renorm="global")
+    assert drawn(image_scale=2.0, renorm="global", editing={"renorm": "channel"})[1] == first
+    assert drawn(image_scale=2.0, renorm="global", editing={"renorm": "channel"})[0] != edit
+    assert drawn(renorm="channel", editing={"renorm": "global", "image_scale": 2.0})[0] == edit
+    assert drawn(image_scale=2.0, renorm="global", editing={"image_scale": 1.0})[0] != edit
+
+
+def test_images_of_any_size_and_mode(model: Bagel) -> None:
+    contexts = model.start(3)
+    model.look(contexts, [Image.new("L", (31, 200)), Image.new("RGBA", (500, 20)), Image.new("P", (64, 48))])
+    assert all(context.whole.position == 2 for context in contexts)
+
+
+def test_bfloat16_is_close_and_layers_may_lie_apart(settings: Make) -> None:
+    exact = Bagel(settings(steps=4)).paint(PROMPTS, [1, 2, 3])
+    apart = Bagel(settings(steps=4, devices=("cpu", "cpu", "cpu"))).paint(PROMPTS, [1, 2, 3])
+    low = Bagel(settings(steps=4, dtype="bfloat16")).paint(PROMPTS, [1, 2, 3])
+    for one, two, three in zip(exact, apart, low, strict=True):
+        assert one.image.tobytes() == two.image.tobytes()
+        difference = np.abs(np.asarray(one.image, int) - np.asarray(three.image, int))
+        assert 0 < difference.mean() < 4
+
+
+# --- a sweep ---
+
+
+class Brightness:
+    """A benchmark that takes the mean of an image for its score."""
+
+    name, version, weights, images_per_prompt, batch_size = "brightness", "1", {"all": 1.0}, 1, 8
+
+    def prompt_set(self) -> PromptSet:
+        return PromptSet("original", "0" * 64)
+
+    def items(self) -> list[Item]:
+        return [Item(str(i), prompt, "all", {}) for i, prompt in enumerate(PROMPTS[:2])]
+
+    def scorer(self) -> Brightness:
+        return self
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"name": self.name}
+
+    def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
+        assert all(image.size == (48, 64) for image in images)
+        return [Score(float(np.asarray(image).mean() / 255)) for image in images]
+
+
+SWEEP = """\
+name: small-bagel
+models:
+  bagel:
+    name: bagel
+    weights: {weights}
+    dtype: float32
+    device: cpu
+    height: 64
+    width: 48
+    steps: 3
+    image_scale: 2.0
+    words: {{system: think}}
+    max_tokens: 8
+    vae_sizes: [64, 32]
+    vit_sizes: [56, 28]
+    batch_size: 2
+benchmarks: [brightness]
+arms:
+  - {{name: single-pass, variant: single_pass}}
+  - {{name: think, variant: text_cot}}
+  - {{name: process, variant: process, format: strokes, max_iterations: 1..2, inspect: [true, false]}}
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    load = plugins.load
+
+    def with_brightness(kind: str, name: str) -> Any:
+        return (lambda settings: Brightness()) if name == "brightness" else load(kind, name)
+
+    monkeypatch.setattr(plugins, "load", with_brightness)
+
+    def sweep(text: str = SWEEP, *options: str) -> int:
+        from evalharness import sweep
+
+        file = tmp_path / "sweep.yaml"
+        file.write_text(text.format(weights=checkpoint))
+        return sweep.main([str(file), "--out", str(tmp_path / "report"), "--quiet", *options])
+
+    return sweep
+
+
+def test_a_sweep_from_checkpoint_to_report(
+    run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a second run finds is what the first one drew."""
+    seen: list[Any] = []
+    monkeypatch.setattr(evalharness.report, "build", lambda results, out: seen.append(results) or out)
+    assert run() == 0
+    assert run() == 0
+    first, again = (results.samples for results in seen)
+    assert first.equals(again)
+    assert len(first) == 6 * 2
+    assert set(first["state"]) == {"scored"}
+    evaluations = first.groupby("arm")["evaluations"].max().to_dict()
+    assert evaluations["single-pass"] == evaluations["think"] == 2
+    assert evaluations["process max_iterations=2 inspect=false"] == 8
+    assert (first["tokens"] > 0).sum() == 5 * 2
+
+
+def test_a_process_in_a_format_without_one_is_refused_before_anything_runs(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(SWEEP.replace("format: strokes, ", "")) == 2
+    assert "arm 'process max_iterations=1 inspect=true': format 'bagel' has no process" in capsys.readouterr().err
