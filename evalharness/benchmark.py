@@ -106,9 +106,9 @@ class Benchmark(Protocol):
     """A plugin: a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``.
 
     One that carries its prompts may have ``prompt_file() -> str``, a static method; if they are a function of a seed,
-    ``prompt_file(n, seed)`` with the official values as defaults. ``evalharness prompts`` prints what it returns. It may have ``title() -> str``, its
-    name as reports show it, ``notes() -> list[str]``, what a reader must know before quoting a score, and
-    ``needs_all_items = True`` if its overall score is not defined over fewer items than all.
+    ``prompt_file(n, seed)`` with the official values as defaults. ``evalharness prompts`` prints what it returns. It
+    may have ``title() -> str``, its name as reports show it, ``notes() -> list[str]``, what a reader must know before
+    quoting a score, and ``needs_all_items = True`` if its overall score is not defined over fewer items than all.
     """
 
     name: str

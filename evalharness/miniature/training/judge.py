@@ -30,13 +30,12 @@ from transformers import (
     SwinConfig,
 )
 
-from evalharness.digests import file_digest
 from evalharness.miniature.bank import bank
 from evalharness.miniature.claims import Board, Noun, claim, explain, messages, request
 from evalharness.miniature.knowledge import FACTS
 from evalharness.miniature.scenes import RELATIONS, holds, plural
 from evalharness.miniature.training.augment import EMPTY, Boards, Painter
-from evalharness.miniature.training.run import Run, arguments
+from evalharness.miniature.training.run import Run, arguments, started
 from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, SIZE
 
 PAD, IMAGE, END = "<pad>", "<image>", "<|end|>"
@@ -327,11 +326,10 @@ def main() -> None:
     painter = Painter(data, args.device)
     words = PreTrainedTokenizerFast.from_pretrained(args.start) if args.start else tokenizer()
     student = Student(words).to(args.device).train()
-    card: dict[str, Any] = {"bank": data.digest, "stored": "float16; loaded as float32"}
+    card: dict[str, Any] = {"bank": data.digest, "stored": "float16; loaded as float32", **started("judge", args)}
     naming_steps, easy_steps = (0, 0) if args.start else (NAMING_STEPS, NAMING_STEPS + EASY_STEPS)
     if args.start:
         begin(student, args.start)
-        card["start"] = file_digest(args.start / "model.safetensors")
     optimizer = torch.optim.AdamW(student.parameters(), betas=(0.9, 0.98), weight_decay=0.02)
     run = Run(
         "judge", args.out, args.scratch, args.seed, args.steps, args.device, student, [optimizer], lr=1.5e-3, warmup=150

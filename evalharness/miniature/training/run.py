@@ -18,6 +18,8 @@ from typing import Any
 
 import torch
 
+from evalharness.digests import file_digest
+
 log = logging.getLogger("evalharness.training")
 WEIGHTS = Path(__file__).parents[1] / "weights"
 CHECKPOINT_EVERY = 180.0
@@ -155,6 +157,17 @@ def arguments(
         args.device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(args.seed)
     return args
+
+
+def started(name: str, args: argparse.Namespace) -> dict[str, str]:
+    """What the card says of a run that went on from a checkpoint (``--start``)."""
+    if args.start is None:
+        return {}
+    command = f"python -m evalharness.miniature.training.{name} --start CHECKPOINT"
+    return {
+        "command": f"{command} --seed {args.seed} --steps {args.steps}",
+        "start": file_digest(args.start / "model.safetensors"),
+    }
 
 
 def hardware(device: str) -> str:

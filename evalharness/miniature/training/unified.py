@@ -21,14 +21,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from evalharness.digests import file_digest
 from evalharness.miniature.bank import bank
 from evalharness.miniature.batches import EMPTY, Batch, collate, tile_latents
 from evalharness.miniature.codec import Codec, fit
 from evalharness.miniature.lessons import Kind, lesson
 from evalharness.miniature.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.tokenizer import VOCABULARY, Tokenizer
-from evalharness.miniature.training.run import Run, arguments, half_precision, trapezoid, write_text
+from evalharness.miniature.training.run import Run, arguments, half_precision, started, trapezoid, write_text
 from evalharness.miniature.world import CLASSES, COLOR_NAMES
 
 Shapes = dict[Kind, tuple[int, int]]
@@ -170,11 +169,10 @@ def main() -> None:
     tokenizer, codec = Tokenizer(), Codec(fit())
     kit = tokenizer, tile_latents(codec)
     network = Network(NetworkConfig(len(tokenizer)))
-    card: dict[str, Any] = {"bank": bank().digest, "stored": "float16; loaded as float64"}
+    card: dict[str, Any] = {"bank": bank().digest, "stored": "float16; loaded as float64", **started("unified", args)}
     shapes, rate = (CONTINUED, CONTINUED_RATE) if args.start else (SHAPES, RATE)
     if args.start:
         begin(network, args.start, tokenizer.vocabulary)
-        card["start"] = file_digest(args.start / "model.safetensors")
     student = Student(network).to(args.device)
     both = optimizers(student)
     run = Run(
