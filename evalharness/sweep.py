@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--model", metavar="NAME", help="the model at the top: a plugin, or a key of models")
     own.add_argument("--weights", metavar="PATH", help="that model's weights")
     own.add_argument("--detector", metavar="NAME", help="the detector of the benchmarks that have one")
+    own.add_argument(
+        "--official", action="store_true", help="the published weights of that and the CLIP (evalharness fetch geneval)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be drawn and what it would cost")
     parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -79,12 +82,12 @@ def _make_folder(out: Path) -> None:
 
 
 def amended(options: argparse.Namespace, top: config.SweepFile) -> config.SweepFile:
-    """A sweep file as ``--model``, ``--weights`` and ``--detector`` want it, to be checked like any."""
+    """A sweep file as ``--model``, ``--weights``, ``--detector`` and ``--official`` want it, to be checked like any."""
     update: dict[str, Any] = {}
     if options.model or options.weights:
         update |= _with_model(top, options.model or top.model, options.weights)
-    if options.detector:
-        update["benchmarks"] = _with_detector(top, options.detector)
+    if options.detector or options.official:
+        update["benchmarks"] = _with_detector(top, options.detector, official=options.official)
     return top.model_copy(update=update)
 
 
@@ -100,21 +103,28 @@ def _with_model(top: config.SweepFile, model: str | config.Entry | None, weights
     return {"model": _entry(model) | path}
 
 
-def _with_detector(top: config.SweepFile, detector: str) -> list[str | config.Entry]:
-    having = [_has_detector(_entry(entry).get("name")) for entry in top.benchmarks]
-    if not any(having):
-        raise ConfigError(f"--detector: no benchmark of sweep {top.name!r} has a detector")
-    return [
-        _entry(entry) | {"detector": detector} if has else entry
-        for entry, has in zip(top.benchmarks, having, strict=True)
-    ]
+def _with_detector(top: config.SweepFile, detector: str | None, *, official: bool) -> list[str | config.Entry]:
+    usual = [_usual_detector(_entry(entry).get("name")) for entry in top.benchmarks]
+    if not any(usual):
+        option = "--detector" if detector else "--official"
+        raise ConfigError(f"{option}: no benchmark of sweep {top.name!r} has a detector")
+    amended: list[str | config.Entry] = []
+    for entry, name in zip(top.benchmarks, usual, strict=True):
+        chosen = detector or _entry(entry).get("detector", name)
+        if official and isinstance(chosen, str | dict):
+            chosen = _entry(chosen) | {"weights": "official"}
+        networks = {"detector": chosen} | ({"colors": {"weights": "official"}} if official else {})
+        amended.append(_entry(entry) | networks if name else entry)
+    return amended
 
 
-def _has_detector(benchmark: Any) -> bool:
+def _usual_detector(benchmark: Any) -> str | None:
+    """The detector that a benchmark has where none is chosen; ``None`` for one without detectors."""
     if not isinstance(benchmark, str):
-        return False
+        return None
     settings = getattr(plugins.load("benchmarks", benchmark), "Settings", config.NoSettings)
-    return "detector" in settings.model_fields
+    field = settings.model_fields.get("detector")
+    return None if field is None else str(field.get_default(call_default_factory=True).name)
 
 
 def _entry(entry: str | config.Entry) -> config.Entry:
