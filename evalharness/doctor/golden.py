@@ -201,11 +201,7 @@ def unmatched(ours: Sequence[GoldenObject], others: Sequence[GoldenObject], side
 
 def _same(one: GoldenObject, other: GoldenObject, side: int) -> bool:
     near = all(abs(a - b) <= BOX_TOLERANCE * side for a, b in zip(one.box, other.box, strict=True))
-    return (
-        near
-        and (one.cls, one.color) == (other.cls, other.color)
-        and abs(one.score - other.score) <= SCORE_TOLERANCE
-    )
+    return near and (one.cls, one.color) == (other.cls, other.color) and abs(one.score - other.score) <= SCORE_TOLERANCE
 
 
 def _said(lost: Sequence[GoldenObject], new: Sequence[GoldenObject]) -> str:
