@@ -22,6 +22,7 @@ from evalharness.benchmark import Item, Score, Specimen
 from evalharness.doctor.examination import Examination, described, scored
 from evalharness.doctor.finding import Finding, fail, ok, warn
 from evalharness.errors import ConfigError, EvalHarnessError
+from evalharness.seeds import canonical
 
 SCORE_TOLERANCE = 0.02
 """By so much may a detection's score, or a benchmark's, differ."""
@@ -152,7 +153,7 @@ def compare(golden: Golden, examination: Examination) -> Iterator[Finding]:
         yield fail(name, f"the golden file is of {', '.join(golden.scorers)}", "write one with --write-golden")
         return
     identity = examination.identity
-    if identity != recorded.identity:
+    if canonical(identity) != canonical(recorded.identity):
         other = f"{described(recorded.identity)} there, {described(identity)} here: {_difference(recorded, identity)}"
         yield fail(name, f"the golden file is of another scorer ({other})", "compare like with like, or write another")
         return
