@@ -1,4 +1,4 @@
-"""What the command line says in place of a sweep file: the model, its weights, the detector, the judge."""
+"""What the command line says in place of a sweep file: the model, its weights, the detector, published weights, the judge."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--model", metavar="NAME", help="the model at the top: a plugin, or a key of models")
     own.add_argument("--weights", metavar="PATH", help="that model's weights")
     own.add_argument("--detector", metavar="NAME", help="the detector of the benchmarks that have one")
+    own.add_argument(
+        "--official", action="store_true", help="the published weights of that and the CLIP (evalharness fetch geneval)"
+    )
     own.add_argument("--judge", metavar="NAME", help="the judge of the benchmarks that have one")
     own.add_argument("--base-url", metavar="URL", help="that judge's endpoint")
     own.add_argument(
@@ -33,8 +36,8 @@ def amended(options: argparse.Namespace, top: config.SweepFile) -> config.SweepF
     if model or options.weights:
         update |= _with_model(top, model or top.model, options.weights)
     benchmarks = top.benchmarks
-    if options.detector:
-        benchmarks = _with_plugin(top, benchmarks, "detector", options.detector)
+    if options.detector or options.official:
+        benchmarks = _with_detector(top, benchmarks, options.detector, official=options.official)
     if options.judge or options.base_url or judge_model:
         settings = {"base_url": options.base_url, "model": judge_model}
         given = {key: value for key, value in settings.items() if value is not None}
@@ -70,12 +73,27 @@ def _with_model(top: config.SweepFile, model: str | config.Entry | None, weights
     return {"model": _entry(model) | path}
 
 
-def _with_plugin(top: config.SweepFile, benchmarks: list[Any], key: str, value: Any) -> list[Any]:
-    """The benchmarks that have such a setting, with this value for it."""
-    having = [_has(_entry(entry).get("name"), key) for entry in benchmarks]
-    if not any(having):
-        raise ConfigError(f"--{key}: no benchmark of sweep {top.name!r} has a {key}")
-    return [_entry(entry) | {key: value} if has else entry for entry, has in zip(benchmarks, having, strict=True)]
+def _with_detector(
+    top: config.SweepFile, benchmarks: list[Any], detector: str | None, *, official: bool
+) -> list[str | config.Entry]:
+    usual = [_usual_detector(_entry(entry).get("name")) for entry in benchmarks]
+    if not any(usual):
+        option = "--detector" if detector else "--official"
+        raise ConfigError(f"{option}: no benchmark of sweep {top.name!r} has a detector")
+    found: list[str | config.Entry] = []
+    for entry, name in zip(benchmarks, usual, strict=True):
+        chosen = detector or _entry(entry).get("detector", name)
+        if official and isinstance(chosen, str | dict):
+            chosen = _entry(chosen) | {"weights": "official"}
+        networks = {"detector": chosen} | ({"colors": {"weights": "official"}} if official else {})
+        found.append(_entry(entry) | networks if name else entry)
+    return found
+
+
+def _usual_detector(benchmark: Any) -> str | None:
+    """The detector that a benchmark has where none is chosen; ``None`` for one without detectors."""
+    field = _settings("benchmarks", benchmark).get("detector") if isinstance(benchmark, str) else None
+    return None if field is None else str(field.get_default(call_default_factory=True).name)
 
 
 def _with_judge(

@@ -128,7 +128,7 @@ def guarded(command: Command, options: argparse.Namespace) -> int:
     except EvalHarnessError as error:
         return _complain(str(error))
     except KeyboardInterrupt:
-        _complain("interrupted; what was drawn and scored is kept, run the same command again to continue")
+        _complain("interrupted; what was done is kept, run the same command again to continue")
         return 130
     except BrokenPipeError:
         # Whoever read our output has gone. Python would complain when it flushes stdout at exit.

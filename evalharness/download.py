@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import IO, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from evalharness.errors import EvalHarnessError
 
@@ -30,10 +31,11 @@ def download(url: str, file: IO[bytes], name: str) -> None:
         with _silent():
             _get(url, file, name)
     except OfflineModeIsEnabled as error:
-        raise EvalHarnessError(f"cannot download {url}: HF_HUB_OFFLINE is set; unset it or use --mirror") from error
+        offline = "HF_HUB_OFFLINE is set; unset it or use --mirror"
+        raise EvalHarnessError(f"cannot download {shown(url)}: {offline}") from error
     except HfHubHTTPError as error:
         status = f"{error.response.status_code} {error.response.reason_phrase}"
-        raise EvalHarnessError(f"{url}: {status}; use a --mirror that has the file") from error
+        raise EvalHarnessError(f"{shown(url)}: {status}; use a --mirror that has the file") from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise _broken_off(url, error) from error
     except OSError as error:
@@ -64,7 +66,17 @@ def _get(url: str, file: IO[bytes], name: str) -> None:
 
 def _broken_off(url: str, error: Exception) -> EvalHarnessError:
     what = " ".join(str(error).split()) or type(error).__name__
-    return EvalHarnessError(f"cannot download {url}: {what}; run the command again to continue, or use --mirror")
+    return EvalHarnessError(f"cannot download {shown(url)}: {what}; run the command again to continue, or use --mirror")
+
+
+def shown(url: str) -> str:
+    """An address as it may be printed: without a user's name and password.
+
+    >>> shown("https://me:secret@example.org/a")
+    'https://example.org/a'
+    """
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _address(url: str) -> str:

@@ -21,7 +21,7 @@ from typing import IO
 from evalharness import plugins
 from evalharness.assets import SUMS, Asset, cache, damaged, is_published
 from evalharness.digests import file_digest
-from evalharness.download import download
+from evalharness.download import download, shown
 from evalharness.errors import ConfigError, EvalHarnessError, PluginError, WeightsError, did_you_mean
 
 Say = Callable[[str], None]
@@ -84,7 +84,7 @@ def fetch(asset: Asset, say: Say, *, mirror: str | None = None, root: Path | Non
             part.unlink(missing_ok=True)
             return path
         if not (part.stat().st_size and is_published(part, asset)):
-            say(f"{asset.name}: fetching from {source}")
+            say(f"{asset.name}: fetching from {_shown(source)}")
             _fill(file, part, asset, source)
         os.fsync(file.fileno())
         part.replace(path)
@@ -142,8 +142,8 @@ def _fill(file: IO[bytes], part: Path, asset: Asset, source: Path | str) -> None
         found, size = file_digest(part), part.stat().st_size
         part.unlink()
         raise WeightsError(
-            f"{source} is not the published file: its SHA-256 ({size} bytes) begins with {found[:12]}, not with "
-            f"{asset.sha256[:12]}; it was deleted, try again or use another --mirror"
+            f"{_shown(source)} is not the published file: its SHA-256 ({size} bytes) begins with {found[:12]}, not "
+            f"with {asset.sha256[:12]}; it was deleted, try again or use another --mirror"
         )
 
 
@@ -158,6 +158,10 @@ def _source(asset: Asset, mirror: str | None) -> Path | str:
     if not root.is_dir():
         raise ConfigError(f"the mirror {mirror} is neither a folder nor an http address")
     return root / asset.folder / asset.name
+
+
+def _shown(source: Path | str) -> str:
+    return str(source) if isinstance(source, Path) else shown(source)
 
 
 def _copy(source: Path, file: IO[bytes]) -> None:

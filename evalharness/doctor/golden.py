@@ -22,6 +22,7 @@ from evalharness.benchmark import Item, Score, Specimen
 from evalharness.doctor.examination import Examination, described, scored
 from evalharness.doctor.finding import Finding, fail, ok, warn
 from evalharness.errors import ConfigError, EvalHarnessError
+from evalharness.seeds import canonical
 
 SCORE_TOLERANCE = 0.02
 """By so much may a detection's score, or a benchmark's, differ."""
@@ -152,7 +153,7 @@ def compare(golden: Golden, examination: Examination) -> Iterator[Finding]:
         yield fail(name, f"the golden file is of {', '.join(golden.scorers)}", "write one with --write-golden")
         return
     identity = examination.identity
-    if identity != recorded.identity:
+    if canonical(identity) != canonical(recorded.identity):
         other = f"{described(recorded.identity)} there, {described(identity)} here: {_difference(recorded, identity)}"
         yield fail(name, f"the golden file is of another scorer ({other})", "compare like with like, or write another")
         return
@@ -201,11 +202,7 @@ def unmatched(ours: Sequence[GoldenObject], others: Sequence[GoldenObject], side
 
 def _same(one: GoldenObject, other: GoldenObject, side: int) -> bool:
     near = all(abs(a - b) <= BOX_TOLERANCE * side for a, b in zip(one.box, other.box, strict=True))
-    return (
-        near
-        and (one.cls, one.color) == (other.cls, other.color)
-        and abs(one.score - other.score) <= SCORE_TOLERANCE
-    )
+    return near and (one.cls, one.color) == (other.cls, other.color) and abs(one.score - other.score) <= SCORE_TOLERANCE
 
 
 def _said(lost: Sequence[GoldenObject], new: Sequence[GoldenObject]) -> str:

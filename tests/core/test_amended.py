@@ -69,6 +69,18 @@ def test_detector(tmp_path: Path) -> None:
     assert found.benchmarks[0].limit == 3
 
 
+def test_official_networks(tmp_path: Path) -> None:
+    found = load(tmp_path, "--official")
+    expected = {"name": "mask2former", "weights": "official", "batch_size": 2, "device": "auto", "dtype": "float32"}
+    assert detector(found) == expected
+    assert found.resolved()["benchmarks"][0]["colors"]["weights"] == "official"
+    assert found.benchmarks[0].limit == 3
+    plain = FILE.replace("{name: geneval, limit: 3, detector: {name: mask2former, batch_size: 2}}", "geneval")
+    assert detector(load(tmp_path, "--official", text=plain)) == expected | {"batch_size": 8}
+    both = load(tmp_path, "--official", "--detector", "mask2former")
+    assert detector(both) == expected | {"batch_size": 8}
+
+
 def test_what_is_said_is_checked(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"mine.yaml:2:8: no model named 'miniatur'; did you mean 'miniature'"):
         load(tmp_path, "--model", "miniatur")

@@ -326,6 +326,20 @@ def test_two_at_once(
     assert "is being fetched by another process" in complaint(capsys)
 
 
+def test_a_password_is_not_printed(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offer(monkeypatch, asset(server, sha256="0" * 64))
+    mirror = server.base.replace("//", "//me:secret@")
+    assert cli.main(["fetch", "needy", "--mirror", mirror]) == 2
+    offer(monkeypatch, asset(server, name="gone"))
+    assert cli.main(["fetch", "needy", "--mirror", mirror]) == 2
+    said = capsys.readouterr().err
+    assert f"{server.base}/some/file.bin is not the published file" in said
+    assert f"{server.base}/some/gone: 404 Not Found" in said
+    assert "secret" not in said
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

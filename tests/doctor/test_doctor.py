@@ -111,9 +111,7 @@ def _does_not_answer(self: Any) -> None:
     raise EvalHarnessError("the judge does not answer; start it")
 
 
-def test_golden_files(
-    plugged: dict[tuple[str, str], Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_golden_files(plugged: dict[tuple[str, str], Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "photographs").mkdir()
     Image.new("RGB", (70, 50), "red").save(tmp_path / "photographs" / "a.JPG")
     writing = ["doctor", "--sweep", "mine.yaml", "--write-golden", "golden.json", "--images", "photographs"]
