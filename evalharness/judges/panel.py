@@ -71,6 +71,17 @@ class JudgePanel:
         }
         return found | ({"repeat": self.repeat} if self.repeat else {})
 
+    def reachable(self) -> None:
+        """Whether its judges would answer.
+
+        Raises:
+            EvalHarnessError: one would not; what to do.
+        """
+        for judge in self.judges:
+            ask = getattr(judge, "reachable", None)
+            if ask is not None:
+                ask()
+
     def judge(self, submissions: Iterable[Submission], replies: Replies) -> Iterator[Outcome]:
         return _Session(self, iter(submissions), replies).run()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from panel_fakes import FakeJudge, KeptReplies, panel, prompt, submission
 
 from evalharness.benchmark import Panel, Score, Submission
-from evalharness.errors import EvalHarnessError, SampleError
+from evalharness.errors import ConfigError, EvalHarnessError, SampleError
 from evalharness.judges.base import Question, Reply, reply_key
 from evalharness.judges.panel import BACKLOG, JudgePanel
 from evalharness.seeds import digest
@@ -217,3 +217,15 @@ def test_few_submissions(count: int) -> None:
     judge = FakeJudge(lambda question, tries: "1")
     assert len(results(panel(judge), [submission(number) for number in range(count)], KeptReplies())) == count
     assert judge.rounds == count
+
+
+def test_a_panel_is_reachable_as_its_judges_are() -> None:
+    class Down(FakeJudge):
+        def reachable(self) -> None:
+            raise ConfigError("nobody answers; start it")
+
+    up, down = FakeJudge(lambda question, tries: "1"), Down(lambda question, tries: "1")
+    panel(up).reachable()
+    for broken in (panel(down), panel(up, others=(down,))):
+        with pytest.raises(ConfigError, match="start it"):
+            broken.reachable()
