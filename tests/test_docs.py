@@ -207,14 +207,16 @@ def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureF
     assert options <= set(re.findall(r"--[a-z-]+", text))
 
 
-@pytest.mark.parametrize("command", [["export", "--help"], ["verdicts", "geneval", "--help"]])
-def test_every_option_of_a_command_is_documented(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("command", "page"), [("export", "geneval"), ("verdicts geneval", "geneval"), ("replies", "judges")]
+)
+def test_every_option_of_a_command_is_documented(command: str, page: str, capsys: pytest.CaptureFixture[str]) -> None:
     from evalharness import cli
 
     with pytest.raises(SystemExit):
-        cli.main(command)
+        cli.main([*command.split(), "--help"])
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
-    text = (ROOT / "docs" / "geneval.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     assert options
     assert options <= set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE))
 
