@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ class Endpoint:
             base_url=self._settings.base_url,
             timeout=self._settings.timeout,
             max_retries=0,
-            http_client=openai.DefaultAioHttpClient(),
+            http_client=openai.DefaultAioHttpClient(**_certificates(self._settings.base_url)),
         )
         return self
 
@@ -133,3 +134,8 @@ class Endpoint:
 
     def _clean(self, text: str) -> str:
         return one_line(scrub(text, self._key), 300)
+
+
+def _certificates(url: str) -> dict[str, Any]:
+    """None for plain HTTP: to load them takes longer than a call. A redirect to HTTPS fails without them."""
+    return {"verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)} if url.startswith("http:") else {}

@@ -45,7 +45,7 @@ class Gate:
     def leave(self) -> None:
         """Give a place back."""
         self.taken -= 1
-        self._wake(max(1, int(self.limit) - self.taken))
+        self._admit()
 
     def grow(self) -> None:
         """A call was answered."""
@@ -61,7 +61,7 @@ class Gate:
         """Let no more in. The first reason stands."""
         self.stopped = self.stopped or reason
         self._halted.set()
-        self._wake(len(self._waiting))
+        self._admit()
 
     async def sleep(self, seconds: float) -> bool:
         """Wait outside; False if meanwhile all was stopped."""
@@ -72,9 +72,11 @@ class Gate:
             return True
         return False
 
-    def _wake(self, count: int) -> None:
-        while count > 0 and self._waiting:
+    def _admit(self) -> None:
+        """Wake one that waits, and the next one a turn of the loop later, so that its request goes out before that."""
+        while self._waiting and (self.stopped or self.taken < int(self.limit)):
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(None)
-                count -= 1
+                asyncio.get_running_loop().call_soon(self._admit)
+                break

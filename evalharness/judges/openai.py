@@ -144,14 +144,16 @@ class OpenAI:
 
         todo = iter(questions)
         done: Done = SimpleQueue()
-        in_hand = 0
+        in_hand, most = 0, 2 * self.settings.concurrency
         with start_blocking_portal() as portal, portal.wrap_async_context_manager(self._endpoint()) as endpoint:
+            loop = portal.call(asyncio.get_running_loop)
             while True:
-                while in_hand < 2 * self.settings.concurrency and endpoint.gate.stopped is None:
+                while in_hand < most and endpoint.gate.stopped is None:
                     if (taken := next(todo, None)) is None:
                         break
                     number, question = taken
-                    future = portal.start_task_soon(endpoint.answer, question)
+                    # Not through the portal, which would wait for the loop to take each.
+                    future = asyncio.run_coroutine_threadsafe(endpoint.answer(question), loop)
                     future.add_done_callback(partial(_put, done, number))
                     in_hand += 1
                 if not in_hand:

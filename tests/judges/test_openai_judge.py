@@ -136,9 +136,23 @@ def test_no_more_calls_at_once_than_places_over_connections_that_stay() -> None:
 
     with serving(lambda call: Answer(completion("x"), delay=0.02)) as (server, url):
         for done, _ in enumerate(judge(url, concurrency=5).ask(lazily()), 1):
-            assert len(taken) <= done + 2 * 5
+            assert len(taken) < done + 2 * 5
     assert server.most_at_once == 5
     assert server.connections <= 5
+
+
+def test_the_endpoint_s_places_are_never_idle() -> None:
+    """Twice as many calls as it has places: whenever it takes one, all its places are taken then."""
+    taken: list[int] = []
+    with serving(lambda call: OK, places=4) as (server, url):
+
+        def respond(call: Call) -> Answer:
+            taken.append(server.at_once)
+            return Answer(completion("x"), delay=0.05)
+
+        server.respond = respond
+        assert len(list(judge(url, concurrency=8).ask(questions(80)))) == 80
+    assert sum(taken[8:]) >= 0.9 * 4 * len(taken[8:])
 
 
 def test_fewer_calls_at_once_where_the_endpoint_has_room_for_few() -> None:
