@@ -1,4 +1,4 @@
-"""What the command line says in place of a sweep file: the model, its weights, the detector, published weights, the judge."""
+"""What the command line says in place of a sweep file: model, weights, detector, judge."""
 
 from __future__ import annotations
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
 from evalharness.choices import JudgeChoice
+from evalharness.errors import ConfigError
 from evalharness.miniature.claims import REQUEST, SYSTEM
 
 from . import prompt_files
@@ -46,8 +47,6 @@ class WiseMini(Wise):
     class Settings(Wise.Settings):
         """As of the other WISE benchmarks; the judge is the embedded one by default."""
 
-        prompts: Literal["original"] | Path = "original"
-        rubric: Literal["own"] = "own"
         judge: JudgeChoice = Field(default_factory=lambda: JudgeChoice.model_validate("lm-eval"))
 
     @staticmethod
@@ -57,4 +56,9 @@ class WiseMini(Wise):
 
     def files(self) -> list[File]:
         source = self.settings.prompts
-        return prompt_files.of_user(PROMPTS if source == "original" else source, [["mini.json"]])
+        return prompt_files.of_user(source, [[PROMPTS.name]]) if isinstance(source, Path) else self._carried(source)
+
+    def _carried(self, name: str) -> list[File]:
+        if name != "original":
+            raise ConfigError(f"{self.name} has no prompt set {name!r}; it has: original")
+        return prompt_files.of_user(PROMPTS, [])

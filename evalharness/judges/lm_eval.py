@@ -169,7 +169,7 @@ def _request(messages: Sequence[Mapping[str, Any]]) -> _Request:
     chat, images = [], []
     for message in messages:
         content = message["content"]
-        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        parts: Sequence[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
         words = []
         for part in parts:
             if part["type"] == "image_url":
