@@ -52,15 +52,16 @@ class Painter:
         self.natural = torch.from_numpy(bank.natural.copy()).to(self.device)
 
     def boards(
-        self, batch: int, roughness: float = 1.0, among: Tensor | None = None, most: int = CELLS
+        self, batch: int, roughness: float = 1.0, among: Tensor | None = None, most: int = CELLS, alike: float = 0.33
     ) -> Boards:
         """``roughness`` 0: perfect drawings and no chimeras; 1: each board is rough to a random degree.
 
-        With ``among`` only these classes are drawn. A board holds at most ``most`` things, as often one as any number.
+        With ``among`` only these classes are drawn. A board holds at most ``most`` things, as often one as any number;
+        a share ``alike`` of the boards is of one or two classes.
         """
         dev = self.device
         rough = torch.rand(batch, device=dev) * roughness * (torch.rand(batch, device=dev) < 0.8)
-        kinds, colors = self._things(batch, among)
+        kinds, colors = self._things(batch, among, alike)
         rank = torch.rand(batch, CELLS, device=dev).argsort(1)
         there = rank < torch.randint(0, most + 1, (batch, 1), device=dev)
         broken = ~there & (torch.rand(batch, CELLS, device=dev) < 0.4) & (roughness > 0)
@@ -72,14 +73,14 @@ class Painter:
         masks = cells[:, :, 3] * there[..., None, None]
         return Boards(self._finish(cells[:, :, :3], rough), labels, colors, masks)
 
-    def _things(self, batch: int, among: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Classes and colours of all cells; on a third of the boards only one or two classes."""
+    def _things(self, batch: int, among: Tensor | None, alike: float) -> tuple[Tensor, Tensor]:
+        """Classes and colours of all cells; on some boards only one or two classes."""
         dev = self.device
         n, m = self.icons.shape[:2]
         among = torch.arange(n, device=dev) if among is None else among
         kinds = among[torch.randint(len(among), (batch, CELLS), device=dev)]
         pair = kinds[:, :2].gather(1, torch.randint(2, (batch, CELLS), device=dev))
-        kinds = torch.where(torch.rand(batch, 1, device=dev) < 0.33, pair, kinds)
+        kinds = torch.where(torch.rand(batch, 1, device=dev) < alike, pair, kinds)
         colors = torch.randint(m, (batch, CELLS), device=dev)
         plain = torch.rand(batch, CELLS, device=dev) < 0.3
         return kinds, torch.where(plain, self.natural[kinds], colors)

@@ -4,7 +4,7 @@ A LLaVA of transformers' own classes with a small Swin and a small Llama: it rea
 board, and answers ``Score: 1`` or ``Score: 0``. First the Swin learns to name what is in the cells, in the Llama's own
 words (its embeddings); then all of it learns to judge claims, several for each board. Heads that are not shipped
 tell it, cell by cell, what is there, which cell that is, and whether the explanation asks for it; and, before the last
-layer, how many of the first thing asked for are there and how two things stand to each other.
+layer, how many of the first thing asked for are there and how two things stand to each other (that also at the cells).
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ TEMPLATE = (
 )
 STEPS, NAMING_STEPS, EASY_STEPS = 3000, 400, 600
 """In all, of naming alone, and of easy claims after it."""
-ASKING_WEIGHT, PLACE_WEIGHT, SUMMARY_WEIGHT = 3.0, 0.3, 0.2
-BOARDS, CLAIMS = 24, 4
+ASKING_WEIGHT, PLACE_WEIGHT, SUMMARY_WEIGHT, RELATION_WEIGHT = 3.0, 0.3, 0.2, 0.5
+BOARDS, CLAIMS = 16, 4
 """Boards a step, and claims about each."""
 ANSWER = 4
 """Tokens: ``Score``, ``:``, the digit, the end."""
@@ -131,6 +131,7 @@ class Student(nn.Module):
         self.place = nn.Linear(width, CELLS)
         self.count = nn.Linear(width, CELLS + 1)
         self.relation = nn.Linear(width, len(RELATIONS))
+        self.summary = nn.Linear(width, len(RELATIONS))
         self.nothing = nn.Parameter(torch.randn(1, width) * 0.05)
         self.scale = nn.Parameter(torch.tensor(10.0))
         of = [words.encode(name, add_special_tokens=False) for name in (*CLASSES, *COLOR_NAMES)]
@@ -155,9 +156,9 @@ class Student(nn.Module):
         cells = torch.arange(CELLS, device=features.device).repeat(len(features))
         return named + PLACE_WEIGHT * F.cross_entropy(self.place(features).flatten(0, 1), cells)
 
-    def hidden(self, lesson: Lesson, features: Tensor) -> tuple[Tensor, Tensor]:
+    def hidden(self, lesson: Lesson, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The Llama's hidden states over (n, length) tokens in which ``features`` (n, 9, width) stand: the last ones,
-        and those before the last layer.
+        those before the last layer, and those before the one before it.
 
         What all requests begin with is read once.
         """
@@ -172,7 +173,7 @@ class Student(nn.Module):
         out = llama(
             inputs_embeds=embedded, attention_mask=mask, past_key_values=cache, output_hidden_states=True
         )
-        return out.last_hidden_state, out.hidden_states[-2]
+        return out.last_hidden_state, out.hidden_states[-2], out.hidden_states[-3]
 
 
 @torch.no_grad()
@@ -203,6 +204,7 @@ class Lesson:
     image: Tensor  # (n,) int64: the board
     count: Tensor  # (n,) int64: how many of the first thing asked for there are
     relation: Tensor  # (n, 4) float: which relations two things asked for have, NaN if they are not two
+    later: Tensor  # (n,) int64: the last cell with something that is asked for
 
 
 def board(boards: Boards, index: int) -> Board:
@@ -226,7 +228,7 @@ def lessons(
     words: PreTrainedTokenizerFast, boards: Boards, each: int, rng: random.Random, *, easy: bool = False
 ) -> Lesson:
     """``each`` claims about every board, half of them true."""
-    texts, asked, image, count, relation = [], [], [], [], []
+    texts, asked, image, count, relation, later = [], [], [], [], [], []
     for index in range(len(boards.labels)):
         cells = board(boards, index)
         for _ in range(each):
@@ -240,6 +242,7 @@ def lessons(
             image.append(index)
             count.append(len(found[0]))
             relation.append(_relations(found))
+            later.append(max((cell for own in found for cell in own), default=0))
     ids = words(texts, add_special_tokens=False).input_ids
     start = next(i for i, column in enumerate(zip(*ids, strict=False)) if len(set(column)) > 1)
     lengths = torch.tensor([len(own) - start for own in ids])
@@ -253,13 +256,14 @@ def lessons(
         image=torch.tensor(image),
         count=torch.tensor(count),
         relation=torch.tensor(relation),
+        later=torch.tensor(later),
     )
 
 
 def losses(student: Student, boards: Boards, lesson: Lesson) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Losses of the answer, of naming, of what is asked for, and the share of right answers."""
     features = student.features(boards.pixels)
-    hidden, before_last = student.hidden(lesson, features[lesson.image])
+    hidden, before_last, earlier = student.hidden(lesson, features[lesson.image])
     said = lesson.ids.gather(1, lesson.answer)
     before = (lesson.answer - 1)[..., None].expand(-1, -1, hidden.shape[-1])
     logits = student.judge.lm_head(hidden.gather(1, before))
@@ -270,10 +274,14 @@ def losses(student: Student, boards: Boards, lesson: Lesson) -> tuple[Tensor, Te
     # At the colon: the digit comes next.
     summary = before_last[torch.arange(len(hidden)), lesson.answer[:, 1]]
     asking = asking + SUMMARY_WEIGHT * F.cross_entropy(student.count(summary), lesson.count)
-    two = ~lesson.relation.isnan()
+    two = ~lesson.relation[:, 0].isnan()
     if two.any():
-        stand = F.binary_cross_entropy_with_logits(student.relation(summary)[two], lesson.relation[two])
-        asking = asking + 2 * SUMMARY_WEIGHT * stand
+        # The later of the two cells can see the other; what it finds, the colon can pass on.
+        first = (lesson.ids == student.judge.config.image_token_id).int().argmax(dim=1)
+        at_cell = earlier[torch.arange(len(hidden)), first + lesson.later]
+        for seen, head in ((at_cell, student.relation), (summary, student.summary)):
+            stand = F.binary_cross_entropy_with_logits(head(seen)[two], lesson.relation[two])
+            asking = asking + RELATION_WEIGHT * stand
     right = (logits.argmax(-1) == said).all(1).float().mean()
     return ANSWER * answer, student.naming(features, boards), asking, right
 
@@ -344,7 +352,7 @@ def main() -> None:
             values: dict[str, Any] = {"naming": naming}
         else:
             easy = step < easy_steps
-            boards = painter.boards(BOARDS, most=3 if easy else 6)
+            boards = painter.boards(BOARDS, most=3 if easy else 5, alike=0.33 if easy else 0.5)
             answer, naming, asking, right = losses(student, boards, lessons(words, boards, CLAIMS, rng, easy=easy))
             values = {"answer": answer, "naming": naming, "asking": ASKING_WEIGHT * asking}
         loss = sum(values.values())
