@@ -39,6 +39,7 @@ class Endpoint:
     def __init__(self, settings: OpenAI.Settings, key: str, budget: Budget) -> None:
         self._settings, self._key, self._budget = settings, key, budget
         self._given_up = 0
+        self._door = asyncio.Lock()
         self.gate = Gate(settings.concurrency, budget)
 
     async def __aenter__(self) -> Endpoint:
@@ -60,6 +61,8 @@ class Endpoint:
         tries = 0
         while await self.gate.enter():
             try:
+                async with self._door:  # a turn of the loop each, so that one request is out before the next is made
+                    await asyncio.sleep(0)
                 outcome = await self._call(question)
             finally:
                 self.gate.leave()

@@ -45,7 +45,7 @@ class Gate:
     def leave(self) -> None:
         """Give a place back."""
         self.taken -= 1
-        self._admit()
+        self._wake(max(1, int(self.limit) - self.taken))
 
     def grow(self) -> None:
         """A call was answered."""
@@ -61,7 +61,7 @@ class Gate:
         """Let no more in. The first reason stands."""
         self.stopped = self.stopped or reason
         self._halted.set()
-        self._admit()
+        self._wake(len(self._waiting))
 
     async def sleep(self, seconds: float) -> bool:
         """Wait outside; False if meanwhile all was stopped."""
@@ -72,11 +72,9 @@ class Gate:
             return True
         return False
 
-    def _admit(self) -> None:
-        """Wake one that waits, and the next one a turn of the loop later, so that its request goes out before that."""
-        while self._waiting and (self.stopped or self.taken < int(self.limit)):
+    def _wake(self, count: int) -> None:
+        while count > 0 and self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(None)
-                asyncio.get_running_loop().call_soon(self._admit)
-                break
+                count -= 1
