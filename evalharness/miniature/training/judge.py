@@ -10,6 +10,7 @@ layer, how many of the first thing asked for are there and how two things stand 
 from __future__ import annotations
 
 import json
+import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ TEMPLATE = (
 )
 STEPS, NAMING_STEPS, EASY_STEPS = 3000, 400, 600
 """In all, of naming alone, and of easy claims after it."""
-ASKING_WEIGHT, PLACE_WEIGHT, SUMMARY_WEIGHT, RELATION_WEIGHT = 3.0, 0.3, 0.2, 0.5
+ASKING_WEIGHT, PLACE_WEIGHT, SUMMARY_WEIGHT, RELATION_WEIGHT = 3.0, 1.0, 0.2, 0.5
 BOARDS, CLAIMS = 16, 4
 """Boards a step, and claims about each."""
 ANSWER = 4
@@ -176,13 +177,26 @@ class Student(nn.Module):
         return out.last_hidden_state, out.hidden_states[-2], out.hidden_states[-3]
 
 
+def places(shape: torch.Size) -> Tensor:
+    """(1, patches, width): row and column of every patch as waves, for the Swin to begin with."""
+    side = int(shape[1] ** 0.5)
+    half = shape[2] // 4
+    at = torch.arange(side) / side
+    waves = at[:, None] * math.pi * torch.arange(1, half + 1)
+    line = torch.cat([waves.sin(), waves.cos()], dim=1) / 2
+    rows, columns = line[:, None].expand(-1, side, -1), line[None].expand(side, -1, -1)
+    return torch.cat([rows, columns], dim=2).reshape(1, side * side, -1)
+
+
 @torch.no_grad()
 def _ease(judge: LlavaForConditionalGeneration, words: PreTrainedTokenizerFast) -> None:
-    """Begin where like attends to like: keys as queries, and a plural as its singular.
+    """Begin where patches know their place and like attends to like: keys as queries, a plural as its singular.
 
     The judge's work is to find in the picture what the words speak of; from a random start attention took a long time
     to look for it at all.
     """
+    position = judge.model.vision_tower.embeddings.position_embeddings
+    position.copy_(places(position.shape))
     for layer in judge.model.language_model.layers:
         layer.self_attn.q_proj.weight.mul_(2)
         layer.self_attn.k_proj.weight.copy_(layer.self_attn.q_proj.weight)
