@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 FOLDER_FILES = ("open_clip_config.json", "open_clip_model.safetensors")
 BACKGROUND = "#999"
 """What stands for the pixels outside an object's mask."""
+BATCH, CPU_BATCH = 256, 8
+"""Objects in a pass through the network, which bounds its memory. On a CPU it gains nothing from more."""
 
 
 class ColourClassifier:
@@ -100,9 +102,12 @@ class ColourClassifier:
         }
 
     def classify(self, objects: Sequence[tuple[Image.Image, Detection]]) -> list[str]:
-        """The colour of each object of an RGB image; all objects go through the network in one pass."""
-        if not objects:
-            return []
+        """The colour of each object of an RGB image; the objects of all images go through the network together."""
+        size = CPU_BATCH if self._device().startswith("cpu") else BATCH
+        parts = [objects[start : start + size] for start in range(0, len(objects), size)]
+        return [color for part in parts for color in self._classify_batch(part)]
+
+    def _classify_batch(self, objects: Sequence[tuple[Image.Image, Detection]]) -> list[str]:
         import torch
 
         model, transform, _ = self._load()

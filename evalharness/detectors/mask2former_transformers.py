@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 MAX_INSTANCES = 100
 """MMDetection's ``max_per_image``."""
+CPU_PIXELS = 800 * 1333
+"""In one pass on a CPU: larger tensors than those of one large image cost more time than a smaller number of passes saves."""
 
 ALIASES = {
     "mouse": "computer mouse",
@@ -50,7 +52,7 @@ ALIASES = {
 class Sizes(NamedTuple):
     """Heights and widths: of the network's input, of the resized image within it, of the image itself."""
 
-    padded: tuple[int, ...]
+    padded: tuple[int, int]
     resized: tuple[int, int]
     image: tuple[int, int]
 
@@ -106,16 +108,20 @@ class Mask2Former:
         import torch
 
         model, processor = self._load()
-        arrays = [preprocess(image, processor) for image in images]
-        height, width = arrays[0].shape[:2]
-        pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).to(model.device, model.dtype)
+        resized = torch.from_numpy(np.stack([resize(image, processor) for image in images])).to(model.device)
+        height, width = resized.shape[1:3]
         divisor = max(int(getattr(processor, "size_divisor", 0) or 0), 1)
-        pixels = torch.nn.functional.pad(pixels, (0, -width % divisor, 0, -height % divisor))
-        sizes = Sizes(tuple(pixels.shape[-2:]), (height, width), (images[0].height, images[0].width))
+        right, bottom = -width % divisor, -height % divisor
+        sizes = Sizes((height + bottom, width + right), (height, width), (images[0].height, images[0].width))
+        together = max(CPU_PIXELS // (height * width), 1) if model.device.type == "cpu" else len(images)
+        found = []
         with torch.inference_mode():
-            output = model(pixel_values=pixels)
-            queries = zip(output.class_queries_logits.float(), output.masks_queries_logits.float(), strict=True)
-            return [self._detections(classes, masks, sizes, min_score) for classes, masks in queries]
+            for part in resized.split(together):
+                pixels = torch.nn.functional.pad(normalise(part, processor), (0, right, 0, bottom))
+                output = model(pixel_values=pixels.to(model.dtype))
+                queries = zip(output.class_queries_logits.float(), output.masks_queries_logits.float(), strict=True)
+                found += [self._detections(classes, masks, sizes, min_score) for classes, masks in queries]
+        return found
 
     def _detections(
         self, class_logits: torch.Tensor, mask_logits: torch.Tensor, sizes: Sizes, min_score: float
@@ -164,6 +170,8 @@ def load(folder: Path, device: str, dtype: str) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImageProcessor
 
+    from evalharness.detectors.mask2former_fast import speed_up
+
     try:
         with _silent():
             model, report = Mask2FormerForUniversalSegmentation.from_pretrained(
@@ -183,6 +191,7 @@ def load(folder: Path, device: str, dtype: str) -> tuple[Any, Any]:
         raise WeightsError(
             f"{folder}/model.safetensors lacks {len(missing)} tensors of its config, {missing[0]} the first"
         )
+    speed_up(model, device)
     return model.to(device).eval(), processor
 
 
@@ -202,8 +211,8 @@ def _silent() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def preprocess(image: Image.Image, processor: Any) -> NDArray[np.float32]:
-    """``(height, width, 3)`` floats: resized by OpenCV's bilinear filter, then normalised, as MMDetection does."""
+def resize(image: Image.Image, processor: Any) -> NDArray[np.uint8]:
+    """``(height, width, 3)`` in the size for the network, by OpenCV's bilinear filter as MMDetection does it."""
     import cv2
 
     pixels = np.asarray(image.convert("RGB"))
@@ -211,10 +220,15 @@ def preprocess(image: Image.Image, processor: Any) -> NDArray[np.float32]:
         height, width = target_size(pixels.shape[0], pixels.shape[1], processor.size)
         if (height, width) != pixels.shape[:2]:
             pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-    scaled = pixels.astype(np.float32) * np.float32(processor.rescale_factor if processor.do_rescale else 1.0)
+    return np.asarray(pixels, dtype=np.uint8)
+
+
+def normalise(pixels: torch.Tensor, processor: Any) -> torch.Tensor:
+    """From bytes ``(n, height, width, 3)`` to floats ``(n, 3, height, width)``, on the device where they are."""
+    scaled = pixels.float() * (processor.rescale_factor if processor.do_rescale else 1.0)
     if processor.do_normalize:
-        scaled = (scaled - np.float32(processor.image_mean)) / np.float32(processor.image_std)
-    return np.asarray(scaled, dtype=np.float32)
+        scaled = (scaled - scaled.new_tensor(processor.image_mean)) / scaled.new_tensor(processor.image_std)
+    return scaled.permute(0, 3, 1, 2)
 
 
 def target_size(height: int, width: int, size: Any) -> tuple[int, int]:

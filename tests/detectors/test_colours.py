@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from evalharness.detectors import colours
 from evalharness.detectors.base import Detection
 from evalharness.detectors.colours import ColourClassifier, crop
 from evalharness.errors import WeightsError
@@ -72,6 +73,17 @@ def test_one_pass_for_all_objects(clip_folder: Path) -> None:
     assert passes == [5]
     assert mine.classify([]) == []
     assert passes == [5]
+
+
+def test_many_objects_go_in_passes_of_a_limited_size(clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = classifier(weights=clip_folder)
+    together = mine.classify(objects(5))
+    model, _, _ = mine._load()
+    passes: list[int] = []
+    model.visual.register_forward_hook(lambda _module, inputs, _output: passes.append(len(inputs[0])))
+    monkeypatch.setattr(colours, "CPU_BATCH", 2)
+    assert mine.classify(objects(5)) == together
+    assert passes == [2, 2, 1]
 
 
 def test_the_tokenizer_of_the_folder_tells_colors_apart(clip_folder: Path) -> None:

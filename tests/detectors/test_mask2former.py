@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from evalharness.detectors import mask2former_transformers
 from evalharness.detectors.mask2former_transformers import (
     Mask2Former,
     Sizes,
     best_instances,
     load,
     mask_instances,
-    preprocess,
+    normalise,
+    resize,
     target_size,
 )
 from evalharness.detectors.weights import pick_device
@@ -105,8 +107,9 @@ def test_pixels_are_normalised(detector_folder: Path) -> None:
     processor = Mask2FormerImageProcessor.from_pretrained(detector_folder)
     image = picture(64, 64, 0)
     expected = (np.asarray(image) - 255 * np.array([0.485, 0.456, 0.406])) / (255 * np.array([0.229, 0.224, 0.225]))
-    np.testing.assert_allclose(preprocess(image, processor), expected, atol=1e-5)
-    assert preprocess(picture(80, 40, 0), processor).shape == (48, 96, 3)
+    found = normalise(torch.from_numpy(resize(image, processor))[None], processor)[0].permute(1, 2, 0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert resize(picture(80, 40, 0), processor).shape == (48, 96, 3)
 
 
 # --- the whole detector ---
@@ -142,6 +145,20 @@ def test_an_image_depends_on_itself_alone(detector_folder: Path) -> None:
         (alone,) = detector(detector_folder).detect([image])
         assert [(one.cls, one.box) for one in found] == [(one.cls, one.box) for one in alone]
         assert [one.score for one in found] == pytest.approx([one.score for one in alone], abs=1e-6)
+
+
+def test_large_images_go_one_by_one_on_a_cpu(detector_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = detector(detector_folder)
+    model, _ = mine._load()
+    passes: list[int] = []
+    model.register_forward_pre_hook(lambda _, __, inputs: passes.append(len(inputs["pixel_values"])), with_kwargs=True)
+    images = [picture(64, 64, seed) for seed in range(5)]
+    together = mine.detect(images)
+    monkeypatch.setattr(mask2former_transformers, "CPU_PIXELS", 2 * 64 * 64)
+    assert [[(one.cls, one.box) for one in found] for found in mine.detect(images)] == [
+        [(one.cls, one.box) for one in found] for found in together
+    ]
+    assert passes == [5, 2, 2, 1]
 
 
 def test_identity_and_classes_need_no_network(detector_folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import sys
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 
 from evalharness.detectors import architecture, coco, convert
 from evalharness.detectors.base import Detection
+from evalharness.detectors.mask2former_fast import speed_up
 from evalharness.detectors.mask2former_transformers import Mask2Former, load
 from evalharness.detectors.weights import embedded_weights
 from evalharness.errors import PluginError, WeightsError
@@ -106,9 +108,11 @@ def test_logits_of_geneval_s_detector(swin_small: Any) -> None:
     model, _ = mask2former_mmdet.build(mask2former_mmdet.file_config(mask2former_mmdet.DEFAULT_CONFIG), "cpu")
     mask2former_mmdet.fill(model, state, Path("random"))
     assert sum(tensor.numel() for tensor in state.values()) > 68_000_000
-    assert_same_logits(
-        model.eval(), swin_small, torch.randn(1, 3, 128, 160, generator=torch.Generator().manual_seed(0))
-    )
+    pixels = torch.randn(1, 3, 128, 160, generator=torch.Generator().manual_seed(0))
+    assert_same_logits(model.eval(), swin_small, pixels)
+    fast = copy.deepcopy(swin_small)
+    speed_up(fast, "cpu")
+    assert_same_logits(model, fast, pixels)
 
 
 @pytest.mark.slow
