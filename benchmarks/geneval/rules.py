@@ -72,20 +72,10 @@ def judge(detections: Iterable[Detection], metadata: Mapping[str, Any], rules: R
     return Verdict(not failures, "\n".join(failures), kept)
 
 
-def objects_to_color(detections: Iterable[Detection], metadata: Mapping[str, Any], rules: Rules) -> list[Detection]:
-    """All that count of the classes with a colour, and the faint ones whose colours :func:`judge` may ask for under
-    other rules.
-
-    If a prompt wants one object of a class, that is always the best one: whatever the thresholds, it counts if any
-    does, and no better one overlaps it. If it wants several, other thresholds may take any.
-    """
-    colored = [clause for clause in metadata["include"] if clause.get("color") is not None]
-    classes = {clause["class"] for clause in colored}
-    several = {clause["class"] for clause in colored if clause["count"] > 1}
-    found = [detection for detection in detections if detection.cls in classes]
-    best = {cls: max((one.score for one in found if one.cls == cls), default=0.0) for cls in classes}
-    counts = rules.min_score(metadata["tag"])
-    return [one for one in found if one.cls in several or one.score > counts or one.score == best[one.cls]]
+def objects_to_color(detections: Iterable[Detection], metadata: Mapping[str, Any]) -> list[Detection]:
+    """The objects whose colours :func:`judge` may ask for, whatever the rules' numbers are."""
+    colored = {clause["class"] for clause in metadata["include"] if clause.get("color") is not None}
+    return [detection for detection in detections if detection.cls in colored]
 
 
 def keep(detections: Iterable[Detection], tag: str, rules: Rules) -> dict[str, list[Detection]]:

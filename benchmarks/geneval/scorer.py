@@ -21,7 +21,7 @@ EVIDENCE_FLOOR = 0.05
 class GenEvalScorer:
     """Finds the objects of a batch, names their colours in one pass where the prompt says one, then judges.
 
-    So do the faint objects that other rules would ask about: the evidence then tells what those would have said.
+    Faint objects get a colour too: the evidence then tells what other thresholds would have said.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class GenEvalScorer:
         asked = [
             (index, detection)
             for index, (detections, item) in enumerate(zip(found, items, strict=True))
-            for detection in objects_to_color(detections, item.metadata, self.rules)
+            for detection in objects_to_color(detections, item.metadata)
         ]
         names = self.colours.classify([(images[index], detection) for index, detection in asked])
         colors: list[dict[int, str]] = [{} for _ in images]
@@ -89,8 +89,8 @@ class GenEvalScorer:
 
 
 def _evidence(detections: Sequence[Detection], verdict: Verdict, colors: Mapping[int, str]) -> list[dict[str, Any]]:
-    """The detections as JSON, best first; ``counted``: did the rules see it; ``color``: null where no
-    rule asks for it."""
+    """The detections as JSON, best first; ``counted``: did the rules see it; ``color``: null unless
+    the item says one of its class."""
     counted = {id(detection) for kept in verdict.kept.values() for detection in kept}
     return [
         {

@@ -1,7 +1,7 @@
 """transformers' Mask2Former with less work for the same result: parts of its network with another ``forward``.
 
-Each part stands in for one of transformers' classes and keeps its parameters, so that checkpoints and the rest of the network
-stay as they are. What differs is the order in which floats are rounded.
+Each part stands in for one of transformers' classes and keeps its parameters, so that checkpoints and the rest of the
+network stay as they are. What differs is the order in which floats are rounded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 from transformers.models.mask2former import modeling_mask2former as original
 
 CHUNK = 1024
@@ -19,7 +19,7 @@ CHUNK = 1024
 
 
 def speed_up(model: nn.Module, device: str) -> None:
-    """Exchange parts of a ``Mask2FormerForUniversalSegmentation`` in place. It is for inference on ``device`` from then on."""
+    """Exchange parts of a ``Mask2FormerForUniversalSegmentation`` in place, for inference on ``device``."""
     stand_ins: dict[type[nn.Module], type[nn.Module]] = {
         original.Mask2FormerMaskedAttentionDecoder: MaskedAttentionDecoder,
         nn.MultiheadAttention: WeightlessAttention,
@@ -51,7 +51,7 @@ class DeformableAttention(original.Mask2FormerPixelDecoderEncoderMultiscaleDefor
         level_start_index: Tensor | None = None,
         output_attentions: bool = False,
     ) -> tuple[Tensor, None]:
-        """Nothing is masked, as the pixel decoder gives no other masks; so a reference point is the same on all levels."""
+        """Nothing is masked, as in the pixel decoder; so a reference point is the same on all levels."""
         assert reference_points is not None
         maps = _Maps(spatial_shapes_list, self.n_heads, self.n_points)
         queries = self.with_pos_embed(hidden_states, position_embeddings)
@@ -102,7 +102,7 @@ class _Maps:
     def attend(self, table: Tensor, centres: Tensor, offsets: Tensor, shares: Tensor) -> Tensor:
         """``(queries, width)``: for each query and head the sum of its samples by their shares.
 
-        ``centres`` ``(queries, 2)`` are shares of width and height, ``offsets`` ``(queries, columns, 2)`` are in pixels,
+        ``centres`` ``(queries, 2)`` are shares of width and height, ``offsets`` ``(queries, columns, 2)`` in pixels,
         ``shares`` are ``(queries, columns)``. Pixels count from the border: the first of the map is 1.
         """
         x, y = (

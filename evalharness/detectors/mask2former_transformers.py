@@ -32,7 +32,7 @@ FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 MAX_INSTANCES = 100
 """MMDetection's ``max_per_image``."""
 CPU_PIXELS = 800 * 1333
-"""In one pass on a CPU: larger tensors than those of one large image cost more time than a smaller number of passes saves."""
+"""In one pass on a CPU: tensors larger than those of one large image cost more than fewer passes save."""
 
 ALIASES = {
     "mouse": "computer mouse",

@@ -45,7 +45,7 @@ def bilinear(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     return values[..., low] * (1 - (at - low)) + values[..., high] * (at - low)
 
 
-def resize(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+def stretched(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
     return bilinear(bilinear(values, width).swapaxes(-1, -2), height).swapaxes(-1, -2)
 
 
@@ -55,7 +55,7 @@ def test_masks_against_a_reference() -> None:
     masks, scores, boxes = mask_instances(logits, Sizes(padded=(32, 48), resized=(30, 41), image=(61, 80)))
     assert masks.shape == (7, 61, 80)
     for index in range(7):
-        full = resize(resize(logits[index].numpy(), 32, 48)[:30, :41], 61, 80)
+        full = stretched(stretched(logits[index].numpy(), 32, 48)[:30, :41], 61, 80)
         ys, xs = np.nonzero(full > 0)
         np.testing.assert_array_equal(masks[index], full > 0)
         if index == 3:

@@ -37,7 +37,8 @@ def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[tuple[str, 
         ("models", "miniature"): Miniature,
     }
     monkeypatch.setattr(plugins, "load", lambda kind, name: known[kind, name])
-    monkeypatch.setattr(plugins, "available", lambda kind: {})
+    formats = plugins.available("formats")
+    monkeypatch.setattr(plugins, "available", lambda kind: formats if kind == "formats" else {})
     monkeypatch.setattr(checks, "DEFAULT", "squares")
     for module, name in ((system, "torch"), (kernels, "devices"), (kernels, "every_device"), (kernels, "mmcv")):
         monkeypatch.setattr(module, name, lambda name=name: [ok(name, "fine")])

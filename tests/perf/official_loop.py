@@ -1,8 +1,8 @@
 """What GenEval's published program does with an image, written from its description: the way to compare with.
 
-One image at a time: MMDetection's own network, test pipeline and post-processing, so that all hundred masks come in the size of
-the image; for each clause with a colour a data loader with worker processes over the crops; a CLIP classifier for each
-class, its texts encoded a colour at a time.
+One image at a time: MMDetection's own network, test pipeline and post-processing, so that all hundred masks come in the
+size of the image; for each clause with a colour a data loader with worker processes over the crops; a CLIP classifier
+for each class, its texts encoded a colour at a time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BATCH, WORKERS = 16, 4
 
 
 class OfficialLoop:
-    """``state`` are the detector's tensors under transformers' names, ``clip`` an open_clip model, its transform and tokenizer."""
+    """``state``: the detector's tensors under transformers' names; ``clip``: its model, transform and tokenizer."""
 
     def __init__(
         self, state: Mapping[str, torch.Tensor], names: Sequence[str], clip: tuple[Any, Any, Any], device: str

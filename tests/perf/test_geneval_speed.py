@@ -140,8 +140,8 @@ def report(times: list[tuple[float, ...]], clock: Clock, images: int, crops: int
     ratios = [row[2] / row[0] for row in times]
     lines = [
         f"{images} images on {clock.device}, {torch.get_num_threads()} threads: {wall / images:.2f} s an image against "
-        f"{other_wall / images:.2f}: {other_wall / wall:.2f} times as fast, median of blocks {statistics.median(ratios):.2f}, "
-        f"by time of all cores {other_cores / cores:.2f}",
+        f"{other_wall / images:.2f}: {other_wall / wall:.2f} times as fast, "
+        f"median of blocks {statistics.median(ratios):.2f}, by time of all cores {other_cores / cores:.2f}",
         *(f"  {name}: {spent / images:.2f} s an image" for name, spent in clock.within.items()),
         f"  outside the networks: {1 - sum(clock.within.values()) / wall:.1%}",
     ]

@@ -1,11 +1,11 @@
 """Untrained networks of the size of GenEval's, and images for them: what the speed of scoring is measured on.
 
-Nothing here sees an object. Yet a detector must find some, as a program's time depends on how many masks it handles and how
-many colours it asks for. So after drawing random weights:
+Nothing here sees an object. Yet a detector must find some, as a program's time depends on how many masks it handles and
+how many colours it asks for. So after drawing random weights:
 
 - The branches of the decoder's layers are damped, or all hundred queries would end alike.
 - All but four classes are biased away. For each of the four the query that likes it best gets a class score of about
-  2/3, and the logits are stretched until, on one picture, no more than two queries find the class with a score above 0.05.
+  2/3, and the logits are stretched until, on one picture, no more than two queries find the class above 0.05.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def find_objects(model: Any, processor: Any) -> None:
 
     image = resize(picture(items(1)[0], 0), processor)
     output = model(pixel_values=normalise(torch.from_numpy(image)[None], processor))
-    labels = [coco.CLASSES.index(name) for name in CLASSES]
+    [coco.CLASSES.index(name) for name in CLASSES]
     masks = output.masks_queries_logits[0].flatten(1)
     inside = masks > 0
     mask_scores = (masks.sigmoid() * inside).sum(1) / inside.sum(1).clamp(min=1)

@@ -242,7 +242,8 @@ def test_unreadable_replies_and_errors_are_failures_with_reasons(folder: Path) -
 def test_no_reply_is_paid_for_twice_after_a_kill(folder: Path) -> None:
     (folder / "riddles.yaml").write_text(SWEEP)
     command = [sys.executable, __file__, str(folder / "riddles.yaml"), "--out", str(folder / "r" / "riddles")]
-    done = subprocess.run(command, env=os.environ | {"RULE_KILL_AT": "25"}, check=False, capture_output=True)
+    own = {"RULE_KILL_AT": "25", "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run(command, env=os.environ | own, check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert row(run(folder))["scored"] == 60
     assert len(Rule.asked) == 35
