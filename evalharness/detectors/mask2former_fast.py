@@ -92,7 +92,7 @@ class _Maps:
 
     def tables(self, values: Tensor) -> list[Tensor]:
         """From values ``(images, places of all maps, width)``."""
-        maps = values.split([height * width for height, width in self.shapes], dim=1)
+        maps = torch.split(values, [height * width for height, width in self.shapes], dim=1)
         bordered = [
             F.pad(one.unflatten(1, shape), (0, 0, 1, 2, 1, 2)).flatten(1, 2)
             for one, shape in zip(maps, self.shapes, strict=True)
@@ -180,5 +180,7 @@ class MaskedAttentionDecoder(original.Mask2FormerMaskedAttentionDecoder):
 class WeightlessAttention(nn.MultiheadAttention):
     """Does not return the attention's weights, which nobody reads; without them PyTorch takes its fused kernel."""
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> tuple[Tensor, Tensor | None]:
+    def forward(  # type: ignore[override]
+        self, query: Tensor, key: Tensor, value: Tensor, **options: Any
+    ) -> tuple[Tensor, Tensor | None]:
         return super().forward(query, key, value, **(options | {"need_weights": False}))

@@ -116,7 +116,7 @@ class Mask2Former:
         together = max(CPU_PIXELS // (height * width), 1) if model.device.type == "cpu" else len(images)
         found = []
         with torch.inference_mode():
-            for part in resized.split(together):
+            for part in torch.split(resized, together):
                 pixels = torch.nn.functional.pad(normalise(part, processor), (0, right, 0, bottom))
                 output = model(pixel_values=pixels.to(model.dtype))
                 queries = zip(output.class_queries_logits.float(), output.masks_queries_logits.float(), strict=True)
