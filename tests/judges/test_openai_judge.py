@@ -15,8 +15,10 @@ from judge_server import Answer, Call, completion, error, process, serving
 from pydantic import ValidationError
 
 from evalharness.errors import BudgetError, JudgeError, SampleError
+from evalharness.judges import endpoint
 from evalharness.judges.base import Question, Reply, Spent
 from evalharness.judges.endpoint import HOPELESS
+from evalharness.judges.gate import Gate
 from evalharness.judges.openai import OpenAI
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -148,21 +150,21 @@ def test_an_endpoint_in_a_process_of_its_own() -> None:
     assert [reply.text for reply in found.values() if isinstance(reply, Reply)] == ["Score: 1"] * 100
 
 
-def test_fewer_calls_at_once_where_the_endpoint_has_room_for_few() -> None:
-    """One that turns away all above four: the calls settle near that and none is given up."""
-    crowded: list[bool] = []
-    with serving(lambda call: OK) as (server, url):
+def test_fewer_calls_at_once_once_there_were_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
 
-        def respond(call: Call) -> Answer:
-            crowded.append(server.at_once > 4)
-            if crowded[-1]:
-                return Answer(error("slow down"), 429, {"retry-after": "0.05"})
-            return Answer(completion("x"), delay=0.02)
+    class Watched(Gate):
+        def leave(self) -> None:
+            super().leave()
+            limits.append(self.limit)
 
-        server.respond = respond
-        found = dict(judge(url, concurrency=32).ask(questions(300)))
-    assert [type(one) for one in found.values()] == [Reply] * 300
-    assert sum(crowded) < len(crowded) / 4, "a third is turned away if the calls keep coming as they began"
+    monkeypatch.setattr(endpoint, "Gate", Watched)
+    respond = lambda call: OK if call.nth or number_of(call) > 4 else Answer(error("slow down"), 429)  # noqa: E731
+    with serving(respond) as (_, url):
+        found = dict(judge(url, concurrency=32).ask(questions(100)))
+    assert [type(one) for one in found.values()] == [Reply] * 100
+    assert min(limits) <= 16
+    assert min(limits) < limits[-1] < 32, "and slowly more again"
 
 
 def test_work_of_the_caller_does_not_hold_up_the_calls() -> None:
