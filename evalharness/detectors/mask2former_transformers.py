@@ -173,7 +173,7 @@ def load(folder: Path, device: str, dtype: str) -> tuple[Any, Any]:
     from evalharness.detectors.mask2former_fast import speed_up
 
     try:
-        with _silent():
+        with silent():
             model, report = Mask2FormerForUniversalSegmentation.from_pretrained(
                 folder,
                 local_files_only=True,
@@ -196,7 +196,7 @@ def load(folder: Path, device: str, dtype: str) -> tuple[Any, Any]:
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Without transformers' bars and log messages, which would run into the progress of the sweep."""
     from transformers.utils import logging
 

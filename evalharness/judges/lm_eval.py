@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from evalharness.detectors.mask2former_transformers import silent
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
 from evalharness.digests import folder_digest
 from evalharness.errors import ConfigError, SampleError, did_you_mean
@@ -154,7 +155,8 @@ class LMEval:
         if chosen.model.startswith("hf"):
             embedded = {} if chosen.args else {"dtype": "float32"}
             own = {"device": pick_device(chosen.device), "batch_size": chosen.batch_size} | embedded | own
-        return kind.create_from_arg_obj(own)
+        with silent():
+            return kind.create_from_arg_obj(own)
 
 
 @dataclass(frozen=True, slots=True)
