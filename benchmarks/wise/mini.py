@@ -13,14 +13,14 @@ from typing import ClassVar
 from pydantic import Field
 
 from evalharness.choices import JudgeChoice
-from evalharness.errors import ConfigError
 from evalharness.miniature.claims import REQUEST, SYSTEM
 
 from . import prompt_files
 from .base import Wise
-from .prompt_files import CATEGORIES, File
+from .prompt_files import File
 from .replies import read_bit
 from .rubrics import OwnRubric
+from .verified import WiseVerified
 
 PROMPTS = Path(__file__).with_name("mini.json")
 
@@ -39,7 +39,7 @@ class WiseMini(Wise):
         "physics": range(94, 111),
         "chemistry": range(111, 128),
     }
-    weights: ClassVar[Mapping[str, float]] = dict.fromkeys(CATEGORIES, 0.12) | {"culture": 0.40}
+    weights: ClassVar[Mapping[str, float]] = WiseVerified.weights
     digests: ClassVar = {"original": "d2d539f61e7e2eb48d026bbad8d08138af03d45d66db10123f445ead5451089e"}
     own = OwnRubric(system=SYSTEM, text=REQUEST)
     read = staticmethod(read_bit)
@@ -56,9 +56,6 @@ class WiseMini(Wise):
 
     def files(self) -> list[File]:
         source = self.settings.prompts
-        return prompt_files.of_user(source, [[PROMPTS.name]]) if isinstance(source, Path) else self._carried(source)
-
-    def _carried(self, name: str) -> list[File]:
-        if name != "original":
-            raise ConfigError(f"{self.name} has no prompt set {name!r}; it has: original")
-        return prompt_files.of_user(PROMPTS, [])
+        if source == "original":
+            return prompt_files.of_user(PROMPTS, [])
+        return prompt_files.of_user(source, [[PROMPTS.name]]) if isinstance(source, Path) else super().files()

@@ -90,7 +90,7 @@ class LMEval:
 
     def reachable(self) -> None:
         """Load it: whatever an answer needs is then there."""
-        self._identified()
+        self._ready()
 
     # --- asking ---
 
@@ -99,7 +99,7 @@ class LMEval:
         size = 1 if self.settings.temperature > 0 else self.settings.batch_size
         waiting = iter(questions)
         while batch := list(itertools.islice(waiting, size)):
-            self._identified()
+            self._ready()
             outcomes = isolate(self._answer, [question for _, question in batch])
             for (number, _), outcome in zip(batch, outcomes, strict=True):
                 yield number, SampleError(outcome.reason) if isinstance(outcome, Failure) else outcome
@@ -126,7 +126,8 @@ class LMEval:
         decoding = {"temperature": self.settings.temperature, "do_sample": sampled}
         return {"until": [], "max_gen_toks": question.max_tokens, **decoding, **self.settings.generation}
 
-    def _identified(self) -> Any:
+    def _ready(self) -> Any:
+        """The model, loaded at the first call."""
         try:
             return self._model
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, AssertionError) as error:

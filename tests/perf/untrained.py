@@ -15,6 +15,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import full_size
 import torch
 from PIL import Image
 
@@ -64,27 +65,11 @@ def save_clip(file: Path) -> None:
 
 def save_detector(folder: Path) -> None:
     """A Mask2Former with Swin-S and MMDetection's preprocessing, as of transformers."""
-    from transformers import (
-        Mask2FormerConfig,
-        Mask2FormerForUniversalSegmentation,
-        Mask2FormerImageProcessor,
-        SwinConfig,
-    )
+    from transformers import Mask2FormerImageProcessor
 
-    torch.manual_seed(0)
-    swin = SwinConfig(
-        embed_dim=96,
-        depths=[2, 2, 18, 2],
-        num_heads=[3, 6, 12, 24],
-        window_size=7,
-        out_features=["stage1", "stage2", "stage3", "stage4"],
-    )
-    names = {"id2label": dict(enumerate(coco.CLASSES)), "label2id": {name: i for i, name in enumerate(coco.CLASSES)}}
-    model = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(backbone_config=swin, **names)).eval()
+    model = full_size.swin_small()
     processor = Mask2FormerImageProcessor(size={"shortest_edge": 800, "longest_edge": 1333}, size_divisor=32)
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))
         for layer in model.model.transformer_module.decoder.layers:
             for branch in (layer.cross_attn.out_proj, layer.self_attn.out_proj, layer.fc2):
                 branch.weight.mul_(0.1)
