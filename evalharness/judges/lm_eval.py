@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evalharness.detectors.mask2former_transformers import silent
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
@@ -30,8 +30,10 @@ from evalharness.judges.base import Question, Reply
 
 IMAGE = "<image>"
 """Where an image stands in lm-eval's texts. In the words of a question it would be taken for one."""
-ELSEWHERE = ("device", "batch_size", "base_url", "api_key", "num_concurrent", "timeout", "max_retries", "parallelize")
+ELSEWHERE = ("device", "batch_size", "base_url", "num_concurrent", "timeout", "max_retries", "parallelize")
 """Arguments that say where and how fast, not what: no part of the judge's identity."""
+SECRETS = ("api_key", "header", "headers", "token", "use_auth_token")
+"""Arguments that would bring a key into the sweep as a report shows it."""
 NEEDS = {"pretrained": ("hf-multimodal", "vllm-vlm"), "model": ("local-chat-completions", "openai-chat-completions")}
 PREFIX = "data:image/png;base64,"
 
@@ -52,6 +54,14 @@ class LMEval:
         generation: dict[str, Any] = Field(default_factory=dict)
         device: str = "auto"
         batch_size: int = Field(default=8, ge=1, le=1024)
+
+        @field_validator("args")
+        @classmethod
+        def _without_keys(cls, args: dict[str, Any]) -> dict[str, Any]:
+            for name in SECRETS:
+                if name in args:
+                    raise ValueError(f"{name} would stand in the report; keys come from the environment")
+            return args
 
     name = "lm-eval"
     requires: ClassVar[tuple[str, ...]] = ("lm_eval", "accelerate")

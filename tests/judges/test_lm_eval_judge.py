@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from evalharness import config
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges.base import Question, Reply
 from evalharness.judges.lm_eval import LMEval
@@ -115,4 +116,15 @@ def test_identity_is_what_answers_not_where(tmp_path: Path) -> None:
     (tmp_path / "b" / "model.safetensors").write_bytes(b"others")
     assert identity(pretrained=str(tmp_path / "b")) != here
     assert identity(pretrained="org/model", revision="1") != identity(pretrained="org/model", revision="2")
-    assert "secret" not in str(LMEval(LMEval.Settings(model="x", args={"model": "m", "api_key": "secret"})).identity())
+
+
+@pytest.mark.parametrize("name", ["api_key", "header", "token"])
+def test_a_key_in_the_sweep_is_refused_and_not_repeated(name: str, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(
+        "name: x\nmodel: miniature\narms: [{name: one, variant: single_pass}]\nbenchmarks:\n"
+        "  - name: wise-mini\n"
+        f"    judge: {{name: lm-eval, model: local-chat-completions, args: {{model: m, {name}: secret}}}}\n"
+    )
+    with pytest.raises(ConfigError, match=f"{name} would stand in the report") as caught:
+        config.load(tmp_path / "x.yaml")
+    assert "secret" not in str(caught.value)
