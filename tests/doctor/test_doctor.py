@@ -29,15 +29,17 @@ arms:
 
 @pytest.fixture
 def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[tuple[str, str], Any]:
-    """The fakes in place of all plugins, and only cheap checks of the machine."""
+    """The fakes in place of all plugins but the formats, and only cheap checks of the machine."""
     known: dict[tuple[str, str], Any] = {
         ("benchmarks", "squares"): Squares,
         ("benchmarks", "plain"): Plain,
         ("executors", "local"): Local,
         ("models", "miniature"): Miniature,
     }
-    monkeypatch.setattr(plugins, "load", lambda kind, name: known[kind, name])
-    formats = plugins.available("formats")
+    formats, real = plugins.available("formats"), plugins.load
+    monkeypatch.setattr(
+        plugins, "load", lambda kind, name: real(kind, name) if kind == "formats" else known[kind, name]
+    )
     monkeypatch.setattr(plugins, "available", lambda kind: formats if kind == "formats" else {})
     monkeypatch.setattr(checks, "DEFAULT", "squares")
     for module, name in ((system, "torch"), (kernels, "devices"), (kernels, "every_device"), (kernels, "mmcv")):
