@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,8 +23,9 @@ def file_digest(path: str | Path) -> str:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from None
 
 
-def folder_digest(path: str | Path, pattern: str = "**/*") -> str:
-    """One SHA-256 over the relative names and the digests of the files in a folder that match ``pattern``.
+def folder_digest(path: str | Path, pattern: str = "**/*", without: Collection[str] = ()) -> str:
+    """One SHA-256 over the relative names and the digests of the files in a folder that match ``pattern``, but for
+    those of the names ``without``.
 
     Raises:
         WeightsError: there is no such folder, or a file cannot be read.
@@ -31,7 +33,8 @@ def folder_digest(path: str | Path, pattern: str = "**/*") -> str:
     root = Path(path)
     if not root.is_dir():
         raise WeightsError(f"no folder {root}")
-    files = {file.relative_to(root).as_posix(): file for file in root.glob(pattern) if file.is_file()}
+    found = (file for file in root.glob(pattern) if file.is_file() and file.name not in without)
+    files = {file.relative_to(root).as_posix(): file for file in found}
     lines = [f"{file_digest(files[name])}  {name}\n" for name in sorted(files)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -32,6 +32,8 @@ IMAGE = "<image>"
 """Where an image stands in lm-eval's texts. In the words of a question it would be taken for one."""
 ELSEWHERE = ("device", "batch_size", "base_url", "num_concurrent", "timeout", "max_retries", "parallelize")
 """Arguments that say where and how fast, not what: no part of the judge's identity."""
+TOLD = ("card.json", "curve.csv", "README.md")
+"""Files beside weights that tell of them and decide nothing."""
 SECRETS = ("api_key", "header", "headers", "token", "use_auth_token")
 """Arguments that would bring a key into the sweep as a report shows it."""
 NEEDS = {"pretrained": ("hf-multimodal", "vllm-vlm"), "model": ("local-chat-completions", "openai-chat-completions")}
@@ -77,7 +79,7 @@ class LMEval:
         own = {key: value for key, value in chosen.args.items() if key not in ELSEWHERE}
         folder = self._folder
         if folder is not None:
-            own = own | {"pretrained": folder_digest(folder)}
+            own = own | {"pretrained": folder_digest(folder, without=TOLD)}
         return {
             "name": self.name,
             "model": chosen.model,

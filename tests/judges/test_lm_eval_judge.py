@@ -113,6 +113,8 @@ def test_identity_is_what_answers_not_where(tmp_path: Path) -> None:
 
     here, there = (identity(pretrained=str(tmp_path / name), device="cuda:1") for name in ("a", "b"))
     assert here == there and str(tmp_path) not in str(here)
+    (tmp_path / "b" / "card.json").write_text("{}")
+    assert identity(pretrained=str(tmp_path / "b")) == here
     (tmp_path / "b" / "model.safetensors").write_bytes(b"others")
     assert identity(pretrained=str(tmp_path / "b")) != here
     assert identity(pretrained="org/model", revision="1") != identity(pretrained="org/model", revision="2")
