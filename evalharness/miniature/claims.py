@@ -42,11 +42,13 @@ _MEANS = {
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A sentence and what it speaks of; a number or relation besides is in the words alone."""
+    """A sentence and what it speaks of: things, and perhaps a number of the first or the relation of the two."""
 
     words: str
     nouns: tuple[Noun, ...]
     true: bool
+    demand: str | None = None
+    """A number in words or a relation."""
 
 
 def messages(prompt: str, explanation: str) -> list[dict[str, Any]]:
@@ -74,12 +76,12 @@ def explain(fact: Fact) -> str:
 
 def claim(rng: random.Random, board: Board, true: bool, *, easy: bool = False) -> Claim:
     """A claim that holds of a board, or fails in one thing; an ``easy`` one is of one thing."""
-    kinds = [_things, _colored] + ([] if easy else [_pair, _number, _number, _relation, _relation, _relation])
+    kinds = [_things, _colored] + ([] if easy else [_pair, *3 * [_number], *4 * [_relation]])
     while True:
         made = rng.choice(kinds)(rng, board, true)
         if made is not None:
-            words, nouns = made
-            return Claim(rng.choice(_FRAMES).format(words), tuple(nouns), true)
+            words, nouns, *demand = made
+            return Claim(rng.choice(_FRAMES).format(words), tuple(nouns), true, *demand)
 
 
 def request(rng: random.Random, said: Claim, *, easy: bool = False) -> tuple[str, str]:
@@ -94,7 +96,8 @@ def request(rng: random.Random, said: Claim, *, easy: bool = False) -> tuple[str
     return prompt, f"{before} {said.words}".strip()
 
 
-Made = tuple[str, list[Noun]] | None
+Made = tuple[str, Sequence[Noun]] | tuple[str, Sequence[Noun], str] | None
+"""Words, nouns and demand, or nothing: this board has no such claim."""
 
 
 def _present(board: Board) -> list[tuple[str, str]]:
@@ -158,15 +161,20 @@ def _pair(rng: random.Random, board: Board, true: bool) -> Made:
 
 def _number(rng: random.Random, board: Board, true: bool) -> Made:
     counts = Counter(name for name, _ in _present(board))
+    several = {name: count for name, count in sorted(counts.items()) if count in NUMBERS}
     if true:
-        known = [(name, count) for name, count in sorted(counts.items()) if count in NUMBERS]
+        known = list(several.items())
     else:
-        known = [(name, n) for name, count in sorted(counts.items()) for n in NUMBERS if abs(n - count) == 1]
+        # Most things stand there once or twice. Were all claims about those made, a number would be wrong as a rule.
+        asked = several if several else counts if rng.random() < 0.15 else {}
+        known = [(name, n) for name, count in sorted(asked.items()) for n in NUMBERS if abs(n - count) == 1]
+        if several and rng.random() < 0.75:
+            known = [(name, n) for name, n in known if counts[name] > 2]
     if not known:
         return None
     name, count = rng.choice(known)
     form = rng.choice(("exactly {} {}", "exactly {} {}", "{} {}, no more and no fewer"))
-    return form.format(NUMBERS[count], plural(name)), [(name, None)]
+    return form.format(NUMBERS[count], plural(name)), [(name, None)], NUMBERS[count]
 
 
 def _relation(rng: random.Random, board: Board, true: bool) -> Made:
@@ -179,8 +187,10 @@ def _relation(rng: random.Random, board: Board, true: bool) -> Made:
     relation = rng.choice([r for r in RELATIONS if holds(r, a, b)] or [""])
     if not relation:
         return None
-    if not true:
+    nouns: list[Noun] = [(first[0], None), (second[0], None)]
+    if not true and rng.random() < 0.25:
+        nouns[rng.randrange(2)] = (_absent(rng, board), None)
+    elif not true:
         across = [r for r in RELATIONS if not any(holds(x, a, b) for x in (r, opposite[r]))]
         relation = rng.choice([opposite[relation], *across])
-    words = f"{noun(first[0], None)} {relation} {noun(second[0], None)}"
-    return words, [(first[0], None), (second[0], None)]
+    return f"{noun(*nouns[0])} {relation} {noun(*nouns[1])}", nouns, relation

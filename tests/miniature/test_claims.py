@@ -38,7 +38,10 @@ def holds(board: Board, words: str) -> bool:
         return len(fits(board, singular, None)) == NUMBER[counted[1]]
     related = re.fullmatch(r"(.+) (left of|right of|above|below) (.+)", words)
     if related:
-        (a,), (b,) = (fits(board, *read_noun(related[i])) for i in (1, 3))
+        first, second = (fits(board, *read_noun(related[i])) for i in (1, 3))
+        if not first or not second:
+            return False
+        (a,), (b,) = first, second
         dx, dy = a % 3 - b % 3, a // 3 - b // 3
         along = {"left of": -dx, "right of": dx, "above": -dy, "below": dy}[related[2]]
         across = abs(dy) if related[2].endswith("of") else abs(dx)

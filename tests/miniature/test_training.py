@@ -5,27 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from evalharness.miniature.bank import Bank
 from evalharness.miniature.training import run as runs
 from evalharness.miniature.training.augment import EMPTY, Painter, shuffled
 from evalharness.miniature.training.clip import MEAN, STD, zoom
 from evalharness.miniature.training.detector import targets
-
-
-@pytest.fixture
-def painter() -> Painter:
-    """Paints with noise for icons, all of them 16 x 24 boxes: drawing the real ones takes long."""
-    rng = np.random.default_rng(0)
-    tiles = rng.integers(0, 256, (80, 10, 32, 32, 3), dtype=np.uint8)
-    masks = np.zeros((80, 10, 32, 32), bool)
-    masks[:, :, 4:28, 8:24] = True
-    torch.manual_seed(0)
-    return Painter(Bank(tiles, masks, np.zeros(80, np.int64)), "cpu")
 
 
 def test_clean_boards_show_the_icons_as_they_are(painter: Painter) -> None:

@@ -1,0 +1,150 @@
+"""What the embedded judge is taught: its tokenizer, and claims about random boards as token sequences."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor, nn
+from transformers import CLIPImageProcessor, LlavaProcessor, PreTrainedTokenizerFast
+
+from evalharness.miniature.claims import Board, Claim, Noun, claim, explain, messages, request
+from evalharness.miniature.knowledge import FACTS
+from evalharness.miniature.scenes import NUMBERS, RELATIONS, holds, plural
+from evalharness.miniature.training.augment import EMPTY, Boards
+from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, SIZE
+
+PAD, IMAGE, END = "<pad>", "<image>", "<|end|>"
+ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
+TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endif %}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+ANSWER = 4
+"""Tokens: ``Score``, ``:``, the digit, the end."""
+MEAN = STD = (0.5, 0.5, 0.5)
+DEMANDS = (None, *NUMBERS.values(), *RELATIONS)
+"""What a claim may ask for besides things."""
+UNKNOWN = -100
+"""A label that nothing is learned from."""
+
+
+def corpus() -> list[str]:
+    """Sentences to build the vocabulary from."""
+    rng = random.Random(0)
+    texts: list[str] = []
+    for fact in 2 * FACTS:
+        texts += [message["content"] for message in messages(f"a photo of {fact.riddle}", explain(fact))]
+    for _ in range(4000):
+        cells = [(rng.choice(CLASSES), rng.choice(COLOR_NAMES)) if rng.random() < 0.5 else None for _ in range(CELLS)]
+        texts += request(rng, claim(rng, cells, False))
+    return texts
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE in lower case; every class is one token, in the singular and in the plural."""
+    out = Tokenizer(models.BPE())
+    out.normalizer = normalizers.Lowercase()
+    out.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    out.decoder = decoders.ByteLevel()
+    names = [word for name in CLASSES for word in dict.fromkeys((name, plural(name)))]
+    trainer = trainers.BpeTrainer(
+        vocab_size=900, special_tokens=[PAD, IMAGE, END, *ROLES], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )  # fmt: skip
+    out.train_from_iterator(corpus(), trainer)
+    out.add_tokens(
+        [AddedToken(name, single_word=True, lstrip=True, normalized=True) for name in (*names, *COLOR_NAMES)]
+    )
+    out.add_tokens([AddedToken(word, single_word=True, normalized=False) for word in ("Score",)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=out, pad_token=PAD, eos_token=END, padding_side="left", model_max_length=512,
+        chat_template=TEMPLATE, extra_special_tokens={"image_token": IMAGE},
+    )  # fmt: skip
+
+
+def processor(words: PreTrainedTokenizerFast) -> LlavaProcessor:
+    size = {"height": SIZE, "width": SIZE}
+    images = CLIPImageProcessor(
+        do_resize=True, size=size, do_center_crop=False, crop_size=size, image_mean=MEAN, image_std=STD
+    )
+    return LlavaProcessor(
+        images, words, patch_size=SIZE // 3, vision_feature_select_strategy="full", chat_template=TEMPLATE
+    )
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """``n`` requests with their answers, without the ``start`` that they share; on the boards' device."""
+
+    start: Tensor  # (tokens,) int64
+    ids: Tensor  # (n, length) int64, padded on the right
+    mask: Tensor  # (n, length) int64
+    answer: Tensor  # (n, ANSWER) int64: where the answer's tokens stand
+    image: Tensor  # (n,) int64: the board
+    role: Tensor  # (n, 9) int64: 1 where the first thing asked for stands, 2 where the second does, else 0
+    place: Tensor  # (n, 2) int64: the cells of the first and the second, UNKNOWN if not exactly one
+    count: Tensor  # (n,) int64: how many of the first there are
+    demand: Tensor  # (n,) int64: index into DEMANDS
+    relations: Tensor  # (n, 4) float: which relations the two have, NaN if they are not two
+
+
+def board(boards: Boards, index: int) -> Board:
+    pairs = zip(boards.labels[index].tolist(), boards.colors[index].tolist(), strict=True)
+    return [None if label == EMPTY else (CLASSES[label], COLOR_NAMES[color]) for label, color in pairs]
+
+
+def _found(cells: Board, one: Noun) -> list[int]:
+    """Where a thing that is asked for stands."""
+    return [i for i, cell in enumerate(cells) if cell is not None and one in (cell, (cell[0], None))]
+
+
+def _labels(cells: Board, said: Claim) -> dict[str, Any]:
+    """What there is to see on a board for a claim: the fields of :class:`Lesson` for one request."""
+    found = [_found(cells, one) for one in said.nouns]
+    role = [next((i for i, own in enumerate(found, 1) if cell in own), 0) for cell in range(CELLS)]
+    place = [own[0] if len(own) == 1 else UNKNOWN for own in found]
+    place += [UNKNOWN] * (2 - len(place))
+    known = UNKNOWN not in place
+    return {
+        "role": role,
+        "place": place,
+        "count": len(found[0]),
+        "demand": DEMANDS.index(said.demand),
+        "relations": [float(holds(relation, *place)) if known else float("nan") for relation in RELATIONS],
+    }
+
+
+def lessons(
+    words: PreTrainedTokenizerFast, boards: Boards, each: int, rng: random.Random, *, easy: bool = False
+) -> Lesson:
+    """``each`` claims about every board, half of them true."""
+    texts, image, labels = [], [], []
+    for index in range(len(boards.labels)):
+        cells = board(boards, index)
+        for _ in range(each):
+            said = claim(rng, cells, rng.random() < 0.5 and any(cells), easy=easy)
+            chat = messages(*request(rng, said, easy=easy))
+            chat[-1]["content"] += IMAGE * CELLS
+            chat.append({"role": "assistant", "content": f"Score: {int(said.true)}"})
+            texts.append(words.apply_chat_template(chat, tokenize=False))
+            image.append(index)
+            labels.append(_labels(cells, said))
+    ids = words(texts, add_special_tokens=False).input_ids
+    start = next(i for i, column in enumerate(zip(*ids, strict=False)) if len(set(column)) > 1)
+    lengths = torch.tensor([len(own) - start for own in ids])
+    padded = nn.utils.rnn.pad_sequence([torch.tensor(own[start:]) for own in ids], True, words.pad_token_id)
+    fields = {
+        "start": torch.tensor(ids[0][:start]),
+        "ids": padded,
+        "mask": (torch.arange(padded.shape[1]) < lengths[:, None]).long(),
+        "answer": lengths[:, None] - ANSWER + torch.arange(ANSWER),
+        "image": torch.tensor(image),
+        **{name: torch.tensor([one[name] for one in labels]) for name in labels[0]},
+    }
+    return Lesson(**{name: field.to(boards.labels.device) for name, field in fields.items()})

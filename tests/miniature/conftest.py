@@ -1,0 +1,21 @@
+"""A painter of boards that does not draw the icons."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from evalharness.miniature.bank import Bank
+from evalharness.miniature.training.augment import Painter
+
+
+@pytest.fixture
+def painter() -> Painter:
+    """Paints with noise for icons, all of them 16 x 24 boxes: drawing the real ones takes long."""
+    rng = np.random.default_rng(0)
+    tiles = rng.integers(0, 256, (80, 10, 32, 32, 3), dtype=np.uint8)
+    masks = np.zeros((80, 10, 32, 32), bool)
+    masks[:, :, 4:28, 8:24] = True
+    torch.manual_seed(0)
+    return Painter(Bank(tiles, masks, np.zeros(80, np.int64)), "cpu")
