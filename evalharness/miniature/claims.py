@@ -76,7 +76,7 @@ def explain(fact: Fact) -> str:
 
 def claim(rng: random.Random, board: Board, true: bool, *, easy: bool = False) -> Claim:
     """A claim that holds of a board, or fails in one thing; an ``easy`` one is of one thing."""
-    kinds = [_things, _colored] + ([] if easy else [_pair, *3 * [_number], *4 * [_relation]])
+    kinds = [_things, _colored] if easy else [_things, *3 * [_colored], *2 * [_pair], *2 * [_number], *4 * [_relation]]
     while True:
         made = rng.choice(kinds)(rng, board, true)
         if made is not None:

@@ -45,9 +45,13 @@ from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, SIZE
 
 STEPS, NAMING_STEPS, EASY_STEPS = 3600, 400, 600
 """In all, of naming alone, and of easy claims after it."""
-ROLE_LAYER, COLON_LAYERS = 3, {"demand": 4, "place": 4, "count": 5, "relations": 5}
-"""After how many layers a head looks: at the cells for what role each has, then at the colon before the verdict."""
-WEIGHTS = {"role": 3.0, "demand": 0.3, "place": 0.5, "count": 0.3, "relations": 1.0}
+WORD_LAYER, ROLE_LAYERS = 2, {"role": 3, "late_role": 5}
+COLON_LAYERS = {"demand": 4, "place": 4, "count": 5, "relations": 5}
+"""After how many layers a head looks: at the names for whether they are asked for, and in which colour; at the cells
+for what role each has (colours take more layers than names); at the colon for what the verdict needs."""
+WEIGHTS = {
+    "said": 0.5, "hue": 0.5, "role": 2.0, "late_role": 2.0, "demand": 0.3, "place": 0.5, "count": 0.3, "relations": 1.0
+}  # fmt: skip
 BOARDS, CLAIMS = 16, 4
 """Boards a step, and claims about each."""
 MOST = 6
@@ -76,13 +80,18 @@ def network(words: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
 class Student(nn.Module):
     """The judge and the heads it learns with."""
 
+    names_of_classes: Tensor
+
     def __init__(self, words: PreTrainedTokenizerFast) -> None:
         super().__init__()
         self.judge = network(words)
         _ease(self.judge, words)
         width = self.judge.config.text_config.hidden_size
         self.cell = nn.Linear(width, CELLS)
+        self.said = nn.Linear(width, 3)
+        self.hue = nn.Linear(width, len(COLOR_NAMES) + 1)
         self.role = nn.Linear(width, 3)
+        self.late_role = nn.Linear(width, 3)
         self.places = nn.Linear(width, 2 * CELLS)
         self.demand = nn.Linear(width, len(DEMANDS))
         self.count = nn.Linear(width, CELLS + 1)
@@ -92,6 +101,8 @@ class Student(nn.Module):
         of = [words.encode(name, add_special_tokens=False) for name in (*CLASSES, *COLOR_NAMES)]
         assert all(len(ids) == 1 for ids in of), "every class and colour is one token"
         self.register_buffer("named", torch.tensor([ids[0] for ids in of]))
+        both = [words.convert_tokens_to_ids(word) for name in CLASSES for word in (name, plural(name))]
+        self.register_buffer("names_of_classes", torch.tensor(both))
 
     def features(self, pixels: Tensor) -> Tensor:
         """(n, 3, 96, 96) in 0..1 → (n, 9, width): what the Llama gets to see of the cells."""
@@ -110,6 +121,15 @@ class Student(nn.Module):
         named = F.cross_entropy(classes, labels) + F.cross_entropy(hues, colors, ignore_index=UNKNOWN)
         cells = torch.arange(CELLS, device=features.device).repeat(len(features))
         return named + F.cross_entropy(self.cell(features).flatten(0, 1), cells)
+
+    def names(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
+        """(n, length): 1 where the first thing asked for is named, 2 where the second is, else 0; and where any is."""
+        out = torch.zeros_like(lesson.ids)
+        rows = torch.arange(len(out), device=out.device)
+        for role in (1, 2):
+            there = lesson.word[:, role - 1] != UNKNOWN
+            out[rows[there], lesson.word[there, role - 1]] = role
+        return out, torch.isin(lesson.ids, self.names_of_classes)
 
     def hidden(self, lesson: Lesson, features: Tensor) -> tuple[Tensor, ...]:
         """The Llama's hidden states over (n, length) tokens in which ``features`` (n, 9, width) stand, as they go in
@@ -169,9 +189,18 @@ def losses(student: Student, boards: Boards, lesson: Lesson) -> tuple[dict[str, 
     logits = student.judge.lm_head(states[-1].gather(1, before))
     # At the colon: the digit comes next.
     seen = {name: states[layer][rows, lesson.answer[:, 1]] for name, layer in COLON_LAYERS.items()}
-    cells = states[ROLE_LAYER][lesson.ids == student.judge.config.image_token_id]
+    cells = {
+        name: states[layer][lesson.ids == student.judge.config.image_token_id] for name, layer in ROLE_LAYERS.items()
+    }
+    said_of, names = student.names(lesson)
+    words = states[WORD_LAYER]
+    asked = lesson.word != UNKNOWN
+    asking = words[rows[:, None].expand_as(asked)[asked], lesson.word[asked]]
     guesses = {
-        "role": (student.role(cells), lesson.role.flatten()),
+        "said": (student.said(words[names]), said_of[names]),
+        "hue": (student.hue(asking), lesson.hue[asked]),
+        "role": (student.role(cells["role"]), lesson.role.flatten()),
+        "late_role": (student.late_role(cells["late_role"]), lesson.role.flatten()),
         "demand": (student.demand(seen["demand"]), lesson.demand),
         "place": (student.places(seen["place"]).view(-1, CELLS), lesson.place.flatten()),
         "count": (student.count(seen["count"]), lesson.count),
@@ -254,7 +283,7 @@ def main() -> None:
         begin(student, args.start)
     optimizer = torch.optim.AdamW(student.parameters(), betas=(0.9, 0.98), weight_decay=0.02)
     run = Run(
-        "judge", args.out, args.scratch, args.seed, args.steps, args.device, student, [optimizer], lr=1.5e-3, warmup=150
+        "judge", args.out, args.scratch, args.seed, args.steps, args.device, student, [optimizer], lr=1.2e-3, warmup=150
     )
     rng = random.Random(args.seed)
     seen: list[dict[str, float]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +93,8 @@ class Lesson:
     count: Tensor  # (n,) int64: how many of the first there are
     demand: Tensor  # (n,) int64: index into DEMANDS
     relations: Tensor  # (n, 4) float: which relations the two have, NaN if they are not two
+    word: Tensor  # (n, 2) int64: where the names of the first and the second stand, UNKNOWN if there is no second
+    hue: Tensor  # (n, 2) int64: the colours asked of them, the last one for none, UNKNOWN if there is no second
 
 
 def board(boards: Boards, index: int) -> Board:
@@ -111,20 +114,31 @@ def _labels(cells: Board, said: Claim) -> dict[str, Any]:
     place = [own[0] if len(own) == 1 else UNKNOWN for own in found]
     place += [UNKNOWN] * (2 - len(place))
     known = UNKNOWN not in place
+    hues = [len(COLOR_NAMES) if color is None else COLOR_NAMES.index(color) for _, color in said.nouns]
     return {
         "role": role,
         "place": place,
         "count": len(found[0]),
         "demand": DEMANDS.index(said.demand),
+        "hue": hues + [UNKNOWN] * (2 - len(hues)),
         "relations": [float(holds(relation, *place)) if known else float("nan") for relation in RELATIONS],
     }
+
+
+def _words(words: PreTrainedTokenizerFast, ids: list[int], nouns: Sequence[Noun]) -> list[int]:
+    """Where the names stand; what asks comes last, so it is the last time that a name is said."""
+    places = []
+    for name, _ in nouns:
+        own = {words.convert_tokens_to_ids(word) for word in (name, plural(name))}
+        places.append(max(i for i, token in enumerate(ids) if token in own))
+    return places + [UNKNOWN] * (2 - len(places))
 
 
 def lessons(
     words: PreTrainedTokenizerFast, boards: Boards, each: int, rng: random.Random, *, easy: bool = False
 ) -> Lesson:
     """``each`` claims about every board, half of them true."""
-    texts, image, labels = [], [], []
+    texts, image, labels, nouns = [], [], [], []
     for index in range(len(boards.labels)):
         cells = board(boards, index)
         for _ in range(each):
@@ -135,6 +149,7 @@ def lessons(
             texts.append(words.apply_chat_template(chat, tokenize=False))
             image.append(index)
             labels.append(_labels(cells, said))
+            nouns.append(said.nouns)
     ids = words(texts, add_special_tokens=False).input_ids
     start = next(i for i, column in enumerate(zip(*ids, strict=False)) if len(set(column)) > 1)
     lengths = torch.tensor([len(own) - start for own in ids])
@@ -146,5 +161,6 @@ def lessons(
         "answer": lengths[:, None] - ANSWER + torch.arange(ANSWER),
         "image": torch.tensor(image),
         **{name: torch.tensor([one[name] for one in labels]) for name in labels[0]},
+        "word": torch.tensor([_words(words, own[start:], about) for own, about in zip(ids, nouns, strict=True)]),
     }
     return Lesson(**{name: field.to(boards.labels.device) for name, field in fields.items()})
