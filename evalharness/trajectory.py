@@ -17,7 +17,9 @@ class Cost:
     seconds: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.evaluations + other.evaluations, self.tokens + other.tokens, self.seconds + other.seconds)
+        return Cost(
+            self.evaluations + other.evaluations, self.tokens + other.tokens, self.seconds + other.seconds
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,3 +145,4 @@ def collate(lessons: list[Lesson], length: int, tokenizer: Tokenizer, latents: T
         target_rows=torch.from_numpy(rows["target"]),
         shown_rows=torch.from_numpy(np.where((kinds == CLEAN) & (share == 0), first, told)),
     )
+

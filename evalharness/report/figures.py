@@ -182,7 +182,9 @@ def _legend(figure: Figure, axis: Axes) -> None:
     figure.legend(handles, labels, loc="outside upper left", ncols=columns, frameon=False)
 
 
-def _save(figure: Figure, table: Table, folder: Path, kind: str, title: str, caption: str, arms: list[str]) -> Drawing:
+def _save(
+    figure: Figure, table: Table, folder: Path, kind: str, title: str, caption: str, arms: list[str]
+) -> Drawing:
     import matplotlib as mpl
 
     stem = f"{slug(table.benchmark)}-{kind}"
@@ -194,3 +196,5 @@ def _save(figure: Figure, table: Table, folder: Path, kind: str, title: str, cap
     rows = _rows(table)
     scores = "; ".join(f"{arm}: {overall_text(row)}" for arm, row in rows.items() if arm in arms)
     return Drawing(table.benchmark, stem, title, caption, f"{title}, {table.title}. {scores}.")
+
+

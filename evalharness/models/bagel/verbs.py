@@ -39,7 +39,9 @@ class Bagel:
     autoencoder: Autoencoder
     markers: Markers
 
-    def read(self, contexts: Sequence[Context], texts: Sequence[Sequence[int]], *, newest: bool = True) -> list[Tensor]:
+    def read(
+        self, contexts: Sequence[Context], texts: Sequence[Sequence[int]], *, newest: bool = True
+    ) -> list[Tensor]:
         """Append a text's tokens, between their markers, to each context; returns their hidden states. ``newest``: this
         text, with all that follows, is what text guidance leads to.
         """
