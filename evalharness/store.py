@@ -23,8 +23,9 @@ from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 from evalharness.benchmark import Score
+from evalharness.endpoint.budget import Spent
 from evalharness.errors import StoreError
-from evalharness.judges.base import Question, Reply, Spent
+from evalharness.judges.base import Question, Reply
 from evalharness.trajectory import Cost, Step, Trajectory
 
 APPLICATION_ID = 0x45564831  # "EVH1"
