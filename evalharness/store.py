@@ -72,6 +72,7 @@ class StoredStep:
     evaluations: int
     tokens: int
     seconds: float
+    dollars: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -171,6 +172,13 @@ class Store:
                 iterations = max((step.iteration for step in steps), default=0)
                 totals[row["variant"]] = (count + max(1, iterations), seconds + sum(step.seconds for step in steps))
         return totals
+
+    def spent(self, model: str) -> Spent:
+        """What all stored trajectories of a model (digest of its identity) come to."""
+        with _as_store_error(self.path):
+            rows = self._db.execute("SELECT steps FROM trajectories WHERE model = ?", (model,))
+            costs = [math.fsum(step.dollars for step in _steps(row["steps"])) for row in rows]
+        return Spent(len(costs), math.fsum(costs))
 
     def image_path(self, digest: str) -> Path:
         return self.path / "images" / digest[:2] / f"{digest}.png"
@@ -277,10 +285,8 @@ class Store:
     def _store_step(self, step: Step) -> dict[str, Any]:
         image = None if step.image is None else self._store_image(step.image)
         cost: Cost = step.cost
-        stored = StoredStep(
-            step.kind, step.iteration, _text(step.text), image, step.seed, cost.evaluations, cost.tokens, cost.seconds
-        )
-        return stored.as_dict()
+        took = (cost.evaluations, cost.tokens, cost.seconds, cost.dollars)
+        return StoredStep(step.kind, step.iteration, _text(step.text), image, step.seed, *took).as_dict()
 
     def _store_image(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()

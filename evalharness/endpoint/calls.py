@@ -113,7 +113,7 @@ class Calls(ABC, Generic[Q, A]):
                 return await call()
         except openai.APIStatusError as error:
             return of_status(error, self.clean, self.settings.hint)
-        except (TimeoutError, openai.APIConnectionError, aiohttp.ClientError, httpx2.HTTPError) as error:
+        except (TimeoutError, TooLargeError, openai.APIConnectionError, aiohttp.ClientError, httpx2.HTTPError) as error:
             return self._unanswered(error)
 
     async def missing_model(self) -> Trouble | list[str] | None:

@@ -19,7 +19,7 @@ A = TypeVar("A")
 
 
 def answers(questions: Iterable[tuple[int, Q]], calls: Calls[Q, A], most: int) -> Iterator[tuple[int, A | SampleError]]:
-    """Each question's number with its answer, as they come; calls go on in a thread of their own while the caller works.
+    """Each question's number with its answer, as they come. Calls go on in another thread while the caller works.
 
     ``most`` questions are in hand at once; with more than may be asked at once, no place is idle while an answer is
     written.
