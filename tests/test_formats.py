@@ -228,5 +228,5 @@ def test_a_prefix_is_a_shorter_run(format: str, cap: int) -> None:
 
 @pytest.mark.parametrize(("spoken", "missing"), [(Unicot, "system"), (Unicot, "detail"), (Zebra, "system")])
 def test_words_that_must_be_given(spoken: Any, missing: str) -> None:
-    with pytest.raises(ConfigError, match=rf"give the model `words: \{{{missing}"):
+    with pytest.raises(ConfigError, match=rf"give the model `words: \w+`, or `words: \{{{missing}"):
         spoken({name: word for name, word in WORDS.items() if name != missing})

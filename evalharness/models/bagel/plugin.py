@@ -10,6 +10,7 @@ from PIL import Image
 
 from evalharness.detectors.weights import pick_device
 from evalharness.errors import SampleError
+from evalharness.models.bagel import published
 from evalharness.models.bagel.settings import Settings as BagelSettings
 from evalharness.models.base import Drawn, Written
 
@@ -25,6 +26,8 @@ class Bagel:
 
     name = "bagel"
     requires = ("diffusers",)
+    extra = "bagel"
+    assets = published.assets("official")
     formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes", "prompted", "unicot", "zebra")
     guided = False
     """Its contexts keep what guides their drawings."""
@@ -38,14 +41,14 @@ class Bagel:
     @property
     def words(self) -> Mapping[str, str]:
         """Those of the settings; ConfigError if an upstream file has not the one that it should have."""
-        return self._settings.words.chosen()
+        return self._settings.chosen_words()
 
     def identity(self) -> Mapping[str, Any]:
         from evalharness.models.bagel.files import weights_digest
 
         return {
             "name": self.name,
-            "weights": weights_digest(self._settings.weights),
+            "weights": weights_digest(published.folder(self._settings.weights)),
             "words": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.words.items()},
             **self._settings.deciding(),
         }
