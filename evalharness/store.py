@@ -162,15 +162,18 @@ class Store:
         """Key of a trajectory or of a score → why it failed."""
         return {row["key"]: row["reason"] for row in self._rows("SELECT key, reason FROM failures", keys)}
 
-    def seconds(self, model: str) -> dict[str, tuple[int, float]]:
-        """Variant key (JSON) → number of iterations and seconds over all stored trajectories of a model (digest)."""
-        totals: dict[str, tuple[int, float]] = {}
+    def took(self, model: str) -> dict[str, tuple[int, int, float, float]]:
+        """Variant key (JSON) → trajectories, their iterations, seconds and dollars, of all stored ones of a model
+        (digest)."""
+        totals: dict[str, tuple[int, int, float, float]] = {}
         with _as_store_error(self.path):
             for row in self._db.execute("SELECT variant, steps FROM trajectories WHERE model = ?", (model,)):
                 steps = _steps(row["steps"])
-                count, seconds = totals.get(row["variant"], (0, 0.0))
-                iterations = max((step.iteration for step in steps), default=0)
-                totals[row["variant"]] = (count + max(1, iterations), seconds + sum(step.seconds for step in steps))
+                count, rounds, seconds, dollars = totals.get(row["variant"], (0, 0, 0.0, 0.0))
+                rounds += max(1, max((step.iteration for step in steps), default=0))
+                seconds += sum(step.seconds for step in steps)
+                dollars += sum(step.dollars for step in steps)
+                totals[row["variant"]] = (count + 1, rounds, seconds, dollars)
         return totals
 
     def spent(self, model: str) -> Spent:

@@ -40,7 +40,7 @@ def test_requests_of_your_own() -> None:
 
 
 def test_thinking_needs_a_system_prompt() -> None:
-    with pytest.raises(ConfigError, match=r"give the model `words: \{system"):
+    with pytest.raises(ConfigError, match=r"give the model `words: official`, or `words: \{system"):
         Bagel({})
     assert Bagel({"system": ""}).system == ""
 

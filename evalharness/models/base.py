@@ -39,7 +39,12 @@ class Drawn:
 
 @runtime_checkable
 class Painter(Protocol):
-    """A model that can draw from a prompt: the one verb that ``single_pass`` needs."""
+    """A model that can draw from a prompt: the one verb that ``single_pass`` needs.
+
+    It may have ``prepare() -> None``, which loads what it needs, once, so that this is not counted as an image's time;
+    ``device_count``, the GPUs that an image keeps busy; and ``estimate(variant) -> float``, the seconds that a
+    trajectory takes at most where nobody has measured any.
+    """
 
     name: str
     batch_size: int

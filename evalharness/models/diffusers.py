@@ -51,6 +51,7 @@ class Diffusers:
             return self
 
     name = "diffusers"
+    device_count = 1
     requires = ("diffusers", "accelerate")
 
     def __init__(self, settings: Settings) -> None:
@@ -65,6 +66,9 @@ class Diffusers:
     def check(self, prompt: str) -> None:
         if not prompt.strip():
             raise SampleError("the prompt is empty")
+
+    def prepare(self) -> None:
+        self._load()
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
         """One image a prompt.

@@ -36,6 +36,7 @@ class Bagel:
     def __init__(self, settings: BagelSettings) -> None:
         self._settings = settings
         self.batch_size = settings.batch_size
+        self.device_count = max(1, len(set(settings.devices)))
         self._loaded: Runtime | None = None
 
     @property
@@ -104,6 +105,9 @@ class Bagel:
     def draw(self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]) -> list[Drawn]:
         images = self._load().draw(contexts, seeds)
         return [Drawn(image, self._settings.steps - 1) for image in images]
+
+    def prepare(self) -> None:
+        self._load()
 
     def _load(self) -> Runtime:
         """Read the weights, once."""
