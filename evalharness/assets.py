@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from evalharness.digests import file_digest
+from evalharness.digests import blob_digest, file_digest
 from evalharness.errors import WeightsError
 
 SUMS = "SHA256SUMS"
@@ -23,7 +23,8 @@ SUMS = "SHA256SUMS"
 class Asset:
     """One file. ``folder`` and ``name`` say where it lies in the cache, and in a mirror.
 
-    ``sha256`` is the whole digest in hex, or its first digits where no more is published; ``size`` is in bytes.
+    ``sha256`` is the whole digest in hex, or its first digits where no more is published; ``size`` is in bytes. ``git``
+    is what git calls the file (SHA-1), where its publisher says only that.
     ``convert`` is for a file that is not read as it is: given the file and the path of a folder, it makes that folder.
     """
 
@@ -33,6 +34,7 @@ class Asset:
     sha256: str
     size: int | None = None
     convert: Callable[[Path, Path], None] | None = None
+    git: str = ""
 
     @property
     def path(self) -> Path:
@@ -88,7 +90,9 @@ def converted(asset: Asset, command: str) -> Path:
 
 
 def is_published(path: Path, asset: Asset) -> bool:
-    """Whether a file has an asset's digest."""
+    """Whether a file has an asset's digest; true of any file where none is known."""
+    if asset.git and not asset.sha256:
+        return blob_digest(path) == asset.git
     return file_digest(path).startswith(asset.sha256)
 
 

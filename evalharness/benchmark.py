@@ -96,7 +96,7 @@ class Panel(Protocol):
     ) -> Iterator[tuple[Submission, Score | SampleError]]:
         """A score for each submission, in any order; SampleError where no reply could be had or understood.
 
-        Submissions are read as there is room for them. What ``replies`` has is not asked again. A judge's JudgeError
+        Submissions are read as there is room for them. What ``replies`` has is not asked again. A judge's EndpointError
         and BudgetError pass through: what was not asked then has no outcome.
         """
         ...

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from evalharness import sweep
-    from evalharness.commands import doctor, export, fetch, replies, verdicts
+    from evalharness.commands import doctor, export, fetch, rates, replies, verdicts
 
     parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
     parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
@@ -53,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     said = commands.add_parser("replies", help="write what the judges of a run said, for others to replay")
     replies.add_arguments(said)
     said.set_defaults(command=replies.run)
+
+    took = commands.add_parser("rates", help="write how long a run's models took, to plan with on another machine")
+    rates.add_arguments(took)
+    took.set_defaults(command=rates.run)
 
     judging = commands.add_parser("verdicts", help="judge detections that were made elsewhere")
     verdicts.add_arguments(judging)

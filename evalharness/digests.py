@@ -23,6 +23,19 @@ def file_digest(path: str | Path) -> str:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from None
 
 
+def blob_digest(path: str | Path) -> str:
+    """What git calls a file: the SHA-1 of its size and its bytes, in hex. For small files.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from None
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
 def folder_digest(path: str | Path, pattern: str = "**/*", without: Collection[str] = ()) -> str:
     """One SHA-256 over the relative names and the digests of the files in a folder that match ``pattern``, but for
     those of the names ``without``.

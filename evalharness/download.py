@@ -44,6 +44,29 @@ def download(url: str, file: IO[bytes], name: str) -> None:
         raise _broken_off(url, error) from error
 
 
+def fetch_text(url: str, most: int) -> bytes | None:
+    """A small file; ``None`` if the server has none.
+
+    Raises:
+        EvalHarnessError: it cannot be reached, answers with an error, or the file has more than ``most`` bytes.
+    """
+    import httpx2
+
+    try:
+        with httpx2.stream("GET", url, follow_redirects=True, timeout=30) as response:
+            if response.status_code == HTTPStatus.NOT_FOUND:
+                return None
+            response.raise_for_status()
+            found = b""
+            for chunk in response.iter_bytes():
+                found += chunk
+                if len(found) > most:
+                    raise EvalHarnessError(f"{shown(url)} has more than {most} bytes")
+            return found
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise _broken_off(url, error) from error
+
+
 def _get(url: str, file: IO[bytes], name: str) -> None:
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.file_download import http_get

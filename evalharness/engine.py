@@ -23,7 +23,7 @@ from evalharness.benchmark import Checked, Item, Panel, Score, Scorer, Submissio
 from evalharness.errors import BudgetError, SampleError, StoreError
 from evalharness.executors.base import Executor, Failure, Worker, isolate, one_line
 from evalharness.judges.base import Budgeted
-from evalharness.models.base import Fetcher
+from evalharness.models.base import Fetcher, Order, Service
 from evalharness.plan import Job, Plan
 from evalharness.progress import Progress
 from evalharness.seeds import canonical, digest
@@ -120,7 +120,7 @@ def _decode(data: bytes) -> Image.Image:
 
 @dataclass(frozen=True)
 class Engine:
-    """Runs a plan. ``stops`` are the benchmarks that were not scored to the end, each with the reason: a budget."""
+    """Runs a plan. ``stops``: the models and benchmarks whose work a budget ended, each with the reason."""
 
     plan: Plan
     store: Store
@@ -166,16 +166,37 @@ class Engine:
         groups: dict[variants.VariantSettings, list[Job]] = defaultdict(list)
         for job in self._checked(model, jobs, advance):
             groups[job.variant].append(job)
+
+        def keep(job: Job, trajectory: Trajectory) -> None:
+            name = canonical(job.variant.key())
+            self.store.add_trajectory(
+                job.key, trajectory, model=identity, variant=name, prompt=job.prompt, seed=job.seed, cap=job.cap
+            )
+
         for variant, own in groups.items():
-            name = canonical(variant.key())
-
-            def keep(job: Job, trajectory: Trajectory, name: str = name) -> None:
-                self.store.add_trajectory(
-                    job.key, trajectory, model=identity, variant=name, prompt=job.prompt, seed=job.seed, cap=job.cap
-                )
-
+            if isinstance(model, Service):
+                model.recall(self.store.spent(identity))
+                self._commission(alias, model, own, keep, advance)
+                continue
             worker = Fetch(model) if isinstance(model, Fetcher) else Generate(model, variant)
             self._run(worker, _batches(own, model.batch_size), keep, advance)
+
+    def _commission(
+        self, alias: str, model: Service, jobs: list[Job], keep: Callable[[Job, Trajectory], None], advance: Advance
+    ) -> None:
+        """Each image is written as it comes, as it may have cost money. What a spent budget leaves stays pending."""
+        orders = ((number, Order(job.prompt, job.seed)) for number, job in enumerate(jobs))
+        try:
+            with _closed(model.commission(orders)) as delivered:
+                for number, outcome in delivered:
+                    with _undisturbed(), self.store.batch():
+                        if isinstance(outcome, SampleError):
+                            self.store.add_failure(jobs[number].key, one_line(str(outcome)))
+                        else:
+                            keep(jobs[number], Trajectory((outcome,)))
+                    advance(1, int(isinstance(outcome, SampleError)))
+        except BudgetError as spent:
+            self.stops[alias] = str(spent)
 
     def _checked(self, model: Any, jobs: list[Job], advance: Advance) -> list[Job]:
         """The jobs whose prompts the model can take; the others fail."""

@@ -5,8 +5,8 @@ EvalHarnessError            one clear line for the user; the command line prints
 ├── PluginError             no such plugin, or its optional packages are missing
 ├── StoreError              the store is locked, damaged or cannot be written
 ├── WeightsError            a checkpoint is missing, incomplete or not what its card says
-├── JudgeError              a judge cannot be reached, or will not work with this key, model or request
-│   └── BudgetError         a judge's budget is spent: what is not judged yet stays so, the run goes on to its report
+├── EndpointError           a judge or model cannot be reached, or will not work with this key, name or request
+│   └── BudgetError         a budget is spent: what is not drawn or judged yet stays so, the run goes on to its report
 └── SampleError             one sample is at fault (a prompt outside the vocabulary, an unreadable image): that sample
                             is marked failed with this reason, the run goes on
 """
@@ -37,12 +37,12 @@ class WeightsError(EvalHarnessError):
     """A checkpoint is missing, incomplete or not what its card says."""
 
 
-class JudgeError(EvalHarnessError):
-    """A judge cannot be reached, or will not work as it is set up."""
+class EndpointError(EvalHarnessError):
+    """A judge, or a model behind an address, cannot be reached, or will not work as it is set up."""
 
 
-class BudgetError(JudgeError):
-    """A judge's budget is spent; no failure of any sample."""
+class BudgetError(EndpointError):
+    """A budget is spent; no failure of any sample."""
 
 
 class SampleError(EvalHarnessError):

@@ -16,18 +16,22 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from evalharness import plugins
 from evalharness.assets import SUMS, Asset, cache, damaged, is_published
-from evalharness.digests import file_digest
+from evalharness.digests import blob_digest, file_digest
 from evalharness.download import download, shown
 from evalharness.errors import ConfigError, EvalHarnessError, PluginError, WeightsError, did_you_mean
 
+if TYPE_CHECKING:
+    from evalharness.snapshots import Snapshot
+
 Say = Callable[[str], None]
+Fetchable: TypeAlias = "Asset | Snapshot"
 
 
-def assets_of(name: str) -> list[Asset]:
+def assets_of(name: str) -> list[Fetchable]:
     """What the plugins of this name, of whatever kind, need and do not carry.
 
     Raises:
@@ -44,9 +48,9 @@ def assets_of(name: str) -> list[Asset]:
     return list(dict.fromkeys(assets))
 
 
-def fetchable() -> dict[str, list[Asset]]:
+def fetchable() -> dict[str, list[Fetchable]]:
     """All installed plugins with assets, by name."""
-    found: dict[str, list[Asset]] = {}
+    found: dict[str, list[Fetchable]] = {}
     for kind in plugins.KINDS:
         for name in plugins.available(kind):
             try:
@@ -58,14 +62,16 @@ def fetchable() -> dict[str, list[Asset]]:
     return dict(sorted(found.items()))
 
 
-def _assets(plugin: object) -> tuple[Asset, ...]:
+def _assets(plugin: object) -> tuple[Fetchable, ...]:
     return tuple(getattr(plugin, "assets", ()))
 
 
-def fetch(asset: Asset, say: Say, *, mirror: str | None = None, root: Path | None = None) -> Path:
+def fetch(
+    asset: Asset, say: Say, *, mirror: str | None = None, root: Path | None = None, named: str | None = None
+) -> Path:
     """The file's place under ``root`` (by default the cache), where it is when this returns.
 
-    ``say`` is told what is being done, a line at a time.
+    ``say`` is told what is being done, a line at a time. ``named``: what the mirror calls it, if not by its name.
 
     Raises:
         EvalHarnessError: it cannot be had, or what was had is not the published file; nothing is left in its place.
@@ -76,14 +82,18 @@ def fetch(asset: Asset, say: Say, *, mirror: str | None = None, root: Path | Non
             say(f"{asset.name}: is there")
             return path
         say(f"{asset.name}: what is there is not the published file, and is replaced")
-    source = _source(asset, mirror)
+    source = asset.url if mirror is None else source_of(asset.folder, named or asset.name, mirror)
+    known = bool(asset.sha256 or asset.git)
     _make_folder(path.parent)
     part = path.with_name(path.name + ".part")
     with _own(part) as file:
         if path.is_file() and is_published(path, asset):  # another process was faster
             part.unlink(missing_ok=True)
             return path
-        if not (part.stat().st_size and is_published(part, asset)):
+        if not known:  # what is continued could not be checked
+            file.seek(0)
+            file.truncate()
+        if not (known and part.stat().st_size and is_published(part, asset)):
             say(f"{asset.name}: fetching from {_shown(source)}")
             _fill(file, part, asset, source)
         os.fsync(file.fileno())
@@ -139,25 +149,24 @@ def _fill(file: IO[bytes], part: Path, asset: Asset, source: Path | str) -> None
             part.unlink()
         raise
     if not is_published(part, asset):
-        found, size = file_digest(part), part.stat().st_size
+        kind, wanted = ("SHA-256", asset.sha256) if asset.sha256 else ("git SHA-1", asset.git)
+        found, size = file_digest(part) if asset.sha256 else blob_digest(part), part.stat().st_size
         part.unlink()
         raise WeightsError(
-            f"{_shown(source)} is not the published file: its SHA-256 ({size} bytes) begins with {found[:12]}, not "
-            f"with {asset.sha256[:12]}; it was deleted, try again or use another --mirror"
+            f"{_shown(source)} is not the published file: its {kind} ({size} bytes) begins with {found[:12]}, not "
+            f"with {wanted[:12]}; it was deleted, try again or use another --mirror"
         )
 
 
-def _source(asset: Asset, mirror: str | None) -> Path | str:
-    """A path, or an address."""
-    if mirror is None:
-        return asset.url
+def source_of(folder: str, name: str, mirror: str) -> Path | str:
+    """Where a mirror has a file: a path, or an address."""
     parts = urllib.parse.urlsplit(mirror)
     if parts.scheme in ("http", "https"):
-        return f"{mirror.rstrip('/')}/{urllib.parse.quote(f'{asset.folder}/{asset.name}')}"
+        return f"{mirror.rstrip('/')}/{urllib.parse.quote(f'{folder}/{name}')}"
     root = Path(urllib.parse.unquote(parts.path) if parts.scheme == "file" else mirror).expanduser()
     if not root.is_dir():
         raise ConfigError(f"the mirror {mirror} is neither a folder nor an http address")
-    return root / asset.folder / asset.name
+    return root / folder / name
 
 
 def _shown(source: Path | str) -> str:

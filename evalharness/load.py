@@ -100,6 +100,7 @@ def _row(one: Standing) -> dict[str, Any]:
         "evaluations": sum(step.evaluations for step in steps),
         "tokens": sum(step.tokens for step in steps),
         "seconds": sum(step.seconds for step in steps),
+        "dollars": sum(step.dollars for step in steps),
     }
 
 

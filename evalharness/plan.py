@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from evalharness.benchmark import Benchmark, Checked, Item
 from evalharness.config import Arm, BenchmarkSpec, Sweep
-from evalharness.errors import ConfigError, did_you_mean
+from evalharness.errors import ConfigError, WeightsError, did_you_mean
 from evalharness.models.base import Fetcher, Interleaver, Source
 from evalharness.seeds import digest, sample_seed
 from evalharness.variants import SinglePass, VariantSettings, speech
@@ -97,15 +98,20 @@ class Plan:
         return digest(["plan", self.sweep.name, scorers, arms])
 
 
-def make_plan(sweep: Sweep) -> Plan:
+def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     """Ask the benchmarks for their items and the models for their identities; nothing heavy is loaded.
+
+    ``absent`` is for a plan that will not be run: of what is not on this machine, it takes what and why. The plan then
+    holds for it an identity that nothing else has.
 
     Raises:
         ConfigError: a model cannot do what an arm asks of it.
+        WeightsError: weights are missing, and there is no ``absent``.
     """
-    protocols = {spec.plugin.name: _protocol(spec, sweep.seed) for spec in sweep.benchmarks}
+    protocols = {spec.plugin.name: _protocol(spec, sweep.seed, absent) for spec in sweep.benchmarks}
     built = {alias: spec.build() for alias, spec in sweep.models.items()}
-    models = {alias: _identity(sweep, alias, model) for alias, model in built.items()}
+    identities = {alias: partial(_identity, sweep, alias, model) for alias, model in built.items()}
+    models = {alias: _here(f"model {alias}", identity, absent) for alias, identity in identities.items()}
     digests = {alias: digest(dict(identity)) for alias, identity in models.items()}
     samples: list[Sample] = []
     jobs: dict[str, Job] = {}
@@ -118,13 +124,24 @@ def make_plan(sweep: Sweep) -> Plan:
     return Plan(sweep, protocols, models, tuple(samples), jobs)
 
 
-def _protocol(spec: BenchmarkSpec, seed: int) -> Protocol:
+def _here(what: str, identity: Callable[[], Mapping[str, Any]], absent: dict[str, str] | None) -> Mapping[str, Any]:
+    """An identity; where its weights are missing and that is allowed, a placeholder."""
+    try:
+        return identity()
+    except WeightsError as error:
+        if absent is None:
+            raise
+        absent[what] = str(error)
+        return {"absent": what}
+
+
+def _protocol(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> Protocol:
     benchmark: Benchmark = spec.plugin.build()
     items = benchmark.items()
     twice = [item for item, count in Counter(item.id for item in items).items() if count > 1]
     if twice:
         raise ConfigError(f"benchmark {spec.plugin.name!r}: item {twice[0]!r} stands twice")
-    scorer = dict(benchmark.scorer().identity())
+    scorer = dict(_here(f"scorer of {spec.plugin.name}", benchmark.scorer().identity, absent))
     taken = tuple(subset(items, spec.limit, spec.plugin.name, seed))
     return Protocol(
         benchmark=benchmark,
@@ -133,13 +150,15 @@ def _protocol(spec: BenchmarkSpec, seed: int) -> Protocol:
         samples=spec.samples or benchmark.images_per_prompt,
         scorer=scorer,
         scorer_digest=digest(scorer),
-        checks=tuple(_checks(benchmark, taken, spec.plugin.name, seed)),
+        checks=tuple(_checks(benchmark, taken, spec.plugin.name, seed, absent)),
     )
 
 
-def _checks(benchmark: Benchmark, items: Sequence[Item], name: str, seed: int) -> Iterable[PlannedCheck]:
+def _checks(
+    benchmark: Benchmark, items: Sequence[Item], name: str, seed: int, absent: dict[str, str] | None
+) -> Iterable[PlannedCheck]:
     for check in benchmark.checks() if isinstance(benchmark, Checked) else ():
-        scorer = dict(check.scorer.identity())
+        scorer = dict(_here(f"check {check.name} of {name}", check.scorer.identity, absent))
         chosen = frozenset(item.id for item in subset(items, check.items, name, seed))
         yield PlannedCheck(check.name, check.kind, chosen, scorer, digest(scorer))
 

@@ -25,7 +25,8 @@ def available(kind: str) -> dict[str, EntryPoint]:
 
 
 def load(kind: str, name: str) -> Any:
-    """Import a plugin: a class. Packages that it imports later stand in its attribute ``requires``.
+    """Import a plugin: a class. Packages that it imports later stand in its attribute ``requires``; ``extra`` names the
+    extra of this distribution that brings them, where others bring them, too.
 
     Raises:
         PluginError: there is none of this name, or something that it imports or requires is not installed.
@@ -33,24 +34,25 @@ def load(kind: str, name: str) -> Any:
     plugins = available(kind)
     if name not in plugins:
         raise PluginError(f"no {kind.removesuffix('s')} named {name!r}{did_you_mean(name, plugins)}")
-    this = f"{kind.removesuffix('s')} {name!r}"
+    this, extra = f"{kind.removesuffix('s')} {name!r}", None
     try:
         plugin = plugins[name].load()
+        extra = getattr(plugin, "extra", None)
         for package in getattr(plugin, "requires", ()):
             if find_spec(package) is None:
                 raise ModuleNotFoundError(f"No module named {package!r}", name=package)
         return plugin
     except ImportError as error:
-        raise PluginError(f"{this} cannot be imported: {error}{install_hint(error)}") from error
+        raise PluginError(f"{this} cannot be imported: {error}{install_hint(error, extra)}") from error
     except AttributeError as error:
         raise PluginError(f"{this} has a broken entry point: {error}") from error
 
 
-def install_hint(error: ImportError) -> str:
+def install_hint(error: ImportError, extra: str | None = None) -> str:
     """``"; install it with: pip install …"`` where the missing package is known."""
     package = (error.name or "").partition(".")[0]
     if package in EXTRAS:
-        return f"; install it with: pip install 'evalharness[{EXTRAS[package]}]'"
+        return f"; install it with: pip install 'evalharness[{extra or EXTRAS[package]}]'"
     if package and isinstance(error, ModuleNotFoundError) and package != "evalharness":
         return f"; install it with: pip install {package}"
     return ""

@@ -27,7 +27,8 @@ SAMPLE_COLUMNS = (
     "iterations",  # iterations that the arm's prefix used
     "evaluations",  # cost of the arm's prefix: sampler steps,
     "tokens",  # tokens written,
-    "seconds",  # seconds
+    "seconds",  # seconds,
+    "dollars",  # dollars, where a service draws
 )
 """Columns of :attr:`Results.samples`, one row a sample that the plan expects."""
 
@@ -71,7 +72,8 @@ class Results:
     ({name: {"files", "wanted", "digest"}}) and ``warnings`` (lines).
 
     ``steps(key)`` gives a trajectory's steps as dicts: kind, iteration, text, image (digest or None), seed,
-    evaluations, tokens, seconds. ``details(score_key)`` gives a score's evidence. ``image_path(digest)`` the PNG file.
+    evaluations, tokens, seconds, dollars. ``details(score_key)`` gives a score's evidence. ``image_path(digest)`` the
+    PNG file.
     """
 
     info: Mapping[str, Any]

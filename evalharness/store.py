@@ -23,8 +23,9 @@ from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 from evalharness.benchmark import Score
+from evalharness.endpoint.budget import Spent
 from evalharness.errors import StoreError
-from evalharness.judges.base import Question, Reply, Spent
+from evalharness.judges.base import Question, Reply
 from evalharness.trajectory import Cost, Step, Trajectory
 
 APPLICATION_ID = 0x45564831  # "EVH1"
@@ -71,6 +72,7 @@ class StoredStep:
     evaluations: int
     tokens: int
     seconds: float
+    dollars: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -160,16 +162,26 @@ class Store:
         """Key of a trajectory or of a score → why it failed."""
         return {row["key"]: row["reason"] for row in self._rows("SELECT key, reason FROM failures", keys)}
 
-    def seconds(self, model: str) -> dict[str, tuple[int, float]]:
-        """Variant key (JSON) → number of iterations and seconds over all stored trajectories of a model (digest)."""
-        totals: dict[str, tuple[int, float]] = {}
+    def took(self, model: str) -> dict[str, tuple[int, int, float, float]]:
+        """Variant key (JSON) → trajectories, their iterations, seconds and dollars, of all stored ones of a model
+        (digest)."""
+        totals: dict[str, tuple[int, int, float, float]] = {}
         with _as_store_error(self.path):
             for row in self._db.execute("SELECT variant, steps FROM trajectories WHERE model = ?", (model,)):
                 steps = _steps(row["steps"])
-                count, seconds = totals.get(row["variant"], (0, 0.0))
-                iterations = max((step.iteration for step in steps), default=0)
-                totals[row["variant"]] = (count + max(1, iterations), seconds + sum(step.seconds for step in steps))
+                count, rounds, seconds, dollars = totals.get(row["variant"], (0, 0, 0.0, 0.0))
+                rounds += max(1, max((step.iteration for step in steps), default=0))
+                seconds += sum(step.seconds for step in steps)
+                dollars += sum(step.dollars for step in steps)
+                totals[row["variant"]] = (count + 1, rounds, seconds, dollars)
         return totals
+
+    def spent(self, model: str) -> Spent:
+        """What all stored trajectories of a model (digest of its identity) come to."""
+        with _as_store_error(self.path):
+            rows = self._db.execute("SELECT steps FROM trajectories WHERE model = ?", (model,))
+            costs = [math.fsum(step.dollars for step in _steps(row["steps"])) for row in rows]
+        return Spent(len(costs), math.fsum(costs))
 
     def image_path(self, digest: str) -> Path:
         return self.path / "images" / digest[:2] / f"{digest}.png"
@@ -276,10 +288,8 @@ class Store:
     def _store_step(self, step: Step) -> dict[str, Any]:
         image = None if step.image is None else self._store_image(step.image)
         cost: Cost = step.cost
-        stored = StoredStep(
-            step.kind, step.iteration, _text(step.text), image, step.seed, cost.evaluations, cost.tokens, cost.seconds
-        )
-        return stored.as_dict()
+        took = (cost.evaluations, cost.tokens, cost.seconds, cost.dollars)
+        return StoredStep(step.kind, step.iteration, _text(step.text), image, step.seed, *took).as_dict()
 
     def _store_image(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from evalharness import amend, config, environment, summary
+from evalharness.dryrun import dry_run
 from evalharness.engine import Engine
 from evalharness.errors import ConfigError
 from evalharness.inventory import inventory
 from evalharness.plan import Plan, make_plan, resize, select
-from evalharness.progress import Progress, duration
-from evalharness.seeds import canonical, digest
-from evalharness.status import Standing, checkups, failed_keys, pending_jobs, standings
+from evalharness.progress import Progress
 from evalharness.store import Store
 
 
@@ -33,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
     amend.add_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be drawn and what it would cost")
+    parser.add_argument("--rates", type=Path, metavar="FILE", help="with --dry-run: measured seconds to count with")
     parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -47,15 +47,13 @@ def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
     sweep = config.load(options.file, partial(amend.amended, options))
     sweep = resize(sweep, full=options.full, limit=options.limit, samples=options.samples)
-    plan = make_plan(select(sweep, options.only))
+    sweep = select(sweep, options.only)
     out: Path = options.out or Path("reports") / sweep.name
     where: Path = options.store or out.parent / "store"
     if options.dry_run:
-        with Store(where, write=False) as store:
-            found = inventory(plan, store).get("warnings", [])
-            retry = failed_keys(plan, store) if options.retry_failed else set()
-            _write(*_dry_run(plan, store, retry), *(f"warning: {line}" for line in found))
+        _write(*dry_run(sweep, where, retry_failed=options.retry_failed, rates_file=options.rates))
         return 0
+    plan = make_plan(sweep)
     _make_folder(out)
     with Store(where) as store:
         progress = Progress(quiet=options.quiet)
@@ -106,58 +104,6 @@ def _report(plan: Plan, store: Store, info: dict[str, Any], out: Path) -> int:
     page = build(results, out)
     _write(*summary.table(results), *summary.failed(results), "", f"report: {page}")
     return 0
-
-
-def _dry_run(plan: Plan, store: Store, retry: set[str]) -> list[str]:
-    found = standings(plan, store)
-    jobs = pending_jobs(plan, found, retry)
-    lines = [f"sweep {plan.sweep.name}, seed {plan.sweep.seed}"]
-    for name, protocol in plan.protocols.items():
-        lines.append(f"  {name}: {len(protocol.items)} of {protocol.of} items × {protocol.samples} images")
-    width = max(len(arm.name) for arm in plan.sweep.arms)
-    for arm in plan.sweep.arms:
-        own = [one for one in found if one.sample.arm == arm]
-        states = [one.state for one in own]
-        drawn = sum(one.image is not None for one in own)
-        there = f"{drawn} drawn, {states.count('scored')} scored"
-        failed = f", {states.count('failed')} failed" if "failed" in states else ""
-        lines.append(f"  {arm.name:<{width}}  {len(states)} samples: {there}{failed}")
-    lines.append(f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)")
-    lines.append(f"expected time to draw: {_expected(plan, store, [job.key for job in jobs])}")
-    return lines + [line for name in plan.protocols if (line := _questions(plan, store, name, found))]
-
-
-def _questions(plan: Plan, store: Store, name: str, found: Sequence[Standing]) -> str:
-    """How much a judge would be asked, if the benchmark has one."""
-    protocol = plan.protocols[name]
-    if "judge" not in protocol.scorer:
-        return ""
-    own = [one for one in found if one.sample.benchmark == name]
-    images = sum(one.state in ("pending", "generated") for one in own)
-    wanted = sum(one.sample.item.id in check.items for one in own for check in protocol.checks)
-    there = sum(one.score is not None for one in checkups(plan, store, own))
-    checks = f", and {wanted - there} questions more to check it" if protocol.checks else ""
-    return f"images to be judged for {name}: {images}{checks}"
-
-
-def _expected(plan: Plan, store: Store, keys: Sequence[str]) -> str:
-    """From the store's own averages per iteration, else from the model; at most, as a model may stop before its cap."""
-    total, unknown = 0.0, 0
-    averages = {alias: store.seconds(digest(dict(identity))) for alias, identity in plan.models.items()}
-    built = {alias: spec.build() for alias, spec in plan.sweep.models.items()}
-    for key in keys:
-        job = plan.jobs[key]
-        iterations, seconds = averages[job.model].get(canonical(job.variant.key()), (0, 0.0))
-        estimate = getattr(built[job.model], "estimate", None)
-        if iterations:
-            total += seconds / iterations * (job.cap or 1)
-        elif estimate is not None:
-            total += estimate(job.variant)
-        else:
-            unknown += 1
-    if unknown:
-        return "unknown" + (f" for {unknown} trajectories, at most {duration(total)} for the others" if total else "")
-    return f"at most {duration(total)}" if total else "nothing"
 
 
 def _write(*lines: str) -> None:

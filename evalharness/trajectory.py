@@ -10,15 +10,22 @@ StepKind = Literal["think", "draw", "plan", "sketch", "inspect", "refine"]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a step took. ``evaluations``: sampler steps (function evaluations, guidance passes not counted apart)."""
+    """What a step took. ``evaluations``: sampler steps (function evaluations, guidance passes not counted apart).
+
+    ``seconds`` are a sample's share of its batch, or those that it was waited for where it was made elsewhere.
+    """
 
     evaluations: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    dollars: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
-            self.evaluations + other.evaluations, self.tokens + other.tokens, self.seconds + other.seconds
+            self.evaluations + other.evaluations,
+            self.tokens + other.tokens,
+            self.seconds + other.seconds,
+            self.dollars + other.dollars,
         )
 
 
@@ -28,7 +35,7 @@ class Step:
 
     ``iteration`` counts from 1; the only step of a single pass has iteration 0. ``image`` is a PNG file's bytes, in the
     store its SHA-256 stands for it. ``seed`` is that of the noise that ``image`` grew from, ``None`` without an image
-    and for one that was not drawn but fetched.
+    and for one that was not drawn but fetched, or by a service that was told no seed.
     """
 
     kind: StepKind

@@ -67,6 +67,9 @@ VariantSettings = Annotated[SinglePass | TextCot | Process, Field(discriminator=
 
 def run(variant: VariantSettings, model: Any, prompts: Sequence[str], seeds: Sequence[int]) -> list[Trajectory]:
     """One trajectory a prompt; ConfigError if the model lacks a verb that the variant needs."""
+    prepare = getattr(model, "prepare", None)
+    if prepare is not None:  # before anything is timed: to load a model is no part of what an image takes
+        prepare()
     if isinstance(variant, SinglePass):
         return _single_pass(model, prompts, seeds)
     spoken = speech(variant, model)

@@ -40,7 +40,7 @@ def test_requests_of_your_own() -> None:
 
 
 def test_thinking_needs_a_system_prompt() -> None:
-    with pytest.raises(ConfigError, match=r"give the model `words: \{system"):
+    with pytest.raises(ConfigError, match=r"give the model `words: official`, or `words: \{system"):
         Bagel({})
     assert Bagel({"system": ""}).system == ""
 
@@ -228,5 +228,5 @@ def test_a_prefix_is_a_shorter_run(format: str, cap: int) -> None:
 
 @pytest.mark.parametrize(("spoken", "missing"), [(Unicot, "system"), (Unicot, "detail"), (Zebra, "system")])
 def test_words_that_must_be_given(spoken: Any, missing: str) -> None:
-    with pytest.raises(ConfigError, match=rf"give the model `words: \{{{missing}"):
+    with pytest.raises(ConfigError, match=rf"give the model `words: \w+`, or `words: \{{{missing}"):
         spoken({name: word for name, word in WORDS.items() if name != missing})

@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from evalharness import fetching
+from evalharness import fetching, snapshots
+from evalharness.snapshots import Snapshot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Fetch, check and convert; prints where each file is."""
     for asset in fetching.assets_of(options.name):
+        if isinstance(asset, Snapshot):
+            for path in snapshots.fetch(asset, _say, mirror=options.mirror, root=options.to):
+                sys.stdout.write(f"{path}\n")
+            sys.stdout.flush()
+            continue
         file = fetching.fetch(asset, _say, mirror=options.mirror, root=options.to)
         sys.stdout.write(f"{file}\n")
         if asset.convert is not None and options.to is None:

@@ -155,11 +155,12 @@ class ColourClassifier:
             return official.clip_file()
         if self.settings.pretrained is None:
             return Path(self.settings.weights)
+        import httpx2
         import open_clip
 
         try:
             return Path(open_clip.download_pretrained(self._tag()))
-        except (OSError, RuntimeError, ValueError) as error:
+        except (httpx2.HTTPError, OSError, RuntimeError, ValueError) as error:
             raise WeightsError(f"cannot download CLIP {self._tag_name()}: {_first_line(error)}") from error
 
     def _tag(self) -> dict[str, Any]:

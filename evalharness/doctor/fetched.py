@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from evalharness.assets import Asset, damaged, is_published
+from evalharness import snapshots
+from evalharness.assets import damaged, is_published
 from evalharness.doctor.finding import Finding, fail, ok, warn
-from evalharness.fetching import fetchable
+from evalharness.fetching import Fetchable, fetchable
+from evalharness.snapshots import Snapshot
 
 
-def fetched(by_plugin: Mapping[str, Sequence[Asset]] | None = None) -> Iterator[Finding]:
+def fetched(by_plugin: Mapping[str, Sequence[Fetchable]] | None = None) -> Iterator[Finding]:
     """A line for each plugin, and one for each file that is not as it should be."""
     by_plugin = fetchable() if by_plugin is None else by_plugin
     for name, assets in by_plugin.items():
@@ -24,12 +26,16 @@ def fetched(by_plugin: Mapping[str, Sequence[Asset]] | None = None) -> Iterator[
             yield ok("fetched", f"{name}: {right}{hint}")
 
 
-def _is_there(asset: Asset) -> bool:
+def _is_there(asset: Fetchable) -> bool:
+    if isinstance(asset, Snapshot):
+        return (asset.path / snapshots.LISTING).is_file()
     return asset.path.is_file() or (asset.convert is not None and asset.converted_path.is_dir())
 
 
-def _wrong(name: str, asset: Asset) -> Finding | None:
+def _wrong(name: str, asset: Fetchable) -> Finding | None:
     advice = f"evalharness fetch {name} replaces it"
+    if isinstance(asset, Snapshot):
+        return _wrong_of(name, asset, advice)
     if asset.path.is_file() and not is_published(asset.path, asset):
         return fail("fetched", f"{asset.path} is not the published file", advice)
     if asset.convert is None:
@@ -39,4 +45,18 @@ def _wrong(name: str, asset: Asset) -> Finding | None:
         return fail("fetched", f"{folder / file} is not as it was converted", advice)
     if asset.path.is_file() and not folder.is_dir():
         return warn("fetched", f"{asset.name} is not converted", f"evalharness fetch {name} does it")
+    return None
+
+
+def _wrong_of(name: str, snapshot: Snapshot, advice: str) -> Finding | None:
+    """The first file of a folder that is not as it was listed."""
+    listing = snapshots.read(snapshot, snapshot.path)
+    if listing is None:
+        return None
+    for asset in snapshots.assets(snapshot, listing):
+        if not asset.path.is_file():
+            missing = f"{snapshot.name} is not whole: {asset.name} is missing"
+            return warn("fetched", missing, f"evalharness fetch {name}")
+        if not is_published(asset.path, asset):
+            return fail("fetched", f"{asset.path} is not the file that was listed", advice)
     return None

@@ -21,8 +21,9 @@ class Bagel:
     def __init__(self, words: Mapping[str, str]) -> None:
         if "system" not in words:
             raise ConfigError(
-                "format 'bagel' thinks under a system prompt: give the model `words: {system: …}`, a string or "
-                "{file: …/inferencer.py, constant: GEN_THINK_SYSTEM_PROMPT} of an upstream checkout"
+                "format 'bagel' thinks under a system prompt: give the model `words: official`, or "
+                "`words: {system: …}`, a string or {file: …/inferencer.py, constant: GEN_THINK_SYSTEM_PROMPT} of an "
+                "upstream checkout"
             )
         self.system = words["system"]
 

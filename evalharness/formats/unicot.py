@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from evalharness.errors import ConfigError
 from evalharness.formats.base import Stage, Steps
+from evalharness.models.bagel import published
 
 TRIES = 3
 GOOD = ("Everything is good", "Everything is well", "No editing", "no editing")
@@ -30,6 +31,7 @@ class Unicot:
     """
 
     name: ClassVar[str] = "unicot"
+    assets = published.assets("unicot")
     think = Stage("", END, 2048)
     plan = think
     inspect = Stage("", END, 8192)
@@ -38,9 +40,10 @@ class Unicot:
     def __init__(self, words: Mapping[str, str]) -> None:
         for name, constant in (("system", "SYSTEM_PROMPT"), ("detail", "enhance_prompt")):
             if name not in words:
+                file = f"{{file: …/inference_mdp_self_reflection.py, constant: {constant}}}"
                 raise ConfigError(
-                    f"format 'unicot' needs its {name} words: give the model `words: {{{name}: …}}`, a string or "
-                    f"{{file: …/inference_mdp_self_reflection.py, constant: {constant}}} of an upstream checkout"
+                    f"format 'unicot' needs its {name} words: give the model `words: unicot`, or "
+                    f"`words: {{{name}: …}}`, a string or {file} of an upstream checkout"
                 )
         self.system = words["system"]
         self.refine = Stage("", END, 8192, words["detail"])

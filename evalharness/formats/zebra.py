@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from evalharness.errors import ConfigError
 from evalharness.formats.base import Stage, Steps
+from evalharness.models.bagel import published
 
 FINAL = ("Final Answer:", "<answer>")
 
@@ -24,6 +25,7 @@ class Zebra:
     """
 
     name: ClassVar[str] = "zebra"
+    assets = published.assets("zebra")
     think = None
     plan = Stage("", ("<|im_end|>",), 32_768)
     inspect = None
@@ -32,8 +34,8 @@ class Zebra:
     def __init__(self, words: Mapping[str, str]) -> None:
         if "system" not in words:
             raise ConfigError(
-                "format 'zebra' needs a system prompt: give the model `words: {system: …}`, a string or "
-                "{file: …/infz_bf16.py, constant: INTERLEAVED_SYSTEM_PROMPT} of an upstream checkout"
+                "format 'zebra' needs a system prompt: give the model `words: zebra`, or `words: {system: …}`, "
+                "a string or {file: …/infz_bf16.py, constant: INTERLEAVED_SYSTEM_PROMPT} of an upstream checkout"
             )
         self.system = words["system"]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from evalharness.endpoint.budget import Spent
 from evalharness.errors import SampleError
 from evalharness.seeds import digest
 
@@ -67,14 +68,6 @@ class Reply:
     model: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Replies that were had, and dollars that they cost."""
-
-    calls: int = 0
-    dollars: float = 0.0
-
-
 class Replies(Protocol):
     """Replies that are kept, so that none is paid for twice; errors are never among them."""
 
@@ -111,7 +104,7 @@ class Judge(Protocol):
 
         Raises:
             BudgetError: once all that was asked has been yielded; what is left was not asked.
-            JudgeError: the same, where no other question would fare better.
+            EndpointError: the same, where no other question would fare better.
         """
         ...
 

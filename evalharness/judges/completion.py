@@ -54,19 +54,3 @@ def read_completion(text: str) -> Reply | None:
         reasoning=message.reasoning_content or message.reasoning or "",
         model=found.model or "",
     )
-
-
-class _Model(BaseModel):
-    id: str
-
-
-class _Models(BaseModel):
-    data: list[_Model]
-
-
-def read_models(text: str) -> list[str] | None:
-    """The names in a list of models; ``None`` if it is no such list."""
-    try:
-        return [model.id for model in _Models.model_validate_json(text).data]
-    except ValidationError:
-        return None

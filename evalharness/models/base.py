@@ -6,13 +6,16 @@ are read into memory and torch is not imported before the first verb is called.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from PIL import Image
 
 from evalharness.benchmark import Item
+from evalharness.endpoint.budget import Spent
+from evalharness.errors import SampleError
+from evalharness.trajectory import Step
 
 Context = Any
 """One sample's growing sequence of texts and images; only the model knows what is inside."""
@@ -36,7 +39,12 @@ class Drawn:
 
 @runtime_checkable
 class Painter(Protocol):
-    """A model that can draw from a prompt: the one verb that ``single_pass`` needs."""
+    """A model that can draw from a prompt: the one verb that ``single_pass`` needs.
+
+    It may have ``prepare() -> None``, which loads what it needs, once, so that this is not counted as an image's time;
+    ``device_count``, the GPUs that an image keeps busy; and ``estimate(variant) -> float``, the seconds that a
+    trajectory takes at most where nobody has measured any.
+    """
 
     name: str
     batch_size: int
@@ -95,6 +103,49 @@ class Fetcher(Protocol):
         """What a reader of the scores must know of the files, a line each; only headers are read.
 
         ``wanted`` are the items and numbers of this run, ``known`` those of a run on all items.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An image that is wanted of a service; ``seed`` decides its noise, if the service takes one."""
+
+    prompt: str
+    seed: int
+
+
+@runtime_checkable
+class Service(Protocol):
+    """A model behind an address. Images are ordered, many at a time, and come when they are ready; some are refused.
+
+    It may have ``reachable() -> None``, which raises an EvalHarnessError saying what to do if it would not answer, and
+    ``concurrency``, how many it works on at a time.
+    """
+
+    name: str
+
+    def identity(self) -> Mapping[str, Any]:
+        """As of :class:`Painter`: all of a request but for prompt and seed, without keys or addresses."""
+        ...
+
+    def check(self, prompt: str) -> None:
+        """As of :class:`Painter`."""
+        ...
+
+    def recall(self, spent: Spent) -> None:
+        """What was spent on it before this run: that counts, too."""
+        ...
+
+    def commission(self, orders: Iterable[tuple[int, Order]]) -> Iterator[tuple[int, Step | SampleError]]:
+        """Each order's number with the drawing, a PNG file, and what it cost, as they come, in any order.
+
+        Orders are taken from the iterable only as there is room for them. SampleError stands for an image that could
+        not be had, after the service's own retries: it was refused, say, or what came is no image.
+
+        Raises:
+            BudgetError: once all that was ordered has been yielded; what is left was not ordered.
+            EndpointError: the same, where no other order would fare better.
         """
         ...
 

@@ -51,6 +51,7 @@ class Diffusers:
             return self
 
     name = "diffusers"
+    device_count = 1
     requires = ("diffusers", "accelerate")
 
     def __init__(self, settings: Settings) -> None:
@@ -65,6 +66,9 @@ class Diffusers:
     def check(self, prompt: str) -> None:
         if not prompt.strip():
             raise SampleError("the prompt is empty")
+
+    def prepare(self) -> None:
+        self._load()
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
         """One image a prompt.
@@ -111,23 +115,29 @@ class Diffusers:
         wanted = self.settings.revision or "main"
         if COMMIT.fullmatch(wanted):
             return wanted
+        import httpx2
         from huggingface_hub import HfApi, snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
         try:
             return str(HfApi().model_info(name, revision=wanted).sha)
         except HfHubHTTPError as error:
-            raise WeightsError(f"the hub has no {name} at {wanted}: {str(error).splitlines()[0]}") from None
-        except (OfflineModeIsEnabled, OSError):
-            pass
+            if error.response.status_code < 500:
+                raise WeightsError(f"the hub has no {name} at {wanted}: {str(error).splitlines()[0]}") from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, TypeError, KeyError, AttributeError):
+            pass  # no network, or somebody else answers
         try:
             return Path(snapshot_download(name, revision=wanted, local_files_only=True)).name
         except LocalEntryNotFoundError:
-            raise WeightsError(f"the hub cannot be reached, and {name} is not in its cache") from None
+            raise WeightsError(
+                f"the hub cannot be reached, and {name} is not in its cache; download it where there is a network, and "
+                "give its folder as weights"
+            ) from None
 
     def _load(self) -> Any:
         """Read the weights, once. Only safetensors are read, and no code comes with them."""
         if self._pipeline is None:
+            import httpx2
             import torch
             from diffusers import DiffusionPipeline
 
@@ -140,7 +150,7 @@ class Diffusers:
                     use_safetensors=True,
                     trust_remote_code=False,
                 )
-            except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
+            except (httpx2.HTTPError, OSError, ValueError, AttributeError, TypeError, KeyError) as error:
                 what = " ".join(str(error).split())[:300]
                 raise WeightsError(
                     f"{self.settings.weights or self.settings.hub} cannot be loaded as a pipeline: {what}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness.benchmark import Item
@@ -18,10 +17,8 @@ from evalharness.digests import file_digest
 from evalharness.errors import SampleError, WeightsError
 from evalharness.models.base import Source
 from evalharness.models.folder_index import Entry, images_of_layout, is_flat, is_image, read_layout, read_manifest
+from evalharness.models.image_files import BROKEN, FORMATS, turned, upright_png
 
-FORMATS = ("PNG", "JPEG", "WEBP")
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-"""What Pillow raises for files that are no images, or not whole."""
 NAMED = 3
 """How many files a warning names."""
 
@@ -153,28 +150,11 @@ class Folder:
             raise SampleError(f"unreadable image: {source.name}: {error}") from None
 
 
-def upright_png(data: bytes) -> bytes:
-    """An image file as a PNG file of an upright RGB image, without its transparency, which detectors do not see."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        image.load()
-        if image.mode[0] in "IF":
-            raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
-        if image.format == "PNG" and image.mode == "RGB" and not _turned(image):
-            return data
-        buffer = io.BytesIO()
-        ImageOps.exif_transpose(image).convert("RGB").save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _turned(image: Image.Image) -> bool:
-    return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
-
-
 def _header(path: Path) -> tuple[tuple[int, int], bool] | None:
     """Width and height as stored, and whether EXIF turns it; ``None`` if this is no image."""
     try:
         with Image.open(path, formats=FORMATS) as image:
-            return image.size, _turned(image)
+            return image.size, turned(image)
     except BROKEN:
         return None
 

@@ -344,7 +344,7 @@ def test_a_password_is_not_printed(
     ("name", "said"),
     [
         ("genevl", "no plugin is called 'genevl'; did you mean 'geneval'?"),
-        ("folder", "'folder' needs no files that could be fetched; these do: geneval, mask2former"),
+        ("folder", "'folder' needs no files that could be fetched; these do: bagel, geneval, mask2former"),
     ],
 )
 def test_names_with_nothing_to_fetch(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:

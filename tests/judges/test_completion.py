@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judge_server import completion
 
+from evalharness.endpoint.models import read_models
 from evalharness.judges.base import Reply
-from evalharness.judges.completion import read_completion, read_models
+from evalharness.judges.completion import read_completion
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),

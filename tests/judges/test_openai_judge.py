@@ -14,11 +14,12 @@ import pytest
 from judge_server import Answer, Call, completion, error, process, serving
 from pydantic import ValidationError
 
-from evalharness.errors import BudgetError, JudgeError, SampleError
-from evalharness.judges import endpoint
-from evalharness.judges.base import Question, Reply, Spent
-from evalharness.judges.endpoint import HOPELESS
-from evalharness.judges.gate import Gate
+from evalharness.endpoint import calls
+from evalharness.endpoint.budget import Spent
+from evalharness.endpoint.calls import HOPELESS
+from evalharness.endpoint.gate import Gate
+from evalharness.errors import BudgetError, EndpointError, SampleError
+from evalharness.judges.base import Question, Reply
 from evalharness.judges.openai import OpenAI
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -158,7 +159,7 @@ def test_fewer_calls_at_once_once_there_were_too_many(monkeypatch: pytest.Monkey
             super().leave()
             limits.append(self.limit)
 
-    monkeypatch.setattr(endpoint, "Gate", Watched)
+    monkeypatch.setattr(calls, "Gate", Watched)
     respond = lambda call: OK if call.nth or number_of(call) > 4 else Answer(error("slow down"), 429)  # noqa: E731
     with serving(respond) as (_, url):
         found = dict(judge(url, concurrency=32).ask(questions(100)))
@@ -251,7 +252,7 @@ def test_what_does_not_pass_is_a_reason_and_no_reply(trouble: Answer, reason: st
 def test_what_no_question_would_change_ends_it_and_keeps_what_came(status: int, body: Any, says: str) -> None:
     with serving(lambda call: Answer(body, status) if number_of(call) >= 10 else OK) as (server, url):
         found: dict[int, Any] = {}
-        with pytest.raises(JudgeError) as caught:
+        with pytest.raises(EndpointError) as caught:
             for number, one in judge(url, concurrency=4).ask(questions(1000)):
                 found[number] = one
     answered = {number_of(call) for call in server.calls} & set(range(10))
@@ -267,7 +268,9 @@ def test_what_no_question_would_change_ends_it_and_keeps_what_came(status: int, 
 def test_an_endpoint_that_answers_nobody_is_given_up() -> None:
     with serving(lambda call: Answer(error("unsupported parameter"), 400)) as (server, url):
         found = []
-        with pytest.raises(JudgeError, match=r"10 questions in a row got no reply, the last: .*unsupported parameter"):
+        with pytest.raises(
+            EndpointError, match=r"10 questions in a row got no reply, the last: .*unsupported"
+        ):
             for pair in judge(url, concurrency=2).ask(questions(1000)):
                 found.append(pair)
     assert HOPELESS <= len(found) < HOPELESS + 4
@@ -327,7 +330,7 @@ def test_dollars_cannot_be_counted_without_tokens() -> None:
     del body["usage"]
     with serving(lambda call: Answer(body)) as (server, url):
         found = []
-        with pytest.raises(JudgeError, match="set max_calls in its place"):
+        with pytest.raises(EndpointError, match="set max_calls in its place"):
             for pair in judge(url, max_dollars=1, price_prompt=1, price_completion=1).ask(questions(100)):
                 found.append(pair)
     assert len(found) == len(server.calls) == 1
@@ -397,13 +400,15 @@ def test_reachable_by_a_word_where_there_is_no_list(listed: Answer) -> None:
 )  # fmt: skip
 def test_unreachable_says_what_to_do(listed: Answer, said: Answer, says: str) -> None:
     respond = lambda call: listed if call.method == "GET" else said  # noqa: E731
-    with serving(respond) as (_, url), pytest.raises(JudgeError) as caught:
+    with serving(respond) as (_, url), pytest.raises(EndpointError) as caught:
         judge(url, timeout=0.3 if listed.hang else 30).reachable()
     assert says in str(caught.value)
 
 
 def test_nobody_there() -> None:
-    with pytest.raises(JudgeError, match=r"judge judge-1 at http://127\.0\.0\.1:9/v1: no connection: .*127\.0\.0\.1"):
+    with pytest.raises(
+        EndpointError, match=r"judge judge-1 at http://127\.0\.0\.1:9/v1: no connection: .*127\.0"
+    ):
         judge("http://127.0.0.1:9/v1").reachable()
 
 
@@ -454,10 +459,10 @@ def test_settings_are_checked(settings: dict[str, Any], says: str) -> None:
 
 def test_openai_itself_wants_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JUDGE_KEY", raising=False)
-    with pytest.raises(JudgeError, match="no key; put it into the environment variable JUDGE_KEY"):
+    with pytest.raises(EndpointError, match="no key; put it into the environment variable JUDGE_KEY"):
         judge("https://api.openai.com/v1").reachable()
     monkeypatch.setenv("JUDGE_KEY", "sk-two\nlines")
-    with pytest.raises(JudgeError, match="characters that no key has") as caught:
+    with pytest.raises(EndpointError, match="characters that no key has") as caught:
         list(judge("http://127.0.0.1:9/v1").ask(questions(1)))
     assert "sk-two" not in str(caught.value)
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from judge_server import Answer, serving
 
 from evalharness.errors import ConfigError, SampleError, WeightsError
 
@@ -149,6 +151,35 @@ def test_no_hub_and_no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(WeightsError, match="the hub cannot be reached, and owner/name is not in its cache"):
         Diffusers(Diffusers.Settings(hub="owner/name")).identity()
+
+
+@pytest.mark.parametrize("answer", [None, (503, "down"), (200, "<html>sign in here</html>"), (200, "[]"), (404, "no")])
+def test_a_hub_that_does_not_answer_is_one_line(
+    answer: tuple[int, str] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a user sees it: exit code 2 and no traceback. The client's errors of the network are no OSErrors."""
+    from huggingface_hub import constants
+
+    from evalharness import sweep
+
+    file = tmp_path / "hub.yaml"
+    file.write_text(
+        "name: hub\nmodels: {far: {name: diffusers, hub: owner/name}}\nbenchmarks: [{name: geneval, limit: 1}]\n"
+        "arms: [{name: far, variant: single_pass}]\n"
+    )
+    with contextlib.ExitStack() as stack:
+        address = "http://127.0.0.1:9"  # nobody listens there
+        if answer is not None:
+            status, text = answer
+            _, url = stack.enter_context(serving(lambda call: Answer(text.encode(), status)))
+            address = url.removesuffix("/v1")
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        assert sweep.main([str(file), "--store", str(tmp_path / "store"), "--dry-run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    expected = "the hub has no owner/name at main" if answer and answer[0] == 404 else "the hub cannot be reached, and"
+    assert line.startswith(f"evalharness: {expected}")
 
 
 def test_an_empty_prompt(checkpoint: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from evalharness.models.bagel.autoencoder import Autoencoder, as_linear
 from evalharness.models.bagel.config import LATENT_SIDE, Sizes, read_sizes
 from evalharness.models.bagel.embeddings import Places, place_table
 from evalharness.models.bagel.files import AUTOENCODER, NETWORK, REQUIRED
-from evalharness.models.bagel.memory import Placement, check_memory
+from evalharness.models.bagel.memory import Placement, kept_as, layer_of, need
 from evalharness.models.bagel.network import Network
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -26,8 +26,11 @@ TABLES = ("latent_pos_embed.pos_embed", "vit_pos_embed.pos_embed")
 """Fixed, so a checkpoint may leave them out."""
 
 
-def load(folder: Path, dtype: torch.dtype, placement: Placement) -> tuple[Network, Autoencoder]:
-    """Read a checkpoint; nothing of it is copied on the way to its device.
+def load(
+    folder: Path, dtype: torch.dtype, placement: Placement, tokens: Callable[[int], int] = lambda patch: 0
+) -> tuple[Network, Autoencoder]:
+    """Read a checkpoint; nothing of it is copied on the way to its device. There must be room for it and for a context
+    with one image, of so many ``tokens`` by the side of the vision transformer's patches.
 
     Matrices take ``dtype``, norms and tables of places stay in float32, and so does the autoencoder.
 
@@ -45,11 +48,13 @@ def load(folder: Path, dtype: torch.dtype, placement: Placement) -> tuple[Networ
     compare(folder / NETWORK, shapes, {name: _shape(x) for name, x in network.state_dict().items()}, TABLES)
     compare(folder / AUTOENCODER, drawn, {name: own[mine] for name, mine in names.items()}, ())
 
-    plan = {name: (placement.device(name, sizes), _kept(name, dtype)) for name in network.state_dict()}
+    wanted = need(shapes, drawn, dtype, sizes, tokens(sizes.vision.patch_size))
+    layers = placement.plan(wanted, dtype)
+    plan = {
+        name: (placement.first if (layer := layer_of(name)) is None else layers[layer], kept_as(name, dtype))
+        for name in network.state_dict()
+    }
     plan_drawn = dict.fromkeys(names, (placement.first, torch.float32))
-    check_memory(
-        [(shapes[name], *plan[name]) for name in shapes] + [(drawn[name], *plan_drawn[name]) for name in drawn]
-    )
     _fill(network, _tensors(folder / NETWORK, plan), sizes, placement.first)
     read = _tensors(folder / AUTOENCODER, plan_drawn)
     autoencoder.load_state_dict({names[n]: as_linear(x, own[names[n]]) for n, x in read.items()}, assign=True)
@@ -109,11 +114,6 @@ def _channels(shapes: Shapes, path: Path) -> tuple[int, int]:
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(tensor.shape)
-
-
-def _kept(name: str, dtype: torch.dtype) -> torch.dtype:
-    precise = any(part in name for part in ("norm", "pos_embed", "position_embedding"))
-    return torch.float32 if precise else dtype
 
 
 def _fill(network: Network, tensors: dict[str, Tensor], sizes: Sizes, device: torch.device) -> None:

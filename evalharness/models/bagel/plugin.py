@@ -10,6 +10,7 @@ from PIL import Image
 
 from evalharness.detectors.weights import pick_device
 from evalharness.errors import SampleError
+from evalharness.models.bagel import published
 from evalharness.models.bagel.settings import Settings as BagelSettings
 from evalharness.models.base import Drawn, Written
 
@@ -25,6 +26,8 @@ class Bagel:
 
     name = "bagel"
     requires = ("diffusers",)
+    extra = "bagel"
+    assets = published.assets("official")
     formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes", "prompted", "unicot", "zebra")
     guided = False
     """Its contexts keep what guides their drawings."""
@@ -33,19 +36,20 @@ class Bagel:
     def __init__(self, settings: BagelSettings) -> None:
         self._settings = settings
         self.batch_size = settings.batch_size
+        self.device_count = max(1, len(set(settings.devices)))
         self._loaded: Runtime | None = None
 
     @property
     def words(self) -> Mapping[str, str]:
         """Those of the settings; ConfigError if an upstream file has not the one that it should have."""
-        return self._settings.words.chosen()
+        return self._settings.chosen_words()
 
     def identity(self) -> Mapping[str, Any]:
         from evalharness.models.bagel.files import weights_digest
 
         return {
             "name": self.name,
-            "weights": weights_digest(self._settings.weights),
+            "weights": weights_digest(published.folder(self._settings.weights)),
             "words": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.words.items()},
             **self._settings.deciding(),
         }
@@ -101,6 +105,9 @@ class Bagel:
     def draw(self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]) -> list[Drawn]:
         images = self._load().draw(contexts, seeds)
         return [Drawn(image, self._settings.steps - 1) for image in images]
+
+    def prepare(self) -> None:
+        self._load()
 
     def _load(self) -> Runtime:
         """Read the weights, once."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from evalharness.errors import ConfigError
 from evalharness.models.bagel import images as pictures
+from evalharness.models.bagel import published
 from evalharness.models.bagel.autoencoder import DOWN
 from evalharness.models.bagel.cache import Context
 from evalharness.models.bagel.config import LATENT_PATCH
@@ -33,8 +34,9 @@ class Runtime:
         placement = Placement([torch.device(name) for name in devices])
         self.settings = settings
         self.device = placement.first
-        network, autoencoder = load(settings.weights, getattr(torch, settings.dtype), placement)
-        self.tokens = Tokens(settings.weights, network.sizes.language.vocab_size)
+        weights, dtype = published.folder(settings.weights), getattr(torch, settings.dtype)
+        network, autoencoder = load(weights, dtype, placement, settings.image_tokens)
+        self.tokens = Tokens(weights, network.sizes.language.vocab_size)
         self.bagel = Bagel(network, autoencoder, self.tokens.markers)
         self._check_sizes()
 

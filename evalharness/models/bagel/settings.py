@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from evalharness.models.bagel import published
 from evalharness.models.bagel.config import Renorm
+from evalharness.models.bagel.published import Published
 
 if TYPE_CHECKING:
     from evalharness.models.bagel.sampler import Sampler
@@ -19,6 +21,9 @@ DECIDING = {
     *("unconditional", "temperature", "max_tokens", "vae_sizes", "vit_sizes"),
 }
 """The settings that decide an outcome, besides the weights and the system prompt."""
+
+PIXELS = 16
+"""Of a latent token, along each side."""
 
 Side = Annotated[int, Field(ge=16, le=8192, multiple_of=16)]
 Longest = Annotated[int, Field(ge=14, le=8192)]
@@ -72,12 +77,12 @@ class Guidance(BaseModel):
 
 
 class Settings(BaseModel):
-    """``weights``: a folder as published; the sampler's settings have the defaults of the original's ``gen_image``;
-    ``devices``: several, to spread the layers over."""
+    """``weights``: a folder as published, or what ``evalharness fetch`` brings; the sampler's settings have the
+    defaults of the original's ``gen_image``; ``devices``: several, to spread the layers over."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weights: Path
+    weights: Published | Path
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     mode: Literal["exact"] = "exact"
     height: Side = 1024
@@ -90,7 +95,7 @@ class Settings(BaseModel):
     renorm: Renorm = "global"
     renorm_min: Share = 0.0
     editing: Guidance = Guidance()
-    words: Words = Words()
+    words: Published | Words = Words()
     unconditional: Literal["system", "empty"] = "system"
     temperature: float = Field(default=0.3, ge=0, le=10)
     max_tokens: int = Field(default=1000, ge=1, le=32_768)
@@ -110,6 +115,20 @@ class Settings(BaseModel):
             if longest < shortest:
                 raise ValueError(f"{name}: the longer side comes first, then the shorter")
         return self
+
+    def chosen_words(self) -> dict[str, str]:
+        """By their names, read where they stand in upstream's files; WeightsError if those have not been fetched."""
+        if isinstance(self.words, Words):
+            return self.words.chosen()
+        return published.words(self.words)
+
+    def image_tokens(self, patch: int) -> int:
+        """Tokens of an image of this size that was looked at, through the autoencoder and in patches of ``patch``."""
+        from evalharness.models.bagel.images import fitted_size
+
+        seen = fitted_size(self.width, self.height, *self.vae_sizes, stride=PIXELS)
+        patches = fitted_size(*seen, *self.vit_sizes, stride=patch)
+        return seen[0] * seen[1] // PIXELS**2 + patches[0] * patches[1] // patch**2 + 4
 
     def sampler(self, *, editing: bool) -> Sampler:
         """``editing``: of a drawing whose context holds an image."""

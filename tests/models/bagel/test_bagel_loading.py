@@ -161,24 +161,7 @@ def test_a_tokenizer_with_more_tokens_than_the_network(folder: Path) -> None:
 
 def test_a_device_that_is_too_small(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda device: 10 * 2**20)
-    refused(checkpoint, r"cpu is too small: the weights need 0\.0 GiB there and 0\.0 are free; use dtype bfloat16")
-
-
-def test_the_weights_count_where_they_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, two = torch.device("cuda:0"), torch.device("cuda:1")
-    monkeypatch.setattr(memory, "free_bytes", lambda device: {one: 24 * 2**30, two: 10 * 2**30}[device])
-    memory.check_memory([((2**30,), one, torch.bfloat16)] * 11 + [((2**30,), two, torch.float32)] * 2)
-    with pytest.raises(WeightsError, match=r"cuda:1 is too small: the weights need 12\.0 GiB there and 10\.0 are free"):
-        memory.check_memory([((2**30,), two, torch.float32)] * 3)
-
-
-def test_layers_are_spread_evenly_and_in_order(checkpoint: Path) -> None:
-    network, _ = load(checkpoint, torch.float32, CPU)
-    devices = [torch.device("cuda:0"), torch.device("cuda:1")]
-    found = {name: Placement(devices).device(name, network.sizes) for name in network.state_dict()}
-    layers = [found[f"language_model.model.layers.{i}.mlp.up_proj.weight"] for i in range(3)]
-    assert layers == [devices[0], devices[0], devices[1]]
-    assert found["llm2vae.weight"] == found["language_model.lm_head.weight"] == devices[0]
+    refused(checkpoint, r"cpu is too small: 0\.0 GiB are needed \(weights in float32, and 0\.00 GiB for a context")
 
 
 def test_dtypes(checkpoint: Path) -> None:

@@ -1,18 +1,24 @@
-"""What a judge may cost."""
+"""What calls to an endpoint may cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from evalharness.judges.base import Spent
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Answers that were had, and dollars that they cost."""
+
+    calls: int = 0
+    dollars: float = 0.0
 
 
 @dataclass
 class Budget:
     """Calls and dollars that may be spent, and those that are. ``None`` is no limit.
 
-    A call counts when it was or may have been paid for: it brought a reply, something unusable, or nothing at all. One
-    that was turned away with an error does not.
+    A call counts when it was or may have been paid for: it brought an answer, something unusable, or nothing at all.
+    One that was turned away with an error does not.
     """
 
     max_calls: int | None = None
@@ -20,11 +26,11 @@ class Budget:
     earlier: Spent = field(default_factory=Spent)
     calls: int = 0
     dollars: float = 0.0
-    dearest: float = field(default=0.0, init=False)
-    """The most that a call of this run cost; before there is one, the mean of earlier runs."""
+    dearest: float = 0.0
+    """The most that a call of this run cost; before there is one, the price as known or the mean of earlier runs."""
 
     def recall(self, spent: Spent) -> None:
-        """Count what was spent before; it has all that this judge was paid so far."""
+        """Count what was spent before; it has all that was paid so far."""
         self.earlier, self.calls, self.dollars = spent, 0, 0.0
         self.dearest = max(self.dearest, spent.dollars / spent.calls if spent.calls else 0.0)
 

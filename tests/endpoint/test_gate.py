@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalharness.errors import BudgetError, JudgeError
-from evalharness.judges.base import Spent
-from evalharness.judges.budget import Budget
-from evalharness.judges.gate import Gate
+from evalharness.endpoint.budget import Budget, Spent
+from evalharness.endpoint.gate import Gate
+from evalharness.errors import BudgetError, EndpointError
 
 
 class Clock:
@@ -86,8 +85,8 @@ def test_stop_sends_everybody_away_and_the_first_reason_stands() -> None:
         waiting = asyncio.create_task(gate.enter())
         sleeping = asyncio.create_task(gate.sleep(100))
         await asyncio.sleep(0)
-        gate.stop(JudgeError("first"))
-        gate.stop(JudgeError("second"))
+        gate.stop(EndpointError("first"))
+        gate.stop(EndpointError("second"))
         assert not await waiting
         assert not await sleeping
         assert not await gate.enter()

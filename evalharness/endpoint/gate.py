@@ -7,8 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from evalharness.errors import BudgetError, JudgeError
-from evalharness.judges.budget import Budget
+from evalharness.endpoint.budget import Budget
+from evalharness.errors import BudgetError, EndpointError
 
 
 class Gate:
@@ -21,7 +21,7 @@ class Gate:
     def __init__(self, most: int, budget: Budget, clock: Callable[[], float] = time.monotonic) -> None:
         self.most, self.limit = most, float(most)
         self.taken = 0
-        self.stopped: JudgeError | None = None
+        self.stopped: EndpointError | None = None
         self._budget, self._clock = budget, clock
         self._halved = -float("inf")
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -57,7 +57,7 @@ class Gate:
             self.limit = max(1.0, self.limit / 2)
             self._halved = self._clock()
 
-    def stop(self, reason: JudgeError) -> None:
+    def stop(self, reason: EndpointError) -> None:
         """Let no more in. The first reason stands."""
         self.stopped = self.stopped or reason
         self._halted.set()

@@ -5,8 +5,8 @@ import doctest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalharness.judges import scrub as module
-from evalharness.judges.scrub import HIDDEN, PIECE, scrub
+from evalharness.endpoint import scrub as module
+from evalharness.endpoint.scrub import HIDDEN, PIECE, scrub
 
 WORDS = st.text(alphabet="abcdefgh0123456789-_", min_size=PIECE, max_size=40)
 

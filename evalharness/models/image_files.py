@@ -1,0 +1,41 @@
+"""Image files from elsewhere, which may be anything: they become PNG files of upright RGB images, or errors."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import ExifTags, Image, ImageOps
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+"""What Pillow raises for files that are no images, or not whole."""
+
+
+def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = False) -> bytes:
+    """An image file as a PNG file of an upright RGB image, without its transparency, which detectors do not see.
+
+    A file that is such a PNG already is kept byte for byte, unless ``rewrite``: then nothing but pixels is left of it.
+
+    Raises:
+        one of BROKEN: this is no image, not whole, or has more than ``most_pixels``, which its header tells; it is then
+            not unpacked.
+    """
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        if most_pixels is not None and width * height > most_pixels:
+            raise ValueError(f"{width} × {height} pixels are more than {most_pixels}")
+        image.load()
+        if image.mode[0] in "IF":
+            raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
+        if image.format == "PNG" and image.mode == "RGB" and not turned(image) and not rewrite:
+            return data
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+        buffer = io.BytesIO()
+        # A new image, as Pillow writes what it remembers of a file, such as a colour profile, into the next.
+        Image.frombytes("RGB", upright.size, upright.tobytes()).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def turned(image: Image.Image) -> bool:
+    """Whether EXIF says that the image is to be turned or mirrored."""
+    return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)

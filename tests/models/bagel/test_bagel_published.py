@@ -1,0 +1,99 @@
+"""The checkpoints and words that have names: fetched, found, and the same as the same files under a path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
+
+from evalharness import cli, snapshots
+from evalharness.assets import Asset
+from evalharness.errors import WeightsError
+from evalharness.formats.unicot import Unicot
+from evalharness.formats.zebra import Zebra
+from evalharness.models.bagel import published
+from evalharness.models.bagel.plugin import Bagel
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("EVALHARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    return tmp_path / "cache"
+
+
+def copy(checkpoint: Path, mirror: Path, name: str, **renamed: str) -> Path:
+    """The small checkpoint where a mirror has a published one."""
+    folder = mirror / published.CHECKPOINTS[name].snapshot.folder
+    folder.mkdir(parents=True)
+    for file in checkpoint.iterdir():
+        (folder / renamed.get(file.stem, file.name)).write_bytes(file.read_bytes())
+    return folder
+
+
+def test_what_has_not_been_fetched_says_how(settings: Make) -> None:
+    for name, command in (("official", "bagel"), ("unicot", "unicot"), ("zebra", "zebra")):
+        with pytest.raises(WeightsError, match=f"has not been fetched; do so with: evalharness fetch {command}$"):
+            Bagel(settings(weights=name)).identity()
+        with pytest.raises(WeightsError, match=f"has not been fetched; do so with: evalharness fetch {command}$"):
+            _ = Bagel(settings(words=name)).words
+    with pytest.raises(WeightsError, match="evalharness fetch bagel"):
+        Bagel(settings(weights="official")).paint(["the dog"], [1])
+
+
+def test_a_name_finds_what_was_fetched(checkpoint: Path, settings: Make, tmp_path: Path) -> None:
+    copy(checkpoint, tmp_path / "mirror", "official")
+    said: list[str] = []
+    snapshots.fetch(published.CHECKPOINTS["official"].snapshot, said.append, mirror=str(tmp_path / "mirror"))
+    assert "not checked" in said[-1]
+    named, given = Bagel(settings(weights="official", steps=3)), Bagel(settings(steps=3))
+    assert named.identity() == given.identity(), "where the files lie is no part of it"
+    images = [np.asarray(one.paint(["the dog"], [1])[0].image) for one in (named, given)]
+    assert np.array_equal(*images)
+
+
+def test_zebra_s_file_has_another_name_on_the_hub(checkpoint: Path, tmp_path: Path) -> None:
+    snapshot = published.CHECKPOINTS["zebra"].snapshot
+    copy(checkpoint, tmp_path / "mirror", "zebra", ema="model_bf16.safetensors")
+    snapshots.fetch(snapshot, lambda line: None, mirror=str(tmp_path / "mirror"))
+    assert (published.folder("zebra") / "ema.safetensors").read_bytes() == (checkpoint / "ema.safetensors").read_bytes()
+    listing = json.loads((snapshot.path / snapshots.LISTING).read_text())
+    assert listing["files"]["ema.safetensors"]["source"] == "model_bf16.safetensors"
+
+
+def test_words_are_read_from_the_source_that_was_fetched(
+    settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = b'SYSTEM_PROMPT = "Think."\ndef f():\n    enhance_prompt = "In detail."\n'
+    found = published.CHECKPOINTS["unicot"]
+    own = Asset(found.source.folder, found.source.name, "http://127.0.0.1:9/x", hashlib.sha256(source).hexdigest())
+    monkeypatch.setitem(published.CHECKPOINTS, "unicot", replace(found, source=own))  # type: ignore[misc]
+    own.path.parent.mkdir(parents=True)
+    own.path.write_bytes(source)
+    model = Bagel(settings(words="unicot"))
+    assert model.words == {"system": "Think.", "detail": "In detail."}
+    assert Unicot(model.words).system == "Think."
+    own.path.write_bytes(source + b"#")
+    with pytest.raises(WeightsError, match="is not the published file"):
+        _ = model.words
+
+
+def test_each_has_a_name_to_fetch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert Bagel.assets == published.assets("official")
+    assert Unicot.assets == published.assets("unicot")
+    assert Zebra.assets == published.assets("zebra")
+    assert len({one for name in published.CHECKPOINTS for one in published.assets(name)}) == 6  # type: ignore[arg-type]
+    (tmp_path / "mirror").mkdir()
+    for name in ("bagel", "unicot", "zebra"):
+        assert cli.main(["fetch", name, "--mirror", str(tmp_path / "mirror")]) == 2
+        assert "the mirror lacks" in capsys.readouterr().err

@@ -1,0 +1,89 @@
+"""The sweep files of BAGEL's tables: they can be planned on any machine, and say what they would cost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from evalharness import config, sweep
+
+ROOT = Path(__file__).resolve().parents[1]
+WISE = ROOT.parent / "shared" / "data" / "wise"
+FILES = sorted(path.name for path in (ROOT / "ablations").glob("bagel-*.yaml") if path.stem != "bagel-wise")
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine on which nothing was fetched."""
+    pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
+    monkeypatch.setenv("EVALHARNESS_CACHE", str(tmp_path / "cache"))
+
+
+def dry(name: str, folder: Path, *options: str) -> int:
+    return sweep.main([str(ROOT / "ablations" / name), "--dry-run", "--store", str(folder / "store"), *options])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_is_planned_without_weights_and_says_what_it_lacks(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dry(name, tmp_path) == 0
+    text = capsys.readouterr().out
+    assert "  geneval: 553 of 553 items × 4 images" in text
+    assert "expected time to draw: unknown for" in text, "a number would be invented"
+    assert "no measured rate for" in text
+    assert "--limit 8" in text
+    assert "do so with: evalharness fetch bagel" in text
+    assert "do so with: evalharness fetch geneval" in text
+    arms = config.load(ROOT / "ablations" / name).arms
+    assert all(f"  {arm.name} " in text for arm in arms)
+
+
+def test_there_is_one_for_each_table() -> None:
+    assert {name.removesuffix(".yaml").removeprefix("bagel-") for name in FILES} == {
+        "geneval", "variants", "components", "iters", "strokes",
+    }  # fmt: skip
+
+
+def test_measured_rates_become_gpu_hours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "rates.yaml"
+    file.write_text(
+        "source: a card of the future\n"
+        "seconds: {bagel: {single-pass: 18, text-cot: 36, prompted: 36}, unicot: {process: 36}, zebra: {process: 36}}\n"
+    )
+    assert dry("bagel-variants.yaml", tmp_path, "--rates", str(file)) == 0
+    text = capsys.readouterr().out
+    hours = 2212 * (18 + 36 + 3 * 6 * 36) / 3600
+    assert f"GPU hours: at most {hours:.1f}\n" in text
+    assert "(a card of the future)" in text
+
+
+def test_caps_share_and_a_checkpoint_can_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dry("bagel-iters.yaml", tmp_path) == 0
+    assert "trajectories to draw: 8848 " in capsys.readouterr().out  # four models × 553 × 4
+    (tmp_path / "mine").mkdir()
+    assert dry("bagel-strokes.yaml", tmp_path, "--weights", str(tmp_path / "mine")) == 0
+    assert (
+        f"not here: model tuned: the weights folder {tmp_path / 'mine'} lacks ema.safetensors"
+        in capsys.readouterr().out
+    )
+
+
+def test_wise_needs_its_prompts_to_be_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dry("bagel-wise.yaml", tmp_path) == 2
+    assert "get them by `evalharness fetch wise-legacy`" in capsys.readouterr().err
+    from evalharness.benchmarks.wise.legacy import WiseLegacy
+
+    if not WISE.is_dir():
+        pytest.skip("../shared is not there")
+    for asset in WiseLegacy.assets:
+        source = next((path for path in WISE.rglob(asset.name) if asset.folder.rpartition("/")[2] in path.parts), None)
+        if source is not None:
+            asset.path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, asset.path)
+    assert dry("bagel-wise.yaml", tmp_path) == 0
+    text = capsys.readouterr().out
+    assert "wise-legacy: 1000 of 1000 items × 1 images" in text
+    assert "images to be judged for wise-legacy: 3000" in text
