@@ -80,7 +80,7 @@ class Bagel:
         self._load().look(contexts, images, understand=True)
 
     def fork(self, contexts: Sequence[Context]) -> list[Context]:
-        return [context.copy() for context in contexts]
+        return self._load().fork(contexts)
 
     def append(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
         self._load().read(contexts, texts, newest=False)

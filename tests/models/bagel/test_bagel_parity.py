@@ -20,6 +20,7 @@ pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 from evalharness.models.bagel.cache import Context
 from evalharness.models.bagel.config import LanguageSizes, Sizes, VisionSizes
+from evalharness.models.bagel.drawing import draw as solve
 from evalharness.models.bagel.network import Network
 from evalharness.models.bagel.runtime import Runtime, generator
 from evalharness.models.bagel.sampler import Sampler
@@ -216,7 +217,7 @@ def draw(
     runtime: Runtime, contexts: Sequence[Context], group: Sequence[int], seed: int, sampler: Sampler
 ) -> tuple[list[Tensor], list[Image.Image]]:
     noise = [torch.randn((GRIDS[i][0] * GRIDS[i][1], 64), generator=generator(seed + i)) for i in group]
-    latents = runtime.bagel.draw(contexts, noise, [GRIDS[i] for i in group], [sampler] * len(group))
+    latents = solve(runtime.bagel, contexts, noise, [GRIDS[i] for i in group], [sampler] * len(group))
     return latents, [runtime.decode(one) for one in latents]
 
 
@@ -293,10 +294,10 @@ def counted(network: Network) -> Iterator[list[int]]:
     kept: list[int] = []
     run = network.run
 
-    def watched(pieces: Any, *, causal: bool, keep: bool) -> Any:
+    def watched(pieces: Any, *, causal: bool, keep: bool, lanes: int = 0) -> Any:
         if keep:
             kept.append(sum(len(piece) for piece in pieces))
-        return run(pieces, causal=causal, keep=keep)
+        return run(pieces, causal=causal, keep=keep, lanes=lanes)
 
     network.run = watched  # type: ignore[method-assign]
     yield kept
