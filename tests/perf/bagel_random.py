@@ -65,6 +65,7 @@ def make(sizes: Sizes, channels: int, folder: Path, settings: Mapping[str, Any],
     weights = drawn(network, getattr(torch, chosen.dtype), device) if large else named(network)
     for name, side in (("latent_pos_embed", sizes.latent_side), ("vit_pos_embed", sizes.vision.side)):
         weights[f"{name}.pos_embed"] = place_table(side, sizes.language.hidden_size).to(device)
+    weights["language_model.lm_head.weight"][small.VOCABULARY.index("<|im_end|>")] = 0  # texts do not end by themselves
     network.load_state_dict(weights, assign=True)
     own = autoencoder.state_dict()
     published = {name: tuple(own[mine].shape) for name, mine in autoencoder.published_names().items()}

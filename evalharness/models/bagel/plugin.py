@@ -59,6 +59,16 @@ class Bagel:
         self.read(contexts, prompts)
         return self.draw(contexts, unguided=[], seeds=seeds)
 
+    def edit(self, images: Sequence[Image.Image], instructions: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        """The image before the instruction, as published; the drawing has the size that the image is looked at in."""
+        contexts = self.start(len(images))
+        for context, seed in zip(contexts, seeds, strict=True):
+            context.seed = seed
+        self.look(contexts, images)
+        self.read(contexts, instructions)
+        drawn = self._load().draw(contexts, seeds, sizes=[self._load().seen_size(image) for image in images])
+        return [Drawn(image, self._settings.steps - 1) for image in drawn]
+
     def start(self, count: int) -> list[Context]:
         from evalharness.models.bagel.cache import Context
 

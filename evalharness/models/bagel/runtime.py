@@ -117,26 +117,37 @@ class Runtime:
             settled = [slice(n, n + 1) for n in range(len(own))] if self._exact else [slice(None)]
             for some in settled:
                 self.bagel.settle(own[some], starts[some], fed[some], read[some])
-            return [Written(text, len(ids)) for text, ids in zip(texts, written, strict=True)]
+            ended = [ids[-1] in ends or done(0, ids) for ids in written]
+            return [Written(text, len(ids), end) for text, ids, end in zip(texts, written, ended, strict=True)]
 
         if ask:
             self.read(contexts, [ask] * len(contexts), newest=False)
         return self._run(contexts, writing, alone=False)
 
-    def draw(self, contexts: Sequence[Context], seeds: Sequence[int]) -> list[Image.Image]:
+    def draw(
+        self, contexts: Sequence[Context], seeds: Sequence[int], sizes: Sequence[tuple[int, int]] | None = None
+    ) -> list[Image.Image]:
+        """``sizes``: widths and heights, by default those of the settings."""
         _remember(contexts, seeds)
-        grid = (self.settings.height // STRIDE, self.settings.width // STRIDE)
-        shape = (grid[0] * grid[1], self.bagel.network.sizes.latent_width)
+        chosen = [(self.settings.width, self.settings.height)] * len(contexts) if sizes is None else sizes
+        grids = [(height // STRIDE, width // STRIDE) for width, height in chosen]
+        numbers = self.bagel.network.sizes.latent_width
 
         def drawing(part: Part) -> list[Image.Image]:
             own = [contexts[i] for i in part]
-            noise = [torch.randn(shape, generator=generator(seeds[i])).to(self.device) for i in part]
+            shapes = [(grids[i][0] * grids[i][1], numbers) for i in part]
+            drawn = [torch.randn(shape, generator=generator(seeds[i])) for i, shape in zip(part, shapes, strict=True)]
+            noise = [one.to(self.device) for one in drawn]
             samplers = [self.settings.sampler(editing=context.holds_image) for context in own]
             renew = 1 if self._exact else RENEW
-            latents = draw(self.bagel, own, noise, [grid] * len(own), samplers, renew=renew)
+            latents = draw(self.bagel, own, noise, [grids[i] for i in part], samplers, renew=renew)
             return [self.decode(one) for one in latents]
 
         return self._run(contexts, drawing)
+
+    def seen_size(self, image: Image.Image) -> tuple[int, int]:
+        """Width and height that an image is looked at in."""
+        return pictures.fitted_size(*image.size, *self.settings.vae_sizes, STRIDE)
 
     def encode(self, image: Image.Image, noise: torch.Generator) -> Tensor:
         """The latents of an image, sampled from the autoencoder's posterior."""
