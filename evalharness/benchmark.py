@@ -15,13 +15,25 @@ from evalharness.judges.base import Replies
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """An image file that stands in a prompt, and its SHA-256."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
-    """One prompt. ``id`` is stable within the benchmark; ``metadata`` is JSON and all that the scorer needs to know."""
+    """One prompt. ``id`` is stable within the benchmark; ``metadata`` is JSON and all that the scorer needs to know.
+
+    ``picture`` is what an instruction is about, for the variant ``edit``.
+    """
 
     id: str
     prompt: str
     category: str
     metadata: Mapping[str, Any]
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)

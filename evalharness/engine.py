@@ -47,7 +47,8 @@ class Generate:
     variant: variants.VariantSettings
 
     def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
-        return variants.run(self.variant, self.model, [job.prompt for job in jobs], [job.seed for job in jobs])
+        prompts, seeds = [job.prompt for job in jobs], [job.seed for job in jobs]
+        return variants.run(self.variant, self.model, prompts, seeds, [job.picture for job in jobs])
 
 
 @dataclass(frozen=True)

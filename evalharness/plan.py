@@ -13,19 +13,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from evalharness.benchmark import Benchmark, Checked, Item
+from evalharness.benchmark import Benchmark, Checked, Item, Picture
 from evalharness.config import Arm, BenchmarkSpec, Sweep
 from evalharness.errors import ConfigError, WeightsError, did_you_mean
 from evalharness.models.base import Fetcher, Interleaver, Source
 from evalharness.seeds import digest, sample_seed
-from evalharness.variants import SinglePass, VariantSettings, speech
+from evalharness.variants import Edit, SinglePass, VariantSettings, require_editor, speech
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One trajectory to make. ``variant`` carries the largest cap that any arm asks for.
 
-    ``source`` is the file with its image if the model has that already (:class:`Fetcher`).
+    ``source`` is the file with its image if the model has that already (:class:`Fetcher`), ``picture`` what an edit
+    changes.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Job:
     prompt: str
     seed: int
     source: Source | None = None
+    picture: Picture | None = None
 
     @property
     def cap(self) -> int | None:
@@ -110,7 +112,7 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     """
     protocols = {spec.plugin.name: _protocol(spec, sweep.seed, absent) for spec in sweep.benchmarks}
     built = {alias: spec.build() for alias, spec in sweep.models.items()}
-    identities = {alias: partial(_identity, sweep, alias, model) for alias, model in built.items()}
+    identities = {alias: partial(_identity, sweep, alias, model, protocols) for alias, model in built.items()}
     models = {alias: _here(f"model {alias}", identity, absent) for alias, identity in identities.items()}
     digests = {alias: digest(dict(identity)) for alias, identity in models.items()}
     samples: list[Sample] = []
@@ -119,7 +121,8 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
         for name, protocol in protocols.items():
             for sample, source in _samples(sweep.seed, name, protocol, arm, built[arm.model], digests[arm.model]):
                 samples.append(sample)
-                job = Job(sample.job, arm.model, arm.variant, sample.item.prompt, sample.seed, source)
+                picture = sample.item.picture if isinstance(arm.variant, Edit) else None
+                job = Job(sample.job, arm.model, arm.variant, sample.item.prompt, sample.seed, source, picture)
                 jobs[job.key] = _longer(jobs.get(job.key, job), job)
     return Plan(sweep, protocols, models, tuple(samples), jobs)
 
@@ -163,9 +166,12 @@ def _checks(
         yield PlannedCheck(check.name, check.kind, chosen, scorer, digest(scorer))
 
 
-def _identity(sweep: Sweep, alias: str, model: Any) -> Mapping[str, Any]:
+def _identity(sweep: Sweep, alias: str, model: Any, protocols: Mapping[str, Protocol]) -> Mapping[str, Any]:
     for arm in sweep.arms:
         if arm.model != alias or isinstance(arm.variant, SinglePass):
+            continue
+        if isinstance(arm.variant, Edit):
+            _require_pictures(arm, model, protocols)
             continue
         if not isinstance(model, Interleaver):
             here = f"arm {arm.name!r}: model {alias!r}"
@@ -178,6 +184,19 @@ def _identity(sweep: Sweep, alias: str, model: Any) -> Mapping[str, Any]:
     return identity
 
 
+def _require_pictures(arm: Arm, model: Any, protocols: Mapping[str, Protocol]) -> None:
+    try:
+        require_editor(model)
+    except ConfigError as error:
+        raise ConfigError(f"arm {arm.name!r}: {error}") from None
+    for name, protocol in protocols.items():
+        if any(item.picture is None for item in protocol.items):
+            raise ConfigError(
+                f"arm {arm.name!r}: variant 'edit' changes a picture, and the items of benchmark {name!r} have none; "
+                "those of benchmark 'edits' have"
+            )
+
+
 def _samples(
     seed: int, name: str, protocol: Protocol, arm: Arm, model: Any, identity: str
 ) -> Iterable[tuple[Sample, Source | None]]:
@@ -188,6 +207,8 @@ def _samples(
             own = sample_seed(seed, name, item.id, index)
             source = fetcher.locate(item, index) if fetcher else None
             parts = ["trajectory", identity, variant, item.prompt, own, *([source.digest] if source else [])]
+            if isinstance(arm.variant, Edit) and item.picture is not None:
+                parts.append(item.picture.digest)
             yield Sample(name, arm, item, index, own, digest(parts)), source
 
 

@@ -1,8 +1,8 @@
 """How a model makes one image: the variants, written once over a model's verbs.
 
-``single_pass`` draws the prompt. ``text_cot`` thinks in text, then draws. ``process`` is the loop of "Think in Strokes,
-Not Pixels" (arXiv 2604.04746): Plan → Sketch → Inspect → Refine, until the model says that it is done or the cap is
-reached.
+``single_pass`` draws the prompt. ``edit`` changes an item's picture as the prompt says. ``text_cot`` thinks in text,
+then draws. ``process`` is the loop of "Think in Strokes, Not Pixels" (arXiv 2604.04746): Plan → Sketch → Inspect →
+Refine, until the model says that it is done or the cap is reached.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import Annotated, Any, Literal, TypeVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from evalharness.benchmark import Picture
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.formats.base import Format, OwnLoop, Stage
-from evalharness.models.base import Context, Drawn, Interleaver, Painter, Written
+from evalharness.models.base import Context, Drawn, Editor, Interleaver, Written
+from evalharness.pictures import show
 from evalharness.plugins import load
 from evalharness.trajectory import Cost, Step, StepKind, Trajectory
 
@@ -38,6 +40,12 @@ class SinglePass(_Settings):
     """Draw the prompt."""
 
     variant: Literal["single_pass"] = "single_pass"
+
+
+class Edit(_Settings):
+    """Change the picture of an item as its prompt says."""
+
+    variant: Literal["edit"] = "edit"
 
 
 class TextCot(_Settings):
@@ -62,16 +70,31 @@ class Process(_Settings):
     refine: bool = True
 
 
-VariantSettings = Annotated[SinglePass | TextCot | Process, Field(discriminator="variant")]
+VariantSettings = Annotated[SinglePass | Edit | TextCot | Process, Field(discriminator="variant")]
 
 
-def run(variant: VariantSettings, model: Any, prompts: Sequence[str], seeds: Sequence[int]) -> list[Trajectory]:
-    """One trajectory a prompt; ConfigError if the model lacks a verb that the variant needs."""
+def run(
+    variant: VariantSettings,
+    model: Any,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    pictures: Sequence[Picture | None] = (),
+) -> list[Trajectory]:
+    """One trajectory a prompt; ``pictures`` are what ``edit`` changes.
+
+    Raises:
+        ConfigError: the model lacks a verb that the variant needs.
+        SampleError: a picture cannot be read.
+    """
     prepare = getattr(model, "prepare", None)
     if prepare is not None:  # before anything is timed: to load a model is no part of what an image takes
         prepare()
     if isinstance(variant, SinglePass):
-        return _single_pass(model, prompts, seeds)
+        return _at_once(prompts, seeds, lambda: model.paint(prompts, seeds))
+    if isinstance(variant, Edit):
+        require_editor(model)
+        shown = [show(picture) for picture in pictures if picture is not None]
+        return _at_once(prompts, seeds, lambda: model.edit(shown, prompts, seeds))
     spoken = speech(variant, model)
     samples = [_Sample(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
     if isinstance(variant, TextCot):
@@ -79,6 +102,12 @@ def run(variant: VariantSettings, model: Any, prompts: Sequence[str], seeds: Seq
     else:
         _process(model, spoken, samples, variant)
     return [Trajectory(tuple(sample.steps), sample.finished) for sample in samples]
+
+
+def require_editor(model: Any) -> None:
+    """ConfigError if the model cannot change images."""
+    if not isinstance(model, Editor):
+        raise ConfigError(f"variant 'edit' needs a model that changes images; {model.name!r} does not")
 
 
 def speech(variant: TextCot | Process, model: Any) -> Format:
@@ -124,9 +153,10 @@ class _Sample:
         self.state, self.seen = drawn.image, False
 
 
-def _single_pass(model: Painter, prompts: Sequence[str], seeds: Sequence[int]) -> list[Trajectory]:
+def _at_once(prompts: Sequence[str], seeds: Sequence[int], work: Callable[[], list[Drawn]]) -> list[Trajectory]:
+    """One step, which draws."""
     samples = [_Sample(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
-    drawn, seconds = _timed(len(samples), lambda: model.paint(prompts, seeds))
+    drawn, seconds = _timed(len(samples), work)
     for sample, image in zip(samples, drawn, strict=True):
         sample.drew("draw", 0, image, seconds)
     return [Trajectory(tuple(sample.steps)) for sample in samples]

@@ -230,3 +230,42 @@ def test_a_prefix_is_a_shorter_run(format: str, cap: int) -> None:
 def test_words_that_must_be_given(spoken: Any, missing: str) -> None:
     with pytest.raises(ConfigError, match=rf"give the model `words: \w+`, or `words: \{{{missing}"):
         spoken({name: word for name, word in WORDS.items() if name != missing})
+
+
+# --- the same settings in every format ---
+
+
+class Critic(Diary):
+    """Is never done, and finds every picture wanting, in any format's words."""
+
+    formats: ClassVar[tuple[str, ...]] = ("strokes", "prompted", "unicot", "zebra")
+
+    def write(self, contexts: Sequence[list[str]], **how: Any) -> list[Written]:
+        self.script += ["<inspect> a cat is missing </inspect>"] * len(contexts)
+        return super().write(contexts, **how)
+
+
+@pytest.mark.parametrize("cap", [1, 3])
+@pytest.mark.parametrize("refine", [True, False])
+@pytest.mark.parametrize("inspect", [True, False])
+@pytest.mark.parametrize("format", ["strokes", "prompted", "unicot"])
+def test_stages_and_caps_mean_the_same_in_every_format(format: str, inspect: bool, refine: bool, cap: int) -> None:
+    """Every iteration inspects, and refines what it found; without inspection all is refined, without refinement
+    nothing. Uni-CoT's rounds only refine, so there is one without."""
+    made = process(Critic([], WORDS), format, max_iterations=cap, inspect=inspect, refine=refine)
+    rounds = 1 if format == "unicot" and not refine else cap
+    assert made.iterations == rounds
+    for kind, wanted in (("inspect", inspect), ("refine", refine)):
+        expected = list(range(1, rounds + 1)) if wanted else []
+        assert [step.iteration for step in made.steps if step.kind == kind] == expected
+    drawn = [step.kind for step in made.steps if step.image is not None]
+    sketches = 1 if format == "unicot" else cap
+    assert (drawn.count("sketch"), drawn.count("refine")) == (sketches, rounds if refine else 0)
+
+
+@pytest.mark.parametrize(("stages", "missing"), [({}, "inspect"), ({"inspect": False}, "refine")])
+def test_a_stage_that_a_format_has_not_is_an_error(stages: dict[str, bool], missing: str) -> None:
+    with pytest.raises(ConfigError, match=f"format 'zebra' has no stage '{missing}'; set `{missing}: false`"):
+        process(Critic([], WORDS), "zebra", **stages)
+    made = process(Critic([], WORDS), "zebra", max_iterations=3, inspect=False, refine=False)
+    assert kinds(made) == [(kind, n) for n in (1, 2, 3) for kind in ("plan", "sketch")]

@@ -6,9 +6,6 @@ lm-eval's ``model_args``. Without any the judge is the embedded one, a small vis
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 import itertools
 import logging
 import time
@@ -27,6 +24,7 @@ from evalharness.digests import folder_digest
 from evalharness.errors import ConfigError, SampleError, did_you_mean
 from evalharness.executors.base import Failure, isolate
 from evalharness.judges.base import Question, Reply
+from evalharness.judges.pictures import shown
 
 IMAGE = "<image>"
 """Where an image stands in lm-eval's texts. In the words of a question it would be taken for one."""
@@ -37,7 +35,6 @@ TOLD = ("card.json", "curve.csv", "README.md")
 SECRETS = ("api_key", "header", "headers", "token", "use_auth_token")
 """Arguments that would bring a key into the sweep as a report shows it."""
 NEEDS = {"pretrained": ("hf-multimodal", "vllm-vlm"), "model": ("local-chat-completions", "openai-chat-completions")}
-PREFIX = "data:image/png;base64,"
 
 
 class LMEval:
@@ -188,17 +185,10 @@ def _request(messages: Sequence[Mapping[str, Any]]) -> _Request:
         words = []
         for part in parts:
             if part["type"] == "image_url":
-                images.append(_image(part["image_url"]["url"]))
+                images.append(shown(part["image_url"]["url"]))
                 words.append(IMAGE)
             else:
                 words.append(part["text"].replace(IMAGE, "<an image>"))
         chat.append({"role": message["role"], "content": "".join(words)})
     return _Request(chat, images)
 
-
-def _image(url: str) -> Image.Image:
-    try:
-        data = base64.b64decode(url.removeprefix(PREFIX), validate=True)
-        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
-    except (binascii.Error, OSError, Image.DecompressionBombError) as error:
-        raise SampleError(f"the image cannot be read: {error}") from error

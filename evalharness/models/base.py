@@ -23,10 +23,14 @@ Context = Any
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Text that a model wrote, the stop marker included if it came to one, and the number of tokens it took."""
+    """Text that a model wrote, the stop marker included if it came to one, and the number of tokens it took.
+
+    ``ended``: it came to an end by itself, where a model tells.
+    """
 
     text: str
     tokens: int
+    ended: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,15 @@ class Painter(Protocol):
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
         """One image a prompt; an image depends on its own prompt and seed alone, not on its neighbours."""
+        ...
+
+
+@runtime_checkable
+class Editor(Painter, Protocol):
+    """A model that can change an image: the one verb that ``edit`` needs."""
+
+    def edit(self, images: Sequence[Image.Image], instructions: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        """Each image as its instruction wants it; it depends on these and its seed alone."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -17,10 +18,11 @@ class Cache:
 
     layers: list[Tensor] = field(default_factory=list)
     length: int = 0
+    parked: bool = False
 
-    def past(self, layer: int, length: int) -> Tensor | None:
-        """Keys and values of the first ``length`` tokens in a layer, a view."""
-        return self.layers[layer][:, :, :length] if length else None
+    def joined(self, layer: int, length: int, new: Tensor) -> Tensor:
+        """Keys and values of the first ``length`` tokens in a layer, and of new ones that are not to be kept."""
+        return torch.cat([self._held(layer, new.device)[:, :, :length], new], dim=2) if length else new
 
     def put(self, layer: int, new: Tensor) -> Tensor:
         """Store keys and values (2, heads, n, width) behind the last token; returns all, a view.
@@ -30,7 +32,7 @@ class Cache:
         end = self.length + new.shape[2]
         if layer == len(self.layers):
             self.layers.append(new[:, :, :0])
-        held = self.layers[layer]
+        held = self._held(layer, new.device)
         if end > held.shape[2]:
             room = -(-end // STEP) * STEP
             grown = held.new_empty(2, held.shape[1], room, held.shape[3])
@@ -46,9 +48,18 @@ class Cache:
         """Forget all tokens but the first ``length``."""
         self.length = min(self.length, length)
 
+    def park(self) -> None:
+        """Wait in the host's memory. A layer comes back when it is next looked at."""
+        self.layers = [layer[:, :, : self.length].cpu() for layer in self.layers]
+        self.parked = True
+
     def copy(self) -> Cache:
         """One that grows on its own from here."""
-        return Cache([layer[:, :, : self.length].clone() for layer in self.layers], self.length)
+        return Cache([layer[:, :, : self.length].clone() for layer in self.layers], self.length, self.parked)
+
+    def _held(self, layer: int, device: torch.device) -> Tensor:
+        self.layers[layer], self.parked = self.layers[layer].to(device), False
+        return self.layers[layer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,7 @@ class Stream:
         return Stream(self.cache.copy(), self.position)
 
 
-@dataclass
+@dataclass(eq=False)
 class Context:
     """One sample's trajectory, and what guides its drawings away from itself.
 
@@ -97,6 +108,34 @@ class Context:
         """One that grows on its own from here."""
         return replace(self, whole=self.whole.copy(), texts=None if self.texts is None else self.texts.copy())
 
+    def undo(self) -> Callable[[], None]:
+        """What takes it back to what it is now, if it has only grown since."""
+        before = dict(vars(self))
+        streams = [(stream, stream.cache.length, stream.position) for stream in self.streams()]
+
+        def back() -> None:
+            vars(self).update(before)
+            for stream, length, position in streams:
+                stream.cache.cut(length)
+                stream.position = position
+
+        return back
+
+    def park(self) -> None:
+        """Wait in the host's memory."""
+        for stream in self.streams():
+            stream.cache.park()
+
+    @property
+    def here(self) -> bool:
+        """Whether it takes room on the device."""
+        return any(stream.cache.length and not stream.cache.parked for stream in self.streams())
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens it holds in memory."""
+        return sum(stream.cache.length for stream in self.streams())
+
     def streams(self) -> list[Stream]:
         """What a text is added to."""
         return [self.whole] if self.texts is None else [self.whole, self.texts]
@@ -108,8 +147,3 @@ class Context:
     def mark(self) -> None:
         """From here on, texts are the newest."""
         self.bare = (self.whole.cache.length, self.whole.position)
-
-
-def joined(past: Tensor | None, new: Tensor) -> Tensor:
-    """Keys and values of a past and of new tokens that are not to be kept."""
-    return new if past is None else torch.cat([past, new], dim=2)

@@ -15,7 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import Qwen2Config
 from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP, Qwen2RMSNorm, apply_rotary_pos_emb
 
-from evalharness.models.bagel.cache import View, joined
+from evalharness.models.bagel.cache import View
 from evalharness.models.bagel.config import LanguageSizes
 
 
@@ -25,7 +25,8 @@ class Layout:
 
     The first ``split`` rows are the understanding expert's. ``order``, if not ``None``, are the rows sequence by
     sequence, ``back`` its inverse; ``lengths`` of the sequences; ``views`` their pasts. ``causal``: a row sees those
-    before it, else all of its sequence. ``keep``: the rows become part of the caches.
+    before it, else all of its sequence. ``keep``: the rows become part of the caches. ``padding``: rows behind the
+    last sequence, which are nobody's.
     """
 
     split: int
@@ -35,6 +36,7 @@ class Layout:
     keep: bool
     order: Tensor | None = None
     back: Tensor | None = None
+    padding: int = 0
 
     def gather(self, x: Tensor) -> Tensor:
         return x if self.order is None else x[self.order.to(x.device)]
@@ -74,9 +76,13 @@ class Attention(nn.Module):
         query, key, value = layout.gather(query), layout.gather(key), layout.gather(value)
         query, key = apply_rotary_pos_emb(query, key, *rope, unsqueeze_dim=1)
         new = torch.stack([key.to(value.dtype), value]).transpose(1, 2)  # (2, heads, rows, width)
-        queries = torch.split(query.to(value.dtype).transpose(0, 1), list(layout.lengths), dim=1)
-        own = torch.split(new, list(layout.lengths), dim=2)
-        seen = [self._attend(*each, layout) for each in zip(queries, own, layout.views, strict=True)]
+        lengths = [*layout.lengths, layout.padding]
+        queries, own = (
+            torch.split(query.to(value.dtype).transpose(0, 1), lengths, dim=1),
+            torch.split(new, lengths, dim=2),
+        )
+        seen = [self._attend(*each, layout) for each in zip(queries, own, layout.views, strict=False)]
+        seen.append(query.new_zeros(layout.padding, seen[0].shape[1], dtype=seen[0].dtype))
         return self._routed("o_proj", layout.scatter(torch.cat(seen)), layout)
 
     def _routed(self, name: str, x: Tensor, layout: Layout) -> Tensor:
@@ -87,11 +93,13 @@ class Attention(nn.Module):
         if layout.keep:
             keys, values = view.cache.put(self.number, new)
         else:
-            keys, values = joined(view.cache.past(self.number, view.length), new)
+            keys, values = view.cache.joined(self.number, view.length, new)
         count, total = query.shape[1], keys.shape[1]
         mask = None
         if layout.causal and count > 1:
             mask = torch.ones(count, total, dtype=torch.bool, device=query.device).tril(total - count)
+            # With a mask, CUDA has no kernel for grouped heads that does without all scores in memory.
+            keys, values = (x.repeat_interleave(len(query) // len(x), dim=0) for x in (keys, values))
         out = scaled_dot_product_attention(query[None], keys[None], values[None], attn_mask=mask, enable_gqa=True)
         return out[0].transpose(0, 1).flatten(1)
 

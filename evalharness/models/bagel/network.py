@@ -46,6 +46,8 @@ class Network(nn.Module):
         self.vae2llm = nn.Linear(sizes.latent_width, width)
         self.llm2vae = nn.Linear(width, sizes.latent_width)
         self.latent_pos_embed = Places(sizes.latent_side, width)
+        self.sums = torch.float32
+        """The precision of what the layers add to, whatever the weights'."""
         self._rotary: Qwen2RotaryEmbedding | None = None
 
     @property
@@ -54,57 +56,76 @@ class Network(nn.Module):
         return self.llm2vae.weight.device
 
     def embed_text(self, ids: Sequence[int]) -> Tensor:
-        """(n, width), float32: sums are kept in full precision, whatever the weights' dtype."""
+        """(n, width)."""
         tokens = torch.tensor(list(ids), device=self.device)
         out: Tensor = self.language_model.model.embed_tokens(tokens)
-        return out.float()
+        return out.to(self.sums)
 
     def embed_latents(self, latents: Tensor, time: float, rows: int, columns: int) -> Tensor:
         """Latent tokens (rows · columns, numbers) at a time, 0 for clean ones → (rows · columns, width)."""
         moment: Tensor = self.time_embedder(torch.tensor([time], device=self.device))
         out: Tensor = self.vae2llm(latents) + moment + self.latent_pos_embed(rows, columns)
-        return out.float()
+        return out.to(self.sums)
 
     def embed_patches(self, patches: Tensor, rows: int, columns: int) -> Tensor:
         """Pixel patches (rows · columns, numbers) → (rows · columns, width)."""
         seen = self.connector(self.vit_model.vision_model(patches, rows, columns))
         out: Tensor = seen + self.vit_pos_embed(rows, columns)
-        return out.float()
+        return out.to(self.sums)
 
     def logits(self, hidden: Tensor) -> Tensor:
         out: Tensor = self.language_model.lm_head(hidden)
         return out.float()
 
-    def run(self, pieces: Sequence[Piece], *, causal: bool, keep: bool) -> list[Tensor]:
+    def run(self, pieces: Sequence[Piece], *, causal: bool, keep: bool, lanes: int = 0) -> list[Tensor]:
         """Hidden states of each piece's tokens, (n, width). With ``keep`` they become part of the views' caches, which
-        must then be views of all of them.
+        must then be views of all of them. ``lanes``: pieces of text are filled up to so many rows.
         """
-        layout = _layout(pieces, causal, keep, self.device)
+        lengths = [len(piece) for piece in pieces]
+        padding = max(0, lanes - sum(lengths))
+        layout = _layout(pieces, causal, keep, self.device, padding)
         rows = [piece.understanding for piece in pieces]
         rows += [piece.generation for piece in pieces if piece.generation is not None]
-        hidden = layout.gather(self.language_model.model(torch.cat(rows), self._rope(pieces), layout))
+        rows.append(rows[0].new_zeros(padding, rows[0].shape[1]))
+        hidden = layout.gather(self.language_model.model(torch.cat(rows), self._rope(pieces, padding), layout))
         if keep:
             for piece in pieces:
                 piece.view.cache.advance(len(piece))
-        return list(torch.split(hidden, [len(piece) for piece in pieces]))
+        return list(torch.split(hidden, [*lengths, padding]))[: len(pieces)]
 
-    def _rope(self, pieces: Sequence[Piece]) -> tuple[Tensor, Tensor]:
+    def rows_alike(self, rows: int) -> bool:
+        """Whether a row of a matrix product of so many comes to the same bytes wherever it stands.
+
+        Not every device promises it; what is tried are the products of a layer, and the head's.
+        """
+        tried = [part for part in self.language_model.model.layers[0].modules() if isinstance(part, nn.Linear)]
+        return all(_rows_alike(part, rows) for part in (*tried, self.language_model.lm_head))
+
+    def _rope(self, pieces: Sequence[Piece], padding: int) -> tuple[Tensor, Tensor]:
         """Cosines and sines of all positions by sequence, (n, head width), float32."""
         if self._rotary is None:
             self._rotary = Qwen2RotaryEmbedding(qwen2_config(self.sizes.language)).to(self.device)
         positions: list[int] = []
         for piece in pieces:
             positions += [piece.positions] * len(piece) if isinstance(piece.positions, int) else piece.positions
+        positions += [0] * padding
         like = torch.empty(0, dtype=torch.float32, device=self.device)
         cosines, sines = self._rotary(like, torch.tensor([positions], device=self.device))
         return cosines[0], sines[0]
 
 
-def _layout(pieces: Sequence[Piece], causal: bool, keep: bool, device: torch.device) -> Layout:
+def _rows_alike(product: nn.Linear, rows: int) -> bool:
+    noise = torch.randn(rows, product.in_features, generator=torch.Generator().manual_seed(0))
+    x = noise.to(product.weight.device)
+    expected = product(x)
+    return all(torch.equal(product(x.roll(by, 0)), expected.roll(by, 0)) for by in range(1, rows))
+
+
+def _layout(pieces: Sequence[Piece], causal: bool, keep: bool, device: torch.device, padding: int) -> Layout:
     split = sum(len(piece.understanding) for piece in pieces)
     lengths, views = [len(piece) for piece in pieces], [piece.view for piece in pieces]
     if split == sum(lengths):
-        return Layout(split, lengths, views, causal, keep)
+        return Layout(split + padding, lengths, views, causal, keep, padding=padding)
     order: list[Tensor] = []
     text, latent = 0, split
     for piece in pieces:

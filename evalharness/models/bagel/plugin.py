@@ -63,6 +63,16 @@ class Bagel:
         self.read(contexts, prompts)
         return self.draw(contexts, unguided=[], seeds=seeds)
 
+    def edit(self, images: Sequence[Image.Image], instructions: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        """The image before the instruction, as published; the drawing has the size that the image is looked at in."""
+        contexts = self.start(len(images))
+        for context, seed in zip(contexts, seeds, strict=True):
+            context.seed = seed
+        self.look(contexts, images)
+        self.read(contexts, instructions)
+        drawn = self._load().draw(contexts, seeds, sizes=[self._load().seen_size(image) for image in images])
+        return [Drawn(image, self._settings.steps - 1) for image in drawn]
+
     def start(self, count: int) -> list[Context]:
         from evalharness.models.bagel.cache import Context
 
@@ -84,7 +94,7 @@ class Bagel:
         self._load().look(contexts, images, understand=True)
 
     def fork(self, contexts: Sequence[Context]) -> list[Context]:
-        return [context.copy() for context in contexts]
+        return self._load().fork(contexts)
 
     def append(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
         self._load().read(contexts, texts, newest=False)

@@ -78,13 +78,14 @@ class Guidance(BaseModel):
 
 class Settings(BaseModel):
     """``weights``: a folder as published, or what ``evalharness fetch`` brings; the sampler's settings have the
-    defaults of the original's ``gen_image``; ``devices``: several, to spread the layers over."""
+    defaults of the original's ``gen_image``; ``devices``: several, to spread the layers over; ``context_tokens``: how
+    many are at work together on them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: Published | Path
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    mode: Literal["exact"] = "exact"
+    mode: Literal["exact", "fast"] = "exact"
     height: Side = 1024
     width: Side = 1024
     steps: int = Field(default=50, ge=2, le=1000)
@@ -104,6 +105,7 @@ class Settings(BaseModel):
     device: str = "auto"
     devices: tuple[str, ...] = ()
     batch_size: int = Field(default=4, ge=1, le=4096)
+    context_tokens: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _ordered(self) -> Settings:

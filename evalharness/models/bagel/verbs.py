@@ -1,5 +1,5 @@
-"""The verbs over batches of contexts: read, look, write, draw. Each sample's tokens are packed behind one another and
-attend to their own past alone, so contexts of unlike lengths need no padding and nothing depends on a neighbour.
+"""The verbs over batches of contexts: read, look, write, and the velocity of a drawing. The samples' tokens are packed
+behind one another and attend to their own past alone, so contexts of unlike lengths need no padding.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from evalharness.models.bagel.autoencoder import DOWN, Autoencoder
 from evalharness.models.bagel.cache import Context, Stream, View
 from evalharness.models.bagel.config import LATENT_PATCH
 from evalharness.models.bagel.network import Network, Piece
-from evalharness.models.bagel.sampler import Sampler
-from evalharness.models.bagel.vision import from_patches, to_patches
+from evalharness.models.bagel.vision import to_patches
 
 STRIDE = DOWN * LATENT_PATCH
 """Pixels to a latent token, along each side."""
@@ -33,15 +33,18 @@ class Markers:
 
 @dataclass
 class Bagel:
-    """A network, its autoencoder and its markers."""
+    """A network, its autoencoder and its markers.
+
+    A matrix product of other rows may come to other last bits. With ``lanes``, tokens that are written go through in
+    passes of as many rows, filled up where samples are fewer, so that what one writes does not depend on the others.
+    """
 
     network: Network
     autoencoder: Autoencoder
     markers: Markers
+    lanes: int = 0
 
-    def read(
-        self, contexts: Sequence[Context], texts: Sequence[Sequence[int]], *, newest: bool = True
-    ) -> list[Tensor]:
+    def read(self, contexts: Sequence[Context], texts: Sequence[Sequence[int]], *, newest: bool = True) -> list[Tensor]:
         """Append a text's tokens, between their markers, to each context; returns their hidden states. ``newest``: this
         text, with all that follows, is what text guidance leads to.
         """
@@ -99,10 +102,9 @@ class Bagel:
         written: list[list[int]] = [[] for _ in contexts]
         fed = {i: [self.markers.text_start, *opening] for i, opening in enumerate(openings)}
         for _ in range(limit):
-            hidden = self._append([(contexts[i].whole, ids) for i, ids in fed.items()])
-            logits = self.network.logits(torch.stack([one[-1] for one in hidden]))
-            for row, i in enumerate(fed):
-                written[i].append(choose(i, logits[row]))
+            logits = self._next([(contexts[i].whole, ids) for i, ids in fed.items()])
+            for i, own in zip(fed, logits, strict=True):
+                written[i].append(choose(i, own))
             fed = {i: written[i][-1:] for i in fed if written[i][-1] not in ends and not done(i, written[i])}
             if not fed:
                 break
@@ -143,41 +145,25 @@ class Bagel:
         out: Tensor = self.network.llm2vae(torch.cat([one[len(markers) :] for one in hidden]))
         return list(torch.split(out.float(), [len(one) for one in noisy]))
 
-    def draw(
-        self,
-        contexts: Sequence[Context],
-        noise: Sequence[Tensor],
-        grids: Sequence[tuple[int, int]],
-        samplers: Sequence[Sampler],
-    ) -> list[Tensor]:
-        """Solve the flow from noise (tokens, numbers) behind each context; returns latents (channels, height, width).
-
-        All that a step needs of all samples, guidance included, is one pass. The samplers share their times. Image
-        guidance needs the context's texts alone, which it has once it was looked at an image with ``branch``.
-        """
-        x = list(noise)
-        for time, step in samplers[0].times():
-            text = [i for i, one in enumerate(samplers) if one.guided(time)]
-            image = [i for i in text if samplers[i].image_scale > 1 and contexts[i].texts is not None]
-            who = [*range(len(contexts)), *text, *image]
-            views = [context.whole.view() for context in contexts]
-            views += [contexts[i].without_newest_text() for i in text]
-            views += [texts.view() for i in image if (texts := contexts[i].texts) is not None]
-            found = self.velocity(views, [x[i] for i in who], time, [grids[i] for i in who])
-            without_text = dict(zip(text, found[len(contexts) :], strict=False))
-            without_images = dict(zip(image, found[len(contexts) + len(text) :], strict=True))
-            for i, own in enumerate(found[: len(contexts)]):
-                guided = samplers[i].guide(own, without_text[i], without_images.get(i)) if i in without_text else own
-                x[i] = x[i] - guided * step
-        return [from_patches(one, LATENT_PATCH, *grid) for one, grid in zip(x, grids, strict=True)]
-
     def _marked(self, text: Sequence[int]) -> list[int]:
         return [self.markers.text_start, *text, self.markers.text_end]
 
     def _image_markers(self) -> Tensor:
         return self.network.embed_text([self.markers.image_start, self.markers.image_end])
 
-    def _append(self, pairs: Sequence[tuple[Stream, Sequence[int]]]) -> list[Tensor]:
+    def _next(self, pairs: Sequence[tuple[Stream, Sequence[int]]]) -> list[Tensor]:
+        """Append tokens of text to streams; returns the logits of what follows each."""
+        size = len(pairs)
+        if self.lanes:
+            size = self.lanes if all(len(ids) == 1 for _, ids in pairs) else 1
+        logits: list[Tensor] = []
+        for start in range(0, len(pairs), size):
+            last = torch.stack([one[-1] for one in self._append(pairs[start : start + size], lanes=self.lanes)])
+            filled = pad(last, (0, 0, 0, max(0, self.lanes - len(last))))
+            logits += self.network.logits(filled)[: len(last)]
+        return logits
+
+    def _append(self, pairs: Sequence[tuple[Stream, Sequence[int]]], *, lanes: int = 0) -> list[Tensor]:
         """Append tokens of text to streams; returns their hidden states."""
         if not pairs:
             return []
@@ -186,7 +172,7 @@ class Bagel:
         for (stream, ids), own in zip(pairs, torch.split(embedded, [len(ids) for _, ids in pairs]), strict=True):
             pieces.append(Piece(stream.view(), own, range(stream.position, stream.position + len(ids))))
             stream.position += len(ids)
-        return self.network.run(pieces, causal=True, keep=True)
+        return self.network.run(pieces, causal=True, keep=True, lanes=lanes)
 
     def _clean(self, latents: Tensor) -> Tensor:
         tokens = to_patches(latents, LATENT_PATCH)

@@ -204,6 +204,16 @@ def contexts_of(original: Recorder, i: int) -> tuple[Any, Any, Any]:
     return everything, text, images
 
 
+def sides_of(original: Recorder, text: Any, images: Any, size: tuple[int, int]) -> dict[str, Any]:
+    """What guidance leads away from, as arguments of the original's flow."""
+    sides: dict[str, Any] = {}
+    for name, side in (("text", text), ("img", images)):
+        made = original.model.prepare_vae_latent_cfg(side["kv_lens"], side["ropes"], [size])
+        sides |= {f"cfg_{name}_{key.removeprefix('cfg_')}": value for key, value in made.items()}
+        sides[f"cfg_{name}_past_key_values"] = side["past_key_values"]
+    return sides
+
+
 def record_velocity(original: Recorder) -> None:
     """At several times: without guidance, with text, with both, under each renormalisation."""
     model = original.model
@@ -214,11 +224,7 @@ def record_velocity(original: Recorder) -> None:
         main = model.prepare_vae_latent(everything["kv_lens"], everything["ropes"], [SIZES[i]], ids)
         noise = main.pop("packed_init_noises")
         keep(f"velocity/{i}/noise", noise)
-        sides = {}
-        for name, side in (("text", text), ("img", images)):
-            made = model.prepare_vae_latent_cfg(side["kv_lens"], side["ropes"], [SIZES[i]])
-            sides |= {f"cfg_{name}_{key.removeprefix('cfg_')}": value for key, value in made.items()}
-            sides[f"cfg_{name}_past_key_values"] = side["past_key_values"]
+        sides = sides_of(original, text, images, SIZES[i])
         guided = {
             "none": (1.0, 1.0, "global", 0.0),
             **{f"text/{kind}": (4.0, 1.0, kind, 0.0) for kind in ("global", "channel", "text_channel")},
@@ -290,6 +296,45 @@ def record_trajectory(original: Recorder) -> None:
         keep(f"trajectory/{i}/latent", original.latents[-1])
 
 
+def record_understanding(original: Recorder) -> None:
+    """Greedy answers to a question about a picture, through the original's front door."""
+    for i, prompt in enumerate(PROMPTS):
+        image = small.picture(i, 40 + 20 * i, 70 - 11 * i)
+        answer = original.inferencer(
+            image=image, text=prompt, understanding_output=True, do_sample=False, max_think_token_n=40
+        )
+        keep_text(f"understand/{i}", answer["text"])
+
+
+def record_editing(original: Recorder) -> None:
+    """A picture, then an instruction, through the same door; and the velocity behind them, guided by both."""
+    how = {"cfg_text_scale": 4.0, "cfg_img_scale": 2.0, "cfg_renorm_type": "text_channel"}
+    for i, prompt in enumerate(PROMPTS):
+        image = small.picture(i, 40 + 20 * i, 70 - 11 * i)
+        torch.manual_seed(90 + i)  # of what the autoencoder sees, then of the noise
+        edited = original.inferencer(image=image, text=prompt, num_timesteps=STEPS, cfg_interval=[0.0, 1.0], **how)
+        keep(f"edit/{i}/latent", original.latents[-1])
+        keep(f"edit/{i}/image", np.asarray(edited["image"]))
+        everything, images = original.start(), original.start()
+        seen = original.inferencer.vae_transform.resize_transform(image)
+        original.look(everything, seen, seed=90 + i)
+        text = copy.deepcopy(everything)
+        original.read(everything, prompt)
+        original.read(images, prompt)
+        model, ids = original.model, original.inferencer.new_token_ids
+        size = seen.size[::-1]
+        torch.manual_seed(95 + i)
+        main = model.prepare_vae_latent(everything["kv_lens"], everything["ropes"], [size], ids)
+        noise = main.pop("packed_init_noises")
+        sides = sides_of(original, text, images, size)
+        for t in TIMES:
+            velocity = model._forward_flow(
+                x_t=noise, timestep=torch.full((len(noise),), t), past_key_values=everything["past_key_values"],
+                cfg_renorm_min=0.0, **how, **main, **sides,
+            )  # fmt: skip
+            keep(f"edit/{i}/{t}", velocity)
+
+
 def main() -> None:
     import_original(Path(sys.argv[1]))
     torch.set_num_threads(1)
@@ -305,6 +350,8 @@ def main() -> None:
         record_velocity(original)
         record_drawing(original)
         record_trajectory(original)
+        record_understanding(original)
+        record_editing(original)
     np.savez_compressed(sys.argv[2], **RECORD)
     sys.stdout.write(f"{len(RECORD)} arrays, {Path(sys.argv[2]).stat().st_size} bytes\n")
 

@@ -20,6 +20,7 @@ pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 from evalharness.models.bagel.cache import Context
 from evalharness.models.bagel.config import LanguageSizes, Sizes, VisionSizes
+from evalharness.models.bagel.drawing import draw as solve
 from evalharness.models.bagel.network import Network
 from evalharness.models.bagel.runtime import Runtime, generator
 from evalharness.models.bagel.sampler import Sampler
@@ -216,7 +217,7 @@ def draw(
     runtime: Runtime, contexts: Sequence[Context], group: Sequence[int], seed: int, sampler: Sampler
 ) -> tuple[list[Tensor], list[Image.Image]]:
     noise = [torch.randn((GRIDS[i][0] * GRIDS[i][1], 64), generator=generator(seed + i)) for i in group]
-    latents = runtime.bagel.draw(contexts, noise, [GRIDS[i] for i in group], [sampler] * len(group))
+    latents = solve(runtime.bagel, contexts, noise, [GRIDS[i] for i in group], [sampler] * len(group))
     return latents, [runtime.decode(one) for one in latents]
 
 
@@ -287,16 +288,73 @@ def test_a_trajectory_of_two_rounds(runtime: Runtime, recorded: Recorded, group:
         same_image(second[n], recorded[f"trajectory/{i}/second"])
 
 
+@together
+def test_an_answer_about_a_picture(runtime: Runtime, recorded: Recorded, group: list[int]) -> None:
+    """Seen by the vision transformer alone, the picture before the question."""
+    contexts = [Context() for _ in group]
+    runtime.look(contexts, [as_image(i) for i in group], understand=True)
+    runtime.read(contexts, [PROMPTS[i] for i in group])
+    written = runtime.write(contexts, ("<|im_end|>",), 39, [0] * len(group))
+    assert [one.text for one in written] == [json.loads(str(recorded[f"understand/{i}"])) for i in group]
+
+
+def edit_contexts(
+    runtime: Runtime, group: Sequence[int], generators: Sequence[torch.Generator]
+) -> tuple[list[Context], list[tuple[int, int]]]:
+    """A picture, then an instruction; rows and columns of the drawing, which is of the picture's size."""
+    from evalharness.models.bagel.images import fit
+
+    contexts = [Context() for _ in group]
+    fitted = [fit(as_image(i), *small.VAE_SIZES, 16) for i in group]
+    latents = [runtime.encode(image, one) for image, one in zip(fitted, generators, strict=True)]
+    runtime.bagel.look(contexts, latents, [runtime.patches(image) for image in fitted], branch=True)
+    read(runtime, contexts, [PROMPTS[i] for i in group])
+    return contexts, [(image.height // 16, image.width // 16) for image in fitted]
+
+
+@together
+@pytest.mark.parametrize("time", [1.0, 0.62, 0.07])
+def test_velocity_of_an_edit(runtime: Runtime, recorded: Recorded, group: list[int], time: float) -> None:
+    contexts, grids = edit_contexts(runtime, group, [generator(90 + i) for i in group])
+    noise = [
+        torch.randn((rows * columns, 64), generator=generator(95 + i))
+        for i, (rows, columns) in zip(group, grids, strict=True)
+    ]
+    views = [
+        [context.whole.view() for context in contexts],
+        [context.without_newest_text() for context in contexts],
+        [context.texts.view() for context in contexts if context.texts],
+    ]
+    sampler = Sampler(image_scale=2.0, renorm="text_channel")
+    plain, without_text, without_images = (runtime.bagel.velocity(side, noise, time, grids) for side in views)
+    for n, i in enumerate(group):
+        same(sampler.guide(plain[n], without_text[n], without_images[n]), recorded[f"edit/{i}/{time}"])
+
+
+@together
+def test_an_edit(runtime: Runtime, recorded: Recorded, group: list[int]) -> None:
+    generators = [generator(90 + i) for i in group]
+    contexts, grids = edit_contexts(runtime, group, generators)
+    noise = [
+        torch.randn((rows * columns, 64), generator=one) for one, (rows, columns) in zip(generators, grids, strict=True)
+    ]
+    sampler = Sampler(steps=6, image_scale=2.0, renorm="text_channel")
+    latents = solve(runtime.bagel, contexts, noise, grids, [sampler] * len(group))
+    for i, latent in zip(group, latents, strict=True):
+        same(as_tokens(latent), recorded[f"edit/{i}/latent"])
+        same_image(runtime.decode(latent), recorded[f"edit/{i}/image"])
+
+
 @contextmanager
 def counted(network: Network) -> Iterator[list[int]]:
     """How many tokens pass through the network to be kept."""
     kept: list[int] = []
     run = network.run
 
-    def watched(pieces: Any, *, causal: bool, keep: bool) -> Any:
+    def watched(pieces: Any, *, causal: bool, keep: bool, lanes: int = 0) -> Any:
         if keep:
             kept.append(sum(len(piece) for piece in pieces))
-        return run(pieces, causal=causal, keep=keep)
+        return run(pieces, causal=causal, keep=keep, lanes=lanes)
 
     network.run = watched  # type: ignore[method-assign]
     yield kept

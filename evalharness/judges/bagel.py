@@ -1,0 +1,116 @@
+"""Judge plugin ``bagel``: BAGEL looks at images to understand them, and answers. Its weights are those of the model.
+
+An image goes through the vision transformer alone, as in the original's understanding. BAGEL knows no roles: the texts
+and images of a question are read in their order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from evalharness.errors import SampleError
+from evalharness.executors.base import Failure, isolate
+from evalharness.judges.base import Question, Reply
+from evalharness.judges.pictures import shown
+from evalharness.models.bagel import plugin
+from evalharness.models.bagel.settings import Longest
+from evalharness.models.bagel.settings import Settings as ModelSettings
+from evalharness.models.base import Written
+
+DECIDING = ("dtype", "mode", "temperature", "vae_sizes", "vit_sizes")
+END = ("<|im_end|>",)
+
+
+class Bagel:
+    """See the module's docstring."""
+
+    class Settings(BaseModel):
+        """As those of the model; ``batch_size``: questions answered together."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        weights: Path
+        dtype: Literal["bfloat16", "float32"] = "bfloat16"
+        mode: Literal["exact", "fast"] = "exact"
+        temperature: float = Field(default=0.0, ge=0, le=10)
+        vae_sizes: tuple[Longest, Longest] = (1024, 512)
+        vit_sizes: tuple[Longest, Longest] = (980, 224)
+        device: str = "auto"
+        devices: tuple[str, ...] = ()
+        batch_size: int = Field(default=16, ge=1, le=4096)
+        context_tokens: int | None = Field(default=None, ge=1)
+
+        @model_validator(mode="after")
+        def _ordered(self) -> Bagel.Settings:
+            for name in ("vae_sizes", "vit_sizes"):
+                if getattr(self, name)[0] < getattr(self, name)[1]:
+                    raise ValueError(f"{name}: the longer side comes first, then the shorter")
+            return self
+
+    name = "bagel"
+    requires: ClassVar[tuple[str, ...]] = plugin.Bagel.requires
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        nothing_drawn = {"height": 16, "width": 16, "max_tokens": 32_768}
+        self._model = plugin.Bagel(ModelSettings.model_validate({**settings.model_dump(), **nothing_drawn}))
+
+    def identity(self) -> Mapping[str, Any]:
+        from evalharness.models.bagel.files import weights_digest
+
+        own = self.settings.model_dump(mode="json", include=set(DECIDING))
+        return {"name": self.name, "weights": weights_digest(self.settings.weights), **own}
+
+    def reachable(self) -> None:
+        """Load it: whatever an answer needs is then there."""
+        self._model.start(0)
+
+    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+        waiting = iter(questions)
+        while batch := list(itertools.islice(waiting, self.settings.batch_size)):
+            outcomes = isolate(self._answer, [question for _, question in batch])
+            for (number, _), outcome in zip(batch, outcomes, strict=True):
+                yield number, SampleError(outcome.reason) if isinstance(outcome, Failure) else outcome
+
+    def _answer(self, questions: Sequence[Question]) -> list[Reply]:
+        parts = [list(_parts(question.messages)) for question in questions]
+        start = time.perf_counter()
+        contexts = self._model.start(len(questions))
+        for nth in range(max(map(len, parts))):
+            here = [(context, own[nth]) for context, own in zip(contexts, parts, strict=True) if nth < len(own)]
+            texts = [(context, part) for context, part in here if isinstance(part, str)]
+            images = [(context, part) for context, part in here if isinstance(part, Image.Image)]
+            if texts:
+                self._model.read([context for context, _ in texts], [text for _, text in texts])
+            if images:
+                self._model.glance([context for context, _ in images], [image for _, image in images])
+        read = [context.whole.cache.length for context in contexts]
+        written: dict[int, Written] = {}
+        for limit in sorted({question.max_tokens for question in questions}):
+            who = [n for n, question in enumerate(questions) if question.max_tokens == limit]
+            seeds = [int(questions[n].key()[:15], 16) for n in who]
+            texts_ = self._model.write([contexts[n] for n in who], stop=END, max_tokens=limit, seeds=seeds)
+            written |= dict(zip(who, texts_, strict=True))
+        seconds = (time.perf_counter() - start) / len(questions)
+        return [
+            Reply(one.text, "stop" if one.ended else "length", read[n], one.tokens, seconds=seconds)
+            for n, one in sorted(written.items())
+        ]
+
+
+def _parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[str | Image.Image]:
+    """Texts and images in their order."""
+    for message in messages:
+        content = message["content"]
+        if isinstance(content, str):
+            yield content
+            continue
+        for part in content:
+            yield shown(part["image_url"]["url"]) if part["type"] == "image_url" else part["text"]

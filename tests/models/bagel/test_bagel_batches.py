@@ -1,0 +1,248 @@
+"""Batches: the bytes of a sample whatever it shares a batch with, in two modes; memory that is bounded or runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import bagel_small as small
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
+
+from evalharness.errors import SampleError
+from evalharness.models.bagel.batching import Batching
+from evalharness.models.bagel.cache import Context
+from evalharness.models.bagel.network import _rows_alike
+from evalharness.models.bagel.plugin import Bagel
+
+PROMPTS = ["a photo of the dog", "three red cubes on top of a cat, in the rain", "one", "blue", "the"]
+EVERYONE = range(len(PROMPTS))
+Make = Callable[..., Any]
+Made = tuple[bytes, str, bytes, bytes]
+
+
+def stages(model: Bagel, who: Sequence[int]) -> list[Any]:
+    """Contexts at different stages: one more step into its trajectory each, the last after two images."""
+    contexts = model.start(len(who))
+    model.read(contexts, [PROMPTS[i] for i in who])
+    for stage in (1, 2, 3, 4):
+        later = [(context, i) for context, i in zip(contexts, who, strict=True) if i >= stage]
+        if not later:
+            break
+        own, seeds = [context for context, _ in later], [i for _, i in later]
+        if stage in (1, 3):
+            model.look(own, [small.picture(i + stage, 40 + 8 * i, 64) for i in seeds])
+        else:
+            model.write(own, stop=("<|im_end|>",), max_tokens=6, seeds=seeds)
+    return contexts
+
+
+def made(model: Bagel, who: Sequence[int]) -> dict[int, Made]:
+    """What each sample draws, writes, remembers and draws again."""
+    contexts = stages(model, who)
+    first = model.draw(contexts, unguided=[], seeds=[10 + i for i in who])
+    written = model.write(contexts, stop=("<|im_end|>",), max_tokens=9, seeds=[20 + i for i in who])
+    again = model.draw(contexts, unguided=[], seeds=[30 + i for i in who])
+    return {
+        i: (one.image.tobytes(), text.text, held(context), two.image.tobytes())
+        for i, context, one, text, two in zip(who, contexts, first, written, again, strict=True)
+    }
+
+
+def held(context: Context) -> bytes:
+    cache = context.whole.cache
+    return b"".join(layer[:, :, : cache.length].float().numpy().tobytes() for layer in cache.layers)
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def chosen(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return {"dtype": request.param, "image_scale": 2.0, "interval": (0.0, 1.0), "steps": 4}
+
+
+@pytest.fixture(scope="module")
+def exact(settings: Make, chosen: dict[str, Any]) -> Bagel:
+    return Bagel(settings(**chosen))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(exact: Bagel) -> dict[int, Made]:
+    return made(exact, EVERYONE)
+
+
+# --- exact ---
+
+
+@pytest.mark.parametrize("who", [[4, 0, 3], [2], [1, 2, 3, 4, 0]], ids=str)
+def test_a_sample_is_the_same_bytes_in_any_batch_of_unlike_contexts(
+    exact: Bagel, undisturbed: dict[int, Made], who: list[int]
+) -> None:
+    found = made(exact, who)
+    assert found == {i: undisturbed[i] for i in who}
+    assert len({undisturbed[i][0] for i in EVERYONE}) == len(PROMPTS)
+
+
+def test_more_samples_than_lanes_write_the_same(settings: Make) -> None:
+    model = Bagel(settings())
+
+    def written(who: Sequence[int]) -> list[str]:
+        contexts = model.start(len(who))
+        model.read(contexts, [f"{PROMPTS[i % 5]} {i}" for i in who])
+        return [one.text for one in model.write(contexts, stop=("<|im_end|>",), max_tokens=5, seeds=list(who))]
+
+    assert written(range(19))[17] == written([17])[0]
+
+
+def test_products_whose_rows_are_not_alike_are_noticed(exact: Bagel) -> None:
+    class Uneven(nn.Linear):
+        """Its later rows are summed in another order, as a kernel's last tile may be."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out = super().forward(x)
+            out[8:] += 1e-6 * out[8:]
+            return out
+
+    with torch.inference_mode():
+        assert _rows_alike(nn.Linear(64, 32), 16)
+        assert not _rows_alike(Uneven(64, 32), 16)
+    assert exact._load().bagel.lanes == 16
+
+
+def test_one_lane_is_as_exact(settings: Make) -> None:
+    """Where rows are not alike, every sample writes alone."""
+    model = Bagel(settings(temperature=0))
+    model._load().bagel.lanes = 1
+    assert made(model, [2, 0]) == made(model, [0, 2])
+
+
+# --- fast ---
+
+
+def test_fast_is_close_to_exact(settings: Make, chosen: dict[str, Any], exact: Bagel) -> None:
+    fast = Bagel(settings(**chosen, mode="fast"))
+    assert fast.identity() != exact.identity()
+    ours, theirs = ([one.image for one in model.draw(stages(model, EVERYONE), unguided=[], seeds=[1, 2, 3, 4, 5])]
+                    for model in (fast, exact))  # fmt: skip
+    for one, other in zip(ours, theirs, strict=True):
+        difference = np.abs(np.asarray(one, int) - np.asarray(other, int))
+        assert 0 < difference.mean() < 12
+
+
+def test_fast_looks_at_what_guides_it_in_every_other_evaluation(settings: Make) -> None:
+    passes: dict[str, list[int]] = {}
+    for mode in ("exact", "fast"):
+        model = Bagel(settings(mode=mode, steps=6, image_scale=2.0, interval=(0.0, 1.0)))
+        contexts = stages(model, [4])
+        network = model._load().bagel.network
+        run = network.run
+        seen = passes.setdefault(mode, [])
+        network.run = lambda pieces, seen=seen, run=run, **how: seen.append(len(pieces)) or run(pieces, **how)  # type: ignore[method-assign]
+        model.draw(contexts, unguided=[], seeds=[1])
+    assert passes == {"exact": [3, 3, 3, 3, 3], "fast": [3, 1, 3, 1, 3]}
+
+
+# --- memory ---
+
+
+class Full:
+    """Stands for a device on which passes over texts of more than ``room`` tokens, past included, do not fit."""
+
+    def __init__(self, model: Bagel, room: int) -> None:
+        self.network = model._load().bagel.network
+        self.run = self.network.run
+        self.room = room
+        self.failed = 0
+
+    def __call__(self, pieces: Sequence[Any], **how: Any) -> list[torch.Tensor]:
+        if how["causal"] and sum(piece.view.length + len(piece) for piece in pieces) > self.room:
+            self.failed += 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.run(pieces, **how)
+
+
+@pytest.fixture
+def full(exact: Bagel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], Full]]:
+    def make(room: int) -> Full:
+        double = Full(exact, room)
+        monkeypatch.setattr(double.network, "run", double)
+        return double
+
+    yield make
+    exact._load().batching.bound = None
+
+
+@pytest.mark.parametrize("room", [240, 150])
+def test_a_batch_that_does_not_fit_is_halved_and_comes_to_the_same(
+    exact: Bagel, undisturbed: dict[int, Made], full: Callable[[int], Full], room: int
+) -> None:
+    """Several times in the middle of writing, when some tokens of it are in the contexts already."""
+    device = full(room)
+    assert made(exact, EVERYONE) == undisturbed
+    assert device.failed > 0
+    assert exact._load().batching.bound is not None
+
+
+def test_one_sample_that_does_not_fit_is_at_fault_alone(exact: Bagel, full: Callable[[int], Full]) -> None:
+    full(70)
+    with pytest.raises(SampleError, match=r"out of memory with a context of \d+ tokens; make images smaller"):
+        made(exact, [4])
+
+
+@pytest.mark.parametrize("bound", [1, 100])
+def test_a_bound_on_the_tokens_at_work_changes_nothing(
+    exact: Bagel, undisturbed: dict[int, Made], bound: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact._load(), "batching", Batching(bound))
+    assert made(exact, EVERYONE) == undisturbed
+
+
+def test_contexts_beyond_the_bound_wait_elsewhere() -> None:
+    """What is at work is here, and no more than the bound besides."""
+    contexts = [Context() for _ in range(4)]
+    batching = Batching(50)
+    here: list[tuple[list[int], int]] = []
+
+    def work(part: Sequence[int]) -> list[int]:
+        for i in part:
+            cache = contexts[i].whole.cache
+            cache.put(0, torch.zeros(2, 1, 20, 4))
+            cache.advance(20)
+        here.append(([*part], sum(context.tokens for context in contexts if context.here)))
+        return [*part]
+
+    for _ in range(3):
+        assert batching.run(contexts, work, alone=False) == [0, 1, 2, 3]
+    assert [part for part, _ in here] == [[0, 1, 2, 3], [0, 1], [2, 3], [0], [1], [2], [3]]
+    assert [tokens for _, tokens in here] == [80, 80, 80, 60, 60, 60, 60]
+    batching.know([contexts[0].copy()])
+    assert contexts[0].tokens == 60
+
+
+def test_taking_back_a_step_leaves_what_was(exact: Bagel) -> None:
+    (context,) = stages(exact, [4])
+    before, tokens, positions = held(context), context.tokens, [one.position for one in context.streams()]
+    back = context.undo()
+    exact.write([context], stop=("<|im_end|>",), max_tokens=6, seeds=[1])
+    exact.look([context], [Image.new("RGB", (64, 48))])
+    assert held(context) != before
+    back()
+    assert (held(context), context.tokens, [one.position for one in context.streams()]) == (before, tokens, positions)
+
+
+@pytest.mark.gpu
+def test_a_parked_context_comes_back() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    context = Context()
+    new = torch.randn(2, 1, 20, 4, device="cuda")
+    context.whole.cache.put(0, new)
+    context.whole.cache.advance(20)
+    context.park()
+    assert not context.here
+    assert context.whole.cache.layers[0].device.type == "cpu"
+    assert torch.equal(context.whole.cache.joined(0, 20, new)[:, :, :20], new)
+    assert context.here

@@ -1,0 +1,239 @@
+"""BAGEL of random weights: how fast it writes and draws, alone and in batches, in both modes, beside the original.
+
+``EVALHARNESS_BAGEL_CHECKOUT``: a checkout of github.com/ByteDance-Seed/Bagel, for the comparison with the original;
+``EVALHARNESS_BAGEL_PYTHON``: an interpreter that can run it (``tests/models/bagel/record_bagel.py`` says what that
+needs). On a GPU, ``EVALHARNESS_PEAK_TFLOPS`` is the card's nominal matrix peak, where it is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import bagel_small as small
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
+
+import bagel_flops
+import bagel_random
+
+from evalharness.models.bagel.cache import Context
+from evalharness.models.bagel.runtime import RENEW, Runtime
+
+pytestmark = pytest.mark.perf
+
+CHECKOUT = os.environ.get("EVALHARNESS_BAGEL_CHECKOUT", "")
+PYTHON = os.environ.get("EVALHARNESS_BAGEL_PYTHON", sys.executable)
+SIDE, STEPS, TOKENS = 128, 8, 24
+PROMPTS = tuple(" ".join(small.picture.__doc__.split()[: n + 1]) for n in range(8))  # type: ignore[union-attr]
+SMALL = {
+    "device": "cpu", "dtype": "float32", "height": SIDE, "width": SIDE, "steps": STEPS, "interval": (0.0, 1.0),
+    "temperature": 0, "vae_sizes": (SIDE, SIDE), "vit_sizes": small.VIT_SIZES,
+}  # fmt: skip
+NOMINAL = {"H100": 989.4, "H200": 989.4, "A100": 312.0, "L40S": 362.0, "B200": 2250.0}
+"""TFLOP/s of dense bfloat16 products, by the maker's data sheets; of H100 and H200 as SXM modules."""
+
+
+def random_bagel(folder: Path, mode: str, vocabulary: int = len(small.VOCABULARY), **settings: Any) -> Runtime:
+    sizes = bagel_random.sizes_of(bagel_random.LLM | {"vocab_size": vocabulary}, small.VIT, SIDE // 16)
+    return bagel_random.make(sizes, small.AE["ch"], folder, {**SMALL, "mode": mode, **settings}, large=False)
+
+
+def contexts_of(runtime: Runtime, prompts: Sequence[str]) -> list[Context]:
+    contexts = [Context() for _ in prompts]
+    runtime.read(contexts, prompts)
+    return contexts
+
+
+def seconds_of(device: torch.device, work: Callable[[], Any]) -> tuple[float, Any]:
+    """On the CPU those of its cores, which other load on the machine disturbs least."""
+
+    def now() -> float:
+        if device.type != "cuda":
+            return time.process_time()
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    start = now()
+    result = work()
+    return now() - start, result
+
+
+def rates(
+    runtime: Runtime, prompts: Sequence[str], size: int, tokens: int
+) -> tuple[float, float, list[str], list[Any]]:
+    """Tokens and function evaluations a second in batches of ``size``; the texts and the images."""
+    writing, drawing, count = 0.0, 0.0, 0
+    texts: list[str] = []
+    images: list[Any] = []
+    for start in range(0, len(prompts), size):
+        part = prompts[start : start + size]
+        seeds = range(start, start + len(part))
+        contexts = contexts_of(runtime, part)
+        spent, written = seconds_of(
+            runtime.device, lambda c=contexts, s=seeds: runtime.write(c, ("<|im_end|>",), tokens, list(s))
+        )
+        writing += spent
+        count += sum(one.tokens for one in written)
+        texts += [one.text for one in written]
+        contexts = contexts_of(runtime, part)
+        spent, drawn = seconds_of(runtime.device, lambda c=contexts, s=seeds: runtime.draw(c, list(s)))
+        drawing += spent
+        images += drawn
+    evaluations = len(prompts) * (runtime.settings.steps - 1)
+    return count / writing, evaluations / drawing, texts, images
+
+
+def original(folder: Path) -> Mapping[str, Any]:
+    job = {
+        "llm": bagel_random.LLM, "latent_side": SIDE // 16, "prompts": PROMPTS, "tokens": TOKENS, "steps": STEPS,
+        "size": (SIDE, SIDE), "threads": torch.get_num_threads(),
+    }  # fmt: skip
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    command = [PYTHON, str(Path(__file__).with_name("original_bagel.py")), CHECKOUT, str(folder / "job.json")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def say(*lines: str) -> None:
+    print("\n" + "\n".join(lines))  # noqa: T201 - the numbers are what this test is for
+
+
+def test_batches_and_modes(tmp_path: Path) -> None:
+    """Both modes against one prompt at a time, and the difference between them."""
+    exact, fast = random_bagel(tmp_path, "exact"), random_bagel(tmp_path, "fast")
+    for runtime in (exact, fast):
+        rates(runtime, PROMPTS[:1], 1, 2)  # what is slow but once
+    alone = rates(exact, PROMPTS, 1, TOKENS)
+    batch = rates(exact, PROMPTS, len(PROMPTS), TOKENS)
+    packed = rates(fast, PROMPTS, len(PROMPTS), TOKENS)
+    say(
+        f"{len(PROMPTS)} prompts, {SIDE} × {SIDE}, cpu, {torch.get_num_threads()} threads, {date.today()}",
+        *(
+            f"  {name}: {tokens:.1f} tokens/s ({tokens / alone[0]:.2f}), {evaluations:.2f} evaluations/s "
+            f"({evaluations / alone[1]:.2f})"
+            for name, (tokens, evaluations, _, _) in (
+                ("exact, one at a time", alone),
+                ("exact", batch),
+                ("fast", packed),
+            )
+        ),
+        "  " + difference(batch, packed),
+    )
+    assert batch[2] == alone[2]
+    assert all(one.tobytes() == other.tobytes() for one, other in zip(batch[3], alone[3], strict=True))
+    assert batch[0] > alone[0]
+    assert packed[1] > alone[1]
+
+
+def difference(exact: tuple[Any, ...], fast: tuple[Any, ...]) -> str:
+    apart = [np.abs(np.asarray(a, int) - np.asarray(b, int)) for a, b in zip(exact[3], fast[3], strict=True)]
+    same = sum(a == b for a, b in zip(exact[2], fast[2], strict=True))
+    mean, most = np.mean([one.mean() for one in apart]), max(one.max() for one in apart)
+    return (
+        f"fast against exact: images differ by {mean:.2f} of 255 on average, {most} at most; {same} texts are the same"
+    )
+
+
+def test_against_the_original(tmp_path: Path) -> None:
+    if not CHECKOUT:
+        pytest.skip("EVALHARNESS_BAGEL_CHECKOUT names no checkout of the original program")
+    theirs = original(tmp_path)
+    runtime = random_bagel(tmp_path, "exact")
+    rates(runtime, PROMPTS[:1], 1, 2)
+    lines = [f"exact, against the original one prompt at a time, cpu, {date.today()}:"]
+    for size in (1, len(PROMPTS)):
+        ours = rates(runtime, PROMPTS, size, TOKENS)
+        lines += [
+            f"  batches of {size}: {ours[0]:.1f} tokens/s against {theirs['tokens']:.1f} "
+            f"({ours[0] / theirs['tokens']:.2f}), {ours[1]:.2f} evaluations/s against {theirs['evaluations']:.2f} "
+            f"({ours[1] / theirs['evaluations']:.2f})",
+        ]
+        assert ours[2] == theirs["texts"]
+    say(*lines)
+
+
+# --- 7 billion parameters a token ---
+
+
+def product_peak(device: torch.device, side: int) -> float:
+    """FLOP/s of square products in bfloat16, measured."""
+    a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
+    a @ b
+    times = [seconds_of(device, lambda: a @ b)[0] for _ in range(10)]
+    return 2 * side**3 / min(times)
+
+
+def nominal_peak(name: str) -> float | None:
+    given = os.environ.get("EVALHARNESS_PEAK_TFLOPS")
+    known = next((peak for card, peak in NOMINAL.items() if card in name), None)
+    peak = float(given) if given else known
+    return peak * 1e12 if peak else None
+
+
+def report(runtime: Runtime, count: int, tokens: int, product_side: int) -> list[str]:
+    """Images a minute, memory, and what share of the matrix peak; tokens a second."""
+    device, settings = runtime.device, runtime.settings
+    prompts = [f"{PROMPTS[-1]} {n}" for n in range(count)]
+    cuda = device.type == "cuda"
+    contexts = contexts_of(runtime, prompts)
+    if cuda:
+        torch.cuda.reset_peak_memory_stats(device)
+    spent, images = seconds_of(device, lambda: runtime.draw(contexts, list(range(count))))
+    assert len(images) == count and all(isinstance(one, Image.Image) for one in images)
+    latents = settings.height * settings.width // 256
+    renew = 1 if settings.mode == "exact" else RENEW
+    flops = sum(
+        bagel_flops.of_drawing(
+            runtime.bagel.network.sizes, settings.sampler(editing=False), latents, (context.tokens, 0), renew
+        )
+        for context in contexts
+    )
+    writing, written = seconds_of(device, lambda: runtime.write(contexts, ("<|im_end|>",), tokens, list(range(count))))
+    name = torch.cuda.get_device_name(device) if cuda else "cpu"
+    peaks = {"measured": product_peak(device, product_side), "nominal": nominal_peak(name)}
+    shares = ", ".join(f"{flops / spent / peak:.0%} of the {kind} peak" for kind, peak in peaks.items() if peak)
+    memory = torch.cuda.max_memory_allocated(device) / 2**30 if cuda else float("nan")
+    return [
+        f"{date.today()}, {name}, torch {torch.__version__}, {settings.mode}, {settings.dtype}, {count} at a time:",
+        f"  {60 * count / spent:.2f} images/min at {settings.width} × {settings.height}, {settings.steps} steps; "
+        f"{count * (settings.steps - 1) / spent:.2f} evaluations/s",
+        f"  {flops / spent / 1e12:.3g} TFLOP/s, {shares}; {memory:.1f} GiB at most",
+        f"  {sum(one.tokens for one in written) / writing:.1f} tokens/s",
+    ]
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_the_report_on_a_small_model(tmp_path: Path, mode: str) -> None:
+    """The same lines as on a GPU, so that they are there when one is."""
+    lines = report(random_bagel(tmp_path, mode, 2000, dtype="bfloat16", steps=3), 2, 4, 1024)
+    say(*lines)
+    assert all(part in "\n".join(lines) for part in ("images/min", "TFLOP/s", "% of the measured peak", "tokens/s"))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_the_full_size_on_a_gpu(tmp_path: Path, mode: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    free = torch.cuda.mem_get_info()[0] / 2**30
+    if free < 44:
+        pytest.skip(f"{free:.0f} GiB are free on the GPU; this needs 44")
+    settings = {"device": "cuda", "dtype": "bfloat16", "mode": mode, "interval": (0.0, 1.0)}
+    sizes = bagel_random.sizes_of(small.FULL_LLM, small.FULL_VIT, 64)
+    runtime = bagel_random.make(sizes, 128, tmp_path, settings, large=True)
+    runtime.draw(contexts_of(runtime, PROMPTS[:1]), [0])  # what is slow but once
+    say(*report(runtime, 2, 64, 8192), *report(runtime, 4, 64, 8192))
