@@ -57,8 +57,7 @@ class Bagel:
 
     name = "bagel"
     requires: ClassVar[tuple[str, ...]] = plugin.Bagel.requires
-    extra: ClassVar[str] = plugin.Bagel.extra
-    assets = plugin.Bagel.assets
+    extra = plugin.Bagel.extra
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
