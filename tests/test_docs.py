@@ -215,6 +215,7 @@ def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureF
         ("fetch", "doctor"),
         ("doctor", "doctor"),
         ("replies", "judges"),
+        ("rates", "bagel"),
     ],
 )
 def test_every_option_of_a_command_is_documented(command: str, page: str, capsys: pytest.CaptureFixture[str]) -> None:

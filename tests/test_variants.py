@@ -106,6 +106,22 @@ def test_single_pass_needs_only_painting() -> None:
     assert made.finished
 
 
+def test_what_a_model_loads_first_is_no_part_of_what_an_image_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(variants.time, "perf_counter", lambda: clock[0])
+
+    class Slow(Painter):
+        def prepare(self) -> None:
+            clock[0] += 60
+
+        def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+            clock[0] += 4
+            return super().paint(prompts, seeds)
+
+    made = variants.run(variants.SinglePass(), Slow(), ["a", "b"], [1, 2])
+    assert [trajectory.cost.seconds for trajectory in made] == [2, 2]
+
+
 def test_the_other_variants_say_what_a_painter_lacks() -> None:
     with pytest.raises(ConfigError, match="'painter' only draws"):
         variants.run(variants.Process(), Painter(), ["a dog"], [3])

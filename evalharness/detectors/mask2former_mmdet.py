@@ -28,10 +28,6 @@ from evalharness.seeds import digest
 if TYPE_CHECKING:
     import torch
 
-for package in ("mmcv", "mmengine", "mmdet"):
-    if find_spec(package) is None:
-        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
-
 DEFAULT_CONFIG = Path("mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco")
 """GenEval's detector, as MMDetection 3.x calls it."""
 INSTANCES_ONLY = {"panoptic_on": False, "semantic_on": False, "instance_on": True}
@@ -67,6 +63,7 @@ class Mask2FormerMMDet:
                 raise ValueError("a config needs weights: the checkpoint file that it belongs to")
             return self
 
+    requires = ("mmcv", "mmengine", "mmdet")
     assets = (official.MASK2FORMER,)
 
     def __init__(self, settings: Settings) -> None:

@@ -153,7 +153,9 @@ def load(kind: str, name: str) -> Any:
     return PLUGINS[kind, name]
 
 
-def run(variant: Any, model: FakeModel, prompts: Sequence[str], seeds: Sequence[int]) -> list[Trajectory]:
+def run(
+    variant: Any, model: FakeModel, prompts: Sequence[str], seeds: Sequence[int], pictures: Sequence[Any] = ()
+) -> list[Trajectory]:
     """A stand-in for the variants: iteration i draws with seed + i; a sample with an even seed is done after two."""
     cap = getattr(variant, "max_iterations", None)
     made = []

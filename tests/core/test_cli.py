@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -94,6 +96,25 @@ def test_plugins_say_what_is_missing(
     entry(monkeypatch, "json:nothing")
     with pytest.raises(PluginError, match="broken entry point"):
         plugins.load("models", "mine")
+
+
+def test_the_list_names_the_extra_that_each_plugin_lacks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after a plain ``pip install evalharness``; what needs nothing is shown with where it is."""
+    monkeypatch.setattr(plugins, "find_spec", lambda package: None)
+    assert cli.main(["list"]) == 0
+    text = capsys.readouterr().out
+    lacking = dict(re.findall(r"^  (\S+) +not usable: .*pip install 'evalharness\[(.*)\]'$", text, re.MULTILINE))
+    assert lacking == {
+        "bagel": "bagel", "diffusers": "diffusers", "images-api": "images-api", "mask2former-mmdet": "geneval",
+        "lm-eval": "judge", "openai": "judge",
+    }  # fmt: skip
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert set(lacking.values()) <= project["optional-dependencies"].keys()
+    shown = set(re.findall(r"^  (\S+) +(?:not usable: )?\S+", text, re.MULTILINE))
+    assert shown >= {name for kind in plugins.KINDS for name in plugins.available(kind)}
+    assert re.search(r"^  folder +evalharness\.models\.folder:Folder$", text, re.MULTILINE)
 
 
 def test_progress_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
