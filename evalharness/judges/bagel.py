@@ -19,7 +19,8 @@ from evalharness.errors import SampleError
 from evalharness.executors.base import Failure, isolate
 from evalharness.judges.base import Question, Reply
 from evalharness.judges.pictures import shown
-from evalharness.models.bagel import plugin
+from evalharness.models.bagel import plugin, published
+from evalharness.models.bagel.published import Published
 from evalharness.models.bagel.settings import Longest
 from evalharness.models.bagel.settings import Settings as ModelSettings
 from evalharness.models.base import Written
@@ -36,7 +37,7 @@ class Bagel:
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-        weights: Path
+        weights: Published | Path
         dtype: Literal["bfloat16", "float32"] = "bfloat16"
         mode: Literal["exact", "fast"] = "exact"
         temperature: float = Field(default=0.0, ge=0, le=10)
@@ -56,6 +57,7 @@ class Bagel:
 
     name = "bagel"
     requires: ClassVar[tuple[str, ...]] = plugin.Bagel.requires
+    extra = plugin.Bagel.extra
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -66,7 +68,7 @@ class Bagel:
         from evalharness.models.bagel.files import weights_digest
 
         own = self.settings.model_dump(mode="json", include=set(DECIDING))
-        return {"name": self.name, "weights": weights_digest(self.settings.weights), **own}
+        return {"name": self.name, "weights": weights_digest(published.folder(self.settings.weights)), **own}
 
     def reachable(self) -> None:
         """Load it: whatever an answer needs is then there."""
