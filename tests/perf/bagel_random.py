@@ -11,10 +11,11 @@ import bagel_small as small
 import torch
 from torch import Tensor
 
-from evalharness.models.bagel import loading, runtime
+from evalharness.models.bagel import runtime
 from evalharness.models.bagel.autoencoder import Autoencoder, as_linear
 from evalharness.models.bagel.config import LanguageSizes, Sizes, VisionSizes
 from evalharness.models.bagel.embeddings import place_table
+from evalharness.models.bagel.memory import kept_as
 from evalharness.models.bagel.network import Network
 from evalharness.models.bagel.settings import Settings
 
@@ -45,7 +46,7 @@ def drawn(network: Network, dtype: torch.dtype, device: torch.device) -> dict[st
     torch.manual_seed(0)
     made = {}
     for name, tensor in network.state_dict().items():
-        kept = loading._kept(name, dtype)
+        kept = kept_as(name, dtype)
         if tensor.ndim == 1:
             made[name] = torch.full(
                 tensor.shape, float("norm" in name and name.endswith("weight")), dtype=kept, device=device
