@@ -53,7 +53,7 @@ def test_round_trip(tmp_path: Path) -> None:
         assert store.scores(["s"]) == {"s": Score(0.5, "why")}
         assert store.details("s") == {"boxes": [1, 2]}
         assert store.failures(["f", "k"]) == {"f": "because"}
-        assert store.seconds("m") == {"v": (2, 1.0)}
+        assert store.took("m") == {"v": (1, 2, 1.0, 0.0)}
 
 
 def test_many_keys_at_once(tmp_path: Path) -> None:

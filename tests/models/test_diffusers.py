@@ -176,7 +176,7 @@ def test_a_hub_that_does_not_answer_is_one_line(
         monkeypatch.setattr(constants, "ENDPOINT", address)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-        assert sweep.main([str(file), "--store", str(tmp_path / "store"), "--dry-run"]) == 2
+        assert sweep.main([str(file), "--store", str(tmp_path / "store")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     expected = "the hub has no owner/name at main" if answer and answer[0] == 404 else "the hub cannot be reached, and"
     assert line.startswith(f"evalharness: {expected}")
