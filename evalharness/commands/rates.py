@@ -30,9 +30,7 @@ def run(options: argparse.Namespace) -> int:
         seconds = rates.measured(plan, store)
         hardware = store.run_info(plan.key()).get("hardware")
     if not seconds:
-        raise ConfigError(
-            f"{where} has no image of {sweep.name!r}; run the sweep first, with --limit 8 for a start"
-        )
+        raise ConfigError(f"{where} has no image of {sweep.name!r}; run the sweep first, with --limit 8 for a start")
     source = f"{hardware or 'unknown hardware'}, {datetime.now(UTC).date()}"
     text = yaml.safe_dump({"source": source, "seconds": seconds}, sort_keys=False, allow_unicode=True)
     if options.out is None:

@@ -268,9 +268,7 @@ def test_what_no_question_would_change_ends_it_and_keeps_what_came(status: int, 
 def test_an_endpoint_that_answers_nobody_is_given_up() -> None:
     with serving(lambda call: Answer(error("unsupported parameter"), 400)) as (server, url):
         found = []
-        with pytest.raises(
-            EndpointError, match=r"10 questions in a row got no reply, the last: .*unsupported"
-        ):
+        with pytest.raises(EndpointError, match=r"10 questions in a row got no reply, the last: .*unsupported"):
             for pair in judge(url, concurrency=2).ask(questions(1000)):
                 found.append(pair)
     assert HOPELESS <= len(found) < HOPELESS + 4
@@ -406,9 +404,7 @@ def test_unreachable_says_what_to_do(listed: Answer, said: Answer, says: str) ->
 
 
 def test_nobody_there() -> None:
-    with pytest.raises(
-        EndpointError, match=r"judge judge-1 at http://127\.0\.0\.1:9/v1: no connection: .*127\.0"
-    ):
+    with pytest.raises(EndpointError, match=r"judge judge-1 at http://127\.0\.0\.1:9/v1: no connection: .*127\.0"):
         judge("http://127.0.0.1:9/v1").reachable()
 
 
