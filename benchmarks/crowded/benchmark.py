@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from evalharness.benchmark import Item, PromptSet, Specimen
+from evalharness.assets import Asset
+from evalharness.benchmark import Item, PromptSet
 from evalharness.miniature import crowded
 
 from ..geneval.benchmark import GenEval
@@ -20,18 +21,18 @@ N, SEED = 60, 0
 class Crowded(GenEval):
     """Five kinds of prompt that ask for several things, numbers, colours and relations at once.
 
-    300 prompts, drawn from a seed. A score of it says nothing about GenEval: the rules are GenEval's, the prompts are not.
+    300 prompts, drawn from a seed. A score of it says nothing about GenEval: its rules are GenEval's, its prompts not.
     """
 
     name = "crowded"
     weights: ClassVar[Mapping[str, float]] = {tag: 1 / len(crowded.TAGS) for tag in crowded.TAGS}
     images_per_prompt = 4
-    assets = ()
+    assets: ClassVar[tuple[Asset, ...]] = ()
 
     class Settings(GenEval.Settings):
         """Those of GenEval but for ``prompts``, which are always its own; ``n`` of each kind, from ``prompt_seed``."""
 
-        prompts: Literal["original"] = "original"  # type: ignore[assignment]
+        prompts: Literal["original"] = "original"
         n: int = Field(N, ge=1, le=1000)
         prompt_seed: int = Field(SEED, ge=0)
 
@@ -50,10 +51,6 @@ class Crowded(GenEval):
     def items(self) -> list[Item]:
         lines: list[dict[str, Any]] = crowded.generate(self.settings.n, self.settings.prompt_seed)
         return [Item(f"{index:05d}", line["prompt"], line["tag"], line) for index, line in enumerate(lines)]
-
-    def specimens(self) -> list[Specimen]:
-        """GenEval's own: it is the same scorer."""
-        return super().specimens()
 
     @staticmethod
     def title() -> str:

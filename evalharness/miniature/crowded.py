@@ -7,6 +7,7 @@ ask for three to six things. Their metadata are those of GenEval's rules, so the
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from evalharness.miniature.scenes import NUMBERS, RELATIONS, plural, with_article
@@ -59,10 +60,11 @@ Asked = tuple[str, int, str | None]
 """Class, number, colour."""
 
 
-def _prompt(tag: str, things: list[Asked], relations: dict[int, str] | None = None) -> dict[str, Any]:
+def _prompt(tag: str, things: Sequence[Asked], relations: dict[int, str] | None = None) -> dict[str, Any]:
     """``relations``: number of a thing → its relation to the one before it, which the words name after it."""
     relations = relations or {}
-    include, phrases = [], []
+    include: list[dict[str, Any]] = []
+    phrases: list[str] = []
     for number, (name, count, color) in enumerate(things):
         clause: dict[str, Any] = {"class": name, "count": count} | ({"color": color} if color else {})
         phrase = _phrase(name, count, color)

@@ -13,13 +13,12 @@ from typing import Any, ClassVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evalharness import cli, plugins
+from evalharness import cli
 from evalharness.choices import PluginChoice
 from evalharness.digests import file_digest
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.models.base import Interleaver
-from evalharness.seeds import digest
-from evalharness.trajectories.make import ARMS, BATCH, Arm, Kit, Maker
+from evalharness.trajectories.make import ARMS, Arm, Kit, Maker
 from evalharness.trajectories.preview import write_preview
 from evalharness.trajectories.records import FORMAT, write_shard
 from evalharness.trajectories.world import World

@@ -71,14 +71,12 @@ def another(thing: Node, world: World, rng: random.Random) -> Node:
     """Another thing for the same place: of another colour or another class."""
     colors = [color for color in world.colors if color != thing.color]
     names = [name for name in world.names if name != thing.name]
-    if thing.color is not None and rng.random() < 0.5 or not names:
+    if (thing.color is not None and rng.random() < 0.5) or not names:
         return replace(thing, color=rng.choice(colors))
     return replace(thing, name=rng.choice(names))
 
 
-def misread(
-    told: list[Node], before: SceneGraph, left: SceneGraph, after: SceneGraph, world: World
-) -> Node | None:
+def misread(told: list[Node], before: SceneGraph, left: SceneGraph, after: SceneGraph, world: World) -> Node | None:
     """What a model's own plan adds, if that contradicts the prompt; ``told``: all that the plan describes.
 
     It contradicts if it is none of the things that are ``left`` to add, or the next one (the last of ``after``) in a

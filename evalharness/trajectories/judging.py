@@ -20,8 +20,8 @@ from evalharness.trajectories.filters import Case, Verdict
 
 RUBRIC = (
     "The picture should show this and nothing else: {description}. It is a step towards: {prompt}. "
-    "Does it? Answer in one line, Score: 1 if all of it is right, else Score: 0. If it is not, say in one more line what "
-    "is wrong, beginning with Wrong: and naming things, numbers, colours and places."
+    "Does it? Answer in one line, Score: 1 if all of it is right, else Score: 0. If it is not, say in one more line "
+    "what is wrong, beginning with Wrong: and naming things, numbers, colours and places."
 )
 _SCORE = re.compile(r"\bscore\W{0,6}([01])\b(?![./])", re.IGNORECASE)
 _WRONG = re.compile(r"^\W*wrong\W*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)

@@ -10,7 +10,7 @@ import hashlib
 import io
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -176,9 +176,7 @@ class Maker:
     ) -> Record:
         about = {"seed": self.seed, "index": index, **({"critiques": dict(origins)} if origins else {})}
         name = f"{index:07d}-{kind}"
-        return Record(
-            name, kind, task.prompt, task.category, task.metadata, graph, trajectory, task.knowledge, about
-        )
+        return Record(name, kind, task.prompt, task.category, task.metadata, graph, trajectory, task.knowledge, about)
 
     # --- trajectories ---
 
@@ -307,7 +305,10 @@ class Maker:
                 verdict = Verdict(False, (mismatch,))
             turn.said = critique(verdict, language, turn.instruction)
             noise = self._noise(turn.draft.index, f"spoil {turn.draft.at}")
-            words = language.instruction(wrong, len(wrong.nodes) - 1) if wrong.nodes else "", language.description(wrong)
+            words = (
+                language.instruction(wrong, len(wrong.nodes) - 1) if wrong.nodes else "",
+                language.description(wrong),
+            )
             requests.append(Request(turn.draft.image, wrong, *words, noise))
         for turn, image in zip(turns, self.kit.teacher.draw(requests) if requests else [], strict=True):
             turn.sketch = image

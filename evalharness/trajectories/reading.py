@@ -129,7 +129,8 @@ def _with_images(row: Any, folder: Path) -> Any:
     if not isinstance(row, dict) or not isinstance(row.get("steps"), list):
         return row
     steps = [
-        {**step, "image": _image(step.get("image"), folder)} if isinstance(step, dict) else step for step in row["steps"]
+        {**step, "image": _image(step.get("image"), folder)} if isinstance(step, dict) else step
+        for step in row["steps"]
     ]
     return {**row, "steps": steps}
 

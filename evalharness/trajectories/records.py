@@ -1,8 +1,8 @@
 """Records as Parquet files: a trajectory with its prompt, its graph and where all of it comes from.
 
-``images`` are structs of ``bytes`` (a PNG file) and ``path`` (its SHA-256 and ``.png``), as the libraries that read image
-data sets out of Parquet expect them. A shard appears whole or not at all, so an interrupted run goes on with the next
-one. ``card.json`` is written last.
+An ``image`` is a struct of ``bytes`` (a PNG file) and ``path`` (its SHA-256 and ``.png``), as the libraries that read
+image data sets out of Parquet expect it. A shard appears whole or not at all, so an interrupted run goes on with the
+next one. ``card.json`` is written last.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORMAT = "strokes"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``kind``: ``think`` (text, then the picture) or ``process``. ``provenance`` is JSON: see ``docs/trajectories.md``."""
+    """``kind``: ``think`` (text, then the picture) or ``process``. ``provenance`` is JSON (docs/trajectories.md)."""
 
     id: str
     kind: str
@@ -140,7 +140,9 @@ def shards(folder: Path) -> list[Path]:
     if not found:
         raise ConfigError(f"{folder} holds no shard-*.parquet; make them with python -m evalharness.miniature.data")
     if not (folder / "card.json").is_file():
-        raise ConfigError(f"{folder} has no card.json: its data are not complete; run the command that makes them again")
+        raise ConfigError(
+            f"{folder} has no card.json: its data are not complete; run the command that makes them again"
+        )
     return found
 
 

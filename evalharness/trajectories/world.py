@@ -39,13 +39,24 @@ class Task:
 class World(Protocol):
     """A source of prompts with their scene graphs."""
 
-    name: str
-    language: Language
-    names: Sequence[str]
-    """What things there are."""
-    colors: Sequence[str]
-    places: Sequence[str]
-    """What places there are, each for one thing; empty if things stand anywhere."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def language(self) -> Language: ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What things there are."""
+        ...
+
+    @property
+    def colors(self) -> Sequence[str]: ...
+
+    @property
+    def places(self) -> Sequence[str]:
+        """What places there are, each for one thing; empty if things stand anywhere."""
+        ...
 
     def identity(self) -> Mapping[str, Any]:
         """What decides the tasks; JSON."""

@@ -198,12 +198,23 @@ def test_each_planted_fault_is_found_by_its_rule(fault: Callable[[Row, random.Ra
     assert FAULTS[fault] in found(row)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=4), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["prompt", "steps", "kind", "iteration", "text", "image", "finished"]), inner)))  # fmt: skip # noqa: E501
+KEYS = st.sampled_from(["prompt", "steps", "kind", "iteration", "text", "image", "finished"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(JSON)
 def test_any_json_is_judged_without_an_error(row: Any) -> None:
     assert all(violation.rule in rules.RULES for violation in rules.violations(row))
 
 
-@given(st.lists(st.sampled_from(["<ins>", "</ins>", "<des>", "</des>", "<a|b>", "<end>", "a cat", "at left"]), max_size=8))
+@given(
+    st.lists(st.sampled_from(["<ins>", "</ins>", "<des>", "</des>", "<a|b>", "<end>", "a cat", "at left"]), max_size=8)
+)
 def test_any_plan_is_judged_without_an_error(parts: list[str]) -> None:
     picture = GOOD[0]["steps"][1]["image"]
     steps = [
@@ -259,7 +270,9 @@ def test_the_command_names_file_record_and_rule(tmp_path: Path, capsys: pytest.C
     assert cli.main(["validate", str(tmp_path / "own.jsonl")]) == 1
     printed = capsys.readouterr()
     first = printed.out.splitlines()[0]
-    assert first.startswith(f"{tmp_path / 'own.jsonl'}: {spoiled[0]['id']}: tokens: step 1 (plan): <ins> is never closed")
+    assert first.startswith(
+        f"{tmp_path / 'own.jsonl'}: {spoiled[0]['id']}: tokens: step 1 (plan): <ins> is never closed"
+    )
     assert "\x1b" not in printed.out
     assert "4 trajectories, 4 with violations" in printed.err
 
