@@ -31,8 +31,8 @@ class Smear:
     share: float
 
 
-Board = dict[int, Thing | Smear]
-"""Cell → what is in it."""
+Board = dict[int, Thing | Smear | int]
+"""Cell → what is in it; a number is a row of the table of cells that the lesson's pictures came from."""
 
 
 @dataclass(frozen=True, slots=True)

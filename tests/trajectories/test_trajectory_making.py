@@ -204,7 +204,7 @@ def test_a_plan_that_contradicts_the_prompt_is_the_model_s_own() -> None:
 class _Rejecting(Oracle):
     def check(self, cases: Any) -> Any:
         verdicts = super().check(cases)
-        return [None if case.prompt.endswith("cat") else verdict for case, verdict in zip(cases, verdicts, strict=True)]
+        return [None if len(case.prompt) % 3 == 0 else verdict for case, verdict in zip(cases, verdicts, strict=True)]
 
 
 class _Clumsy(Renderer):
@@ -228,9 +228,10 @@ def test_what_the_filter_turns_down_is_drawn_again_or_given_up() -> None:
         [s.image for s in b.trajectory.steps] for b in plain
     ]
     rejecting = Maker(Kit(SmallWorld(), Renderer(), _Rejecting(), None), ARMS["no-critique"], 0)
-    left = [one for batch in rejecting.batches(range(60)) for one in batch]
+    left = [one for batch in rejecting.batches(range(12)) for one in batch]
     assert rejecting.counts["trajectories given up"] > 0
-    assert not any(one.prompt.endswith("cat") for one in left)
+    assert left
+    assert not any(len(one.prompt) % 3 == 0 for one in left)
 
 
 def test_rows_survive_the_file(tmp_path: Path) -> None:
