@@ -57,7 +57,7 @@ class Request(BaseModel):
     arm: str = "full"
     teacher: TeacherChoice
     filter: FilterChoice
-    model: ModelChoice
+    model: ModelChoice | None = None
     world: Any
 
 
@@ -68,11 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser, *, teacher: str | None, model
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="decides everything (default: 0)")
     parser.add_argument("--arm", default="full", metavar="ARM", help=f"one of {', '.join(ARMS)} (default: full)")
     plugin = "a plugin, or {name: …, key: value …} in YAML"
-    needs = {"metavar": "PLUGIN", "required": teacher is None}
-    parser.add_argument("--teacher", default=teacher, help=f"who draws the states: {plugin}", **needs)  # type: ignore[arg-type]
+    drawer = f"who draws the states: {plugin}"
+    parser.add_argument("--teacher", default=teacher, required=teacher is None, metavar="PLUGIN", help=drawer)
     parser.add_argument("--filter", default="scorer", metavar="PLUGIN", help="who looks at them (default: scorer)")
-    needs = {"metavar": "PLUGIN", "required": model is None}
-    parser.add_argument("--model", default=model, help="the checkpoint that draws sketches to learn from", **needs)  # type: ignore[arg-type]
+    drawn = "the checkpoint whose own drawings are learned from; not needed by arms without self-sampling"
+    parser.add_argument("--model", default=model, metavar="PLUGIN", help=drawn)
 
 
 def request(options: argparse.Namespace, world: World) -> Request:
@@ -83,7 +83,8 @@ def request(options: argparse.Namespace, world: World) -> Request:
     """
     if options.arm not in ARMS:
         raise ConfigError(f"--arm: no arm {options.arm!r}{did_you_mean(options.arm, ARMS)}")
-    given = {name: _parsed(name, getattr(options, name)) for name in ("teacher", "filter", "model")}
+    chosen = {name: getattr(options, name) for name in ("teacher", "filter", "model")}
+    given = {name: _parsed(name, text) for name, text in chosen.items() if text is not None}
     try:
         plain = {name: getattr(options, name) for name in ("out", "n", "seed", "arm")}
         return Request.model_validate({**plain, **given, "world": world})
@@ -163,6 +164,8 @@ def _claim(out: Path, about: dict[str, Any]) -> None:
 def _kit(asked: Request, arm: Arm) -> Kit:
     teacher, model = asked.teacher.build(), None
     if arm.self_sampling:
+        if asked.model is None:
+            raise ConfigError(f"--model: the arm {asked.arm} learns from a model's own drawings; name that model")
         model = asked.model.build()
         if not isinstance(model, Interleaver) or FORMAT not in model.formats:
             raise ConfigError(

@@ -9,6 +9,7 @@ from evalharness.trajectories.graphs import Node, SceneGraph
 from evalharness.trajectories.language import Mismatch
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 _SIDES = {"left of": "to the left of", "right of": "to the right of"}
 _PHRASE = re.compile(r"(?P<number>an?|\w+) (?P<noun>.+)")
 
@@ -48,20 +49,28 @@ class English:
         return "; ".join(_mend(one) for one in mismatches)
 
     def read(self, description: str) -> list[Node] | None:
-        """Names only: a colour stays part of the name that it stands before."""
+        """Things alone: what it says of relations is not read."""
         things = description.split(",")[0].strip().lower()
         nodes: list[Node] = []
         for phrase in things.split(" and ") if things != "nothing" else []:
             found = _PHRASE.fullmatch(phrase)
             if found is None:
                 return None
-            number = 1 if found["number"] in ("a", "an") else NUMBERS.index(found["number"]) \
-                if found["number"] in NUMBERS else 0  # fmt: skip
+            number = 1 if found["number"] in ("a", "an") else _number(found["number"])
             if number == 0:
                 return None
-            noun = found["noun"]
-            nodes += [Node(_singular(noun) if number > 1 else noun)] * number
+            color, name = _split(found["noun"])
+            nodes += [Node(_singular(name) if number > 1 else name, color)] * number
         return nodes
+
+
+def _number(word: str) -> int:
+    return NUMBERS.index(word) if word in NUMBERS else 0
+
+
+def _split(noun: str) -> tuple[str | None, str]:
+    first, _, rest = noun.partition(" ")
+    return (first, rest) if first in COLORS and rest else (None, noun)
 
 
 def _noun(node: Node) -> str:

@@ -23,7 +23,7 @@ RUBRIC = (
     "Does it? Answer in one line, Score: 1 if all of it is right, else Score: 0. If it is not, say in one more line "
     "what is wrong, beginning with Wrong: and naming things, numbers, colours and places."
 )
-_SCORE = re.compile(r"\bscore\W{0,6}([01])\b(?![./])", re.IGNORECASE)
+_SCORE = re.compile(r"\bscore\W{0,6}([01])\b(?![./]\d)", re.IGNORECASE)
 _WRONG = re.compile(r"^\W*wrong\W*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
 _MARKERS = re.compile(r"[<>\r\n]+")
 
@@ -32,19 +32,21 @@ class Judging:
     """A state is right if the judge says so; what it says is wrong becomes the words of an inspection."""
 
     class Settings(BaseModel):
-        """``judge``: a plugin and its settings; ``rubric``: what it is asked, with the places ``{prompt}`` and
-        ``{description}``; ``system``: a message before."""
+        """``judge``: a plugin and its settings; ``rubric``: what it is asked in place of this module's own,
+        with the places ``{prompt}`` and ``{description}``; ``system``: a message before."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         judge: JudgeChoice = Field(default_factory=lambda: JudgeChoice.model_validate("lm-eval"))
-        rubric: str = RUBRIC
+        rubric: str | None = None
         system: str = ""
         max_tokens: int = Field(default=256, ge=1)
 
         @field_validator("rubric")
         @classmethod
-        def _has_its_places(cls, rubric: str) -> str:
+        def _has_its_places(cls, rubric: str | None) -> str | None:
+            if rubric is None:
+                return None
             try:
                 filled = rubric.format(prompt="\0", description="\1")
             except (KeyError, IndexError, ValueError):
@@ -60,13 +62,20 @@ class Judging:
         self._judge = self.settings.judge.build()
 
     def identity(self) -> Mapping[str, Any]:
-        chosen = self.settings
         return {
             "name": self.name,
             "judge": dict(self._judge.identity()),
-            "rubric": digest([chosen.system, chosen.rubric]),
-            "max_tokens": chosen.max_tokens,
+            "rubric": self._rubric_digest,
+            "max_tokens": self.settings.max_tokens,
         }
+
+    @property
+    def _rubric(self) -> str:
+        return self.settings.rubric or RUBRIC
+
+    @property
+    def _rubric_digest(self) -> str:
+        return digest([self.settings.system, self._rubric])
 
     def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
         """``None`` where the judge gave no answer that says a score."""
@@ -79,13 +88,11 @@ class Judging:
         chosen = self.settings
         png = _png(case.image)
         url = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
-        text = chosen.rubric.format(prompt=case.prompt, description=case.description)
+        text = self._rubric.format(prompt=case.prompt, description=case.description)
         asked = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": url}}]
         before = [{"role": "system", "content": chosen.system}] if chosen.system else []
-        rubric = digest([chosen.system, chosen.rubric])
-        return Question(
-            [*before, {"role": "user", "content": asked}], hashlib.sha256(png).hexdigest(), rubric, chosen.max_tokens
-        )
+        messages = [*before, {"role": "user", "content": asked}]
+        return Question(messages, hashlib.sha256(png).hexdigest(), self._rubric_digest, chosen.max_tokens)
 
 
 def read(reply: Reply) -> Verdict | None:

@@ -11,10 +11,10 @@ from evalharness import plugins
 from evalharness.choices import DetectorChoice
 from evalharness.detectors.base import Detection, Detector
 from evalharness.detectors.colours import ColourClassifier
+from evalharness.trajectories.english import COLORS
 from evalharness.trajectories.filters import Case, Verdict, broken_relations, compare
 from evalharness.trajectories.graphs import Node
 
-COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 TEMPLATES = ("a photo of a {color} {cls}", "a photo of a {color}-colored {cls}", "a photo of a {color} object")
 """GenEval's (arXiv 2310.11513)."""
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from evalharness.digests import file_digest
 from evalharness.errors import ConfigError, WeightsError
-from evalharness.trajectories.english import English
+from evalharness.trajectories.english import COLORS, English
 from evalharness.trajectories.graphs import Edge, Node, SceneGraph, of_metadata
 from evalharness.trajectories.language import Language
 
@@ -86,7 +86,7 @@ class PromptFile:
     """
 
     language: Language = English()
-    colors = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
+    colors = COLORS
     places = ()
 
     def __init__(self, path: Path) -> None:

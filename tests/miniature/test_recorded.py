@@ -304,3 +304,16 @@ def test_a_difference_belongs_to_its_base(pair: tuple[Path, Path], tmp_path: Pat
     (base / "model.safetensors").unlink()
     with pytest.raises(WeightsError, match=r"lacks model\.safetensors"):
         Miniature(Miniature.Settings(weights=tmp_path / "out")).start(1)
+
+
+@pytest.mark.slow
+def test_the_model_s_own_drawings_come_from_a_checkpoint_that_was_taught_the_process(
+    tiny: None, tmp_path: Path
+) -> None:
+    """The whole way of the arm ``full``, with the embedded detector looking at a beginner's drawings."""
+    (folder,) = study(tmp_path, arms=["full"]).run()
+    card = json.loads((tmp_path / "data" / "full" / "card.json").read_text())
+    sampler = Miniature(Miniature.Settings(weights=tmp_path / "sampler")).identity()
+    assert card["model"] == sampler
+    assert card["counts"]["own sketches left out"] > 0
+    assert json.loads((folder / "card.json").read_text())["data"][0]["arm"] == "full"

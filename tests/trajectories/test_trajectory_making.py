@@ -104,7 +104,7 @@ def test_english() -> None:
     assert words.description(dogs) == "two dogs and an orange cup, the orange cup is to the left of the dog"
     assert words.instruction(dogs, 1) == "Add another dog"
     assert words.instruction(dogs, 2) == "Add an orange cup to the left of the dog"
-    assert words.read(words.description(dogs)) == [Node("dog"), Node("dog"), Node("orange cup")]
+    assert words.read(words.description(dogs)) == [Node("dog"), Node("dog"), Node("cup", "orange")]
     assert words.read("dogs everywhere") is None
 
 

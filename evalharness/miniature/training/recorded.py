@@ -2,7 +2,7 @@
 
 ``think`` records give ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture) and ``read``
 (picture → layout in words); ``process`` records give ``step`` and ``inspect``. Where a plan or a sketch turned out
-wrong it is read, not learned: what is learned is the inspection, the refinement, and the picture as it should have been.
+wrong it is read, not learned: what is learned is the inspection, the refinement, and the picture as it should be.
 """
 
 from __future__ import annotations
