@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = "strokes"
-"""The trajectory format that records are written in."""
+"""The trajectory format that training data are written in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Record:
     trajectory: Trajectory
     knowledge: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    spoken: str = FORMAT
+    """The trajectory format."""
 
 
 def schema() -> pa.Schema:
@@ -61,7 +63,7 @@ def to_row(record: Record) -> dict[str, Any]:
     return {
         "id": record.id,
         "kind": record.kind,
-        "format": FORMAT,
+        "format": record.spoken,
         "prompt": record.prompt,
         "category": record.category,
         "metadata": json.dumps(dict(record.metadata)),
@@ -107,6 +109,7 @@ def from_row(row: Mapping[str, Any]) -> Record:
         trajectory=Trajectory(steps, row["finished"]),
         knowledge=row["knowledge"],
         provenance=json.loads(row["provenance"]),
+        spoken=row["format"],
     )
 
 
