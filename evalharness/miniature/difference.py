@@ -59,7 +59,8 @@ def read(folder: Path, config: dict[str, Any]) -> dict[str, Tensor]:
     """
     about = config.get("difference")
     if about is None:
-        return load_file(folder / MODEL)
+        whole: dict[str, Tensor] = load_file(folder / MODEL)
+        return whole
     base = base_folder(folder, about)
     found = file_digest(base / MODEL)
     if found != about["base"]:

@@ -90,7 +90,7 @@ class Judging:
         url = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
         text = self._rubric.format(prompt=case.prompt, description=case.description)
         asked = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": url}}]
-        before = [{"role": "system", "content": chosen.system}] if chosen.system else []
+        before: list[Mapping[str, Any]] = [{"role": "system", "content": chosen.system}] if chosen.system else []
         messages = [*before, {"role": "user", "content": asked}]
         return Question(messages, hashlib.sha256(png).hexdigest(), self._rubric_digest, chosen.max_tokens)
 

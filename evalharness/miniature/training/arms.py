@@ -23,6 +23,7 @@ import torch
 
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 from evalharness.miniature import difference
+from evalharness.miniature.checkpoint import DIFFERENCE
 from evalharness.miniature.source import MiniatureWorld
 from evalharness.miniature.training import unified
 from evalharness.trajectories import command
@@ -66,7 +67,7 @@ class Study:
         for name in ("curve.csv", "curve.png"):
             shutil.copyfile(tuned / name, folder / name)
         card = json.loads((tuned / "card.json").read_text())
-        size = (folder / difference.DIFFERENCE).stat().st_size
+        size = (folder / DIFFERENCE).stat().st_size
         about = {"rank": self.rank, "kept": round(kept, 4), "bytes": size}
         (folder / "card.json").write_text(json.dumps({**card, "arm": arm, "difference": about}, indent=2) + "\n")
         log.info("%s: %.0f kB, %.2f of the change kept", folder.name, size / 1e3, kept)

@@ -101,7 +101,7 @@ def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
         if "inspect" in own:
             said = " ".join(own[kind].text for kind in ("inspect", "refine") if kind in own)
             corrected = "refine" in own and draws
-            start = [prompt, Look(state), Text(plan.text, learn=False), Look(sketch)]
+            start: Lesson = [prompt, Look(state), Text(plan.text, learn=False), Look(sketch)]
             yield "inspect", [*start, Text(said), Draw(right, learn=corrected)]
         state = right
 

@@ -162,11 +162,13 @@ def learn(
     student: Student, step: int, source: Endless | Recorded, device: str, naming_weight: float, loss: Callable[..., Any]
 ) -> dict[str, float]:
     """Add up the gradients of a batch of each kind of lesson; returns the losses by name."""
-    values = {}
+    values: dict[str, float] = {}
     for kind in source.shapes:
         batch, times, noise = source.batch(step, kind)  # type: ignore[arg-type]
         with half_precision(device):
-            words, flow, naming, switching = loss(student, *(part.to(device) for part in (batch, times, noise)))
+            words, flow, naming, switching = loss(
+                student, *(part.to(torch.device(device)) for part in (batch, times, noise))
+            )
         (words + FLOW_WEIGHT * flow + naming_weight * naming).backward()
         named = {"words": words, "flow": flow, "naming": naming}
         if isinstance(source, Recorded):
