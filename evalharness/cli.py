@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from evalharness import sweep
-    from evalharness.commands import doctor, export, fetch, rates, replies, verdicts
+    from evalharness.commands import doctor, export, fetch, rates, replies, validate, verdicts
 
     parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
     parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
@@ -69,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     fetching = commands.add_parser("fetch", help="download what a plugin needs and does not carry")
     fetch.add_arguments(fetching)
     fetching.set_defaults(command=fetch.run)
+
+    checking = commands.add_parser("validate", help="check trajectories: training data, or what a model made")
+    validate.add_arguments(checking)
+    checking.set_defaults(command=validate.run)
 
     convert = commands.add_parser("convert-detector", help="turn a Mask2Former of MMDetection into one of transformers")
     convert.add_argument("checkpoint", type=Path, metavar="IN.pth", help="a checkpoint of MMDetection 2.x or 3.x, Swin")

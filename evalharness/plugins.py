@@ -8,7 +8,7 @@ from typing import Any
 
 from evalharness.errors import PluginError, did_you_mean
 
-KINDS = ("models", "formats", "benchmarks", "detectors", "judges", "executors")
+KINDS = ("models", "formats", "benchmarks", "detectors", "judges", "executors", "teachers", "filters")
 
 EXTRAS = {"diffusers": "diffusers", "accelerate": "diffusers", "ray": "ray"}
 EXTRAS |= dict.fromkeys(("lm_eval", "openai", "aiohttp"), "judge")

@@ -146,6 +146,17 @@ class Store:
                 for row in self._rows("SELECT key, steps, finished, cap FROM trajectories", keys)
             }
 
+    def all_trajectories(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every trajectory by its key, as JSON: ``model`` (digest), ``variant``, ``prompt``, ``seed``, ``cap``,
+        ``finished``, ``steps`` (images are digests).
+        """
+        with _as_store_error(self.path):
+            for row in self._db.execute("SELECT * FROM trajectories ORDER BY key"):
+                parsed = {"variant": _json(row["variant"]), "finished": bool(row["finished"])}
+                steps = [step.as_dict() for step in _steps(row["steps"])]
+                kept = {name: row[name] for name in ("model", "prompt", "seed", "cap")}
+                yield row["key"], {**kept, **parsed, "steps": steps}
+
     def scores(self, keys: Iterable[str]) -> dict[str, Score]:
         """Those that are there, without their details."""
         found = self._rows("SELECT key, value, reason FROM scores", keys)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from evalharness import plugins
-from evalharness.assets import fetched
+from evalharness.assets import Asset, fetched
 from evalharness.benchmark import Exported, Item, PromptSet, Score, Specimen
 from evalharness.choices import DetectorChoice
 from evalharness.detectors import official as official_networks
@@ -37,7 +37,7 @@ class GenEval:
     weights: ClassVar[Mapping[str, float]] = {tag: 1 / len(TAGS) for tag in TAGS}
     images_per_prompt = 4
     rules = Rules
-    assets = (official_networks.MASK2FORMER, official_networks.CLIP, prompts.REWRITTEN)
+    assets: ClassVar[tuple[Asset, ...]] = (official_networks.MASK2FORMER, official_networks.CLIP, prompts.REWRITTEN)
 
     class Settings(Rules):
         """The rules' numbers, and:

@@ -18,10 +18,14 @@ from evalharness.plan import Plan, make_plan, select
 from evalharness.status import Standing, standings
 from evalharness.store import Store
 
+TRAJECTORIES = "trajectories"
+"""In place of a benchmark: all that was drawn, as ``evalharness validate`` and trainings read it."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the folder of a report, or a sweep file that was run")
-    parser.add_argument("--format", required=True, metavar="NAME", help="the benchmark whose files to write: geneval")
+    written = f"the benchmark whose files to write, geneval; or {TRAJECTORIES}"
+    parser.add_argument("--format", required=True, metavar="NAME", help=written)
     parser.add_argument("--arm", required=True, metavar="ARM", help="the arm, as the report names it")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder (default: beside the store)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
@@ -35,8 +39,10 @@ def run(options: argparse.Namespace) -> int:
     if options.arm not in names:
         raise ConfigError(f"no arm is called {options.arm!r}{did_you_mean(options.arm, names)}")
     plan = make_plan(select(sweep, [options.arm]))
-    exporter = _exporter(plan, options.format)
     out: Path = options.out or where.parent / f"{sweep.name}-{options.arm}-{options.format}".replace(" ", "-")
+    if options.format == TRAJECTORIES:
+        return _trajectories(plan, options, where, out)
+    exporter = _exporter(plan, options.format)
     with Store(where, write=False) as store:
         found = [one for one in standings(plan, store) if one.sample.benchmark == options.format]
         own = [one for one in found if one.sample.arm.name == options.arm]
@@ -44,6 +50,24 @@ def run(options: argparse.Namespace) -> int:
         with _new_folder(out) as folder:
             exporter.export(_exported(scored, store), folder)
     sys.stdout.write(f"{len(scored)} of {len(own)} samples: {out}\n")
+    return 0
+
+
+def _trajectories(plan: Plan, options: argparse.Namespace, where: Path, out: Path) -> int:
+    """What was drawn, scored or not, of all benchmarks."""
+    from evalharness.trajectories import exporting
+
+    with Store(where, write=False) as store:
+        own = [one for one in standings(plan, store) if one.sample.arm.name == options.arm]
+        drawn = [one for one in own if one.steps]
+        if not drawn or (len(drawn) < len(own) and not options.incomplete):
+            raise ConfigError(
+                f"arm {options.arm!r}: {len(own) - len(drawn)} of {len(own)} samples are not drawn; run the sweep again"
+                + (", or export with --incomplete" if drawn else "")
+            )
+        with _new_folder(out) as folder:
+            exporting.export(plan, store, drawn, folder)
+    sys.stdout.write(f"{len(drawn)} of {len(own)} samples: {out}\n")
     return 0
 
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from evalharness.miniature.bank import bank
 from evalharness.miniature.codec import SCALE, Codec
 from evalharness.miniature.icons import CELL
-from evalharness.miniature.lessons import Board, Lesson, Look, Smear, Text
+from evalharness.miniature.lessons import Board, Draw, Lesson, Look, Smear, Text
 from evalharness.miniature.network import CLEAN, NOISY
-from evalharness.miniature.tokenizer import Tokenizer
+from evalharness.miniature.tokenizer import IMAGE, IMAGE_END, Tokenizer
 from evalharness.miniature.world import BACKGROUND, CELLS, CLASSES, COLOR_NAMES, PLACES, Thing
 
 _CLASS = {name: i for i, name in enumerate(CLASSES)}
@@ -40,6 +41,8 @@ def _cells(board: Board) -> list[tuple[int, int, float]]:
     for cell, found in board.items():
         if isinstance(found, Smear):
             out[cell] = (_row(found.first), _row(found.second), found.share)
+        elif isinstance(found, int):
+            out[cell] = (found, EMPTY, 0.0)
         else:
             out[cell] = (_row(found), EMPTY, 0.0)
     return out
@@ -54,6 +57,11 @@ def _told(tokens: list[int], tokenizer: Tokenizer) -> list[int]:
             color = words[i - 3] if i >= 3 and words[i - 3] in _COLOR else None
             rows[i] = _row(Thing(words[i - 2], color, PLACES.index(words[i])))
     return rows
+
+
+def _named(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """-1 for cells that are none of the bank's, which have no name."""
+    return np.where(rows > EMPTY, -1, rows)
 
 
 @dataclass
@@ -78,8 +86,25 @@ class Batch:
         return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
 
 
+def marked(made: Lesson) -> Lesson:
+    """A lesson with the tokens that start and end an image around its canvases.
+
+    To start one is learned where it was for the model to say so: after its own words, or before what it is to draw.
+    """
+    out: Lesson = []
+    for number, segment in enumerate(made):
+        if isinstance(segment, Text):
+            out.append(segment)
+            continue
+        own = segment.learn if isinstance(segment, Draw) else number > 1 and isinstance(made[number - 1], Text)
+        out += [Text(IMAGE, learn=own), segment]
+        if isinstance(segment, Look):
+            out.append(Text(IMAGE_END))
+    return out
+
+
 def collate(lessons: list[Lesson], length: int, tokenizer: Tokenizer, latents: Tensor) -> Batch:
-    """Lessons as one batch padded to ``length``; ``latents`` is the bank."""
+    """Lessons as one batch padded to ``length``; ``latents`` are the bank's, perhaps with more rows."""
     count = len(lessons)
     ids, kinds, cells, positions, segments = (np.zeros((count, length), np.int64) for _ in range(5))
     order = np.zeros((count, length), np.int64)
@@ -142,7 +167,7 @@ def collate(lessons: list[Lesson], length: int, tokenizer: Tokenizer, latents: T
         state=latents[torch.from_numpy(rows["state"])] * (1 - over)
         + latents[torch.from_numpy(rows["state_over"])] * over,
         drawn=torch.from_numpy(drawn),
-        target_rows=torch.from_numpy(rows["target"]),
-        shown_rows=torch.from_numpy(np.where((kinds == CLEAN) & (share == 0), first, told)),
+        target_rows=torch.from_numpy(_named(rows["target"])),
+        shown_rows=torch.from_numpy(_named(np.where((kinds == CLEAN) & (share == 0), first, told))),
     )
 

@@ -19,7 +19,7 @@ from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, PLACES, Sce
 
 Kind = Literal["single", "think", "step", "inspect"]
 TAGS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
-_TAG_SHARES = (1, 2, 2, 2, 3, 3)
+TAG_SHARES = (1, 2, 2, 2, 3, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Smear:
     share: float
 
 
-Board = dict[int, Thing | Smear]
-"""Cell → what is in it."""
+Board = dict[int, Thing | Smear | int]
+"""Cell → what is in it; a number is a row of the table of cells that the lesson's pictures came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ def lesson(rng: random.Random, kind: Kind, *, unconditional: float = 0.1) -> Les
         prompt, metadata = riddle(rng)
         made = _LESSONS[kind](rng, prompt, right(metadata, rng))
         return [replace(segment, learn=False) if isinstance(segment, Draw) else segment for segment in made]
-    metadata = random_metadata(rng, rng.choices(TAGS, _TAG_SHARES)[0])
+    metadata = random_metadata(rng, rng.choices(TAGS, TAG_SHARES)[0])
     made = _LESSONS[kind](rng, metadata["prompt"], right(metadata, rng))
     draw = made[-1]
     if rng.random() < unconditional and isinstance(draw, Draw) and draw.learn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
+from evalharness.detectors.weights import embedded_weights, pick_device
 from evalharness.digests import file_digest
 from evalharness.errors import SampleError, WeightsError
-from evalharness.miniature.tokenizer import MARKERS, Tokenizer
+from evalharness.miniature.checkpoint import weights_file
+from evalharness.miniature.tokenizer import IMAGE, IMAGE_END, MARKERS, Tokenizer
 from evalharness.miniature.world import BACKGROUND, SIZE
 from evalharness.models.base import Drawn, Written
 from evalharness.variants import Process, TextCot, VariantSettings
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from evalharness.miniature.contexts import MiniatureContext
     from evalharness.miniature.network import Network
 
+_BESIDE = ("words", "marked", "difference")
+"""Keys of ``config.json`` that are no sizes of the network."""
 LONGEST_PROMPT = 60
 """Tokens; longer than any prompt that it has learnt, far below what its contexts hold."""
 
@@ -64,30 +68,43 @@ class Miniature:
     @cached_property
     def _config(self) -> dict[str, Any]:
         """The network's sizes, and in ``words`` the vocabulary that it has learnt."""
-        folder = checked_folder(self._folder, ("model.safetensors", "config.json"))
+        folder = weights_file(self._folder).parent
         try:
             config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+            about = config.get("difference")
+            if about is not None and not all(isinstance(about[key], str) for key in ("base", "origin")):
+                raise ValueError("its difference names neither base nor origin")
             if not isinstance(config["words"], list) or not set(MARKERS) <= set(config["words"]):
                 raise ValueError("its words are none of the miniature's")
             return config
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(f"{folder} is not a checkpoint of the miniature: config.json: {error}") from error
 
+    @property
+    def _marked(self) -> bool:
+        """Whether the checkpoint has tokens that start and end an image."""
+        return bool(self._config.get("marked", False))
+
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         return Tokenizer(self._config["words"])
 
     def identity(self) -> Mapping[str, Any]:
-        weights = checked_folder(self._folder, ("model.safetensors", "config.json")) / "model.safetensors"
         chosen = self._settings
         return {
             "name": self.name,
-            "weights": file_digest(weights),
+            **self._weights_identity(),
             "dtype": chosen.dtype,
             "steps": chosen.steps,
             "guidance": chosen.guidance,
             "temperature": chosen.temperature,
         }
+
+    def _weights_identity(self) -> dict[str, str]:
+        """The digest of the weights; of a difference also that of the checkpoint that it is from."""
+        found = {"weights": file_digest(weights_file(self._folder))}
+        about = self._config.get("difference")
+        return found if about is None else {**found, "from": str(about["base"])}
 
     def estimate(self, variant: VariantSettings) -> float:
         """Seconds that a trajectory takes at most, about: as measured on two CPU cores."""
@@ -130,6 +147,13 @@ class Miniature:
             read(network, contexts, [self._tokenizer.encode(text) for text in texts])
 
     def look(self, contexts: Sequence[MiniatureContext], images: Sequence[Image.Image]) -> None:
+        if self._marked:
+            self.read(contexts, [IMAGE] * len(contexts))
+        self._see(contexts, images)
+        if self._marked:
+            self.read(contexts, [IMAGE_END] * len(contexts))
+
+    def _see(self, contexts: Sequence[MiniatureContext], images: Sequence[Image.Image]) -> None:
         import torch
 
         from evalharness.miniature.codec import to_pixels
@@ -178,6 +202,11 @@ class Miniature:
         from evalharness.miniature.contexts import draw
 
         network, codec = self._load()
+        if self._marked:
+            # The mark belongs to the drawing, and like it is not kept.
+            contexts, unguided = [copy(one) for one in contexts], [copy(one) for one in unguided]
+            for own in (contexts, unguided):
+                self.read(own, [IMAGE] * len(own))
         # Noise is drawn on the CPU in float32, so that a seed means the same on every device and in every precision.
         shape = (network.config.cells, network.config.latent)
         noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
@@ -193,17 +222,17 @@ class Miniature:
         if self._loaded is None:
             import torch
             from safetensors import SafetensorError
-            from safetensors.torch import load_file
 
             from evalharness.miniature.codec import Codec
+            from evalharness.miniature.difference import read
             from evalharness.miniature.network import Network, NetworkConfig
 
-            folder = checked_folder(self._folder, ("model.safetensors", "config.json"))
+            folder = weights_file(self._folder).parent
             device = torch.device(pick_device(self._settings.device))
             try:
-                config = {key: value for key, value in self._config.items() if key != "words"}
+                config = {key: value for key, value in self._config.items() if key not in _BESIDE}
                 dtype = getattr(torch, self._settings.dtype)
-                tensors = {name: value.to(dtype) for name, value in load_file(folder / "model.safetensors").items()}
+                tensors = {name: value.to(dtype) for name, value in read(folder, self._config).items()}
                 basis = tensors.pop("codec.basis")
                 with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
                     network = Network(NetworkConfig(**config))

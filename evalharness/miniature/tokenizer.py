@@ -23,10 +23,12 @@ _WORDS = (
     "left of", "right of", "above", "below", "add", "change", "erase", "empty", "missing", "ok", "nothing",
     "should be", "smear", "in", "with", "of", "photo", "picture", "one",
 )  # fmt: skip
+IMAGE, IMAGE_END = "<image>", "</image>"
+"""What stands before and after a canvas, in checkpoints that learned to switch to pictures and back by themselves."""
 _PLURAL = "~s"
 _RIDDLES = ("as", "many", *sorted({word for fact in FACTS for word in fact.riddle.lower().split()}))
 VOCABULARY: tuple[str, ...] = tuple(
-    dict.fromkeys((*MARKERS, _PLURAL, *_WORDS, *COLOR_NAMES, *PLACES, *CLASSES, *_RIDDLES))
+    dict.fromkeys((*MARKERS, _PLURAL, *_WORDS, *COLOR_NAMES, *PLACES, *CLASSES, *_RIDDLES, IMAGE_END))
 )
 _LONGEST = max(len(entry.split()) for entry in VOCABULARY)
 _PIECE = re.compile(r"</?[a-z]+>|[^\s<>,.;]+|[<>]")

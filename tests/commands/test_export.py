@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import shutil
@@ -169,3 +170,20 @@ def test_mistakes(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert export(run, tmp_path) == 2
     assert "exists and is not an empty folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_an_arm_s_trajectories_are_what_the_store_has(run: Path, tmp_path: Path) -> None:
+    from evalharness.trajectories.reading import entries
+
+    out = tmp_path / "out"
+    command = ["export", str(run / "r" / "mine"), "--format", "trajectories", "--arm", "my images", "--out", str(out)]
+    assert cli.main(command) == 0
+    rows = [entry.row for entry in entries(out)]
+    assert len(rows) == 14
+    for row in rows:
+        about = json.loads(row["provenance"])
+        (step,) = row["steps"]
+        file = run / "images" / about["item"] / "samples" / f"{about['seed_index']:04d}.png"
+        assert Image.open(io.BytesIO(step["image"])).tobytes() == Image.open(file).tobytes()
+        assert about["score"] == (1.0 if about["seed_index"] == 0 else about["score"])
+    assert cli.main(["validate", str(out)]) == 0

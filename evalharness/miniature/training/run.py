@@ -56,6 +56,8 @@ class Run:
     step: int = 0
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
+    tag: str = ""
+    """Tells apart the checkpoints of runs that differ in more than seed and steps."""
 
     def loop(self) -> Iterator[int]:
         """The steps that remain; sets the learning rate before each, saves a checkpoint now and then."""
@@ -81,9 +83,8 @@ class Run:
 
     def finish(self, card: Mapping[str, Any]) -> None:
         """Write ``card.json`` and ``curve.csv`` beside the weights and drop the checkpoint."""
-        command = f"python -m evalharness.miniature.training.{self.name} --seed {self.seed} --steps {self.steps}"
         about = {
-            "command": command,
+            "command": f"python -m evalharness.miniature.training.{self.name} --seed {self.seed} --steps {self.steps}",
             "seed": self.seed,
             "steps": self.steps,
             "seconds": round(self.seconds),
@@ -102,7 +103,7 @@ class Run:
 
     @property
     def _checkpoint(self) -> Path:
-        return self.scratch / f"{self.name}-{self.seed}-{self.steps}.pt"
+        return self.scratch / f"{self.name}-{self.seed}-{self.steps}{self.tag}.pt"
 
     def _save(self) -> None:
         self.scratch.mkdir(parents=True, exist_ok=True)
@@ -133,8 +134,11 @@ class Run:
 def half_precision(device: str) -> AbstractContextManager[Any]:
     """Autocast to bfloat16 where the hardware multiplies it; elsewhere it would be hundreds of times as slow."""
     kind = device.partition(":")[0]
-    can = torch.cpu.get_capabilities() if kind == "cpu" else {"amx_bf16": True}
-    enabled = bool(can.get("amx_bf16") or can.get("avx512_bf16"))
+    if kind == "cpu":
+        can = torch.cpu.get_capabilities()
+        enabled = bool(can.get("amx_bf16") or can.get("avx512_bf16"))
+    else:
+        enabled = torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(kind, torch.bfloat16, enabled=enabled)
 
 
@@ -157,6 +161,11 @@ def arguments(
         args.device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(args.seed)
     return args
+
+
+def command(name: str, args: argparse.Namespace) -> str:
+    """The command that makes the same again."""
+    return f"python -m evalharness.miniature.training.{name} --seed {args.seed} --steps {args.steps}"
 
 
 def started(name: str, args: argparse.Namespace) -> dict[str, str]:

@@ -3,6 +3,10 @@
 Cross-entropy on the words to say, a flow loss on the cells to draw, in one pass over a batch of each kind of lesson.
 Batches are a pure function of the seed and the step, a checkpoint is written every few minutes, and the same command
 continues from it.
+
+Lessons are made without end, or come from recorded trajectories (``--data``, from ``python -m
+evalharness.miniature.data``): the arm ``base`` for pretraining, another with ``--start`` for fine-tuning. Recorded
+lessons have tokens that start and end an image; these are learned as words are, so that the model switches by itself.
 """
 
 from __future__ import annotations
@@ -11,8 +15,10 @@ import argparse
 import hashlib
 import json
 import random
+import sys
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +27,24 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from evalharness.errors import EvalHarnessError
 from evalharness.miniature.bank import bank
 from evalharness.miniature.batches import EMPTY, Batch, collate, tile_latents
 from evalharness.miniature.codec import Codec, fit
 from evalharness.miniature.lessons import Kind, lesson
 from evalharness.miniature.network import CLEAN, Network, NetworkConfig
-from evalharness.miniature.tokenizer import VOCABULARY, Tokenizer
-from evalharness.miniature.training.run import Run, arguments, half_precision, started, trapezoid, write_text
+from evalharness.miniature.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
+from evalharness.miniature.training.curves import draw_curve
+from evalharness.miniature.training.recorded import Recorded, noised
+from evalharness.miniature.training.run import (
+    Run,
+    arguments,
+    command,
+    half_precision,
+    started,
+    trapezoid,
+    write_text,
+)
 from evalharness.miniature.world import CLASSES, COLOR_NAMES
 
 Shapes = dict[Kind, tuple[int, int]]
@@ -41,6 +58,8 @@ CONTINUED_RATE = 1e-3
 FLOW_WEIGHT = 8.0
 NAMING_WEIGHT = 0.5
 REPORT_EVERY = 50
+BATCH = 208
+SWITCHES = (VOCABULARY.index(IMAGE), VOCABULARY.index(IMAGE_END))
 CLASS_COUNT, COLOR_COUNT = len(CLASSES) + 1, len(COLOR_NAMES) + 1
 
 
@@ -69,8 +88,10 @@ def _naming(student: Student, hidden: Tensor, rows: Tensor) -> Tensor:
     return (total + F.cross_entropy(logits[:, CLASS_COUNT:], colors, reduction="sum", ignore_index=-100)) / count
 
 
-def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Cross-entropy of the words, flow loss of the drawing (squared velocity error, flat below t = 0.3), naming."""
+def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Cross-entropy of the words, flow loss of the drawing (squared velocity error, flat below t = 0.3), naming; last
+    the cross-entropy of the tokens that start and end an image alone, which the first one includes.
+    """
     net = student.network
     level = time[:, None, None]
     noisy = (1 - level) * batch.target + level * noise
@@ -86,26 +107,30 @@ def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple
     flow = (error * batch.drawn).sum() / batch.drawn.sum().clamp(min=1)
     said = batch.labels != -100
     logits = net.logits(hidden).float()
-    words = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), reduction="sum", ignore_index=-100)
+    each = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), reduction="none", ignore_index=-100)
+    switches = ((batch.labels == SWITCHES[0]) | (batch.labels == SWITCHES[1])).flatten()
+    switching = (each * switches).sum() / switches.sum().clamp(min=1)
     drawn_rows = torch.where(batch.drawn[:, None] > 0, batch.target_rows, -1)
     naming = _naming(student, hidden.gather(1, at), drawn_rows) + _naming(student, hidden, batch.shown_rows)
-    return words / said.sum().clamp(min=1), flow, naming
+    return each.sum() / said.sum().clamp(min=1), flow, naming, switching
 
 
-def make_batch(
-    seed: int, step: int, kind: Kind, shape: tuple[int, int], tokenizer: Tokenizer, latents: Tensor
-) -> tuple[Batch, Tensor, Tensor]:
-    """The batch of one kind at one step, its times and its noise: a function of the arguments alone."""
-    digest = hashlib.sha256(f"{seed}/{step}/{kind}".encode()).digest()
-    rng = random.Random(digest)
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-    count, length = shape
-    batch = collate([lesson(rng, kind) for _ in range(count)], length, tokenizer, latents)
-    # The model reads its own drawings, which are never quite clean.
-    grain = 0.08 * torch.rand(count, 1, 1, generator=generator)
-    batch.clean = batch.clean + grain * torch.randn(batch.clean.shape, generator=generator)
-    times = torch.sigmoid(torch.randn(count, generator=generator) * 1.3 + 0.8)
-    return batch, times, torch.randn(batch.target.shape, generator=generator)
+@dataclass(frozen=True)
+class Endless:
+    """Lessons without end, drawn from a seed (``evalharness.miniature.lessons``)."""
+
+    seed: int
+    shapes: Shapes
+    tokenizer: Tokenizer
+    latents: Tensor
+
+    def batch(self, step: int, kind: Kind) -> tuple[Batch, Tensor, Tensor]:
+        """The batch of one kind at one step, its times and its noise: a function of the arguments alone."""
+        mark = hashlib.sha256(f"{self.seed}/{step}/{kind}".encode()).digest()
+        rng = random.Random(mark)
+        count, length = self.shapes[kind]
+        made = [lesson(rng, kind) for _ in range(count)]
+        return noised(collate(made, length, self.tokenizer, self.latents), mark)
 
 
 def optimizers(student: nn.Module) -> list[torch.optim.Optimizer]:
@@ -118,36 +143,37 @@ def optimizers(student: nn.Module) -> list[torch.optim.Optimizer]:
     ]
 
 
-def save(folder: Path, network: Network, codec: Codec) -> None:
-    """The folder that the model plugin loads: ``model.safetensors`` (float16) and ``config.json``."""
+def save(folder: Path, network: Network, codec: Codec, *, marked: bool = False) -> None:
+    """The folder that the model plugin loads: ``model.safetensors`` (float16) and ``config.json``.
+
+    ``marked``: it learned the tokens that start and end an image.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in network.state_dict().items()}
     tensors["codec.basis"] = codec.basis.to(torch.float16).contiguous()
     part = folder / "model.safetensors.part"
     save_file(tensors, part)
     part.replace(folder / "model.safetensors")
-    config = {**network.config.to_json(), "words": list(VOCABULARY)}
+    config = {**network.config.to_json(), "words": list(VOCABULARY), **({"marked": True} if marked else {})}
     write_text(folder / "config.json", json.dumps(config, indent=1) + "\n")
 
 
 def learn(
-    student: Student,
-    step: int,
-    args: argparse.Namespace,
-    shapes: Shapes,
-    kit: tuple[Tokenizer, Tensor],
-    loss: Callable[..., Any],
+    student: Student, step: int, source: Endless | Recorded, device: str, naming_weight: float, loss: Callable[..., Any]
 ) -> dict[str, float]:
     """Add up the gradients of a batch of each kind of lesson; returns the losses by name."""
-    values = {}
-    for kind, shape in shapes.items():
-        batch, times, noise = make_batch(args.seed, step, kind, shape, *kit)
-        with half_precision(args.device):
-            words, flow, naming = loss(student, *(part.to(args.device) for part in (batch, times, noise)))
-        # The naming head is not part of a checkpoint: one that goes on has learnt to draw, and does without.
-        (words + FLOW_WEIGHT * flow + (0.0 if args.start else NAMING_WEIGHT) * naming).backward()
-        for name, value in (("words", words), ("flow", flow), ("naming", naming)):
-            values[f"{kind}_{name}"] = value.item()
+    values: dict[str, float] = {}
+    for kind in source.shapes:
+        batch, times, noise = source.batch(step, kind)  # type: ignore[arg-type]
+        with half_precision(device):
+            words, flow, naming, switching = loss(
+                student, *(part.to(torch.device(device)) for part in (batch, times, noise))
+            )
+        (words + FLOW_WEIGHT * flow + naming_weight * naming).backward()
+        named = {"words": words, "flow": flow, "naming": naming}
+        if isinstance(source, Recorded):
+            named["switching"] = switching
+        values |= {f"{kind}_{name}": value.item() for name, value in named.items()}
     return values
 
 
@@ -163,26 +189,51 @@ def begin(network: Network, folder: Path, words: tuple[str, ...]) -> None:
 
 
 def main() -> None:
-    args = arguments(
-        "unified", STEPS, lambda parser: parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
-    )
+    args = arguments("unified", STEPS, _options)
+    try:
+        train(args)
+    except EvalHarnessError as error:
+        sys.exit(f"{Path(sys.argv[0]).stem}: {error}")
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
+    parser.add_argument("--data", type=Path, nargs="+", default=[], metavar="DIR", help="recorded trajectories")
+    parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help=f"recorded lessons a step ({BATCH})")
+    parser.add_argument("--no-compile", action="store_true", help="start at once, and take each step slowly")
+
+
+def train(args: argparse.Namespace) -> None:
+    """The whole run, from where it was left, to weights, card and curve.
+
+    Raises:
+        ConfigError: the data are not complete, or not for the miniature.
+    """
     tokenizer, codec = Tokenizer(), Codec(fit())
-    kit = tokenizer, tile_latents(codec)
     network = Network(NetworkConfig(len(tokenizer)))
     card: dict[str, Any] = {"bank": bank().digest, "stored": "float16; loaded as float64", **started("unified", args)}
-    shapes, rate = (CONTINUED, CONTINUED_RATE) if args.start else (SHAPES, RATE)
+    source: Endless | Recorded
+    if args.data:
+        source = Recorded.load(args.data, args.seed, args.batch, tokenizer, codec)
+        card["data"], card["lessons"] = source.card, {kind: len(own) for kind, own in source.found.items()}
+        card["command"] = card.get("command", command("unified", args)) + f" --data {' '.join(map(str, args.data))}"
+    else:
+        source = Endless(args.seed, CONTINUED if args.start else SHAPES, tokenizer, tile_latents(codec))
     if args.start:
         begin(network, args.start, tokenizer.vocabulary)
     student = Student(network).to(args.device)
     both = optimizers(student)
     run = Run(
         "unified", args.out, args.scratch, args.seed, args.steps, args.device, student, both,
-        lr=rate, warmup=min(200, args.steps // 8), schedule=trapezoid,
+        lr=CONTINUED_RATE if args.start else RATE, warmup=max(1, min(200, args.steps // 8)), schedule=trapezoid,
+        tag=_tag(source, card),
     )  # fmt: skip
-    loss = torch.compile(losses, dynamic=False)
+    loss = losses if args.no_compile else torch.compile(losses, dynamic=False)
+    # The naming head is not part of a checkpoint: one that goes on has learnt to draw, and does without.
+    naming_weight = 0.0 if args.start else NAMING_WEIGHT
     recent: deque[dict[str, float]] = deque(maxlen=REPORT_EVERY)
     for step in run.loop():
-        recent.append(learn(student, step, args, shapes, kit, loss))
+        recent.append(learn(student, step, source, args.device, naming_weight, loss))
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         for optimizer in both:
             optimizer.step()
@@ -190,8 +241,17 @@ def main() -> None:
         if (step + 1) % REPORT_EVERY == 0 or step + 1 == run.steps:
             means = {name: sum(one[name] for one in recent) / len(recent) for name in recent[0]}
             run.report(**means)
-    save(args.out, student.network, codec)
-    run.finish(card | {"losses": run.curve[-1]})
+    save(args.out, student.network, codec, marked=bool(args.data))
+    if run.curve:
+        draw_curve(run.curve, args.out / "curve.png")
+    run.finish(card | ({"losses": run.curve[-1]} if run.curve else {}))
+
+
+def _tag(source: Endless | Recorded, card: dict[str, Any]) -> str:
+    """Runs that differ in their data or their start have checkpoints of their own."""
+    if isinstance(source, Endless):
+        return ""
+    return "-" + hashlib.sha256(f"{source.digest}/{card.get('start')}".encode()).hexdigest()[:12]
 
 
 if __name__ == "__main__":

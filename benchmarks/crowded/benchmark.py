@@ -1,0 +1,57 @@
+"""``crowded``: prompts with three to nine things for the miniature's world, judged by GenEval's rules."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from evalharness.assets import Asset
+from evalharness.benchmark import Item, PromptSet
+from evalharness.miniature import crowded
+
+from ..geneval.benchmark import GenEval
+from ..geneval.prompts import to_jsonl
+
+N, SEED = 60, 0
+
+
+class Crowded(GenEval):
+    """Five kinds of prompt that ask for several things, numbers, colours and relations at once.
+
+    300 prompts, drawn from a seed. A score of it says nothing about GenEval: its rules are GenEval's, its prompts not.
+    """
+
+    name = "crowded"
+    weights: ClassVar[Mapping[str, float]] = {tag: 1 / len(crowded.TAGS) for tag in crowded.TAGS}
+    images_per_prompt = 4
+    assets: ClassVar[tuple[Asset, ...]] = ()
+
+    class Settings(GenEval.Settings):
+        """Those of GenEval but for ``prompts``, which are always its own; ``n`` of each kind, from ``prompt_seed``."""
+
+        prompts: Literal["original"] = "original"
+        n: int = Field(N, ge=1, le=1000)
+        prompt_seed: int = Field(SEED, ge=0)
+
+    settings: Settings
+
+    @staticmethod
+    def prompt_file(n: int = N, seed: int = SEED) -> str:
+        """``n`` prompts of each kind in GenEval's format."""
+        return to_jsonl(crowded.generate(n, seed))
+
+    def prompt_set(self) -> PromptSet:
+        own = self.settings
+        name = "original" if (own.n, own.prompt_seed) == (N, SEED) else f"n{own.n}-seed{own.prompt_seed}"
+        return PromptSet(name, hashlib.sha256(self.prompt_file(own.n, own.prompt_seed).encode()).hexdigest())
+
+    def items(self) -> list[Item]:
+        lines: list[dict[str, Any]] = crowded.generate(self.settings.n, self.settings.prompt_seed)
+        return [Item(f"{index:05d}", line["prompt"], line["tag"], line) for index, line in enumerate(lines)]
+
+    @staticmethod
+    def title() -> str:
+        return "crowded (not GenEval)"

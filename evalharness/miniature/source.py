@@ -1,0 +1,85 @@
+"""The embedded world as a source of training data: its prompts, its layouts, its eyes for what is no thing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from evalharness.miniature import crowded
+from evalharness.miniature.lessons import TAG_SHARES, TAGS
+from evalharness.miniature.riddles import riddle
+from evalharness.miniature.scenes import holds, random_metadata
+from evalharness.miniature.words import SMEAR, Placed
+from evalharness.miniature.world import BACKGROUND, CLASSES, COLOR_NAMES, PLACES, SIDE, SIZE, cell_slices
+from evalharness.trajectories.graphs import Node, SceneGraph, of_metadata
+from evalharness.trajectories.language import Language
+from evalharness.trajectories.world import Task
+
+_CELLS = {place: cell for cell, place in enumerate(PLACES)}
+FAINT = 6.0
+"""Grey levels by which a cell may differ from the background on average and still count as empty."""
+
+
+class MiniatureWorld:
+    """GenEval's six kinds of prompt, riddles (``knowledge``: their share) and crowded prompts (``crowded``: theirs)."""
+
+    name = "miniature"
+    language: Language = Placed()
+    names = CLASSES
+    colors = COLOR_NAMES
+    places = PLACES
+
+    def __init__(self, *, knowledge: float = 0.15, crowded: float = 0.4) -> None:
+        self.shares = {"knowledge": knowledge, "crowded": crowded}
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"name": self.name, **self.shares}
+
+    def task(self, index: int, rng: random.Random) -> Task:
+        kind = rng.random()
+        if kind < self.shares["knowledge"]:
+            prompt, meant = riddle(rng)
+            return self._task({"tag": "knowledge", "prompt": prompt, **meant}, rng, knowledge=True)
+        if kind < self.shares["knowledge"] + self.shares["crowded"]:
+            return self._task(crowded.metadata(rng, rng.choice(crowded.TAGS)), rng)
+        return self._task(random_metadata(rng, rng.choices(TAGS, TAG_SHARES)[0]), rng)
+
+    def _task(self, asked: Mapping[str, Any], rng: random.Random, *, knowledge: bool = False) -> Task:
+        graph = self.layout(of_metadata(asked), rng)
+        return Task(asked["prompt"], asked["tag"], asked, graph, knowledge)
+
+    def layout(self, graph: SceneGraph, rng: random.Random) -> SceneGraph:
+        """Cells at random until the relations hold: of two pairs of things one layout in a dozen does."""
+        while True:
+            cells = rng.sample(PLACES, len(graph.nodes))
+            placed = SceneGraph(
+                tuple(Node(node.name, node.color, cell) for node, cell in zip(graph.nodes, cells, strict=True)),
+                graph.edges,
+            )
+            if self.fits(placed):
+                return placed
+
+    def fits(self, graph: SceneGraph) -> bool:
+        cells = [_CELLS[node.place] for node in graph.nodes if node.place is not None]
+        return len(set(cells)) == len(cells) and all(
+            holds(edge.relation, cells[edge.subject], cells[edge.object]) for edge in graph.edges
+        )
+
+    def seen(self, image: Image.Image, things: Sequence[tuple[Node, float, float]]) -> list[Node]:
+        """A cell that shows something which is no thing holds a smear."""
+        nodes = [Node(node.name, node.color, _place(x, y)) for node, x, y in things]
+        taken = {node.place for node in nodes}
+        pixels = np.asarray(image.convert("RGB").resize((SIZE, SIZE)), np.float32)
+        off = np.abs(pixels - np.array(BACKGROUND, np.float32)).mean(axis=2)
+        for cell, place in enumerate(PLACES):
+            if place not in taken and off[cell_slices(cell)].mean() > FAINT:
+                nodes.append(Node(SMEAR, None, place))
+        return nodes
+
+
+def _place(x: float, y: float) -> str:
+    return PLACES[min(int(y * SIDE), SIDE - 1) * SIDE + min(int(x * SIDE), SIDE - 1)]

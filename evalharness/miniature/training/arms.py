@@ -1,0 +1,148 @@
+"""The data ablation as one command: ``python -m evalharness.miniature.training.arms``.
+
+    data/base → pretrained ─┬→ data/no-self-sampling → sampler ─→ data/full, data/no-subsampling
+                            └→ one fine-tuning an arm and seed, all with the same number of steps
+
+The sampler is the checkpoint whose own drawings and plans become critiques: the pretrained one, taught the process on
+the teacher's critiques alone. Each fine-tuned checkpoint is kept as its difference from the pretrained one. Every part
+that is done is left as it is, so the same command goes on from where it was killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
+from evalharness.miniature import difference
+from evalharness.miniature.checkpoint import DIFFERENCE
+from evalharness.miniature.source import MiniatureWorld
+from evalharness.miniature.training import unified
+from evalharness.trajectories import command
+from evalharness.trajectories.make import ARMS
+from evalharness.trajectories.world import World
+
+log = logging.getLogger("evalharness.training")
+PRETRAIN_STEPS, STEPS, PROMPTS, RANK = 3600, 800, 20_000, 32
+
+
+@dataclass(frozen=True)
+class Study:
+    """What to train, and where. ``prompts``: for each arm; ``rank``: of the differences, 0 keeps them whole."""
+
+    out: Path
+    arms: Sequence[str]
+    seeds: Sequence[int]
+    pretrain_steps: int
+    steps: int
+    prompts: int
+    rank: int
+    batch: int
+    device: str
+    compiled: bool = True
+    world: World | None = None
+
+    def run(self) -> list[Path]:
+        """Everything that is not there yet; returns the folders of the checkpoints, one an arm and seed."""
+        pretrained = self.out / "pretrained"
+        self._train(pretrained, [self._data("base", None)], None, 0, self.pretrain_steps)
+        return [self._checkpoint(arm, seed, pretrained) for arm in self.arms for seed in self.seeds]
+
+    def _checkpoint(self, arm: str, seed: int, pretrained: Path) -> Path:
+        folder = self.out / f"{arm}-seed{seed}"
+        if (folder / "card.json").is_file():
+            return folder
+        data = self._data(arm, self._sampler(pretrained) if ARMS[arm].self_sampling else None)
+        tuned = self.out / "whole" / folder.name
+        self._train(tuned, [data], pretrained, seed, self.steps)
+        kept = difference.write(pretrained, tuned, folder, rank=self.rank, origin="../pretrained")
+        for name in ("curve.csv", "curve.png"):
+            shutil.copyfile(tuned / name, folder / name)
+        card = json.loads((tuned / "card.json").read_text())
+        size = (folder / DIFFERENCE).stat().st_size
+        about = {"rank": self.rank, "kept": round(kept, 4), "bytes": size}
+        (folder / "card.json").write_text(json.dumps({**card, "arm": arm, "difference": about}, indent=2) + "\n")
+        log.info("%s: %.0f kB, %.2f of the change kept", folder.name, size / 1e3, kept)
+        return folder
+
+    def _sampler(self, pretrained: Path) -> Path:
+        """The checkpoint that samples itself."""
+        folder = self.out / "sampler"
+        self._train(folder, [self._data("no-self-sampling", None)], pretrained, 0, self.steps)
+        return folder
+
+    def _data(self, arm: str, sampler: Path | None) -> Path:
+        folder = self.out / "data" / arm
+        if not (folder / "card.json").is_file():
+            model = {"name": "miniature"} | ({"weights": str(sampler), "device": self.device} if sampler else {})
+            given = {"out": folder, "n": self.prompts, "seed": 0, "arm": arm, "teacher": "renderer", "filter": "scorer"}
+            command.make(command.Request.model_validate({**given, "model": model, "world": self._world}))
+        return folder
+
+    @property
+    def _world(self) -> World:
+        return self.world or MiniatureWorld()
+
+    def _train(self, out: Path, data: Sequence[Path], start: Path | None, seed: int, steps: int) -> None:
+        if (out / "card.json").is_file():
+            return
+        log.info("training %s", out)
+        torch.manual_seed(seed)
+        where = {"out": out, "scratch": self.out / "scratch", "device": self.device, "start": start}
+        what = {"seed": seed, "steps": steps, "data": list(data), "batch": self.batch}
+        unified.train(argparse.Namespace(**where, **what, no_compile=not self.compiled))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evalharness.miniature.training.arms", description="Train the arms of the data ablation."
+    )
+    parser.add_argument("--out", type=Path, default=Path("training/arms"), metavar="DIR")
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), metavar="ARM", help=f"of {', '.join(ARMS)}")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="S", help="of fine-tuning (default: 0)")
+    parser.add_argument("--pretrain-steps", type=int, default=PRETRAIN_STEPS, metavar="N")
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="of fine-tuning, the same for each arm")
+    parser.add_argument("--prompts", type=int, default=PROMPTS, metavar="N", help="for the data of each arm")
+    parser.add_argument("--rank", type=int, default=RANK, help="of a checkpoint's difference; 0: whole")
+    parser.add_argument("--batch", type=int, default=unified.BATCH, metavar="N", help="lessons a step")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--no-compile", action="store_true", help="start at once, and take each step slowly")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        for folder in _study(options).run():
+            sys.stdout.write(f"{folder}\n")
+    except EvalHarnessError as error:
+        sys.stderr.write(f"evalharness: {error}\n")
+        return 2
+    return 0
+
+
+def _study(options: argparse.Namespace) -> Study:
+    for arm in options.arms:
+        if arm not in ARMS:
+            raise ConfigError(f"--arms: no arm {arm!r}{did_you_mean(arm, ARMS)}")
+    for name in ("pretrain_steps", "steps", "prompts", "batch"):
+        if getattr(options, name) < 1:
+            raise ConfigError(f"--{name.replace('_', '-')} must be above 0, got {getattr(options, name)}")
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Study(
+        out=options.out, arms=options.arms, seeds=options.seeds, pretrain_steps=options.pretrain_steps,
+        steps=options.steps, prompts=options.prompts, rank=options.rank, batch=options.batch, device=device,
+        compiled=not options.no_compile,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

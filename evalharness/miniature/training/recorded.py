@@ -1,0 +1,189 @@
+"""Lessons from recorded trajectories: Parquet files in, the same short lessons out that the miniature learns from.
+
+``think`` records give ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture) and ``read``
+(picture → layout in words); ``process`` records give ``step`` and ``inspect``. Where a plan or a sketch turned out
+wrong it is read, not learned: what is learned is the inspection, the refinement, and the picture as it should be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from evalharness.digests import file_digest
+from evalharness.errors import ConfigError, SampleError
+from evalharness.miniature.bank import bank
+from evalharness.miniature.batches import EMPTY, Batch, collate, marked, tile_latents
+from evalharness.miniature.codec import Codec, to_pixels
+from evalharness.miniature.icons import CELL
+from evalharness.miniature.lessons import Board, Draw, Lesson, Look, Text, read_prompt
+from evalharness.miniature.tokenizer import Tokenizer
+from evalharness.miniature.world import BACKGROUND, CELLS, SIDE
+from evalharness.trajectories import records
+from evalharness.trajectories.records import Record
+from evalharness.trajectory import Step
+
+Kind = Literal["single", "think", "read", "step", "inspect"]
+SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 3, "inspect": 2}
+"""Of a batch; the shares of kinds that the data lack go to the others."""
+END = "<end>"
+
+
+class Cells:
+    """All different cells of the pictures seen so far, as latents; the first rows are those of the icons."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        tiles = bank().tiles.reshape(EMPTY, CELL, CELL, 3)
+        empty = np.full((1, CELL, CELL, 3), BACKGROUND, np.uint8)
+        self._rows = {tile.tobytes(): row for row, tile in enumerate(np.concatenate([tiles, empty]))}
+        self._more: list[Tensor] = []
+
+    def board(self, png: bytes) -> Board:
+        """A picture's cells as rows."""
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            pixels = to_pixels(image)
+        cells = pixels.view(SIDE, CELL, SIDE, CELL, 3).permute(0, 2, 1, 3, 4).reshape(CELLS, CELL, CELL, 3)
+        keys = [cell.numpy().tobytes() for cell in cells]
+        if any(key not in self._rows for key in keys):
+            # What the icons are is exact; a drawn cell is what the codec makes of it.
+            latents = self._codec.encode(pixels[None])[0].cpu().half()
+            for key, latent in zip(keys, latents, strict=True):
+                if key not in self._rows:
+                    self._rows[key] = len(self._rows)
+                    self._more.append(latent)
+        return {cell: self._rows[key] for cell, key in enumerate(keys)}
+
+    def table(self) -> Tensor:
+        """(rows, latent) float32."""
+        own = tile_latents(self._codec)
+        return torch.cat([own, torch.stack(self._more).float()]) if self._more else own
+
+
+def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
+    """All that a record teaches."""
+    prompt = Text(read_prompt(record.prompt), learn=False)
+    steps = record.trajectory.steps
+    # A riddle is learned in words: its pictures would teach what the words are to find out.
+    draws = not record.knowledge
+    if record.kind == "think":
+        thought, drawn = steps
+        picture = cells.board(_png(drawn))
+        told = thought.text.removeprefix("<think>").removesuffix("</think>").strip()
+        if draws:
+            yield "single", [prompt, Draw(picture)]
+        yield "think", [prompt, Text(thought.text), Draw(picture, learn=draws)]
+        yield "read", [Look(picture), Text(f"<des> {told} </des>"), Draw(picture, learn=False)]
+        return
+    state: Board = dict.fromkeys(range(CELLS), EMPTY)
+    critiques: Mapping[str, Any] = record.provenance.get("critiques", {})
+    for number in range(1, record.trajectory.iterations + 1):
+        own = {step.kind: step for step in steps if step.iteration == number}
+        plan = own["plan"]
+        if plan.text.strip() == END:
+            yield "step", [prompt, Look(state), Text(END), Draw(state, learn=False)]
+            return
+        sketch = cells.board(_png(own["sketch"]))
+        right = cells.board(_png(own["refine"])) if "refine" in own else sketch
+        if "refine" not in own or critiques.get(str(number), {}).get("conflict") == "instruction-state":
+            yield "step", [prompt, Look(state), Text(plan.text), Draw(right, learn=draws)]
+        if "inspect" in own:
+            said = " ".join(own[kind].text for kind in ("inspect", "refine") if kind in own)
+            corrected = "refine" in own and draws
+            start: Lesson = [prompt, Look(state), Text(plan.text, learn=False), Look(sketch)]
+            yield "inspect", [*start, Text(said), Draw(right, learn=corrected)]
+        state = right
+
+
+def _png(step: Step) -> bytes:
+    if step.image is None:
+        raise ConfigError(f"a {step.kind} without a picture; evalharness validate names the record")
+    return step.image
+
+
+@dataclass
+class Recorded:
+    """Lessons of data sets, drawn at random: a batch is a function of seed and step alone."""
+
+    seed: int
+    tokenizer: Tokenizer
+    latents: Tensor
+    found: dict[Kind, list[Lesson]]
+    shapes: dict[Kind, tuple[int, int]]
+    card: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, folders: Sequence[Path], seed: int, batch: int, tokenizer: Tokenizer, codec: Codec) -> Recorded:
+        """Read data sets into memory: texts as they are, pictures as numbers of cells.
+
+        Raises:
+            ConfigError: a folder holds no complete data, or words that the miniature does not know.
+        """
+        cells = Cells(codec)
+        found: dict[Kind, list[Lesson]] = {}
+        for folder in folders:
+            for record in records.read(folder):
+                for kind, made in lessons(record, cells):
+                    found.setdefault(kind, []).append(marked(made))
+        shapes = _shapes(found, batch, tokenizer)
+        return cls(seed, tokenizer, cells.table(), found, shapes, [_about(folder) for folder in folders])
+
+    @property
+    def digest(self) -> str:
+        """Of the data and the shapes: what tells one training from another, besides seed and steps."""
+        return hashlib.sha256(json.dumps([self.card, self.shapes], sort_keys=True).encode()).hexdigest()
+
+    def batch(self, step: int, kind: Kind) -> tuple[Batch, Tensor, Tensor]:
+        """The batch of one kind at one step, its times and its noise."""
+        mark = hashlib.sha256(f"{self.seed}/{step}/{kind}".encode()).digest()
+        count, length = self.shapes[kind]
+        chosen = random.Random(mark).choices(self.found[kind], k=count)
+        batch = collate(chosen, length, self.tokenizer, self.latents)
+        return noised(batch, mark)
+
+
+def noised(batch: Batch, mark: bytes) -> tuple[Batch, Tensor, Tensor]:
+    """The batch as the model sees it, with grain on what it looks at, and the times and the noise of its drawings."""
+    generator = torch.Generator().manual_seed(int.from_bytes(mark[:7], "big"))
+    count = batch.drawn.shape[0]
+    # The model reads its own drawings, which are never quite clean.
+    grain = 0.08 * torch.rand(count, 1, 1, generator=generator)
+    batch.clean = batch.clean + grain * torch.randn(batch.clean.shape, generator=generator)
+    times = torch.sigmoid(torch.randn(count, generator=generator) * 1.3 + 0.8)
+    return batch, times, torch.randn(batch.target.shape, generator=generator)
+
+
+def _shapes(found: Mapping[Kind, list[Lesson]], batch: int, tokenizer: Tokenizer) -> dict[Kind, tuple[int, int]]:
+    """Kind → lessons a step, tokens a lesson: few shapes, as each is compiled once."""
+    total = sum(SHARES[kind] for kind in found)
+    try:
+        longest = {kind: max(_length(made, tokenizer) for made in own) for kind, own in found.items()}
+    except SampleError as error:
+        raise ConfigError(f"the data are not for the miniature: {error}") from None
+    return {
+        kind: (max(1, round(batch * SHARES[kind] / total)), -(-longest[kind] // 8) * 8)
+        for kind in SHARES
+        if kind in found
+    }
+
+
+def _length(made: Lesson, tokenizer: Tokenizer) -> int:
+    return sum(len(tokenizer.encode(one.words)) if isinstance(one, Text) else CELLS for one in made)
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    """What a checkpoint's card says of its data."""
+    card = json.loads((folder / "card.json").read_text())
+    told = {key: card[key] for key in ("arm", "n", "seed")}
+    return {**told, "card": file_digest(folder / "card.json"), "files": card["files"]}

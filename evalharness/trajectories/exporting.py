@@ -1,0 +1,65 @@
+"""A run's trajectories as records, for others to read: one Parquet file in the format of the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from evalharness.plan import Plan
+from evalharness.seeds import digest
+from evalharness.status import Standing
+from evalharness.store import Store, Stored
+from evalharness.trajectories.graphs import SceneGraph
+from evalharness.trajectories.records import Record, write_shard
+from evalharness.trajectory import Cost, Step, Trajectory
+from evalharness.variants import Process, TextCot
+
+BATCH = 64
+KINDS = {Process: "process", TextCot: "think"}
+
+
+def export(plan: Plan, store: Store, drawn: Sequence[Standing], folder: Path) -> None:
+    """Write drawn samples of a plan as ``shard-00000.parquet``; a graph they have none."""
+    stored = store.trajectories(one.sample.job for one in drawn)
+    records = (_record(plan, store, one, stored[one.sample.job]) for one in drawn)
+    write_shard(folder / "shard-00000.parquet", _batched(records))
+
+
+def _batched(records: Iterator[Record]) -> Iterator[Sequence[Record]]:
+    while batch := list(islice(records, BATCH)):
+        yield batch
+
+
+def _record(plan: Plan, store: Store, one: Standing, stored: Stored) -> Record:
+    sample = one.sample
+    steps = stored.prefix(sample.arm.cap)
+    images = [None if step.image is None else store.image(step.image) for step in steps]
+    made = tuple(
+        Step(
+            step.kind,  # type: ignore[arg-type]
+            step.iteration,
+            step.text,
+            image,
+            step.seed,
+            Cost(step.evaluations, step.tokens, step.seconds),
+        )
+        for step, image in zip(steps, images, strict=True)
+    )
+    variant = sample.arm.variant
+    about = {
+        "sweep": plan.sweep.name, "arm": sample.arm.name, "benchmark": sample.benchmark, "item": sample.item.id,
+        "seed_index": sample.seed_index, "seed": sample.seed, "model": digest(dict(plan.models[sample.arm.model])),
+        "variant": variant.model_dump(mode="json"), "score": None if one.score is None else one.score.value,
+    }  # fmt: skip
+    return Record(
+        id=f"{sample.benchmark}-{sample.item.id}-{sample.seed_index}",
+        kind=KINDS.get(type(variant), "draw"),
+        prompt=sample.item.prompt,
+        category=sample.item.category,
+        metadata=sample.item.metadata,
+        graph=SceneGraph(()),
+        trajectory=Trajectory(made, stored.finished and len(steps) == len(stored.steps)),
+        provenance=about,
+        spoken=getattr(variant, "format", None) or "strokes",
+    )

@@ -1,0 +1,319 @@
+"""Training on recorded trajectories: what is learned of them, image tokens, one command for all arms, differences."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from evalharness.errors import ConfigError, WeightsError
+from evalharness.miniature import bank as banks
+from evalharness.miniature import batches, codec, difference
+from evalharness.miniature import contexts as ctx
+from evalharness.miniature.batches import EMPTY, collate, marked
+from evalharness.miniature.codec import Codec
+from evalharness.miniature.lessons import Draw, Lesson, Look, Text
+from evalharness.miniature.network import CLEAN, Network, NetworkConfig
+from evalharness.miniature.plugin import Miniature
+from evalharness.miniature.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
+from evalharness.miniature.training import recorded, unified
+from evalharness.miniature.training import run as runs
+from evalharness.miniature.training.arms import Study, main
+from evalharness.miniature.training.recorded import Cells, Recorded, lessons
+from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, Thing, render, tile
+from evalharness.trajectories.make import _png
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "trajectories"))
+from trajectory_fakes import LIKELY, SmallWorld, records
+
+TOKENIZER = Tokenizer()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_bank() -> Any:
+    """Six things as they are, noise for the other icons: drawing all of them takes long."""
+    tiles = np.random.default_rng(0).integers(0, 256, (80, 10, 32, 32, 3), dtype=np.uint8)
+    for name in LIKELY:
+        for at, color in enumerate(COLOR_NAMES):
+            tiles[CLASSES.index(name), at] = tile(name, color)
+    made = banks.Bank(tiles, np.zeros((80, 10, 32, 32), bool), np.zeros(80, np.int64))
+    patch = pytest.MonkeyPatch()
+    for module in (banks, batches, codec, recorded, unified):
+        patch.setattr(module, "bank", lambda: made)
+    basis = torch.linalg.qr(torch.randn(3072, 256, generator=torch.Generator().manual_seed(0))).Q.T.contiguous()
+    patch.setattr(unified, "fit", lambda: basis)
+    yield Codec(basis)
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def cells(small_bank: Codec) -> Cells:
+    return Cells(small_bank)
+
+
+def test_a_picture_of_icons_is_their_rows(cells: Cells) -> None:
+    board = cells.board(_png(render((Thing("dog", "red", 4),))))
+    row = CLASSES.index("dog") * 10 + COLOR_NAMES.index("red")
+    assert board == {cell: row if cell == 4 else EMPTY for cell in range(CELLS)}
+
+
+def test_a_picture_of_something_else_is_what_the_codec_makes_of_it(small_bank: Codec) -> None:
+    own = Cells(small_bank)
+    image = render((Thing("dog", "red", 4),))
+    image.putpixel((40, 40), (1, 2, 3))
+    board = own.board(_png(image))
+    assert board[4] == EMPTY + 1 and own.board(_png(image)) == board
+    latents = small_bank.encode(torch.from_numpy(np.array(image))[None])[0]
+    torch.testing.assert_close(own.table()[EMPTY + 1], latents[4], atol=2e-3, rtol=1e-2)
+
+
+def test_what_is_wrong_is_read_and_not_learned(cells: Cells) -> None:
+    checked = set()
+    for one in records("full", 2, 40):
+        made = list(lessons(one, cells))
+        critiques = one.provenance.get("critiques", {})
+        for kind, lesson in made:
+            learned = [segment.words for segment in lesson if isinstance(segment, Text) and segment.learn]
+            assert learned == [] if kind == "single" else len(learned) == 1
+            assert not one.knowledge or not lesson[-1].learn  # type: ignore[union-attr]
+        for number, about in critiques.items():
+            own = {step.kind: step for step in one.trajectory.steps if step.iteration == int(number)}
+            steps = [lesson for kind, lesson in made if kind == "step" and Text(own["plan"].text) in lesson]
+            wrong = cells.board(own["sketch"].image or b"")
+            if about["conflict"] == "state-prompt":
+                assert steps == []
+            elif about["conflict"] == "instruction-state":
+                (lesson,) = steps
+                assert isinstance(lesson[-1], Draw) and lesson[-1].board != wrong
+            checked.add(about["conflict"])
+        pictures = [cells.board(step.image) for step in one.trajectory.steps if step.image]
+        for kind, lesson in made:
+            if kind == "inspect":
+                assert [s.board for s in lesson if isinstance(s, Look)][-1] in pictures
+    assert checked == {"none", "state-prompt", "instruction-state"}
+
+
+def test_the_chain_of_lessons_looks_at_what_was_left(cells: Cells) -> None:
+    """Each step begins with the state that the one before ended with; the last one ends."""
+    one = next(r for r in records("no-self-sampling", 2, 20) if r.kind == "process" and r.trajectory.iterations > 3)
+    steps = [lesson for kind, lesson in lessons(one, cells) if kind == "step"]
+    assert steps[0][1] == Look(dict.fromkeys(range(CELLS), EMPTY)) or one.provenance.get("critiques", {}).get("1")
+    assert steps[-1][2] == Text("<end>")
+    assert steps[-1][1] == Look(cells.board(one.trajectory.image or b""))
+
+
+# --- tokens that start and end an image ---
+
+
+def test_to_start_an_image_is_learned_where_the_model_has_to_say_so() -> None:
+    prompt, plan, said = Text("p", learn=False), Text("<ins>"), Text("<inspect>")
+    made: Lesson = [prompt, Look({}), plan, Look({}), said, Draw({})]
+    starts = [segment.learn for segment in marked(made) if isinstance(segment, Text) and segment.words == IMAGE]
+    assert starts == [False, True, True]
+    ends = [segment.learn for segment in marked(made) if isinstance(segment, Text) and segment.words == IMAGE_END]
+    assert ends == [True, True]
+
+
+def test_marks_are_labels_of_the_tokens_before_them(cells: Cells) -> None:
+    made: Lesson = [Text("<text> a dog </text>", learn=False), Look({}), Text("<ins> add a dog </ins>"), Draw({4: 3})]
+    batch = collate([marked(made)], 48, TOKENIZER, cells.table())
+    start, end = TOKENIZER.id(IMAGE), TOKENIZER.id(IMAGE_END)
+    labels = batch.labels[0].tolist()
+    prompt, plan = 4, 5
+    last_cell = prompt + 1 + CELLS - 1
+    assert labels[last_cell] == end
+    at = [i for i, label in enumerate(labels) if label == start]
+    assert at == [last_cell + 1 + plan]  # the last token of the plan; not that of the prompt, whose image was given
+    assert batch.noisy_at[0, 0] == at[0] + 2
+
+
+def test_a_marked_checkpoint_reads_as_it_was_trained(small_bank: Codec, cells: Cells, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = Network(NetworkConfig(len(VOCABULARY), width=48, depth=2, heads=3)).double()
+    unified.save(tmp_path, net, small_bank, marked=True)
+    model = Miniature(Miniature.Settings(weights=tmp_path, steps=1))
+    picture = render((Thing("cat", "blue", 2),))
+    made: Lesson = [Text("<text> a cat </text>"), Look(cells.board(_png(picture))), Text("<ins>"), Draw({})]
+    batch = collate([marked(made)], 40, TOKENIZER, cells.table())
+    network, own = model._load()
+    noise = torch.randn(9, 256, generator=torch.Generator().manual_seed(5)).double()[None]
+    x = network.embed_text(batch.ids)
+    clean = own.encode(torch.from_numpy(np.array(picture))[None])
+    looked = network.clean_in(clean) + network.cells.weight + network.kinds.weight[CLEAN]
+    x[0, batch.kinds[0] == CLEAN] = looked[0]
+    x[0, batch.noisy_at[0]] = network.embed_noisy(noise, clean, torch.ones(1))[0]
+    hidden, _ = network.run(x, batch.positions, batch.mask)
+    expected = network.latents(hidden[:, batch.noisy_at[0]], clean)
+    contexts = model.start(1)
+    model.read(contexts, ["<text> a cat </text>"])
+    model.look(contexts, [picture])
+    model.read(contexts, ["<ins>"])
+    length = contexts[0].length
+    (drawn,) = model.draw(contexts, unguided=[], seeds=[5])
+    assert contexts[0].length == length  # neither the drawing nor its mark is kept
+    assert (np.asarray(drawn.image) == own.decode(expected)[0].numpy()).all()
+    assert ctx.CHUNK
+
+
+# --- training ---
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unified, "NetworkConfig", lambda words: NetworkConfig(words, width=24, depth=1, heads=2))
+
+
+def study(out: Path, **changes: Any) -> Study:
+    given: dict[str, Any] = {
+        "out": out, "arms": ["base", "no-self-sampling"], "seeds": [0], "pretrain_steps": 3, "steps": 2, "prompts": 4,
+        "rank": 2, "batch": 10, "device": "cpu", "compiled": False, "world": SmallWorld(), **changes,
+    }  # fmt: skip
+    return Study(**given)
+
+
+def test_all_arms_come_from_one_command_that_goes_on(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = study(tmp_path / "whole").run()
+    real, trained = unified.train, []
+
+    def killed(args: argparse.Namespace) -> None:
+        trained.append(args.out.name)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        real(args)
+
+    monkeypatch.setattr(unified, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        study(tmp_path / "torn").run()
+    torn = study(tmp_path / "torn").run()
+    assert trained == ["pretrained", "base-seed0", "base-seed0", "no-self-sampling-seed0"]
+    assert [folder.name for folder in whole] == ["base-seed0", "no-self-sampling-seed0"]
+    for a, b in zip(whole, torn, strict=True):
+        assert (a / "difference.safetensors").read_bytes() == (b / "difference.safetensors").read_bytes()
+    card = json.loads((whole[1] / "card.json").read_text())
+    assert card["arm"] == "no-self-sampling" and card["data"][0]["arm"] == "no-self-sampling"
+    assert card["lessons"].keys() == {"single", "think", "read", "step", "inspect"}
+    assert {"step_switching", "inspect_words", "single_flow"} <= card["losses"].keys()
+    assert (whole[1] / "curve.png").read_bytes().startswith(b"\x89PNG")
+    # What is shipped draws.
+    assert Miniature(Miniature.Settings(weights=whole[1], steps=1)).paint(["a photo of a dog"], [1])[0].image
+
+
+@pytest.mark.slow
+def test_a_killed_training_on_records_ends_with_the_same_weights(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = study(tmp_path / "one")
+    data = first._data("no-self-sampling", None)
+    first._train(tmp_path / "one" / "out", [data], None, 3, 4)
+    monkeypatch.setattr(runs, "CHECKPOINT_EVERY", -1.0)
+    real = unified.learn
+
+    def dies(student: Any, step: int, *rest: Any) -> Any:
+        if step == 2:
+            raise KeyboardInterrupt
+        return real(student, step, *rest)
+
+    monkeypatch.setattr(unified, "learn", dies)
+    again = study(tmp_path / "two")
+    with pytest.raises(KeyboardInterrupt):
+        again._train(tmp_path / "two" / "out", [data], None, 3, 4)
+    monkeypatch.setattr(unified, "learn", real)
+    again._train(tmp_path / "two" / "out", [data], None, 3, 4)
+    a, b = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("one", "two"))
+    assert all((a[name] == b[name]).all() for name in a)
+
+
+def test_a_batch_is_a_function_of_seed_and_step(tmp_path: Path, small_bank: Codec) -> None:
+    data = study(tmp_path)._data("base", None)
+    first, second = (Recorded.load([data], 1, 12, TOKENIZER, small_bank) for _ in range(2))
+    assert first.shapes == second.shapes and set(first.shapes) == {"single", "think", "read"}
+    assert sum(count for count, _ in first.shapes.values()) == 12
+    for a, b in zip(first.batch(5, "think"), second.batch(5, "think"), strict=True):
+        for x, y in zip(vars(a).values(), vars(b).values(), strict=True) if not torch.is_tensor(a) else [(a, b)]:
+            assert torch.equal(x, y)
+    assert not torch.equal(first.batch(5, "think")[2], first.batch(6, "think")[2])
+
+
+def test_incomplete_data_and_unknown_arms_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match="holds no shard"):
+        Recorded.load([tmp_path], 0, 8, TOKENIZER, Codec(torch.zeros(256, 3072)))
+    assert main(["--arms", "ful", "--out", str(tmp_path)]) == 2
+    assert "no arm 'ful'; did you mean 'full'?" in capsys.readouterr().err
+
+
+# --- differences ---
+
+
+@pytest.fixture
+def pair(tmp_path: Path, small_bank: Codec) -> tuple[Path, Path]:
+    """A checkpoint, and one tuned from it by a change of rank 3 in one matrix and of a vector."""
+    torch.manual_seed(0)
+    net = Network(NetworkConfig(len(VOCABULARY), width=24, depth=1, heads=2))
+    unified.save(tmp_path / "base", net, small_bank)
+    weight = net.blocks[0].qkv.weight
+    weight.data += (torch.randn(72, 3) @ torch.randn(3, 24)) * 0.1
+    net.norm.weight.data += 0.5
+    unified.save(tmp_path / "tuned", net, small_bank)
+    return tmp_path / "base", tmp_path / "tuned"
+
+
+@pytest.mark.parametrize("rank", [0, 3])
+def test_a_difference_gives_the_checkpoint_back(pair: tuple[Path, Path], tmp_path: Path, rank: int) -> None:
+    base, tuned = pair
+    kept = difference.write(base, tuned, tmp_path / "out", rank=rank, origin="../base")
+    assert kept > 0.9999
+    assert (tmp_path / "out" / "difference.safetensors").stat().st_size < 8000
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    whole, again = load_file(tuned / "model.safetensors"), difference.read(tmp_path / "out", config)
+    assert whole.keys() == again.keys()
+    for name, value in whole.items():
+        torch.testing.assert_close(again[name], value, atol=2e-3, rtol=2e-3)
+
+
+def test_a_lower_rank_keeps_less_and_says_how_much(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    base, tuned = pair
+    kept = [difference.write(base, tuned, tmp_path / str(rank), rank=rank, origin="../base") for rank in (1, 2, 3)]
+    assert 0.2 < kept[0] < kept[1] < kept[2]
+    before, after = load_file(base / "model.safetensors"), load_file(tuned / "model.safetensors")
+    change = after["blocks.0.qkv.weight"].double() - before["blocks.0.qkv.weight"].double()
+    values = torch.linalg.svdvals(change).square()
+    other = (after["norm.weight"].double() - before["norm.weight"].double()).square().sum()
+    expected = ((values[:1].sum() + other) / (values.sum() + other)).item()
+    assert kept[0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_difference_belongs_to_its_base(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    base, tuned = pair
+    difference.write(base, tuned, tmp_path / "out", rank=3, origin="../base")
+    model = Miniature(Miniature.Settings(weights=tmp_path / "out"))
+    whole = Miniature(Miniature.Settings(weights=tuned)).identity()
+    assert model.identity()["from"] and model.identity()["weights"] != whole["weights"]
+    tensors = load_file(base / "model.safetensors")
+    save_file({**tensors, "norm.weight": tensors["norm.weight"] + 1}, base / "model.safetensors")
+    with pytest.raises(WeightsError, match="is a difference from weights"):
+        model.start(1)
+    (base / "model.safetensors").unlink()
+    with pytest.raises(WeightsError, match=r"lacks model\.safetensors"):
+        Miniature(Miniature.Settings(weights=tmp_path / "out")).start(1)
+
+
+@pytest.mark.slow
+def test_the_model_s_own_drawings_come_from_a_checkpoint_that_was_taught_the_process(
+    tiny: None, tmp_path: Path
+) -> None:
+    """The whole way of the arm ``full``, with the embedded detector looking at a beginner's drawings."""
+    (folder,) = study(tmp_path, arms=["full"]).run()
+    card = json.loads((tmp_path / "data" / "full" / "card.json").read_text())
+    sampler = Miniature(Miniature.Settings(weights=tmp_path / "sampler")).identity()
+    assert card["model"] == sampler
+    assert card["counts"]["own sketches left out"] > 0
+    assert json.loads((folder / "card.json").read_text())["data"][0]["arm"] == "full"
