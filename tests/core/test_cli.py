@@ -118,7 +118,8 @@ def test_the_list_names_the_extra_that_each_plugin_lacks(
 
 
 def test_progress_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(interval=0).stage("draw", 6) as stage:
+    with Progress(interval=0).stages() as open_stage:
+        stage = open_stage("draw", 6)
         for failed in (1, 0, 0):
             stage.advance(2, failed)
     lines = capsys.readouterr().err.splitlines()
