@@ -19,7 +19,7 @@ from evalharness.asking import Asking
 from evalharness.benchmark import Checked, Panel, Score, Scorer
 from evalharness.costs import expected_seconds
 from evalharness.errors import BudgetError, JudgeError, SampleError, StoreError
-from evalharness.executors.base import Executor, Failure, isolate, one_line
+from evalharness.executors.base import Executor, Failure, WorkerState, isolate, one_line
 from evalharness.lanes import DrawLane, ScoreLane, Todo
 from evalharness.plan import Job, Plan, Sample
 from evalharness.progress import Progress, Stage
@@ -47,6 +47,7 @@ class Engine:
     stops: dict[str, str] = field(default_factory=dict)
     lanes: Lanes = field(default_factory=list)
     """Those of the present pass."""
+    stages: dict[str, Stage] = field(default_factory=dict)
 
     def run(self, *, retry_failed: bool = False) -> int:
         """Draw and score what is missing; returns the number of trajectories and scores that were worked on.
@@ -64,6 +65,12 @@ class Engine:
             self._drop(current.damaged)
             retry = set()
         raise StoreError(f"{self.store.path}: images are damaged again and again; check the disk")
+
+    def look(self) -> tuple[dict[str, Stage], list[str], list[WorkerState]]:
+        """For those who watch, from another thread: stages, the keys of what is in hand, workers."""
+        with self.store.lock:
+            in_hand = [key for lane in self.lanes for key in lane.in_hand]
+            return dict(self.stages), in_hand, self.executor.workers()
 
     def _drop_damaged(self) -> None:
         self._drop(self.store.check_images(self.store.images_of(self.plan.jobs)))
@@ -97,7 +104,7 @@ class _Pass:
         """Those whose score will be checked, by its key."""
         self.undrawn: Counter[str] = Counter()
         """Samples of each benchmark that have no image yet."""
-        self.stages: dict[str, Stage] = {}
+        self.stages = engine.stages = {}
         self.warned: set[str] = set()
 
     @property

@@ -93,7 +93,10 @@ class WorkerState:
 
 
 class Executor(Protocol):
-    """A plugin: a class with a nested pydantic ``Settings`` and an ``__init__(self, settings)``."""
+    """A plugin: a class with a nested pydantic ``Settings`` and an ``__init__(self, settings)``.
+
+    It may have ``check(sweep) -> None``, which raises a ConfigError if its settings do not go with a sweep.
+    """
 
     def run(self, lanes: Sequence[Lane]) -> Iterator[Done]:
         """Work until all lanes are finished; each batch comes with its outcomes as soon as it has them.
