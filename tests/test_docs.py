@@ -216,6 +216,7 @@ def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureF
         ("doctor", "doctor"),
         ("replies", "judges"),
         ("rates", "bagel"),
+        ("status", "sweep-files"),
     ],
 )
 def test_every_option_of_a_command_is_documented(command: str, page: str, capsys: pytest.CaptureFixture[str]) -> None:
