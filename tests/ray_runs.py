@@ -18,7 +18,7 @@ CLUSTER = """
 import json, sys
 from ray.cluster_utils import Cluster
 
-options = {"num_cpus": 1, "object_store_memory": 2**27, "include_dashboard": False}
+options = {"num_cpus": int(sys.argv[2]), "object_store_memory": 2**27, "include_dashboard": False}
 head = {**options, "node_ip_address": "127.0.0.2"}
 for attempt in range(3):  # a machine that is busy may start a node too slowly for Ray
     try:
@@ -70,9 +70,9 @@ class ACluster:
 
 
 @contextlib.contextmanager
-def cluster(nodes: int, env: Mapping[str, str]) -> Iterator[ACluster]:
+def cluster(nodes: int, env: Mapping[str, str], cpus: int = 1) -> Iterator[ACluster]:
     process = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER, str(nodes)],
+        [sys.executable, "-c", CLUSTER, str(nodes), str(cpus)],
         env=dict(env),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

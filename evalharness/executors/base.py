@@ -138,6 +138,6 @@ def isolate(worker: Worker[J, R], jobs: Sequence[J]) -> list[R | Failure]:
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """A message without line breaks, cut at ``limit`` characters."""
-    line = " ".join(text.split())
+    """A message without line breaks or what a terminal would obey, cut at ``limit`` characters."""
+    line = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in " ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,14 +15,17 @@ import ray_runs
 import toy_plugins
 from ray_runs import content, run, write
 
+from evalharness.benchmarks.geneval import prompts
+
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+PROMPTS = [json.loads(line)["prompt"] for line in prompts.to_jsonl(prompts.generate()).splitlines()[:240:20]]
 MINIATURE: dict[str, Any] = {
-    "name": "toys",
-    "model": {"name": "miniature", "steps": 3, "batch_size": 8},
-    "benchmarks": [{"name": "geneval", "limit": 12, "samples": 1}],
+    "model": {"name": "miniature", "batch_size": 4},
+    "benchmarks": [{"name": "toy", "items": len(PROMPTS), "special": PROMPTS}],
     "arms": [
         {"name": "single", "variant": "single_pass"},
-        {"name": "process", "variant": "process", "max_iterations": "1..2"},
+        {"name": "thinking", "variant": "text_cot"},
+        {"name": "process", "variant": "process", "max_iterations": "1..3"},
     ],
 }
 
@@ -71,31 +75,30 @@ def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]
 
 @pytest.mark.slow
 def test_the_same_bytes_wherever_the_work_is_done(tmp_path: Path, env: dict[str, str]) -> None:
-    """In this process, with 1, 2 and 4 workers, on a cluster of two nodes, and continued after a kill."""
+    """In this process, on Ray here, with 1, 2 and 4 workers on a cluster of two nodes, and continued after a kill."""
     env = env | {"OMP_NUM_THREADS": "1"}
     here = write(tmp_path / "local", "local", **MINIATURE)
     run(here, env)
     whole = content(here)
-    assert len(whole["drawn"]) == 24 and not whole["failures"]
-    for workers in (1, 2, 4):
-        # Two for scoring each, so that drawing has its own from the start.
-        file = write(
-            tmp_path / str(workers), {"name": "ray", "cpus": workers + 1, "draw": {"workers": workers}}, **MINIATURE
-        )
-        run(file, env)
-        assert content(file) == whole, f"{workers} workers"
-    with ray_runs.cluster(2, env) as cluster:
-        file = write(tmp_path / "cluster", {"name": "ray", "address": cluster.address}, **MINIATURE)
-        run(file, env)
-        assert content(file) == whole, "a cluster"
-        file = write(tmp_path / "killed", {"name": "ray", "address": cluster.address}, **MINIATURE)
+    assert (len(whole["drawn"]), whole["failures"]) == (36, [])
+    assert len(whole["scores"]) >= 36, "a score for each image that an arm ends with"
+    file = write(tmp_path / "ray", {"name": "ray", "cpus": 3}, **MINIATURE)
+    run(file, env)
+    assert content(file) == whole, "on Ray here"
+    with ray_runs.cluster(2, env, cpus=3) as cluster:
+        executor = {"name": "ray", "address": cluster.address}
+        for workers in (1, 2, 4):
+            file = write(tmp_path / str(workers), executor | {"draw": {"workers": workers}}, **MINIATURE)
+            run(file, env)
+            assert content(file) == whole, f"{workers} workers"
+        file = write(tmp_path / "killed", executor, **MINIATURE)
         process = ray_runs.start(file, env)
         until(lambda: ray_runs.rows(file, "trajectories", "key"))
         process.kill()
         process.wait()
-        before = ray_runs.rows(file, "trajectories", "key")
+        before = len(ray_runs.rows(file, "trajectories", "key"))
         run(file, env)
-        assert content(file) == whole, f"killed with {len(before)} drawn"
+        assert content(file) == whole, f"killed with {before} drawn"
 
 
 @pytest.mark.slow
