@@ -254,7 +254,7 @@ class Pool:
         refs = {call.ref: actor for actor in self._actors for call in actor.calls}
         refs |= {actor.described: actor for actor in self._actors if actor.described is not None}
         if not refs:
-            time.sleep(TICK / 10)
+            time.sleep(TICK / 2)
             return
         ready, _ = ray.wait(list(refs), num_returns=1, timeout=TICK)
         if ready:
