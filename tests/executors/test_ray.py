@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -138,6 +140,45 @@ class TestDeaths:
         twice = [prompt for prompt, count in Counter(drawn(notes)).items() if count > 1]
         assert not reported & set(twice), "what was reported done was done again"
         assert len(twice) <= 2 * 2, "more was done again than the node had in hand"
+
+    def test_a_node_whose_network_is_gone_for_a_minute(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
+        """Its raylet stands still: that is what the others see of it, too."""
+        changes = {
+            "model": {"name": "toy", "notes": str(notes), "seconds": 0.5, "batch_size": 1},
+            "benchmarks": [{"name": "toy", "items": 200}],
+        }
+        with ray_runs.cluster(3, env) as cluster:
+            file = write(tmp_path / "a", {"name": "ray", "address": cluster.address}, **changes)
+            process = ray_runs.start(file, env)
+            until(lambda: len({path.name for path in notes.glob("drawn-*")}) > 1)
+            before = len(ray_runs.rows(file, "trajectories", "key"))
+            os.kill(cluster.raylets[-1], signal.SIGSTOP)
+            time.sleep(60)
+            os.kill(cluster.raylets[-1], signal.SIGCONT)
+            assert len(ray_runs.rows(file, "trajectories", "key")) > before, "the others go on meanwhile"
+            assert process.wait(400) == 0
+        found = content(file)
+        assert (len(found["drawn"]), len(found["scores"]), found["failures"]) == (200, 200, [])
+        assert len(drawn(notes)) <= 200 + 2 * 2, "more was done again than the node had in hand"
+
+    def test_a_worker_that_takes_too_much_memory(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
+        """Ray ends it once 3 GB more than now are in use; only its sample fails."""
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        memory = {line.split()[0]: int(line.split()[1]) for line in lines}
+        total, free = memory["MemTotal:"], memory["MemAvailable:"]
+        if free < 6_000_000:
+            pytest.skip("this machine has too little memory left")
+        limit = (total - free + 3_000_000) / total
+        changes = {
+            "model": {"name": "toy", "notes": str(notes), "batch_size": 2},
+            "benchmarks": [{"name": "toy", "items": 8, "special": ["plain", "greedy"]}],
+        }
+        file = write(tmp_path / "a", {"name": "ray", "cpus": 2, "retries": 1}, **changes)
+        run(file, env | {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_memory_monitor_refresh_ms": "100"})
+        found = content(file)
+        ((_, reason),) = found["failures"]
+        assert reason == "2 workers died at it, the last: the machine ran out of memory"
+        assert (len(found["drawn"]), len(found["scores"])) == (7, 7)
 
     def test_a_killed_driver_is_continued(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
         changes = {
