@@ -15,19 +15,20 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from evalharness.asking import Asking
 from evalharness.benchmark import Checked, Panel, Score, Scorer
 from evalharness.costs import expected_seconds
-from evalharness.errors import BudgetError, JudgeError, SampleError, StoreError
+from evalharness.elsewhere import Asked, Commissioned, Errand
+from evalharness.errors import BudgetError, EndpointError, SampleError, StoreError
 from evalharness.executors.base import Executor, Failure, WorkerState, isolate, one_line
 from evalharness.lanes import DrawLane, ScoreLane, Todo
+from evalharness.models.base import Service
 from evalharness.plan import Job, Plan, Sample
 from evalharness.progress import Progress, Stage
 from evalharness.seeds import canonical, digest
 from evalharness.status import Standing, checkups, failed_keys, in_parts, standings
 from evalharness.store import Store
 from evalharness.trajectory import Trajectory
-from evalharness.work import Check, Recipe, ScoreJob, Verdict
+from evalharness.work import Check, Recipe, Verdict
 
 PASSES = 3
 """A disk that damages what was just written is given up after as many passes."""
@@ -38,7 +39,7 @@ Lanes = list[DrawLane | ScoreLane]
 
 @dataclass
 class Engine:
-    """Runs a plan. ``stops`` are the benchmarks that were not scored to the end, each with the reason: a budget."""
+    """Runs a plan. ``stops``: the models and benchmarks whose work a budget ended, each with the reason."""
 
     plan: Plan
     store: Store
@@ -97,7 +98,7 @@ class _Pass:
         self.engine, self.retry = engine, retry
         self.draws: dict[str, DrawLane] = {}
         self.scores: dict[tuple[str, str], ScoreLane] = {}
-        self.asking: list[Asking] = []
+        self.errands: list[Errand] = []
         self.samples: dict[str, list[Sample]] = defaultdict(list)
         """Those that a trajectory to be drawn is for, by its key."""
         self.watched: dict[str, list[Sample]] = defaultdict(list)
@@ -123,15 +124,15 @@ class _Pass:
                     self.stages[lane.stage] = stage(lane.stage, 0)
             self._resize()
             self._refuse(jobs)
-            own = [lane for lane in lanes if not any(lane is one.lane for one in self.asking)]
+            own = [lane for lane in lanes if not any(lane is one.lane for one in self.errands)]
             try:
-                for one in self.asking:
+                for one in self.errands:
                     one.start()
                 self._work(own)
-                for one in self.asking:
+                for one in self.errands:
                     one.wait()
             finally:
-                for one in self.asking:
+                for one in self.errands:
                     one.end()
             self._raise()
         return sum(lane.done for lane in lanes)
@@ -162,8 +163,11 @@ class _Pass:
                 spec = self.plan.sweep.models[alias]
                 model = spec.build()
                 cost = expected_seconds(self.plan, self.store, alias, model)
-                lane = DrawLane(alias, Recipe(spec), self.store.lock, own, model.batch_size, cost)
-                self.draws[alias] = lane
+                size = 1 if isinstance(model, Service) else model.batch_size
+                lane = self.draws[alias] = DrawLane(alias, Recipe(spec), self.store.lock, own, size, cost)
+                if isinstance(model, Service):
+                    work = Commissioned(model, digest(dict(self.plan.models[alias])), self.store)
+                    self.errands.append(Errand(work, lane, self._keep_one))
         for (_, check), score in self.scores.items():
             if not check:
                 score.feeders += self.draws.values()
@@ -185,7 +189,7 @@ class _Pass:
                 lane.feeders.append(self.scores[name, ""])
             self.scores[name, check] = lane
             if isinstance(scorer, Panel) and not getattr(scorer, "in_process", False):
-                self.asking.append(Asking(scorer, lane, self.store, self._keep_asked))
+                self.errands.append(Errand(Asked(scorer, self.store), lane, self._keep_one))
 
     def _follow(self, found: Iterable[Standing]) -> None:
         """What these samples want next: a score, or a check of the one that they have."""
@@ -258,8 +262,8 @@ class _Pass:
         else:
             self.store.add_score(job.key, job.digest, outcome)
 
-    def _keep_asked(self, lane: ScoreLane, job: ScoreJob, outcome: Score | SampleError) -> None:
-        """From a panel's thread."""
+    def _keep_one(self, lane: DrawLane | ScoreLane, job: Any, outcome: Score | Trajectory | SampleError) -> None:
+        """From the thread of an errand."""
         failure = Failure(one_line(str(outcome))) if isinstance(outcome, SampleError) else None
         with self.store.lock:
             with self.store.batch():
@@ -292,15 +296,15 @@ class _Pass:
             stage.resize(known + (self.undrawn.total() if title == "score" else 0))
 
     def _raise(self, *, only_now: bool = False) -> None:
-        """What ended a panel's thread. A judge that will not work does not end the drawing, only what comes after."""
-        for one in self.asking:
+        """What ended an errand. A judge or model that will not work ends nothing else, only what comes after all is done."""
+        for one in self.errands:
             error = one.error
             if isinstance(error, BudgetError):
                 self.engine.stops[one.lane.subject] = str(error)
-            elif isinstance(error, JudgeError) and only_now:
+            elif isinstance(error, EndpointError) and only_now:
                 if one.lane.name not in self.warned:
                     self.warned.add(one.lane.name)
-                    self.progress.say(f"warning: {error}; drawing goes on")
+                    self.progress.say(f"warning: {error}; all else goes on")
             elif error is not None:
                 raise error
 

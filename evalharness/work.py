@@ -13,9 +13,10 @@ from PIL import Image
 from evalharness import plugins, variants
 from evalharness.benchmark import Checked, Item, Panel, Score, Scorer, Submission
 from evalharness.config import NoSettings, PluginSpec
+from evalharness.endpoint.budget import Spent
 from evalharness.errors import SampleError
 from evalharness.executors.base import Failure, Worker, one_line
-from evalharness.judges.base import Question, Reply, Spent
+from evalharness.judges.base import Question, Reply
 from evalharness.models.base import Fetcher
 from evalharness.plan import Job
 from evalharness.seeds import canonical
@@ -70,7 +71,8 @@ class Generate:
     model: Any
 
     def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
-        return variants.run(jobs[0].variant, self.model, [job.prompt for job in jobs], [job.seed for job in jobs])
+        prompts, seeds = [job.prompt for job in jobs], [job.seed for job in jobs]
+        return variants.run(jobs[0].variant, self.model, prompts, seeds, [job.picture for job in jobs])
 
 
 @dataclass(frozen=True)

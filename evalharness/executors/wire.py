@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from evalharness.benchmark import Item, Score
+from evalharness.benchmark import Item, Picture, Score
 from evalharness.executors.base import Failure
 from evalharness.judges.base import Reply
 from evalharness.models.base import Source
@@ -63,12 +64,22 @@ def unpack_outcome(data: Mapping[str, Any]) -> Any:
 
 def _pack_job(job: Job) -> Plain:
     source = None if job.source is None else asdict(job.source)
-    return {"key": job.key, "model": job.model, "prompt": job.prompt, "seed": job.seed, "source": source}
+    made = {"key": job.key, "model": job.model, "prompt": job.prompt, "seed": job.seed, "source": source}
+    return made | {"picture": _pack_picture(job.picture)}
 
 
 def _unpack_job(data: Plain, variant: VariantSettings) -> Job:
     source = None if data["source"] is None else Source(**data["source"])
-    return Job(data["key"], data["model"], variant, data["prompt"], data["seed"], source)
+    picture = _unpack_picture(data["picture"])
+    return Job(data["key"], data["model"], variant, data["prompt"], data["seed"], source, picture)
+
+
+def _pack_picture(picture: Picture | None) -> Plain | None:
+    return None if picture is None else {"path": str(picture.path), "digest": picture.digest}
+
+
+def _unpack_picture(data: Plain | None) -> Picture | None:
+    return None if data is None else Picture(Path(data["path"]), data["digest"])
 
 
 def _pack_score_job(job: ScoreJob) -> Plain:
@@ -78,13 +89,15 @@ def _pack_score_job(job: ScoreJob) -> Plain:
         "key": job.key,
         "digest": job.digest,
         "image": job.image,
-        "item": item | {"metadata": json.dumps(dict(job.item.metadata))},
+        "item": item | {"metadata": json.dumps(dict(job.item.metadata)), "picture": _pack_picture(job.item.picture)},
         "retry": job.retry,
         "replies": replies,
     }
 
 
 def _unpack_score_job(data: Plain) -> ScoreJob:
-    item = Item(**{**data["item"], "metadata": json.loads(data["item"]["metadata"])})
+    own = data["item"]
+    picture = _unpack_picture(own["picture"])
+    item = Item(**{**own, "metadata": json.loads(own["metadata"]), "picture": picture})
     replies = {key: [Reply(**reply) for reply in said] for key, said in data["replies"].items()}
     return ScoreJob(data["key"], data["digest"], data["image"], item, data["retry"], replies)
