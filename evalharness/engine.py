@@ -296,7 +296,7 @@ class _Pass:
             stage.resize(known + (self.undrawn.total() if title == "score" else 0))
 
     def _raise(self, *, only_now: bool = False) -> None:
-        """What ended an errand. A judge or model that will not work ends nothing else, only what comes after all is done."""
+        """What ended an errand. A judge or model that will not work ends the run once all else is done."""
         for one in self.errands:
             error = one.error
             if isinstance(error, BudgetError):

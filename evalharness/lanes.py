@@ -81,7 +81,7 @@ class DrawLane(_Lane):
     A batch is of one variant. ``cost`` gives the seconds that a job is expected to take; what is measured corrects it.
     """
 
-    stage = "draw"
+    stage: Literal["draw", "score", "check"] = "draw"
 
     def __init__(
         self,

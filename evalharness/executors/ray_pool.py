@@ -171,7 +171,7 @@ class Pool:
     def _add(self, lane: Lane) -> bool:
         """One more worker, on the node with most left; False if there is no room."""
         need = self._need(lane)
-        fitting = [(cpus, gpus, node) for cpus, gpus, node in self._free() if cpus >= need.cpus and gpus >= need.gpus]
+        fitting = [(cpus, gpus, node) for cpus, gpus, node in self._free() if cpus >= need.cpus and gpus >= (need.gpus or 0)]
         if not fitting:
             return False
         _, _, node = max(fitting, key=lambda found: (found[1], found[0]))

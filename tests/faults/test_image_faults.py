@@ -44,12 +44,18 @@ def png(mode: str = "RGB", **options: object) -> bytes:
     return buffer.getvalue()
 
 
+def noise() -> bytes:
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (32, 32), hashlib.shake_256(b"noise").digest(32 * 32 * 3)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 BAD = {
     "a decompression bomb": bomb(),
     "16 bits": png("I;16"),
     "animated": png(save_all=True, append_images=[Image.new("RGB", (6, 4), "red")], duration=10),
     "empty": b"",
-    "torn": png()[:-20],
+    "torn": noise()[:1000],
     "a page of HTML": b"<html>not found</html>",
     "another format": b"GIF89a" + b"\0" * 50,
 }
