@@ -171,13 +171,14 @@ class Pool:
     def _add(self, lane: Lane) -> bool:
         """One more worker, on the node with most left; False if there is no room."""
         need = self._need(lane)
-        fitting = [(cpus, gpus, node) for cpus, gpus, node in self._free() if cpus >= need.cpus and gpus >= (need.gpus or 0)]
+        wanted = need.gpus or 0
+        fitting = [found for found in self._free() if found[0] >= need.cpus and found[1] >= wanted]
         if not fitting:
             return False
         _, _, node = max(fitting, key=lambda found: (found[1], found[0]))
         options = {
             "num_cpus": need.cpus,
-            "num_gpus": need.gpus,
+            "num_gpus": wanted,
             "max_restarts": 0,
             "scheduling_strategy": NodeAffinitySchedulingStrategy(node.id, soft=False),
         }

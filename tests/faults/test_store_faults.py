@@ -55,9 +55,9 @@ def test_a_write_ahead_log_that_is_cut_off_loses_its_end_and_invents_nothing(
         whole = rows(tmp_path)
         shutil.copytree(store, saved, ignore=shutil.ignore_patterns("*-shm"))
     size = (saved / "store.sqlite-wal").stat().st_size
-    assert size > 10 * 4096
+    assert size > 4 * 4096
     kept = []
-    for length in range(0, size + 1, 5000):
+    for length in range(0, size + 1, 1000):
         shutil.rmtree(store)
         shutil.copytree(saved, store)
         os.truncate(store / "store.sqlite-wal", length)
