@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -17,6 +18,8 @@ from evalharness.config import Sweep
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 from evalharness.executors.base import Done, Lane, WorkerState
 
+LOOPBACK = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+"""Where Linux has the first, Ray would replace the other by an address that a network can reach."""
 STARTS = 3
 """So often is Ray started on this machine before that is given up."""
 Amount = Annotated[float, Field(ge=0, le=4096)]
@@ -129,7 +132,7 @@ class Ray:
         if chosen.address is not None:
             ray.init(address=chosen.address, **common)
             return
-        local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        local = {"include_dashboard": False, "_node_ip_address": LOOPBACK}
         ray.init(address="local", num_cpus=chosen.cpus, num_gpus=chosen.gpus, **local, **common)
 
 
