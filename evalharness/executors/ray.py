@@ -6,9 +6,9 @@ with it when it dies is done again elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -18,8 +18,6 @@ from evalharness.config import Sweep
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 from evalharness.executors.base import Done, Lane, WorkerState
 
-LOOPBACK = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
-"""Where Linux has the first, Ray would replace the other by an address that a network can reach."""
 STARTS = 3
 """So often is Ray started on this machine before that is given up."""
 Amount = Annotated[float, Field(ge=0, le=4096)]
@@ -132,8 +130,23 @@ class Ray:
         if chosen.address is not None:
             ray.init(address=chosen.address, **common)
             return
-        local = {"include_dashboard": False, "_node_ip_address": LOOPBACK}
-        ray.init(address="local", num_cpus=chosen.cpus, num_gpus=chosen.gpus, **local, **common)
+        local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        with _on_loopback():
+            ray.init(address="local", num_cpus=chosen.cpus, num_gpus=chosen.gpus, **local, **common)
+
+
+@contextlib.contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Whoever reaches Ray's ports may run programs. Only for 127.0.0.1 itself does it bind them to that address, which
+    ``ray.init`` would replace by one that a network can reach."""
+    from ray._private import services
+
+    resolve = services.resolve_ip_for_localhost
+    services.resolve_ip_for_localhost = lambda host: host
+    try:
+        yield
+    finally:
+        services.resolve_ip_for_localhost = resolve
 
 
 def _first_line(error: BaseException) -> str:

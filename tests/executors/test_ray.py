@@ -49,6 +49,17 @@ def drawn(notes: Path) -> list[str]:
     return [line for path in notes.glob("drawn-*") for line in path.read_text().splitlines()]
 
 
+def listening() -> set[str]:
+    """Sockets of this machine that wait for calls from others, as Linux lists them."""
+    found = set()
+    for path, loopback in (("/proc/net/tcp", "0100007F"), ("/proc/net/tcp6", "0" * 24 + "01000000")):
+        for line in Path(path).read_text().splitlines()[1:] if Path(path).exists() else ():
+            _, local, _, state = line.split()[:4]
+            if state == "0A" and local.partition(":")[0] not in (loopback, "0" * 16 + "FFFF00000100007F"):
+                found.add(local)
+    return found
+
+
 def until(true: Callable[[], Any], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not true():
@@ -65,7 +76,14 @@ def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]
         {"name": "ray", "cpus": 2, "retries": 1},
         benchmarks=[{"name": "toy", "special": ["plain", "deadly"]}],
     )
-    run(file, env)
+    process, before = ray_runs.start(file, env), listening()
+    open_to_others: set[str] = set()
+    while process.poll() is None:
+        open_to_others |= listening() - before
+        time.sleep(0.2)
+    said, complained = process.communicate()
+    assert process.returncode == 0, said + complained
+    assert not open_to_others, "Ray's ports, through which anybody may run programs"
     on_ray, here = content(file), content(local)
     ((_, reason),) = on_ray["failures"]
     assert reason.startswith("2 workers died at it, the last: ")

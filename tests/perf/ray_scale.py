@@ -31,7 +31,6 @@ def main(sweep: dict[str, Any], store: Path) -> dict[str, float]:
         "worked": worked,
         "seconds": seconds,
         "cpu": used.ru_utime + used.ru_stime - planned.ru_utime - planned.ru_stime,
-        "planned_kib": planned.ru_maxrss,
         "peak_kib": used.ru_maxrss,
     }
 
