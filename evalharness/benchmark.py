@@ -93,7 +93,8 @@ class Submission:
 class Panel(Protocol):
     """A scorer that asks a judge about each image. It is given files, and scores come as the judge replies.
 
-    It may have ``judges``, a sequence of all judges that it asks: they are told what they have spent before.
+    It may have ``judges``, a sequence of all judges that it asks: they are told what they have spent before; and
+    ``in_process = True`` if its judge is a :class:`~evalharness.judges.base.Judge` of that kind.
     """
 
     def identity(self) -> Mapping[str, Any]:

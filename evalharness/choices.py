@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, SerializationInfo, ValidationError, model_serializer, model_validator
 
 from evalharness import plugins
 from evalharness.config import NoSettings
@@ -64,8 +64,8 @@ class PluginChoice(BaseModel):
             raise ValueError(f"{place + ': ' if place else ''}{message}") from None
 
     @model_serializer
-    def _flat(self) -> dict[str, Any]:
-        return {"name": self.name, **self.settings.model_dump(mode="json")}
+    def _flat(self, info: SerializationInfo) -> dict[str, Any]:
+        return {"name": self.name, **self.settings.model_dump(mode="json", exclude_unset=info.exclude_unset)}
 
 
 class DetectorChoice(PluginChoice):

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from evalharness import sweep
-    from evalharness.commands import doctor, export, fetch, rates, replies, validate, verdicts
+    from evalharness.commands import doctor, export, fetch, rates, replies, status, validate, verdicts
 
     parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
     parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
@@ -49,6 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     files = commands.add_parser("export", help="write an arm's images and verdicts as a benchmark's own programs do")
     export.add_arguments(files)
     files.set_defaults(command=export.run)
+
+    state = commands.add_parser("status", help="show how far a run is, from another terminal")
+    status.add_arguments(state)
+    state.set_defaults(command=status.run)
 
     said = commands.add_parser("replies", help="write what the judges of a run said, for others to replay")
     replies.add_arguments(said)

@@ -1,4 +1,4 @@
-"""Drives the jobs of a plan through an executor into the store: first all drawing, then all scoring.
+"""Drives the jobs of a plan through an executor into the store. A sample is scored as soon as its image exists.
 
 Only what is missing is worked on, so that to continue is to run again. Workers return results, this process writes
 them.
@@ -7,119 +7,37 @@ them.
 from __future__ import annotations
 
 import contextlib
-import io
 import signal
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
-from PIL import Image
-
-from evalharness import variants
-from evalharness.benchmark import Checked, Item, Panel, Score, Scorer, Submission
-from evalharness.errors import BudgetError, SampleError, StoreError
-from evalharness.executors.base import Executor, Failure, Worker, isolate, one_line
-from evalharness.judges.base import Budgeted
-from evalharness.models.base import Fetcher, Order, Service
-from evalharness.plan import Job, Plan
-from evalharness.progress import Progress
+from evalharness.benchmark import Checked, Panel, Score, Scorer
+from evalharness.costs import expected_seconds
+from evalharness.elsewhere import Asked, Commissioned, Errand
+from evalharness.errors import BudgetError, EndpointError, SampleError, StoreError
+from evalharness.executors.base import Executor, Failure, WorkerState, isolate, one_line
+from evalharness.lanes import DrawLane, ScoreLane, Todo
+from evalharness.models.base import Service
+from evalharness.plan import Job, Plan, Sample
+from evalharness.progress import Progress, Stage
 from evalharness.seeds import canonical, digest
-from evalharness.status import checkups, failed_keys, pending_jobs, standings
-from evalharness.store import DamagedImageError, Store
-from evalharness.trajectory import Step, Trajectory
+from evalharness.status import Standing, checkups, failed_keys, in_parts, standings
+from evalharness.store import Store
+from evalharness.trajectory import Trajectory
+from evalharness.work import Check, Recipe, Verdict
 
-J = TypeVar("J")
-K = TypeVar("K", Job, "ScoreJob")
-R = TypeVar("R")
-Advance = Callable[[int, int], None]
 PASSES = 3
 """A disk that damages what was just written is given up after as many passes."""
+CONSULTED = 8
+"""So many images are given to a judge at a time where it computes its answers itself."""
+Lanes = list[DrawLane | ScoreLane]
 
 
-@dataclass(frozen=True)
-class Generate:
-    """A worker that makes trajectories with one model and one variant."""
-
-    model: Any
-    variant: variants.VariantSettings
-
-    def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
-        prompts, seeds = [job.prompt for job in jobs], [job.seed for job in jobs]
-        return variants.run(self.variant, self.model, prompts, seeds, [job.picture for job in jobs])
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """A worker that takes images which exist already; it stands where :class:`Generate` would."""
-
-    model: Fetcher
-
-    def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
-        images = self.model.fetch([job.source for job in jobs if job.source is not None])
-        return [Trajectory((Step("draw", image=image),)) for image in images]
-
-
-@dataclass(frozen=True)
-class Check:
-    """A worker that asks a model whether it can take the prompts."""
-
-    model: Any
-
-    def __call__(self, jobs: Sequence[Job], /) -> list[None]:
-        for job in jobs:
-            self.model.check(job.prompt)
-        return [None] * len(jobs)
-
-
-@dataclass(frozen=True, slots=True)
-class Todo:
-    """An image that must be looked at, by its digest. ``retry``: that failed before."""
-
-    image: str
-    item: Item
-    retry: bool = False
-
-
-Work = tuple[str, Scorer | Panel, Mapping[str, Todo]]
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreJob:
-    """One image to look at: a PNG file's bytes and their digest."""
-
-    key: str
-    digest: str
-    image: bytes
-    item: Item
-    retry: bool = False
-
-
-@dataclass(frozen=True)
-class Look:
-    """A worker that scores images."""
-
-    scorer: Scorer
-
-    def __call__(self, jobs: Sequence[ScoreJob], /) -> list[Score]:
-        scores = self.scorer.score([_decode(job.image) for job in jobs], [job.item for job in jobs])
-        for score in scores:
-            if not 0 <= score.value <= 1:
-                raise ValueError(f"the scorer said {score.value}, which is not in 0..1")
-            canonical(dict(score.details))
-        return scores
-
-
-def _decode(data: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
-    except (OSError, Image.DecompressionBombError) as error:
-        raise SampleError(f"the image cannot be read: {error}") from error
-
-
-@dataclass(frozen=True)
+@dataclass
 class Engine:
     """Runs a plan. ``stops``: the models and benchmarks whose work a budget ended, each with the reason."""
 
@@ -128,6 +46,9 @@ class Engine:
     executor: Executor
     progress: Progress
     stops: dict[str, str] = field(default_factory=dict)
+    lanes: Lanes = field(default_factory=list)
+    """Those of the present pass."""
+    stages: dict[str, Stage] = field(default_factory=dict)
 
     def run(self, *, retry_failed: bool = False) -> int:
         """Draw and score what is missing; returns the number of trajectories and scores that were worked on.
@@ -138,172 +59,24 @@ class Engine:
         self._drop_damaged()
         worked = 0
         for _ in range(PASSES):
-            worked += self._generate(retry)
-            scored, damaged = self._score(retry)
-            worked += scored
-            if not damaged:
+            current = _Pass(self, retry)
+            worked += current.run()
+            if not current.damaged:
                 return worked
-            self._drop(damaged)
+            self._drop(current.damaged)
             retry = set()
         raise StoreError(f"{self.store.path}: images are damaged again and again; check the disk")
 
-    # --- drawing ---
-
-    def _generate(self, retry: Collection[str]) -> int:
-        jobs = pending_jobs(self.plan, standings(self.plan, self.store), retry)
-        by_model: dict[str, list[Job]] = {alias: [] for alias in self.plan.models}
-        for job in jobs:
-            by_model[job.model].append(job)
-        with self.progress.stage("draw", len(jobs)) as stage:
-            for alias, own in by_model.items():
-                if own:
-                    self._generate_with(alias, own, stage.advance)
-        return len(jobs)
-
-    def _generate_with(self, alias: str, jobs: list[Job], advance: Advance) -> None:
-        """All jobs of one model, which is let go of afterwards."""
-        model = self.plan.sweep.models[alias].build()
-        identity = digest(dict(self.plan.models[alias]))
-        groups: dict[variants.VariantSettings, list[Job]] = defaultdict(list)
-        for job in self._checked(model, jobs, advance):
-            groups[job.variant].append(job)
-
-        def keep(job: Job, trajectory: Trajectory) -> None:
-            name = canonical(job.variant.key())
-            self.store.add_trajectory(
-                job.key, trajectory, model=identity, variant=name, prompt=job.prompt, seed=job.seed, cap=job.cap
-            )
-
-        for variant, own in groups.items():
-            if isinstance(model, Service):
-                model.recall(self.store.spent(identity))
-                self._commission(alias, model, own, keep, advance)
-                continue
-            worker = Fetch(model) if isinstance(model, Fetcher) else Generate(model, variant)
-            self._run(worker, _batches(own, model.batch_size), keep, advance)
-
-    def _commission(
-        self, alias: str, model: Service, jobs: list[Job], keep: Callable[[Job, Trajectory], None], advance: Advance
-    ) -> None:
-        """Each image is written as it comes, as it may have cost money. What a spent budget leaves stays pending."""
-        orders = ((number, Order(job.prompt, job.seed)) for number, job in enumerate(jobs))
-        try:
-            with _closed(model.commission(orders)) as delivered:
-                for number, outcome in delivered:
-                    with _undisturbed(), self.store.batch():
-                        if isinstance(outcome, SampleError):
-                            self.store.add_failure(jobs[number].key, one_line(str(outcome)))
-                        else:
-                            keep(jobs[number], Trajectory((outcome,)))
-                    advance(1, int(isinstance(outcome, SampleError)))
-        except BudgetError as spent:
-            self.stops[alias] = str(spent)
-
-    def _checked(self, model: Any, jobs: list[Job], advance: Advance) -> list[Job]:
-        """The jobs whose prompts the model can take; the others fail."""
-        check = Check(model)
-        outcomes = [(job, isolate(check, [job])[0]) for job in jobs]
-        refused = [(job, one) for job, one in outcomes if isinstance(one, Failure)]
-        with _undisturbed(), self.store.batch():
-            for job, failure in refused:
-                self.store.add_failure(job.key, failure.reason)
-        advance(len(refused), len(refused))
-        return [job for job, one in outcomes if one is None]
-
-    # --- scoring ---
-
-    def _score(self, retry: Collection[str]) -> tuple[int, set[str]]:
-        """First the scores, then their checks; the number of images to look at, and the damaged ones among them."""
-        damaged: set[str] = set()
-        total = 0
-        for title, all_todo in (("score", self._unscored), ("check", self._unchecked)):
-            found = all_todo(retry)
-            count = sum(len(todo) for _, _, todo in found)
-            with self.progress.stage(title, count) as stage:
-                for name, scorer, todo in found:
-                    try:
-                        self._look(scorer, self._read(todo, damaged), stage.advance)
-                    except BudgetError as spent:
-                        self.stops[name] = str(spent)
-            total += count
-        return total, damaged
-
-    def _unscored(self, retry: Collection[str]) -> list[Work]:
-        """Each benchmark's scorer with what it must look at, by the key of the score."""
-        todo: dict[str, dict[str, Todo]] = {name: {} for name in self.plan.protocols}
-        for one in standings(self.plan, self.store):
-            if one.score is None and one.score_key is not None and one.image is not None:
-                again = one.score_key in retry
-                if one.failure is None or again:
-                    todo[one.sample.benchmark][one.score_key] = Todo(one.image, one.sample.item, again)
-        return [(name, self.plan.protocols[name].benchmark.scorer(), own) for name, own in todo.items() if own]
-
-    def _unchecked(self, retry: Collection[str]) -> list[Work]:
-        todo: dict[tuple[str, str], dict[str, Todo]] = defaultdict(dict)
-        for one in checkups(self.plan, self.store, standings(self.plan, self.store)):
-            again = one.key in retry
-            if one.score is None and (one.failure is None or again):
-                sample, image = one.standing.sample, one.standing.image
-                assert image is not None
-                todo[sample.benchmark, one.check.name][one.key] = Todo(image, sample.item, again)
-        found: list[Work] = []
-        for name, protocol in self.plan.protocols.items():
-            checks = protocol.benchmark.checks() if isinstance(protocol.benchmark, Checked) else ()
-            found += [(name, check.scorer, own) for check in checks if (own := todo.get((name, check.name)))]
-        return found
-
-    def _look(self, scorer: Scorer | Panel, jobs: Iterable[ScoreJob], advance: Advance) -> None:
-        if isinstance(scorer, Panel):
-            self._ask(scorer, jobs, advance)
-        else:
-            self._run(Look(scorer), _batches(jobs, scorer.batch_size), self._keep_score, advance)
-
-    def _ask(self, panel: Panel, jobs: Iterable[ScoreJob], advance: Advance) -> None:
-        """Each score is written as it comes: a judge's reply may have cost money."""
-        for judge in getattr(panel, "judges", ()):
-            if isinstance(judge, Budgeted):
-                judge.recall(self.store.replies.spent(digest(dict(judge.identity()))))
-        submissions = (Submission(job.key, job.item, job.image, job.digest, job.retry) for job in jobs)
-        with _closed(panel.judge(submissions, self.store.replies)) as judged:
-            for submission, outcome in judged:
-                with _undisturbed(), self.store.batch():
-                    if isinstance(outcome, SampleError):
-                        self.store.add_failure(submission.key, one_line(str(outcome)))
-                    else:
-                        self.store.add_score(submission.key, submission.digest, outcome)
-                advance(1, int(isinstance(outcome, SampleError)))
-
-    def _keep_score(self, job: ScoreJob, score: Score) -> None:
-        self.store.add_score(job.key, job.digest, score)
-
-    def _read(self, todo: Mapping[str, Todo], damaged: set[str]) -> Iterator[ScoreJob]:
-        for key in sorted(todo):
-            one = todo[key]
-            try:
-                yield ScoreJob(key, one.image, self.store.image(one.image), one.item, one.retry)
-            except DamagedImageError:
-                damaged.add(one.image)
-
-    # --- both ---
-
-    def _run(
-        self, worker: Worker[K, R], batches: Iterable[Sequence[K]], keep: Callable[[K, R], None], advance: Advance
-    ) -> None:
-        """Run the batches; what comes of each is written in one commit, before the next is waited for."""
-        for batch, outcomes in self.executor.run(worker, batches):
-            with _undisturbed(), self.store.batch():
-                for job, outcome in zip(batch, outcomes, strict=True):
-                    if isinstance(outcome, Failure):
-                        self.store.add_failure(job.key, outcome.reason)
-                    else:
-                        keep(job, outcome)
-            advance(len(batch), sum(isinstance(one, Failure) for one in outcomes))
+    def look(self) -> tuple[dict[str, Stage], list[str], list[WorkerState]]:
+        """For those who watch, from another thread: stages, the keys of what is in hand, workers."""
+        with self.store.lock:
+            in_hand = [key for lane in self.lanes for key in lane.in_hand]
+            return dict(self.stages), in_hand, self.executor.workers()
 
     def _drop_damaged(self) -> None:
-        stored = self.store.trajectories(self.plan.jobs)
-        self._drop(self.store.check_images(_images(stored)))
+        self._drop(self.store.check_images(self.store.images_of(self.plan.jobs)))
 
-    def _drop(self, damaged: set[str]) -> None:
+    def _drop(self, damaged: Collection[str]) -> None:
         """Forget the trajectories with a damaged image, so that they are drawn again."""
         if not damaged:
             return
@@ -316,29 +89,224 @@ class Engine:
         self.store.forget_trajectories(keys)
 
 
-def _images(stored: dict[str, Any]) -> set[str]:
-    return {step.image for one in stored.values() for step in one.steps if step.image is not None}
+class _Pass:
+    """One go over all that is missing. What comes of a batch is written in one commit; then what follows from it is
+    looked up in the store, as it is for what was there from the start."""
 
+    def __init__(self, engine: Engine, retry: Collection[str]) -> None:
+        self.plan, self.store, self.progress = engine.plan, engine.store, engine.progress
+        self.engine, self.retry = engine, retry
+        self.draws: dict[str, DrawLane] = {}
+        self.scores: dict[tuple[str, str], ScoreLane] = {}
+        self.errands: list[Errand] = []
+        self.samples: dict[str, list[Sample]] = defaultdict(list)
+        """Those that a trajectory to be drawn is for, by its key."""
+        self.watched: dict[str, list[Sample]] = defaultdict(list)
+        """Those whose score will be checked, by its key."""
+        self.undrawn: Counter[str] = Counter()
+        """Samples of each benchmark that have no image yet."""
+        self.stages = engine.stages = {}
+        self.warned: set[str] = set()
 
-def _batches(jobs: Iterable[J], size: int) -> Iterator[Sequence[J]]:
-    batch: list[J] = []
-    for job in jobs:
-        batch.append(job)
-        if len(batch) >= size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    @property
+    def damaged(self) -> set[str]:
+        return {image for lane in self.scores.values() for image in lane.damaged}
 
+    def run(self) -> int:
+        self._make_score_lanes()
+        jobs = self._survey()
+        with self.progress.stages() as stage:
+            self._make_draw_lanes(jobs)
+            lanes: Lanes = [*self.draws.values(), *self.scores.values()]
+            self.engine.lanes = lanes
+            for lane in lanes:
+                if lane.stage not in self.stages and (lane.stage == "draw" or jobs or lane.waiting):
+                    self.stages[lane.stage] = stage(lane.stage, 0)
+            self._resize()
+            self._refuse(jobs)
+            own = [lane for lane in lanes if not any(lane is one.lane for one in self.errands)]
+            try:
+                for one in self.errands:
+                    one.start()
+                self._work(own)
+                for one in self.errands:
+                    one.wait()
+            finally:
+                for one in self.errands:
+                    one.end()
+            self._raise()
+        return sum(lane.done for lane in lanes)
 
-@contextlib.contextmanager
-def _closed(iterator: Iterator[J]) -> Iterator[Iterator[J]]:
-    """A generator that ends with the block, however that ends: what it holds open does not wait for a collector."""
-    try:
-        yield iterator
-    finally:
-        if isinstance(iterator, Generator):
-            iterator.close()
+    # --- what there is to do ---
+
+    def _survey(self) -> dict[str, Job]:
+        """What must be drawn; what must be looked at is put into its lanes."""
+        wanted: set[str] = set()
+        for found in in_parts(self.plan, self.store):
+            for one in found:
+                failed = one.steps is None and one.state == "failed" and one.sample.job in self.retry
+                if one.state == "pending" or failed:
+                    wanted.add(one.sample.job)
+            self._follow(found)
+        for sample in self.plan.samples:
+            if sample.job in wanted:
+                self.samples[sample.job].append(sample)
+                self.undrawn[sample.benchmark] += 1
+        return {key: self.plan.jobs[key] for key in sorted(wanted)}
+
+    def _make_draw_lanes(self, jobs: dict[str, Job]) -> None:
+        by_model: dict[str, list[Job]] = {alias: [] for alias in self.plan.models}
+        for job in jobs.values():
+            by_model[job.model].append(job)
+        for alias, own in by_model.items():
+            if own:
+                spec = self.plan.sweep.models[alias]
+                model = spec.build()
+                cost = expected_seconds(self.plan, self.store, alias, model)
+                size = 1 if isinstance(model, Service) else model.batch_size
+                lane = self.draws[alias] = DrawLane(alias, Recipe(spec), self.store.lock, own, size, cost)
+                if isinstance(model, Service):
+                    work = Commissioned(model, digest(dict(self.plan.models[alias])), self.store)
+                    self.errands.append(Errand(work, lane, self._keep_one))
+        for (_, check), score in self.scores.items():
+            if not check:
+                score.feeders += self.draws.values()
+
+    def _make_score_lanes(self) -> None:
+        found: list[tuple[str, str, Scorer | Panel]] = []
+        for name, protocol in self.plan.protocols.items():
+            found.append((name, "", protocol.benchmark.scorer()))
+        for name, protocol in self.plan.protocols.items():
+            checks = protocol.benchmark.checks() if isinstance(protocol.benchmark, Checked) else ()
+            found += [(name, check.name, check.scorer) for check in checks]
+        specs = {spec.plugin.name: spec.plugin for spec in self.plan.sweep.benchmarks}
+        for name, check, scorer in found:
+            panel = isinstance(scorer, Panel)
+            size = CONSULTED if isinstance(scorer, Panel) else scorer.batch_size
+            recipe = Recipe(specs[name], check or None)
+            lane = ScoreLane(name, recipe, self.store.lock, self.store, size, check=check, with_replies=panel)
+            if check:
+                lane.feeders.append(self.scores[name, ""])
+            self.scores[name, check] = lane
+            if isinstance(scorer, Panel) and not getattr(scorer, "in_process", False):
+                self.errands.append(Errand(Asked(scorer, self.store), lane, self._keep_one))
+
+    def _follow(self, found: Iterable[Standing]) -> None:
+        """What these samples want next: a score, or a check of the one that they have."""
+        found = list(found)
+        for one in found:
+            if one.score is None and one.score_key is not None and one.image is not None:
+                name, again = one.sample.benchmark, one.score_key in self.retry
+                if one.failure is None or again:
+                    self.scores[name, ""].add(one.score_key, Todo(one.image, one.sample.item, again))
+                if self.plan.protocols[name].checks:
+                    self.watched[one.score_key].append(one.sample)
+        for up in checkups(self.plan, self.store, found):
+            again = up.key in self.retry
+            if up.score is None and (up.failure is None or again):
+                sample, image = up.standing.sample, up.standing.image
+                assert image is not None
+                self.scores[sample.benchmark, up.check.name].add(up.key, Todo(image, sample.item, again))
+
+    # --- doing it ---
+
+    def _refuse(self, jobs: dict[str, Job]) -> None:
+        """Fail the jobs whose prompts their model cannot take, before anything is loaded."""
+        for alias, lane in self.draws.items():
+            check = Check(self.plan.sweep.models[alias].build())
+            outcomes = [(job, isolate(check, [job])[0]) for job in jobs.values() if job.model == alias]
+            refused = [(job, one) for job, one in outcomes if isinstance(one, Failure)]
+            with _undisturbed(), self.store.batch():
+                for job, failure in refused:
+                    self.store.add_failure(job.key, failure.reason)
+            lane.drop({job.key for job, _ in refused})
+            self._drawn([job for job, _ in refused])
+            self._advance(lane, len(refused), len(refused))
+
+    def _work(self, lanes: Lanes) -> None:
+        for lane, jobs, outcomes in self.engine.executor.run(lanes):
+            if isinstance(outcomes, BudgetError):
+                lane.put_back(jobs)
+                lane.stop()
+                self.engine.stops[lane.subject] = str(outcomes)
+                continue
+            failed = sum(isinstance(one, Failure) for one in outcomes)
+            with _undisturbed(), self.store.batch():
+                for job, outcome in zip(jobs, outcomes, strict=True):
+                    self._keep(lane, job, outcome)
+            with self.store.lock:
+                self._next(lane, jobs)
+                lane.settle(jobs, failed)
+            self._advance(lane, len(jobs), failed)
+            self._raise(only_now=True)
+
+    def _keep(self, lane: Any, job: Any, outcome: Any) -> None:
+        if isinstance(outcome, Verdict):
+            for one in outcome.said:
+                about = (one.question, one.judge, one.image, one.rubric, one.repeat)
+                self.store.replies.put(one.key, about, one.reply)
+            outcome = outcome.outcome
+        if isinstance(outcome, Failure):
+            self.store.add_failure(job.key, outcome.reason)
+        elif isinstance(outcome, Trajectory):
+            self.store.add_trajectory(
+                job.key,
+                outcome,
+                model=digest(dict(self.plan.models[job.model])),
+                variant=canonical(job.variant.key()),
+                prompt=job.prompt,
+                seed=job.seed,
+                cap=job.cap,
+            )
+            lane.measure(job, outcome)
+        else:
+            self.store.add_score(job.key, job.digest, outcome)
+
+    def _keep_one(self, lane: DrawLane | ScoreLane, job: Any, outcome: Score | Trajectory | SampleError) -> None:
+        """From the thread of an errand."""
+        failure = Failure(one_line(str(outcome))) if isinstance(outcome, SampleError) else None
+        with self.store.lock:
+            with self.store.batch():
+                self._keep(lane, job, failure or outcome)
+            self._next(lane, [job])
+            lane.settle([job], int(failure is not None))
+            self._advance(lane, 1, int(failure is not None))
+
+    def _next(self, lane: DrawLane | ScoreLane, jobs: Sequence[Any]) -> None:
+        if isinstance(lane, DrawLane):
+            self._follow(self._drawn(jobs))
+        elif watched := [sample for job in jobs for sample in self.watched.pop(job.key, ())]:
+            self._follow(standings(self.plan, self.store, watched))
+
+    def _drawn(self, jobs: Sequence[Job]) -> list[Standing]:
+        samples = [sample for job in jobs for sample in self.samples.pop(job.key, ())]
+        self.undrawn.subtract(sample.benchmark for sample in samples)
+        return standings(self.plan, self.store, samples)
+
+    def _advance(self, lane: DrawLane | ScoreLane, done: int, failed: int) -> None:
+        with self.store.lock:
+            self._resize()
+            if done:
+                self.stages[lane.stage].advance(done, failed)
+
+    def _resize(self) -> None:
+        """A stage is as large as what is known of it by now, and the scores that undrawn samples will want."""
+        for title, stage in self.stages.items():
+            known = sum(lane.total for lane in self.engine.lanes if lane.stage == title)
+            stage.resize(known + (self.undrawn.total() if title == "score" else 0))
+
+    def _raise(self, *, only_now: bool = False) -> None:
+        """What ended an errand. A judge or model that will not work ends the run once all else is done."""
+        for one in self.errands:
+            error = one.error
+            if isinstance(error, BudgetError):
+                self.engine.stops[one.lane.subject] = str(error)
+            elif isinstance(error, EndpointError) and only_now:
+                if one.lane.name not in self.warned:
+                    self.warned.add(one.lane.name)
+                    self.progress.say(f"warning: {error}; all else goes on")
+            elif error is not None:
+                raise error
 
 
 @contextlib.contextmanager

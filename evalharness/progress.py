@@ -5,111 +5,143 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
 
 
-class Stage(Protocol):
-    """One stretch of equal work."""
+class Stage:
+    """One stretch of equal work; how much it is may change while it goes on."""
 
-    def advance(self, done: int, failed: int = 0) -> None: ...
-
-
-class Progress:
-    """Opens stages and writes messages between them. ``quiet`` writes messages only."""
-
-    def __init__(self, *, quiet: bool = False, interval: float = 5.0) -> None:
-        self.quiet = quiet
-        self.interval = interval
-
-    def say(self, message: str) -> None:
-        sys.stderr.write(message + "\n")
-        sys.stderr.flush()
-
-    @contextlib.contextmanager
-    def stage(self, title: str, total: int) -> Iterator[Stage]:
-        """Progress of ``total`` samples."""
-        if self.quiet or total == 0:
-            yield _Silent()
-        elif sys.stderr.isatty():
-            with _bar(title, total) as bar:
-                yield bar
-        else:
-            lines = _Lines(self, title, total)
-            try:
-                yield lines
-            finally:
-                lines.end()
-
-
-class _Silent:
-    def advance(self, done: int, failed: int = 0) -> None:
-        """Say nothing."""
-
-
-class _Lines:
-    def __init__(self, progress: Progress, title: str, total: int) -> None:
-        self.progress, self.title, self.total = progress, title, total
-        self.done = self.failed = self.written = 0
-        self.start = self.last = time.monotonic()
-        self.first: tuple[float, int] | None = None
+    def __init__(self, title: str, total: int) -> None:
+        self.title, self.total = title, total
+        self.done = self.failed = 0
+        self._start = self._last = time.monotonic()
+        self._first: tuple[float, int] | None = None
 
     def advance(self, done: int, failed: int = 0) -> None:
         self.done += done
         self.failed += failed
-        if self.first is None:
-            self.first = time.monotonic(), self.done
-        if time.monotonic() - self.last >= self.progress.interval:
-            self.write()
+        self._last = time.monotonic()
+        if self._first is None:
+            self._first = self._last, self.done
+        self.show()
+
+    def resize(self, total: int) -> None:
+        self.total = total
+
+    def rate(self) -> float:
+        """Samples a second, since the beginning."""
+        return self.done / max(self._last - self._start, 1e-9)
 
     def remaining(self) -> float:
         """Seconds to go at the rate since the first batch, which had to load a model; 0 where nothing can be said."""
-        if self.first is None or self.done == self.first[1]:
+        if self._first is None or self.done == self._first[1]:
             return 0.0
-        rate = (self.done - self.first[1]) / max(self.last - self.first[0], 1e-9)
-        return (self.total - self.done) / rate
+        rate = (self.done - self._first[1]) / max(self._last - self._first[0], 1e-9)
+        return max(0, self.total - self.done) / rate
+
+    def show(self) -> None:
+        """Say nothing."""
 
     def end(self) -> None:
-        if self.done != self.written:
-            self.write()
+        """There will be no more."""
 
-    def write(self) -> None:
-        self.last, self.written = time.monotonic(), self.done
-        rate = self.done / max(self.last - self.start, 1e-9)
+
+class Progress:
+    """Opens stages, which may overlap, and writes messages between them. ``quiet`` writes messages only."""
+
+    def __init__(self, *, quiet: bool = False, interval: float = 5.0) -> None:
+        self.quiet = quiet
+        self.interval = interval
+        self._bars: _Bars | None = None
+
+    def say(self, message: str) -> None:
+        if self._bars is not None:
+            self._bars.rich.console.print(message, markup=False, highlight=False, soft_wrap=True)
+            return
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
+
+    @contextlib.contextmanager
+    def stages(self) -> Iterator[Callable[[str, int], Stage]]:
+        """Gives what opens a stage: of a title and a number of samples. All end with the block."""
+        opened: list[Stage] = []
+
+        def stage(title: str, total: int) -> Stage:
+            if self.quiet:
+                opened.append(Stage(title, total))
+            else:
+                opened.append(_Bar(title, total, self._bars) if self._bars else _Line(title, total, self))
+            return opened[-1]
+
+        try:
+            if not self.quiet and sys.stderr.isatty():
+                self._bars = _Bars()
+                self._bars.rich.start()
+            yield stage
+        finally:
+            for one in opened:
+                one.end()
+            if self._bars is not None:
+                self._bars.rich.stop()
+                self._bars = None
+
+
+class _Line(Stage):
+    """Where there is no terminal: a line every few seconds."""
+
+    def __init__(self, title: str, total: int, progress: Progress) -> None:
+        super().__init__(title, total)
+        self._progress = progress
+        self._written, self._said = 0, self._start
+
+    def show(self) -> None:
+        if self._last - self._said >= self._progress.interval:
+            self._write()
+
+    def end(self) -> None:
+        if self.done != self._written:
+            self._write()
+
+    def _write(self) -> None:
+        self._said, self._written = self._last, self.done
         left = f", {duration(remaining)} left" if (remaining := self.remaining()) else ""
         failed = f", {self.failed} failed" if self.failed else ""
-        self.progress.say(f"{self.title}: {self.done}/{self.total}{failed}, {rate:.2g}/s{left}")
+        self._progress.say(f"{self.title}: {self.done}/{self.total}{failed}, {self.rate():.2g}/s{left}")
 
 
-@contextlib.contextmanager
-def _bar(title: str, total: int) -> Iterator[Stage]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichProgress
+class _Bars:
+    """The bars of all stages, together at the bottom of a terminal."""
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with RichProgress(*columns, console=Console(stderr=True)) as rich:
-        task = rich.add_task(title, total=total, note="")
-        start = time.monotonic()
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
 
-        class Bar:
-            done = failed = 0
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        self.rich = RichProgress(*columns, console=Console(stderr=True))
 
-            def advance(self, done: int, failed: int = 0) -> None:
-                self.done += done
-                self.failed += failed
-                note = f"{self.done / max(time.monotonic() - start, 1e-9):.2g}/s"
-                rich.update(task, advance=done, note=note + (f", {self.failed} failed" if self.failed else ""))
 
-        yield Bar()
+class _Bar(Stage):
+    def __init__(self, title: str, total: int, bars: _Bars) -> None:
+        super().__init__(title, total)
+        self._rich = bars.rich
+        self._task = self._rich.add_task(title, total=total, note="")
+
+    def resize(self, total: int) -> None:
+        super().resize(total)
+        self._rich.update(self._task, total=total)
+
+    def show(self) -> None:
+        note = f"{self.rate():.2g}/s" + (f", {self.failed} failed" if self.failed else "")
+        self._rich.update(self._task, completed=self.done, note=note)
 
 
 def duration(seconds: float) -> str:

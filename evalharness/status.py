@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -33,12 +33,14 @@ class Standing:
         return "pending" if self.steps is None else "generated"
 
 
-def standings(plan: Plan, store: Store) -> list[Standing]:
-    """One for each sample of the plan, in its order."""
-    stored = store.trajectories(plan.jobs)
-    failed = store.failures(plan.jobs)
+def standings(plan: Plan, store: Store, samples: Sequence[Sample] | None = None) -> list[Standing]:
+    """One for each sample of the plan, or of these, in their order."""
+    samples = plan.samples if samples is None else samples
+    keys = plan.jobs if samples is plan.samples else [sample.job for sample in samples]
+    stored = store.trajectories(keys)
+    failed = store.failures(keys)
     found: list[Standing] = []
-    for sample in plan.samples:
+    for sample in samples:
         trajectory = stored.get(sample.job)
         if trajectory is None or not trajectory.covers(sample.arm.cap):
             found.append(Standing(sample, failure=failed.get(sample.job)))
@@ -64,6 +66,12 @@ def _with_scores(found: list[Standing], store: Store) -> list[Standing]:
         )
         for one in found
     ]
+
+
+def in_parts(plan: Plan, store: Store, size: int = 5000) -> Iterator[list[Standing]]:
+    """All standings, so many at a time: those of a large plan do not fit into memory all at once."""
+    for start in range(0, len(plan.samples), size):
+        yield standings(plan, store, plan.samples[start : start + size])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,8 @@ def pending_jobs(plan: Plan, found: Iterable[Standing], retry: Collection[str] =
 
 def failed_keys(plan: Plan, store: Store) -> set[str]:
     """The keys of all jobs, scores and checks that failed."""
-    found = standings(plan, store)
-    keys = [*plan.jobs, *(one.score_key for one in found if one.score_key is not None)]
-    return set(store.failures([*keys, *(one.key for one in checkups(plan, store, found))]))
+    failed = set(store.failures(plan.jobs))
+    for found in in_parts(plan, store):
+        keys = [one.score_key for one in found if one.score_key is not None]
+        failed |= set(store.failures([*keys, *(one.key for one in checkups(plan, store, found))]))
+    return failed

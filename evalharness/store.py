@@ -16,6 +16,7 @@ import json
 import math
 import os
 import sqlite3
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from urllib.parse import quote
 from evalharness.benchmark import Score
 from evalharness.endpoint.budget import Spent
 from evalharness.errors import StoreError
-from evalharness.judges.base import Question, Reply
+from evalharness.judges.base import Question, Reply, reply_key
 from evalharness.trajectory import Cost, Step, Trajectory
 
 APPLICATION_ID = 0x45564831  # "EVH1"
@@ -109,6 +110,8 @@ class Store:
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
         self.path = path
+        self.lock = threading.Condition()
+        """Held by whichever thread of the writer is at work."""
         self._lock: IO[str] | None = None
         with _as_store_error(path):
             if write:
@@ -127,7 +130,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
+        with self.lock, contextlib.suppress(sqlite3.Error):
             self._db.close()
         self._release()
 
@@ -140,7 +143,7 @@ class Store:
 
     def trajectories(self, keys: Iterable[str]) -> dict[str, Stored]:
         """Those that are there."""
-        with _as_store_error(self.path):
+        with self._guarded():
             return {
                 row["key"]: Stored(_steps(row["steps"]), bool(row["finished"]), row["cap"])
                 for row in self._rows("SELECT key, steps, finished, cap FROM trajectories", keys)
@@ -164,7 +167,7 @@ class Store:
 
     def details(self, key: str) -> dict[str, Any]:
         """The evidence of one score; empty if there is no such score."""
-        with _as_store_error(self.path):
+        with self._guarded():
             for row in self._rows("SELECT details FROM scores", [key]):
                 return dict(_json(row["details"]))
         return {}
@@ -177,7 +180,7 @@ class Store:
         """Variant key (JSON) → trajectories, their iterations, seconds and dollars, of all stored ones of a model
         (digest)."""
         totals: dict[str, tuple[int, int, float, float]] = {}
-        with _as_store_error(self.path):
+        with self._guarded():
             for row in self._db.execute("SELECT variant, steps FROM trajectories WHERE model = ?", (model,)):
                 steps = _steps(row["steps"])
                 count, rounds, seconds, dollars = totals.get(row["variant"], (0, 0, 0.0, 0.0))
@@ -189,7 +192,7 @@ class Store:
 
     def spent(self, model: str) -> Spent:
         """What all stored trajectories of a model (digest of its identity) come to."""
-        with _as_store_error(self.path):
+        with self._guarded():
             rows = self._db.execute("SELECT steps FROM trajectories WHERE model = ?", (model,))
             costs = [math.fsum(step.dollars for step in _steps(row["steps"])) for row in rows]
         return Spent(len(costs), math.fsum(costs))
@@ -215,7 +218,7 @@ class Store:
 
     def run_info(self, name: str) -> dict[str, Any]:
         """What :meth:`set_run_info` kept."""
-        with _as_store_error(self.path):
+        with self._guarded():
             row = self._db.execute("SELECT info FROM runs WHERE name = ?", (name,)).fetchone()
             return dict(_json(row["info"])) if row else {}
 
@@ -225,7 +228,7 @@ class Store:
         self, key: str, trajectory: Trajectory, *, model: str, variant: str, prompt: str, seed: int, cap: int | None
     ) -> None:
         """Images first, then the row. Inside :meth:`batch`."""
-        with _as_store_error(self.path):
+        with self._guarded():
             steps = [self._store_step(step) for step in trajectory.steps]
             self._db.execute(
                 "INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -235,7 +238,7 @@ class Store:
 
     def add_score(self, key: str, image: str, score: Score) -> None:
         """Inside :meth:`batch`."""
-        with _as_store_error(self.path):
+        with self._guarded():
             self._db.execute(
                 "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
                 (key, image, score.value, _text(score.reason), json.dumps(dict(score.details))),
@@ -244,7 +247,7 @@ class Store:
 
     def add_failure(self, key: str, reason: str) -> None:
         """It stays until a trajectory or score of that key is added. Inside :meth:`batch`."""
-        with _as_store_error(self.path):
+        with self._guarded():
             self._db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (key, _text(reason)))
 
     def forget_trajectories(self, keys: Iterable[str]) -> None:
@@ -253,35 +256,49 @@ class Store:
 
     def set_run_info(self, name: str, info: Mapping[str, Any]) -> None:
         """Keep JSON about a run."""
-        with _as_store_error(self.path), self.batch():
+        with self._guarded(), self.batch():
             self._db.execute("INSERT OR REPLACE INTO runs VALUES (?, ?)", (name, json.dumps(dict(info))))
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:
         """Several additions, one commit. An addition is whole or absent: those before an error are kept."""
-        with _as_store_error(self.path):
+        with self._guarded():
             try:
                 yield
             finally:
                 self._db.commit()
 
+    def images_of(self, keys: Iterable[str]) -> Iterator[str]:
+        """The digests of all images of trajectories; some more than once."""
+        for row in self._rows("SELECT steps FROM trajectories", keys):
+            with self._guarded():
+                steps = _steps(row["steps"])
+            yield from (step.image for step in steps if step.image is not None)
+
     def check_images(self, digests: Iterable[str]) -> set[str]:
         """Those whose file is damaged or gone. A file is read only if its size or time is not what it was when good."""
         damaged: set[str] = set()
+        for chunk in _chunks(digests):
+            with self._guarded():
+                damaged |= self._check_some(chunk)
+        return damaged
+
+    def _check_some(self, digests: list[str]) -> set[str]:
+        damaged: set[str] = set()
         fresh: list[tuple[str, int, int]] = []
-        with _as_store_error(self.path):
-            known = {row["digest"]: (row["bytes"], row["mtime_ns"]) for row in self._db.execute("SELECT * FROM images")}
-            for digest in set(digests):
-                try:
-                    stat = self.image_path(digest).stat()
-                    if known.get(digest) != (stat.st_size, stat.st_mtime_ns):
-                        self.image(digest)
-                        fresh.append((digest, stat.st_size, stat.st_mtime_ns))
-                except (DamagedImageError, FileNotFoundError):
-                    damaged.add(digest)
-            if self._lock is not None:
-                with self.batch():
-                    self._db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", fresh)
+        select = f"SELECT * FROM images WHERE digest IN ({','.join('?' * len(digests))})"
+        known = {row["digest"]: (row["bytes"], row["mtime_ns"]) for row in self._db.execute(select, digests)}
+        for digest in set(digests):
+            try:
+                stat = self.image_path(digest).stat()
+                if known.get(digest) != (stat.st_size, stat.st_mtime_ns):
+                    self.image(digest)
+                    fresh.append((digest, stat.st_size, stat.st_mtime_ns))
+            except (DamagedImageError, FileNotFoundError):
+                damaged.add(digest)
+        if self._lock is not None and fresh:
+            with self.batch():
+                self._db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", fresh)
         return damaged
 
     @property
@@ -292,9 +309,15 @@ class Store:
     # --- inside ---
 
     def _rows(self, select: str, keys: Iterable[str]) -> Iterator[sqlite3.Row]:
-        with _as_store_error(self.path):
-            for chunk in _chunks(dict.fromkeys(keys)):
-                yield from self._db.execute(f"{select} WHERE key IN ({','.join('?' * len(chunk))})", chunk)
+        for chunk in _chunks(dict.fromkeys(keys)):
+            with self._guarded():
+                found = self._db.execute(f"{select} WHERE key IN ({','.join('?' * len(chunk))})", chunk).fetchall()
+            yield from found
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        with self.lock, _as_store_error(self.path):
+            yield
 
     def _store_step(self, step: Step) -> dict[str, Any]:
         image = None if step.image is None else self._store_image(step.image)
@@ -320,14 +343,14 @@ class StoredReplies:
 
     def get(self, key: str) -> list[Reply]:
         select = "SELECT reply FROM replies WHERE key = ? ORDER BY attempt"
-        with _as_store_error(self.store.path):
+        with self.store._guarded():
             return [Reply(**_json(row["reply"])) for row in self.store._db.execute(select, (key,))]
 
     def usage(self, judge: str, rubric: str, images: Collection[str]) -> dict[str, float]:
         """What a judge's replies about some images add up to: how many, tokens, dollars."""
         select = "SELECT image, reply FROM replies WHERE judge = ? AND rubric = ?"
         total = {"replies": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0}
-        with _as_store_error(self.store.path):
+        with self.store._guarded():
             for row in self.store._db.execute(select, (judge, rubric)):
                 if row["image"] in images:
                     reply = _json(row["reply"])
@@ -337,25 +360,36 @@ class StoredReplies:
         return total
 
     def add(self, key: str, question: Question, judge: str, reply: Reply) -> None:
-        about = (question.key(), judge, question.image, question.rubric, question.repeat)
+        self.put(key, (question.key(), judge, question.image, question.rubric, question.repeat), reply)
+
+    def put(self, key: str, about: tuple[str, str, str, str, int], reply: Reply) -> None:
+        """As :meth:`add`, of digests: question, judge, image, rubric, and the number of the repeat."""
         insert = f"INSERT INTO replies VALUES (?, (SELECT count(*) FROM replies WHERE key = ?){', ?' * 6})"
         with self.store.batch():
             self.store._db.execute(insert, (key, key, *about, json.dumps(asdict(reply))))
 
     def spent(self, judge: str) -> Spent:
-        with _as_store_error(self.store.path):
+        with self.store._guarded():
             rows = self.store._db.execute("SELECT reply FROM replies WHERE judge = ?", (judge,))
             costs = [float(_json(row["reply"])["cost"]) for row in rows]
         return Spent(len(costs), math.fsum(costs))
+
+    def known(self, images: Iterable[str]) -> dict[str, list[Reply]]:
+        """All replies about images, by the keys of :meth:`get`."""
+        found: dict[str, list[Reply]] = {}
+        for one in self.about(images):
+            found.setdefault(reply_key(one.judge, one.question), []).append(one.reply)
+        return found
 
     def about(self, images: Iterable[str]) -> Iterator[StoredReply]:
         """All replies about images (digests), whoever gave them, by question and try."""
         columns = "question, attempt, judge, image, rubric, repeat, reply"
         for chunk in _chunks(dict.fromkeys(images)):
             select = f"SELECT {columns} FROM replies WHERE image IN ({','.join('?' * len(chunk))})"
-            with _as_store_error(self.store.path):
-                for row in self.store._db.execute(f"{select} ORDER BY question, judge, attempt", chunk):
-                    yield StoredReply(**{**dict(row), "reply": Reply(**_json(row["reply"]))})
+            with self.store._guarded():
+                rows = self.store._db.execute(f"{select} ORDER BY question, judge, attempt", chunk).fetchall()
+            for row in rows:
+                yield StoredReply(**{**dict(row), "reply": Reply(**_json(row["reply"]))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,12 +473,12 @@ def _acquire(path: Path) -> IO[str]:
 
 def _connect(path: Path, write: bool) -> sqlite3.Connection:
     if write:
-        db = sqlite3.connect(path)
+        db = sqlite3.connect(path, check_same_thread=False)
     elif path.is_file() and path.stat().st_size:
         # SQLite reads a write-ahead log beside its file, for which it must make one, unless nobody can have written it.
         alone = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
         options = "mode=ro&immutable=1" if alone else "mode=ro"
-        db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{options}", uri=True)
+        db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{options}", uri=True, check_same_thread=False)
     else:
         db = sqlite3.connect(":memory:")
     db.row_factory = sqlite3.Row

@@ -16,6 +16,7 @@ from evalharness.dryrun import dry_run
 from evalharness.engine import Engine
 from evalharness.errors import ConfigError
 from evalharness.inventory import inventory
+from evalharness.live import Reporter
 from evalharness.plan import Plan, make_plan, resize, select
 from evalharness.progress import Progress
 from evalharness.store import Store
@@ -47,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
     sweep = config.load(options.file, partial(amend.amended, options))
     sweep = resize(sweep, full=options.full, limit=options.limit, samples=options.samples)
+    if check := getattr(sweep.executor.build(), "check", None):
+        check(sweep)
     sweep = select(sweep, options.only)
     out: Path = options.out or Path("reports") / sweep.name
     where: Path = options.store or out.parent / "store"
@@ -57,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
     _make_folder(out)
     with Store(where) as store:
         progress = Progress(quiet=options.quiet)
-        info = _work(plan, store, progress, retry_failed=options.retry_failed)
+        reporter = Reporter(out, plan.sweep.resolved(), where.absolute())
+        info = _work(plan, store, progress, reporter, retry_failed=options.retry_failed)
         found = inventory(plan, store)
         info |= found | {"warnings": [*info.get("warnings", []), *found.get("warnings", [])]}
         for line in info["warnings"]:
@@ -73,7 +77,7 @@ def _make_folder(out: Path) -> None:
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
 
 
-def _work(plan: Plan, store: Store, progress: Progress, *, retry_failed: bool) -> dict[str, Any]:
+def _work(plan: Plan, store: Store, progress: Progress, reporter: Reporter, *, retry_failed: bool) -> dict[str, Any]:
     """Draw and score; returns what the report says of the circumstances, summed up over all goes of this plan."""
     before = store.run_info(plan.key())
     start, clock, worked = datetime.now(UTC), time.monotonic(), -1
@@ -81,7 +85,8 @@ def _work(plan: Plan, store: Store, progress: Progress, *, retry_failed: bool) -
     engine = Engine(plan, store, executor, progress)
     info = before
     try:
-        worked = engine.run(retry_failed=retry_failed)
+        with reporter.watching(engine.look):
+            worked = engine.run(retry_failed=retry_failed)
     finally:
         executor.close()
         if worked or not before:

@@ -217,6 +217,7 @@ def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureF
         ("replies", "judges"),
         ("rates", "bagel"),
         ("validate", "trajectories"),
+        ("status", "sweep-files"),
     ],
 )
 def test_every_option_of_a_command_is_documented(command: str, page: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
-from evalharness.errors import EvalHarnessError, SampleError
+from evalharness.errors import BudgetError, EvalHarnessError, SampleError
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -22,18 +22,91 @@ class Failure:
 
 
 class Worker(Protocol[J_contra, R_co]):
-    """Turns a batch of jobs into results, in order. It can be pickled; its weights are loaded by its first batch."""
+    """Turns a batch of jobs into results, in order. Its weights are loaded by its first batch."""
 
     def __call__(self, jobs: Sequence[J_contra], /) -> Sequence[R_co]: ...
 
 
-class Executor(Protocol):
-    """A plugin: a class with a nested pydantic ``Settings`` and an ``__init__(self, settings)``."""
+class Recipe(Protocol):
+    """What a worker is made from: a plugin's name and its settings, so that another process can make the same one."""
 
-    def run(
-        self, worker: Worker[J, R], batches: Iterable[Sequence[J]]
-    ) -> Iterator[tuple[Sequence[J], list[R | Failure]]]:
-        """Each batch with its outcomes, as they come. Where the work is done, :func:`isolate` runs it."""
+    def worker(self) -> Worker[Any, Any]: ...
+
+    def identity(self) -> Mapping[str, Any]:
+        """Of the model or scorer in it; a worker elsewhere must have the same."""
+        ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+
+class Lane(Protocol):
+    """Equal work that comes up while a run goes on: drawings by one model, or images for one scorer to look at."""
+
+    stage: Literal["draw", "score", "check"]
+    subject: str
+    """The model's alias, or the benchmark's name."""
+    recipe: Recipe
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs could be taken now."""
+        ...
+
+    @property
+    def load(self) -> float:
+        """The seconds that these are expected to take."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is waiting or being worked on, and nothing can come up any more."""
+        ...
+
+    def take(self, workers: int = 1) -> Sequence[Any]:
+        """The next batch, to be worked on; empty if there is none at present. ``workers``: so many share the lane."""
+        ...
+
+    def put_back(self, jobs: Sequence[Any], *, alone: bool = False) -> None:
+        """What was taken and not done after all. ``alone``: each is to be a batch of its own from now on."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Until something may have come up, or so long."""
+        ...
+
+
+Done = tuple[Any, Sequence[Any], "list[Any] | BudgetError"]
+"""A lane, a batch of it, and the outcomes: a result or a :class:`Failure` for each job, or that a budget is spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """What a worker is at, for those who watch."""
+
+    lane: str
+    place: str
+    state: Literal["starting", "idle", "busy"]
+    jobs: int = 0
+
+
+class Executor(Protocol):
+    """A plugin: a class with a nested pydantic ``Settings`` and an ``__init__(self, settings)``.
+
+    It may have ``check(sweep) -> None``, which raises a ConfigError if its settings do not go with a sweep.
+    """
+
+    def run(self, lanes: Sequence[Lane]) -> Iterator[Done]:
+        """Work until all lanes are finished; each batch comes with its outcomes as soon as it has them.
+
+        A lane that others feed stands after them. Where the work is done, :func:`isolate` runs it.
+        """
+        ...
+
+    def workers(self) -> list[WorkerState]:
+        """At this moment; may be called from another thread."""
         ...
 
     def close(self) -> None:
@@ -65,6 +138,6 @@ def isolate(worker: Worker[J, R], jobs: Sequence[J]) -> list[R | Failure]:
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """A message without line breaks, cut at ``limit`` characters."""
-    line = " ".join(text.split())
+    """A message without line breaks or what a terminal would obey, cut at ``limit`` characters."""
+    line = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in " ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"

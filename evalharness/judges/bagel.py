@@ -56,6 +56,7 @@ class Bagel:
             return self
 
     name = "bagel"
+    in_process = True
     requires: ClassVar[tuple[str, ...]] = plugin.Bagel.requires
     extra = plugin.Bagel.extra
 

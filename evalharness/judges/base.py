@@ -44,9 +44,9 @@ def _shortened(value: Any) -> Any:
     return [_shortened(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def reply_key(judge: str, question: Question) -> str:
-    """The key of a judge's replies to a question; ``judge`` is the digest of its identity."""
-    return digest(["reply", judge, question.key()])
+def reply_key(judge: str, question: Question | str) -> str:
+    """The key of a judge's replies to a question, or to one of that key; ``judge`` is the digest of its identity."""
+    return digest(["reply", judge, question if isinstance(question, str) else question.key()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,9 @@ class Replies(Protocol):
 class Judge(Protocol):
     """A plugin: a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``.
 
-    It may have ``reachable() -> None``, which raises an EvalHarnessError saying what to do if it would not answer.
+    It may have ``reachable() -> None``, which raises an EvalHarnessError saying what to do if it would not answer. One
+    that computes its answers itself says so by ``in_process = True``: it is asked where there is a device for it,
+    others while the next images are drawn, from a thread of their own.
     """
 
     name: str

@@ -68,6 +68,10 @@ class LMEval:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or self.Settings()
 
+    @property
+    def in_process(self) -> bool:
+        return not self.settings.model.endswith("completions")
+
     # --- who it is ---
 
     def identity(self) -> Mapping[str, Any]:

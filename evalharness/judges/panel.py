@@ -62,6 +62,10 @@ class JudgePanel:
         """All that a run with this panel needs to reach."""
         return (self.asked, *self.others)
 
+    @property
+    def in_process(self) -> bool:
+        return getattr(self.asked, "in_process", False)
+
     def identity(self) -> dict[str, Any]:
         found = {
             "protocol": self.protocol,

@@ -24,6 +24,8 @@ def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = 
         width, height = image.size
         if most_pixels is not None and width * height > most_pixels:
             raise ValueError(f"{width} × {height} pixels are more than {most_pixels}")
+        if (frames := getattr(image, "n_frames", 1)) > 1:
+            raise ValueError(f"animated, with {frames} frames")
         image.load()
         if image.mode[0] in "IF":
             raise ValueError(f"mode {image.mode} has more than 8 bits a channel")

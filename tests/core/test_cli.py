@@ -108,7 +108,7 @@ def test_the_list_names_the_extra_that_each_plugin_lacks(
     lacking = dict(re.findall(r"^  (\S+) +not usable: .*pip install 'evalharness\[(.*)\]'$", text, re.MULTILINE))
     assert lacking == {
         "bagel": "bagel", "diffusers": "diffusers", "images-api": "images-api", "mask2former-mmdet": "geneval",
-        "lm-eval": "judge", "openai": "judge",
+        "lm-eval": "judge", "openai": "judge", "ray": "ray",
     }  # fmt: skip
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert set(lacking.values()) <= project["optional-dependencies"].keys()
@@ -118,7 +118,8 @@ def test_the_list_names_the_extra_that_each_plugin_lacks(
 
 
 def test_progress_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(interval=0).stage("draw", 6) as stage:
+    with Progress(interval=0).stages() as open_stage:
+        stage = open_stage("draw", 6)
         for failed in (1, 0, 0):
             stage.advance(2, failed)
     lines = capsys.readouterr().err.splitlines()

@@ -1,0 +1,178 @@
+"""What becomes of a run when its store is torn, locked or read-only, or the clock is set back."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import core_fakes
+import pytest
+from core_fakes import SWEEP, FakeModel, FakeScorer
+
+import evalharness.report
+from evalharness import plugins, sweep, variants
+from evalharness.store import Store
+
+SINGLE = SWEEP.split("  - {name: process")[0]
+
+
+@pytest.fixture(autouse=True)
+def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "load", core_fakes.load)
+    monkeypatch.setattr(evalharness.report, "build", core_fakes.build, raising=False)
+    monkeypatch.setattr(variants, "run", core_fakes.run)
+    monkeypatch.setattr(FakeModel, "painted", [])
+    monkeypatch.setattr(FakeScorer, "looked", 0)
+
+
+@pytest.fixture
+def go(tmp_path: Path) -> Callable[..., int]:
+    """Run the sweep; its report is ``r/x``, its store ``r/store``."""
+    (tmp_path / "tiny.yaml").write_text(SINGLE)
+    return lambda *options: sweep.main([str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "r" / "x"), *options])
+
+
+def rows(tmp_path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((tmp_path / "r" / "x" / "index.html").open()))
+
+
+def test_a_write_ahead_log_that_is_cut_off_loses_its_end_and_invents_nothing(
+    tmp_path: Path, go: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after a power cut on a disk that lied about what it had written: the log at every length of a page."""
+    store, saved = tmp_path / "r" / "store", tmp_path / "saved"
+    assert go("--limit", "2") == 0
+    with closing(sqlite3.connect(store / "store.sqlite")) as reader:  # keeps the log from being put into the database
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM scores").fetchall()
+        assert go() == 0
+        whole = rows(tmp_path)
+        shutil.copytree(store, saved, ignore=shutil.ignore_patterns("*-shm"))
+    size = (saved / "store.sqlite-wal").stat().st_size
+    assert size > 4 * 4096
+    kept = []
+    for length in range(0, size + 1, 1000):
+        shutil.rmtree(store)
+        shutil.copytree(saved, store)
+        os.truncate(store / "store.sqlite-wal", length)
+        with Store(store, write=False) as opened:
+            kept.append(len(standing(opened)))
+        assert go() == 0
+        assert rows(tmp_path) == whole, f"cut at {length}"
+    assert kept == sorted(kept) and kept[0] < kept[-1], "the more is left of the log, the more is kept"
+    assert "damaged" not in capsys.readouterr().err
+
+
+def standing(store: Store) -> list[tuple[str]]:
+    return store._db.execute("SELECT key FROM trajectories").fetchall()
+
+
+def test_a_database_that_another_program_holds_is_one_clear_line(
+    tmp_path: Path, go: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert go() == 0
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **more: connect(*args, **{"timeout": 0.1, **more}))
+    with connect(tmp_path / "r" / "store" / "store.sqlite") as other:
+        other.execute("BEGIN EXCLUSIVE")
+        capsys.readouterr()
+        assert go("--full") == 2
+        line = capsys.readouterr().err.strip().splitlines()[-1]
+        assert line.startswith("evalharness: ") and line.endswith("database is locked")
+        other.rollback()
+    other.close()
+    assert go("--full") == 0
+    assert {row["state"] for row in rows(tmp_path)} == {"scored"}
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk that takes nothing."""
+    disk = tmp_path / "r"
+    disk.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_a_read_only_disk_is_one_clear_line_and_may_be_read(
+    tmp_path: Path, read_only: Path, go: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert go() == 0
+    before, drawn = rows(tmp_path), list(FakeModel.painted)
+    subprocess.run(["mount", "-o", "remount,ro", read_only], check=True)
+    capsys.readouterr()
+    assert go("--full") == 2
+    assert "Read-only file system" in capsys.readouterr().err
+    assert go("--dry-run") == 0
+    assert "trajectories to draw: 0 " in capsys.readouterr().out
+    subprocess.run(["mount", "-o", "remount,rw", read_only], check=True)
+    assert rows(tmp_path) == before and FakeModel.painted == drawn
+
+
+@pytest.mark.parametrize("year", [1990, 2090])
+def test_a_clock_that_is_set_back_or_forth_changes_nothing(
+    tmp_path: Path, go: Callable[..., int], monkeypatch: pytest.MonkeyPatch, year: int
+) -> None:
+    """By the files' times, which are all that a run knows of clocks beside its own log."""
+    assert go() == 0
+    whole, drawn, looked = rows(tmp_path), list(FakeModel.painted), FakeScorer.looked
+    other = (year - 1970) * 365.25 * 86400
+    for path in (tmp_path / "r" / "store").rglob("*"):
+        os.utime(path, (other, other))
+    monkeypatch.setattr("time.time", lambda: other)
+    assert go() == 0
+    assert (rows(tmp_path), FakeModel.painted, FakeScorer.looked) == (whole, drawn, looked)
+
+
+HOSTILE = {
+    "markup": "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "terminal": "\x1b]0;owned\x07\x1b[2J\x1b[31mred",
+    "nul": "before\0after",
+    "direction": "\u202egnp.exe",
+    "surrogate": "\ud800",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_text_is_kept_as_text_and_never_obeyed_by_a_terminal(
+    tmp_path: Path,
+    go: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    """As why a sample failed: what a model or a judge says reaches the terminal there."""
+    text = HOSTILE[kind]
+
+    def broken(self: FakeModel, prompts: list[str], seeds: list[int]) -> None:
+        raise ValueError(text)
+
+    monkeypatch.setattr(FakeModel, "paint", broken)
+    assert go() == 0
+    output = capsys.readouterr()
+    assert "samples failed" in output.out
+    for said in (output.out, output.err):
+        assert all(one.isprintable() or one == "\n" for one in said)
+    assert {row["state"] for row in rows(tmp_path)} == {"failed"}
+
+
+def test_ten_megabytes_of_text_are_one_short_line(
+    tmp_path: Path, go: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: FakeModel, prompts: list[str], seeds: list[int]) -> None:
+        raise ValueError("word " * 2_000_000)
+
+    monkeypatch.setattr(FakeModel, "paint", broken)
+    assert go() == 0
+    assert len(capsys.readouterr().out) < 3000
+    assert (tmp_path / "r" / "store" / "store.sqlite").stat().st_size < 200_000
