@@ -152,7 +152,7 @@ def test_fast_enough_for_the_full_benchmark() -> None:
 
 def test_rounding_does_not_put_an_interval_beside_its_estimate() -> None:
     """All images right: the sum of six sixths may be a rounding error off the resamples' sums."""
-    below = stats._interval(1 - 1e-16, np.ones(100), 0.95)
+    below = stats.interval(1 - 1e-16, np.ones(100))
     assert below.low <= below.value <= below.high
-    above = stats._interval(1 + 3e-16, np.ones(100), 0.95)
+    above = stats.interval(1 + 3e-16, np.ones(100))
     assert above.low <= above.value <= above.high

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evalharness import stats
+from evalharness.analysis import Analysis, Contrast, analyse
+from evalharness.analysis import category_weights as category_weights
 from evalharness.completeness import coverage
 from evalharness.errors import EvalHarnessError
-from evalharness.report.arms import baseline, records
+from evalharness.report.arms import records
 from evalharness.results import Results
 
 if TYPE_CHECKING:
@@ -39,12 +41,12 @@ class Table:
     wide: pd.DataFrame
     long: pd.DataFrame
     shown: pd.DataFrame
+    analysis: Analysis
 
 
 def build_tables(results: Results) -> list[Table]:
     """A table for each benchmark, in the order of the sweep file."""
-    seen = set(results.samples["benchmark"])
-    tables = [_table(results, name) for name in results.info["benchmarks"] if name in seen]
+    tables = [_table(results, analysis) for analysis in analyse(results).values()]
     if not tables:
         raise EvalHarnessError("nothing to report: the run has no samples; check the benchmarks and arms of the sweep")
     return tables
@@ -122,13 +124,6 @@ def title(results: Results, benchmark: str) -> str:
     return str(results.info["benchmarks"][benchmark].get("title", benchmark))
 
 
-def category_weights(results: Results, benchmark: str) -> dict[str, float]:
-    """The benchmark's weights in its order, then categories that have none (weight 0)."""
-    weights = {str(name): float(weight) for name, weight in results.info["benchmarks"][benchmark]["weights"].items()}
-    seen = results.samples.loc[results.samples["benchmark"] == benchmark, "category"].unique()
-    return weights | dict.fromkeys(sorted(set(seen) - set(weights)), 0.0)
-
-
 def _names(identity: Any) -> list[str]:
     found: list[str] = []
     for key in ("name", "detector", "judge", "rubric", "model"):
@@ -137,40 +132,31 @@ def _names(identity: Any) -> list[str]:
     return found
 
 
-def _table(results: Results, benchmark: str) -> Table:
+def _table(results: Results, analysis: Analysis) -> Table:
     import pandas as pd
 
+    benchmark, weights = analysis.benchmark, analysis.weights
     samples = results.samples[results.samples["benchmark"] == benchmark]
-    weights = category_weights(results, benchmark)
-    scored = samples.assign(score=samples["score"].astype(float).where(samples["state"] == "scored"))
-    grid = scored.pivot(index=["item", "seed_index", "category"], columns="arm", values="score")
-    reference = grid.get(baseline(results.arms))
-    rows = []
-    for arm in records(results.arms):
-        own = scored[scored["arm"] == arm["arm"]]
-        if len(own):
-            difference = None if reference is None or arm["baseline"] else grid[arm["arm"]] - reference
-            about = results.info["benchmarks"][benchmark]
-            rows.append(_row(arm, own, difference, weights, about) | _provenance(results, benchmark))
+    about = results.info["benchmarks"][benchmark]
+    own = dict(list(samples.groupby("arm", sort=False)))
+    rows = [
+        _row(arm, own[arm["arm"]], analysis, about) | _provenance(results, benchmark)
+        for arm in records(results.arms)
+        if arm["arm"] in own
+    ]
     wide = pd.DataFrame(rows).astype({"max_iterations": "Int64"})
     named = title(results, benchmark)
-    return Table(benchmark, named, wide, _long(wide, list(weights)), _shown(wide, list(weights)))
+    return Table(benchmark, named, wide, _long(wide, list(weights)), _shown(wide, list(weights)), analysis)
 
 
-def _row(
-    arm: Mapping[str, Any],
-    own: pd.DataFrame,
-    difference: pd.Series | None,
-    weights: Mapping[str, float],
-    about: Mapping[str, Any],
-) -> dict[str, Any]:
-    scores = stats.estimate(own["score"], own["item"], own["category"], weights)
+def _row(arm: Mapping[str, Any], own: pd.DataFrame, analysis: Analysis, about: Mapping[str, Any]) -> dict[str, Any]:
+    scores = analysis.scores[arm["arm"]]
     covered = coverage(own, about)
-    low, high = stats.bounds(covered.values, covered.categories, weights)
+    low, high = stats.bounds(covered.values, covered.categories, analysis.weights)
     overall = scores.overall if covered.complete else stats.Estimate(math.nan)
     row: dict[str, Any] = {name: arm[name] for name in ("arm", "model", "variant", "max_iterations", "baseline")}
-    row |= _numbers("overall", overall) | {"bound_low": low, "bound_high": high}
-    row |= _difference(difference, weights)
+    row |= _numbers("overall", overall) | {"overall_se": overall.se, "bound_low": low, "bound_high": high}
+    row |= _difference(None if arm["baseline"] else analysis.contrast(arm["arm"]))
     for category, estimate in scores.categories.items():
         row |= _numbers(f"category.{category}", estimate, dot=".")
         counted, expected = covered.by_category[category]
@@ -181,14 +167,21 @@ def _row(
     return row | {name: float(drawn[name].astype(float).mean()) for name in ("evaluations", "tokens", "seconds")}
 
 
-def _difference(difference: pd.Series | None, weights: Mapping[str, float]) -> dict[str, Any]:
+def _difference(found: Contrast | None) -> dict[str, Any]:
     """The paired difference to the baseline arm, over the samples that both have."""
-    if difference is None:
-        return _numbers("difference", stats.Estimate(math.nan)) | {"pairs": 0, "paired_prompts": 0}
-    index = difference.index
-    items, categories = index.get_level_values("item"), index.get_level_values("category")
-    paired = stats.estimate(difference, items, categories, weights)
-    return _numbers("difference", paired.overall) | {"pairs": paired.samples, "paired_prompts": paired.prompts}
+    difference = found.difference if found else stats.Estimate(math.nan)
+    flips = found.flips if found else None
+    return _numbers("difference", difference) | {
+        "difference_se": difference.se,
+        "p": found.p if found else math.nan,
+        "p_adjusted": found.p_adjusted if found else math.nan,
+        "confirmatory": bool(found and found.confirmatory),
+        "detectable": found.detectable if found else math.nan,
+        "fixed": flips.fixed if flips else 0,
+        "broken": flips.broken if flips else 0,
+        "pairs": difference.samples,
+        "paired_prompts": difference.prompts,
+    }
 
 
 def _numbers(name: str, estimate: stats.Estimate, dot: str = "_") -> dict[str, float]:

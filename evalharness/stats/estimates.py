@@ -1,0 +1,168 @@
+"""Scores with their uncertainty: clustered by prompt, stratified by category.
+
+The overall score is the weighted sum of the category scores, as the benchmarks define it (GenEval: six equal weights;
+WISE: each category's share of the prompts), and a category's score is the mean over its samples.
+
+A missing score is NaN and never 0: it is left out of a mean, and :func:`bounds` says how much it could matter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evalharness.stats.clusters import Floats, Stratum, strata
+from evalharness.stats.intervals import LEVEL, Estimate, interval, none_of, unseen
+from evalharness.stats.resampling import RESAMPLES, resampled_means
+
+SAME = 1e-12
+"""Means that differ by less are equal but for rounding."""
+Limits = tuple[float, float] | None
+"""Between what values can be: scores 0 and 1, differences of scores -1 and 1; ``None``: no value is impossible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The overall score, the score of each category, and how many samples and prompts they rest on."""
+
+    overall: Estimate
+    categories: Mapping[str, Estimate]
+    samples: int
+    prompts: int
+
+
+def category_means(values: npt.ArrayLike, categories: npt.ArrayLike, names: list[str]) -> Floats:
+    """The mean of each named category over the values that are there; NaN for a category without any.
+
+    >>> category_means([1.0, 0.0, 1.0, float("nan")], ["a", "a", "b", "b"], ["a", "b", "c"])
+    array([0.5, 1. , nan])
+    """
+    numbers, labels = np.asarray(values, dtype=float), np.asarray(categories)
+    groups = [numbers[(labels == name) & ~np.isnan(numbers)] for name in names]
+    return np.array([group.mean() if group.size else math.nan for group in groups])
+
+
+def weighted(means: Floats, weights: Mapping[str, float]) -> Any:
+    """Σ weight × mean over the last axis; a category of weight 0 does not matter, not even when it is NaN."""
+    factors = np.array(list(weights.values()), dtype=float)
+    return means[..., factors != 0] @ factors[factors != 0]
+
+
+def estimate(
+    values: npt.ArrayLike,
+    items: npt.ArrayLike,
+    categories: npt.ArrayLike,
+    weights: Mapping[str, float],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    limits: Limits = (0.0, 1.0),
+) -> Scores:
+    """:func:`estimates` of one arm; ``values`` has one entry a sample."""
+    given = {"seed": seed, "resamples": resamples, "level": level, "limits": limits}
+    return estimates(values, items, categories, weights, **given)[0]  # type: ignore[arg-type]
+
+
+def estimates(
+    columns: npt.ArrayLike,
+    items: npt.ArrayLike,
+    categories: npt.ArrayLike,
+    weights: Mapping[str, float],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    limits: Limits = (0.0, 1.0),
+) -> list[Scores]:
+    """Category means, their weighted sum, and bootstrap intervals for all of them, for each column.
+
+    ``columns`` is (samples, columns), an arm each; ``items`` (prompt ids) and ``categories`` have one entry a sample; a
+    NaN is a missing sample. The same function on differences of arms, aligned by item and seed, gives paired
+    differences over the pairs that both have; their ``limits`` are (-1, 1). An interval needs two prompts in each
+    category that it covers, else it is NaN. It is the percentile interval (Efron & Tibshirani, *An Introduction to the
+    Bootstrap*, 1993, chapter 13), but where all prompts of a category agree it is what :func:`unseen` cannot rule out.
+    """
+    parts = list(strata(columns, items, categories, list(weights)))
+    replicates = np.stack(
+        [resampled_means(one, place, seed=seed, resamples=resamples) for place, one in enumerate(parts)], axis=-1
+    )
+    means = np.stack([one.means for one in parts], axis=-1)
+    variances = np.stack([one.variances for one in parts], axis=-1)
+    overall = weighted(means, weights), weighted(replicates, weights)
+    squared = {name: weight**2 for name, weight in weights.items()}
+    spread = np.sqrt(weighted(variances, squared))
+    found = []
+    for column in range(means.shape[0]):
+        prompts = [int(one.prompts[column]) for one in parts]
+        samples = [int(one.counts[:, column].sum()) for one in parts]
+        agreeing = [_agreeing(one, column) for one in parts]
+        categories_ = {
+            one.name: _category(one, column, replicates[:, column, place], level, limits)
+            for place, one in enumerate(parts)
+        }
+        total = interval(float(overall[0][column]), overall[1][:, column], level)
+        total = _widened(total, parts, column, agreeing, weights, level, limits)
+        total = replace(total, se=float(spread[column]), prompts=sum(prompts), samples=sum(samples))
+        found.append(Scores(total, categories_, sum(samples), sum(prompts)))
+    return found
+
+
+def bounds(values: npt.ArrayLike, categories: npt.ArrayLike, weights: Mapping[str, float]) -> tuple[float, float]:
+    """The overall score if every missing (NaN) sample were wrong, and if every one were right.
+
+    >>> bounds([1.0, float("nan")], ["a", "a"], {"a": 1.0})
+    (0.5, 1.0)
+    """
+    numbers = np.asarray(values, dtype=float)
+    ends = []
+    for filler in (0.0, 1.0):
+        means = category_means(np.nan_to_num(numbers, nan=filler), categories, list(weights))
+        ends.append(float(weighted(np.nan_to_num(means, nan=filler), weights)))
+    return ends[0], ends[1]
+
+
+def _agreeing(one: Stratum, column: int) -> bool:
+    """Whether all prompts, at least two, have the same mean."""
+    there = one.counts[:, column] > 0
+    means = one.sums[there, column] / one.counts[there, column]
+    return len(means) > 1 and float(np.ptp(means)) < SAME
+
+
+def _category(one: Stratum, column: int, replicates: Floats, level: float, limits: Limits) -> Estimate:
+    value, prompts = float(one.means[column]), int(one.prompts[column])
+    if limits is not None and _agreeing(one, column):
+        share = none_of(prompts, level)
+        found = Estimate(value, value - share * (value - limits[0]), value + share * (limits[1] - value))
+    else:
+        found = interval(value, replicates, level)
+    se = float(np.sqrt(one.variances[column]))
+    return replace(found, se=se, prompts=prompts, samples=int(one.counts[:, column].sum()))
+
+
+def _widened(
+    total: Estimate,
+    parts: Sequence[Stratum],
+    column: int,
+    agreeing: Sequence[bool],
+    weights: Mapping[str, float],
+    level: float,
+    limits: Limits,
+) -> Estimate:
+    """The overall interval with what the categories hide in which all prompts agree; distances add as squares (Zou &
+    Donner, 2008)."""
+    hidden = [one for one, same in zip(parts, agreeing, strict=True) if same and weights[one.name]]
+    if limits is None or math.isnan(total.low) or not hidden:
+        return total
+    factors = np.array([weights[one.name] for one in hidden])
+    prompts = np.array([one.prompts[column] for one in hidden])
+    means = np.array([one.means[column] for one in hidden])
+    below = unseen(factors, prompts, means - limits[0], level)
+    above = unseen(factors, prompts, limits[1] - means, level)
+    low = total.value - math.hypot(total.value - total.low, below)
+    return replace(total, low=low, high=total.value + math.hypot(total.high - total.value, above))
