@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from evalharness import literature
 from evalharness.plan import Plan
 from evalharness.results import ARM_COLUMNS, CHECK_COLUMNS, SAMPLE_COLUMNS, Results
 from evalharness.seeds import digest
@@ -130,6 +131,7 @@ def _plan_info(plan: Plan) -> dict[str, Any]:
         "limit": limits or None,
         "benchmarks": {name: _benchmark_info(plan, name) for name in plan.protocols},
         "models": {alias: dict(identity) for alias, identity in plan.models.items()},
+        "literature": [row for row in literature.rows(plan.sweep.literature) if row["benchmark"] in plan.protocols],
     }
 
 

@@ -6,7 +6,6 @@ and it runs to the largest cap among them.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import Any
 
 from evalharness.benchmark import Benchmark, Checked, Item, Picture
 from evalharness.config import Arm, BenchmarkSpec, Sweep
+from evalharness.declarations import base_name
 from evalharness.errors import ConfigError, WeightsError, did_you_mean
 from evalharness.models.base import Fetcher, Interleaver, Source
 from evalharness.seeds import digest, sample_seed
@@ -243,18 +243,16 @@ def select(sweep: Sweep, names: Sequence[str]) -> Sweep:
     """
     if not names:
         return sweep
-    known = {arm.name for arm in sweep.arms} | {_base(arm.name) for arm in sweep.arms}
+    known = {arm.name for arm in sweep.arms} | {base_name(arm.name) for arm in sweep.arms}
     for name in names:
         if name not in known:
             raise ConfigError(f"no arm is called {name!r}{did_you_mean(name, known)}")
-    arms = tuple(arm for arm in sweep.arms if arm.name in names or _base(arm.name) in names)
+    arms = tuple(arm for arm in sweep.arms if arm.name in names or base_name(arm.name) in names)
     kept = {arm.name for arm in arms}
+    analysis = sweep.analysis.within(kept)
     models = {alias: spec for alias, spec in sweep.models.items() if any(arm.model == alias for arm in arms)}
-    return replace(sweep, arms=arms, models=models, baseline=sweep.baseline if sweep.baseline in kept else arms[0].name)
-
-
-def _base(name: str) -> str:
-    return re.sub(r"( \w+=[^ ]*)+$", "", name)
+    baseline = sweep.baseline if sweep.baseline in kept else arms[0].name
+    return replace(sweep, arms=arms, models=models, baseline=baseline, analysis=analysis)
 
 
 def resize(sweep: Sweep, *, full: bool = False, limit: int | None = None, samples: int | None = None) -> Sweep:

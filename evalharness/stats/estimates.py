@@ -17,11 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from evalharness.stats.clusters import Floats, Stratum, strata
-from evalharness.stats.intervals import LEVEL, Estimate, interval, none_of, unseen
+from evalharness.stats.intervals import LEVEL, Estimate, interval, near_limit, none_of, unseen
 from evalharness.stats.resampling import RESAMPLES, resampled_means
 
 SAME = 1e-12
 """Means that differ by less are equal but for rounding."""
+FEW = 10
+"""With fewer prompts that keep a category from being all right, or all wrong, its interval is not the bootstrap's."""
 Limits = tuple[float, float] | None
 """Between what values can be: scores 0 and 1, differences of scores -1 and 1; ``None``: no value is impossible."""
 
@@ -86,7 +88,8 @@ def estimates(
     NaN is a missing sample. The same function on differences of arms, aligned by item and seed, gives paired
     differences over the pairs that both have; their ``limits`` are (-1, 1). An interval needs two prompts in each
     category that it covers, else it is NaN. It is the percentile interval (Efron & Tibshirani, *An Introduction to the
-    Bootstrap*, 1993, chapter 13), but where all prompts of a category agree it is what :func:`unseen` cannot rule out.
+    Bootstrap*, 1993, chapter 13), but where all or nearly all prompts of a category are right, or wrong: there it is
+    that of :func:`near_limit`, and what :func:`unseen` cannot rule out widens the overall interval.
     """
     parts = list(strata(columns, items, categories, list(weights)))
     replicates = np.stack(
@@ -134,15 +137,28 @@ def _agreeing(one: Stratum, column: int) -> bool:
     return len(means) > 1 and float(np.ptp(means)) < SAME
 
 
+def _near(one: Stratum, column: int, limits: tuple[float, float]) -> bool:
+    """Whether nearly all prompts, of two or more, are at the same limit."""
+    there = one.counts[:, column] > 0
+    means = one.sums[there, column] / one.counts[there, column]
+    off = min(int((means < limits[1] - SAME).sum()), int((means > limits[0] + SAME).sum()))
+    return len(means) > 1 and off < FEW and off <= len(means) / 2
+
+
 def _category(one: Stratum, column: int, replicates: Floats, level: float, limits: Limits) -> Estimate:
     value, prompts = float(one.means[column]), int(one.prompts[column])
+    samples, variance = int(one.counts[:, column].sum()), float(one.variances[column])
     if limits is not None and _agreeing(one, column):
         share = none_of(prompts, level)
         found = Estimate(value, value - share * (value - limits[0]), value + share * (limits[1] - value))
+    elif limits is not None and _near(one, column, limits):
+        reach = limits[1] - limits[0]
+        share = (value - limits[0]) / reach
+        low, high = near_limit(share, variance / reach**2, prompts, samples, level)
+        found = Estimate(value, limits[0] + reach * low, limits[0] + reach * high)
     else:
         found = interval(value, replicates, level)
-    se = float(np.sqrt(one.variances[column]))
-    return replace(found, se=se, prompts=prompts, samples=int(one.counts[:, column].sum()))
+    return replace(found, se=math.sqrt(variance), prompts=prompts, samples=samples)
 
 
 def _widened(

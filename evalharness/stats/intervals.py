@@ -47,6 +47,25 @@ def none_of(count: int, level: float = LEVEL) -> float:
     return 1.0 - float(((1 - level) / 2) ** (1 / count))
 
 
+def near_limit(value: float, variance: float, prompts: int, samples: int, level: float = LEVEL) -> tuple[float, float]:
+    """Limits of a share in 0..1 that few prompts keep from being 0 or 1, where a bootstrap has little to draw from.
+
+    Clopper and Pearson's interval with as many trials as would give a plain share this variance (Korn & Graubard,
+    *Survey Methodology* 24, 1998): the number of prompts where the images of a prompt are all alike, the number of
+    images where they have nothing in common. Without any variance it is the number of prompts.
+
+    >>> [round(end, 3) for end in near_limit(79 / 80, 1 / 80 * 79 / 80 / 80, 80, 80)]
+    [0.932, 1.0]
+    """
+    from scipy.stats import beta
+
+    trials = value * (1 - value) / variance if variance > 0 else float(prompts)
+    trials = min(max(trials, 1.0), float(samples))
+    right, wrong, tail = trials * value, trials * (1 - value), (1 - level) / 2
+    low = float(beta.ppf(tail, right, wrong + 1)) if right > 0 else 0.0
+    return low, float(beta.ppf(1 - tail, right + 1, wrong)) if wrong > 0 else 1.0
+
+
 def unseen(weights: Floats, prompts: Floats, reaches: Floats, level: float = LEVEL) -> float:
     """How far a weighted sum of categories may lie from where all their prompts agree, to one side.
 
