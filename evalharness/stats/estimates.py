@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalharness.stats.clusters import Floats, Stratum, strata
-from evalharness.stats.intervals import LEVEL, Estimate, interval, near_limit, none_of, unseen
+from evalharness.stats.intervals import LEVEL, Estimate, near_limit, none_of, unseen
 from evalharness.stats.resampling import RESAMPLES, resampled_means
 
 SAME = 1e-12
@@ -97,22 +97,19 @@ def estimates(
     )
     means = np.stack([one.means for one in parts], axis=-1)
     variances = np.stack([one.variances for one in parts], axis=-1)
-    overall = weighted(means, weights), weighted(replicates, weights)
-    squared = {name: weight**2 for name, weight in weights.items()}
-    spread = np.sqrt(weighted(variances, squared))
+    overall = weighted(means, weights)
+    spread = np.sqrt(weighted(variances, {name: weight**2 for name, weight in weights.items()}))
+    drawn = np.concatenate([replicates, weighted(replicates, weights)[:, :, None]], axis=-1)
+    ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0, overwrite_input=True)
     found = []
     for column in range(means.shape[0]):
-        prompts = [int(one.prompts[column]) for one in parts]
-        samples = [int(one.counts[:, column].sum()) for one in parts]
-        agreeing = [_agreeing(one, column) for one in parts]
-        categories_ = {
-            one.name: _category(one, column, replicates[:, column, place], level, limits)
-            for place, one in enumerate(parts)
-        }
-        total = interval(float(overall[0][column]), overall[1][:, column], level)
-        total = _widened(total, parts, column, agreeing, weights, level, limits)
-        total = replace(total, se=float(spread[column]), prompts=sum(prompts), samples=sum(samples))
-        found.append(Scores(total, categories_, sum(samples), sum(prompts)))
+        single = [_category(one, column, ends[:, column, place], level, limits) for place, one in enumerate(parts)]
+        total = _between(float(overall[column]), ends[:, column, -1])
+        total = _widened(total, parts, column, weights, level, limits)
+        prompts, samples = sum(one.prompts for one in single), sum(one.samples for one in single)
+        total = replace(total, se=float(spread[column]), prompts=prompts, samples=samples)
+        names = [one.name for one in parts]
+        found.append(Scores(total, dict(zip(names, single, strict=True)), samples, prompts))
     return found
 
 
@@ -137,6 +134,13 @@ def _agreeing(one: Stratum, column: int) -> bool:
     return len(means) > 1 and float(np.ptp(means)) < SAME
 
 
+def _between(value: float, ends: Floats) -> Estimate:
+    """With an interval that holds the value: where resamples hardly differ, rounding could leave it just outside."""
+    if math.isnan(value) or np.isnan(ends).any():
+        return Estimate(value)
+    return Estimate(value, min(float(ends[0]), value), max(float(ends[1]), value))
+
+
 def _near(one: Stratum, column: int, limits: tuple[float, float]) -> bool:
     """Whether nearly all prompts, of two or more, are at the same limit."""
     there = one.counts[:, column] > 0
@@ -145,7 +149,7 @@ def _near(one: Stratum, column: int, limits: tuple[float, float]) -> bool:
     return len(means) > 1 and off < FEW and off <= len(means) / 2
 
 
-def _category(one: Stratum, column: int, replicates: Floats, level: float, limits: Limits) -> Estimate:
+def _category(one: Stratum, column: int, ends: Floats, level: float, limits: Limits) -> Estimate:
     value, prompts = float(one.means[column]), int(one.prompts[column])
     samples, variance = int(one.counts[:, column].sum()), float(one.variances[column])
     if limits is not None and _agreeing(one, column):
@@ -157,7 +161,7 @@ def _category(one: Stratum, column: int, replicates: Floats, level: float, limit
         low, high = near_limit(share, variance / reach**2, prompts, samples, level)
         found = Estimate(value, limits[0] + reach * low, limits[0] + reach * high)
     else:
-        found = interval(value, replicates, level)
+        found = _between(value, ends)
     return replace(found, se=math.sqrt(variance), prompts=prompts, samples=samples)
 
 
@@ -165,15 +169,16 @@ def _widened(
     total: Estimate,
     parts: Sequence[Stratum],
     column: int,
-    agreeing: Sequence[bool],
     weights: Mapping[str, float],
     level: float,
     limits: Limits,
 ) -> Estimate:
     """The overall interval with what the categories hide in which all prompts agree; distances add as squares (Zou &
     Donner, 2008)."""
-    hidden = [one for one, same in zip(parts, agreeing, strict=True) if same and weights[one.name]]
-    if limits is None or math.isnan(total.low) or not hidden:
+    if limits is None or math.isnan(total.low):
+        return total
+    hidden = [one for one in parts if weights[one.name] and _agreeing(one, column)]
+    if not hidden:
         return total
     factors = np.array([weights[one.name] for one in hidden])
     prompts = np.array([one.prompts[column] for one in hidden])
