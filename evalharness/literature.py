@@ -10,6 +10,7 @@ beside the score, where the source has them. ``paper`` is the file that comes wi
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -103,6 +104,18 @@ def read(name: str) -> list[Section]:
             named = ".".join(map(str, first["loc"]))
             raise document.error(f"{named}: {first['msg'][:1].lower()}{first['msg'][1:]}", *place) from None
     return sections
+
+
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    """``--literature``, the same for all commands that write a report."""
+    parser.add_argument(
+        "--literature",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="quote published scores from this file, each with its source, or from one that comes along "
+        f"({', '.join(shipped())}); may be repeated",
+    )
 
 
 def given(option: str) -> str:

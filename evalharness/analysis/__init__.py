@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from evalharness.results import Results
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Analysis", "BestOf", "Contrast", "CostPoint", "Flips", "Trend", "analyse", "category_weights"]
+__all__ = ["Analysis", "BestOf", "Contrast", "CostPoint", "Flips", "Trend", "adjusted", "analyse", "category_weights"]
 
 
 def analyse(results: Results) -> dict[str, Analysis]:
@@ -83,24 +83,32 @@ def _judge_variance(checks: pd.DataFrame | None, table: Grid, weights: Mapping[s
     return found
 
 
+def adjusted(found: Sequence[Contrast], trended: Sequence[Trend] = ()) -> list[Contrast]:
+    """The contrasts with adjusted p-values: the confirmatory ones, with the trends, by Holm, the others by Benjamini
+    and Hochberg."""
+    holm, rates = _corrected(found, trended)
+    ranks = {True: iter(holm), False: iter(rates)}
+    sizes = {True: len(holm), False: len(rates)}
+    return [replace(one, p_adjusted=next(ranks[one.confirmatory]), family=sizes[one.confirmatory]) for one in found]
+
+
+def _corrected(found: Sequence[Contrast], trended: Sequence[Trend]) -> tuple[list[float], list[float]]:
+    """Those of the confirmatory contrasts and then of the trends; those of the other contrasts."""
+    holm = stats.holm([*(one.p for one in found if one.confirmatory), *(one.p for one in trended)])
+    rates = stats.benjamini_hochberg([one.p for one in found if not one.confirmatory])
+    return holm.tolist(), rates.tolist()
+
+
 def _adjusted(found: Mapping[str, Analysis]) -> dict[str, Analysis]:
-    one_by_one = [contrast for analysis in found.values() for contrast in analysis.contrasts]
-    tested = [contrast for contrast in one_by_one if contrast.confirmatory]
-    others = [contrast for contrast in one_by_one if not contrast.confirmatory]
-    trended = [trend for analysis in found.values() for trend in analysis.trends]
-    holm = stats.holm([*(one.p for one in tested), *(one.p for one in trended)]).tolist()
-    rates = stats.benjamini_hochberg([one.p for one in others]).tolist()
-    family = len(holm)
-    new: dict[tuple[str, str, str], Contrast] = {}
-    for one, p in [*zip(tested, holm, strict=False), *zip(others, rates, strict=True)]:
-        size = family if one.confirmatory else len(others)
-        new[one.benchmark, one.arm, one.baseline] = replace(one, p_adjusted=p, family=size)
-    tail = dict(zip(((id(one)) for one in trended), holm[len(tested) :], strict=True))
+    contrasts_ = [one for analysis in found.values() for one in analysis.contrasts]
+    trended = [one for analysis in found.values() for one in analysis.trends]
+    holm, _ = _corrected(contrasts_, trended)
+    new, rest = iter(adjusted(contrasts_, trended)), iter(holm[len(holm) - len(trended) :])
     return {
         name: replace(
             analysis,
-            contrasts=tuple(new[one.benchmark, one.arm, one.baseline] for one in analysis.contrasts),
-            trends=tuple(replace(one, p_adjusted=tail[id(one)], family=family) for one in analysis.trends),
+            contrasts=tuple(next(new) for _ in analysis.contrasts),
+            trends=tuple(replace(one, p_adjusted=next(rest), family=len(holm)) for one in analysis.trends),
         )
         for name, analysis in found.items()
     }
