@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from evalharness import stats
@@ -27,8 +27,8 @@ Pairing = Literal["seeds", "prompts", "none"]
 class Compared:
     """An arm of the first run and one of the second on a benchmark; ``difference`` is second minus first.
 
-    ``pairing``: by prompt and seed; by prompt alone, where no seed is shared; or none, where no prompt is: the interval is
-    then that of independent runs (Zou & Donner, 2008) and there is no p-value. ``contrast`` is there where pairs are.
+    ``pairing``: by prompt and seed; by prompt alone, where no seed is shared; or none, where no prompt is: the interval
+    is then that of independent runs (Zou & Donner, 2008) and there is no p-value. ``contrast`` is there where pairs are.
     ``scores`` are over all samples of each run, also over those that have no partner.
     """
 
@@ -134,7 +134,7 @@ def _both(benchmark: str, aligned: Sequence[pd.DataFrame], pairs: Sequence[tuple
 
     wanted = [{pair[side] for pair in pairs} for side in (0, 1)]
     parts = [
-        own[own["arm"].isin(names)].assign(arm=lambda frame, label=label: label + " " + frame["arm"])
+        own[own["arm"].isin(names)].assign(arm=label + " " + own["arm"])
         for own, names, label in zip(aligned, wanted, "AB", strict=True)
     ]
     samples = pd.concat(parts, ignore_index=True)
@@ -169,8 +169,6 @@ def _json(value: Any) -> str:
 
 
 def _with_adjusted(found: Sequence[Compared]) -> tuple[Compared, ...]:
-    from dataclasses import replace
-
     tested = [one.contrast for one in found if one.contrast is not None]
     new = iter(adjusted(tested))
     return tuple(replace(one, contrast=next(new)) if one.contrast is not None else one for one in found)

@@ -49,9 +49,7 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="RUN_A", help="the folder of a report, or a sweep file that was run")
     parser.add_argument("second", metavar="RUN_B", help="the same; differences are RUN_B minus RUN_A")
     parser.add_argument("--arm", metavar="ARM", help="an arm of RUN_A (default: all arms of the same name in both)")
-    parser.add_argument(
-        "--arm-b", metavar="ARM", help="the arm of RUN_B to compare it with (default: that of its name)"
-    )
+    parser.add_argument("--arm-b", metavar="ARM", help="the arm of RUN_B beside it (default: that of its name)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="of RUN_A (default: beside the report)")
     parser.add_argument("--store-b", type=Path, metavar="DIR", help="of RUN_B (default: beside the report)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="also write the table there, as files")
@@ -73,9 +71,8 @@ def compare(options: argparse.Namespace) -> int:
         heads = [_head(label, run) for label, run in (("A", first), ("B", second))]
     table = _table(found.compared)
     text = str(table.to_markdown(index=False, disable_numparse=True))
-    sys.stdout.write(
-        "\n".join([*heads, "", text, *(["", *(f"note: {line}" for line in found.notes)] if found.notes else [])]) + "\n"
-    )
+    notes = [f"note: {line}" for line in found.notes]
+    sys.stdout.write("\n".join([*heads, "", text, *([""] if notes else []), *notes]) + "\n")
     if options.out is not None:
         _write(options.out, found, table, heads)
     return 0
