@@ -28,7 +28,7 @@ class Compared:
     """An arm of the first run and one of the second on a benchmark; ``difference`` is second minus first.
 
     ``pairing``: by prompt and seed; by prompt alone, where no seed is shared; or none, where no prompt is: the interval
-    is then that of independent runs (Zou & Donner, 2008) and there is no p-value. ``contrast`` is there where pairs are.
+    is then that of independent runs (Zou & Donner, 2008) and there is no p-value. ``contrast``: of the pairs.
     ``scores`` are over all samples of each run, also over those that have no partner.
     """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from evalharness.stats.clusters import Floats
 from evalharness.stats.corrections import benjamini_hochberg, holm
-from evalharness.stats.estimates import Scores, bounds, category_means, estimate, estimates, weighted
+from evalharness.stats.scores import Scores, bounds, category_means, estimate, estimates, weighted
 from evalharness.stats.intervals import LEVEL, Estimate, interval, none_of
 from evalharness.stats.permutation import PERMUTATIONS, mcnemar, sign_flip
 from evalharness.stats.repeated import best_of

@@ -73,9 +73,9 @@ def _sampled(shares: Floats, seed: int, permutations: int) -> Floats:
     observed, hits, left = shares.sum(axis=0), np.zeros(shares.shape[1]), permutations
     bits = -(-len(shares) // 8)
     while left:
-        size = min(left, max(1, CHUNK // len(shares)))
+        size = min(left, max(1, CHUNK // max(shares.shape)))
         raw = np.frombuffer(generator.bytes(size * bits), dtype=np.uint8).reshape(size, bits)
-        heads = np.unpackbits(raw, axis=1, count=len(shares))
+        heads = np.unpackbits(raw, axis=1, count=len(shares)).astype(float)
         hits += _as_far(2 * (heads @ shares) - observed, observed).sum(axis=0)
         left -= size
     found: Floats = (hits + 1) / (permutations + 1)

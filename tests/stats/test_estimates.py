@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from evalharness import stats
+from evalharness.stats import scores
 
 NAN = math.nan
 
@@ -27,7 +28,7 @@ def sample(prompts: dict[str, int], seeds: int, generator: np.random.Generator, 
 
 
 def test_examples() -> None:
-    assert doctest.testmod(stats, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+    assert doctest.testmod(scores, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 def test_overall_is_the_weighted_sum_of_category_means() -> None:
