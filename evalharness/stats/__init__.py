@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from evalharness.stats.clusters import Floats
 from evalharness.stats.corrections import benjamini_hochberg, holm
-from evalharness.stats.scores import Scores, bounds, category_means, estimate, estimates, weighted
 from evalharness.stats.intervals import LEVEL, Estimate, interval, none_of
 from evalharness.stats.permutation import PERMUTATIONS, mcnemar, sign_flip
 from evalharness.stats.repeated import best_of
 from evalharness.stats.resampling import RESAMPLES, resampled_sums
+from evalharness.stats.scores import Scores, bounds, category_means, estimate, estimates, weighted
 from evalharness.stats.variance import Components, Needed, components, detectable, needed
 
 __all__ = [
