@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from evalharness.benchmark import Benchmark, Checked, Item, Picture
@@ -80,7 +80,17 @@ class Protocol:
     def score_key(self, image: str, item: Item, check: PlannedCheck | None = None) -> str:
         """A score belongs to an image, a scorer and what the scorer is told of the item; not to an arm."""
         scorer = self.scorer_digest if check is None else check.scorer_digest
-        return digest(["score", image, scorer, digest(dict(item.metadata))])
+        return digest(["score", image, scorer, self._told(item)])
+
+    def _told(self, item: Item) -> str:
+        """The digest of what the scorer is told of an item; an item has many samples."""
+        if id(item) not in self._digests:
+            self._digests[id(item)] = item, digest(dict(item.metadata))
+        return self._digests[id(item)][1]
+
+    @cached_property
+    def _digests(self) -> dict[int, tuple[Item, str]]:
+        return {}
 
 
 @dataclass(frozen=True)

@@ -47,21 +47,26 @@ def none_of(count: int, level: float = LEVEL) -> float:
     return 1.0 - float(((1 - level) / 2) ** (1 / count))
 
 
-def near_limit(value: float, variance: float, prompts: int, samples: int, level: float = LEVEL) -> tuple[float, float]:
-    """Limits of a share in 0..1 that few prompts keep from being 0 or 1, where a bootstrap has little to draw from.
+def near_limit(
+    value: float, variance: float, prompts: int, samples: int, off: int, level: float = LEVEL
+) -> tuple[float, float]:
+    """Limits of a share in 0..1 that only ``off`` prompts keep from 0 or 1: the bootstrap has little to draw from.
 
     Clopper and Pearson's interval with as many trials as would give a plain share this variance (Korn & Graubard,
     *Survey Methodology* 24, 1998): the number of prompts where the images of a prompt are all alike, the number of
-    images where they have nothing in common. Without any variance it is the number of prompts.
+    images where they have nothing in common. The variance rests on few prompts, so that the trials are lessened by
+    Student's t with as many degrees of freedom; they are never fewer than the prompts, which are independent.
 
-    >>> [round(end, 3) for end in near_limit(79 / 80, 1 / 80 * 79 / 80 / 80, 80, 80)]
+    >>> [round(end, 3) for end in near_limit(79 / 80, 1 / 80 * 79 / 80 / 80, 80, 80, 1)]
     [0.932, 1.0]
     """
-    from scipy.stats import beta
+    from scipy.stats import beta, norm, t
 
-    trials = value * (1 - value) / variance if variance > 0 else float(prompts)
-    trials = min(max(trials, 1.0), float(samples))
-    right, wrong, tail = trials * value, trials * (1 - value), (1 - level) / 2
+    tail, trials = (1 - level) / 2, float(prompts)
+    if variance > 0 and off > 0:
+        lessened = (float(norm.ppf(tail)) / float(t.ppf(tail, off))) ** 2
+        trials = min(max(lessened * value * (1 - value) / variance, trials), float(samples))
+    right, wrong = trials * value, trials * (1 - value)
     low = float(beta.ppf(tail, right, wrong + 1)) if right > 0 else 0.0
     return low, float(beta.ppf(1 - tail, right + 1, wrong)) if wrong > 0 else 1.0
 

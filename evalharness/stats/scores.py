@@ -141,12 +141,12 @@ def _between(value: float, ends: Floats) -> Estimate:
     return Estimate(value, min(float(ends[0]), value), max(float(ends[1]), value))
 
 
-def _near(one: Stratum, column: int, limits: tuple[float, float]) -> bool:
-    """Whether nearly all prompts, of two or more, are at the same limit."""
+def _off(one: Stratum, column: int, limits: tuple[float, float]) -> int | None:
+    """How many prompts are not at the limit where nearly all are; None where many are not."""
     there = one.counts[:, column] > 0
     means = one.sums[there, column] / one.counts[there, column]
     off = min(int((means < limits[1] - SAME).sum()), int((means > limits[0] + SAME).sum()))
-    return len(means) > 1 and off < FEW and off <= len(means) / 2
+    return off if len(means) > 1 and off < FEW and off <= len(means) / 2 else None
 
 
 def _category(one: Stratum, column: int, ends: Floats, level: float, limits: Limits) -> Estimate:
@@ -155,10 +155,10 @@ def _category(one: Stratum, column: int, ends: Floats, level: float, limits: Lim
     if limits is not None and _agreeing(one, column):
         share = none_of(prompts, level)
         found = Estimate(value, value - share * (value - limits[0]), value + share * (limits[1] - value))
-    elif limits is not None and _near(one, column, limits):
+    elif limits is not None and (off := _off(one, column, limits)) is not None:
         reach = limits[1] - limits[0]
         share = (value - limits[0]) / reach
-        low, high = near_limit(share, variance / reach**2, prompts, samples, level)
+        low, high = near_limit(share, variance / reach**2, prompts, samples, off, level)
         found = Estimate(value, limits[0] + reach * low, limits[0] + reach * high)
     else:
         found = _between(value, ends)

@@ -15,8 +15,8 @@ from evalharness.report import frames, latex, tables
 from evalharness.results import Results
 
 QUOTED = [
-    {"benchmark": "geneval", "name": "A & B_7", "score": 0.83, "low": None, "high": None, "categories": {"counting": 0.5},
-     "note": "100 % theirs", "source": "arXiv 2604.04746"},
+    {"benchmark": "geneval", "name": "A & B_7", "score": 0.83, "low": None, "high": None,
+     "categories": {"counting": 0.5}, "note": "100 % theirs", "source": "arXiv 2604.04746"},
     {"benchmark": "wise-legacy", "name": "Elsewhere", "score": 0.1, "low": None, "high": None, "categories": {},
      "note": "", "source": "x"},
 ]  # fmt: skip

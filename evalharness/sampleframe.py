@@ -1,0 +1,126 @@
+"""The samples of a plan as one frame, read from the store in chunks: a million of them fit in memory.
+
+Says the same of each sample as :func:`evalharness.status.standings`, which holds every step of every trajectory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evalharness.plan import Plan
+from evalharness.results import SAMPLE_COLUMNS
+from evalharness.status import NO_IMAGE
+from evalharness.store import Store, Stored, final_image
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHUNK = 5000
+
+
+def sample_frame(plan: Plan, store: Store) -> pd.DataFrame:
+    """One row for each sample of the plan, in its order, with the columns of ``Results.samples``."""
+    import pandas as pd
+
+    rows = _Rows(plan)
+    rows.read_trajectories(store)
+    rows.read_scores(store)
+    samples = plan.samples
+    columns = {
+        "benchmark": [one.benchmark for one in samples],
+        "arm": [one.arm.name for one in samples],
+        "item": [one.item.id for one in samples],
+        "category": [one.item.category for one in samples],
+        "prompt": [one.item.prompt for one in samples],
+        "seed_index": [one.seed_index for one in samples],
+        "seed": [one.seed for one in samples],
+        "state": rows.states(),
+        "score": rows.scores,
+        "reason": rows.reasons,
+        "image": rows.images,
+        "trajectory": [one.job if there else None for one, there in zip(samples, rows.there, strict=True)],
+        "score_key": [key if scored else None for key, scored in zip(rows.keys, ~np.isnan(rows.scores), strict=True)],
+        "iterations": rows.iterations,
+        "evaluations": rows.evaluations,
+        "tokens": rows.tokens,
+        "seconds": rows.seconds,
+        "dollars": rows.dollars,
+    }
+    return pd.DataFrame(columns, columns=list(SAMPLE_COLUMNS))
+
+
+class _Rows:
+    """What the store has of each sample, a list or array a column."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, count = plan, len(plan.samples)
+        self.there = np.zeros(count, dtype=bool)
+        self.failed = np.zeros(count, dtype=bool)
+        self.scores = np.full(count, math.nan)
+        self.reasons = [""] * count
+        self.images: list[str | None] = [None] * count
+        self.keys: list[str | None] = [None] * count
+        self.iterations, self.evaluations, self.tokens = (np.zeros(count, dtype=np.int64) for _ in range(3))
+        self.seconds, self.dollars = np.zeros(count), np.zeros(count)
+
+    def read_trajectories(self, store: Store) -> None:
+        users: dict[str, list[int]] = {}
+        for place, sample in enumerate(self.plan.samples):
+            users.setdefault(sample.job, []).append(place)
+        for keys in _chunks(users):
+            stored, failures = store.trajectories(keys), store.failures(keys)
+            for key in keys:
+                for place in users[key]:
+                    self._take(place, stored.get(key), failures.get(key))
+
+    def _take(self, place: int, stored: Stored | None, failure: str | None) -> None:
+        sample = self.plan.samples[place]
+        if stored is None or not stored.covers(sample.arm.cap):
+            self._fail(place, failure)
+            return
+        steps = stored.prefix(sample.arm.cap)
+        self.there[place] = True
+        self.iterations[place] = max((step.iteration for step in steps), default=0)
+        self.evaluations[place] = sum(step.evaluations for step in steps)
+        self.tokens[place] = sum(step.tokens for step in steps)
+        self.seconds[place] = sum(step.seconds for step in steps)
+        self.dollars[place] = sum(step.dollars for step in steps)
+        image = final_image(steps)
+        self.images[place] = image
+        if image is None:
+            self._fail(place, NO_IMAGE)
+        else:
+            self.keys[place] = self.plan.protocols[sample.benchmark].score_key(image, sample.item)
+
+    def read_scores(self, store: Store) -> None:
+        places = [place for place, key in enumerate(self.keys) if key is not None]
+        for chunk in _chunks(places):
+            keys = [key for place in chunk if (key := self.keys[place]) is not None]
+            scores, failures = store.scores(keys), store.failures(keys)
+            for place, key in zip(chunk, keys, strict=True):
+                if key in scores:
+                    self.scores[place], self.reasons[place] = scores[key].value, scores[key].reason
+                else:
+                    self._fail(place, failures.get(key))
+
+    def _fail(self, place: int, reason: str | None) -> None:
+        if reason is not None:
+            self.failed[place], self.reasons[place] = True, reason
+
+    def states(self) -> list[str]:
+        names = np.array(["pending", "generated", "failed", "scored"], dtype=object)
+        state = np.where(self.there, 1, 0)
+        state[self.failed] = 2
+        state[~np.isnan(self.scores)] = 3
+        return list(names[state])
+
+
+def _chunks(keys: Any) -> Iterator[Sequence[Any]]:
+    remaining = iter(keys)
+    while chunk := list(islice(remaining, CHUNK)):
+        yield chunk
