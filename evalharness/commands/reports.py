@@ -88,7 +88,9 @@ def _results(run: str, store: Path | None, quoted: Sequence[str] = ()) -> Iterat
     if not (where / "store.sqlite").is_file():
         raise ConfigError(f"{run}: there is no store at {where}; run the sweep first, or say where with --store")
     with Store(where, write=False) as opened:
-        results = load_results(plan, opened, opened.run_info(plan.key()) | inventory(plan, opened))
+        found = inventory(plan, opened)
+        info = opened.run_info(plan.key()) | found | {"warnings": found.get("warnings", [])}
+        results = load_results(plan, opened, info)
         if not results.samples["state"].isin(["scored", "generated", "failed"]).any():
             raise ConfigError(f"{run}: the store at {where} has nothing of this run; run the sweep first")
         yield results

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONTRAST_COLUMNS = (
-    "benchmark", "arm", "baseline", "category", "difference", "low", "high", "se", "prompts", "pairs",
+    "benchmark", "arm", "baseline", "confirmatory", "correction", "family",
+    "category", "difference", "low", "high", "se", "prompts", "pairs",
     "fixed", "broken", "both_right", "both_wrong", "better", "worse",
-    "p", "p_adjusted", "confirmatory", "correction", "family", "mcnemar", "detectable",
-    "variance_prompts", "variance_seeds", "variance_judge",
+    "p", "p_adjusted", "mcnemar", "detectable", "variance_prompts", "variance_seeds", "variance_judge",
 )  # fmt: skip
 """Those from ``p`` on are of the overall difference alone, whose category is ``overall``."""
 
@@ -43,9 +43,9 @@ def contrasts(found: Sequence[Contrast]) -> pd.DataFrame:
     """A row a contrast, overall, and one for each of its categories."""
     rows = []
     for one in found:
-        named = {"benchmark": one.benchmark, "arm": one.arm, "baseline": one.baseline}
+        named = {name: getattr(one, name) for name in CONTRAST_COLUMNS[:6]}
         parts = {"prompts": one.variance.prompts, "seeds": one.variance.seeds, "judge": one.variance.judge}
-        tested = {name: getattr(one, name) for name in CONTRAST_COLUMNS[16:23]}
+        tested = {name: getattr(one, name) for name in CONTRAST_COLUMNS[19:23]}
         tested |= {f"variance_{name}": value for name, value in parts.items()}
         rows.append(named | {"category": "overall"} | _difference(one.difference) | asdict(one.flips) | tested)
         for category, flips in one.flips_by_category.items():

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("fakes")
 
 
 @pytest.fixture(autouse=True)
-def real_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def real_page(fakes: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evalharness.report, "build", write_page)
 
 
