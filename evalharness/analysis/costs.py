@@ -13,17 +13,18 @@ from evalharness.analysis.findings import BestOf, CostPoint, Measure
 from evalharness.analysis.grid import Grid
 from evalharness.stats import Floats, Scores
 
-MEASURES: tuple[Measure, ...] = ("evaluations", "tokens", "seconds")
+MEASURES: tuple[Measure, ...] = ("evaluations", "tokens", "seconds", "dollars")
 
 
 def costs(grid: Grid, scores: Mapping[str, Scores]) -> list[CostPoint]:
     """Each arm's mean cost over the samples that were drawn, with an interval over prompts, beside its score."""
     drawn = grid.frame["state"].isin(["generated", "scored"])
-    tables = [grid.pivoted(grid.frame[measure].astype(float).where(drawn)) for measure in MEASURES]
+    measures = [one for one in MEASURES if one != "dollars" or grid.frame[one].astype(float).gt(0).any()]
+    tables = [grid.pivoted(grid.frame[measure].astype(float).where(drawn)) for measure in measures]
     names, counts = np.unique(grid.categories, return_counts=True)
     shares = {str(name): float(count) for name, count in zip(names, counts / counts.sum(), strict=True)}
     found = stats.estimates(np.concatenate(tables, axis=1), grid.items, grid.categories, shares, limits=None)
-    labels = [(arm, measure) for measure in MEASURES for arm in grid.arms]
+    labels = [(arm, measure) for measure in measures for arm in grid.arms]
     return [
         CostPoint(arm, measure, one.overall, scores[arm].overall)
         for (arm, measure), one in zip(labels, found, strict=True)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from evalharness.stats import Components, Estimate, Needed, Scores
 
 Correction = Literal["holm", "benjamini-hochberg"]
-Measure = Literal["evaluations", "tokens", "seconds"]
+Measure = Literal["evaluations", "tokens", "seconds", "dollars"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class CostPoint:
-    """An arm's score and what a sample of it costs: function evaluations (sampler steps), tokens or seconds."""
+    """An arm's score and what a sample costs: function evaluations (sampler steps), tokens, seconds; dollars if any."""
 
     arm: str
     measure: Measure

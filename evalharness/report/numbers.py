@@ -24,7 +24,7 @@ from evalharness.results import Results
 from evalharness.stats import RESAMPLES, Estimate
 
 METRIC = "score"
-COSTS = ("evaluations", "tokens", "seconds")
+COSTS = ("evaluations", "tokens", "seconds", "dollars")
 
 
 def write_results(
