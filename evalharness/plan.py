@@ -17,7 +17,7 @@ from evalharness.config import Arm, BenchmarkSpec, Sweep
 from evalharness.declarations import base_name
 from evalharness.errors import ConfigError, WeightsError, did_you_mean
 from evalharness.models.base import Fetcher, Interleaver, Source
-from evalharness.seeds import digest, sample_seed
+from evalharness.seeds import canonical, digest, sample_seed
 from evalharness.variants import Edit, SinglePass, VariantSettings, require_editor, speech
 
 
@@ -52,6 +52,9 @@ class Sample:
     seed_index: int
     seed: int
     job: str
+
+
+_Slot = tuple[Item, int, int, str, Source | None]
 
 
 @dataclass(frozen=True)
@@ -127,13 +130,18 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     digests = {alias: digest(dict(identity)) for alias, identity in models.items()}
     samples: list[Sample] = []
     jobs: dict[str, Job] = {}
+    slots: dict[tuple[str, str, str], list[_Slot]] = {}
     for arm in sweep.arms:
         for name, protocol in protocols.items():
-            for sample, source in _samples(sweep.seed, name, protocol, arm, built[arm.model], digests[arm.model]):
-                samples.append(sample)
-                picture = sample.item.picture if isinstance(arm.variant, Edit) else None
-                job = Job(sample.job, arm.model, arm.variant, sample.item.prompt, sample.seed, source, picture)
-                jobs[job.key] = _longer(jobs.get(job.key, job), job)
+            shared = name, arm.model, canonical(arm.variant.key())
+            if shared not in slots:
+                slots[shared] = list(_slots(sweep.seed, name, protocol, arm, built[arm.model], digests[arm.model]))
+            for item, index, own, key, source in slots[shared]:
+                samples.append(Sample(name, arm, item, index, own, key))
+                before = jobs.get(key)
+                if before is None or (arm.cap or 0) > (before.cap or 0):
+                    picture = item.picture if isinstance(arm.variant, Edit) else None
+                    jobs[key] = Job(key, arm.model, arm.variant, item.prompt, own, source, picture)
     return Plan(sweep, protocols, models, tuple(samples), jobs)
 
 
@@ -207,9 +215,10 @@ def _require_pictures(arm: Arm, model: Any, protocols: Mapping[str, Protocol]) -
             )
 
 
-def _samples(
+def _slots(
     seed: int, name: str, protocol: Protocol, arm: Arm, model: Any, identity: str
-) -> Iterable[tuple[Sample, Source | None]]:
+) -> Iterable[_Slot]:
+    """What all arms share that differ in their cap alone: each item and number with its seed and trajectory's key."""
     variant = arm.variant.key()
     fetcher = model if isinstance(model, Fetcher) else None
     for item in protocol.items:
@@ -219,11 +228,7 @@ def _samples(
             parts = ["trajectory", identity, variant, item.prompt, own, *([source.digest] if source else [])]
             if isinstance(arm.variant, Edit) and item.picture is not None:
                 parts.append(item.picture.digest)
-            yield Sample(name, arm, item, index, own, digest(parts)), source
-
-
-def _longer(one: Job, other: Job) -> Job:
-    return other if (other.cap or 0) > (one.cap or 0) else one
+            yield item, index, own, digest(parts), source
 
 
 def subset(items: Sequence[Item], limit: int | None, benchmark: str, seed: int) -> list[Item]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHUNK = 5000
+_End = tuple[str | None, int, int, int, float, float]
+"""Of a trajectory up to a cap: the last image, iterations, evaluations, tokens, seconds, dollars."""
 
 
 def sample_frame(plan: Plan, store: Store) -> pd.DataFrame:
@@ -75,22 +77,21 @@ class _Rows:
         for keys in _chunks(users):
             stored, failures = store.trajectories(keys), store.failures(keys)
             for key in keys:
+                ends: dict[int | None, _End] = {}
                 for place in users[key]:
-                    self._take(place, stored.get(key), failures.get(key))
+                    self._take(place, stored.get(key), failures.get(key), ends)
 
-    def _take(self, place: int, stored: Stored | None, failure: str | None) -> None:
+    def _take(self, place: int, stored: Stored | None, failure: str | None, ends: dict[int | None, _End]) -> None:
         sample = self.plan.samples[place]
-        if stored is None or not stored.covers(sample.arm.cap):
+        cap = sample.arm.cap
+        if stored is None or not stored.covers(cap):
             self._fail(place, failure)
             return
-        steps = stored.prefix(sample.arm.cap)
+        if cap not in ends:
+            ends[cap] = _end(stored, cap)
         self.there[place] = True
-        self.iterations[place] = max((step.iteration for step in steps), default=0)
-        self.evaluations[place] = sum(step.evaluations for step in steps)
-        self.tokens[place] = sum(step.tokens for step in steps)
-        self.seconds[place] = sum(step.seconds for step in steps)
-        self.dollars[place] = sum(step.dollars for step in steps)
-        image = final_image(steps)
+        image, self.iterations[place], self.evaluations[place], self.tokens[place] = ends[cap][:4]
+        self.seconds[place], self.dollars[place] = ends[cap][4:]
         self.images[place] = image
         if image is None:
             self._fail(place, NO_IMAGE)
@@ -118,6 +119,19 @@ class _Rows:
         state[self.failed] = 2
         state[~np.isnan(self.scores)] = 3
         return list(names[state])
+
+
+def _end(stored: Stored, cap: int | None) -> _End:
+    steps = stored.prefix(cap)
+    iterations = evaluations = tokens = 0
+    seconds = dollars = 0.0
+    for step in steps:
+        iterations = max(iterations, step.iteration)
+        evaluations += step.evaluations
+        tokens += step.tokens
+        seconds += step.seconds
+        dollars += step.dollars
+    return final_image(steps), iterations, evaluations, tokens, seconds, dollars
 
 
 def _chunks(keys: Any) -> Iterator[Sequence[Any]]:

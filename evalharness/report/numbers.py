@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def write_results(
     date = _date(results.info).isoformat().replace(":", "-")
     for table in tables:
         name = f"samples_{slug(table.benchmark)}_{date}.jsonl"
-        with (folder / "samples" / name).open("w", encoding="utf-8") as file:
+        with (folder / "samples" / name).open("w", encoding="utf-8", errors="replace") as file:
             file.writelines(sample_lines(results, table.benchmark))
 
 
@@ -59,6 +60,7 @@ def results_json(results: Results, tables: Sequence[Table]) -> dict[str, Any]:
     for table in tables:
         about = results.info["benchmarks"][table.benchmark]
         settings = {row["arm"]: row for row in records(results.arms)}
+        counts = _counts(results, table.benchmark)
         for row in records(table.wide):
             group, tasks = f"{table.benchmark}/{row['arm']}", []
             scores = table.analysis.scores[row["arm"]]
@@ -75,7 +77,9 @@ def results_json(results: Results, tables: Sequence[Table]) -> dict[str, Any]:
                 found["configs"][task] = _config(results, table.benchmark, settings[row["arm"]])
                 found["versions"][task] = str(about["version"])
                 found["n-shot"][task] = 0
-                found["n-samples"][task] = _counts(results, table.benchmark, row, task.removeprefix(group).lstrip("/"))
+                category = task.removeprefix(group).lstrip("/")
+                scored = row[f"category.{category}.scored"] if category else row["scored"]
+                found["n-samples"][task] = counts.get((row["arm"], category), {}) | {"scored": int(scored)}
                 found["higher_is_better"][task] = {METRIC: True}
                 found["task_hashes"][task] = str(about["prompt_digest"])
     return found | _circumstances(results)
@@ -128,26 +132,28 @@ def _document(number: int, benchmark: str, row: Mapping[str, Any]) -> str:
 
 
 def _sample(row: Mapping[str, Any]) -> str:
-    image = row["image"] if isinstance(row["image"], str) else None
-    scored = row["state"] == "scored"
-    own = {
-        "arm": row["arm"],
-        "seed_index": row["seed_index"],
-        "seed": row["seed"],
-        "resps": [[image or ""]],
-        "filtered_resps": [image or ""],
-        METRIC: float(row["score"]) if scored else None,
-        "state": row["state"],
-        "reason": row["reason"] if isinstance(row["reason"], str) else "",
-        "image": image,
-        "trajectory": row["trajectory"] if isinstance(row["trajectory"], str) else None,
-        "score_key": row["score_key"] if isinstance(row["score_key"], str) else None,
-        "iterations": row["iterations"],
-    }
-    known = {
-        name: None if value != value else value for name, value in (own | {cost: row[cost] for cost in COSTS}).items()
-    }
-    return json.dumps(known, ensure_ascii=False, allow_nan=False)[1:] + "\n"
+    """The rest of the line. Written out: for a million samples json.dumps would take half a minute."""
+    image = _text(row["image"])
+    score = _plain_number(float(row["score"])) if row["state"] == "scored" else "null"
+    costs = ", ".join(f'"{name}": {_plain_number(row[name])}' for name in ("iterations", *COSTS))
+    shown, reason = _text(row["image"], '""'), _text(row["reason"], '""')
+    return (
+        f'"arm": {_text(row["arm"])}, "seed_index": {int(row["seed_index"])}, "seed": {int(row["seed"])}, '
+        f'"resps": [[{shown}]], "filtered_resps": [{shown}], "{METRIC}": {score}, "state": {_text(row["state"])}, '
+        f'"reason": {reason}, "image": {image}, "trajectory": {_text(row["trajectory"])}, '
+        f'"score_key": {_text(row["score_key"])}, {costs}}}\n'
+    )
+
+
+def _text(value: Any, missing: str = "null") -> str:
+    return str(encode_basestring(value)) if isinstance(value, str) else missing
+
+
+def _plain_number(value: Any) -> str:
+    """A float's own text, not that of a subclass, as numpy's is."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return "null"
+    return float.__repr__(value) if isinstance(value, float) else int.__repr__(value)
 
 
 def _metrics(task: str, found: Estimate, samples: int) -> dict[str, Any]:
@@ -174,15 +180,21 @@ def _config(results: Results, benchmark: str, arm: Mapping[str, Any]) -> dict[st
     }
 
 
-def _counts(results: Results, benchmark: str, row: Mapping[str, Any], category: str) -> dict[str, int]:
-    """``original`` and ``effective`` count prompts, as lm-eval counts documents; the others images."""
-    own = results.samples[(results.samples["benchmark"] == benchmark) & (results.samples["arm"] == row["arm"])]
-    own = own[own["category"] == category] if category else own
+def _counts(results: Results, benchmark: str) -> dict[tuple[str, str], dict[str, int]]:
+    """By arm and category, "" for all. ``original`` and ``effective`` count prompts, as lm-eval counts documents."""
+    own = results.samples[results.samples["benchmark"] == benchmark]
     limit = (results.info.get("limit") or {}).get(benchmark)
-    prompts = int(own["item"].nunique())
-    scored = row[f"category.{category}.scored"] if category else row["scored"]
-    counted = {"effective": prompts, "samples": len(own), "scored": int(scored)}
-    return ({} if limit and category else {"original": int(limit["of"]) if limit else prompts}) | counted
+    parts = own.groupby(["arm", "category"], sort=False).agg(prompts=("item", "nunique"), samples=("item", "size"))
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    rows: dict[Any, dict[str, int]] = parts.to_dict("index")
+    for (arm, category), row in rows.items():
+        counted = {"effective": int(row["prompts"]), "samples": int(row["samples"])}
+        found[arm, category] = ({} if limit else {"original": counted["effective"]}) | counted
+        total = found.setdefault((arm, ""), {"original": 0, "effective": 0, "samples": 0})
+        total["effective"] += counted["effective"]
+        total["samples"] += counted["samples"]
+        total["original"] = int(limit["of"]) if limit else total["effective"]
+    return found
 
 
 def _circumstances(results: Results) -> dict[str, Any]:

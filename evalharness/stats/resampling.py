@@ -12,7 +12,10 @@ from evalharness.stats.clusters import Floats, Stratum, strata
 
 RESAMPLES = 10_000
 CHUNK = 4_000_000
-"""Counts that are held at once: 32 MB."""
+"""Counts that are worked on at once: 32 MB."""
+KEPT = 64_000_000
+"""Counts of a category that are kept for the next estimate: 64 MB, of eight categories."""
+MANY = 1000
 
 
 def resampled_means(stratum: Stratum, place: int, *, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
@@ -48,9 +51,11 @@ def resampled_sums(
 
 
 def _drawn_sums(table: Floats, place: int, seed: int, resamples: int) -> Floats:
-    if len(table) * resamples <= CHUNK:
-        return _kept_draws(len(table), resamples, seed, place) @ table
-    return np.concatenate([draws @ table for draws in _draws(len(table), resamples, seed, place)])
+    if len(table) * resamples > KEPT:
+        return np.concatenate([draws @ table for draws in _draws(len(table), resamples, seed, place)])
+    kept = _kept_draws(len(table), resamples, seed, place)
+    size = max(1, CHUNK // len(table))
+    return np.concatenate([kept[at : at + size].astype(float) @ table for at in range(0, resamples, size)])
 
 
 def _draws(prompts: int, resamples: int, seed: int, place: int) -> Iterator[Floats]:
@@ -59,13 +64,17 @@ def _draws(prompts: int, resamples: int, seed: int, place: int) -> Iterator[Floa
     share, left = np.full(prompts, 1 / prompts), resamples
     while left:
         size = min(left, max(1, CHUNK // prompts))
-        yield generator.multinomial(prompts, share, size=size).astype(float)
+        if prompts <= MANY:
+            yield generator.multinomial(prompts, share, size=size).astype(float)
+        else:  # the same, faster where the prompts are many
+            drawn = generator.integers(prompts, size=(size, prompts)) + prompts * np.arange(size)[:, None]
+            yield np.bincount(drawn.ravel(), minlength=size * prompts).reshape(size, prompts).astype(float)
         left -= size
 
 
-@lru_cache(maxsize=16)
-def _kept_draws(prompts: int, resamples: int, seed: int, place: int) -> Floats:
-    """All at once; the arms of a sweep, and the parts of its report, share them."""
-    (drawn,) = _draws(prompts, resamples, seed, place)
+@lru_cache(maxsize=8)
+def _kept_draws(prompts: int, resamples: int, seed: int, place: int) -> npt.NDArray[np.uint8]:
+    """All at once; the arms of a sweep, and the parts of its report, share them. No prompt is drawn 256 times."""
+    drawn = np.concatenate([chunk.astype(np.uint8) for chunk in _draws(prompts, resamples, seed, place)])
     drawn.flags.writeable = False
     return drawn

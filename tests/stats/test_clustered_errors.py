@@ -9,7 +9,7 @@ import pytest
 import statsmodels.api as sm
 
 from evalharness import stats
-from evalharness.stats import clusters
+from evalharness.stats import clusters, resampling
 
 
 def uneven(generator: np.random.Generator, prompts: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,8 +71,21 @@ def test_large_strata_are_drawn_in_chunks_and_the_draws_are_the_same(monkeypatch
     labels = np.full(len(items), "a")
     whole = stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall
     monkeypatch.setattr("evalharness.stats.resampling.CHUNK", 50 * 64)
-    chunked = stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall
-    assert chunked == whole
+    assert stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall == whole
+    monkeypatch.setattr("evalharness.stats.resampling.KEPT", 0)
+    assert stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall == whole
+
+
+def test_many_prompts_are_drawn_another_way_with_the_same_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, items = uneven(np.random.default_rng(4), 300)
+    labels = np.full(len(items), "a")
+    usual = stats.estimate(values, items, labels, {"a": 1.0}).overall
+    monkeypatch.setattr("evalharness.stats.resampling.MANY", 0)
+    resampling._kept_draws.cache_clear()
+    found = stats.estimate(values, items, labels, {"a": 1.0}).overall
+    resampling._kept_draws.cache_clear()
+    assert (found.low, found.high) == pytest.approx((usual.low, usual.high), abs=0.002)
+    assert found != usual
 
 
 def test_sums_of_a_stratum_by_hand() -> None:
