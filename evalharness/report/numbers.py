@@ -186,7 +186,7 @@ def _counts(results: Results, benchmark: str) -> dict[tuple[str, str], dict[str,
     limit = (results.info.get("limit") or {}).get(benchmark)
     parts = own.groupby(["arm", "category"], sort=False).agg(prompts=("item", "nunique"), samples=("item", "size"))
     found: dict[tuple[str, str], dict[str, int]] = {}
-    rows: dict[Any, dict[str, int]] = parts.to_dict("index")
+    rows: Mapping[Any, Mapping[Any, Any]] = parts.to_dict("index")
     for (arm, category), row in rows.items():
         counted = {"effective": int(row["prompts"]), "samples": int(row["samples"])}
         found[arm, category] = ({} if limit else {"original": counted["effective"]}) | counted
