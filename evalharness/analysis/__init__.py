@@ -60,7 +60,7 @@ def _analysis(results: Results, benchmark: str, said: Declared) -> Analysis:
         variance=variance,
         contrasts=tuple(contrasts(table, said, weights, judge)),
         trends=tuple(trends(table, said.trends, weights)),
-        costs=tuple(costs(table, scores)),
+        costs=tuple(costs(table, scores, weights)),
         best_of=tuple(best_of(table, weights)),
     )
 

@@ -16,13 +16,13 @@ from evalharness.stats import Floats, Scores
 MEASURES: tuple[Measure, ...] = ("evaluations", "tokens", "seconds", "dollars")
 
 
-def costs(grid: Grid, scores: Mapping[str, Scores]) -> list[CostPoint]:
+def costs(grid: Grid, scores: Mapping[str, Scores], weights: Mapping[str, float]) -> list[CostPoint]:
     """Each arm's mean cost over the samples that were drawn, with an interval over prompts, beside its score."""
     drawn = grid.frame["state"].isin(["generated", "scored"])
     measures = [one for one in MEASURES if one != "dollars" or grid.frame[one].astype(float).gt(0).any()]
     tables = [grid.pivoted(grid.frame[measure].astype(float).where(drawn)) for measure in measures]
-    names, counts = np.unique(grid.categories, return_counts=True)
-    shares = {str(name): float(count) for name, count in zip(names, counts / counts.sum(), strict=True)}
+    # In the order of the weights, as of the scores: the draws are the same, and made once.
+    shares = {name: float((grid.categories == name).mean()) for name in weights}
     found = stats.estimates(np.concatenate(tables, axis=1), grid.items, grid.categories, shares, limits=None)
     labels = [(arm, measure) for measure in measures for arm in grid.arms]
     return [

@@ -60,15 +60,15 @@ def near_limit(
     >>> [round(end, 3) for end in near_limit(79 / 80, 1 / 80 * 79 / 80 / 80, 80, 80, 1)]
     [0.932, 1.0]
     """
-    from scipy.stats import beta, norm, t
+    from scipy.special import betaincinv, ndtri, stdtrit  # scipy.stats has them too, and takes seconds to import
 
     tail, trials = (1 - level) / 2, float(prompts)
     if variance > 0 and off > 0:
-        lessened = (float(norm.ppf(tail)) / float(t.ppf(tail, off))) ** 2
+        lessened = (float(ndtri(tail)) / float(stdtrit(off, tail))) ** 2
         trials = min(max(lessened * value * (1 - value) / variance, trials), float(samples))
     right, wrong = trials * value, trials * (1 - value)
-    low = float(beta.ppf(tail, right, wrong + 1)) if right > 0 else 0.0
-    return low, float(beta.ppf(1 - tail, right + 1, wrong)) if wrong > 0 else 1.0
+    low = float(betaincinv(right, wrong + 1, tail)) if right > 0 else 0.0
+    return low, float(betaincinv(right + 1, wrong, 1 - tail)) if wrong > 0 else 1.0
 
 
 def unseen(weights: Floats, prompts: Floats, reaches: Floats, level: float = LEVEL) -> float:

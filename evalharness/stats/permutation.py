@@ -52,9 +52,9 @@ def mcnemar(fixed: int, broken: int) -> float:
     >>> round(mcnemar(8, 1), 4)
     0.0391
     """
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
-    return float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
+    return min(1.0, 2 * float(bdtr(min(fixed, broken), fixed + broken, 0.5)))
 
 
 def _few(column: Floats) -> bool:

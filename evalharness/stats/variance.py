@@ -82,9 +82,9 @@ def detectable(se: float, *, level: float = LEVEL, power: float = POWER) -> floa
     >>> round(detectable(0.01), 4)
     0.028
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return float(se * (norm.ppf((1 + level) / 2) + norm.ppf(power)))
+    return float(se * (ndtri((1 + level) / 2) + ndtri(power)))
 
 
 def needed(parts: Components, prompts: int, difference: float, *, level: float = LEVEL, power: float = POWER) -> Needed:
