@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from evalharness import sweep
-    from evalharness.commands import doctor, export, fetch, rates, replies, status, validate, verdicts
+    from evalharness.commands import doctor, export, fetch, rates, replies, reports, status, validate, verdicts
 
     parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
     parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
@@ -45,6 +45,14 @@ def _parser() -> argparse.ArgumentParser:
     prompts.add_argument("--n", type=int, metavar="N", help="a new suite of the same distribution, N draws a task")
     prompts.add_argument("--seed", type=int, metavar="S", help="a new suite, drawn from this seed")
     prompts.set_defaults(command=_prompts)
+
+    again = commands.add_parser("report", help="write the report of a run again, from its store")
+    reports.add_report_arguments(again)
+    again.set_defaults(command=reports.report)
+
+    comparing = commands.add_parser("compare", help="compare two runs: two models, two dates, two settings")
+    reports.add_compare_arguments(comparing)
+    comparing.set_defaults(command=reports.compare)
 
     files = commands.add_parser("export", help="write an arm's images and verdicts as a benchmark's own programs do")
     export.add_arguments(files)

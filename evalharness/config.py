@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from itertools import product
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evalharness import plugins, variants, yamlfile
+from evalharness import declarations, literature, plugins, variants, yamlfile
 from evalharness.errors import ConfigError, PluginError, did_you_mean
 from evalharness.yamlfile import Document, Location
 
@@ -42,6 +42,8 @@ class SweepFile(_Strict):
     arms: Annotated[list[Entry], Field(min_length=1)]
     baseline: str | None = None
     executor: str | Entry = "local"
+    analysis: declarations.AnalysisEntry = declarations.AnalysisEntry()
+    literature: str | list[str] = []
 
 
 class BenchmarkEntry(_Strict):
@@ -101,6 +103,8 @@ class Sweep:
     arms: tuple[Arm, ...]
     baseline: str
     executor: PluginSpec
+    analysis: declarations.Declarations = field(default_factory=declarations.Declarations)
+    literature: tuple[str, ...] = ()
 
     def resolved(self) -> dict[str, Any]:
         """The sweep as JSON, as the report shows it."""
@@ -115,6 +119,8 @@ class Sweep:
             "arms": [{"name": arm.name, "model": arm.model} | arm.variant.model_dump(mode="json") for arm in self.arms],
             "baseline": self.baseline,
             "executor": _plugin_json(self.executor),
+            "analysis": self.analysis.as_dict(),
+            "literature": list(self.literature),
         }
 
 
@@ -155,6 +161,8 @@ def parse(document: Document, amend: Callable[[SweepFile], SweepFile] = lambda t
     top = amend(_validate(SweepFile, document, ()))
     models = _models(document, top)
     arms = tuple(_arms(document, top, models))
+    baseline = _baseline(document, top, arms)
+    settings = {arm.name: arm.variant.model_dump(mode="json") for arm in arms}
     return Sweep(
         name=top.name,
         description=top.description,
@@ -162,8 +170,10 @@ def parse(document: Document, amend: Callable[[SweepFile], SweepFile] = lambda t
         models={alias: spec for alias, spec in models.items() if any(arm.model == alias for arm in arms)},
         benchmarks=_benchmarks(document, top),
         arms=arms,
-        baseline=_baseline(document, top, arms),
+        baseline=baseline,
         executor=_plugin(document, "executors", top.executor, ("executor",)),
+        analysis=declarations.check(document, top.analysis, settings, baseline),
+        literature=literature.locate(document, top.literature),
     )
 
 

@@ -6,22 +6,26 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evalharness.plan import Plan
-from evalharness.results import ARM_COLUMNS, CHECK_COLUMNS, SAMPLE_COLUMNS, Results
+from evalharness import literature
+from evalharness.plan import Plan, Sample
+from evalharness.results import ARM_COLUMNS, CHECK_COLUMNS, Results
+from evalharness.sampleframe import sample_frame
 from evalharness.seeds import digest
-from evalharness.status import Checkup, Standing, checkups, standings
+from evalharness.status import Checkup, Standing, checkups
 from evalharness.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
     """All that is there of a plan. ``info`` holds what the plan cannot know: versions, hardware, times."""
     import pandas as pd
 
-    found = standings(plan, store)
-    under_check = checkups(plan, store, found)
-    samples = pd.DataFrame([_row(one) for one in found], columns=list(SAMPLE_COLUMNS))
+    samples = sample_frame(plan, store)
+    under_check = _checkups(plan, store, samples)
     checks = pd.DataFrame([_check_row(one) for one in under_check], columns=list(CHECK_COLUMNS))
     arms = pd.DataFrame([_arm_row(plan, index) for index in range(len(plan.sweep.arms))], columns=list(ARM_COLUMNS))
     arms["max_iterations"] = arms["max_iterations"].astype("Int64")
@@ -40,18 +44,40 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
 
     about = _plan_info(plan)
     for name, benchmark in about["benchmarks"].items():
-        images = {one.image for one in found if one.sample.benchmark == name and one.image is not None}
         scorers = [benchmark["scorer"], *(check["scorer"] for check in benchmark.get("checks", ()))]
-        benchmark |= _spent(store, scorers, images)
+        benchmark |= _spent(store, scorers, samples[samples["benchmark"] == name])
     return Results({**about, **info}, arms, samples, steps, details, store.image_path, checks)
 
 
-def _spent(store: Store, scorers: list[Mapping[str, Any]], images: set[str]) -> dict[str, Any]:
+def _checkups(plan: Plan, store: Store, samples: pd.DataFrame) -> list[Checkup]:
+    """Of the scored samples alone that a check takes in; without their steps."""
+    taken = {
+        (name, item) for name, protocol in plan.protocols.items() for check in protocol.checks for item in check.items
+    }
+    if not taken:
+        return []
+    keys = [key if isinstance(key, str) else None for key in samples["score_key"]]
+    scored = {key for sample, key in zip(plan.samples, keys, strict=True) if key and _place(sample) in taken}
+    scores = store.scores(scored)
+    found = [
+        Standing(sample, (), image, key, scores[key])
+        for sample, key, image in zip(plan.samples, keys, samples["image"], strict=True)
+        if key in scores
+    ]
+    return checkups(plan, store, found)
+
+
+def _place(sample: Sample) -> tuple[str, str]:
+    return sample.benchmark, sample.item.id
+
+
+def _spent(store: Store, scorers: list[Mapping[str, Any]], samples: pd.DataFrame) -> dict[str, Any]:
     """``spent``: of the judges among the scorers, all together, those that only repeat one counted with it."""
     judged = [scorer for scorer in scorers if {"judge", "rubric"} <= scorer.keys()]
     judges = {(digest(scorer["judge"]), scorer["rubric"]["digest"]) for scorer in judged}
     if not judges:
         return {}
+    images = set(samples["image"].dropna())
     totals = [store.replies.usage(judge, rubric, images) for judge, rubric in sorted(judges)]
     return {"spent": {name: sum(total[name] for total in totals) for name in totals[0]}}
 
@@ -80,30 +106,6 @@ def _check_details(one: Checkup, store: Store) -> dict[str, Any]:
     return {"value": one.score.value, "reason": one.score.reason} | store.details(one.key)
 
 
-def _row(one: Standing) -> dict[str, Any]:
-    sample, steps = one.sample, one.steps or ()
-    return {
-        "benchmark": sample.benchmark,
-        "arm": sample.arm.name,
-        "item": sample.item.id,
-        "category": sample.item.category,
-        "prompt": sample.item.prompt,
-        "seed_index": sample.seed_index,
-        "seed": sample.seed,
-        "state": one.state,
-        "score": one.score.value if one.score else math.nan,
-        "reason": one.score.reason if one.score else one.failure or "",
-        "image": one.image,
-        "trajectory": sample.job if one.steps is not None else None,
-        "score_key": one.score_key if one.score else None,
-        "iterations": max((step.iteration for step in steps), default=0),
-        "evaluations": sum(step.evaluations for step in steps),
-        "tokens": sum(step.tokens for step in steps),
-        "seconds": sum(step.seconds for step in steps),
-        "dollars": sum(step.dollars for step in steps),
-    }
-
-
 def _arm_row(plan: Plan, index: int) -> dict[str, Any]:
     arm = plan.sweep.arms[index]
     return {
@@ -130,6 +132,7 @@ def _plan_info(plan: Plan) -> dict[str, Any]:
         "limit": limits or None,
         "benchmarks": {name: _benchmark_info(plan, name) for name in plan.protocols},
         "models": {alias: dict(identity) for alias, identity in plan.models.items()},
+        "literature": [row for row in literature.rows(plan.sweep.literature) if row["benchmark"] in plan.protocols],
     }
 
 

@@ -6,18 +6,18 @@ and it runs to the largest cap among them.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from evalharness.benchmark import Benchmark, Checked, Item, Picture
 from evalharness.config import Arm, BenchmarkSpec, Sweep
+from evalharness.declarations import base_name
 from evalharness.errors import ConfigError, WeightsError, did_you_mean
 from evalharness.models.base import Fetcher, Interleaver, Source
-from evalharness.seeds import digest, sample_seed
+from evalharness.seeds import canonical, digest, sample_seed
 from evalharness.variants import Edit, SinglePass, VariantSettings, require_editor, speech
 
 
@@ -54,6 +54,9 @@ class Sample:
     job: str
 
 
+_Slot = tuple[Item, int, int, str, Source | None]
+
+
 @dataclass(frozen=True)
 class PlannedCheck:
     """A check of a benchmark's scorer, on the items with these ids; ``scorer`` is the identity of its own."""
@@ -80,7 +83,17 @@ class Protocol:
     def score_key(self, image: str, item: Item, check: PlannedCheck | None = None) -> str:
         """A score belongs to an image, a scorer and what the scorer is told of the item; not to an arm."""
         scorer = self.scorer_digest if check is None else check.scorer_digest
-        return digest(["score", image, scorer, digest(dict(item.metadata))])
+        return digest(["score", image, scorer, self._told(item)])
+
+    def _told(self, item: Item) -> str:
+        """The digest of what the scorer is told of an item; an item has many samples."""
+        if id(item) not in self._digests:
+            self._digests[id(item)] = item, digest(dict(item.metadata))
+        return self._digests[id(item)][1]
+
+    @cached_property
+    def _digests(self) -> dict[int, tuple[Item, str]]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -117,13 +130,18 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     digests = {alias: digest(dict(identity)) for alias, identity in models.items()}
     samples: list[Sample] = []
     jobs: dict[str, Job] = {}
+    slots: dict[tuple[str, str, str], list[_Slot]] = {}
     for arm in sweep.arms:
         for name, protocol in protocols.items():
-            for sample, source in _samples(sweep.seed, name, protocol, arm, built[arm.model], digests[arm.model]):
-                samples.append(sample)
-                picture = sample.item.picture if isinstance(arm.variant, Edit) else None
-                job = Job(sample.job, arm.model, arm.variant, sample.item.prompt, sample.seed, source, picture)
-                jobs[job.key] = _longer(jobs.get(job.key, job), job)
+            shared = name, arm.model, canonical(arm.variant.key())
+            if shared not in slots:
+                slots[shared] = list(_slots(sweep.seed, name, protocol, arm, built[arm.model], digests[arm.model]))
+            for item, index, own, key, source in slots[shared]:
+                samples.append(Sample(name, arm, item, index, own, key))
+                before = jobs.get(key)
+                if before is None or (arm.cap or 0) > (before.cap or 0):
+                    picture = item.picture if isinstance(arm.variant, Edit) else None
+                    jobs[key] = Job(key, arm.model, arm.variant, item.prompt, own, source, picture)
     return Plan(sweep, protocols, models, tuple(samples), jobs)
 
 
@@ -197,9 +215,10 @@ def _require_pictures(arm: Arm, model: Any, protocols: Mapping[str, Protocol]) -
             )
 
 
-def _samples(
+def _slots(
     seed: int, name: str, protocol: Protocol, arm: Arm, model: Any, identity: str
-) -> Iterable[tuple[Sample, Source | None]]:
+) -> Iterable[_Slot]:
+    """What all arms share that differ in their cap alone: each item and number with its seed and trajectory's key."""
     variant = arm.variant.key()
     fetcher = model if isinstance(model, Fetcher) else None
     for item in protocol.items:
@@ -209,11 +228,7 @@ def _samples(
             parts = ["trajectory", identity, variant, item.prompt, own, *([source.digest] if source else [])]
             if isinstance(arm.variant, Edit) and item.picture is not None:
                 parts.append(item.picture.digest)
-            yield Sample(name, arm, item, index, own, digest(parts)), source
-
-
-def _longer(one: Job, other: Job) -> Job:
-    return other if (other.cap or 0) > (one.cap or 0) else one
+            yield item, index, own, digest(parts), source
 
 
 def subset(items: Sequence[Item], limit: int | None, benchmark: str, seed: int) -> list[Item]:
@@ -243,18 +258,16 @@ def select(sweep: Sweep, names: Sequence[str]) -> Sweep:
     """
     if not names:
         return sweep
-    known = {arm.name for arm in sweep.arms} | {_base(arm.name) for arm in sweep.arms}
+    known = {arm.name for arm in sweep.arms} | {base_name(arm.name) for arm in sweep.arms}
     for name in names:
         if name not in known:
             raise ConfigError(f"no arm is called {name!r}{did_you_mean(name, known)}")
-    arms = tuple(arm for arm in sweep.arms if arm.name in names or _base(arm.name) in names)
+    arms = tuple(arm for arm in sweep.arms if arm.name in names or base_name(arm.name) in names)
     kept = {arm.name for arm in arms}
+    analysis = sweep.analysis.within(kept)
     models = {alias: spec for alias, spec in sweep.models.items() if any(arm.model == alias for arm in arms)}
-    return replace(sweep, arms=arms, models=models, baseline=sweep.baseline if sweep.baseline in kept else arms[0].name)
-
-
-def _base(name: str) -> str:
-    return re.sub(r"( \w+=[^ ]*)+$", "", name)
+    baseline = sweep.baseline if sweep.baseline in kept else arms[0].name
+    return replace(sweep, arms=arms, models=models, baseline=baseline, analysis=analysis)
 
 
 def resize(sweep: Sweep, *, full: bool = False, limit: int | None = None, samples: int | None = None) -> Sweep:

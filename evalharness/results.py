@@ -68,7 +68,8 @@ class Results:
     "items", "samples"}}, and where it has them "title", "notes", "checks" ([{"name", "kind", "scorer", "items"}]),
     "whole" ({category: number of items}) if no overall score is defined over fewer, "spent" ({"replies",
     "prompt_tokens", "completion_tokens", "cost"}) if a judge was asked), ``models`` ({name: identity}), ``versions``,
-    ``git_commit``, ``hardware``, ``started``, ``wall_seconds``; of models whose images existed before, ``images``
+    ``git_commit``, ``hardware``, ``started``, ``wall_seconds``, ``literature`` (quoted rows as of
+    :mod:`evalharness.literature`, each with its ``benchmark``); of models whose images existed before, ``images``
     ({name: {"files", "wanted", "digest"}}) and ``warnings`` (lines).
 
     ``steps(key)`` gives a trajectory's steps as dicts: kind, iteration, text, image (digest or None), seed,

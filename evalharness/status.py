@@ -10,6 +10,7 @@ from evalharness.benchmark import Score
 from evalharness.plan import Job, Plan, PlannedCheck, Sample
 from evalharness.store import Store, StoredStep, final_image
 
+NO_IMAGE = "the model drew no image"
 State = Literal["pending", "generated", "scored", "failed"]
 
 
@@ -48,7 +49,7 @@ def standings(plan: Plan, store: Store, samples: Sequence[Sample] | None = None)
         steps = trajectory.prefix(sample.arm.cap)
         image = final_image(steps)
         if image is None:
-            found.append(Standing(sample, steps, failure="the model drew no image"))
+            found.append(Standing(sample, steps, failure=NO_IMAGE))
         else:
             key = plan.protocols[sample.benchmark].score_key(image, sample.item)
             found.append(Standing(sample, steps, image, key))

@@ -6,12 +6,13 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evalharness import amend, config, environment, summary
+from evalharness import amend, config, environment, literature, summary
 from evalharness.dryrun import dry_run
 from evalharness.engine import Engine
 from evalharness.errors import ConfigError
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=_positive, metavar="N", help="images per prompt")
     parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
     amend.add_arguments(parser)
+    literature.add_argument(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be drawn and what it would cost")
     parser.add_argument("--rates", type=Path, metavar="FILE", help="with --dry-run: measured seconds to count with")
     parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
@@ -47,6 +49,8 @@ def _positive(text: str) -> int:
 def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
     sweep = config.load(options.file, partial(amend.amended, options))
+    quoted = dict.fromkeys([*sweep.literature, *map(literature.given, options.literature)])
+    sweep = replace(sweep, literature=tuple(quoted))
     sweep = resize(sweep, full=options.full, limit=options.limit, samples=options.samples)
     if check := getattr(sweep.executor.build(), "check", None):
         check(sweep)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-StepKind = Literal["think", "draw", "plan", "sketch", "inspect", "refine"]
+StepKind = Literal["think", "draw", "plan", "sketch", "inspect", "refine", "choose"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """How a model makes one image: the variants, written once over a model's verbs.
 
 ``single_pass`` draws the prompt. ``edit`` changes an item's picture as the prompt says. ``text_cot`` thinks in text,
-then draws. ``process`` is the loop of "Think in Strokes, Not Pixels" (arXiv 2604.04746): Plan → Sketch → Inspect →
-Refine, until the model says that it is done or the cap is reached.
+then draws. ``best_of_n`` draws the prompt n times and lets the model choose. ``process`` is the loop of "Think in
+Strokes, Not Pixels" (arXiv 2604.04746): Plan → Sketch → Inspect → Refine, until the model says that it is done or the
+cap is reached.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import io
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from PIL import Image
@@ -70,7 +71,19 @@ class Process(_Settings):
     refine: bool = True
 
 
-VariantSettings = Annotated[SinglePass | Edit | TextCot | Process, Field(discriminator="variant")]
+class BestOfN(_Settings):
+    """Draw ``n`` images of the prompt, inspect each, and take the first in which the model finds nothing wrong.
+
+    It goes by its own words alone, without a scorer. Where it finds fault with all, or none, it takes the first one,
+    which is the image of ``single_pass``.
+    """
+
+    variant: Literal["best_of_n"] = "best_of_n"
+    format: str | None = None
+    n: int = Field(default=4, ge=1, le=64)
+
+
+VariantSettings = Annotated[SinglePass | Edit | TextCot | Process | BestOfN, Field(discriminator="variant")]
 
 
 def run(
@@ -99,6 +112,8 @@ def run(
     samples = [_Sample(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
     if isinstance(variant, TextCot):
         _text_cot(model, spoken, samples)
+    elif isinstance(variant, BestOfN):
+        _best_of_n(model, spoken, samples, variant.n)
     else:
         _process(model, spoken, samples, variant)
     return [Trajectory(tuple(sample.steps), sample.finished) for sample in samples]
@@ -110,7 +125,7 @@ def require_editor(model: Any) -> None:
         raise ConfigError(f"variant 'edit' needs a model that changes images; {model.name!r} does not")
 
 
-def speech(variant: TextCot | Process, model: Any) -> Format:
+def speech(variant: TextCot | Process | BestOfN, model: Any) -> Format:
     """The format that a variant is spoken in; ConfigError if the model or the format lacks what the variant needs."""
     if not isinstance(model, Interleaver):
         raise ConfigError(f"variant {variant.variant!r} needs a model that reads and writes; {model.name!r} only draws")
@@ -120,6 +135,8 @@ def speech(variant: TextCot | Process, model: Any) -> Format:
     spoken: Format = load("formats", name)(model.words)
     if isinstance(variant, TextCot) and spoken.think is None:
         raise ConfigError(f"format {name!r} has no chain of thought; use another format or variant")
+    if isinstance(variant, BestOfN) and spoken.inspect is None:
+        raise ConfigError(f"format {name!r} has no stage 'inspect', by which to choose; use another format or variant")
     if isinstance(variant, Process):
         _require(spoken, variant)
     return spoken
@@ -168,6 +185,33 @@ def _text_cot(model: Interleaver, spoken: Format, samples: list[_Sample]) -> Non
     _write(model, spoken.think, samples, contexts, "think", 0)
     _draw(model, samples, contexts, "draw", 0)
     for sample in samples:
+        sample.finished = True
+
+
+def _best_of_n(model: Interleaver, spoken: Format, samples: list[_Sample], count: int) -> None:
+    """Candidates are drawn as ``single_pass`` draws them, from a seed each, and looked at one by one, each anew."""
+    assert spoken.inspect is not None
+    stage, prompts = spoken.inspect, [sample.prompt for sample in samples]
+    candidates: list[list[Step]] = [[] for _ in samples]
+    passed: list[list[bool]] = [[] for _ in samples]
+    for number in range(1, count + 1):
+        seeds = [noise_seed(sample.seed, number, "draw") for sample in samples]
+        drawn, seconds = _timed(len(samples), lambda seeds=seeds: model.paint(prompts, seeds))  # type: ignore[misc]
+        for sample, image in zip(samples, drawn, strict=True):
+            sample.drew("draw", number, image, seconds)
+        contexts = _begin(model, spoken, samples)
+        _look(model, samples, contexts)
+        texts = _write(model, stage, samples, contexts, "inspect", number, stage.open)
+        for index, (sample, text) in enumerate(zip(samples, texts, strict=True)):
+            said = f"{stage.open} {text}".strip()
+            sample.steps[-1] = replace(sample.steps[-1], text=said)
+            candidates[index].append(sample.steps[-2])
+            passed[index].append(not spoken.conflict(said))
+    for sample, own, good in zip(samples, candidates, passed, strict=True):
+        chosen = good.index(True) if any(good) else 0
+        found = "nothing wrong with it" if any(good) else "fault with every one"
+        text = f"drawing {chosen + 1} of {count}: the model finds {found}"
+        sample.steps.append(Step("choose", count, text, own[chosen].image, own[chosen].seed))
         sample.finished = True
 
 

@@ -218,6 +218,8 @@ def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureF
         ("rates", "bagel"),
         ("validate", "trajectories"),
         ("status", "sweep-files"),
+        ("report", "report"),
+        ("compare", "report"),
     ],
 )
 def test_every_option_of_a_command_is_documented(command: str, page: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,6 +231,23 @@ def test_every_option_of_a_command_is_documented(command: str, page: str, capsys
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     assert options
     assert options <= set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE))
+
+
+def test_the_documented_analysis_and_literature_are_right(tmp_path: Path) -> None:
+    from evalharness import literature
+
+    found = blocks(ROOT / "docs" / "sweep-files.md", "yaml")
+    (sweep,) = [text for text in found if text.startswith("name: example")]
+    (analysis,) = [text for text in found if text.startswith("analysis:")]
+    (quoted,) = [text for text in found if text.startswith("- benchmark:")]
+    arms = sweep.replace("1..6, inspect: [true, false]", "1..6")
+    arms = arms.replace("baseline:", "  - {name: text-cot, variant: text_cot}\nbaseline:")
+    (tmp_path / "quoted.yaml").write_text(quoted)
+    (tmp_path / "sweep.yaml").write_text(f"{arms}{analysis}literature: quoted.yaml\n")
+    loaded = config.load(tmp_path / "sweep.yaml")
+    assert [one.against for one in loaded.analysis.confirmatory] == ["single-pass", "text-cot"]
+    assert len(loaded.analysis.trend[0].arms) == 6
+    assert [row["name"] for row in literature.rows(loaded.literature)] == ["BAGEL", "BAGEL, by users"]
 
 
 # --- links ---

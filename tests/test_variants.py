@@ -183,6 +183,51 @@ def test_without_both_a_sketch_stays() -> None:
     assert kinds(made) == [("plan", 1), ("sketch", 1), ("plan", 2)]
 
 
+def test_best_of_n_takes_the_first_drawing_that_the_model_finds_nothing_wrong_with() -> None:
+    ok, bad = OK.removeprefix("<inspect> "), BAD.removeprefix("<inspect> ")
+    model = Told({"a dog": [bad, ok, ok], "a cat": [bad, bad, bad], "a cow": [ok, bad, ok]})
+    prompts, seeds = ["a dog", "a cat", "a cow"], [1, 2, 3]
+    made = variants.run(variants.BestOfN(n=3), model, prompts, seeds)
+    for trajectory, chosen in zip(made, (2, 1, 1), strict=True):
+        drawn = [step for step in trajectory.steps if step.kind == "draw"]
+        assert [step.iteration for step in drawn] == [1, 2, 3]
+        assert len({step.image for step in drawn}) == 3
+        assert trajectory.steps[-1].kind == "choose"
+        assert trajectory.image == drawn[chosen - 1].image
+        assert trajectory.steps[-1].seed == drawn[chosen - 1].seed
+        assert trajectory.cost.evaluations == 15
+        assert trajectory.finished
+    assert made[0].steps[-1].text == "drawing 2 of 3: the model finds nothing wrong with it"
+    assert made[1].steps[-1].text == "drawing 1 of 3: the model finds fault with every one"
+    assert model.said == {prompt: [] for prompt in prompts}
+    alone = variants.run(variants.SinglePass(), model, prompts, seeds)
+    assert [one.image for one in alone] == [one.steps[0].image for one in made]
+
+
+def test_best_of_n_inspects_each_drawing_anew_and_in_the_format_s_own_words() -> None:
+    contexts: list[list[Any]] = []
+
+    class Watched(Told):
+        def start(self, count: int) -> list[list[Any]]:
+            made = super().start(count)
+            contexts.extend(made)
+            return made
+
+    (made,) = variants.run(variants.BestOfN(n=2), Watched({"a dog": ["ok </inspect>", BAD]}), ["a dog"], [1])
+    assert [[type(part).__name__ for part in context] for context in contexts] == [["str", "Image", "str", "str"]] * 2
+    assert all(context[2] == "<inspect>" for context in contexts)
+    assert made.steps[1].text == "<inspect> ok </inspect>"
+    assert made.steps[-1].text.startswith("drawing 1 of 2")
+
+
+def test_best_of_n_needs_a_format_that_inspects(monkeypatch: pytest.MonkeyPatch) -> None:
+    from evalharness.formats.strokes import Strokes
+
+    monkeypatch.setattr(Strokes, "inspect", None)
+    with pytest.raises(ConfigError, match="no stage 'inspect', by which to choose"):
+        variants.run(variants.BestOfN(), Told({}), ["a dog"], [1])
+
+
 def test_a_model_without_guidance_is_given_no_contexts_for_it() -> None:
     (made,) = variants.run(variants.Process(), Told({"a dog": [PLAN, OK, END]}, guided=False), ["a dog"], [1])
     assert made.finished

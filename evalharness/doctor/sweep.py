@@ -9,7 +9,7 @@ from evalharness.config import PluginSpec, Sweep
 from evalharness.doctor.examination import described
 from evalharness.doctor.finding import Finding, ok
 from evalharness.models.base import Interleaver
-from evalharness.plan import make_plan
+from evalharness.plan import Job, make_plan
 
 BYTES_A_PIXEL = 2
 """Of a PNG of a photograph, about."""
@@ -46,8 +46,13 @@ def needed(sweep: Sweep) -> float:
     """
     sizes = {alias: _image_bytes(spec.build()) for alias, spec in sweep.models.items()}
     jobs = make_plan(sweep).jobs.values()
-    images = ((job.model, (job.cap or 1) * (1 + bool(getattr(job.variant, "refine", False)))) for job in jobs)
-    return sum(number * sizes[model] for model, number in images)
+    return sum(_images(job) * sizes[job.model] for job in jobs)
+
+
+def _images(job: Job) -> int:
+    """How many a trajectory has at most."""
+    drawings = getattr(job.variant, "n", 1) + bool(getattr(job.variant, "refine", False))
+    return (job.cap or 1) * int(drawings)
 
 
 def _image_bytes(model: Any) -> float:

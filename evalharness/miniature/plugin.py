@@ -19,7 +19,7 @@ from evalharness.miniature.checkpoint import weights_file
 from evalharness.miniature.tokenizer import IMAGE, IMAGE_END, MARKERS, Tokenizer
 from evalharness.miniature.world import BACKGROUND, SIZE
 from evalharness.models.base import Drawn, Written
-from evalharness.variants import Process, TextCot, VariantSettings
+from evalharness.variants import BestOfN, Process, TextCot, VariantSettings
 
 if TYPE_CHECKING:
     import torch
@@ -114,6 +114,8 @@ class Miniature:
             drawings = 1 + variant.refine
             texts = 1 + variant.inspect + variant.refine
             return variant.max_iterations * (drawings * draw + texts * write)
+        if isinstance(variant, BestOfN):
+            return variant.n * (draw + write)
         return draw + (write if isinstance(variant, TextCot) else 0)
 
     def check(self, prompt: str) -> None:

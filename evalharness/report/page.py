@@ -12,6 +12,7 @@ from evalharness.report.arms import records
 from evalharness.report.figures import Drawing, draw_figures
 from evalharness.report.gallery import plain, write_gallery
 from evalharness.report.judging import judging
+from evalharness.report.numbers import write_results
 from evalharness.report.publish import INDEX, staged
 from evalharness.report.story import Claim, claims, facts, lead_arm, run_facts, warnings
 from evalharness.report.tables import (
@@ -139,14 +140,8 @@ def _pair(value: float, low: float, high: float, scale: int = 1) -> str:
 def _write_json(results: Results, tables: list[Table], sections: list[dict[str, Any]], path: Path) -> None:
     """The numbers of the page, for programs."""
     found: list[Claim] = [claim for section in sections for claim in section["claims"]]
-    data = {
-        "info": results.info,
-        "claims": [str(claim) for claim in found],
-        "arms": records(results.arms),
-        "summary": {table.benchmark: records(table.wide) for table in tables},
-        "judging": {section["benchmark"]: section["judging"].as_dict() for section in sections if section["judging"]},
-    }
-    path.write_text(_pretty(data) + "\n", encoding="utf-8")
+    judged = {section["benchmark"]: section["judging"].as_dict() for section in sections if section["judging"]}
+    write_results(results, tables, path.parent, claims=[str(claim) for claim in found], judging=judged)
 
 
 def _pretty(value: Any) -> str:

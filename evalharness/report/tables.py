@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evalharness import stats
+from evalharness.analysis import Analysis, Contrast, analyse
+from evalharness.analysis import category_weights as category_weights
 from evalharness.completeness import coverage
 from evalharness.errors import EvalHarnessError
-from evalharness.report.arms import baseline, records
+from evalharness.report import frames, latex
+from evalharness.report.arms import records
 from evalharness.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MISSING = "–"
+SHORT = ("arm", "overall", "difference to baseline", "p", "scored")
+"""Columns of a table for a paper, with the categories."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Table:
     ``wide``: a row an arm, numbers (``NaN`` where the data do not say), a category's columns are ``category.NAME``,
     ``category.NAME.low``, ``category.NAME.high``, ``category.NAME.scored``, ``category.NAME.expected``. ``long``: a row
     an arm and quantity (``overall``, ``difference``, ``category.NAME``) with value, low, high. ``shown``: a row an arm,
-    text for people.
+    text for people. ``quoted``: published scores, if they were asked for; they are never mixed with measured ones.
     """
 
     benchmark: str
@@ -39,27 +44,75 @@ class Table:
     wide: pd.DataFrame
     long: pd.DataFrame
     shown: pd.DataFrame
+    quoted: pd.DataFrame
+    analysis: Analysis
 
 
 def build_tables(results: Results) -> list[Table]:
     """A table for each benchmark, in the order of the sweep file."""
-    seen = set(results.samples["benchmark"])
-    tables = [_table(results, name) for name in results.info["benchmarks"] if name in seen]
+    tables = [_table(results, analysis) for analysis in analyse(results).values()]
     if not tables:
         raise EvalHarnessError("nothing to report: the run has no samples; check the benchmarks and arms of the sweep")
     return tables
 
 
 def write_tables(tables: list[Table], folder: Path) -> None:
-    """``BENCHMARK-wide`` and ``BENCHMARK-long`` as CSV and Parquet, and Markdown: the wide one as people read it."""
+    """``BENCHMARK-wide``, ``-long``, ``-contrasts`` … as CSV and Parquet; what people read as Markdown and LaTeX."""
     folder.mkdir(parents=True, exist_ok=True)
     for table in tables:
         stem = slug(table.benchmark)
-        for form, frame, text in (("wide", table.wide, table.shown), ("long", table.long, table.long.round(4))):
-            frame.to_csv(folder / f"{stem}-{form}.csv", index=False)
-            frame.to_parquet(folder / f"{stem}-{form}.parquet", index=False)
-            markdown = text.map(_markdown_cell).to_markdown(index=False, disable_numparse=True)
-            (folder / f"{stem}-{form}.md").write_text(markdown + "\n", encoding="utf-8")
+        found = {"wide": table.wide, "long": table.long} | frames.frames(table.analysis) | {"quoted": table.quoted}
+        for form, frame in found.items():
+            if len(frame):
+                frame.to_csv(folder / f"{stem}-{form}.csv", index=False)
+                frame.to_parquet(folder / f"{stem}-{form}.parquet", index=False)
+        said, notes = _quoted_text(table.quoted, list(table.analysis.weights))
+        _markdown(folder / f"{stem}-wide.md", table.shown, said, notes)
+        _markdown(folder / f"{stem}-long.md", table.long.round(4))
+        columns = [name for name in table.shown.columns if name in (*SHORT, *table.analysis.weights)]
+        short = table.shown[columns]
+        tex = latex.booktabs(short, said.reindex(columns=columns, fill_value=MISSING), notes)
+        (folder / f"{stem}.tex").write_text(tex, encoding="utf-8")
+        if table.analysis.contrasts:
+            contrasts = contrasts_text(table)
+            _markdown(folder / f"{stem}-contrasts.md", contrasts)
+            (folder / f"{stem}-contrasts.tex").write_text(latex.booktabs(contrasts), encoding="utf-8")
+
+
+def contrasts_text(table: Table) -> pd.DataFrame:
+    """The contrasts for people: a row each, in points."""
+    import pandas as pd
+
+    rows = []
+    for one in table.analysis.contrasts:
+        difference, flips = one.difference, one.flips
+        test = ("confirmatory, Holm" if one.confirmatory else "Benjamini–Hochberg") + f" over {one.family}"
+        rows.append(
+            {
+                "arm": one.arm,
+                "against": one.baseline,
+                "difference, points": points_text(difference.value, difference.low, difference.high),
+                "p": p_text(one.p),
+                "p adjusted": p_text(one.p_adjusted),
+                "correction": test,
+                "fixed": str(flips.fixed),
+                "broken": str(flips.broken),
+                "both right": str(flips.both_right),
+                "both wrong": str(flips.both_wrong),
+                "could have shown": MISSING if math.isnan(one.detectable) else number_text(100 * one.detectable),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def p_text(value: float) -> str:
+    """
+    >>> p_text(0.00009999), p_text(0.0312)
+    ('0.0001', '0.031')
+    """
+    if math.isnan(value):
+        return MISSING
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.4f}"
 
 
 def slug(name: str) -> str:
@@ -122,13 +175,6 @@ def title(results: Results, benchmark: str) -> str:
     return str(results.info["benchmarks"][benchmark].get("title", benchmark))
 
 
-def category_weights(results: Results, benchmark: str) -> dict[str, float]:
-    """The benchmark's weights in its order, then categories that have none (weight 0)."""
-    weights = {str(name): float(weight) for name, weight in results.info["benchmarks"][benchmark]["weights"].items()}
-    seen = results.samples.loc[results.samples["benchmark"] == benchmark, "category"].unique()
-    return weights | dict.fromkeys(sorted(set(seen) - set(weights)), 0.0)
-
-
 def _names(identity: Any) -> list[str]:
     found: list[str] = []
     for key in ("name", "detector", "judge", "rubric", "model"):
@@ -137,40 +183,33 @@ def _names(identity: Any) -> list[str]:
     return found
 
 
-def _table(results: Results, benchmark: str) -> Table:
+def _table(results: Results, analysis: Analysis) -> Table:
     import pandas as pd
 
+    benchmark, weights = analysis.benchmark, analysis.weights
     samples = results.samples[results.samples["benchmark"] == benchmark]
-    weights = category_weights(results, benchmark)
-    scored = samples.assign(score=samples["score"].astype(float).where(samples["state"] == "scored"))
-    grid = scored.pivot(index=["item", "seed_index", "category"], columns="arm", values="score")
-    reference = grid.get(baseline(results.arms))
-    rows = []
-    for arm in records(results.arms):
-        own = scored[scored["arm"] == arm["arm"]]
-        if len(own):
-            difference = None if reference is None or arm["baseline"] else grid[arm["arm"]] - reference
-            about = results.info["benchmarks"][benchmark]
-            rows.append(_row(arm, own, difference, weights, about) | _provenance(results, benchmark))
+    about = results.info["benchmarks"][benchmark]
+    own = dict(list(samples.groupby("arm", sort=False)))
+    rows = [
+        _row(arm, own[arm["arm"]], analysis, about) | _provenance(results, benchmark)
+        for arm in records(results.arms)
+        if arm["arm"] in own
+    ]
     wide = pd.DataFrame(rows).astype({"max_iterations": "Int64"})
     named = title(results, benchmark)
-    return Table(benchmark, named, wide, _long(wide, list(weights)), _shown(wide, list(weights)))
+    said = frames.quoted([row for row in results.info.get("literature", ()) if row["benchmark"] == benchmark])
+    names = list(weights)
+    return Table(benchmark, named, wide, _long(wide, names), _shown(wide, names), said, analysis)
 
 
-def _row(
-    arm: Mapping[str, Any],
-    own: pd.DataFrame,
-    difference: pd.Series | None,
-    weights: Mapping[str, float],
-    about: Mapping[str, Any],
-) -> dict[str, Any]:
-    scores = stats.estimate(own["score"], own["item"], own["category"], weights)
+def _row(arm: Mapping[str, Any], own: pd.DataFrame, analysis: Analysis, about: Mapping[str, Any]) -> dict[str, Any]:
+    scores = analysis.scores[arm["arm"]]
     covered = coverage(own, about)
-    low, high = stats.bounds(covered.values, covered.categories, weights)
+    low, high = stats.bounds(covered.values, covered.categories, analysis.weights)
     overall = scores.overall if covered.complete else stats.Estimate(math.nan)
     row: dict[str, Any] = {name: arm[name] for name in ("arm", "model", "variant", "max_iterations", "baseline")}
-    row |= _numbers("overall", overall) | {"bound_low": low, "bound_high": high}
-    row |= _difference(difference, weights)
+    row |= _numbers("overall", overall) | {"overall_se": overall.se, "bound_low": low, "bound_high": high}
+    row |= _difference(None if arm["baseline"] else analysis.contrast(arm["arm"]))
     for category, estimate in scores.categories.items():
         row |= _numbers(f"category.{category}", estimate, dot=".")
         counted, expected = covered.by_category[category]
@@ -181,14 +220,21 @@ def _row(
     return row | {name: float(drawn[name].astype(float).mean()) for name in ("evaluations", "tokens", "seconds")}
 
 
-def _difference(difference: pd.Series | None, weights: Mapping[str, float]) -> dict[str, Any]:
+def _difference(found: Contrast | None) -> dict[str, Any]:
     """The paired difference to the baseline arm, over the samples that both have."""
-    if difference is None:
-        return _numbers("difference", stats.Estimate(math.nan)) | {"pairs": 0, "paired_prompts": 0}
-    index = difference.index
-    items, categories = index.get_level_values("item"), index.get_level_values("category")
-    paired = stats.estimate(difference, items, categories, weights)
-    return _numbers("difference", paired.overall) | {"pairs": paired.samples, "paired_prompts": paired.prompts}
+    difference = found.difference if found else stats.Estimate(math.nan)
+    flips = found.flips if found else None
+    return _numbers("difference", difference) | {
+        "difference_se": difference.se,
+        "p": found.p if found else math.nan,
+        "p_adjusted": found.p_adjusted if found else math.nan,
+        "confirmatory": bool(found and found.confirmatory),
+        "detectable": found.detectable if found else math.nan,
+        "fixed": flips.fixed if flips else 0,
+        "broken": flips.broken if flips else 0,
+        "pairs": difference.samples,
+        "paired_prompts": difference.prompts,
+    }
 
 
 def _numbers(name: str, estimate: stats.Estimate, dot: str = "_") -> dict[str, float]:
@@ -229,6 +275,7 @@ def _shown(wide: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
     rows = []
     for row in records(wide):
         text = {"arm": row["arm"], "overall": overall_text(row), "difference to baseline": _difference_text(row)}
+        text["p"] = "" if row["baseline"] else p_text(row["p_adjusted"])
         for name in categories:
             text[name] = score_text(*(row[f"category.{name}{end}"] for end in ("", ".low", ".high")))
             text[name] += f" ({lack})" if (lack := lacking_text(row, name)) else ""
@@ -259,7 +306,42 @@ def mean_text(value: float, decimals: int = 1) -> str:
     return MISSING if math.isnan(value) else f"{value:.{decimals}f}"
 
 
-def _markdown_cell(value: Any) -> str:
+def _quoted_text(quoted: pd.DataFrame, categories: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The quoted rows with the columns of the shown ones, as far as they have them, and their sources."""
+    import pandas as pd
+
+    rows, notes = [], []
+    for row in records(quoted):
+        text = {"arm": f"{row['name']} (quoted)", "overall": score_text(row["overall"], *_ends(row))}
+        rows.append(text | {name: score_text(_number(row.get(f"category.{name}"))) for name in categories})
+        notes.append(f"{row['name']}: {row['source']}" + (f"; {row['note']}" if row["note"] else ""))
+    return pd.DataFrame(rows, columns=["arm", "overall", *categories]), notes
+
+
+def _ends(row: Mapping[str, Any]) -> tuple[float, float]:
+    return _number(row["low"]), _number(row["high"])
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _markdown(path: Path, table: pd.DataFrame, quoted: pd.DataFrame | None = None, notes: Sequence[str] = ()) -> None:
+    parts = [_markdown_table(table)]
+    if quoted is not None and len(quoted):
+        parts += [
+            "Quoted, not measured here:",
+            _markdown_table(quoted),
+            "\n".join(f"- {_cell(note)}" for note in notes),
+        ]
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _markdown_table(table: pd.DataFrame) -> str:
+    return str(table.map(_cell).to_markdown(index=False, disable_numparse=True))
+
+
+def _cell(value: Any) -> str:
     text = "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value)
     text = text.replace("<NA>", "").replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
     return " ".join(text.split())

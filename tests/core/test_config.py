@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from core_fakes import SWEEP
 
-from evalharness import config
+from evalharness import config, plan, yamlfile
 from evalharness.errors import ConfigError
 
 Write = Callable[[str], Path]
@@ -57,6 +57,41 @@ def test_models_by_alias_and_paths_relative_to_the_file(sweep_file: Write, tmp_p
         ("model: fake\n", "", "tiny.yaml:6:5: this arm has no model"),
         ("single_pass", "single_pas", "tiny.yaml:7:29: unknown variant 'single_pas'; did you mean 'single_pass'?"),
         ("max_iterations", "max_iteration", "unknown key 'max_iteration'; did you mean 'max_iterations'?"),
+        (
+            "seed: 3",
+            "seed: 3\nanalysis: {confirmatory: [proces]}",
+            "tiny.yaml:3:27: no arm is called 'proces'; did you mean 'process'?",
+        ),
+        (
+            "seed: 3",
+            "seed: 3\nanalysis: {confirmatory: [single]}",
+            "tiny.yaml:3:27: 'single' would be compared with itself",
+        ),
+        (
+            "seed: 3",
+            "seed: 3\nanalysis: {confirmatory: [{arm: single, against: process}]}",
+            "tiny.yaml:3:27: 'process' is 3 arms; say which, such as 'process max_iterations=3'",
+        ),
+        (
+            "seed: 3",
+            "seed: 3\nanalysis: {confirm: []}",
+            "tiny.yaml:3:12: unknown key 'confirm'; did you mean 'confirmatory'?",
+        ),
+        (
+            "seed: 3",
+            "seed: 3\nanalysis: {trend: {arms: process, over: max_iteration}}",
+            "has no number 'max_iteration'; did you mean 'max_iterations'?",
+        ),
+        (
+            "seed: 3",
+            "seed: 3\nanalysis: {trend: {arms: process max_iterations=1}}",
+            "a trend needs arms with two values of",
+        ),
+        (
+            "seed: 3",
+            "seed: 3\nliterature: papr",
+            "tiny.yaml:3:13: no file 'papr', and none of that name comes along; did you mean 'paper'?",
+        ),
         ("1..3", "1..10000000", "the range 1..10000000 is empty or has more than 1000 values"),
         ("1..3", "3..1", "is empty"),
         ("1..3", "true", "tiny.yaml:8:55: max_iterations: input should be a valid integer"),
@@ -115,3 +150,28 @@ def test_neither_help_nor_a_config_error_imports_torch(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "unknown key 'sed'; did you mean 'seed'?" in done.stderr
+
+
+def test_what_is_declared_is_written_out_and_survives_a_report(sweep_file: Write) -> None:
+    text = (
+        SWEEP
+        + "analysis: {confirmatory: [process, {arm: process max_iterations=2, against: process max_iterations=1}],\n"
+    )
+    sweep = config.load(sweep_file(text + "  trend: {arms: process}}\nliterature: paper\n"))
+    assert sweep.resolved()["analysis"] == {
+        "confirmatory": [
+            *({"arm": f"process max_iterations={cap}", "against": "single"} for cap in (1, 2, 3)),
+            {"arm": "process max_iterations=2", "against": "process max_iterations=1"},
+        ],
+        "trend": [{"arms": [f"process max_iterations={cap}" for cap in (1, 2, 3)], "over": "max_iterations"}],
+    }
+    again = config.parse(yamlfile.Document(Path("results.json"), sweep.resolved()))
+    assert (again.analysis, again.literature) == (sweep.analysis, ("paper",))
+
+
+def test_a_declaration_about_arms_that_are_left_out_is_left_out(sweep_file: Write) -> None:
+    sweep = config.load(sweep_file(SWEEP + "analysis: {confirmatory: [process], trend: {arms: process}}\n"))
+    kept = plan.select(sweep, ["single", "process max_iterations=2"])
+    assert [one.arm for one in kept.analysis.confirmatory] == ["process max_iterations=2"]
+    assert kept.analysis.trend == ()
+    assert config.parse(yamlfile.Document(Path("results.json"), kept.resolved())).analysis == kept.analysis

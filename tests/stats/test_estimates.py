@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from evalharness import stats
+from evalharness.stats import scores
 
 NAN = math.nan
 
@@ -27,7 +28,7 @@ def sample(prompts: dict[str, int], seeds: int, generator: np.random.Generator, 
 
 
 def test_examples() -> None:
-    assert doctest.testmod(stats, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+    assert doctest.testmod(scores, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 def test_overall_is_the_weighted_sum_of_category_means() -> None:
@@ -152,7 +153,7 @@ def test_fast_enough_for_the_full_benchmark() -> None:
 
 def test_rounding_does_not_put_an_interval_beside_its_estimate() -> None:
     """All images right: the sum of six sixths may be a rounding error off the resamples' sums."""
-    below = stats._interval(1 - 1e-16, np.ones(100), 0.95)
+    below = stats.interval(1 - 1e-16, np.ones(100))
     assert below.low <= below.value <= below.high
-    above = stats._interval(1 + 3e-16, np.ones(100), 0.95)
+    above = stats.interval(1 + 3e-16, np.ones(100))
     assert above.low <= above.value <= above.high

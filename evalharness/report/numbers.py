@@ -1,0 +1,235 @@
+"""``results.json``: all numbers of a report for programs, in the shape of the LM Evaluation Harness's results.
+
+What lm-eval calls a task is here ``BENCHMARK/ARM``, a group of one task a category, ``BENCHMARK/ARM/CATEGORY``; the
+metric is ``score``. The keys that are lm-eval's (``results``, ``groups``, ``group_subtasks``, ``configs``,
+``versions``, ``n-shot``, ``n-samples``, ``higher_is_better``, ``config``, ``git_hash``, ``date`` …, as its
+``result_schema.py`` has them) mean what they mean there; ``info``, ``summary``, ``analysis``, ``cost`` and the rest are
+this program's. ``samples/`` beside it has per-sample files as lm-eval writes them, ``samples_BENCHMARK_DATE.jsonl``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from json.encoder import encode_basestring
+from pathlib import Path
+from typing import Any
+
+from evalharness.report.arms import records
+from evalharness.report.gallery import plain
+from evalharness.report.tables import Table, slug
+from evalharness.results import Results
+from evalharness.stats import RESAMPLES, Estimate
+
+METRIC = "score"
+COSTS = ("evaluations", "tokens", "seconds", "dollars")
+
+
+def write_results(
+    results: Results, tables: Sequence[Table], folder: Path, *, claims: Sequence[str] = (), judging: Any = None
+) -> None:
+    """Write ``results.json`` and ``samples/`` to a folder. JSON without NaN: what is not known is ``null``."""
+    data = results_json(results, tables) | {
+        "info": results.info,
+        "claims": list(claims),
+        "arms": records(results.arms),
+        "summary": {table.benchmark: records(table.wide) for table in tables},
+        "analysis": {table.benchmark: table.analysis.as_dict() for table in tables},
+        "judging": judging or {},
+        "cost": cost(results),
+    }
+    text = json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "samples").mkdir(exist_ok=True)
+    date = _date(results.info).isoformat().replace(":", "-")
+    for table in tables:
+        name = f"samples_{slug(table.benchmark)}_{date}.jsonl"
+        with (folder / "samples" / name).open("w", encoding="utf-8", errors="replace") as file:
+            file.writelines(sample_lines(results, table.benchmark))
+
+
+def results_json(results: Results, tables: Sequence[Table]) -> dict[str, Any]:
+    """The keys that lm-eval has, too."""
+    found: dict[str, dict[str, Any]] = {
+        name: {} for name in ("results", "groups", "group_subtasks", "configs", "versions", "n-shot", "n-samples")
+    }
+    found |= {"higher_is_better": {}, "task_hashes": {}}
+    for table in tables:
+        about = results.info["benchmarks"][table.benchmark]
+        settings = {row["arm"]: row for row in records(results.arms)}
+        counts = _counts(results, table.benchmark)
+        for row in records(table.wide):
+            group, tasks = f"{table.benchmark}/{row['arm']}", []
+            scores = table.analysis.scores[row["arm"]]
+            complete = not math.isnan(row["overall"])
+            overall = scores.overall if complete else Estimate(math.nan)
+            found["groups"][group] = _metrics(group, overall, row["scored"])
+            found["results"][group] = found["groups"][group]
+            for category, estimate in scores.categories.items():
+                task = f"{group}/{category}"
+                tasks.append(task)
+                found["results"][task] = _metrics(task, estimate, row[f"category.{category}.scored"])
+            found["group_subtasks"][group] = tasks
+            for task in (group, *tasks):
+                found["configs"][task] = _config(results, table.benchmark, settings[row["arm"]])
+                found["versions"][task] = str(about["version"])
+                found["n-shot"][task] = 0
+                category = task.removeprefix(group).lstrip("/")
+                scored = row[f"category.{category}.scored"] if category else row["scored"]
+                found["n-samples"][task] = counts.get((row["arm"], category), {}) | {"scored": int(scored)}
+                found["higher_is_better"][task] = {METRIC: True}
+                found["task_hashes"][task] = str(about["prompt_digest"])
+    return found | _circumstances(results)
+
+
+def cost(results: Results) -> dict[str, Any]:
+    """What the images of each arm took, and the judges' bills. Arms that share trajectories each count them whole."""
+    drawn = results.samples[results.samples["state"].isin(["generated", "scored"])]
+    totals = drawn.groupby("arm", sort=False)[list(COSTS)].sum()
+    judges = {name: about["spent"] for name, about in results.info["benchmarks"].items() if about.get("spent")}
+    return {"arms": {str(arm): row for arm, row in totals.to_dict("index").items()}, "judges": judges}
+
+
+def sample_lines(results: Results, benchmark: str) -> Iterator[str]:
+    """A line of JSON for each sample of a benchmark, whatever its state; ``score`` is ``null`` where it has none."""
+    samples = results.samples[results.samples["benchmark"] == benchmark]
+    documents: dict[str, str] = {}
+    ids: dict[str, int] = {}
+    columns = [samples[name].tolist() for name in _FIELDS]
+    for values in zip(*columns, strict=True):
+        row = dict(zip(_FIELDS, values, strict=True))
+        item = str(row["item"])
+        if item not in documents:
+            ids[item] = len(ids)
+            documents[item] = _document(ids[item], benchmark, row)
+        yield documents[item] + _sample(row)
+
+
+_FIELDS = (
+    "item", "category", "prompt", "arm", "seed_index", "seed", "state", "score", "reason", "image", "trajectory",
+    "score_key", "iterations", *COSTS,
+)  # fmt: skip
+
+
+def _document(number: int, benchmark: str, row: Mapping[str, Any]) -> str:
+    """What all samples of a prompt have in common, as the beginning of a JSON object."""
+    doc = {"benchmark": benchmark, "item": row["item"], "category": row["category"], "prompt": row["prompt"]}
+    shared = {
+        "doc_id": number,
+        "doc": doc,
+        "target": "",
+        "arguments": {"gen_args_0": {"arg_0": row["prompt"]}},
+        "filter": "none",
+        "metrics": [METRIC],
+        "doc_hash": _hash(json.dumps(doc, ensure_ascii=False, indent=2)),
+        "prompt_hash": _hash(str(row["prompt"])),
+        "target_hash": _hash(""),
+    }
+    return json.dumps(plain(shared), ensure_ascii=False)[:-1] + ", "
+
+
+def _sample(row: Mapping[str, Any]) -> str:
+    """The rest of the line. Written out: for a million samples json.dumps would take half a minute."""
+    image = _text(row["image"])
+    score = _plain_number(float(row["score"])) if row["state"] == "scored" else "null"
+    costs = ", ".join(f'"{name}": {_plain_number(row[name])}' for name in ("iterations", *COSTS))
+    shown, reason = _text(row["image"], '""'), _text(row["reason"], '""')
+    return (
+        f'"arm": {_text(row["arm"])}, "seed_index": {int(row["seed_index"])}, "seed": {int(row["seed"])}, '
+        f'"resps": [[{shown}]], "filtered_resps": [{shown}], "{METRIC}": {score}, "state": {_text(row["state"])}, '
+        f'"reason": {reason}, "image": {image}, "trajectory": {_text(row["trajectory"])}, '
+        f'"score_key": {_text(row["score_key"])}, {costs}}}\n'
+    )
+
+
+def _text(value: Any, missing: str = "null") -> str:
+    return str(encode_basestring(value)) if isinstance(value, str) else missing
+
+
+def _plain_number(value: Any) -> str:
+    """A float's own text, not that of a subclass, as numpy's is."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return "null"
+    return float.__repr__(value) if isinstance(value, float) else int.__repr__(value)
+
+
+def _metrics(task: str, found: Estimate, samples: int) -> dict[str, Any]:
+    error = "N/A" if math.isnan(found.se) else found.se
+    return {
+        "name": task,
+        "alias": task,
+        "sample_len": int(samples),
+        f"{METRIC},none": found.value,
+        f"{METRIC}_stderr,none": error,
+    }
+
+
+def _config(results: Results, benchmark: str, arm: Mapping[str, Any]) -> dict[str, Any]:
+    about = results.info["benchmarks"][benchmark]
+    names = ("version", "prompt_set", "prompt_digest", "scorer", "weights", "items", "samples")
+    return {
+        "task": benchmark,
+        "arm": arm["arm"],
+        "model": arm["model"],
+        "variant": json.loads(arm["settings"]),
+        "output_type": "generate_until",
+        "metadata": {name: about[name] for name in names},
+    }
+
+
+def _counts(results: Results, benchmark: str) -> dict[tuple[str, str], dict[str, int]]:
+    """By arm and category, "" for all. ``original`` and ``effective`` count prompts, as lm-eval counts documents."""
+    own = results.samples[results.samples["benchmark"] == benchmark]
+    limit = (results.info.get("limit") or {}).get(benchmark)
+    parts = own.groupby(["arm", "category"], sort=False).agg(prompts=("item", "nunique"), samples=("item", "size"))
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    rows: Mapping[Any, Mapping[Any, Any]] = parts.to_dict("index")
+    for (arm, category), row in rows.items():
+        counted = {"effective": int(row["prompts"]), "samples": int(row["samples"])}
+        found[arm, category] = ({} if limit else {"original": counted["effective"]}) | counted
+        total = found.setdefault((arm, ""), {"original": 0, "effective": 0, "samples": 0})
+        total["effective"] += counted["effective"]
+        total["samples"] += counted["samples"]
+        total["original"] = int(limit["of"]) if limit else total["effective"]
+    return found
+
+
+def _circumstances(results: Results) -> dict[str, Any]:
+    info = results.info
+    versions = info.get("versions") or {}
+    models = info.get("models") or {}
+    return {
+        "config": {
+            "model": ", ".join(models),
+            "model_args": dict(models),
+            "batch_size": None,
+            "device": info.get("hardware"),
+            "limit": info.get("limit"),
+            "bootstrap_iters": RESAMPLES,
+            "random_seed": info.get("seed"),
+        },
+        "git_hash": info.get("git_commit"),
+        "date": _date(info).timestamp(),
+        "pretty_env_info": "\n".join(
+            [*(f"{name} {version}" for name, version in versions.items()), str(info.get("hardware", ""))]
+        ),
+        "transformers_version": versions.get("transformers"),
+        "model_source": "evalharness",
+        "model_name": ", ".join(models),
+        "total_evaluation_time_seconds": str(info.get("wall_seconds", "")),
+    }
+
+
+def _date(info: Mapping[str, Any]) -> datetime:
+    """When the run was started; a run that does not say is of the beginning of time."""
+    try:
+        return datetime.fromisoformat(str(info.get("started")))
+    except ValueError:
+        return datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,44 @@
+"""Statistics of a run: clustered by prompt, stratified by category, paired between arms, and seeded.
+
+The images of one prompt resemble each other, so a prompt with all its seeds is what is drawn, flipped or counted (a
+cluster). How many prompts a category has is part of a benchmark's design, so prompts are drawn within their category (a
+stratum). Everything works on columns (samples, arms) at once.
+"""
+
+from __future__ import annotations
+
+from evalharness.stats.clusters import Floats
+from evalharness.stats.corrections import benjamini_hochberg, holm
+from evalharness.stats.intervals import LEVEL, Estimate, interval, none_of
+from evalharness.stats.permutation import PERMUTATIONS, mcnemar, sign_flip
+from evalharness.stats.repeated import best_of
+from evalharness.stats.resampling import RESAMPLES, resampled_sums
+from evalharness.stats.scores import Scores, bounds, category_means, estimate, estimates, weighted
+from evalharness.stats.variance import Components, Needed, components, detectable, needed
+
+__all__ = [
+    "LEVEL",
+    "PERMUTATIONS",
+    "RESAMPLES",
+    "Components",
+    "Estimate",
+    "Floats",
+    "Needed",
+    "Scores",
+    "benjamini_hochberg",
+    "best_of",
+    "bounds",
+    "category_means",
+    "components",
+    "detectable",
+    "estimate",
+    "estimates",
+    "holm",
+    "interval",
+    "mcnemar",
+    "needed",
+    "none_of",
+    "resampled_sums",
+    "sign_flip",
+    "weighted",
+]

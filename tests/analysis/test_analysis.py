@@ -1,0 +1,140 @@
+"""What is found of a run, against numbers computed another way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from runs import random_scores, run
+
+from evalharness import stats
+from evalharness.analysis import Flips, analyse
+from evalharness.analysis.grid import grid
+
+WEIGHTS = {"a": 0.25, "b": 0.75}
+
+
+def test_the_grid_is_a_pivot() -> None:
+    results = run(random_scores(["x", "y", "z"]))
+    shuffled = replace(results, samples=results.samples.sample(frac=1.0, random_state=0))
+    wanted = results.samples.pivot(index=["item", "seed_index", "category"], columns="arm", values="score")
+    for one in (grid(results, "toy"), grid(shuffled, "toy")):
+        assert (one.scores == wanted[["x", "y", "z"]].to_numpy()).all()
+        for name, values in (("item", one.items), ("seed_index", one.seeds), ("category", one.categories)):
+            assert (values == wanted.index.get_level_values(name)).all()
+
+
+def test_flips_by_hand() -> None:
+    scores = {"x": [[1, 0], [0, 0], [1, 1], [0, math.nan]], "y": [[1, 1], [0, 1], [0, 1], [1, 1]]}
+    (contrast,) = analyse(run(scores))["toy"].contrasts
+    assert contrast.flips == Flips(fixed=3, broken=1, both_right=2, both_wrong=1, better=3, worse=1)
+    assert contrast.flips_by_category["a"] == Flips(fixed=1, broken=1, both_right=2, both_wrong=0, better=1, worse=1)
+    assert (contrast.difference.samples, contrast.difference.prompts) == (7, 4)
+    assert contrast.difference.value == pytest.approx(0.25 * 0 + 0.75 * 2 / 3)
+    assert math.isnan(contrast.mcnemar)
+
+
+def test_graded_scores_are_right_when_they_are_full() -> None:
+    scores = {"x": [[0.2], [0.9], [1.0], [0.5]], "y": [[0.4], [1.0], [0.9], [0.5]]}
+    (contrast,) = analyse(run(scores))["toy"].contrasts
+    assert contrast.flips == Flips(fixed=1, broken=1, both_right=0, both_wrong=2, better=2, worse=1)
+    assert math.isnan(contrast.mcnemar)
+
+
+def test_a_contrast_is_the_estimate_and_test_of_the_differences() -> None:
+    results = run(random_scores(["x", "y", "z"]))
+    found = analyse(results)["toy"]
+    table = grid(results, "toy")
+    contrast = found.contrast("z")
+    assert contrast is not None
+    gap = table.difference("z", "x")
+    estimate = stats.estimate(gap, table.items, table.categories, WEIGHTS, limits=(-1.0, 1.0)).overall
+    assert (contrast.difference.value, contrast.difference.low) == pytest.approx((estimate.value, estimate.low))
+    assert contrast.p == stats.sign_flip(gap, table.items, table.categories, WEIGHTS)[0]
+    assert contrast.detectable == pytest.approx(stats.detectable(contrast.difference.se))
+    assert [one.difference for one in contrast.needed] == [0.01, 0.02, 0.04]
+    assert found.contrast("z", "y") is None
+
+
+def test_one_binary_image_a_prompt_has_mcnemar_s_p_value() -> None:
+    (contrast,) = analyse(run(random_scores(["x", "y"], images=1)))["toy"].contrasts
+    assert contrast.mcnemar == stats.mcnemar(contrast.flips.fixed, contrast.flips.broken)
+
+
+def test_confirmatory_contrasts_and_trends_are_one_family_and_the_rest_another() -> None:
+    arms = ["x", "y 1", "y 2", "y 3", "z"]
+    said = {
+        "confirmatory": [{"arm": "z", "against": "x"}, {"arm": "z", "against": "y 3"}, {"arm": "gone", "against": "x"}],
+        "trend": [{"arms": ["y 1", "y 2", "y 3"], "over": "n"}, {"arms": ["y 1", "gone"], "over": "n"}],
+    }
+    settings = {f"y {n}": {"n": n} for n in (1, 2, 3)}
+    found = analyse(run(random_scores(arms), settings=settings, analysis=said))["toy"]
+    tested = [one for one in found.contrasts if one.confirmatory]
+    assert [(one.arm, one.baseline) for one in tested] == [("z", "x"), ("z", "y 3")]
+    assert [(one.arm, one.baseline) for one in found.contrasts if not one.confirmatory] == [
+        (f"y {n}", "x") for n in (1, 2, 3)
+    ]
+    (trend,) = found.trends
+    holm = stats.holm([*(one.p for one in tested), trend.p])
+    assert [*(one.p_adjusted for one in tested), trend.p_adjusted] == holm.tolist()
+    assert {(one.family, one.correction) for one in tested} == {(3, "holm")}
+    others = [one for one in found.contrasts if not one.confirmatory]
+    assert [one.p_adjusted for one in others] == stats.benjamini_hochberg([one.p for one in others]).tolist()
+    assert {(one.family, one.correction) for one in others} == {(3, "benjamini-hochberg")}
+
+
+def test_families_reach_over_all_benchmarks() -> None:
+    parts = [run(random_scores(["x", "y"], seed=seed), benchmark=name) for seed, name in enumerate(("one", "two"))]
+    import pandas as pd
+
+    both = replace(
+        parts[0],
+        samples=pd.concat([part.samples for part in parts]),
+        info=dict(parts[0].info) | {"benchmarks": parts[0].info["benchmarks"] | parts[1].info["benchmarks"]},
+    )
+    found = analyse(both)
+    p_values = [found[name].contrasts[0].p for name in ("one", "two")]
+    adjusted = [found[name].contrasts[0].p_adjusted for name in ("one", "two")]
+    assert adjusted == stats.benjamini_hochberg(p_values).tolist()
+    assert {found[name].contrasts[0].family for name in found} == {2}
+
+
+def test_the_slope_of_a_trend_is_that_of_the_scores() -> None:
+    arms = ["x", "y 1", "y 2", "y 4"]
+    said = {"trend": [{"arms": arms[1:], "over": "n"}]}
+    results = run(random_scores(arms), settings={f"y {n}": {"n": n} for n in (1, 2, 4)}, analysis=said)
+    found = analyse(results)["toy"]
+    (trend,) = found.trends
+    scores = [found.scores[arm].overall.value for arm in arms[1:]]
+    assert trend.slope.value == pytest.approx(np.polyfit([1, 2, 4], scores, 1)[0])
+    assert trend.values == (1, 2, 4)
+    assert trend.slope.low < trend.slope.value < trend.slope.high
+    assert trend.p < 0.05
+
+
+def test_costs_are_means_over_what_was_drawn() -> None:
+    scores = random_scores(["x", "y"])
+    scores["y"][0, 0] = math.nan
+    results = run(scores)
+    found = analyse(results)["toy"]
+    costs = {(one.arm, one.measure): one for one in found.costs}
+    assert costs["y", "evaluations"].cost.value == costs["y", "evaluations"].cost.low == 20
+    drawn = results.samples[(results.samples["arm"] == "y") & (results.samples["state"] == "scored")]
+    tokens = costs["y", "tokens"].cost
+    assert tokens.value == pytest.approx(drawn["tokens"].mean(), abs=0.2)
+    assert tokens.low < tokens.value < tokens.high
+    assert costs["x", "seconds"].score == found.scores["x"].overall
+
+
+def test_the_best_of_all_images_is_the_share_of_prompts_with_any_right() -> None:
+    scores = random_scores(["x", "y"])
+    found = {(one.arm, one.k): one.score for one in analyse(run(scores))["toy"].best_of}
+    assert sorted(found) == [(arm, k) for arm in "xy" for k in (1, 2, 3)]
+    any_right = scores["y"].max(axis=1)
+    expected = 0.25 * any_right[::2].mean() + 0.75 * any_right[1::2].mean()
+    assert found["y", 3].value == pytest.approx(expected)
+    assert found["y", 1].value == pytest.approx(analyse(run(scores))["toy"].scores["y"].overall.value)
+    assert found["y", 1].value < found["y", 2].value < found["y", 3].value
+    assert analyse(run(random_scores(["x", "y"], images=1)))["toy"].best_of == ()

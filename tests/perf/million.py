@@ -1,0 +1,173 @@
+"""A run of eight arms as large as is wanted, whose rows stand in a store as if they had been drawn and scored.
+
+    python tests/perf/million.py SAMPLES FOLDER
+
+writes them, then reports them as ``evalharness report`` does, all but the page; prints seconds and MiB as JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from evalharness import config, plugins
+from evalharness.benchmark import Item, PromptSet
+from evalharness.executors.local import Local
+from evalharness.load import load_results
+from evalharness.plan import Plan, make_plan
+from evalharness.report.numbers import write_results
+from evalharness.report.tables import build_tables, write_tables
+from evalharness.store import Store
+from evalharness.yamlfile import Document
+
+ARMS, IMAGES, CAPS = 8, 4, 6
+CATEGORIES = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
+
+
+class Drawer:
+    """A model that is never asked to draw."""
+
+    name, batch_size, formats, guided, continues = "drawer", 1, ("strokes",), False, False
+    words: Mapping[str, str] = {}
+
+    def __init__(self, settings: BaseModel) -> None: ...
+
+    def identity(self) -> dict[str, str]:
+        return {"name": self.name}
+
+    def check(self, prompt: str) -> None: ...
+
+    def _never(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("nothing is drawn here")
+
+    paint = start = blank = read = look = write = draw = _never
+
+
+class Prompts:
+    class Settings(BaseModel):
+        items: int
+
+    name, version, images_per_prompt, batch_size = "prompts", "1", IMAGES, 1
+    weights: Mapping[str, float] = dict.fromkeys(CATEGORIES, 1 / 6)
+
+    def __init__(self, settings: Settings) -> None:
+        self.count = settings.items
+
+    def prompt_set(self) -> PromptSet:
+        return PromptSet("original", "0" * 64)
+
+    def items(self) -> list[Item]:
+        return [
+            Item(f"{n:06d}", f"a photo of a red thing number {n}", CATEGORIES[n % 6], {"n": n})
+            for n in range(self.count)
+        ]
+
+    def scorer(self) -> Prompts:
+        return self
+
+    def identity(self) -> dict[str, str]:
+        return {"name": "rules"}
+
+
+def plan_of(samples: int, folder: Path) -> Plan:
+    real = plugins.load
+    mine = {("models", "drawer"): Drawer, ("benchmarks", "prompts"): Prompts, ("executors", "local"): Local}
+    plugins.load = lambda kind, name: mine.get((kind, name)) or real(kind, name)  # type: ignore[assignment]
+    data = {
+        "name": "million",
+        "model": "drawer",
+        "benchmarks": [{"name": "prompts", "items": samples // ARMS // IMAGES}],
+        "arms": [
+            {"name": "single-pass", "variant": "single_pass"},
+            {"name": "text-cot", "variant": "text_cot"},
+            {"name": "process", "variant": "process", "max_iterations": f"1..{CAPS}"},
+        ],
+    }
+    return make_plan(config.parse(Document(folder / "million.yaml", data)))
+
+
+def fill(plan: Plan, store: Store) -> None:
+    """Rows as the store writes them; the image of a step is named by a digest, but there is no file."""
+    rank = {"single_pass": 0, "text_cot": 1, "process": 2}
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for job in plan.jobs.values():
+            kind = rank[job.variant.variant]
+            steps = [_step("draw", 0, job.key, 0)] if kind < 2 else []
+            for iteration in range(1, (CAPS if kind == 2 else 0) + 1):
+                steps += [_step(name, iteration, job.key, iteration) for name in ("plan", "sketch", "inspect")]
+            yield job.key, "drawer", job.variant.variant, job.prompt, job.seed, job.cap, 1, json.dumps(steps)
+
+    store._db.executemany("INSERT INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows())
+    protocol = plan.protocols["prompts"]
+
+    def scores() -> Iterator[tuple[Any, ...]]:
+        for sample in plan.samples:
+            image = _digest(f"{sample.job}{sample.arm.cap or 0}")
+            difficulty = int(_digest(sample.item.id + str(sample.seed_index))[:8], 16) / 2**32
+            right = difficulty < 0.6 + 0.04 * (sample.arm.cap or 0)
+            details = '{"detections": []}'
+            yield protocol.score_key(image, sample.item), image, float(right), "" if right else "missing", details
+
+    store._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", scores())
+    store._db.commit()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _step(kind: str, iteration: int, job: str, number: int) -> dict[str, Any]:
+    drawn = kind in ("draw", "sketch")
+    return {
+        "kind": kind, "iteration": iteration, "text": "" if drawn else "a line of words about the picture",
+        "image": _digest(f"{job}{number}") if drawn else None, "seed": 1 if drawn else None,
+        "evaluations": 12 if drawn else 0, "tokens": 0 if drawn else 9, "seconds": 0.25,
+    }  # fmt: skip
+
+
+def report(samples: int, folder: Path) -> dict[str, Any]:
+    """Seconds of the processor, part by part: what else runs on the machine does not count."""
+    spent: dict[str, float] = {}
+    clock = time.process_time()
+
+    def lap(name: str) -> None:
+        nonlocal clock
+        spent[name] = time.process_time() - clock
+        clock = time.process_time()
+
+    plan = plan_of(samples, folder)
+    lap("plan")
+    with Store(folder / "store", write=False) as store:
+        results = load_results(plan, store, {"started": "2026-11-24T12:00:00+00:00"})
+        del plan
+        lap("load")
+        assert len(results.samples) == (results.samples["state"] == "scored").sum() > 0.99 * samples
+        tables = build_tables(results)
+        lap("tables")
+        write_tables(tables, folder / "out" / "tables")
+        write_results(results, tables, folder / "out")
+        lap("files")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"samples": len(results.samples), "seconds": spent, "total": sum(spent.values()), "peak_mib": peak}
+
+
+def main(samples: int, folder: Path, part: str) -> None:
+    if part == "fill":
+        plan = plan_of(samples, folder)
+        with Store(folder / "store") as store:
+            fill(plan, store)
+    else:
+        sys.stdout.write(json.dumps(report(samples, folder)) + "\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

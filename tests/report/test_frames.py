@@ -1,0 +1,94 @@
+"""Frames and LaTeX."""
+
+from __future__ import annotations
+
+import doctest
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from evalharness.report import frames, latex, tables
+from evalharness.results import Results
+
+QUOTED = [
+    {"benchmark": "geneval", "name": "A & B_7", "score": 0.83, "low": None, "high": None,
+     "categories": {"counting": 0.5}, "note": "100 % theirs", "source": "arXiv 2604.04746"},
+    {"benchmark": "wise-legacy", "name": "Elsewhere", "score": 0.1, "low": None, "high": None, "categories": {},
+     "note": "", "source": "x"},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def written(results: Results, tmp_path_factory: pytest.TempPathFactory) -> tuple[tables.Table, Path]:
+    quoting = replace(results, info=dict(results.info) | {"literature": QUOTED})
+    built = tables.build_tables(quoting)
+    folder = tmp_path_factory.mktemp("tables")
+    tables.write_tables(built, folder)
+    return built[0], folder
+
+
+def test_examples() -> None:
+    assert doctest.testmod(latex).failed == 0
+
+
+def test_contrasts_have_a_row_each_and_one_for_each_category(written: tuple[tables.Table, Path]) -> None:
+    table, folder = written
+    for read in (pd.read_csv, pd.read_parquet):
+        suffix = "csv" if read is pd.read_csv else "parquet"
+        found = read(folder / f"geneval-contrasts.{suffix}")
+        assert len(found) == 7 * 7
+        overall = found[found["category"] == "overall"].set_index("arm")
+        wide = table.wide.set_index("arm")
+        for name, other in (("difference", "difference"), ("p_adjusted", "p_adjusted"), ("fixed", "fixed")):
+            assert overall.loc["text-cot", name] == pytest.approx(wide.loc["text-cot", other])
+        parts = found[(found["arm"] == "text-cot") & (found["category"] != "overall")]
+        assert parts["fixed"].sum() == wide.loc["text-cot", "fixed"]
+    assert list(frames.contrasts(table.analysis.contrasts).columns) == list(frames.CONTRAST_COLUMNS)
+
+
+def test_every_frame_survives_its_files(written: tuple[tables.Table, Path]) -> None:
+    table, folder = written
+    for name, frame in frames.frames(table.analysis).items():
+        if len(frame):
+            back = pd.read_parquet(folder / f"geneval-{name}.parquet")
+            pd.testing.assert_frame_equal(back, frame, check_dtype=False)
+    assert not (folder / "geneval-trends.csv").exists()
+
+
+def test_quoted_rows_stand_apart_with_their_sources(written: tuple[tables.Table, Path]) -> None:
+    _, folder = written
+    text = (folder / "geneval-wide.md").read_text()
+    measured, _, quoted = text.partition("Quoted, not measured here:")
+    assert "A &amp; B_7" not in measured
+    assert "A &amp; B_7 (quoted)" in quoted
+    assert "arXiv 2604.04746; 100 % theirs" in quoted
+    assert "Elsewhere" not in text
+    tex = (folder / "geneval.tex").read_text()
+    rows = tex.partition(r"\emph{Quoted, not measured here}")
+    assert "single-pass" in rows[0]
+    assert r"A \& B\_7 (quoted)" in rows[2]
+    assert r"arXiv 2604.04746; 100 \% theirs" in rows[2]
+
+
+def test_latex_has_as_many_cells_in_each_row(written: tuple[tables.Table, Path]) -> None:
+    _, folder = written
+    for path in folder.glob("*.tex"):
+        lines = path.read_text().splitlines()
+        width = lines[0].count("r", len(r"\begin{tabular}")) + 1
+        rows = [line for line in lines if line.endswith(r"\\") and not line.startswith(r"\multicolumn")]
+        assert len(rows) > 3
+        assert {line.replace(r"\&", "").count("&") + 1 for line in rows} == {width}
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX here")
+def test_latex_compiles(written: tuple[tables.Table, Path], tmp_path: Path) -> None:
+    _, folder = written
+    body = "\n\n".join(path.read_text() for path in folder.glob("*.tex"))
+    source = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{body}\end{{document}}"
+    (tmp_path / "x.tex").write_text(source)
+    command = ["pdflatex", "-halt-on-error", "x.tex"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
