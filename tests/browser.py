@@ -56,7 +56,7 @@ class View:
     def open(self, hash_: str = "") -> Any:
         """Go to the page and wait for its gallery."""
         self.page.goto((self.folder / "index.html").as_uri() + hash_, wait_until="commit")
-        self.page.wait_for_selector("html[data-ready]")
+        self.until("document.documentElement.dataset.ready === 'gallery'")
         return self.page
 
     def until(self, condition: str) -> None:

@@ -113,7 +113,7 @@ def test_filters_count_what_the_table_counts(view: View, results: Results) -> No
     page.fill("input[name=q]", "red ball")
     assert count(page) == own["prompt"].str.contains("red").mul(own["prompt"].str.contains("ball")).sum()
     page.reload()
-    page.wait_for_selector("html[data-ready]")
+    view.until("document.documentElement.dataset.ready === 'gallery'")
     assert page.input_value("input[name=q]") == "red ball"
     assert page.input_value("select[name=category]") == "counting"
     page.click("#filters button[type=reset]")
