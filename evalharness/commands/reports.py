@@ -144,7 +144,7 @@ def _table(found: Sequence[Compared]) -> pd.DataFrame:
 def _write(out: Path, found: Comparison, table: pd.DataFrame, heads: Sequence[str]) -> None:
     """``compare.json``, ``.md``, ``.tex`` and, of the contrasts with their categories, ``.csv`` and ``.parquet``."""
     from evalharness.report import frames, latex
-    from evalharness.report.gallery import plain
+    from evalharness.report.sheets import plain
 
     contrasts = frames.contrasts([one.contrast for one in found.compared if one.contrast])
     notes = [f"note: {line}" for line in found.notes]

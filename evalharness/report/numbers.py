@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.report.arms import records
-from evalharness.report.gallery import plain
+from evalharness.report.sheets import plain
 from evalharness.report.tables import Table, slug
 from evalharness.results import Results
 from evalharness.stats import RESAMPLES, Estimate

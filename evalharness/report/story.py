@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evalharness.analysis import Contrast, Trend
 from evalharness.report.arms import baseline, families, records
-from evalharness.report.tables import Table, number_text, short_digest, short_scorer
+from evalharness.report.grids import told_apart
+from evalharness.report.provenance import duration
+from evalharness.report.tables import Table, number_text, p_text, short_digest, short_scorer
 from evalharness.results import Results
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """``arm`` is ``relation`` ``baseline``; ``evidence`` says how sure that is."""
+    """``arm`` is ``relation`` ``baseline``; ``evidence`` says how sure that is. A trend has no baseline."""
 
     benchmark: str
     arm: str
@@ -25,23 +28,48 @@ class Claim:
     told_apart: bool
 
     def __str__(self) -> str:
-        return f"{self.arm} {self.relation} {self.baseline} ({self.evidence})"
+        return " ".join(part for part in (self.arm, self.relation, self.baseline) if part) + f", {self.evidence}"
 
 
 def claims(results: Results, table: Table) -> list[Claim]:
-    """One claim a family of arms, about its member with the highest cap, so that no arm is picked for its score."""
-    reference, rows = baseline(results.arms), {row["arm"]: row for row in records(table.wide)}
-    if reference is None or reference not in rows:
-        return []
-    leads = [[arm for arm in family.arms if arm in rows and arm != reference] for family in _capped_first(results)]
-    samples = int(results.info["benchmarks"][table.benchmark]["samples"])
-    return [_claim(rows[arms[-1]], reference, samples) for arms in leads if arms]
+    """What was declared before the run; then one claim a family of arms, about its member with the highest cap.
+
+    So no arm is picked for its score.
+    """
+    analysis, samples = table.analysis, int(results.info["benchmarks"][table.benchmark]["samples"])
+    leads = [analysis.contrast(arm) for arm in lead_arms(results, table)]
+    contrasts = [one for one in analysis.contrasts if one.confirmatory]
+    contrasts += [one for one in leads if one is not None and one not in contrasts]
+    rows = {row["arm"]: row for row in records(table.wide)}
+    found = [_claim(one, rows, samples) for one in contrasts]
+    return [*found, *(_trend(one) for one in analysis.trends)]
+
+
+def lead_arms(results: Results, table: Table) -> list[str]:
+    """Of each family its arm with the highest cap, without the baseline."""
+    there, reference = set(table.wide["arm"]), baseline(results.arms)
+    families_there = [
+        [arm for arm in family.arms if arm in there and arm != reference] for family in _capped_first(results)
+    ]
+    return [arms[-1] for arms in families_there if arms]
 
 
 def lead_arm(results: Results) -> str | None:
     """The arm that the gallery shows first: that of the first claim."""
     names = [family.arms[-1] for family in _capped_first(results)]
     return next((name for name in names if name != baseline(results.arms)), names[0] if names else None)
+
+
+def lede(results: Results, table: Table) -> str:
+    """What was run, on what, in a sentence."""
+    about = results.info["benchmarks"][table.benchmark]
+    arms, models = len(table.wide), table.wide["model"].unique()
+    named = ", ".join(_model_text(name, results.info.get("models", {}).get(name)) for name in models)
+    scored, expected = int(table.wide["scored"].sum()), int(table.wide["expected"].sum())
+    return (
+        f"{arms} arm{'' if arms == 1 else 's'} of {named} on {table.title}, {_prompts_text(results, table.benchmark)}; "
+        f"scored by {short_scorer(about['scorer'])}: {scored:,} of {expected:,} samples."
+    )
 
 
 def facts(results: Results, table: Table) -> list[tuple[str, str]]:
@@ -77,10 +105,10 @@ def _replays(scorer: Any) -> Iterator[str]:
 def run_facts(results: Results) -> list[tuple[str, str]]:
     """When, how long, from which code."""
     info = results.info
-    seconds = info.get("wall_seconds")
-    spent = f"{number_text(seconds / 60)} minutes" if isinstance(seconds, int | float) else ""
-    parts = [("Started", info.get("started")), ("Took", spent), ("Seed", info.get("seed"))]
-    parts.append(("Code", short_digest(info.get("git_commit"))))
+    day = str(info.get("started") or "").replace("T", " ")[:16]
+    parts = [("Started", day), ("Took", duration(info.get("wall_seconds"))), ("Seed", info.get("seed"))]
+    commit = str(info.get("git_commit") or "")
+    parts.append(("Code", short_digest(commit) + ("+" if commit.endswith("+") else "")))
     return [(label, str(text)) for label, text in parts if text not in (None, "")]
 
 
@@ -96,6 +124,8 @@ def warnings(results: Results, table: Table) -> list[str]:
     if about["prompt_set"] != "original":
         found.append(f"{table.title}: the prompts are not the benchmark's own but {about['prompt_set']}.")
     found += [f"{table.title}: {note}" for note in about.get("notes", ())]
+    if len(table.quoted):
+        found.append(f"{table.title}: quoted rows are other people’s numbers; nothing here was measured against them.")
     rows = [row for row in records(table.wide) if row["scored"] < row["expected"]]
     if rows:
         names = ", ".join(f"{row['arm']} ({row['coverage']})" for row in rows)
@@ -119,25 +149,39 @@ def _capped_first(results: Results) -> list[Any]:
     return sorted(families(results.arms), key=lambda family: not family.caps)
 
 
-def _claim(row: dict[str, Any], reference: str, samples: int) -> Claim:
-    value, low, high = (row[name] for name in ("difference", "difference_low", "difference_high"))
+def _claim(one: Contrast, rows: Mapping[str, Mapping[str, Any]], samples: int) -> Claim:
+    value, low, high = (100 * end for end in (one.difference.value, one.difference.low, one.difference.high))
+    full = one.difference.samples == one.difference.prompts * samples
     images = f"{samples} image" + ("" if samples == 1 else "s")
-    full = row["pairs"] == row["paired_prompts"] * samples
-    pairs = f"{row['paired_prompts']} prompts × {images}" if full else f"{row['pairs']} pairs that both have"
-    evidence = f"95 % interval {number_text(100 * low)} to {number_text(100 * high)}, paired over {pairs}"
+    pairs = f"{one.difference.prompts} prompts × {images}" if full else f"{one.difference.samples} pairs that both have"
+    evidence = f"95 % interval {number_text(low)} to {number_text(high)}, paired over {pairs}"
+    relation, told = "cannot be told apart from", False
     if math.isnan(value):
-        relation, evidence, told = "cannot yet be compared with", "too few pairs are scored", False
+        relation, evidence = "cannot yet be compared with", "too few pairs are scored"
     elif math.isnan(low):
-        relation, told = "cannot be told apart from", False
-        evidence = f"{number_text(100 * value)} points, too few prompts for an interval"
-    elif low <= 0 <= high:
-        relation, told = "cannot be told apart from", False
-        evidence = f"difference {number_text(100 * value)} points, {evidence}"
+        evidence = f"difference {number_text(value)} points, too few prompts for an interval"
+    elif told_apart(one):
+        relation, told = f"is {number_text(abs(value))} points {'above' if value > 0 else 'below'}", True
     else:
-        relation, told = f"is {number_text(100 * abs(value))} points {'above' if value > 0 else 'below'}", True
-    if row["scored"] < row["expected"] and not math.isnan(value):
-        evidence += "; the arm is incomplete"
-    return Claim(row["benchmark"], row["arm"], relation, reference, evidence, told)
+        evidence = f"difference {number_text(value)} points, {evidence}"
+        if low > 0 or high < 0:
+            evidence += f"; p = {p_text(one.p)}, corrected for {one.family} contrasts {p_text(one.p_adjusted)}"
+        elif not math.isnan(one.detectable):
+            evidence += f"; a true difference of {number_text(100 * one.detectable)} would show four times in five"
+    incomplete = [arm for arm in (one.arm, one.baseline) if rows[arm]["scored"] < rows[arm]["expected"]]
+    if incomplete and not math.isnan(value):
+        evidence += f"; {' and '.join(incomplete)} {'is' if len(incomplete) == 1 else 'are'} incomplete"
+    return Claim(one.benchmark, one.arm, relation, one.baseline, evidence, told)
+
+
+def _trend(one: Trend) -> Claim:
+    value, low, high = (100 * end for end in (one.slope.value, one.slope.low, one.slope.high))
+    told = bool(low > 0 or high < 0) and not one.p_adjusted > 0.05
+    words = f"{'rises' if value > 0 else 'falls'} by {number_text(abs(value))} points" if told else "shows no trend"
+    evidence = f"slope {number_text(value)} points, 95 % interval {number_text(low)} to {number_text(high)}, "
+    evidence += f"over {len(one.arms)} arms and {one.slope.prompts} prompts; corrected p = {p_text(one.p_adjusted)}"
+    relation = f"{words} with each unit of {one.over}, from {one.values[0]:g} to {one.values[-1]:g}"
+    return Claim(one.benchmark, "the overall score", relation, "", evidence, told)
 
 
 def _prompts_text(results: Results, benchmark: str) -> str:

@@ -1,44 +1,11 @@
 "use strict";
 // Shared by the gallery and the trajectory view. Whatever a model or a prompt wrote goes through textContent alone.
 
-const report = window.report;
-report.fields.forEach((name, place) => { report.fields[name] = place; });
-
-const samples = report.samples.map((row, index) => {
-  const sample = { index };
-  for (const name of report.fields) sample[name] = row[report.fields[name]];
-  const [benchmark, item, category, prompt] = report.items[sample.item];
-  const state = report.states[sample.state];
-  const arm = report.arms[sample.arm].arm;
-  return Object.assign(sample, {
-    benchmark, category, prompt, state, arm,
-    part: Math.floor(sample.item / report.itemsPerPart),
-    group: `${sample.item}/${sample.seed}`,
-    itemId: item,
-    cap: report.caps[sample.arm],
-    reason: report.reasons[sample.reason],
-    outcome: outcome(state, sample.score),
-    id: [benchmark, item, sample.seed, arm].join("/"),
-  });
-});
-const sampleById = new Map(samples.map((sample) => [sample.id, sample]));
-const groups = groupBy(samples, (sample) => sample.group);
 const OUTCOMES = { right: "✓ right", partly: "◐ partly right", wrong: "✗ wrong", failed: "! failed", pending: "… not scored" };
-
-function outcome(state, score) {
-  if (state === "failed") return "failed";
-  if (state !== "scored") return "pending";
-  return score >= 1 ? "right" : score > 0 ? "partly" : "wrong";
-}
-
-function groupBy(list, key) {
-  const found = new Map();
-  for (const entry of list) {
-    if (!found.has(key(entry))) found.set(key(entry), []);
-    found.get(key(entry)).push(entry);
-  }
-  return found;
-}
+let report = null;
+let samples = [];
+let sampleById = new Map();
+let groups = new Map();
 
 /** An element; strings among the children become text nodes, never markup. */
 function element(tag, attributes = {}, ...children) {
@@ -50,9 +17,88 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-function picture(place, alt, className = "picture") {
+/** JSON from the style sheet data/NAME.css, which may be read where a page from the disk may not fetch. */
+const sheets = new Map();
+function readSheet(name) {
+  if (!sheets.has(name)) sheets.set(name, loadSheet(name));
+  return sheets.get(name);
+}
+
+function loadSheet(name) {
+  const link = element("link", { rel: "stylesheet", href: `data/${name}.css` });
+  const probe = element("i", { "data-sheet": name, hidden: true });
+  return new Promise((resolve, reject) => {
+    link.addEventListener("error", () => reject(new Error(`data/${name}.css is missing from this folder.`)));
+    link.addEventListener("load", () => {
+      const style = getComputedStyle(probe);
+      const chunks = Array.from({ length: Number(style.getPropertyValue("--parts")) },
+        (_, number) => style.getPropertyValue(`--data-${number}`).trim().slice(1, -1).replace(/\\(["\\])/g, "$1"));
+      link.remove();
+      probe.remove();
+      if (chunks.length) resolve(JSON.parse(chunks.join("")));
+      else reject(new Error(`data/${name}.css holds no data.`));
+    });
+    document.body.append(probe);
+    document.head.append(link);
+  });
+}
+
+/** Fills report, samples and what finds them. */
+function receive(data) {
+  report = data;
+  report.thumbs = new Set(report.thumbs);
+  const place = Object.fromEntries(report.fields.map((name, index) => [name, index]));
+  samples = report.samples.map((row, index) => {
+    const [benchmark, itemId, category, prompt] = report.items[row[place.item]];
+    const [state, score, arm, seed] = [report.states[row[place.state]], row[place.score], report.arms[row[place.arm]], row[place.seed]];
+    const reason = report.reasons[row[place.reason]];
+    return {
+      index, benchmark, itemId, category, prompt, state, score, arm, seed, reason,
+      image: row[place.image],
+      evaluations: row[place.evaluations],
+      tokens: row[place.tokens],
+      seconds: row[place.seconds],
+      cap: report.caps[row[place.arm]],
+      part: Math.floor(row[place.item] / report.itemsPerPart),
+      group: `${row[place.item]}/${seed}`,
+      outcome: outcome(state, score),
+      words: `${prompt} ${reason} ${itemId}`.toLowerCase(),
+      id: [benchmark, itemId, seed, arm].join("/"),
+    };
+  });
+  sampleById = new Map(samples.map((sample) => [sample.id, sample]));
+  groups = groupBy(samples, (sample) => sample.group);
+}
+
+function outcome(state, score) {
+  if (state === "failed") return "failed";
+  if (state !== "scored") return "pending";
+  return score >= 1 ? "right" : score > 0 ? "partly" : "wrong";
+}
+
+function groupBy(list, key) {
+  const found = new Map();
+  for (const entry of list) {
+    const name = key(entry);
+    if (found.has(name)) found.get(name).push(entry);
+    else found.set(name, [entry]);
+  }
+  return found;
+}
+
+/** What another arm made of the same prompt and seed. */
+function ofArm(sample, arm) {
+  return groups.get(sample.group).find((other) => other.arm === arm);
+}
+
+function words(name) {
+  return name.replaceAll("_", " ");
+}
+
+function picture(place, alt, className = "picture", small = true) {
   if (place === null || place === undefined) return element("span", { class: `${className} none` }, "no image");
-  const source = `images/${report.images[place]}.png`;
+  const digest = report.images[place];
+  const source = small && report.thumbs.has(place) ? `thumbs/${digest}.webp` : `images/${digest}.png`;
   return element("img", { class: className, src: source, alt, loading: "lazy", decoding: "async" });
 }
 
@@ -64,12 +110,12 @@ function verdict(sample) {
 function cost(of) {
   const parts = [];
   if (of.evaluations) parts.push(`${of.evaluations} sampler steps`);
-  if (of.tokens) parts.push(`${of.tokens} tokens`);
+  if (of.tokens) parts.push(of.tokens === 1 ? "1 token" : `${of.tokens} tokens`);
   if (of.seconds >= 0.005) parts.push(`${of.seconds.toFixed(2)} s`);
   return parts.join(" · ");
 }
 
-/** The state of the page lives in the hash: filters, and the sample whose trajectory is open. */
+/** The state of the page lives in the hash: filters, page, and the sample whose trajectory is open. */
 function readState() {
   const hash = location.hash.slice(1);
   return new URLSearchParams(hash.includes("=") ? hash : "");
@@ -82,22 +128,4 @@ function hashWith(changes) {
     else state.set(name, value);
   }
   return `#${state.toString() || "gallery"}`;
-}
-
-/** The trajectories of some prompts: a script that calls report.receive, for a page from a file may not fetch. */
-const parts = new Map();
-const waiting = new Map();
-report.receive = ([number, part]) => {
-  parts.set(number, part);
-  waiting.get(number)?.();
-};
-
-function loadPart(number) {
-  if (parts.has(number)) return Promise.resolve(parts.get(number));
-  return new Promise((resolve, reject) => {
-    waiting.set(number, () => resolve(parts.get(number)));
-    const script = element("script", { src: `data/part-${number}.js` });
-    script.addEventListener("error", () => reject(new Error(`data/part-${number}.js is missing from this folder.`)));
-    document.head.append(script);
-  });
 }

@@ -1,133 +1,175 @@
 "use strict";
-// Filters and cards. Cards are made a page at a time, so that ten thousand samples cost no more than sixty.
+// Filters and cards. All state is in the hash; a page of cards at a time is in the document, however many samples there are.
 
 const PAGE = 60;
 const EVERY = "*";
+const FILTERS = ["benchmark", "arm", "category", "outcome", "vs", "change", "q"];
+const CHANGES = {
+  fixed: "fixed: right, the other wrong",
+  broken: "broken: wrong, the other right",
+  "both-right": "both right",
+  "both-wrong": "both wrong",
+  better: "higher score",
+  worse: "lower score",
+};
 const form = document.getElementById("filters");
 const cards = document.getElementById("cards");
-const more = document.getElementById("more");
+const pager = document.getElementById("pager");
 let shown = [];
-let drawn = 0;
 let filtered = null;
 
-const baselines = new Map();
-for (const sample of samples) if (sample.arm === report.baseline) baselines.set(sample.group, sample);
-
-function versus(sample) {
-  const base = baselines.get(sample.group);
-  if (!base || base === sample || base.state !== "scored" || sample.state !== "scored") return "";
-  return sample.score > base.score ? "better" : sample.score < base.score ? "worse" : "same";
+function changeOf(sample, other) {
+  if (!other || other === sample || other.state !== "scored" || sample.state !== "scored") return [];
+  const [right, was] = [sample.outcome === "right", other.outcome === "right"];
+  const found = [right ? (was ? "both-right" : "fixed") : (was ? "broken" : "both-wrong")];
+  if (sample.score !== other.score) found.push(sample.score > other.score ? "better" : "worse");
+  return found;
 }
 
 function fill(name, choices) {
-  form.elements[name].replaceChildren(...choices.map(([value, text]) => element("option", { value, selected: value === "" }, text)));
+  form.elements[name].replaceChildren(...choices.map(([value, text]) => element("option", { value }, text)));
 }
 
 function prepare() {
   const distinct = (name) => [...new Set(samples.map((sample) => sample[name]))];
-  const categories = distinct("category");
-  const outcomes = distinct("outcome");
-  const benchmarks = distinct("benchmark");
-  const arms = report.arms.map((arm) => [arm.arm === report.lead ? "" : arm.arm, arm.arm]);
+  const [benchmarks, outcomes] = [distinct("benchmark"), distinct("outcome")];
+  const graded = outcomes.includes("partly");
+  const changes = Object.entries(CHANGES).filter(([name]) => graded || !["better", "worse"].includes(name));
+  report.severalSeeds = distinct("seed").length > 1;
   fill("benchmark", [["", "all"], ...benchmarks.map((name) => [name, report.titles[name]])]);
-  fill("arm", [...arms, [EVERY, "all arms"]]);
-  fill("category", [["", "all"], ...categories.map((name) => [name, name.replaceAll("_", " ")])]);
+  fill("arm", [["", report.lead], ...report.arms.filter((arm) => arm !== report.lead).map((arm) => [arm, arm]), [EVERY, "all arms"]]);
+  fill("category", [["", "all"], ...distinct("category").map((name) => [name, words(name)])]);
   fill("outcome", [["", "all"], ...Object.entries(OUTCOMES).filter(([name]) => outcomes.includes(name))]);
-  fill("versus", [["", "all"], ["better", "better"], ["worse", "worse"], ["same", "the same"]]);
+  fill("vs", [["", report.baseline ?? "none"], ...report.arms.filter((arm) => arm !== report.baseline).map((arm) => [arm, arm])]);
+  fill("change", [["", "all"], ...changes]);
   form.querySelector("[data-filter=benchmark]").hidden = benchmarks.length < 2;
-  form.querySelector("[data-filter=versus]").hidden = !report.baseline;
+  form.querySelectorAll("[data-filter=vs], [data-filter=change]").forEach((label) => { label.hidden = report.arms.length < 2; });
 }
 
 function matches(state) {
   const arm = state.get("arm") ?? report.lead;
-  const words = (state.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  const versus = state.get("vs") ?? report.baseline;
+  const change = state.get("change");
+  const sought = (state.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  const same = ["benchmark", "category", "outcome"].filter((name) => state.get(name)).map((name) => [name, state.get(name)]);
   return (sample) => (arm === EVERY || sample.arm === arm)
-    && ["benchmark", "category", "outcome"].every((name) => !state.get(name) || sample[name] === state.get(name))
-    && (!state.get("versus") || versus(sample) === state.get("versus"))
-    && words.every((word) => `${sample.prompt} ${sample.reason} ${sample.itemId}`.toLowerCase().includes(word));
+    && same.every(([name, value]) => sample[name] === value)
+    && sought.every((word) => sample.words.includes(word))
+    && (!change || changeOf(sample, ofArm(sample, versus)).includes(change));
 }
 
-function card(sample) {
-  const seed = report.itemSeeds ? ` · seed ${sample.seed}` : "";
-  const link = element("a", { href: hashWith({ sample: sample.id }) },
-    picture(sample.image, "", "picture"),
+/** The arm beside which cards show theirs; none unless two arms are compared. */
+function companion(state) {
+  return state.get("vs") || state.get("change") ? state.get("vs") ?? report.baseline : null;
+}
+
+function card(sample, versus) {
+  const seed = report.severalSeeds ? ` · seed ${sample.seed}` : "";
+  const other = versus && versus !== sample.arm ? ofArm(sample, versus) : null;
+  const one = (of) => element("span", { class: "one" }, picture(of.image, ""), verdict(of), element("span", { class: "quiet" }, of.arm));
+  return element("li", { class: other ? "pair" : null }, element("a", { href: hashWith({ sample: sample.id }), "data-id": sample.id },
+    element("span", { class: "images" }, other ? one(other) : null, one(sample)),
     element("span", { class: "prompt" }, sample.prompt),
-    verdict(sample),
     sample.reason ? element("span", { class: "reason" }, sample.reason) : null,
-    element("span", { class: "quiet" }, `${sample.arm}${seed}`));
-  return element("li", {}, link);
+    element("span", { class: "quiet" }, `${words(sample.category)}${seed}`)));
 }
 
-function drawMore() {
-  cards.append(...shown.slice(drawn, drawn + PAGE).map(card));
-  drawn = Math.min(drawn + PAGE, shown.length);
-  more.hidden = drawn >= shown.length;
-  more.textContent = `Show more (${shown.length - drawn} left)`;
+function wanted(state) {
+  return FILTERS.map((name) => state.get(name) ?? "").join("\n");
 }
 
 function filterCards(state) {
-  const wanted = new URLSearchParams(state);
-  wanted.delete("sample");
-  if (wanted.toString() === filtered) return;
-  filtered = wanted.toString();
-  shown = samples.filter(matches(state));
-  drawn = 0;
-  cards.replaceChildren();
-  drawMore();
-  const count = (name) => shown.filter((sample) => sample.outcome === name).length;
-  const parts = Object.keys(OUTCOMES).filter(count).map((name) => `${count(name)} ${OUTCOMES[name].slice(2)}`);
-  const detail = parts.length ? `: ${parts.join(", ")}` : "; loosen the filters to see more";
-  document.getElementById("count").textContent = `${shown.length} of ${samples.length} samples${detail}.`;
+  if (wanted(state) !== filtered) {
+    filtered = wanted(state);
+    shown = samples.filter(matches(state));
+    const counts = groupBy(shown, (sample) => sample.outcome);
+    const parts = Object.keys(OUTCOMES).filter((name) => counts.has(name)).map((name) => `${counts.get(name).length} ${OUTCOMES[name].slice(2)}`);
+    const detail = parts.length ? `: ${parts.join(", ")}` : "; loosen the filters to see more";
+    document.getElementById("count").textContent = `${shown.length} of ${samples.length} samples${detail}.`;
+  }
+  drawPage(state);
+}
+
+function drawPage(state) {
+  const pages = Math.max(1, Math.ceil(shown.length / PAGE));
+  const page = Math.min(pages, Math.max(1, Number.parseInt(state.get("page") ?? "1", 10) || 1));
+  const first = (page - 1) * PAGE;
+  const versus = companion(state);
+  const turned = pager.contains(document.activeElement);
+  cards.replaceChildren(...shown.slice(first, first + PAGE).map((sample) => card(sample, versus)));
+  pager.hidden = pages < 2;
+  const turn = (to, text) => (to < 1 || to > pages ? element("span", { class: "quiet" }, text)
+    : element("a", { href: hashWith({ page: to === 1 ? null : to }), "data-page": to }, text));
+  pager.replaceChildren(turn(page - 1, "← Previous"), element("span", {}, `${first + 1}–${Math.min(first + PAGE, shown.length)} of ${shown.length}`), turn(page + 1, "Next →"));
+  if (turned) cards.querySelector("a")?.focus();
 }
 
 function render() {
   const state = readState();
   for (const field of form.elements) if (field.name && field !== document.activeElement) field.value = state.get(field.name) ?? "";
-  filterCards(state);
   const sample = sampleById.get(state.get("sample"));
+  if (!sample || wanted(state) !== filtered) filterCards(state);
   if (sample) showTrajectory(sample, shown);
   else if (dialog.open) dialog.close();
 }
 
 function changed() {
   const values = Object.fromEntries(new FormData(form));
-  history.replaceState(null, "", hashWith(values));
+  history.replaceState(null, "", hashWith({ ...values, page: null }));
   filterCards(readState());
-  refreshLinks();
-}
-
-/** Links of cards carry the filters, so that the way back from a trajectory leads to the same view. */
-function refreshLinks() {
-  cards.querySelectorAll("a").forEach((link, place) => { link.href = hashWith({ sample: shown[place].id }); });
 }
 
 function go(by) {
-  const current = sampleById.get(readState().get("sample"));
-  const next = shown[placeOf(current, shown) + by];
+  const next = shown[placeOf(sampleById.get(readState().get("sample")), shown) + by];
   if (next) location.replace(hashWith({ sample: next.id }));
 }
 
-report.itemSeeds = samples.some((sample) => sample.seed > 0);
-prepare();
-form.addEventListener("input", changed);
-form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("reset", () => setTimeout(changed));
-more.addEventListener("click", drawMore);
-window.addEventListener("hashchange", render);
-dialog.addEventListener("close", () => {
-  if (!readState().get("sample")) return;
-  history.replaceState(null, "", hashWith({ sample: null }));
+/** Back to the cards: those of the page that the last sample is on, and the focus on its card. */
+function closed() {
+  const last = readState().get("sample");
+  if (!last) return;
+  const page = Math.floor(Math.max(0, placeOf(sampleById.get(last), shown)) / PAGE) + 1;
+  history.replaceState(null, "", hashWith({ sample: null, page: page === 1 ? null : page }));
+  filterCards(readState());
+  cards.querySelector(`a[data-id="${CSS.escape(last)}"]`)?.focus();
+}
+
+function toGallery(event) {
+  const link = event.target.closest("a[href^='#']");
+  if (link?.hash.includes("=") && !link.hash.includes("sample=")) document.getElementById("gallery").scrollIntoView();
+}
+
+function listen() {
+  form.addEventListener("input", changed);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => setTimeout(changed));
+  document.addEventListener("click", toGallery);
+  window.addEventListener("hashchange", render);
+  dialog.addEventListener("close", closed);
+  dialog.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (event.target === dialog || button?.hasAttribute("data-close")) dialog.close();
+    else if (button?.dataset.go) go(Number(button.dataset.go));
+  });
+  dialog.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by || event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, [tabindex='0']")) return;
+    event.preventDefault();
+    if (event.shiftKey) moveArm(sampleById.get(readState().get("sample")), by);
+    else go(by);
+  });
+}
+
+readSheet("samples").then((data) => {
+  receive(data);
+  prepare();
+  listen();
+  render();
+  form.hidden = false;
+  const asked = readState();
+  if (FILTERS.some((name) => asked.get(name)) && !asked.get("sample")) document.getElementById("gallery").scrollIntoView();
+  document.documentElement.dataset.ready = "gallery";
+  performance.mark("gallery");
+}).catch((error) => {
+  document.getElementById("count").textContent = `The samples cannot be shown: ${error.message}`;
 });
-dialog.addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (event.target === dialog || button?.hasAttribute("data-close")) dialog.close();
-  else if (button?.dataset.go) go(Number(button.dataset.go));
-});
-dialog.addEventListener("keydown", (event) => {
-  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!by || event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input")) return;
-  event.preventDefault();
-  if (event.shiftKey) moveArm(sampleById.get(readState().get("sample")), by);
-  else go(by);
-});
-render();

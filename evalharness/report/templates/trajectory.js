@@ -4,7 +4,10 @@
 const dialog = document.getElementById("trajectory");
 const body = document.getElementById("trajectory-body");
 const BOX_COLORS = ["#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#F0E442", "#0072B2"];
+const STAGES = ["plan", "sketch", "inspect", "refine", "think", "draw"];
+let boxes = true;
 
+/** The steps of an arm: those of a trajectory that its cap lets it see. */
 function stepsOf(part, sample) {
   const place = part.samples[sample.index][0];
   const steps = place === null ? [] : part.trajectories[place];
@@ -16,6 +19,11 @@ function detailsOf(part, sample) {
   return place === null ? {} : part.details[place];
 }
 
+function detectionsOf(details) {
+  const found = Array.isArray(details.detections) ? details.detections : [];
+  return found.filter((one) => Array.isArray(one.box) && one.box.length === 4 && one.box.every(Number.isFinite));
+}
+
 /** Where a sample, or else another arm's of the same prompt and seed, stands among those that the filters show. */
 function placeOf(sample, shown) {
   const place = shown.indexOf(sample);
@@ -25,47 +33,103 @@ function placeOf(sample, shown) {
 async function showTrajectory(sample, shown) {
   const place = placeOf(sample, shown);
   document.getElementById("position").textContent = place < 0 ? "" : `${place + 1} of ${shown.length}`;
+  dialog.querySelector("[data-go='-1']").disabled = place <= 0;
+  dialog.querySelector("[data-go='1']").disabled = place < 0 || place === shown.length - 1;
   try {
-    const part = await loadPart(sample.part);
+    const part = await readSheet(`part-${sample.part}`);
     if (readState().get("sample") !== sample.id) return;
-    body.replaceChildren(heading(sample), finalImage(part, sample), stepsSection(part, sample), otherArms(part, sample));
+    body.replaceChildren(heading(sample), ...arms(part, sample));
   } catch (error) {
-    body.replaceChildren(heading(sample), element("p", { class: "warning" }, error.message));
+    body.replaceChildren(heading(sample), element("p", { class: "warnings" }, error.message));
   }
+  body.classList.toggle("bare", !boxes);
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }
 
 function heading(sample) {
-  const title = element("h2", { id: "trajectory-title" }, sample.prompt);
-  const facts = [report.titles[sample.benchmark], sample.category.replaceAll("_", " "), `item ${sample.itemId}`, `seed index ${sample.seed}`];
-  return element("header", {}, title, element("p", { class: "quiet" }, facts.join(" · ")));
+  const facts = [report.titles[sample.benchmark], words(sample.category), `item ${sample.itemId}`, `seed index ${sample.seed}`];
+  return element("header", {}, element("h2", { id: "trajectory-title" }, sample.prompt),
+    element("p", { class: "quiet" }, facts.join(" · ")));
 }
 
-function finalImage(part, sample) {
+/** The sample in full, and beneath it the other arms; those that made the very same share a row. */
+function arms(part, sample) {
+  const group = groups.get(sample.group);
+  const scored = new Map();
+  for (const one of group) if (one.state === "scored" && one.image !== null && !scored.has(one.image)) scored.set(one.image, one);
+  const seen = (place) => scored.get(place);
+  const alike = [...groupBy(group, (one) => JSON.stringify([part.samples[one.index][0], stepsOf(part, one).length, one.image, one.state])).values()];
+  const own = alike.find((members) => members.includes(sample));
+  const others = alike.filter((members) => members !== own);
+  const found = [full(part, sample, own.filter((one) => one !== sample), seen)];
+  if (others.length) {
+    found.push(element("section", { class: "others", "aria-labelledby": "others-title" },
+      element("h3", { id: "others-title" }, "Same prompt and seed, other arms"), ...others.map((members) => row(part, members, seen))));
+  }
+  return found;
+}
+
+function full(part, sample, twins, seen) {
   const details = detailsOf(part, sample);
-  const detections = (Array.isArray(details.detections) ? details.detections : []).filter((d) => Array.isArray(d.box));
-  const frame = element("div", { class: "frame" }, picture(sample.image, `Final image of ${sample.arm}`, "final"));
+  const detections = detectionsOf(details);
+  return element("section", { class: "full", "aria-label": sample.arm },
+    element("div", { class: "outcome" },
+      framed(part, sample.image, `Final image of ${sample.arm}`, "final", seen),
+      element("div", { class: "found" },
+        element("h3", {}, sample.arm, " ", verdict(sample)),
+        sample.reason ? element("p", { class: "reason" }, sample.reason) : null,
+        element("p", { class: "quiet" }, cost(sample)),
+        twins.length ? element("p", { class: "quiet" }, "The very same: ", ...links(twins)) : null,
+        detections.length ? detectionTable(detections) : null,
+        detections.length ? boxSwitch() : null,
+        judgeSaid(details), evidence(details))),
+    steps(part, sample, seen));
+}
+
+function row(part, members, seen) {
+  const [first] = members;
+  const drawn = stepsOf(part, first).filter((step) => step.image !== null);
+  const strip = drawn.map((step) => picture(step.image, `${step.kind}, iteration ${step.iteration}`, "thumb"));
+  const more = element("details", {}, element("summary", {}, "Steps and evidence"));
+  more.addEventListener("toggle", () => {
+    const details = detailsOf(part, first);
+    if (more.childElementCount === 1) more.append(...[steps(part, first, seen), judgeSaid(details), evidence(details)].filter(Boolean));
+  });
+  return element("article", { class: "row", "aria-label": members.map((one) => one.arm).join(", ") },
+    framed(part, first.image, `Final image of ${first.arm}`, "final", seen),
+    element("div", { class: "found" },
+      element("p", { class: "arm" }, ...links(members), " ", verdict(first)),
+      first.reason ? element("p", { class: "reason" }, first.reason) : null,
+      element("p", { class: "quiet" }, cost(first)),
+      strip.length > 1 ? element("p", { class: "strip" }, ...strip) : null,
+      more));
+}
+
+function links(members) {
+  return members.flatMap((one, place) => [place ? ", " : "", element("a", { href: hashWith({ sample: one.id }) }, one.arm)]);
+}
+
+/** An image under the scorer's boxes, if it was scored: as a final image, be it another arm's. */
+function framed(part, place, alt, className, seen) {
+  const frame = element("div", { class: "frame" }, picture(place, alt, className, false));
   const image = frame.querySelector("img");
+  const scored = seen(place);
+  const detections = scored ? detectionsOf(detailsOf(part, scored)) : [];
   if (image && detections.length) {
     const draw = () => frame.append(overlay(image, detections));
     if (image.complete && image.naturalWidth) draw();
     else image.addEventListener("load", draw, { once: true });
   }
-  const text = element("div", { class: "found" },
-    element("p", { class: "arm" }, sample.arm, " ", verdict(sample)),
-    sample.reason ? element("p", { class: "reason" }, sample.reason) : null,
-    element("p", { class: "quiet" }, cost(sample)),
-    detections.length ? detectionTable(detections) : null,
-    judgeSaid(details),
-    evidence(details));
-  if (image && detections.length) text.append(boxSwitch(frame));
-  return element("section", { class: "outcome" }, frame, text);
+  return frame;
 }
 
-function boxSwitch(frame) {
-  const box = element("input", { type: "checkbox", checked: true });
-  box.addEventListener("change", () => frame.classList.toggle("bare", !box.checked));
+function boxSwitch() {
+  const box = element("input", { type: "checkbox", checked: boxes });
+  box.addEventListener("change", () => {
+    boxes = box.checked;
+    body.classList.toggle("bare", !boxes);
+  });
   return element("label", { class: "switch" }, box, " show the scorer's boxes");
 }
 
@@ -79,7 +143,7 @@ function labelOf(detection) {
   return [detection.color, detection.class, score].filter(Boolean).join(" ");
 }
 
-/** Boxes over the image in its own pixels; shapes are cloned from a template. */
+/** Boxes over the image in its own pixels; shapes are cloned from a template. A box that did not count is dashed. */
 function overlay(image, detections) {
   const [width, height] = [image.naturalWidth, image.naturalHeight];
   const svg = document.getElementById("overlay").content.firstElementChild.cloneNode(true);
@@ -87,19 +151,20 @@ function overlay(image, detections) {
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("aria-label", `Detected: ${detections.map(labelOf).join("; ")}`);
-  const size = width / 22;
+  const size = width / 20;
   for (const detection of detections) {
-    const [x1, y1, x2, y2] = detection.box.map(Number);
+    const [x1, y1, x2, y2] = detection.box;
     const box = rect.cloneNode();
     const place = { x: x1, y: y1, width: Math.max(0, x2 - x1), height: Math.max(0, y2 - y1) };
     for (const [name, value] of Object.entries(place)) box.setAttribute(name, value);
     box.setAttribute("stroke", colorOf(detections, detection));
+    if (detection.counted === false) box.setAttribute("stroke-dasharray", "4 3");
     const label = text.cloneNode();
-    const words = labelOf(detection);
-    label.textContent = words;
+    const said = labelOf(detection);
+    label.textContent = said;
     label.setAttribute("font-size", size);
     label.setAttribute("stroke-width", size / 4);
-    label.setAttribute("x", Math.max(1, Math.min(x1, width - words.length * size * 0.55)));
+    label.setAttribute("x", Math.max(1, Math.min(x1, width - said.length * size * 0.55)));
     label.setAttribute("y", y1 > size * 1.3 ? y1 - size * 0.3 : y1 + size);
     label.setAttribute("fill", colorOf(detections, detection));
     svg.append(box, label);
@@ -112,10 +177,11 @@ function detectionTable(detections) {
     const mark = element("i", { class: "swatch", "aria-hidden": "true" });
     mark.style.background = colorOf(detections, detection);
     const score = typeof detection.score === "number" ? detection.score.toFixed(2) : "";
-    return element("tr", {}, element("td", {}, mark, String(detection.class)),
-      element("td", { class: "number" }, score), element("td", {}, detection.color ? String(detection.color) : "–"));
+    const counted = detection.counted === undefined ? "–" : detection.counted ? "yes" : "no";
+    return element("tr", {}, element("td", {}, mark, String(detection.class)), element("td", { class: "number" }, score),
+      element("td", {}, detection.color ? String(detection.color) : "–"), element("td", {}, counted));
   });
-  const head = element("tr", {}, ...["Found", "Score", "Colour"].map((name) => element("th", { scope: "col" }, name)));
+  const head = element("tr", {}, ...["Found", "Score", "Colour", "Counted"].map((name) => element("th", { scope: "col" }, name)));
   return element("table", { class: "detections" }, element("thead", {}, head), element("tbody", {}, ...rows));
 }
 
@@ -124,47 +190,41 @@ function judgeSaid(details) {
   const replies = (Array.isArray(details.replies) ? details.replies : []).filter((reply) => typeof reply.text === "string");
   if (!replies.length) return null;
   return element("div", { class: "replies" }, element("h4", {}, "The judge said"),
-    ...replies.map((reply) => element("pre", {}, reply.text)));
+    ...replies.map((reply) => element("pre", { tabindex: "0" }, reply.text)));
 }
 
 function evidence(details) {
   const rest = Object.entries(details).filter(([name]) => name !== "detections");
   if (!rest.length) return null;
   const text = JSON.stringify(Object.fromEntries(rest), null, 2);
-  return element("details", {}, element("summary", {}, "The scorer's other evidence"), element("pre", {}, text));
+  return element("details", {}, element("summary", {}, "The scorer's other evidence"), element("pre", { tabindex: "0" }, text));
 }
 
-function stepsSection(part, sample) {
+/** A row an iteration, a column a stage. */
+function steps(part, sample, seen) {
   const iterations = [...groupBy(stepsOf(part, sample), (step) => step.iteration)];
-  const rows = iterations.map(([iteration, steps]) => element("div", { class: "iteration" },
+  const kinds = new Set(stepsOf(part, sample).map((step) => step.kind));
+  const stages = STAGES.filter((kind) => kinds.has(kind)).length;
+  const rows = iterations.map(([iteration, members]) => element("div", { class: "iteration" },
     iteration ? element("h4", {}, `Iteration ${iteration}`) : null,
-    element("ol", { class: "steps" }, ...steps.map(stepCard))));
-  if (!rows.length) rows.push(element("p", {}, "No step was recorded."));
-  return element("section", {}, element("h3", {}, "Steps"), ...rows);
+    element("ol", { class: `steps of-${stages}` }, ...members.map((step) => stepCard(part, step, seen)))));
+  if (!rows.length) rows.push(element("p", { class: "quiet" }, "No step was recorded."));
+  return element("div", { class: "course" }, ...rows);
 }
 
-function stepCard(step) {
-  return element("li", { class: "step" },
+function stepCard(part, step, seen) {
+  const scored = step.image === null ? undefined : seen(step.image);
+  const facts = [cost(step), step.seed ? `noise ${step.seed}` : ""].filter(Boolean).join(" · ");
+  return element("li", { class: `step ${STAGES.includes(step.kind) ? step.kind : ""}` },
     element("h5", {}, step.kind),
-    step.image === null ? null : picture(step.image, `${step.kind}, iteration ${step.iteration}`, "stage"),
+    step.image === null ? null : framed(part, step.image, `${step.kind}, iteration ${step.iteration}`, "stage", seen),
+    scored ? element("p", { class: "quiet" }, verdict(scored), ` as ${scored.arm}`) : null,
     step.text ? element("p", { class: "text" }, step.text) : null,
-    element("p", { class: "quiet" }, cost(step)));
-}
-
-function otherArms(part, sample) {
-  const rows = groups.get(sample.group).map((other) => {
-    const images = stepsOf(part, other).filter((step) => step.image !== null);
-    const strip = element("span", { class: "strip" }, ...images.map((step) => picture(step.image, `${step.kind} ${step.iteration}`, "thumb")));
-    const current = other === sample ? "true" : null;
-    const name = element("span", { class: "name" }, other.arm, element("br"), verdict(other));
-    return element("li", {}, element("a", { href: hashWith({ sample: other.id }), "aria-current": current }, name, strip),
-      other.reason ? element("p", { class: "reason" }, other.reason) : null);
-  });
-  return element("section", {}, element("h3", {}, "All arms, same prompt and seed"), element("ol", { class: "arms" }, ...rows));
+    facts ? element("p", { class: "quiet" }, facts) : null);
 }
 
 function moveArm(sample, by) {
-  const arms = groups.get(sample.group);
-  const next = arms[arms.indexOf(sample) + by];
+  const group = groups.get(sample.group);
+  const next = group[group.indexOf(sample) + by];
   if (next) location.replace(hashWith({ sample: next.id }));
 }
