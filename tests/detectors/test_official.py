@@ -144,7 +144,7 @@ def test_a_sweep_says_at_once_what_is_not_fetched(
             "arms": [{"name": "single-pass", "variant": "single_pass"}],
         }
         (tmp_path / "x.yaml").write_text(json.dumps(sweep))
-        assert cli.main(["sweep", str(tmp_path / "x.yaml"), "--dry-run"]) == 2
+        assert cli.main(["sweep", str(tmp_path / "x.yaml"), "--store", str(tmp_path / "store")]) == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert said.endswith("has not been fetched; do so with: evalharness fetch geneval\n") or (
