@@ -9,47 +9,23 @@ store/
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import json
 import math
-import os
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
-from urllib.parse import quote
 
 from evalharness.benchmark import Score
+from evalharness.database import acquire, as_store_error, connect, write_durably
 from evalharness.endpoint.budget import Spent
 from evalharness.errors import StoreError
 from evalharness.judges.base import Question, Reply, reply_key
 from evalharness.trajectory import Cost, Step, Trajectory
 
-APPLICATION_ID = 0x45564831  # "EVH1"
-SCHEMA_VERSION = 3
-DISK_FULL = "no space left on the disk; what is done is kept, free some and run again"
-SCHEMA = """
-CREATE TABLE trajectories (
-    key TEXT PRIMARY KEY, model TEXT NOT NULL, variant TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL,
-    cap INTEGER, finished INTEGER NOT NULL, steps TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE scores (
-    key TEXT PRIMARY KEY, image TEXT NOT NULL, value REAL NOT NULL, reason TEXT NOT NULL, details TEXT NOT NULL
-    ) WITHOUT ROWID;
-CREATE TABLE failures (key TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE images (digest TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE runs (name TEXT PRIMARY KEY, info TEXT NOT NULL) WITHOUT ROWID;
-"""
-REPLIES = """
-CREATE TABLE replies (
-    key TEXT NOT NULL, attempt INTEGER NOT NULL, question TEXT NOT NULL, judge TEXT NOT NULL, image TEXT NOT NULL,
-    rubric TEXT NOT NULL, repeat INTEGER NOT NULL, reply TEXT NOT NULL, PRIMARY KEY (key, attempt)) WITHOUT ROWID;
-"""
-UPGRADES = {1: "", 2: f"DROP TABLE IF EXISTS replies; {REPLIES}"}
-"""Version → what makes the next one of it. Nothing that was released wrote replies in version 2."""
 T = TypeVar("T")
 
 
@@ -113,12 +89,12 @@ class Store:
         self.lock = threading.Condition()
         """Held by whichever thread of the writer is at work."""
         self._lock: IO[str] | None = None
-        with _as_store_error(path):
+        with as_store_error(path):
             if write:
                 (path / "images").mkdir(parents=True, exist_ok=True)
-                self._lock = _acquire(path / "lock")
+                self._lock = acquire(path / "lock")
             try:
-                self._db = _connect(path / "store.sqlite", write)
+                self._db = connect(path / "store.sqlite", write)
             except BaseException:
                 self._release()
                 raise
@@ -153,7 +129,7 @@ class Store:
         """Every trajectory by its key, as JSON: ``model`` (digest), ``variant``, ``prompt``, ``seed``, ``cap``,
         ``finished``, ``steps`` (images are digests).
         """
-        with _as_store_error(self.path):
+        with as_store_error(self.path):
             for row in self._db.execute("SELECT * FROM trajectories ORDER BY key"):
                 parsed = {"variant": _json(row["variant"]), "finished": bool(row["finished"])}
                 steps = [step.as_dict() for step in _steps(row["steps"])]
@@ -316,7 +292,7 @@ class Store:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
-        with self.lock, _as_store_error(self.path):
+        with self.lock, as_store_error(self.path):
             yield
 
     def _store_step(self, step: Step) -> dict[str, Any]:
@@ -329,7 +305,7 @@ class Store:
         digest = hashlib.sha256(data).hexdigest()
         path = self.image_path(digest)
         if not (path.is_file() and path.read_bytes() == data):
-            _write_durably(path, data)
+            write_durably(path, data)
         stat = path.stat()
         self._db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", (digest, stat.st_size, stat.st_mtime_ns))
         return digest
@@ -430,100 +406,3 @@ def _chunks(keys: Iterable[str], size: int = 500) -> Iterator[list[str]]:
             chunk = []
     if chunk:
         yield chunk
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    """The file appears whole or not at all, and stays through a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _acquire(path: Path) -> IO[str]:
-    """Hold the lock file; the kernel lets go of it when the process ends, however it ends."""
-    file = path.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.seek(0)
-        pid = file.read(20).strip() or "unknown"
-        file.close()
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise
-        message = f"{path.parent} is being written by another process (pid {pid}); wait, or use another --store"
-        raise StoreError(message) from None
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
-
-
-def _connect(path: Path, write: bool) -> sqlite3.Connection:
-    if write:
-        db = sqlite3.connect(path, check_same_thread=False)
-    elif path.is_file() and path.stat().st_size:
-        # SQLite reads a write-ahead log beside its file, for which it must make one, unless nobody can have written it.
-        alone = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
-        options = "mode=ro&immutable=1" if alone else "mode=ro"
-        db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{options}", uri=True, check_same_thread=False)
-    else:
-        db = sqlite3.connect(":memory:")
-    db.row_factory = sqlite3.Row
-    try:
-        _prepare(db, path, write)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    owner = db.execute("PRAGMA application_id").fetchone()[0]
-    empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    if empty:
-        db.executescript(
-            f"BEGIN; {SCHEMA} {REPLIES} PRAGMA application_id = {APPLICATION_ID};"
-            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
-    elif owner != APPLICATION_ID:
-        raise StoreError(f"{path} is a database of another program; use another --store")
-    elif version not in (SCHEMA_VERSION, *UPGRADES):
-        raise StoreError(f"{path} has schema {version}, this evalharness reads {SCHEMA_VERSION}; use another --store")
-    if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-        raise sqlite3.DatabaseError(" ".join(found.split()))
-    if write:
-        for old in range(SCHEMA_VERSION if empty else version, SCHEMA_VERSION):
-            db.executescript(f"BEGIN; {UPGRADES[old]} PRAGMA user_version = {old + 1}; COMMIT;")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-
-
-@contextlib.contextmanager
-def _as_store_error(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if "full" in str(error):
-            raise StoreError(f"{path}: {DISK_FULL}") from error
-        if isinstance(error, sqlite3.OperationalError):
-            raise StoreError(f"{path / 'store.sqlite'}: {error}") from error
-        message = f"{path / 'store.sqlite'} is damaged ({error}); move it away, or use another --store"
-        raise StoreError(message) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(f"{path}: {DISK_FULL}") from error
-        raise StoreError(f"{error.filename or path}: {error.strerror or error}; use another --store") from error
