@@ -93,7 +93,7 @@ def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]
     assert on_ray["images"].items() < here["images"].items()
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_the_same_bytes_wherever_the_work_is_done(tmp_path: Path, env: dict[str, str]) -> None:
     """In this process, on Ray here, with 1, 2 and 4 workers on a cluster of two nodes, and continued after a kill."""
     env = env | {"OMP_NUM_THREADS": "1"}
@@ -121,7 +121,7 @@ def test_the_same_bytes_wherever_the_work_is_done(tmp_path: Path, env: dict[str,
         assert content(file) == whole, f"killed with {before} drawn"
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 class TestDeaths:
     def test_a_worker_that_dies_once_costs_nothing(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
         special = [f"once {number}" for number in range(3)]
