@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from evalharness.assets import Asset
-from evalharness.benchmark import Check, Exported, Item, PromptSet, Score
+from evalharness.benchmark import Exported, Item, PromptSet
 from evalharness.errors import ConfigError, did_you_mean
-from evalharness.judges.base import Judge
-from evalharness.judges.panel import JudgePanel, Rubric
+from evalharness.judges.judged import Judged
+from evalharness.judges.panel import Rubric
 from evalharness.judges.settings import JudgedSettings
 from evalharness.seeds import canonical
 
@@ -34,19 +33,16 @@ def published(folder: str, path: str, files: Mapping[str, tuple[str, int]]) -> t
     return tuple(Asset(folder, name, f"{url}/{name}", sha256, size) for name, (sha256, size) in files.items())
 
 
-class Wise(ABC):
+class Wise(Judged):
     """A subclass names its prompts, weights and rubric, and how it reads a reply.
 
     One that ships its prompts overrides :meth:`files`; one without ``scripts`` has no rubric but its own.
     """
 
-    name: ClassVar[str]
-    version: ClassVar[str] = "1"
     ids: ClassVar[Mapping[str, range]]
     """Category → the numbers of its items."""
     weights: ClassVar[Mapping[str, float]]
     images_per_prompt: ClassVar[int] = 1
-    max_tokens: ClassVar[int]
     sets: ClassVar[Mapping[str, tuple[Asset, ...]]] = {}
     """Prompt set → its files."""
     digests: ClassVar[Mapping[str, str]] = {}
@@ -68,6 +64,8 @@ class Wise(ABC):
 
         prompts: Literal["original", "rewritten"] | Path = "original"
         rubric: Literal["own"] | Official = "own"
+
+    settings: Settings
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -98,27 +96,6 @@ class Wise(ABC):
 
     # --- judging ---
 
-    @staticmethod
-    @abstractmethod
-    def read(text: str) -> Score | None:
-        """What a reply says, if it says a score; never raises."""
-
-    def scorer(self) -> JudgePanel:
-        return self._panel(self._judge, others=self._others)
-
-    def checks(self) -> list[Check]:
-        """The judge asked again, and the second judge; they share their places and budgets with the scorer's."""
-        again = range(1, self.settings.judge_repeats)
-        found = [
-            Check(f"repeat {number}", "repeat", self._panel(self._judge, repeat=number), self.settings.repeat_items)
-            for number in again
-        ]
-        return found + [Check("second judge", "second", self._panel(judge)) for judge in self._others]
-
-    def _panel(self, judge: Judge, *, repeat: int = 0, others: Sequence[Judge] = ()) -> JudgePanel:
-        protocol = f"{self.name} {self.version}"
-        return JudgePanel(protocol, judge, self.rubric(), self.read, self.max_tokens, repeat, tuple(others))
-
     def rubric(self) -> Rubric:
         return self._rubric
 
@@ -130,15 +107,6 @@ class Wise(ABC):
         if not self.scripts:
             raise ConfigError(f"{self.name} has no rubric but its own")
         return OfficialRubric(chosen.official, self.scripts, self.rubric_digest)
-
-    @cached_property
-    def _judge(self) -> Judge:
-        judge: Judge = self.settings.judge.build()
-        return judge
-
-    @cached_property
-    def _others(self) -> tuple[Judge, ...]:
-        return () if self.settings.second_judge is None else (self.settings.second_judge.build(),)
 
     # --- reporting ---
 
