@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from judge_server import Answer, Call, Respond, Server, error
+from judge_server import Answer, Call, Respond, Server, error, serve_forever
 from PIL import Image
 
 REFUSAL = error(
@@ -115,10 +115,7 @@ async def _serve(options: argparse.Namespace) -> None:
         log("asked", call, answer)
         return answer
 
-    url = await Server(respond, options.places, lambda call, answer: log("sent", call, answer)).start()
-    sys.stdout.write(url + "\n")
-    sys.stdout.flush()
-    await asyncio.Event().wait()
+    await serve_forever(Server(respond, options.places, lambda call, answer: log("sent", call, answer)))
 
 
 if __name__ == "__main__":

@@ -161,6 +161,13 @@ async def _cancel_all() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
+async def serve_forever(server: Server) -> None:
+    """The base URL on standard output, for :func:`process`, and then answers until it is killed."""
+    sys.stdout.write(await server.start() + "\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()
+
+
 @contextlib.contextmanager
 def process(*options: str) -> Iterator[str]:
     """This file as a program; yields the base URL."""
@@ -221,10 +228,7 @@ async def _serve(respond: Respond, options: argparse.Namespace) -> None:
         log("asked", call, answer)
         return answer
 
-    url = await Server(logged, options.places, lambda call, answer: log("sent", call, answer)).start()
-    sys.stdout.write(url + "\n")
-    sys.stdout.flush()
-    await asyncio.Event().wait()
+    await serve_forever(Server(logged, options.places, lambda call, answer: log("sent", call, answer)))
 
 
 if __name__ == "__main__":

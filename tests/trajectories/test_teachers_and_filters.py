@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_diffusion
 from PIL import Image
 from pydantic import ValidationError
 
@@ -31,45 +32,14 @@ DOG, CUP = Node("dog"), Node("cup", "red")
 # --- an editing pipeline ---
 
 
-def _words(folder: Path) -> Any:
-    """Letters only: any text is so many tokens."""
-    from transformers import CLIPTokenizer
-
-    letters = [chr(code) for code in range(33, 127)]
-    vocabulary = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(vocabulary)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77)
-
-
 @pytest.fixture(scope="module")
 def pix2pix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An InstructPix2Pix of a few thousand random parameters, in the layout of a real one."""
     diffusers = pytest.importorskip("diffusers", reason="the extra `diffusers` is not installed")
-    import torch
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    torch.manual_seed(0)
-    words = _words(tmp_path_factory.mktemp("words"))
-    text = CLIPTextConfig(
-        vocab_size=len(words), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=77, projection_dim=16, bos_token_id=188, eos_token_id=189, pad_token_id=189,
-    )  # fmt: skip
-    unet = diffusers.UNet2DConditionModel(
-        sample_size=8, in_channels=8, block_out_channels=(8, 16), layers_per_block=1, cross_attention_dim=16,
-        attention_head_dim=2, norm_num_groups=4, down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-    )  # fmt: skip
-    vae = diffusers.AutoencoderKL(
-        block_out_channels=(8, 8), norm_num_groups=4, latent_channels=4,
-        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-    )  # fmt: skip
+    parts = tiny_diffusion.parts(tmp_path_factory.mktemp("words"), in_channels=8)
     folder = tmp_path_factory.mktemp("pix2pix")
-    diffusers.StableDiffusionInstructPix2PixPipeline(
-        vae=vae, text_encoder=CLIPTextModel(text), tokenizer=words, unet=unet, safety_checker=None,
-        scheduler=diffusers.DDIMScheduler(clip_sample=False, steps_offset=1), feature_extractor=None,
-        image_encoder=None, requires_safety_checker=False,
-    ).save_pretrained(folder, safe_serialization=True)  # fmt: skip
+    pipeline = diffusers.StableDiffusionInstructPix2PixPipeline(**parts, image_encoder=None)
+    pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
 
 
