@@ -13,6 +13,7 @@ from evalharness.miniature.training import run as runs
 from evalharness.miniature.training.augment import EMPTY, Painter, shuffled
 from evalharness.miniature.training.clip import MEAN, STD, zoom
 from evalharness.miniature.training.detector import targets
+from evalharness.miniature.training.optimizers import ExactMuon
 
 
 def test_clean_boards_show_the_icons_as_they_are(painter: Painter) -> None:
@@ -90,3 +91,20 @@ def test_trapezoid_rises_stays_and_falls_to_nothing() -> None:
 def test_schedule_rises_and_ends_at_nothing() -> None:
     rates = [runs.cosine(step, 100, 10) for step in range(101)]
     assert rates[0] == 0.1 and max(rates) == rates[10] == 1.0 and rates[100] == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("shape", [(12, 30), (30, 12), (16, 16)])
+def test_muon_in_float32_is_torchs(shape: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(shape, generator=generator)
+    gradients = torch.randn((4, *shape), generator=generator)
+    ends = []
+    for kind in (torch.optim.Muon, ExactMuon):
+        weight = torch.nn.Parameter(start.clone())
+        optimizer = kind([weight], lr=0.1, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
+        for gradient in gradients:
+            weight.grad = gradient.clone()
+            optimizer.step()
+        ends.append(weight.detach() - start)
+    # torch's products have the 8 bits of bfloat16.
+    torch.testing.assert_close(ends[0], ends[1], atol=0.02 * ends[0].abs().max().item(), rtol=0.02)

@@ -1,7 +1,7 @@
 """The data ablation as one command: ``python -m evalharness.miniature.training.arms``.
 
-    data/base → pretrained ─┬→ data/no-self-sampling → sampler ─→ data/full, data/no-subsampling
-                            └→ one fine-tuning an arm and seed, all with the same number of steps
+    data/pretraining → pretrained ─┬→ data/no-self-sampling → sampler ─→ data/full, data/no-subsampling
+                                   └→ one fine-tuning an arm and seed, all with the same number of steps
 
 The sampler is the checkpoint whose own drawings and plans become critiques: the pretrained one, taught the process on
 the teacher's critiques alone. Each fine-tuned checkpoint is kept as its difference from the pretrained one. Every part
@@ -32,16 +32,25 @@ from evalharness.trajectories.world import World
 
 log = logging.getLogger("evalharness.training")
 PRETRAIN_STEPS, STEPS, PROMPTS, RANK = 3600, 800, 20_000, 32
+PRETRAIN_PROMPTS = 40_000
+PRETRAIN_RATE = 2e-3
+"""Of a pretraining that goes on from a checkpoint."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """What to train, and where. ``prompts``: for each arm; ``rank``: of the differences, 0 keeps them whole."""
+    """What to train, and where.
+
+    ``start``: a checkpoint that the pretraining goes on from, or nothing; ``pretrain_prompts``: of its data, which no
+    arm shares; ``prompts``: of each arm's; ``rank``: of the differences, 0 keeps them whole.
+    """
 
     out: Path
+    start: Path | None
     arms: Sequence[str]
     seeds: Sequence[int]
     pretrain_steps: int
+    pretrain_prompts: int
     steps: int
     prompts: int
     rank: int
@@ -53,7 +62,14 @@ class Study:
     def run(self) -> list[Path]:
         """Everything that is not there yet; returns the folders of the checkpoints, one an arm and seed."""
         pretrained = self.out / "pretrained"
-        self._train(pretrained, [self._data("base", None)], None, 0, self.pretrain_steps)
+        self._train(
+            pretrained,
+            [self._data("base", None, pretraining=True)],
+            self.start,
+            0,
+            self.pretrain_steps,
+            pretraining=True,
+        )
         return [self._checkpoint(arm, seed, pretrained) for arm in self.arms for seed in self.seeds]
 
     def _checkpoint(self, arm: str, seed: int, pretrained: Path) -> Path:
@@ -79,11 +95,12 @@ class Study:
         self._train(folder, [self._data("no-self-sampling", None)], pretrained, 0, self.steps)
         return folder
 
-    def _data(self, arm: str, sampler: Path | None) -> Path:
-        folder = self.out / "data" / arm
+    def _data(self, arm: str, sampler: Path | None, *, pretraining: bool = False) -> Path:
+        folder = self.out / "data" / ("pretraining" if pretraining else arm)
         if not (folder / "card.json").is_file():
             model = {"name": "miniature"} | ({"weights": str(sampler), "device": self.device} if sampler else {})
-            given = {"out": folder, "n": self.prompts, "seed": 0, "arm": arm, "teacher": "renderer", "filter": "scorer"}
+            which = {"n": self.pretrain_prompts, "seed": 1} if pretraining else {"n": self.prompts, "seed": 0}
+            given = {"out": folder, "arm": arm, "teacher": "renderer", "filter": "scorer", **which}
             command.make(command.Request.model_validate({**given, "model": model, "world": self._world}))
         return folder
 
@@ -91,14 +108,18 @@ class Study:
     def _world(self) -> World:
         return self.world or MiniatureWorld()
 
-    def _train(self, out: Path, data: Sequence[Path], start: Path | None, seed: int, steps: int) -> None:
+    def _train(
+        self, out: Path, data: Sequence[Path], start: Path | None, seed: int, steps: int, *, pretraining: bool = False
+    ) -> None:
         if (out / "card.json").is_file():
             return
         log.info("training %s", out)
         torch.manual_seed(seed)
         where = {"out": out, "scratch": self.out / "scratch", "device": self.device, "start": start}
         what = {"seed": seed, "steps": steps, "data": list(data), "batch": self.batch}
-        unified.train(argparse.Namespace(**where, **what, no_compile=not self.compiled))
+        # Which thing belongs where is what pretraining has to teach.
+        how = {"rate": PRETRAIN_RATE if pretraining and start else None, "naming": pretraining}
+        unified.train(argparse.Namespace(**where, **what, **how, no_compile=not self.compiled))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,7 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("training/arms"), metavar="DIR")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), metavar="ARM", help=f"of {', '.join(ARMS)}")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="S", help="of fine-tuning (default: 0)")
+    parser.add_argument("--start", type=Path, metavar="DIR", help="a checkpoint that the pretraining goes on from")
     parser.add_argument("--pretrain-steps", type=int, default=PRETRAIN_STEPS, metavar="N")
+    parser.add_argument("--pretrain-prompts", type=int, default=PRETRAIN_PROMPTS, metavar="N", help="for its data")
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="of fine-tuning, the same for each arm")
     parser.add_argument("--prompts", type=int, default=PROMPTS, metavar="N", help="for the data of each arm")
     parser.add_argument("--rank", type=int, default=RANK, help="of a checkpoint's difference; 0: whole")
@@ -131,17 +154,15 @@ def _study(options: argparse.Namespace) -> Study:
     for arm in options.arms:
         if arm not in ARMS:
             raise ConfigError(f"--arms: no arm {arm!r}{did_you_mean(arm, ARMS)}")
-    for name in ("pretrain_steps", "steps", "prompts", "batch"):
+    for name in ("pretrain_steps", "pretrain_prompts", "steps", "prompts", "batch"):
         if getattr(options, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')} must be above 0, got {getattr(options, name)}")
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Study(
-        out=options.out, arms=options.arms, seeds=options.seeds, pretrain_steps=options.pretrain_steps,
-        steps=options.steps, prompts=options.prompts, rank=options.rank, batch=options.batch, device=device,
-        compiled=not options.no_compile,
-    )  # fmt: skip
+    same = ("out", "start", "arms", "seeds", "pretrain_steps", "pretrain_prompts", "steps", "prompts", "rank", "batch")
+    given = {name: getattr(options, name) for name in same}
+    return Study(**given, device=device, compiled=not options.no_compile)
 
 
 if __name__ == "__main__":

@@ -35,12 +35,14 @@ from evalharness.miniature.lessons import Kind, lesson
 from evalharness.miniature.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
 from evalharness.miniature.training.curves import draw_curve
+from evalharness.miniature.training.optimizers import optimizers
 from evalharness.miniature.training.recorded import Recorded, noised
 from evalharness.miniature.training.run import (
     Run,
     arguments,
     command,
     half_precision,
+    multiplies_bfloat16,
     started,
     trapezoid,
     write_text,
@@ -133,16 +135,6 @@ class Endless:
         return noised(collate(made, length, self.tokenizer, self.latents), mark)
 
 
-def optimizers(student: nn.Module) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks, AdamW for the rest."""
-    inner = [p for n, p in student.named_parameters() if ".blocks." in n and p.ndim == 2]
-    outer = [p for n, p in student.named_parameters() if not (".blocks." in n and p.ndim == 2)]
-    return [
-        torch.optim.Muon(inner, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(outer, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
-
-
 def save(folder: Path, network: Network, codec: Codec, *, marked: bool = False) -> None:
     """The folder that the model plugin loads: ``model.safetensors`` (float16) and ``config.json``.
 
@@ -200,6 +192,12 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
     parser.add_argument("--data", type=Path, nargs="+", default=[], metavar="DIR", help="recorded trajectories")
     parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help=f"recorded lessons a step ({BATCH})")
+    parser.add_argument(
+        "--rate", type=float, metavar="R", help=f"the highest learning rate ({RATE}; --start: {CONTINUED_RATE})"
+    )
+    parser.add_argument(
+        "--naming", action="store_true", help="with --start: learn to name things, too, as from nothing"
+    )
     parser.add_argument("--no-compile", action="store_true", help="start at once, and take each step slowly")
 
 
@@ -216,21 +214,23 @@ def train(args: argparse.Namespace) -> None:
     if args.data:
         source = Recorded.load(args.data, args.seed, args.batch, tokenizer, codec)
         card["data"], card["lessons"] = source.card, {kind: len(own) for kind, own in source.found.items()}
-        card["command"] = card.get("command", command("unified", args)) + f" --data {' '.join(map(str, args.data))}"
+        card["command"] = card.get("command", command("unified", args)) + _given(args)
     else:
         source = Endless(args.seed, CONTINUED if args.start else SHAPES, tokenizer, tile_latents(codec))
     if args.start:
         begin(network, args.start, tokenizer.vocabulary)
     student = Student(network).to(args.device)
-    both = optimizers(student)
+    both = optimizers(student, bfloat16=multiplies_bfloat16(args.device))
     run = Run(
         "unified", args.out, args.scratch, args.seed, args.steps, args.device, student, both,
-        lr=CONTINUED_RATE if args.start else RATE, warmup=max(1, min(200, args.steps // 8)), schedule=trapezoid,
-        tag=_tag(source, card),
+        lr=args.rate or (CONTINUED_RATE if args.start else RATE), warmup=max(1, min(200, args.steps // 8)),
+        schedule=trapezoid, tag=_tag(source, card),
     )  # fmt: skip
     loss = losses if args.no_compile else torch.compile(losses, dynamic=False)
-    # The naming head is not part of a checkpoint: one that goes on has learnt to draw, and does without.
-    naming_weight = 0.0 if args.start else NAMING_WEIGHT
+    # The naming head is not part of a checkpoint: one that goes on has learnt to draw, and can do without.
+    naming_weight = NAMING_WEIGHT if args.naming or not args.start else 0.0
+    if args.start:
+        nn.init.zeros_(student.naming.weight)  # it has nothing to teach before it has learned something itself
     recent: deque[dict[str, float]] = deque(maxlen=REPORT_EVERY)
     for step in run.loop():
         recent.append(learn(student, step, source, args.device, naming_weight, loss))
@@ -245,6 +245,13 @@ def train(args: argparse.Namespace) -> None:
     if run.curve:
         draw_curve(run.curve, args.out / "curve.png")
     run.finish(card | ({"losses": run.curve[-1]} if run.curve else {}))
+
+
+def _given(args: argparse.Namespace) -> str:
+    """The options of recorded lessons, as they are typed."""
+    rate = f" --rate {args.rate}" if args.rate else ""
+    naming = " --naming" if args.naming else ""
+    return f"{rate}{naming} --batch {args.batch} --data {' '.join(map(str, args.data))}"
 
 
 def _tag(source: Endless | Recorded, card: dict[str, Any]) -> str:
