@@ -20,7 +20,7 @@ from evalharness.detectors.colours import ColourClassifier
 from . import evidence, official, prompt_file, prompts, specimens
 from .classes import COLOR_TEMPLATES, COLORS, TAGS
 from .rules import Rules
-from .scorer import GenEvalScorer
+from .scorer import EVIDENCE_FLOOR, GenEvalScorer
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
@@ -44,7 +44,8 @@ class GenEval:
 
         ``prompts``: ``original``, ``rewritten`` (as published with BAGEL; they have to be fetched), or a file in
         GenEval's format. ``detector``: a plugin and its settings. ``colors``: the CLIP. ``device`` and ``batch_size``
-        hold for both networks unless their own settings say otherwise.
+        hold for both networks unless their own settings say otherwise. ``evidence_floor``: detections above this score
+        are kept, though they do not count.
         """
 
         prompts: Literal["original", "rewritten"] | Path = "original"
@@ -52,6 +53,7 @@ class GenEval:
         colors: ColourClassifier.Settings = ColourClassifier.Settings()
         device: str = "auto"
         batch_size: int = Field(8, ge=1)
+        evidence_floor: float = Field(EVIDENCE_FLOOR, ge=0, le=1)
 
     @staticmethod
     def prompt_file(n: int = 100, seed: int = 43) -> str:
@@ -74,7 +76,10 @@ class GenEval:
 
     def scorer(self) -> GenEvalScorer:
         colours = ColourClassifier(self._shared(self.settings.colors), COLORS, COLOR_TEMPLATES)
-        return GenEvalScorer(self.version, self._detector(), colours, self._rules(), self.settings.batch_size)
+        own = self.settings
+        return GenEvalScorer(
+            self.version, self._detector(), colours, self._rules(), own.batch_size, own.evidence_floor
+        )
 
     def specimens(self) -> list[Specimen]:
         """With known verdicts where the networks are the embedded ones and the rules the published ones."""

@@ -15,37 +15,48 @@ from evalharness.errors import ConfigError
 from .rules import Rules, Verdict, judge, objects_to_color
 
 EVIDENCE_FLOOR = 0.05
-"""Detections above this score are kept as evidence, though they do not count."""
+"""Detections above this score are kept as evidence by default, though they do not count."""
 
 
 class GenEvalScorer:
     """Finds the objects of a batch, names their colours in one pass where the prompt says one, then judges.
 
-    Faint objects get a colour too: the evidence then tells what other thresholds would have said.
+    Faint objects, down to a score of ``evidence_floor``, get a colour too: the evidence then tells what other
+    thresholds would have said.
     """
 
     def __init__(
-        self, version: str, detector: Detector, colours: ColourClassifier, rules: Rules, batch_size: int
+        self,
+        version: str,
+        detector: Detector,
+        colours: ColourClassifier,
+        rules: Rules,
+        batch_size: int,
+        evidence_floor: float = EVIDENCE_FLOOR,
     ) -> None:
         self.version = version
         self.detector = detector
         self.colours = colours
         self.rules = rules
         self.batch_size = batch_size
+        self.evidence_floor = evidence_floor
 
     def identity(self) -> dict[str, Any]:
+        # It decides what is kept, not what is judged; where it is the default, scores made before it could be set hold.
+        kept = {} if self.evidence_floor == EVIDENCE_FLOOR else {"evidence_floor": self.evidence_floor}
         return {
             "protocol": f"geneval {self.version}",
             "detector": dict(self.detector.identity()),
             "colors": self.colours.identity(),
             "rules": self.rules.model_dump(),
+            **kept,
         }
 
     def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
         """One score an image: 1 if all of its item's rules hold, else 0 with a reason, one failure a line."""
         self._check_classes(items)
         upright = [ImageOps.exif_transpose(image).convert("RGB") for image in images]
-        floor = min(EVIDENCE_FLOOR, self.rules.threshold, self.rules.counting_threshold)
+        floor = min(self.evidence_floor, self.rules.threshold, self.rules.counting_threshold)
         found = self.detector.detect(upright, floor)
         colors = self._colors(upright, found, items)
         return [

@@ -19,6 +19,7 @@ from PIL import Image
 
 from evalharness.benchmark import Item
 from evalharness.benchmarks.geneval.benchmark import GenEval
+from evalharness.benchmarks.geneval.rules import Rules
 from evalharness.benchmarks.geneval.scorer import GenEvalScorer
 from evalharness.detectors import coco
 
@@ -91,6 +92,7 @@ def scorer(weights: Path, device: str) -> GenEvalScorer:
         "detector": {"name": "mask2former", "weights": weights / "detector"},
         "colors": {"architecture": untrained.CLIP, "weights": weights / "clip.safetensors"},
         "device": device,
+        "evidence_floor": Rules().threshold,  # colours for the objects that the published program sees, and no more
     }
     return GenEval(GenEval.Settings.model_validate(settings)).scorer()
 

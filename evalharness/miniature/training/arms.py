@@ -1,10 +1,10 @@
 """The data ablation as one command: ``python -m evalharness.miniature.training.arms``.
 
-    data/pretraining → pretrained ─┬→ data/no-self-sampling → sampler ─→ data/full, data/no-subsampling
+    data/pretraining → pretrained ─┬→ data/no-self-sampling → no-self-sampling-seed0 ─→ data/full, data/no-subsampling
                                    └→ one fine-tuning an arm and seed, all with the same number of steps
 
-The sampler is the checkpoint whose own drawings and plans become critiques: the pretrained one, taught the process on
-the teacher's critiques alone. Each fine-tuned checkpoint is kept as its difference from the pretrained one. Every part
+The checkpoint whose own drawings and plans become critiques is the pretrained one, taught the process on the teacher's
+critiques alone. Each fine-tuned checkpoint is kept as its difference from the pretrained one. Every part
 that is done is left as it is, so the same command goes on from where it was killed.
 """
 
@@ -77,7 +77,7 @@ class Study:
         if (folder / "card.json").is_file():
             return folder
         data = self._data(arm, self._sampler(pretrained) if ARMS[arm].self_sampling else None)
-        tuned = self.out / "whole" / folder.name
+        tuned = self._whole(arm, seed)
         self._train(tuned, [data], pretrained, seed, self.steps)
         kept = difference.write(pretrained, tuned, folder, rank=self.rank, origin="../pretrained")
         for name in ("curve.csv", "curve.png"):
@@ -89,9 +89,12 @@ class Study:
         log.info("%s: %.0f kB, %.2f of the change kept", folder.name, size / 1e3, kept)
         return folder
 
+    def _whole(self, arm: str, seed: int) -> Path:
+        return self.out / "whole" / f"{arm}-seed{seed}"
+
     def _sampler(self, pretrained: Path) -> Path:
-        """The checkpoint that samples itself."""
-        folder = self.out / "sampler"
+        """The checkpoint that samples itself: the arm ``no-self-sampling`` of seed 0."""
+        folder = self._whole("no-self-sampling", 0)
         self._train(folder, [self._data("no-self-sampling", None)], pretrained, 0, self.steps)
         return folder
 

@@ -61,8 +61,8 @@ def item(metadata: dict[str, Any]) -> Item:
     return Item("00000", metadata["prompt"], metadata["tag"], metadata)
 
 
-def scorer(found: Mapping[int, list[Detection]], rules: Rules | None = None) -> GenEvalScorer:
-    return GenEvalScorer("1", FoundByWidth(found), ColorOfTopLeft(), rules or Rules(), 8)  # type: ignore[arg-type]
+def scorer(found: Mapping[int, list[Detection]], rules: Rules | None = None, **more: float) -> GenEvalScorer:
+    return GenEvalScorer("1", FoundByWidth(found), ColorOfTopLeft(), rules or Rules(), 8, **more)  # type: ignore[arg-type]
 
 
 def test_a_batch_is_colored_in_one_pass() -> None:
@@ -91,6 +91,19 @@ def test_faint_objects_of_a_colored_class_get_colors_in_the_same_pass() -> None:
         (0.8, "red"), (0.6, None), (0.06, "red"),
     ]  # fmt: skip
     assert {one["color"] for one in second.details["detections"]} == {None}
+
+
+def test_a_higher_floor_keeps_and_colors_only_what_counts() -> None:
+    faint = [Detection("dog", (0, 0, 2, 2), 0.06), Detection("dog", (4, 0, 6, 2), 0.2)]
+    scores = []
+    for more in ({}, {"evidence_floor": 0.3}):
+        mine = scorer({10: [DOG, *faint]}, **more)
+        scores += mine.score([Image.new("RGB", (10, 8), "red")], [item(RED_DOG)])
+        assert mine.colours.passes == [1 if more else 3]  # type: ignore[attr-defined]
+    assert [len(score.details["detections"]) for score in scores] == [3, 1]
+    assert scores[0].value == scores[1].value == 1.0
+    low = scorer({10: [NOISE]}, Rules(threshold=0.01), evidence_floor=0.3)
+    assert low.score([Image.new("RGB", (10, 8))], [item(ONE_CAT)])[0].value == 1.0  # no rule goes without its objects
 
 
 def test_images_are_turned_upright_and_made_rgb(tmp_path: Path) -> None:
