@@ -16,8 +16,7 @@ JUDGE_OPTIONS = {"base_url": "--base-url", "model": "--judge-model"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     own = parser.add_argument_group("in place of what the file says")
-    own.add_argument("--model", metavar="NAME", help="the model at the top: a plugin, or a key of models")
-    own.add_argument("--weights", metavar="PATH", help="that model's weights")
+    _add_model(own)
     own.add_argument("--detector", metavar="NAME", help="the detector of the benchmarks that have one")
     own.add_argument(
         "--official", action="store_true", help="the published weights of that and the CLIP (evalharness fetch geneval)"
@@ -27,6 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own.add_argument(
         "--judge-model", metavar="NAME", help="that judge's model; beside --judge a --model that is none here means it"
     )
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where nothing is scored."""
+    _add_model(parser.add_argument_group("in place of what the file says"))
+    parser.set_defaults(detector=None, official=False, judge=None, base_url=None, judge_model=None)
+
+
+def _add_model(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--model", metavar="NAME", help="the model at the top: a plugin, or a key of models")
+    group.add_argument("--weights", metavar="PATH", help="that model's weights")
 
 
 def amended(options: argparse.Namespace, top: config.SweepFile) -> config.SweepFile:

@@ -13,8 +13,11 @@ from evalharness.status import Standing, checkups, failed_keys, pending_jobs, st
 from evalharness.store import Store
 
 
-def dry_run(sweep: Sweep, where: Path, *, retry_failed: bool = False, rates_file: Path | None = None) -> list[str]:
-    """Lines for people. ``where``: the store, which is read only, if there is one.
+def dry_run(
+    sweep: Sweep, where: Path, measuring: str, *, retry_failed: bool = False, rates_file: Path | None = None
+) -> list[str]:
+    """Lines for people. ``where``: the store, which is read only, if there is one; ``measuring``: the command that
+    measures rates.
 
     Raises:
         ConfigError: the sweep cannot be planned, or the file of rates is wrong.
@@ -30,7 +33,7 @@ def dry_run(sweep: Sweep, where: Path, *, retry_failed: bool = False, rates_file
             *_outline(plan, found),
             f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)",
         ]
-        lines += rates.lines(rates.shares(plan, store, [job.key for job in jobs], given))
+        lines += rates.lines(rates.shares(plan, store, [job.key for job in jobs], given), measuring)
         lines += [line for name in plan.protocols if (line := _questions(plan, store, name, found))]
         lines += [f"warning: {line}" for line in inventory(plan, store).get("warnings", [])]
     return lines + [f"not here: {what}: {why}" for what, why in absent.items()]

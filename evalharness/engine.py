@@ -39,12 +39,14 @@ Lanes = list[DrawLane | ScoreLane]
 
 @dataclass
 class Engine:
-    """Runs a plan. ``stops``: the models and benchmarks whose work a budget ended, each with the reason."""
+    """Runs a plan. ``stops``: the models and benchmarks whose work a budget ended, each with the reason; without
+    ``scoring`` images are drawn and not looked at."""
 
     plan: Plan
     store: Store
     executor: Executor
     progress: Progress
+    scoring: bool = True
     stops: dict[str, str] = field(default_factory=dict)
     lanes: Lanes = field(default_factory=list)
     """Those of the present pass."""
@@ -173,6 +175,8 @@ class _Pass:
                 score.feeders += self.draws.values()
 
     def _make_score_lanes(self) -> None:
+        if not self.engine.scoring:
+            return
         found: list[tuple[str, str, Scorer | Panel]] = []
         for name, protocol in self.plan.protocols.items():
             found.append((name, "", protocol.benchmark.scorer()))
@@ -193,6 +197,8 @@ class _Pass:
 
     def _follow(self, found: Iterable[Standing]) -> None:
         """What these samples want next: a score, or a check of the one that they have."""
+        if not self.engine.scoring:
+            return
         found = list(found)
         for one in found:
             if one.score is None and one.score_key is not None and one.image is not None:

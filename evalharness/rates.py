@@ -114,8 +114,9 @@ def shares(plan: Plan, store: Store, keys: Iterable[str], given: RatesFile | Non
     return found
 
 
-def lines(found: Sequence[Share]) -> list[str]:
-    """For people: the time in all, then each share, then what is to be done where there is no rate."""
+def lines(found: Sequence[Share], command: str) -> list[str]:
+    """For people: the time in all, then each share, then what is to be done where there is no rate: the ``command``
+    that measures."""
     if not found:
         return ["expected time to draw: nothing"]
     total, unknown = sum(one.seconds for one in found), [one for one in found if one.rate is None]
@@ -131,8 +132,8 @@ def lines(found: Sequence[Share]) -> list[str]:
     if unknown:
         missing = ", ".join(f"{one.arm} of {one.model}" for one in unknown)
         text.append(
-            f"  no measured rate for {missing}: draw a few where all will be drawn (--limit 8), then ask again with "
-            "that store; or give --rates FILE"
+            f"  no measured rate for {missing}; on the machine that will draw all, measure with\n    {command}\n"
+            "  and ask again there, or here with --rates rates.yaml"
         )
     return text
 

@@ -198,6 +198,11 @@ class Store:
             row = self._db.execute("SELECT info FROM runs WHERE name = ?", (name,)).fetchone()
             return dict(_json(row["info"])) if row else {}
 
+    def run_infos(self) -> list[dict[str, Any]]:
+        """Those of all runs."""
+        with self._guarded():
+            return [dict(_json(row["info"])) for row in self._db.execute("SELECT info FROM runs ORDER BY name")]
+
     # --- writing ---
 
     def add_trajectory(

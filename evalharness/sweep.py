@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -28,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: reports/<name>)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: store/ beside --out)")
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--limit", type=_positive, metavar="N", help="take only N items of each benchmark")
+    size.add_argument("--limit", type=positive, metavar="N", help="take only N items of each benchmark")
     size.add_argument("--full", action="store_true", help="take all items and the benchmark's own number of images")
-    parser.add_argument("--samples", type=_positive, metavar="N", help="images per prompt")
+    parser.add_argument("--samples", type=positive, metavar="N", help="images per prompt")
     parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
     amend.add_arguments(parser)
     literature.add_argument(parser)
@@ -40,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number that an option is given."""
     if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < 10**9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
@@ -58,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
     out: Path = options.out or Path("reports") / sweep.name
     where: Path = options.store or out.parent / "store"
     if options.dry_run:
-        _write(*dry_run(sweep, where, retry_failed=options.retry_failed, rates_file=options.rates))
+        command = _measuring(options, where)
+        _write(*dry_run(sweep, where, command, retry_failed=options.retry_failed, rates_file=options.rates))
         return 0
     plan = make_plan(sweep)
     _make_folder(out)
@@ -71,6 +74,15 @@ def run(options: argparse.Namespace) -> int:
         for line in info["warnings"]:
             progress.say(f"warning: {line}")
         return _report(plan, store, info, out)
+
+
+def _measuring(options: argparse.Namespace, where: Path) -> str:
+    """The command that measures how long this takes."""
+    given = [("--model", options.model), ("--weights", options.weights), *(("--only", arm) for arm in options.only)]
+    if where != Path("reports") / "store":
+        given.append(("--store", str(where)))
+    chosen = [word for option, value in given if value is not None for word in (option, value)]
+    return shlex.join(["evalharness", "rates", options.file, "--draw", "8", *chosen, "--out", "rates.yaml"])
 
 
 def _make_folder(out: Path) -> None:

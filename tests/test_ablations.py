@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from evalharness import config, sweep
 
@@ -34,7 +35,7 @@ def test_it_is_planned_without_weights_and_says_what_it_lacks(
     assert "  geneval: 553 of 553 items × 4 images" in text
     assert "expected time to draw: unknown for" in text, "a number would be invented"
     assert "no measured rate for" in text
-    assert "--limit 8" in text
+    assert f"    evalharness rates {ROOT / 'ablations' / name} --draw 8 --store {tmp_path / 'store'} --out" in text
     assert "do so with: evalharness fetch bagel" in text
     assert "do so with: evalharness fetch geneval" in text
     arms = config.load(ROOT / "ablations" / name).arms
@@ -58,6 +59,24 @@ def test_measured_rates_become_gpu_hours(tmp_path: Path, capsys: pytest.CaptureF
     hours = 2212 * (18 + 36 + 3 * 6 * 36) / 3600
     assert f"GPU hours: at most {hours:.1f}\n" in text
     assert "(a card of the future)" in text
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_rate_for_each_variant_is_enough(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten seconds of each iteration, of all trajectories once; another cap is none more."""
+    found = config.load(ROOT / "ablations" / name)
+    seconds: dict[str, dict[str, float]] = {}
+    most: dict[tuple[str, str], int] = {}
+    for arm in found.arms:
+        seconds.setdefault(arm.model, {})[arm.variant.variant] = 10
+        kind = arm.model, repr(arm.variant.key())
+        most[kind] = max(most.get(kind, 1), arm.cap or 1)
+    file = tmp_path / "rates.yaml"
+    file.write_text(yaml.safe_dump({"seconds": seconds}))
+    assert dry(name, tmp_path, "--rates", str(file)) == 0
+    text = capsys.readouterr().out
+    assert f"GPU hours: at most {2212 * sum(most.values()) * 10 / 3600:.1f}\n" in text
+    assert "no measured rate" not in text
 
 
 def test_caps_share_and_a_checkpoint_can_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,10 +41,72 @@ def test_without_a_measurement_it_says_so_and_how_to_get_one(sweep_file: Write) 
     text = dry(sweep_file(SWEEP))
     assert "expected time to draw: unknown for 12 trajectories\n" in text
     assert "single of fake: 6 trajectories, no rate" in text
-    assert (
-        "no measured rate for single of fake, process of fake: draw a few where all will be drawn (--limit 8)" in text
-    )
+    assert "no measured rate for single of fake, process of fake; on the machine that will draw all, measure" in text
     assert "GPU hours" not in text
+
+
+def test_the_command_that_it_says_measures(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """An image a prompt and model and variant, the longest cap, no look at any; a part of the sweep."""
+    file = sweep_file(SWEEP)
+    (command,) = [line.split() for line in dry(file).splitlines() if line.startswith("    evalharness rates ")]
+    assert command[:5] == ["evalharness", "rates", str(file), "--draw", "8"]
+    out, store = file.parent / "rates.yaml", file.parent / "r" / "store"
+    assert command[5:] == ["--store", str(store), "--out", "rates.yaml"]
+    assert cli.main(["rates", str(file), "--draw", "2", "--store", str(store), "--out", str(out)]) == 0
+    assert len({prompt for prompt, _ in core_fakes.FakeModel.painted}) == 2
+    assert core_fakes.FakeScorer.looked == 0
+    found = rates.read(out)
+    assert found.seconds == {"fake": {"single": 0.5, "process": 0.5}}
+    assert "CPU" in found.source and "unknown" not in found.source
+    text = dry(file)
+    assert "trajectories to draw: 8 " in text, "those of the sweep that are left"
+    assert "single of fake: 4 trajectories × 0.5 s = 2 s (measured, 2 in the store)" in text
+    assert "no measured rate" not in text
+    drawn = len(core_fakes.FakeModel.painted)
+    assert cli.main(["rates", str(file), "--draw", "2", "--store", str(store)]) == 0
+    assert len(core_fakes.FakeModel.painted) == drawn, "measured already"
+
+
+def test_only_what_is_here_is_measured(
+    sweep_file: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither another model's weights nor a scorer's need be there."""
+
+    def missing(self: core_fakes.FakeModel) -> dict[str, object]:
+        if self.settings.size == 9:
+            raise WeightsError("no weights folder x")
+        return {"size": self.settings.size}
+
+    def no_scorer(self: object) -> None:
+        raise WeightsError("no detector")
+
+    monkeypatch.setattr(core_fakes.FakeModel, "identity", missing)
+    monkeypatch.setattr(core_fakes.FakeScorer, "identity", no_scorer)
+    models = "models: {far: {name: fake, size: 9}}\n"
+    arm = "  - {name: away, model: far, variant: single_pass}\n"
+    file = sweep_file(SWEEP.replace("model: fake\n", "model: fake\n" + models) + arm)
+    command = ["rates", str(file), "--draw", "1", "--store", str(file.parent / "store")]
+    assert cli.main(command) == 0
+    printed = capsys.readouterr()
+    assert "not measured: model far: no weights folder x" in printed.err
+    assert yaml.safe_load(printed.out)["seconds"] == {"fake": {"single": 0.5, "process": 0.5}}
+    assert cli.main([*command, "--only", "away"]) == 2
+    assert capsys.readouterr().err == "evalharness: no weights folder x\n"
+
+
+def test_what_cannot_be_drawn_says_why(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = "{name: fake, prompts: [broken 1, broken 2], samples: 1}"
+    file = sweep_file(SWEEP.replace("{name: fake, limit: 6, samples: 1}", benchmark))
+    command = ["rates", str(file), "--draw", "9", "--only", "single", "--store", str(file.parent / "store")]
+    assert cli.main(command) == 2
+    error = capsys.readouterr().err
+    assert "warning: 2 of 2 failed: ValueError: the brush broke" in error
+    assert error.endswith("has no image of 'tiny'; draw a few before, with --draw 8\n")
+
+
+def test_the_command_keeps_what_was_chosen(sweep_file: Write) -> None:
+    text = dry(sweep_file(SWEEP), "--only", "single", "--weights", "my weights", "--store", "s t")
+    assert "--weights 'my weights' --only single --store 's t' --out rates.yaml\n" in text
 
 
 def test_a_few_that_were_drawn_tell_the_rest(sweep_file: Write) -> None:
@@ -75,15 +137,15 @@ def test_gpu_hours_count_the_devices_of_an_image(sweep_file: Write, monkeypatch:
     partly = dry(file, "--rates", given(file.parent, seconds={"fake": {"single_pass": 600}}))
     assert "unknown for 6 trajectories, at most 1 h 0 min for the others" in partly
     assert "GPU hours: at most 2.0 where there is a rate\n" in partly
-    assert "no measured rate for process of fake:" in partly
+    assert "no measured rate for process of fake;" in partly
 
 
 def test_what_goes_on_elsewhere_goes_on_at_once() -> None:
-    line = rates.lines([Share("api", "drawn", 80, 80, Rate(12.0, "measured", 0.04), None, 8)])
+    line = rates.lines([Share("api", "drawn", 80, 80, Rate(12.0, "measured", 0.04), None, 8)], "")
     assert line[0] == "expected time to draw: at most 2 min 0 s"
     assert line[1] == "  drawn of api: 80 trajectories × 12 s / 8 at once = 2 min 0 s, 3.20 dollars (measured)"
     assert len(line) == 2
-    assert rates.lines([]) == ["expected time to draw: nothing"]
+    assert rates.lines([], "") == ["expected time to draw: nothing"]
 
 
 @pytest.mark.parametrize(
@@ -110,13 +172,13 @@ def test_rates_of_a_run_are_a_file_for_another_machine(sweep_file: Write, capsys
     out = file.parent / "r" / "x"
     command = ["rates", str(file), "--store", str(file.parent / "r" / "store")]
     assert cli.main(command) == 2
-    assert "has no image of 'tiny'; run the sweep first" in capsys.readouterr().err
-    assert sweep.main([str(file), "--out", str(out), "--quiet"]) == 0
+    assert "has no image of 'tiny'; draw a few before, with --draw 8" in capsys.readouterr().err
+    assert sweep.main([str(file), "--out", str(out), "--limit", "2", "--quiet"]) == 0
     capsys.readouterr()
     assert cli.main([*command, "--out", str(file.parent / "rates.yaml")]) == 0
     found = rates.read(file.parent / "rates.yaml")
     assert found.seconds == {"fake": {"single": 0.5, "process": 0.5}}
-    assert "CPU" in found.source
+    assert "CPU" in found.source, "of a run of a part, too"
     assert cli.main([*command, "--out", str(file.parent / "rates.yaml")]) == 2
     assert "exists; choose another --out" in capsys.readouterr().err
     elsewhere = sweep_file(
