@@ -6,8 +6,9 @@ images, clean or noisy. Attention is shared. (BAGEL's qwen2_navit.py, forward_in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -45,15 +46,28 @@ class Layout:
         return x if self.back is None else x[self.back.to(x.device)]
 
 
-def by_expert(understanding: nn.Module, generation: nn.Module, x: Tensor, split: int) -> Tensor:
-    """The first ``split`` rows through one expert, the others through the other."""
-    if split == len(x):
-        out: Tensor = understanding(x)
-        return out
-    return torch.cat([understanding(x[:split]), generation(x[split:])])
+class Experts(nn.Module):
+    """Parts that are there twice, under their names and with ``_moe_gen`` behind them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pairs: dict[str, tuple[nn.Module, nn.Module]] = {}
+
+    def add(self, name: str, part: Callable[[], nn.Module]) -> None:
+        self._pairs[name] = part(), part()
+        for suffix, one in zip(("", "_moe_gen"), self._pairs[name], strict=True):
+            self.add_module(name + suffix, one)
+
+    def through(self, name: str, x: Tensor, split: int) -> Tensor:
+        """The first ``split`` rows through one expert's part, the others through the other's."""
+        understanding, generation = self._pairs[name]
+        if split == len(x):
+            out: Tensor = understanding(x)
+            return out
+        return torch.cat([understanding(x[:split]), generation(x[split:])])
 
 
-class Attention(nn.Module):
+class Attention(Experts):
     """Grouped-query attention with a root-mean-square norm of each head's queries and keys."""
 
     def __init__(self, sizes: LanguageSizes, number: int) -> None:
@@ -61,18 +75,17 @@ class Attention(nn.Module):
         self.number = number
         self.width = sizes.head_width
         inner, outer = sizes.num_attention_heads * self.width, sizes.num_key_value_heads * self.width
-        for expert in ("", "_moe_gen"):
-            for name, out in (("q_proj", inner), ("k_proj", outer), ("v_proj", outer)):
-                self.add_module(name + expert, nn.Linear(sizes.hidden_size, out))
-            self.add_module("o_proj" + expert, nn.Linear(inner, sizes.hidden_size, bias=False))
-            for name in ("q_norm", "k_norm"):
-                self.add_module(name + expert, Qwen2RMSNorm(self.width, eps=sizes.rms_norm_eps))
+        for name, out in (("q_proj", inner), ("k_proj", outer), ("v_proj", outer)):
+            self.add(name, partial(nn.Linear, sizes.hidden_size, out))
+        self.add("o_proj", partial(nn.Linear, inner, sizes.hidden_size, bias=False))
+        for name in ("q_norm", "k_norm"):
+            self.add(name, partial(Qwen2RMSNorm, self.width, eps=sizes.rms_norm_eps))
 
     def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
         query, key, value = (
-            self._routed(name, x, layout).view(len(x), -1, self.width) for name in ("q_proj", "k_proj", "v_proj")
+            self.through(name, x, layout.split).view(len(x), -1, self.width) for name in ("q_proj", "k_proj", "v_proj")
         )
-        query, key = self._routed("q_norm", query, layout), self._routed("k_norm", key, layout)
+        query, key = self.through("q_norm", query, layout.split), self.through("k_norm", key, layout.split)
         query, key, value = layout.gather(query), layout.gather(key), layout.gather(value)
         query, key = apply_rotary_pos_emb(query, key, *rope, unsqueeze_dim=1)
         new = torch.stack([key.to(value.dtype), value]).transpose(1, 2)  # (2, heads, rows, width)
@@ -82,11 +95,9 @@ class Attention(nn.Module):
             torch.split(new, lengths, dim=2),
         )
         seen = [self._attend(*each, layout) for each in zip(queries, own, layout.views, strict=False)]
-        seen.append(query.new_zeros(layout.padding, seen[0].shape[1], dtype=seen[0].dtype))
-        return self._routed("o_proj", layout.scatter(torch.cat(seen)), layout)
-
-    def _routed(self, name: str, x: Tensor, layout: Layout) -> Tensor:
-        return by_expert(self.get_submodule(name), self.get_submodule(name + "_moe_gen"), x, layout.split)
+        if layout.padding:
+            seen.append(query.new_zeros(layout.padding, seen[0].shape[1], dtype=seen[0].dtype))
+        return self.through("o_proj", layout.scatter(torch.cat(seen)), layout.split)
 
     def _attend(self, query: Tensor, new: Tensor, view: View, layout: Layout) -> Tensor:
         """One sequence: (heads, n, width) against its past and itself → (n, heads · width)."""
@@ -104,26 +115,26 @@ class Attention(nn.Module):
         return out[0].transpose(0, 1).flatten(1)
 
 
-class Layer(nn.Module):
+class Layer(Experts):
     """A decoder layer: attention, then an MLP, each behind a norm, each with two experts."""
 
     def __init__(self, sizes: LanguageSizes, config: Qwen2Config, number: int) -> None:
         super().__init__()
         self.self_attn = Attention(sizes, number)
-        for expert in ("", "_moe_gen"):
-            self.add_module("mlp" + expert, Qwen2MLP(config))
-            for name in ("input_layernorm", "post_attention_layernorm"):
-                self.add_module(name + expert, Qwen2RMSNorm(sizes.hidden_size, eps=sizes.rms_norm_eps))
+        self.add("mlp", partial(Qwen2MLP, config))
+        for name in ("input_layernorm", "post_attention_layernorm"):
+            self.add(name, partial(Qwen2RMSNorm, sizes.hidden_size, eps=sizes.rms_norm_eps))
+
+    @property
+    def device(self) -> torch.device:
+        return next(self._pairs["input_layernorm"][0].parameters()).device
 
     def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
-        x = x + self.self_attn(self._routed("input_layernorm", x, layout), rope, layout)
-        return x + self._routed("mlp", self._routed("post_attention_layernorm", x, layout), layout)
-
-    def _routed(self, name: str, x: Tensor, layout: Layout) -> Tensor:
-        return by_expert(self.get_submodule(name), self.get_submodule(name + "_moe_gen"), x, layout.split)
+        x = x + self.self_attn(self.through("input_layernorm", x, layout.split), rope, layout)
+        return x + self.through("mlp", self.through("post_attention_layernorm", x, layout.split), layout.split)
 
 
-class Decoder(nn.Module):
+class Decoder(Experts):
     """Token embeddings, layers, and the last norm."""
 
     def __init__(self, sizes: LanguageSizes) -> None:
@@ -131,8 +142,7 @@ class Decoder(nn.Module):
         config = qwen2_config(sizes)
         self.embed_tokens = nn.Embedding(sizes.vocab_size, sizes.hidden_size)
         self.layers = nn.ModuleList(Layer(sizes, config, number) for number in range(sizes.num_hidden_layers))
-        self.norm = Qwen2RMSNorm(sizes.hidden_size, eps=sizes.rms_norm_eps)
-        self.norm_moe_gen = Qwen2RMSNorm(sizes.hidden_size, eps=sizes.rms_norm_eps)
+        self.add("norm", partial(Qwen2RMSNorm, sizes.hidden_size, eps=sizes.rms_norm_eps))
 
     def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
         """Rows (n, width) in the order of the layout, and the cosines and sines of their positions by sequence.
@@ -141,11 +151,11 @@ class Decoder(nn.Module):
         """
         home = x.device
         for layer in self.layers:
-            place = next(layer.parameters()).device
+            place = layer.device
             if place != x.device:
                 x, rope = x.to(place), (rope[0].to(place), rope[1].to(place))
             x = layer(x, rope, layout)
-        return by_expert(self.norm, self.norm_moe_gen, x.to(home), layout.split)
+        return self.through("norm", x.to(home), layout.split)
 
 
 class LanguageModel(nn.Module):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
-from evalharness.models.bagel.cache import View
+from evalharness.models.bagel.cache import Cache, View
 from evalharness.models.bagel.config import Sizes
 from evalharness.models.bagel.embeddings import Connector, Places, TimeEmbedder
-from evalharness.models.bagel.layers import LanguageModel, Layout, qwen2_config
+from evalharness.models.bagel.layers import LanguageModel, Layer, Layout, qwen2_config
 from evalharness.models.bagel.vision import VisionModel
 
 
@@ -77,29 +77,39 @@ class Network(nn.Module):
         out: Tensor = self.language_model.lm_head(hidden)
         return out.float()
 
-    def run(self, pieces: Sequence[Piece], *, causal: bool, keep: bool, lanes: int = 0) -> list[Tensor]:
+    def run(self, pieces: Sequence[Piece], *, causal: bool, keep: bool, rows: int = 0) -> list[Tensor]:
         """Hidden states of each piece's tokens, (n, width). With ``keep`` they become part of the views' caches, which
-        must then be views of all of them. ``lanes``: pieces of text are filled up to so many rows.
+        must then be views of all of them. ``rows``: pieces of text are filled up to so many.
         """
         lengths = [len(piece) for piece in pieces]
-        padding = max(0, lanes - sum(lengths))
+        padding = max(0, rows - sum(lengths))
         layout = _layout(pieces, causal, keep, self.device, padding)
-        rows = [piece.understanding for piece in pieces]
-        rows += [piece.generation for piece in pieces if piece.generation is not None]
-        rows.append(rows[0].new_zeros(padding, rows[0].shape[1]))
-        hidden = layout.gather(self.language_model.model(torch.cat(rows), self._rope(pieces, padding), layout))
+        new = [piece.understanding for piece in pieces]
+        new += [piece.generation for piece in pieces if piece.generation is not None]
+        new.append(new[0].new_zeros(padding, new[0].shape[1]))
+        hidden = layout.gather(self.language_model.model(torch.cat(new), self._rope(pieces, padding), layout))
         if keep:
             for piece in pieces:
                 piece.view.cache.advance(len(piece))
         return list(torch.split(hidden, [*lengths, padding]))[: len(pieces)]
 
-    def rows_alike(self, rows: int) -> bool:
-        """Whether a row of a matrix product of so many comes to the same bytes wherever it stands.
+    def rows_alike(self, sizes: Sequence[int]) -> tuple[int, ...]:
+        """Those of ``sizes``, which ascend, in which a token comes to the same bytes wherever its row stands in a pass
+        of so many, and to the same as in a pass of the last of them.
 
-        Not every device promises it; what is tried are the products of a layer, and the head's.
+        Not every device promises it. What is tried is a layer and the head, on tokens without a past.
         """
-        tried = [part for part in self.language_model.model.layers[0].modules() if isinstance(part, nn.Linear)]
-        return all(_rows_alike(part, rows) for part in (*tried, self.language_model.lm_head))
+        shape = sizes[-1], self.sizes.language.hidden_size
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self.device, self.sums)
+        return rows_alike(self._first_layer, noise, sizes)
+
+    def _first_layer(self, x: Tensor) -> Tensor:
+        layer, pieces = self.language_model.model.layers[0], [Piece(View(Cache(), 0, 0), row[None], 0) for row in x]
+        assert isinstance(layer, Layer)
+        cosines, sines = self._rope(pieces, 0)
+        there = layer.device
+        layout = _layout(pieces, causal=True, keep=False, device=self.device, padding=0)
+        return self.logits(layer(x.to(there), (cosines.to(there), sines.to(there)), layout).to(self.device))
 
     def _rope(self, pieces: Sequence[Piece], padding: int) -> tuple[Tensor, Tensor]:
         """Cosines and sines of all positions by sequence, (n, head width), float32."""
@@ -114,11 +124,14 @@ class Network(nn.Module):
         return cosines[0], sines[0]
 
 
-def _rows_alike(product: nn.Linear, rows: int) -> bool:
-    noise = torch.randn(rows, product.in_features, generator=torch.Generator().manual_seed(0))
-    x = noise.to(product.weight.device)
-    expected = product(x)
-    return all(torch.equal(product(x.roll(by, 0)), expected.roll(by, 0)) for by in range(1, rows))
+def rows_alike(work: Callable[[Tensor], Tensor], x: Tensor, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Those of ``sizes`` in which the first rows of ``x``, turned by any number, come to what they come to in all."""
+    expected = work(x)
+    return tuple(
+        size
+        for size in sizes
+        if all(torch.equal(work(x.roll(by, 0)[:size]), expected.roll(by, 0)[:size]) for by in range(size))
+    )
 
 
 def _layout(pieces: Sequence[Piece], causal: bool, keep: bool, device: torch.device, padding: int) -> Layout:

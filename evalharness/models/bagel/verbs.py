@@ -36,13 +36,14 @@ class Bagel:
     """A network, its autoencoder and its markers.
 
     A matrix product of other rows may come to other last bits. With ``lanes``, tokens that are written go through in
-    passes of as many rows, filled up where samples are fewer, so that what one writes does not depend on the others.
+    passes of one of these numbers of rows, which ascend, filled up where samples are fewer. If a row comes to the same
+    in each of them, what a sample writes does not depend on the others.
     """
 
     network: Network
     autoencoder: Autoencoder
     markers: Markers
-    lanes: int = 0
+    lanes: Sequence[int] = ()
 
     def read(self, contexts: Sequence[Context], texts: Sequence[Sequence[int]], *, newest: bool = True) -> list[Tensor]:
         """Append a text's tokens, between their markers, to each context; returns their hidden states. ``newest``: this
@@ -155,15 +156,17 @@ class Bagel:
         """Append tokens of text to streams; returns the logits of what follows each."""
         size = len(pairs)
         if self.lanes:
-            size = self.lanes if all(len(ids) == 1 for _, ids in pairs) else 1
+            size = self.lanes[-1] if all(len(ids) == 1 for _, ids in pairs) else 1
         logits: list[Tensor] = []
         for start in range(0, len(pairs), size):
-            last = torch.stack([one[-1] for one in self._append(pairs[start : start + size], lanes=self.lanes)])
-            filled = pad(last, (0, 0, 0, max(0, self.lanes - len(last))))
+            some = pairs[start : start + size]
+            rows = next((rows for rows in self.lanes if rows >= len(some)), 0)
+            last = torch.stack([one[-1] for one in self._append(some, rows=rows)])
+            filled = pad(last, (0, 0, 0, max(0, rows - len(last))))
             logits += self.network.logits(filled)[: len(last)]
         return logits
 
-    def _append(self, pairs: Sequence[tuple[Stream, Sequence[int]]], *, lanes: int = 0) -> list[Tensor]:
+    def _append(self, pairs: Sequence[tuple[Stream, Sequence[int]]], *, rows: int = 0) -> list[Tensor]:
         """Append tokens of text to streams; returns their hidden states."""
         if not pairs:
             return []
@@ -172,7 +175,7 @@ class Bagel:
         for (stream, ids), own in zip(pairs, torch.split(embedded, [len(ids) for _, ids in pairs]), strict=True):
             pieces.append(Piece(stream.view(), own, range(stream.position, stream.position + len(ids))))
             stream.position += len(ids)
-        return self.network.run(pieces, causal=True, keep=True, lanes=lanes)
+        return self.network.run(pieces, causal=True, keep=True, rows=rows)
 
     def _clean(self, latents: Tensor) -> Tensor:
         tokens = to_patches(latents, LATENT_PATCH)

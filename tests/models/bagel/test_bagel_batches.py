@@ -11,13 +11,14 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
 
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 from evalharness.errors import SampleError
 from evalharness.models.bagel.batching import Batching
 from evalharness.models.bagel.cache import Context
-from evalharness.models.bagel.network import _rows_alike
+from evalharness.models.bagel.network import rows_alike
 from evalharness.models.bagel.plugin import Bagel
 
 PROMPTS = ["a photo of the dog", "three red cubes on top of a cat, in the rain", "one", "blue", "the"]
@@ -94,28 +95,53 @@ def test_more_samples_than_lanes_write_the_same(settings: Make) -> None:
         model.read(contexts, [f"{PROMPTS[i % 5]} {i}" for i in who])
         return [one.text for one in model.write(contexts, stop=("<|im_end|>",), max_tokens=5, seeds=list(who))]
 
-    assert written(range(19))[17] == written([17])[0]
+    together = written(range(19))
+    assert together[17] == written([17])[0]
+    assert together[3:9] == written(range(3, 9)), "in a pass of eight rows, or of sixteen"
 
 
-def test_products_whose_rows_are_not_alike_are_noticed(exact: Bagel) -> None:
+def test_rows_that_are_not_alike_are_noticed(exact: Bagel) -> None:
     class Uneven(nn.Linear):
         """Its later rows are summed in another order, as a kernel's last tile may be."""
 
+        even = 16
+
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             out = super().forward(x)
-            out[8:] += 1e-6 * out[8:]
+            out[self.even :] += 1e-6 * out[self.even :]
             return out
 
+    x = torch.randn(16, 64)
+    uneven = Uneven(64, 32)
     with torch.inference_mode():
-        assert _rows_alike(nn.Linear(64, 32), 16)
-        assert not _rows_alike(Uneven(64, 32), 16)
-    assert exact._load().bagel.lanes == 16
+        for uneven.even, alike in ((16, (4, 8, 16)), (8, ()), (0, (4, 8, 16)), (-2, ())):
+            assert rows_alike(uneven, x, (4, 8, 16)) == alike
+
+        def few_are_summed_otherwise(x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = uneven(x)
+            return out + 1e-6 if len(x) == 4 else out
+
+        uneven.even = 16
+        assert rows_alike(few_are_summed_otherwise, x, (4, 8, 16)) == (8, 16)
+    assert exact._load().bagel.lanes[-1] == 16
+
+
+def test_a_layer_whose_rows_are_not_alike_has_one_lane(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever part of it: here the last norm before the products of the MLP."""
+    normed = Qwen2RMSNorm.forward
+
+    def uneven(self: Qwen2RMSNorm, x: torch.Tensor) -> torch.Tensor:
+        out = normed(self, x)
+        return torch.cat([out[:1], out[1:] * (1 + 1e-6)]) if len(out) > 1 else out
+
+    monkeypatch.setattr(Qwen2RMSNorm, "forward", uneven)
+    assert Bagel(settings())._load().bagel.lanes == (1,)
 
 
 def test_one_lane_is_as_exact(settings: Make) -> None:
     """Where rows are not alike, every sample writes alone."""
     model = Bagel(settings(temperature=0))
-    model._load().bagel.lanes = 1
+    model._load().bagel.lanes = (1,)
     assert made(model, [2, 0]) == made(model, [0, 2])
 
 

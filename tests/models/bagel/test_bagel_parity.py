@@ -351,10 +351,10 @@ def counted(network: Network) -> Iterator[list[int]]:
     kept: list[int] = []
     run = network.run
 
-    def watched(pieces: Any, *, causal: bool, keep: bool, lanes: int = 0) -> Any:
+    def watched(pieces: Any, *, causal: bool, keep: bool, rows: int = 0) -> Any:
         if keep:
             kept.append(sum(len(piece) for piece in pieces))
-        return run(pieces, causal=causal, keep=keep, lanes=lanes)
+        return run(pieces, causal=causal, keep=keep, rows=rows)
 
     network.run = watched  # type: ignore[method-assign]
     yield kept
