@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -144,6 +145,9 @@ def check(
 def free_bytes(device: torch.device) -> int | None:
     """Memory that is free on a device; ``None`` if nobody can tell."""
     if device.type == "cuda":
+        # Another model's, which was let go of, may still be Python's or PyTorch's.
+        gc.collect()
+        torch.cuda.empty_cache()
         free: int = torch.cuda.mem_get_info(device)[0]
         return free
     if device.type == "cpu":

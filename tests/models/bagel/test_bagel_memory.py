@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -96,6 +97,27 @@ def test_room_that_nobody_knows_is_taken_to_be_the_same_everywhere(monkeypatch: 
     monkeypatch.setattr(memory, "free_bytes", lambda device: None)
     assert Placement([torch.device("meta")] * 2).plan(Need((1,) * 4, 0, 0), torch.float32) == [torch.device("meta")] * 4
     assert spread(Need((1,) * 5, 0, 0), [1, 1]) == [0, 0, 0, 1, 1]
+
+
+def test_what_an_earlier_model_let_go_of_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver counts what PyTorch keeps as taken, and a sweep of several checkpoints loads one after another."""
+
+    class Large:
+        """It is in a circle, as modules with hooks are."""
+
+        def __init__(self) -> None:
+            self.me = self
+
+    left = [weakref.ref(Large())]
+    cached = [30]
+
+    def give_back() -> None:
+        if left[0]() is None:
+            cached[0] = 0
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", give_back)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (40 - cached[0], 40))
+    assert memory.free_bytes(torch.device("cuda:0")) == 40
 
 
 def test_a_device_that_is_named_twice_counts_once() -> None:
