@@ -151,6 +151,7 @@ class Decoder(Experts):
         """
         home = x.device
         for layer in self.layers:
+            assert isinstance(layer, Layer)
             place = layer.device
             if place != x.device:
                 x, rope = x.to(place), (rope[0].to(place), rope[1].to(place))
