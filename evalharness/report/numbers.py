@@ -29,12 +29,23 @@ COSTS = ("evaluations", "tokens", "seconds", "dollars")
 
 
 def write_results(
-    results: Results, tables: Sequence[Table], folder: Path, *, claims: Sequence[str] = (), judging: Any = None
+    results: Results,
+    tables: Sequence[Table],
+    folder: Path,
+    *,
+    claims: Mapping[str, Sequence[Any]] | None = None,
+    judging: Any = None,
+    samples: bool = True,
 ) -> None:
-    """Write ``results.json`` and ``samples/`` to a folder. JSON without NaN: what is not known is ``null``."""
+    """Write ``results.json`` and, if wanted, ``samples/``. JSON without NaN: what is not known is ``null``.
+
+    ``claims``: those of each benchmark, the most important first.
+    """
+    said = claims or {}
     data = results_json(results, tables) | {
         "info": results.info,
-        "claims": list(claims),
+        "claims": [str(claim) for own in said.values() for claim in own],
+        "headline": {benchmark: str(own[0]) for benchmark, own in said.items() if own},
         "arms": records(results.arms),
         "summary": {table.benchmark: records(table.wide) for table in tables},
         "analysis": {table.benchmark: table.analysis.as_dict() for table in tables},
@@ -43,12 +54,21 @@ def write_results(
     }
     text = json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+    if not samples:
+        return
     (folder / "samples").mkdir(exist_ok=True)
     date = _date(results.info).isoformat().replace(":", "-")
     for table in tables:
         name = f"samples_{slug(table.benchmark)}_{date}.jsonl"
         with (folder / "samples" / name).open("w", encoding="utf-8", errors="replace") as file:
             file.writelines(sample_lines(results, table.benchmark))
+
+
+def write_samples(results: Results, folder: Path) -> None:
+    """``BENCHMARK-samples.parquet``: a row a sample, of all; without the store's keys, which say nothing without it."""
+    for benchmark, own in results.samples.groupby("benchmark", sort=False):
+        rows = own.drop(columns=["benchmark", "trajectory", "score_key"])
+        rows.to_parquet(folder / f"{slug(str(benchmark))}-samples.parquet", index=False, compression="zstd")
 
 
 def results_json(results: Results, tables: Sequence[Table]) -> dict[str, Any]:
