@@ -79,7 +79,7 @@ def in_turn(ends: Bools) -> Iterator[int]:
     Next is always the case that serves most of the ends that were served least so far, of several the first.
 
     >>> list(in_turn(np.array([[1, 0, 0], [1, 0, 0], [0, 1, 1], [0, 1, 0]], dtype=bool)))
-    [2, 0, 3, 1]
+    [2, 0, 1, 3]
     """
     patterns, which = np.unique(ends, axis=0, return_inverse=True)
     queues = [deque(np.flatnonzero(which == number).tolist()) for number in range(len(patterns))]

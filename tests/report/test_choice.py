@@ -73,7 +73,7 @@ def test_every_number_that_leads_to_images_leads_to_one(results: Results, tmp_pa
         for cell in row.cells
         if cell.href and cell.value
     ]
-    assert len(links) > 60
+    assert len(links) > 40
     wide = rows.pivot(index=["benchmark", "item", "seed"], columns="arm", values="score")
     for cell in links:
         wanted = dict(parse_qsl(cell.href.removeprefix("#")))
