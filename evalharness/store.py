@@ -17,15 +17,17 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from evalharness.benchmark import Score
-from evalharness.courses import Courses
 from evalharness.database import acquire, as_store_error, connect, write_durably
 from evalharness.endpoint.budget import Spent
 from evalharness.errors import StoreError
 from evalharness.judges.base import Question, Reply, reply_key
 from evalharness.trajectory import Cost, Step, Trajectory
+
+if TYPE_CHECKING:
+    from evalharness.courses import Courses
 
 T = TypeVar("T")
 
@@ -129,6 +131,8 @@ class Store:
     def courses(self, keys: Sequence[str], size: int = 4000) -> Iterator[tuple[list[tuple[str, Stored]], Courses]]:
         """As :meth:`trajectories`, so many at a time: their keys, and what they are without their steps; their steps as
         columns. Best with keys in rising order: they are then read as they lie in the file."""
+        from evalharness.courses import Courses
+
         select = "SELECT key, steps, finished, cap FROM trajectories"
         for start in range(0, len(keys), size):
             rows = list(self._tuples(select, keys[start : start + size]))

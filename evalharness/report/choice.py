@@ -100,7 +100,8 @@ def in_turn(ends: Bools) -> Iterator[int]:
 def _wanted(results: Results, analysis: Analysis) -> tuple[list[Case], Bools]:
     """The cases of a benchmark, and which ends each of them serves."""
     table = grid(results, analysis.benchmark)
-    names = [(analysis.benchmark, str(item), int(seed)) for item, seed in zip(table.items, table.seeds, strict=True)]
+    items, seeds = table.ids[table.items].tolist(), table.seeds.tolist()
+    names = [(analysis.benchmark, item, seed) for item, seed in zip(items, seeds, strict=True)]
     columns = [table.categories == category for category in analysis.weights]
     for contrast in analysis.contrasts:
         own, other = table.column(contrast.arm), table.column(contrast.baseline)
