@@ -115,7 +115,7 @@ def test_filtering(browser: Any, reports: tuple[Path, Path]) -> None:
     view.close()
     median, most, other = statistics.median(ours), max(ours), statistics.median(all_cards)
     said = (
-        f"\na filter of 10,000 samples takes {median:.0f} ms, at most {most:.0f} ms (processor: {busy:.0f} ms a filter); "
+        f"\na filter of 10,000 samples takes {median:.0f} ms, at most {most:.0f} ms (processor: {busy:.0f} ms); "
         "hiding cards of a document with "
     )
     print(said + f"all of them {other:.0f} ms: {other / median:.1f} times as long")  # noqa: T201 - what this is for
