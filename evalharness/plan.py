@@ -14,6 +14,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from evalharness.benchmark import Benchmark, Checked, Item, Picture
+from evalharness.collector import paused
 from evalharness.config import Arm, BenchmarkSpec, Sweep
 from evalharness.declarations import base_name
 from evalharness.errors import ConfigError, WeightsError, did_you_mean
@@ -116,6 +117,7 @@ class Plan:
         return digest(["plan", self.sweep.name, scorers, arms])
 
 
+@paused()
 def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     """Ask the benchmarks for their items and the models for their identities; nothing heavy is loaded.
 

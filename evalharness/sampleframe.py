@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from evalharness.collector import paused
 from evalharness.courses import NEVER, Ints
 from evalharness.plan import Plan
 from evalharness.results import SAMPLE_COLUMNS
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@paused()
 def sample_frame(plan: Plan, store: Store) -> pd.DataFrame:
     """One row for each sample of the plan, in its order, with the columns of ``Results.samples``."""
     import pandas as pd
