@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from evalharness import sweep
-    from evalharness.commands import doctor, export, fetch, rates, replies, reports, status, validate, verdicts
+    from evalharness.commands import collect, doctor, export, fetch, rates, replies, reports, status, validate, verdicts
 
     parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
     parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
@@ -53,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     comparing = commands.add_parser("compare", help="compare two runs: two models, two dates, two settings")
     reports.add_compare_arguments(comparing)
     comparing.set_defaults(command=reports.compare)
+
+    several = commands.add_parser("collect", help="run several sweeps into one folder, with a page that leads to them")
+    collect.add_arguments(several)
+    several.set_defaults(command=collect.run)
 
     files = commands.add_parser("export", help="write an arm's images and verdicts as a benchmark's own programs do")
     export.add_arguments(files)

@@ -6,6 +6,7 @@ and it runs to the largest cap among them.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +14,12 @@ from functools import cached_property, partial
 from typing import Any
 
 from evalharness.benchmark import Benchmark, Checked, Item, Picture
+from evalharness.collector import paused
 from evalharness.config import Arm, BenchmarkSpec, Sweep
 from evalharness.declarations import base_name
 from evalharness.errors import ConfigError, WeightsError, did_you_mean
 from evalharness.models.base import Fetcher, Interleaver, Source
-from evalharness.seeds import canonical, digest, sample_seed
+from evalharness.seeds import Digests, canonical, digest, seed_of
 from evalharness.variants import Edit, SinglePass, VariantSettings, require_editor, speech
 
 
@@ -83,16 +85,18 @@ class Protocol:
     def score_key(self, image: str, item: Item, check: PlannedCheck | None = None) -> str:
         """A score belongs to an image, a scorer and what the scorer is told of the item; not to an arm."""
         scorer = self.scorer_digest if check is None else check.scorer_digest
-        return digest(["score", image, scorer, self._told(item)])
+        return hashlib.sha256(b'["score",' + canonical(image).encode() + self._rest(item, scorer)).hexdigest()
 
-    def _told(self, item: Item) -> str:
-        """The digest of what the scorer is told of an item; an item has many samples."""
-        if id(item) not in self._digests:
-            self._digests[id(item)] = item, digest(dict(item.metadata))
-        return self._digests[id(item)][1]
+    def _rest(self, item: Item, scorer: str) -> bytes:
+        """The end of what a key is the digest of, ``["score", image, scorer, told]``: an item has many samples."""
+        found = self._rests.get((id(item), scorer))
+        if found is None:
+            told = digest(dict(item.metadata))
+            found = self._rests[id(item), scorer] = item, f",{canonical([scorer, told])[1:]}".encode()
+        return found[1]
 
     @cached_property
-    def _digests(self) -> dict[int, tuple[Item, str]]:
+    def _rests(self) -> dict[tuple[int, str], tuple[Item, bytes]]:
         return {}
 
 
@@ -113,6 +117,7 @@ class Plan:
         return digest(["plan", self.sweep.name, scorers, arms])
 
 
+@paused()
 def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     """Ask the benchmarks for their items and the models for their identities; nothing heavy is loaded.
 
@@ -131,11 +136,12 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     samples: list[Sample] = []
     jobs: dict[str, Job] = {}
     slots: dict[tuple[str, str, str], list[_Slot]] = {}
+    seeds = {name: list(_seeds(sweep.seed, name, protocol)) for name, protocol in protocols.items()}
     for arm in sweep.arms:
-        for name, protocol in protocols.items():
+        for name in protocols:
             shared = name, arm.model, canonical(arm.variant.key())
             if shared not in slots:
-                slots[shared] = list(_slots(sweep.seed, name, protocol, arm, built[arm.model], digests[arm.model]))
+                slots[shared] = list(_slots(seeds[name], arm, built[arm.model], digests[arm.model]))
             for item, index, own, key, source in slots[shared]:
                 samples.append(Sample(name, arm, item, index, own, key))
                 before = jobs.get(key)
@@ -215,20 +221,24 @@ def _require_pictures(arm: Arm, model: Any, protocols: Mapping[str, Protocol]) -
             )
 
 
-def _slots(
-    seed: int, name: str, protocol: Protocol, arm: Arm, model: Any, identity: str
-) -> Iterable[_Slot]:
-    """What all arms share that differ in their cap alone: each item and number with its seed and trajectory's key."""
-    variant = arm.variant.key()
-    fetcher = model if isinstance(model, Fetcher) else None
+def _seeds(seed: int, name: str, protocol: Protocol) -> Iterable[tuple[Item, int, int]]:
+    """Each item and number with its seed, which no arm changes."""
+    digests = Digests("seed", seed, name)
     for item in protocol.items:
         for index in range(protocol.samples):
-            own = sample_seed(seed, name, item.id, index)
-            source = fetcher.locate(item, index) if fetcher else None
-            parts = ["trajectory", identity, variant, item.prompt, own, *([source.digest] if source else [])]
-            if isinstance(arm.variant, Edit) and item.picture is not None:
-                parts.append(item.picture.digest)
-            yield item, index, own, digest(parts), source
+            yield item, index, seed_of(digests(item.id, index))
+
+
+def _slots(seeds: Iterable[tuple[Item, int, int]], arm: Arm, model: Any, identity: str) -> Iterable[_Slot]:
+    """What all arms share that differ in their cap alone: each item and number with its seed and trajectory's key."""
+    digests = Digests("trajectory", identity, arm.variant.key())
+    fetcher = model if isinstance(model, Fetcher) else None
+    for item, index, own in seeds:
+        source = fetcher.locate(item, index) if fetcher else None
+        parts: list[str | int] = [item.prompt, own, *([source.digest] if source else [])]
+        if isinstance(arm.variant, Edit) and item.picture is not None:
+            parts.append(item.picture.digest)
+        yield item, index, own, digests(*parts), source
 
 
 def subset(items: Sequence[Item], limit: int | None, benchmark: str, seed: int) -> list[Item]:

@@ -1,4 +1,4 @@
-"""The samples of a plan as one frame, read from the store in chunks: a million of them fit in memory.
+"""The samples of a plan as one frame, read from the store in one pass: a million of them fit in memory.
 
 Says the same of each sample as :func:`evalharness.status.standings`, which holds every step of every trajectory.
 """
@@ -6,25 +6,26 @@ Says the same of each sample as :func:`evalharness.status.standings`, which hold
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
+from evalharness.collector import paused
+from evalharness.courses import NEVER, Ints
 from evalharness.plan import Plan
 from evalharness.results import SAMPLE_COLUMNS
 from evalharness.status import NO_IMAGE
-from evalharness.store import Store, Stored, final_image
+from evalharness.store import Store, Stored
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CHUNK = 5000
-_End = tuple[str | None, int, int, int, float, float]
-"""Of a trajectory up to a cap: the last image, iterations, evaluations, tokens, seconds, dollars."""
+T = TypeVar("T")
 
 
+@paused()
 def sample_frame(plan: Plan, store: Store) -> pd.DataFrame:
     """One row for each sample of the plan, in its order, with the columns of ``Results.samples``."""
     import pandas as pd
@@ -61,57 +62,65 @@ class _Rows:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, count = plan, len(plan.samples)
+        self.caps = np.array([NEVER if one.arm.cap is None else one.arm.cap for one in plan.samples], dtype=np.int64)
         self.there = np.zeros(count, dtype=bool)
         self.failed = np.zeros(count, dtype=bool)
         self.scores = np.full(count, math.nan)
-        self.reasons = [""] * count
+        self.reasons = np.full(count, "", dtype=object)
         self.images: list[str | None] = [None] * count
         self.keys: list[str | None] = [None] * count
         self.iterations, self.evaluations, self.tokens = (np.zeros(count, dtype=np.int64) for _ in range(3))
         self.seconds, self.dollars = np.zeros(count), np.zeros(count)
 
     def read_trajectories(self, store: Store) -> None:
-        users: dict[str, list[int]] = {}
-        for place, sample in enumerate(self.plan.samples):
-            users.setdefault(sample.job, []).append(place)
-        for keys in _chunks(users):
-            stored, failures = store.trajectories(keys), store.failures(keys)
-            for key in keys:
-                ends: dict[int | None, _End] = {}
-                for place in users[key]:
-                    self._take(place, stored.get(key), failures.get(key), ends)
+        users = _Users([one.job for one in self.plan.samples])
+        for stored, courses in store.courses(sorted(users.keys)):
+            places, rows = users.of([key for key, _ in stored])
+            fit = self._covered(places, rows, [one for _, one in stored])
+            places, rows = places[fit], rows[fit]
+            ends = courses.ends(rows, self.caps[places])
+            self.there[places] = True
+            self.iterations[places] = ends.iterations
+            for name, values in ends.costs.items():
+                getattr(self, name)[places] = values
+            for place, image in zip(places.tolist(), ends.images, strict=True):
+                self._show(place, image)
+        self._excuse(store, users, ~self.there)
 
-    def _take(self, place: int, stored: Stored | None, failure: str | None, ends: dict[int | None, _End]) -> None:
-        sample = self.plan.samples[place]
-        cap = sample.arm.cap
-        if stored is None or not stored.covers(cap):
-            self._fail(place, failure)
-            return
-        if cap not in ends:
-            ends[cap] = _end(stored, cap)
-        self.there[place] = True
-        image, self.iterations[place], self.evaluations[place], self.tokens[place] = ends[cap][:4]
-        self.seconds[place], self.dollars[place] = ends[cap][4:]
+    def _covered(self, places: Ints, rows: Ints, stored: Sequence[Stored]) -> npt.NDArray[np.bool_]:
+        """Whether a sample's trajectory was drawn far enough."""
+        drawn = np.array([NEVER if one.finished or one.cap is None else one.cap for one in stored], dtype=np.int64)
+        found: npt.NDArray[np.bool_] = self.caps[places] <= drawn[rows]
+        return found
+
+    def _show(self, place: int, image: str | None) -> None:
         self.images[place] = image
         if image is None:
             self._fail(place, NO_IMAGE)
         else:
+            sample = self.plan.samples[place]
             self.keys[place] = self.plan.protocols[sample.benchmark].score_key(image, sample.item)
 
     def read_scores(self, store: Store) -> None:
-        places = [place for place, key in enumerate(self.keys) if key is not None]
-        for chunk in _chunks(places):
-            keys = [key for place in chunk if (key := self.keys[place]) is not None]
-            scores, failures = store.scores(keys), store.failures(keys)
-            for place, key in zip(chunk, keys, strict=True):
-                if key in scores:
-                    self.scores[place], self.reasons[place] = scores[key].value, scores[key].reason
-                else:
-                    self._fail(place, failures.get(key))
+        users = _Users(self.keys)
+        for chunk in _chunks(store.verdicts(sorted(users.keys))):
+            keys, values, reasons = zip(*chunk, strict=True)
+            places, rows = users.of(keys)
+            self.scores[places] = np.array(values, dtype=float)[rows]
+            self.reasons[places] = np.array(reasons, dtype=object)[rows]
+        self._excuse(store, users, np.isnan(self.scores))
 
-    def _fail(self, place: int, reason: str | None) -> None:
-        if reason is not None:
-            self.failed[place], self.reasons[place] = True, reason
+    def _excuse(self, store: Store, users: _Users, lacking: npt.NDArray[np.bool_]) -> None:
+        """Why samples are not drawn, or not scored, where that is known."""
+        places = [place for place in np.flatnonzero(lacking).tolist() if users.numbers[place] >= 0]
+        keys = {users.names[users.numbers[place]] for place in places}
+        failures = store.failures(sorted(keys))
+        for place in places:
+            if (reason := failures.get(users.names[users.numbers[place]])) is not None:
+                self._fail(place, reason)
+
+    def _fail(self, place: int, reason: str) -> None:
+        self.failed[place], self.reasons[place] = True, reason
 
     def states(self) -> list[str]:
         names = np.array(["pending", "generated", "failed", "scored"], dtype=object)
@@ -121,20 +130,27 @@ class _Rows:
         return list(names[state])
 
 
-def _end(stored: Stored, cap: int | None) -> _End:
-    steps = stored.prefix(cap)
-    iterations = evaluations = tokens = 0
-    seconds = dollars = 0.0
-    for step in steps:
-        iterations = max(iterations, step.iteration)
-        evaluations += step.evaluations
-        tokens += step.tokens
-        seconds += step.seconds
-        dollars += step.dollars
-    return final_image(steps), iterations, evaluations, tokens, seconds, dollars
+class _Users:
+    """Which places a key belongs to: several samples may share a trajectory, or a score."""
+
+    def __init__(self, keys: Sequence[str | None]) -> None:
+        self.keys: dict[str, int] = {}
+        numbers = [-1 if key is None else self.keys.setdefault(key, len(self.keys)) for key in keys]
+        self.numbers: Ints = np.array(numbers, dtype=np.int64)
+        self.names = list(self.keys)
+        self._order = np.argsort(self.numbers, kind="stable")
+        self._starts = np.searchsorted(self.numbers[self._order], np.arange(len(self.keys) + 1))
+
+    def of(self, keys: Sequence[str]) -> tuple[Ints, Ints]:
+        """All places of these keys; for each the number of its key among these."""
+        numbers = np.array([self.keys[key] for key in keys], dtype=np.int64)
+        starts, ends = self._starts[numbers], self._starts[numbers + 1]
+        rows = np.repeat(np.arange(len(keys)), ends - starts)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(ends - starts) - (ends - starts), ends - starts)
+        return self._order[starts[rows] + within], rows
 
 
-def _chunks(keys: Any) -> Iterator[Sequence[Any]]:
-    remaining = iter(keys)
-    while chunk := list(islice(remaining, CHUNK)):
+def _chunks(rows: Iterable[T], size: int = 5000) -> Iterator[list[T]]:
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, size)):
         yield chunk

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from evalharness.benchmark import Score
 from evalharness.database import acquire, as_store_error, connect, write_durably
@@ -25,6 +25,9 @@ from evalharness.endpoint.budget import Spent
 from evalharness.errors import StoreError
 from evalharness.judges.base import Question, Reply, reply_key
 from evalharness.trajectory import Cost, Step, Trajectory
+
+if TYPE_CHECKING:
+    from evalharness.courses import Courses
 
 T = TypeVar("T")
 
@@ -125,6 +128,18 @@ class Store:
                 for row in self._rows("SELECT key, steps, finished, cap FROM trajectories", keys)
             }
 
+    def courses(self, keys: Sequence[str], size: int = 4000) -> Iterator[tuple[list[tuple[str, Stored]], Courses]]:
+        """As :meth:`trajectories`, so many at a time: their keys, and what they are without their steps; their steps as
+        columns. Best with keys in rising order: they are then read as they lie in the file."""
+        from evalharness.courses import Courses
+
+        select = "SELECT key, steps, finished, cap FROM trajectories"
+        for start in range(0, len(keys), size):
+            rows = list(self._tuples(select, keys[start : start + size]))
+            with self._guarded():
+                steps = Courses([row[1] for row in rows])
+            yield [(row[0], Stored((), bool(row[2]), row[3])) for row in rows], steps
+
     def all_trajectories(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every trajectory by its key, as JSON: ``model`` (digest), ``variant``, ``prompt``, ``seed``, ``cap``,
         ``finished``, ``steps`` (images are digests).
@@ -140,6 +155,10 @@ class Store:
         """Those that are there, without their details."""
         found = self._rows("SELECT key, value, reason FROM scores", keys)
         return {row["key"]: Score(row["value"], row["reason"]) for row in found}
+
+    def verdicts(self, keys: Iterable[str]) -> Iterator[tuple[str, float, str]]:
+        """As :meth:`scores`: key, value and reason, without an object each."""
+        return self._tuples("SELECT key, value, reason FROM scores", keys)
 
     def details(self, key: str) -> dict[str, Any]:
         """The evidence of one score; empty if there is no such score."""
@@ -293,6 +312,15 @@ class Store:
         for chunk in _chunks(dict.fromkeys(keys)):
             with self._guarded():
                 found = self._db.execute(f"{select} WHERE key IN ({','.join('?' * len(chunk))})", chunk).fetchall()
+            yield from found
+
+    def _tuples(self, select: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        """Of distinct keys, best in rising order."""
+        for chunk in _chunks(keys):
+            with self._guarded():
+                cursor = self._db.cursor()
+                cursor.row_factory = None
+                found = cursor.execute(f"{select} WHERE key IN ({','.join('?' * len(chunk))})", chunk).fetchall()
             yield from found
 
     @contextlib.contextmanager

@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -28,10 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a sweep file, or the name of one that comes with evalharness")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: reports/<name>)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: store/ beside --out)")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--limit", type=positive, metavar="N", help="take only N items of each benchmark")
-    size.add_argument("--full", action="store_true", help="take all items and the benchmark's own number of images")
-    parser.add_argument("--samples", type=positive, metavar="N", help="images per prompt")
+    add_size_arguments(parser)
     parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
     amend.add_arguments(parser)
     literature.add_argument(parser)
@@ -39,6 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rates", type=Path, metavar="FILE", help="with --dry-run: measured seconds to count with")
     parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
     parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def add_size_arguments(parser: argparse.ArgumentParser) -> None:
+    """How much of its benchmarks a sweep takes."""
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--limit", type=positive, metavar="N", help="take only N items of each benchmark")
+    size.add_argument("--full", action="store_true", help="take all items and the benchmark's own number of images")
+    parser.add_argument("--samples", type=positive, metavar="N", help="images per prompt")
 
 
 def positive(text: str) -> int:
@@ -63,17 +68,34 @@ def run(options: argparse.Namespace) -> int:
         command = _measuring(options, where)
         _write(*dry_run(sweep, where, command, retry_failed=options.retry_failed, rates_file=options.rates))
         return 0
-    plan = make_plan(sweep)
+    carry_out(make_plan(sweep), out, where, quiet=options.quiet, retry_failed=options.retry_failed)
+    return 0
+
+
+def carry_out(
+    plan: Plan,
+    out: Path,
+    where: Path,
+    *,
+    quiet: bool = False,
+    retry_failed: bool = False,
+    gallery_mb: float | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> None:
+    """Draw and score what is missing in the store ``where``, and write the report to ``out``.
+
+    ``gallery_mb`` is that of :func:`evalharness.report.build`, ``info`` stands in for what the results say of the plan.
+    """
     _make_folder(out)
     with Store(where) as store:
-        progress = Progress(quiet=options.quiet)
+        progress = Progress(quiet=quiet)
         reporter = Reporter(out, plan.sweep.resolved(), where.absolute())
-        info = _work(plan, store, progress, reporter, retry_failed=options.retry_failed)
-        found = inventory(plan, store)
-        info |= found | {"warnings": [*info.get("warnings", []), *found.get("warnings", [])]}
-        for line in info["warnings"]:
+        found = _work(plan, store, progress, reporter, retry_failed=retry_failed)
+        there = inventory(plan, store)
+        found |= there | {"warnings": [*found.get("warnings", []), *there.get("warnings", [])]}
+        for line in found["warnings"]:
             progress.say(f"warning: {line}")
-        return _report(plan, store, info, out)
+        _report(plan, store, found | dict(info or {}), out, gallery_mb)
 
 
 def _measuring(options: argparse.Namespace, where: Path) -> str:
@@ -117,14 +139,13 @@ def _work(plan: Plan, store: Store, progress: Progress, reporter: Reporter, *, r
     return info | {"warnings": [f"{name}: {reason}" for name, reason in engine.stops.items()]}
 
 
-def _report(plan: Plan, store: Store, info: dict[str, Any], out: Path) -> int:
+def _report(plan: Plan, store: Store, info: dict[str, Any], out: Path, gallery_mb: float | None) -> None:
     from evalharness.load import load_results
     from evalharness.report import build
 
     results = load_results(plan, store, info)
-    page = build(results, out)
+    page = build(results, out, gallery_mb=gallery_mb)
     _write(*summary.table(results), *summary.failed(results), "", f"report: {page}")
-    return 0
 
 
 def _write(*lines: str) -> None:

@@ -1,9 +1,13 @@
-"""The system's Chromium, driven by Playwright, for tests and benchmarks of the report's page."""
+"""The system's Chromium, driven by Playwright, for tests and benchmarks of the report's page.
+
+As a program it takes the picture of a report: ``python tests/browser.py REPORT PICTURE.png``.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,3 +76,20 @@ class View:
     def _heard(self, message: Any) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
+
+
+def picture(folder: Path, target: Path) -> None:
+    """The first screen of a report, as the README shows it."""
+    with launched() as browser:
+        view = View(browser, folder, viewport={"width": 1280, "height": 1180})
+        page = view.open()
+        view.until("[...document.querySelectorAll('.figures img')].every((image) => image.complete)")
+        target.write_bytes(page.screenshot())
+        view.close()
+
+
+if __name__ == "__main__":
+    try:
+        picture(Path(sys.argv[1]), Path(sys.argv[2]))
+    except pytest.skip.Exception as reason:
+        sys.exit(str(reason))

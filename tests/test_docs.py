@@ -220,6 +220,7 @@ def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureF
         ("status", "sweep-files"),
         ("report", "report"),
         ("compare", "report"),
+        ("collect", "report"),
     ],
 )
 def test_every_option_of_a_command_is_documented(command: str, page: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Grid:
-    """``scores``: (rows, arms), NaN where a sample has none; ``items``, ``categories`` and ``seeds``: (rows,)."""
+    """``scores``: (rows, arms), NaN where a sample has none; ``items``, ``categories`` and ``seeds``: (rows,).
+
+    Items are numbers in the order of their ids, which are ``ids``: numbers are compared faster.
+    """
 
     benchmark: str
     arms: tuple[str, ...]
     scores: Floats
-    items: npt.NDArray[Any]
+    items: npt.NDArray[np.int64]
+    ids: npt.NDArray[Any]
     categories: npt.NDArray[Any]
     seeds: npt.NDArray[np.int64]
     frame: pd.DataFrame
@@ -47,12 +51,12 @@ def grid(results: Results, benchmark: str) -> Grid:
     score = frame["score"].astype(float).where(frame["state"] == "scored")
     seen = set(frame["arm"].unique())
     arms = tuple(str(arm) for arm in results.arms["arm"] if arm in seen)
-    scores, index = _pivoted(frame.assign(value=score), arms)
+    scores, index, ids = _pivoted(frame.assign(value=score), arms)
     items, seeds, categories = (index[name].to_numpy() for name in ("item", "seed_index", "category"))
-    return Grid(benchmark, arms, scores, items, categories, seeds, frame)
+    return Grid(benchmark, arms, scores, items, ids, categories, seeds, frame)
 
 
-def _pivoted(frame: pd.DataFrame, arms: tuple[str, ...]) -> tuple[Floats, pd.DataFrame]:
+def _pivoted(frame: pd.DataFrame, arms: tuple[str, ...]) -> tuple[Floats, pd.DataFrame, npt.NDArray[Any]]:
     """As of DataFrame.pivot, but by codes: strings are compared once, not a row."""
     import pandas as pd
 
@@ -68,9 +72,9 @@ def _pivoted(frame: pd.DataFrame, arms: tuple[str, ...]) -> tuple[Floats, pd.Dat
     first[row_codes[::-1]] = np.arange(len(frame))[::-1]
     index = pd.DataFrame(
         {
-            "item": np.asarray(items, dtype=object)[rows // width],
+            "item": rows // width,
             "seed_index": rows % width,
             "category": frame["category"].to_numpy(dtype=object)[first],
         }
     )
-    return table, index
+    return table, index, np.asarray(items, dtype=object)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,27 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the folder of a report, or a sweep file that was run")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: where it was)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
+    add_gallery_argument(parser)
     literature.add_argument(parser)
+
+
+def add_gallery_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gallery-mb",
+        type=_megabytes,
+        metavar="MB",
+        help="show a part of the images, chosen by rule, of at most so much",
+    )
+
+
+def _megabytes(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
 
 
 def report(options: argparse.Namespace) -> int:
@@ -39,7 +60,7 @@ def report(options: argparse.Namespace) -> int:
     folder = Path(options.run)
     with _results(options.run, options.store, options.literature) as results:
         out: Path = options.out or (folder if folder.is_dir() else Path("reports") / results.info["name"])
-        page = build(results, out)
+        page = build(results, out, gallery_mb=options.gallery_mb)
         lines = [*summary.table(results), *summary.failed(results), "", f"report: {page}"]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

@@ -6,11 +6,16 @@ few prompts each, loaded when one is opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness.analysis import Analysis
+from evalharness.errors import EvalHarnessError
 from evalharness.report.arms import baseline, records
+from evalharness.report.choice import Cases, Weigher, choice, said
 from evalharness.report.pictures import Numbered, Pictures
 from evalharness.report.sheets import write_sheet
 from evalharness.results import Results
@@ -20,28 +25,47 @@ if TYPE_CHECKING:
 
 ITEMS_PER_PART = 25
 MOST = 20_000
-"""Samples; of more, prompts evenly spread over the benchmarks are shown, with all that belongs to them."""
+"""Samples; of more a part is shown (:mod:`evalharness.report.choice`)."""
 STATES = ("pending", "generated", "scored", "failed")
 COSTS = ("iterations", "evaluations", "tokens")
 FIELDS = ("item", "seed", "arm", "state", "score", "reason", "image", *COSTS, "seconds")
 
 
-def write_gallery(results: Results, lead: str | None, folder: Path, before: Path, most: int = MOST) -> list[str]:
-    """Write ``data/`` and ``images/`` under ``folder``; returns warnings. ``lead`` is the arm shown first."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a gallery carries: ``samples`` of all that the run has, and how they were chosen if they are not all."""
+
+    samples: int
+    of: int
+    rule: str
+    warnings: list[str]
+
+
+def write_gallery(
+    results: Results,
+    analyses: Sequence[Analysis],
+    lead: str | None,
+    folder: Path,
+    before: Path,
+    *,
+    most: int = MOST,
+    megabytes: float | None = None,
+) -> Shown:
+    """Write ``data/`` and ``images/`` under ``folder``. ``lead`` is the arm shown first.
+
+    ``most`` samples at most; their images, trajectories and evidence take about ``megabytes`` at most.
+    """
     (folder / "data").mkdir(parents=True, exist_ok=True)
+    samples, rule = results.samples, ""
+    if len(samples) > most or megabytes is not None:
+        samples, rule = _part_of(results, analyses, most, math.inf if megabytes is None else 1e6 * megabytes)
     pictures = Pictures(results, folder, before)
-    samples = _spread(results.samples, most)
     _Gallery(results, pictures, folder / "data").write(samples, lead)
     found = []
-    if len(samples) < len(results.samples):
-        found.append(
-            f"The gallery shows {len(samples):,} of {len(results.samples):,} samples, those of prompts evenly spread "
-            "over the benchmark; all numbers are of all samples."
-        )
     if missing := len(pictures.missing):
         files = "image file is" if missing == 1 else "image files are"
         found.append(f"{missing} {files} missing from the store; the page shows an empty place instead.")
-    return found
+    return Shown(len(samples), len(results.samples), rule, found)
 
 
 class _Gallery:
@@ -73,6 +97,7 @@ class _Gallery:
             "reasons": self.reasons.values(),
             "images": self.pictures.values(),
             "thumbs": self.pictures.thumbnails(),
+            "of": len(self.results.samples),
         }
         write_sheet(self.folder, "samples", index_data)
 
@@ -111,14 +136,23 @@ class _Gallery:
         return [step | {name: show(step[name]) for name, show in shown.items()} for step in self.results.steps(key)]
 
 
-def _spread(samples: pd.DataFrame, most: int) -> pd.DataFrame:
-    """All samples if there are at most so many, else about so many: those of every n-th prompt of each category."""
-    if len(samples) <= most:
-        return samples
-    items = samples[["benchmark", "category", "item"]].drop_duplicates()
-    place = items.groupby(["benchmark", "category"]).cumcount()
-    kept = items[place % -(-len(samples) // most) == 0]
-    return samples.merge(kept, on=list(kept.columns))
+def _part_of(results: Results, analyses: Sequence[Analysis], most: int, size: float) -> tuple[pd.DataFrame, str]:
+    """The samples of as many cases, in turn, as there is room for; and the rule, empty if that is all of them."""
+    chosen, own = choice(results, analyses), Cases(results.samples)
+    weigher, kept, count, weight = Weigher(results), [], 0, 0
+    for case in chosen.in_turn():
+        count += own.count(case)
+        weight += weigher.added(own.rows(case)) if size < math.inf else 0
+        if count > most or weight > size:
+            break
+        kept.append(case)
+    if len(kept) == len(chosen.cases):
+        return results.samples, ""
+    if not kept:
+        raise EvalHarnessError(
+            f"the gallery has no room for a single prompt, which takes {weight / 1e6:.1f} MB; allow more"
+        )
+    return own.frame(kept), said(chosen, kept)
 
 
 def _ordered(samples: pd.DataFrame, order: dict[str, int]) -> list[dict[str, Any]]:

@@ -26,15 +26,29 @@ from evalharness.stats import RESAMPLES, Estimate
 
 METRIC = "score"
 COSTS = ("evaluations", "tokens", "seconds", "dollars")
+EMPTY = '""'
+LINES = 50_000
+"""Rows that are Python's objects at once."""
 
 
 def write_results(
-    results: Results, tables: Sequence[Table], folder: Path, *, claims: Sequence[str] = (), judging: Any = None
+    results: Results,
+    tables: Sequence[Table],
+    folder: Path,
+    *,
+    claims: Mapping[str, Sequence[Any]] | None = None,
+    judging: Any = None,
+    samples: bool = True,
 ) -> None:
-    """Write ``results.json`` and ``samples/`` to a folder. JSON without NaN: what is not known is ``null``."""
+    """Write ``results.json`` and, if wanted, ``samples/``. JSON without NaN: what is not known is ``null``.
+
+    ``claims``: those of each benchmark, the most important first.
+    """
+    said = claims or {}
     data = results_json(results, tables) | {
         "info": results.info,
-        "claims": list(claims),
+        "claims": [str(claim) for own in said.values() for claim in own],
+        "headline": {benchmark: str(own[0]) for benchmark, own in said.items() if own},
         "arms": records(results.arms),
         "summary": {table.benchmark: records(table.wide) for table in tables},
         "analysis": {table.benchmark: table.analysis.as_dict() for table in tables},
@@ -43,12 +57,21 @@ def write_results(
     }
     text = json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+    if not samples:
+        return
     (folder / "samples").mkdir(exist_ok=True)
     date = _date(results.info).isoformat().replace(":", "-")
     for table in tables:
         name = f"samples_{slug(table.benchmark)}_{date}.jsonl"
         with (folder / "samples" / name).open("w", encoding="utf-8", errors="replace") as file:
             file.writelines(sample_lines(results, table.benchmark))
+
+
+def write_samples(results: Results, folder: Path) -> None:
+    """``BENCHMARK-samples.parquet``: a row a sample, of all; without the store's keys, which say nothing without it."""
+    for benchmark, own in results.samples.groupby("benchmark", sort=False):
+        rows = own.drop(columns=["benchmark", "trajectory", "score_key"])
+        rows.to_parquet(folder / f"{slug(str(benchmark))}-samples.parquet", index=False, compression="zstd")
 
 
 def results_json(results: Results, tables: Sequence[Table]) -> dict[str, Any]:
@@ -95,53 +118,61 @@ def cost(results: Results) -> dict[str, Any]:
 
 def sample_lines(results: Results, benchmark: str) -> Iterator[str]:
     """A line of JSON for each sample of a benchmark, whatever its state; ``score`` is ``null`` where it has none."""
-    samples = results.samples[results.samples["benchmark"] == benchmark]
+    samples = results.samples.loc[results.samples["benchmark"] == benchmark, list(_FIELDS)]
     documents: dict[str, str] = {}
-    ids: dict[str, int] = {}
-    columns = [samples[name].tolist() for name in _FIELDS]
-    for values in zip(*columns, strict=True):
-        row = dict(zip(_FIELDS, values, strict=True))
-        item = str(row["item"])
-        if item not in documents:
-            ids[item] = len(ids)
-            documents[item] = _document(ids[item], benchmark, row)
-        yield documents[item] + _sample(row)
+    for start in range(0, len(samples), LINES):
+        part = samples.iloc[start : start + LINES]
+        for item, category, prompt, *rest in zip(*(part[name].tolist() for name in _FIELDS), strict=True):
+            if item not in documents:
+                doc = {"benchmark": benchmark, "item": item, "category": category, "prompt": prompt}
+                documents[item] = _document(len(documents), doc)
+            yield documents[item] + _sample(*rest)
 
 
+_COSTS = ("iterations", *COSTS)
 _FIELDS = (
     "item", "category", "prompt", "arm", "seed_index", "seed", "state", "score", "reason", "image", "trajectory",
-    "score_key", "iterations", *COSTS,
+    "score_key", *_COSTS,
 )  # fmt: skip
 
 
-def _document(number: int, benchmark: str, row: Mapping[str, Any]) -> str:
+def _document(number: int, doc: Mapping[str, str]) -> str:
     """What all samples of a prompt have in common, as the beginning of a JSON object."""
-    doc = {"benchmark": benchmark, "item": row["item"], "category": row["category"], "prompt": row["prompt"]}
     shared = {
         "doc_id": number,
         "doc": doc,
         "target": "",
-        "arguments": {"gen_args_0": {"arg_0": row["prompt"]}},
+        "arguments": {"gen_args_0": {"arg_0": doc["prompt"]}},
         "filter": "none",
         "metrics": [METRIC],
         "doc_hash": _hash(json.dumps(doc, ensure_ascii=False, indent=2)),
-        "prompt_hash": _hash(str(row["prompt"])),
+        "prompt_hash": _hash(str(doc["prompt"])),
         "target_hash": _hash(""),
     }
     return json.dumps(plain(shared), ensure_ascii=False)[:-1] + ", "
 
 
-def _sample(row: Mapping[str, Any]) -> str:
-    """The rest of the line. Written out: for a million samples json.dumps would take half a minute."""
-    image = _text(row["image"])
-    score = _plain_number(float(row["score"])) if row["state"] == "scored" else "null"
-    costs = ", ".join(f'"{name}": {_plain_number(row[name])}' for name in ("iterations", *COSTS))
-    shown, reason = _text(row["image"], '""'), _text(row["reason"], '""')
+def _sample(
+    arm: str,
+    seed_index: int,
+    seed: int,
+    state: str,
+    score: float | None,
+    reason: Any,
+    image: Any,
+    trajectory: Any,
+    score_key: Any,
+    *costs: float,
+) -> str:
+    """The rest of the line, of the fields in their order. Written out: for a million json.dumps takes half a minute."""
+    shown = _text(image, EMPTY)
+    took = ", ".join([f'"{name}": {_plain_number(value)}' for name, value in zip(_COSTS, costs, strict=True)])
     return (
-        f'"arm": {_text(row["arm"])}, "seed_index": {int(row["seed_index"])}, "seed": {int(row["seed"])}, '
-        f'"resps": [[{shown}]], "filtered_resps": [{shown}], "{METRIC}": {score}, "state": {_text(row["state"])}, '
-        f'"reason": {reason}, "image": {image}, "trajectory": {_text(row["trajectory"])}, '
-        f'"score_key": {_text(row["score_key"])}, {costs}}}\n'
+        f'"arm": {_text(arm)}, "seed_index": {int(seed_index)}, "seed": {int(seed)}, '
+        f'"resps": [[{shown}]], "filtered_resps": [{shown}], '
+        f'"{METRIC}": {_plain_number(score) if state == "scored" else "null"}, "state": {_text(state)}, '
+        f'"reason": {_text(reason, EMPTY)}, "image": {_text(image)}, "trajectory": {_text(trajectory)}, '
+        f'"score_key": {_text(score_key)}, {took}}}\n'
     )
 
 

@@ -7,13 +7,13 @@ import hashlib
 import math
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalharness.report import grids
 from evalharness.report.figures import Drawing, draw_figures
-from evalharness.report.gallery import write_gallery
+from evalharness.report.gallery import Shown, write_gallery
 from evalharness.report.judging import judging
-from evalharness.report.numbers import write_results
+from evalharness.report.numbers import write_results, write_samples
 from evalharness.report.provenance import provenance
 from evalharness.report.publish import INDEX, staged
 from evalharness.report.story import Claim, claims, facts, lead_arm, lead_arms, lede, run_facts, warnings
@@ -29,50 +29,70 @@ from evalharness.report.tables import (
 )
 from evalharness.results import Results
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("core.js", "tables.js", "trajectory.js", "gallery.js")
 
 
-def write_page(results: Results, out: Path) -> Path:
-    """Write the report of a run to the folder ``out``; returns its index.html."""
+def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) -> Path:
+    """Write the report of a run to the folder ``out``; returns its index.html.
+
+    ``gallery_mb``: of more images and trajectories than that a part is shown, and records of samples are compact.
+    """
     with staged(out) as folder:
         tables = build_tables(results)
         write_tables(tables, folder / "tables")
+        write_samples(results, folder / "tables")
         leads = {table.benchmark: lead_arms(results, table) for table in tables}
         drawings = draw_figures(results.arms, tables, leads, folder / "figures")
-        missing = write_gallery(results, lead_arm(results), folder, out)
+        analyses = [table.analysis for table in tables]
+        shown = write_gallery(results, analyses, lead_arm(results), folder, out, megabytes=gallery_mb)
         sections = [_section(results, table, drawings) for table in tables]
         (folder / "assets").mkdir()
         shutil.copyfile(TEMPLATES / "report.css", folder / "assets" / "report.css")
-        _write_json(results, tables, sections, folder / "results.json")
-        (folder / INDEX).write_text(_render(results, sections, missing), encoding="utf-8")
+        _write_json(results, tables, sections, folder / "results.json", samples=gallery_mb is None)
+        (folder / INDEX).write_text(_render(results, sections, shown), encoding="utf-8")
     return out / INDEX
 
 
-def _render(results: Results, sections: list[dict[str, Any]], missing: list[str]) -> str:
+def environment() -> Environment:
+    """The templates, with what they need of numbers in words."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
 
     loader = FileSystemLoader(TEMPLATES)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["words"] = lambda name: str(name).replace("_", " ")
-    environment.filters["estimate"] = lambda one: _pair(one.value, one.low, one.high)
-    environment.filters["percent"] = lambda one: _pair(one.value, one.low, one.high, 100)
-    environment.filters["score"] = score_text
-    environment.filters["points"] = lambda value: MISSING if math.isnan(value) else number_text(100 * value)
+    found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found.filters["words"] = lambda name: str(name).replace("_", " ")
+    found.filters["estimate"] = lambda one: _pair(one.value, one.low, one.high)
+    found.filters["percent"] = lambda one: _pair(one.value, one.low, one.high, 100)
+    found.filters["score"] = score_text
+    found.filters["points"] = lambda value: MISSING if math.isnan(value) else number_text(100 * value)
+    return found
+
+
+def _render(results: Results, sections: list[dict[str, Any]], shown: Shown) -> str:
+    from markupsafe import Markup
+
     info, script = results.info, _script()
-    return environment.get_template("index.html.j2").render(
-        name=info["name"],
-        description=info.get("description") or "",
-        sections=sections,
-        run_facts=run_facts(results),
-        warnings=[*info.get("warnings", []), *(line for section in sections for line in section["warnings"]), *missing],
-        samples=len(results.samples),
-        provenance=provenance(results),
-        script=Markup(script),
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    return (
+        environment()
+        .get_template("index.html.j2")
+        .render(
+            name=info["name"],
+            description=info.get("description") or "",
+            sections=sections,
+            run_facts=run_facts(results),
+            warnings=[
+                *info.get("warnings", []),
+                *(line for section in sections for line in section["warnings"]),
+                *shown.warnings,
+            ],
+            shown=shown,
+            provenance=provenance(results),
+            script=Markup(script),
+            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
 
 
@@ -114,8 +134,10 @@ def _pair(value: float, low: float, high: float, scale: int = 1) -> str:
     return ends[0] + ("" if math.isnan(low) else f" [{ends[1]}, {ends[2]}]")
 
 
-def _write_json(results: Results, tables: list[Table], sections: list[dict[str, Any]], path: Path) -> None:
+def _write_json(
+    results: Results, tables: list[Table], sections: list[dict[str, Any]], path: Path, samples: bool
+) -> None:
     """The numbers of the page, for programs."""
-    found: list[Claim] = [claim for section in sections for claim in section["claims"]]
+    found: dict[str, list[Claim]] = {section["benchmark"]: section["claims"] for section in sections}
     judged = {section["benchmark"]: section["judging"].as_dict() for section in sections if section["judging"]}
-    write_results(results, tables, path.parent, claims=[str(claim) for claim in found], judging=judged)
+    write_results(results, tables, path.parent, claims=found, judging=judged, samples=samples)

@@ -22,7 +22,7 @@ def test_the_grid_is_a_pivot() -> None:
     wanted = results.samples.pivot(index=["item", "seed_index", "category"], columns="arm", values="score")
     for one in (grid(results, "toy"), grid(shuffled, "toy")):
         assert (one.scores == wanted[["x", "y", "z"]].to_numpy()).all()
-        for name, values in (("item", one.items), ("seed_index", one.seeds), ("category", one.categories)):
+        for name, values in (("item", one.ids[one.items]), ("seed_index", one.seeds), ("category", one.categories)):
             assert (values == wanted.index.get_level_values(name)).all()
 
 

@@ -170,7 +170,7 @@ def run(
     return made
 
 
-def build(results: Results, out: Path) -> Path:
+def build(results: Results, out: Path, *, gallery_mb: float | None = None) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     page = out / "index.html"
     columns = ["benchmark", "arm", "item", "seed_index", "seed", "state", "score", "reason", "image", "iterations"]

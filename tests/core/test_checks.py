@@ -45,7 +45,7 @@ class CheckedBenchmark(FakeBenchmark):
 
 @pytest.fixture
 def checked(fakes: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(results: Results, out: Path) -> Path:
+    def build(results: Results, out: Path, **options: Any) -> Path:
         seen.append(results)
         evidence.append(results.details(str(results.samples["score_key"].iloc[0])))
         return core_fakes.build(results, out)

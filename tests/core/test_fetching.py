@@ -43,7 +43,7 @@ def images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def reports(monkeypatch: pytest.MonkeyPatch, fakes: None) -> list[Results]:
     made: list[Results] = []
 
-    def build(results: Results, out: Path) -> Path:
+    def build(results: Results, out: Path, **options: object) -> Path:
         made.append(results)
         return core_fakes.build(results, out)
 

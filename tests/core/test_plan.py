@@ -13,7 +13,7 @@ from evalharness import config
 from evalharness.benchmark import Item
 from evalharness.errors import ConfigError
 from evalharness.plan import make_plan, resize, select, subset
-from evalharness.seeds import canonical, sample_seed
+from evalharness.seeds import Digests, canonical, digest, sample_seed
 
 Write = Callable[[str], Path]
 
@@ -28,6 +28,25 @@ def test_seed_is_pinned() -> None:
 def test_seed_fits_63_bits_and_keeps_parts_apart(seed: int, benchmark: str, item: str, index: int) -> None:
     assert 0 <= sample_seed(seed, benchmark, item, index) < 2**63
     assert sample_seed(seed, benchmark + "x", item, index) != sample_seed(seed, benchmark, "x" + item, index)
+
+
+@given(st.lists(st.dictionaries(st.text(), st.integers()), min_size=1), st.lists(st.text() | st.integers(), min_size=1))
+def test_digests_of_lists_that_begin_alike_are_those_of_the_lists(head: list[object], rest: list[str | int]) -> None:
+    assert Digests(*head)(*rest) == digest([*head, *rest])
+
+
+def test_the_keys_of_a_plan_are_digests_of_what_they_stand_for(sweep_file: Write, fakes: None) -> None:
+    """Pinned by their definition: a change would draw and score again what anybody has ever stored."""
+    sweep = config.load(sweep_file(SWEEP))
+    plan = make_plan(sweep)
+    identity = digest(dict(plan.models["fake"]))
+    protocol = plan.protocols["fake"]
+    for sample in plan.samples:
+        item, seed = sample.item, sample_seed(3, "fake", sample.item.id, sample.seed_index)
+        parts = ["trajectory", identity, sample.arm.variant.key(), item.prompt, seed]
+        assert (sample.seed, sample.job) == (seed, digest(parts))
+        told = ["score", "ab" * 32, protocol.scorer_digest, digest(dict(item.metadata))]
+        assert protocol.score_key("ab" * 32, item) == digest(told)
 
 
 def test_canonical_json_does_not_depend_on_order() -> None:

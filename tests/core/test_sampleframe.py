@@ -46,11 +46,7 @@ def same(plan: Plan, store: Store) -> set[str]:
     return set(frame["state"])
 
 
-@pytest.mark.parametrize("chunk", [1, 3, 5000])
-def test_after_a_run_with_troubles(
-    sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
-) -> None:
-    monkeypatch.setattr(sampleframe, "CHUNK", chunk)
+def test_after_a_run_with_troubles(sweep_file: Write, tmp_path: Path) -> None:
     file = sweep_file(TROUBLED)
     cli.main(["sweep", str(file), "--out", str(tmp_path / "r" / "x"), "--quiet"])
     sweep = config.load(file)

@@ -23,7 +23,7 @@ from evalharness.benchmark import Item, PromptSet
 from evalharness.executors.local import Local
 from evalharness.load import load_results
 from evalharness.plan import Plan, make_plan
-from evalharness.report.numbers import write_results
+from evalharness.report.numbers import write_results, write_samples
 from evalharness.report.tables import build_tables, write_tables
 from evalharness.store import Store
 from evalharness.yamlfile import Document
@@ -154,6 +154,7 @@ def report(samples: int, folder: Path) -> dict[str, Any]:
         tables = build_tables(results)
         lap("tables")
         write_tables(tables, folder / "out" / "tables")
+        write_samples(results, folder / "out" / "tables")
         write_results(results, tables, folder / "out")
         lap("files")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

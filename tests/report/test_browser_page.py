@@ -13,13 +13,14 @@ from urllib.parse import unquote_plus
 import pytest
 from browser import View, launched
 
+from evalharness.report import build
 from evalharness.report.tables import build_tables
 from evalharness.results import Results
 
 from .fake import INJECTION
 
 pytestmark = pytest.mark.slow
-REFERENCE = Path(__file__).parents[2] / "reports" / "reference"
+REFERENCE = Path(__file__).parents[2] / "reports" / "reference" / "iters"
 HOSTILE = "#arm=*&q=onerror"
 OPEN = "#arm=*&sample=geneval%2F00007%2F0%2Fprocess+max_iterations%3D4"
 
@@ -69,6 +70,56 @@ def test_it_opens_without_a_complaint_and_without_a_network(browser: Any, report
     assert view.complaints == []
     assert len(view.requests) > 4
     assert all(url.startswith("file:///") for url in view.requests)
+
+
+def test_the_reference_report_sorts_filters_and_steps(browser: Any) -> None:
+    if not REFERENCE.exists():
+        pytest.skip("there is no reports/reference: tox -e reference makes it")
+    view = View(browser, REFERENCE)
+    page = view.open()
+    page.locator(".compact thead button").nth(1).click()
+    values = [float(text) for text in column(page, 2)]
+    assert values == sorted(values, reverse=True)
+    arm = page.locator(".compact tbody tr:not(.baseline) th").first.text_content().strip()
+    choose(page, arm=arm, outcome="wrong")
+    assert page.locator("#cards .verdict").all_text_contents() == ["✗ wrong"] * min(60, count(page))
+    choose(page, outcome="")
+    page.locator("#cards a").first.click()
+    page.wait_for_selector("dialog[open] .full .step img")
+    first = page.text_content("#trajectory-title") + page.url
+    page.keyboard.press("ArrowRight")
+    view.until("document.querySelector('#position').textContent.startsWith('2')")
+    assert page.text_content("#trajectory-title") + page.url != first
+    page.keyboard.press("Escape")
+    view.until("!document.querySelector('dialog').open")
+    # Whatever part of the run the gallery carries, the first number that leads to images finds some.
+    page.locator(".compact td a").first.click()
+    view.until("location.hash.includes('change=')")
+    assert count(page) > 0 or page.locator(".compact td a").first.text_content() == "0"
+    view.close()
+    assert view.complaints == []
+
+
+def test_the_page_over_the_reference_reports_leads_to_them(browser: Any) -> None:
+    index = REFERENCE.parent / "index.html"
+    if not index.exists():
+        pytest.skip("there is no reports/reference: tox -e reference makes it")
+    view = View(browser, REFERENCE.parent)
+    view.page.goto(index.as_uri())
+    view.page.click("h2 a >> nth=0")
+    view.until("document.documentElement.dataset.ready === 'gallery'")
+    view.close()
+    assert view.complaints == []
+
+
+def test_a_gallery_of_a_part_says_so_where_it_counts(browser: Any, results: Results, tmp_path: Path) -> None:
+    view = View(browser, build(results, tmp_path / "part", gallery_mb=0.3).parent)
+    page = view.open("#arm=*")
+    assert f"samples of this page ({len(results.samples)} in the run)" in page.text_content("#count")
+    assert 0 < count(page) < len(results.samples)
+    assert "Chosen by rule, not by eye" in page.text_content(".part")
+    view.close()
+    assert view.complaints == []
 
 
 def test_it_survives_a_zip(browser: Any, report: Path, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ lm_eval_utils = pytest.importorskip("lm_eval.utils")
 @pytest.fixture(scope="module")
 def folder(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("numbers")
-    numbers.write_results(results, build_tables(results), out, claims=["a claim"], judging={})
+    claims = {"geneval": ["a claim", "another"], "shapes": ["a third"]}
+    numbers.write_results(results, build_tables(results), out, claims=claims, judging={})
     return out
 
 
@@ -44,7 +45,7 @@ def test_its_keys_are_lm_eval_s(data: dict[str, Any]) -> None:
     from lm_eval.result_schema import EvalResults
 
     assert {"results", "groups", "versions", "n-samples", "config", "git_hash", "date"} <= data.keys()
-    own = {"info", "claims", "arms", "summary", "analysis", "judging", "cost"}
+    own = {"info", "claims", "headline", "arms", "summary", "analysis", "judging", "cost"}
     assert data.keys() - own <= set(EvalResults.__annotations__)
 
 

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from evalharness.analysis import Trend
-from evalharness.report import build, figures, gallery, grids, pictures, provenance, sheets, story
+from evalharness.report import build, figures, grids, pictures, provenance, sheets, story
 from evalharness.report.figures import sketch
 from evalharness.report.tables import build_tables
 from evalharness.results import Results
@@ -270,17 +270,6 @@ def test_a_sheet_brings_back_any_text(tmp_path: Path) -> None:
     assert read_sheet(written) == {"text": text * 9000, "none": [None, None], "number": 0.5}
     assert written.read_text().count("--data-") > 1
     assert "\n" not in written.read_text().rstrip("\n")
-
-
-def test_a_large_run_is_thinned_by_whole_prompts(results: Results, tmp_path: Path) -> None:
-    found = gallery.write_gallery(results, None, tmp_path, tmp_path / "none", most=400)
-    data = read_sheet(tmp_path / "data/samples.css")
-    assert len(data["samples"]) == 384
-    assert f"The gallery shows {len(data['samples'])} of 1,152 samples" in found[0]
-    assert {(item[0], item[2]) for item in data["items"]} == {
-        (name, category) for name in ("geneval", "shapes") for category in CATEGORIES
-    }
-    assert len(data["samples"]) == len(data["items"]) * 2 * len(data["arms"])
 
 
 def test_large_images_have_thumbnails_that_a_rebuild_keeps(results: Results, tmp_path: Path) -> None:

@@ -85,7 +85,8 @@ function filterCards(state) {
     const counts = groupBy(shown, (sample) => sample.outcome);
     const parts = Object.keys(OUTCOMES).filter((name) => counts.has(name)).map((name) => `${counts.get(name).length} ${OUTCOMES[name].slice(2)}`);
     const detail = parts.length ? `: ${parts.join(", ")}` : "; loosen the filters to see more";
-    document.getElementById("count").textContent = `${shown.length} of ${samples.length} samples${detail}.`;
+    const whole = report.of > samples.length ? ` of this page (${report.of} in the run)` : "";
+    document.getElementById("count").textContent = `${shown.length} of ${samples.length} samples${whole}${detail}.`;
   }
   drawPage(state);
 }

@@ -307,7 +307,7 @@ def test_a_sweep_from_checkpoint_to_report(
 ) -> None:
     """What a second run finds is what the first one drew."""
     seen: list[Any] = []
-    monkeypatch.setattr(evalharness.report, "build", lambda results, out: seen.append(results) or out)
+    monkeypatch.setattr(evalharness.report, "build", lambda results, out, **_: seen.append(results) or out)
     assert run() == 0
     assert run() == 0
     first, again = (results.samples for results in seen)

@@ -1,0 +1,92 @@
+"""The committed reports: small enough for a repository, whole, and of no machine in particular."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from configparser import ConfigParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from .test_page import Outline, read_sheet
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "reports" / "reference"
+MOST = 30_000_000
+there = pytest.mark.skipif(not (REFERENCE / "index.html").is_file(), reason="reports/reference has not been made yet")
+
+
+def sweeps() -> list[str]:
+    """Those that ``tox -e reference`` runs."""
+    file = ConfigParser(interpolation=None)
+    file.read(ROOT / "tox.ini")
+    return re.findall(r"ablations/([\w-]+)\.yaml", file["testenv:reference"]["commands"])
+
+
+def reports() -> list[Path]:
+    return sorted(path.parent for path in REFERENCE.glob("*/results.json"))
+
+
+def numbers(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "results.json").read_bytes())
+    return found
+
+
+def test_one_command_makes_it_and_keeps_it_small() -> None:
+    file = ConfigParser(interpolation=None)
+    file.read(ROOT / "tox.ini")
+    command = file["testenv:reference"]["commands"]
+    assert "--full" in command
+    assert float(re.findall(r"--most-mb ([\d.]+)", command)[0]) * 1e6 <= MOST
+    assert sweeps() == ["variants", "components", "iters", "data", "compute", "wise"]
+    assert "reports" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+
+
+@there
+def test_it_is_at_most_30_megabytes() -> None:
+    sizes = {path: path.stat().st_size for path in REFERENCE.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) <= MOST, sorted(sizes, key=lambda path: -sizes[path])[:5]
+
+
+@there
+def test_its_page_leads_to_every_sweep() -> None:
+    page = Outline((REFERENCE / "index.html").read_text(encoding="utf-8"))
+    links = {str(attributes["href"]) for tag, attributes in page.tags if tag == "a"}
+    assert {f"{name}/index.html" for name in sweeps()} <= links
+    assert all((REFERENCE / link).is_file() for link in links if not link.startswith("#"))
+
+
+@there
+def test_it_is_of_all_prompts_and_complete() -> None:
+    for folder in reports():
+        data = numbers(folder)
+        assert data["info"]["limit"] is None, folder
+        for rows in data["summary"].values():
+            assert all(row["scored"] == row["expected"] for row in rows), folder
+
+
+@there
+def test_every_sample_is_in_a_table_and_every_image_of_the_gallery_there() -> None:
+    for folder in reports():
+        for benchmark, rows in numbers(folder)["summary"].items():
+            frame = pd.read_parquet(folder / "tables" / f"{benchmark}-samples.parquet")
+            assert len(frame) == sum(row["expected"] for row in rows)
+        data = read_sheet(folder / "data" / "samples.css")
+        assert data["of"] >= len(data["samples"]) > 0
+        assert all((folder / "images" / f"{digest}.png").is_file() for digest in data["images"])
+
+
+@there
+def test_it_names_no_folder_of_the_machine_that_made_it() -> None:
+    for path in [
+        REFERENCE / "index.html",
+        *(folder / name for folder in reports() for name in ("index.html", "results.json")),
+    ]:
+        text = path.read_text(encoding="utf-8").replace("&#34;", '"')
+        assert not re.findall(r'"/(?:home|root|work|tmp|mnt|opt|Users|srv|data)/[^"]*"', text), path
+    ignored = (ROOT / ".gitignore").read_text()
+    assert "/reports/reference/*/status.json" in ignored
