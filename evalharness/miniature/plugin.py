@@ -185,7 +185,11 @@ class Miniature:
             self.read(contexts, [before] * len(contexts))
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
+        # Asked for a text it writes one: after a prompt it has learned to draw at once as well as to think first.
+        marks = [self._tokenizer.id(mark) for mark in (IMAGE, IMAGE_END)] if self._marked else []
+
         def choose(index: int, logits: torch.Tensor) -> int:
+            logits[marks] = -torch.inf
             if self._settings.temperature == 0:
                 return int(logits.argmax())
             chances = (logits.cpu() / self._settings.temperature).softmax(dim=-1)
