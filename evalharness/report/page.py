@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from evalharness.report import grids
+from evalharness.report import grids, recipes
 from evalharness.report.figures import Drawing, draw_figures
 from evalharness.report.gallery import write_gallery
 from evalharness.report.judging import judging
@@ -86,6 +86,8 @@ def _section(results: Results, table: Table, drawings: list[Drawing]) -> dict[st
     categories = list(category_weights(results, table.benchmark))
     more = [
         grids.by_category(table, categories),
+        recipes.spread(table),
+        recipes.comparisons(table),
         grids.comparisons(table),
         grids.sensitivity(table),
         grids.best_of(table),
