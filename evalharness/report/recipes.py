@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def verdict(one: RecipeContrast) -> str:
-    """``beyond`` or ``within`` training noise; ``prompts``: beyond it, but not beyond the choice of prompts; ``unknown``:
-    there are too few trainings to say."""
+    """``beyond`` or ``within`` training noise; ``prompts``: beyond it, but not beyond the choice of prompts;
+    ``unknown``: there are too few trainings to say."""
     if math.isnan(one.difference.low):
         return "unknown"
     if not _clear(one.difference) or one.p_adjusted > 0.05:
@@ -82,8 +82,8 @@ def spread(table: Table) -> Grid | None:
         mean = Cell(score_text(one.mean.value), one.mean.value, _score_brackets(one.mean))
         cells = [Cell(one.name), Cell(str(len(one.arms)), len(one.arms)), Cell(_scores(one)), mean, trained]
         rows.append(Row(cells + _parts(one.shares)))
-    caption = (
-        "Arms that the sweep file declares to be trainings of one recipe, which differ in nothing else. Mean and "
+    caption = " ".join(f"{noise(one)}." for one in table.analysis.recipes) + (
+        " Arms that the sweep file declares to be trainings of one recipe, which differ in nothing else. Mean and "
         "standard deviation are over the trainings, each counted once however many images it drew; brackets: 95 % "
         "intervals by Student’s t and by chi-square. Parts: of the variance of the score of one training, what other "
         "trainings, other prompts (for all trainings alike), and other images would change."
