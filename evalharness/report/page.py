@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.report import grids, recipes
+from evalharness.report.examples import Part, write_examples
 from evalharness.report.figures import Drawing, draw_figures
 from evalharness.report.gallery import write_gallery
 from evalharness.report.judging import judging
@@ -42,14 +43,15 @@ def write_page(results: Results, out: Path) -> Path:
         drawings = draw_figures(results.arms, tables, leads, folder / "figures")
         missing = write_gallery(results, lead_arm(results), folder, out)
         sections = [_section(results, table, drawings) for table in tables]
-        (folder / "assets").mkdir()
+        examples = write_examples(results, folder, out)
+        (folder / "assets").mkdir(exist_ok=True)
         shutil.copyfile(TEMPLATES / "report.css", folder / "assets" / "report.css")
         _write_json(results, tables, sections, folder / "results.json")
-        (folder / INDEX).write_text(_render(results, sections, missing), encoding="utf-8")
+        (folder / INDEX).write_text(_render(results, sections, examples, missing), encoding="utf-8")
     return out / INDEX
 
 
-def _render(results: Results, sections: list[dict[str, Any]], missing: list[str]) -> str:
+def _render(results: Results, sections: list[dict[str, Any]], examples: list[Part], missing: list[str]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -58,6 +60,7 @@ def _render(results: Results, sections: list[dict[str, Any]], missing: list[str]
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["words"] = lambda name: str(name).replace("_", " ")
+    environment.filters["lower_first"] = lambda text: text[:1].lower() + text[1:]
     environment.filters["estimate"] = lambda one: _pair(one.value, one.low, one.high)
     environment.filters["percent"] = lambda one: _pair(one.value, one.low, one.high, 100)
     environment.filters["score"] = score_text
@@ -67,6 +70,7 @@ def _render(results: Results, sections: list[dict[str, Any]], missing: list[str]
         name=info["name"],
         description=info.get("description") or "",
         sections=sections,
+        examples=examples,
         run_facts=run_facts(results),
         warnings=[*info.get("warnings", []), *(line for section in sections for line in section["warnings"]), *missing],
         samples=len(results.samples),
