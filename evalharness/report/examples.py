@@ -1,7 +1,7 @@
 """``trajectories.html``: for each process arm the trajectories that the rules of ``evalharness.refinements`` choose.
 
-A page of its own, without a script: every step with its text, its picture, the scorer's boxes and the verdict, as far as
-they are known.
+A page of its own, without a script: every step with its text, its picture, the scorer's boxes and the verdict, as far
+as they are known.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from urllib.parse import urlencode
 from evalharness.refinements.rules import Rule
 from evalharness.refinements.search import Chosen, Example, Lookup, choose, from_samples
 from evalharness.report.pictures import PNG_HEADER, Pictures
-from evalharness.report.tables import slug, title
+from evalharness.report.tables import title
 from evalharness.results import Judged, Results
 
 PAGE = "trajectories.html"
 STYLE = "trajectories.css"
+TEMPLATES = Path(__file__).parent / "templates"
 BOX_COLORS = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#F0E442", "#0072B2")
 """As in the gallery."""
 STAGES = ("plan", "sketch", "inspect", "refine", "think", "draw")
@@ -53,7 +54,7 @@ class Shown:
     boxes: list[Box] = field(default_factory=list)
     verdict: tuple[str, str] = ("pending", "not judged")
     reason: str = ""
-    said: list[str] = field(default_factory=list)
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +109,15 @@ def write_examples(results: Results, folder: Path, before: Path) -> list[Part]:
     if not chosen:
         return []
     maker = _Maker(results, folder, before)
-    parts = [maker.part(one) for one in chosen]
-    templates = Path(__file__).parent / "templates"
+    parts = [maker.part(f"arm-{number}", one) for number, one in enumerate(chosen, 1)]
+    loader = FileSystemLoader(TEMPLATES)
     environment = Environment(
-        loader=FileSystemLoader(templates),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     text = environment.get_template("trajectories.html.j2").render(name=results.info["name"], parts=parts)
     (folder / PAGE).write_text(text, encoding="utf-8", errors="replace")
     (folder / "assets").mkdir(exist_ok=True)
-    shutil.copyfile(templates / STYLE, folder / "assets" / STYLE)
+    shutil.copyfile(TEMPLATES / STYLE, folder / "assets" / STYLE)
     return parts
 
 
@@ -130,8 +127,7 @@ class _Maker:
         self.pictures = Pictures(results, folder, before)
         self.lookup: Lookup = results.judged or from_samples(results.samples)
 
-    def part(self, one: Chosen) -> Part:
-        anchor = slug(f"{one.benchmark} {one.label}")
+    def part(self, anchor: str, one: Chosen) -> Part:
         entries = []
         for rule, example in one.found:
             story = None if example is None else self.story(one, example)
@@ -173,13 +169,10 @@ class _Maker:
         boxes = list(_boxes(details.get("detections"), width))
         seen = "; ".join(box.label for box in boxes)
         alt = name + (f"; the scorer sees: {seen}" if seen else "")
-        replies = details.get("replies")
-        said = (
-            [str(one.get("text", "")) for one in replies if isinstance(one, dict)] if isinstance(replies, list) else []
-        )
         if judged is None:
-            return Shown(f"images/{digest}.png", alt, width, height, boxes)
-        return Shown(f"images/{digest}.png", alt, width, height, boxes, _verdict(judged), judged.reason, said[-1:])
+            return Shown(f"images/{digest}.png", alt, width, height)
+        said = _last_reply(details.get("replies"))
+        return Shown(f"images/{digest}.png", alt, width, height, boxes, _verdict(judged), judged.reason, said)
 
 
 def looked(one: Chosen) -> str:
@@ -198,6 +191,12 @@ def _verdict(judged: Judged) -> tuple[str, str]:
     if judged.right:
         return "right", "✓ right"
     return ("partly", f"◐ partly right ({judged.score:.2f})") if judged.score > 0 else ("wrong", "✗ wrong")
+
+
+def _last_reply(replies: Any) -> str:
+    """Of a judge's tries the last counted."""
+    texts = [one.get("text") for one in replies if isinstance(one, dict)] if isinstance(replies, list) else []
+    return next((text for text in reversed(texts) if isinstance(text, str)), "")
 
 
 def _boxes(detections: Any, width: int) -> Iterator[Box]:
