@@ -88,29 +88,36 @@ UNTOLD = Rule(
     lambda case: case.effect == "fixed",
 )
 """In place of the first two where no refinement's words can be read."""
+_WEAKER = (
+    "in a trajectory that ends in a right image. The scorer did not find a wrong picture made right by it: the "
+    "pictures were not judged, or more was still to come. That the conflict was one, and was mended here, are the model’s words."
+)
+
+
+def _claimed(case: Case) -> bool:
+    return case.final and case.effect == "neither" and not (case.before is not None and case.before.right)
+
+
 CLAIMED = (
     Rule(
         "claimed-instruction-state",
-        "Refined: the drawing had departed from its instruction, in the model’s own words",
-        f"The first refinement of an instruction–state conflict ({_SKETCH}) in a trajectory that ends in a right "
-        "image. Whether the refinement made it so, nobody has judged.",
-        lambda case: case.final and case.refinement.conflict == "instruction-state",
+        "In the model’s own words: the drawing had departed from its instruction",
+        f"The first refinement of an instruction–state conflict ({_SKETCH}) {_WEAKER}",
+        lambda case: _claimed(case) and case.refinement.conflict == "instruction-state",
     ),
     Rule(
         "claimed-state-prompt",
-        "Refined: the plan had departed from the prompt, in the model’s own words",
-        f"The first refinement of a state–prompt conflict ({_PLAN}) in a trajectory that ends in a right image. "
-        "Whether the refinement made it so, nobody has judged.",
-        lambda case: case.final and case.refinement.conflict == "state-prompt",
+        "In the model’s own words: the plan had departed from the prompt",
+        f"The first refinement of a state–prompt conflict ({_PLAN}) {_WEAKER}",
+        lambda case: _claimed(case) and case.refinement.conflict == "state-prompt",
     ),
 )
-"""In place of all where no refinement has both of its pictures judged."""
+"""Shown after the first and the second of the rules where these have no example."""
 CLAIMED_UNTOLD = Rule(
     "claimed",
-    "Refined, the kind of conflict unknown",
-    "The first refinement in a trajectory that ends in a right image. Whether the refinement made it so, nobody has "
-    "judged; of which kind the conflict was cannot be told from such words.",
-    lambda case: case.final,
+    "In the model’s own words, the kind of conflict unknown",
+    f"The first refinement {_WEAKER} Of which kind the conflict was cannot be told from such words.",
+    _claimed,
 )
 
 

@@ -141,11 +141,16 @@ class Tally:
         return all(rule.name in self.first for rule in RULES)
 
     @property
-    def rules(self) -> tuple[Rule, ...]:
-        """Those that can be applied to what was seen."""
-        if self.judged or not self.refinements:
-            return RULES if self.told or not self.refinements else (UNTOLD, RULES[-1])
-        return CLAIMED if self.told else (CLAIMED_UNTOLD,)
+    def shown(self) -> tuple[tuple[Rule, Example | None], ...]:
+        """The rules that can be applied to what was seen, each with its example; a weaker one where one has none."""
+        told = self.told or not self.refinements
+        pairs = list(zip(RULES, CLAIMED, strict=False)) if told else [(UNTOLD, CLAIMED_UNTOLD)]
+        found: list[tuple[Rule, Example | None]] = []
+        for rule, weaker in pairs:
+            found.append((rule, self.first.get(rule.name)))
+            if rule.name not in self.first and weaker.name in self.first:
+                found.append((weaker, self.first[weaker.name]))
+        return (*found, (RULES[-1], self.first.get(RULES[-1].name)))
 
 
 def _chosen(benchmark: str, family: Family, walk: Iterable[Seen], lookup: Lookup, size: int) -> Chosen:
@@ -156,9 +161,10 @@ def _chosen(benchmark: str, family: Family, walk: Iterable[Seen], lookup: Lookup
             tally.add(seen, case)
         if tally.done or tally.refinements >= REFINEMENTS:
             break
-    found = tuple((rule, tally.first.get(rule.name)) for rule in tally.rules)
     whole = samples == size and tally.refinements < REFINEMENTS
-    return Chosen(benchmark, family.arms[-1], family.label, found, samples, tally.refinements, tally.judged, whole)
+    return Chosen(
+        benchmark, family.arms[-1], family.label, tally.shown, samples, tally.refinements, tally.judged, whole
+    )
 
 
 def cases(benchmark: str, seen: Seen, lookup: Lookup) -> Iterator[Case]:

@@ -181,9 +181,11 @@ def looked(one: Chosen) -> str:
     if not one.refinements:
         return f"None of {samples} refined a picture."
     first = "All" if one.whole else "The first"
-    text = f"{first} {samples} in the order of prompts, seeds and iterations: {one.refinements:,} refinements, of "
-    text += f"{one.judged:,} of which both pictures were judged."
-    return text
+    refined = f"{one.refinements:,} refinement" + ("" if one.refinements == 1 else "s")
+    return (
+        f"{first} {samples} in the order of prompts, seeds and iterations: {refined}; of {one.judged:,} both pictures "
+        "were judged."
+    )
 
 
 def _verdict(judged: Judged) -> tuple[str, str]:
