@@ -90,7 +90,8 @@ UNTOLD = Rule(
 """In place of the first two where no refinement's words can be read."""
 _WEAKER = (
     "in a trajectory that ends in a right image. The scorer did not find a wrong picture made right by it: the "
-    "pictures were not judged, or more was still to come. That the conflict was one, and was mended here, are the model’s words."
+    "pictures were not judged, or more was still to come. That the conflict was one, and was mended here, are the "
+    "model’s words."
 )
 
 
