@@ -40,7 +40,7 @@ def test_from_the_report_to_an_example_and_into_the_gallery_by_keyboard(browser:
     link = page.locator("#trajectories li a").first
     link.focus()
     page.keyboard.press("Enter")
-    view.until(f"location.pathname.endsWith('{PAGE}') && location.hash === '#arm-1-fixed-instruction-state'")
+    page.wait_for_url(f"**/{PAGE}#arm-1-fixed-instruction-state")
     view.until("document.querySelector('.noted img').naturalWidth === 96")
     assert page.locator(".noted").count() == 4
     assert page.locator(".chosen .overlay rect").first.bounding_box()["width"] > 10
