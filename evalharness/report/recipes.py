@@ -187,7 +187,7 @@ def _brackets(one: Estimate) -> str:
 
 
 def _score_brackets(one: Estimate) -> str:
-    return "" if math.isnan(one.low) else f"[{one.low:.2f}, {one.high:.2f}]"
+    return "" if math.isnan(one.low) else f"[{one.low:.2f}, {one.high:.2f}]".replace("-", "−")
 
 
 def _clear(one: Estimate) -> bool:
