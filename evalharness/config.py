@@ -172,7 +172,7 @@ def parse(document: Document, amend: Callable[[SweepFile], SweepFile] = lambda t
         arms=arms,
         baseline=baseline,
         executor=_plugin(document, "executors", top.executor, ("executor",)),
-        analysis=declarations.check(document, top.analysis, settings, baseline),
+        analysis=declarations.check(document, top.analysis, settings, baseline, {arm.name: arm.model for arm in arms}),
         literature=literature.locate(document, top.literature),
     )
 

@@ -1,4 +1,4 @@
-"""What a sweep file says beforehand about its analysis: which contrasts are confirmatory, which arms make a trend."""
+"""What a sweep file says beforehand about its analysis: confirmatory contrasts, trends, trainings of one recipe."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class AnalysisEntry(_Strict):
 
     confirmatory: list[str | ContrastEntry] = []
     trend: TrendEntry | list[TrendEntry] = []
+    replicates: dict[str, str | list[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +54,34 @@ class Trend:
 
 
 @dataclass(frozen=True, slots=True)
+class Replicates:
+    """Arms that differ in nothing but the training run that their weights come from."""
+
+    name: str
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Declarations:
-    """All names are those of arms."""
+    """All names but those of replicates are names of arms."""
 
     confirmatory: tuple[Contrast, ...] = ()
     trend: tuple[Trend, ...] = ()
+    replicates: tuple[Replicates, ...] = ()
 
     def within(self, arms: Collection[str]) -> Declarations:
-        """Those whose arms are all among these."""
+        """Those whose arms are all among these; replicates are those of them that are left."""
         contrasts = tuple(one for one in self.confirmatory if {one.arm, one.against} <= set(arms))
-        return Declarations(contrasts, tuple(one for one in self.trend if set(one.arms) <= set(arms)))
+        left = [Replicates(one.name, tuple(arm for arm in one.arms if arm in arms)) for one in self.replicates]
+        trends = tuple(one for one in self.trend if set(one.arms) <= set(arms))
+        return Declarations(contrasts, trends, tuple(one for one in left if one.arms))
 
     def as_dict(self) -> dict[str, Any]:
         """As it could stand in a sweep file."""
         return {
             "confirmatory": [{"arm": one.arm, "against": one.against} for one in self.confirmatory],
             "trend": [{"arms": list(one.arms), "over": one.over} for one in self.trend],
+            "replicates": {one.name: list(one.arms) for one in self.replicates},
         }
 
 
@@ -82,12 +95,16 @@ def base_name(arm: str) -> str:
 
 
 def check(
-    document: Document, entry: AnalysisEntry, arms: Mapping[str, Mapping[str, Any]], baseline: str
+    document: Document,
+    entry: AnalysisEntry,
+    arms: Mapping[str, Mapping[str, Any]],
+    baseline: str,
+    models: Mapping[str, str],
 ) -> Declarations:
-    """Names written out and checked; ``arms`` has the settings of each.
+    """Names written out and checked; ``arms`` has the settings of each, ``models`` the name of its model.
 
     Raises:
-        ConfigError: no such arm, or a setting that is no number or the same in all arms.
+        ConfigError: no such arm, a setting that is no number or the same in all arms, or replicates that are none.
     """
     contrasts: list[Contrast] = []
     for index, one in enumerate(entry.confirmatory):
@@ -103,7 +120,7 @@ def check(
         ("analysis", "trend", *([i] if isinstance(entry.trend, list) else [])) for i in range(len(entries))
     ]
     trends = tuple(_trend(document, one, arms, at) for one, at in zip(entries, places, strict=True))
-    return Declarations(tuple(dict.fromkeys(contrasts)), trends)
+    return Declarations(tuple(dict.fromkeys(contrasts)), trends, _replicates(document, entry, arms, models))
 
 
 def _trend(document: Document, entry: TrendEntry, arms: Mapping[str, Mapping[str, Any]], at: Location) -> Trend:
@@ -120,6 +137,32 @@ def _trend(document: Document, entry: TrendEntry, arms: Mapping[str, Mapping[str
     if len({arms[arm][entry.over] for arm in named}) < 2:
         raise document.error(f"a trend needs arms with two values of {entry.over!r} or more", *at, "arms")
     return Trend(tuple(sorted(named, key=lambda arm: float(arms[arm][entry.over]))), entry.over)
+
+
+def _replicates(
+    document: Document, entry: AnalysisEntry, arms: Mapping[str, Mapping[str, Any]], models: Mapping[str, str]
+) -> tuple[Replicates, ...]:
+    """An arm is of one recipe alone; its trainings have the same settings, each with a model of its own."""
+    groups, owner = [], dict[str, str]()
+    for name, wanted in entry.replicates.items():
+        at: Location = ("analysis", "replicates", name)
+        listed = [wanted] if isinstance(wanted, str) else wanted
+        named = tuple(dict.fromkeys(arm for one in listed for arm in _named(document, one, arms, at)))
+        if not named:
+            raise document.error(f"{name!r} names no arm", *at)
+        trained: dict[str, str] = {}
+        for arm in named:
+            if arm in owner:
+                raise document.error(f"arm {arm!r} stands in {owner[arm]!r} already", *at)
+            other = next((key for key, value in arms[arm].items() if value != arms[named[0]].get(key)), None)
+            if other is not None:
+                raise document.error(f"{named[0]!r} and {arm!r} differ in {other!r}, not in their training alone", *at)
+            if models[arm] in trained:
+                both = f"{trained[models[arm]]!r} and {arm!r}"
+                raise document.error(f"{both} have the same model: a training counts once", *at)
+            trained[models[arm]], owner[arm] = arm, name
+        groups.append(Replicates(name, named))
+    return tuple(groups)
 
 
 def _single(document: Document, name: str, arms: Mapping[str, Any], at: Location) -> Iterator[str]:

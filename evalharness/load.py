@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evalharness import literature
 from evalharness.plan import Plan, Sample
-from evalharness.results import ARM_COLUMNS, CHECK_COLUMNS, Results
+from evalharness.results import ARM_COLUMNS, CHECK_COLUMNS, Judged, Results
 from evalharness.sampleframe import sample_frame
 from evalharness.seeds import digest
 from evalharness.status import Checkup, Standing, checkups
@@ -46,7 +46,18 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
     for name, benchmark in about["benchmarks"].items():
         scorers = [benchmark["scorer"], *(check["scorer"] for check in benchmark.get("checks", ()))]
         benchmark |= _spent(store, scorers, samples[samples["benchmark"] == name])
-    return Results({**about, **info}, arms, samples, steps, details, store.image_path, checks)
+    return Results({**about, **info}, arms, samples, steps, details, store.image_path, checks, _judged(plan, store))
+
+
+def _judged(plan: Plan, store: Store) -> Callable[[str, str, Sequence[str]], Mapping[str, Judged]]:
+    items = {(name, item.id): item for name, protocol in plan.protocols.items() for item in protocol.items}
+
+    def judged(benchmark: str, item: str, images: Sequence[str]) -> Mapping[str, Judged]:
+        protocol = plan.protocols[benchmark]
+        keys = {protocol.score_key(image, items[benchmark, item]): image for image in images}
+        return {keys[key]: Judged(one.value, one.reason, key) for key, one in store.scores(keys).items()}
+
+    return judged
 
 
 def _checkups(plan: Plan, store: Store, samples: pd.DataFrame) -> list[Checkup]:

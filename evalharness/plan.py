@@ -133,6 +133,7 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     identities = {alias: partial(_identity, sweep, alias, model, protocols) for alias, model in built.items()}
     models = {alias: _here(f"model {alias}", identity, absent) for alias, identity in identities.items()}
     digests = {alias: digest(dict(identity)) for alias, identity in models.items()}
+    _require_trainings(sweep, digests)
     samples: list[Sample] = []
     jobs: dict[str, Job] = {}
     slots: dict[tuple[str, str, str], list[_Slot]] = {}
@@ -149,6 +150,17 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
                     picture = item.picture if isinstance(arm.variant, Edit) else None
                     jobs[key] = Job(key, arm.model, arm.variant, item.prompt, own, source, picture)
     return Plan(sweep, protocols, models, tuple(samples), jobs)
+
+
+def _require_trainings(sweep: Sweep, digests: Mapping[str, str]) -> None:
+    """Replicates are trainings: the same checkpoint twice would look like a training without any noise."""
+    models = {arm.name: arm.model for arm in sweep.arms}
+    for group in sweep.analysis.replicates:
+        seen: dict[str, str] = {}
+        for arm in group.arms:
+            before = seen.setdefault(digests[models[arm]], arm)
+            if before != arm:
+                raise ConfigError(f"replicates {group.name!r}: {before!r} and {arm!r} have the same weights")
 
 
 def _here(what: str, identity: Callable[[], Mapping[str, Any]], absent: dict[str, str] | None) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,19 @@ ARM_COLUMNS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the benchmark's scorer said of a picture; ``key`` leads to its evidence."""
+
+    score: float
+    reason: str = ""
+    key: str | None = None
+
+    @property
+    def right(self) -> bool:
+        return self.score >= 1
+
+
 CHECK_COLUMNS = (
     "benchmark",
     "check",  # its name
@@ -74,7 +87,8 @@ class Results:
 
     ``steps(key)`` gives a trajectory's steps as dicts: kind, iteration, text, image (digest or None), seed,
     evaluations, tokens, seconds, dollars. ``details(score_key)`` gives a score's evidence. ``image_path(digest)`` the
-    PNG file.
+    PNG file. ``judged(benchmark, item, images)``: what is known of any pictures, by their digests, as images for that
+    item; ``None`` where only that of final images is.
     """
 
     info: Mapping[str, Any]
@@ -84,3 +98,4 @@ class Results:
     details: Callable[[str], dict[str, Any]]
     image_path: Callable[[str], Path]
     checks: pd.DataFrame | None = None
+    judged: Callable[[str, str, Sequence[str]], Mapping[str, Judged]] | None = None

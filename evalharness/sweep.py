@@ -21,6 +21,7 @@ from evalharness.inventory import inventory
 from evalharness.live import Reporter
 from evalharness.plan import Plan, make_plan, resize, select
 from evalharness.progress import Progress
+from evalharness.refinements.judging import judge as judge_refinements
 from evalharness.store import Store
 
 
@@ -125,6 +126,7 @@ def _work(plan: Plan, store: Store, progress: Progress, reporter: Reporter, *, r
     try:
         with reporter.watching(engine.look):
             worked = engine.run(retry_failed=retry_failed)
+            judge_refinements(plan, store, executor, progress)
     finally:
         executor.close()
         if worked or not before:

@@ -14,22 +14,44 @@ from evalharness.agreement import reply_variance
 from evalharness.analysis.contrasts import contrasts, trends
 from evalharness.analysis.costs import best_of, costs
 from evalharness.analysis.declared import Declared, declared
-from evalharness.analysis.findings import Analysis, BestOf, Contrast, CostPoint, Flips, Trend
+from evalharness.analysis.findings import (
+    Analysis,
+    BestOf,
+    Contrast,
+    CostPoint,
+    Flips,
+    Recipe,
+    RecipeContrast,
+    Trend,
+)  # fmt: skip
 from evalharness.analysis.grid import Grid, grid
+from evalharness.analysis.recipes import recipe_contrasts, recipes
 from evalharness.report.arms import baseline
 from evalharness.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Analysis", "BestOf", "Contrast", "CostPoint", "Flips", "Trend", "adjusted", "analyse", "category_weights"]
+__all__ = [
+    "Analysis",
+    "BestOf",
+    "Contrast",
+    "CostPoint",
+    "Flips",
+    "Recipe",
+    "RecipeContrast",
+    "Trend",
+    "adjusted",
+    "analyse",
+    "category_weights",
+]
 
 
 def analyse(results: Results) -> dict[str, Analysis]:
     """An analysis of each benchmark that has samples, in the order of the sweep file.
 
     p-values are adjusted over the whole run: what the sweep file declares confirmatory, on all benchmarks, is one
-    family, all other contrasts another.
+    family, all other contrasts another, those between recipes a third.
     """
     said = declared(results)
     seen = set(results.samples["benchmark"].unique())
@@ -62,6 +84,8 @@ def _analysis(results: Results, benchmark: str, said: Declared) -> Analysis:
         trends=tuple(trends(table, said.trends, weights)),
         costs=tuple(costs(table, scores, weights)),
         best_of=tuple(best_of(table, weights)),
+        recipes=tuple(recipes(table, said.replicates, weights)),
+        recipe_contrasts=tuple(recipe_contrasts(table, said.replicates, weights, baseline(results.arms))),
     )
 
 
@@ -104,11 +128,17 @@ def _adjusted(found: Mapping[str, Analysis]) -> dict[str, Analysis]:
     trended = [one for analysis in found.values() for one in analysis.trends]
     holm, _ = _corrected(contrasts_, trended)
     new, rest = iter(adjusted(contrasts_, trended)), iter(holm[len(holm) - len(trended) :])
+    between = [one for analysis in found.values() for one in analysis.recipe_contrasts]
+    tested = sum(not math.isnan(one.p) for one in between)
+    corrected = iter(stats.holm([one.p for one in between]).tolist())
     return {
         name: replace(
             analysis,
             contrasts=tuple(next(new) for _ in analysis.contrasts),
             trends=tuple(replace(one, p_adjusted=next(rest), family=len(holm)) for one in analysis.trends),
+            recipe_contrasts=tuple(
+                replace(one, p_adjusted=next(corrected), family=tested) for one in analysis.recipe_contrasts
+            ),
         )
         for name, analysis in found.items()
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evalharness.report.arms import baseline, records
@@ -27,6 +27,8 @@ class Declared:
     pairs: tuple[Pair, ...]
     confirmatory: frozenset[Pair]
     trends: tuple[DeclaredTrend, ...]
+    replicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Name of a recipe → the arms that are trainings of it."""
 
 
 def declared(results: Results) -> Declared:
@@ -38,7 +40,9 @@ def declared(results: Results) -> Declared:
     confirmatory = tuple((arm, other) for arm, other in chosen if arm in names and other in names)
     usual = [(arm, reference) for arm in names if reference is not None and arm != reference]
     trends = tuple(_trend(results, one) for one in said.get("trend", ()) if set(one["arms"]) <= set(names))
-    return Declared(tuple(dict.fromkeys([*usual, *confirmatory])), frozenset(confirmatory), trends)
+    kept = {str(name): tuple(arm for arm in arms if arm in names) for name, arms in said.get("replicates", {}).items()}
+    replicates = {name: arms for name, arms in kept.items() if arms}
+    return Declared(tuple(dict.fromkeys([*usual, *confirmatory])), frozenset(confirmatory), trends, replicates)
 
 
 def _trend(results: Results, said: Mapping[str, Any]) -> DeclaredTrend:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from evalharness.stats import Components, Estimate, Needed, Scores
+from evalharness.stats import Components, Estimate, Needed, Scores, Shares
 
 Correction = Literal["holm", "benjamini-hochberg"]
 Measure = Literal["evaluations", "tokens", "seconds", "dollars"]
@@ -99,6 +99,47 @@ class BestOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipe:
+    """Trainings of one recipe, declared before the run.
+
+    ``scores``: of each arm, over the samples that all of them have. ``mean`` and ``deviation``: over and between the
+    trainings, with intervals that count each of them once; NaN for a single one. ``shares``: where the variance of the
+    score of one training is.
+    """
+
+    benchmark: str
+    name: str
+    arms: tuple[str, ...]
+    scores: tuple[float, ...]
+    mean: Estimate
+    deviation: Estimate
+    shares: Shares
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeContrast:
+    """A recipe against another: the mean of its trainings minus that of the other's, over the samples that all have.
+
+    ``difference``: Welch's interval over the trainings, on these prompts. Where one of the two was trained once,
+    ``assumed`` names the other, whose trainings' noise is taken for both; where both were, there is no interval.
+    ``everywhere``: the same widened by the choice of prompts. ``p`` is of ``difference``; ``p_adjusted`` by Holm, over
+    the ``family`` of all contrasts of recipes in the run. ``shares``: where the variance of the difference is.
+    """
+
+    benchmark: str
+    recipe: str
+    against: str
+    difference: Estimate
+    degrees: float
+    p: float
+    p_adjusted: float
+    family: int
+    everywhere: Estimate
+    assumed: str
+    shares: Shares
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """All of one benchmark. ``scores`` and ``variance`` are by arm.
 
@@ -115,6 +156,8 @@ class Analysis:
     trends: tuple[Trend, ...]
     costs: tuple[CostPoint, ...]
     best_of: tuple[BestOf, ...]
+    recipes: tuple[Recipe, ...] = ()
+    recipe_contrasts: tuple[RecipeContrast, ...] = ()
 
     def contrast(self, arm: str, baseline: str | None = None) -> Contrast | None:
         """That of an arm with the baseline, or with another arm."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from evalharness.analysis import Analysis, Contrast
-from evalharness.stats import Estimate
+from evalharness.analysis import Analysis, Contrast, Recipe, RecipeContrast
+from evalharness.stats import Estimate, Shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,8 @@ def frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
     return {
         "contrasts": contrasts(analysis.contrasts),
         "trends": _frame([_trend(one) for one in analysis.trends]),
+        "recipes": _frame([_recipe(one) for one in analysis.recipes]),
+        "recipe-contrasts": _frame([_recipe_contrast(one) for one in analysis.recipe_contrasts]),
         "costs": _frame(
             [
                 {"arm": one.arm, "measure": one.measure} | _named("cost", one.cost) | _named("score", one.score)
@@ -74,6 +76,23 @@ def _difference(one: Estimate) -> dict[str, Any]:
 def _trend(one: Any) -> dict[str, Any]:
     arms = {"arms": " | ".join(one.arms), "over": one.over, "values": " ".join(f"{value:g}" for value in one.values)}
     return arms | _named("slope", one.slope) | {"p": one.p, "p_adjusted": one.p_adjusted, "family": one.family}
+
+
+def _recipe(one: Recipe) -> dict[str, Any]:
+    scores = {"scores": " ".join(map(repr, one.scores))}
+    arms = {"recipe": one.name, "trainings": len(one.arms), "arms": " | ".join(one.arms)}
+    return arms | scores | _named("mean", one.mean) | _named("deviation", one.deviation) | _shares(one.shares)
+
+
+def _recipe_contrast(one: RecipeContrast) -> dict[str, Any]:
+    tested = {name: getattr(one, name) for name in ("degrees", "p", "p_adjusted", "family", "assumed")}
+    wide = {"everywhere_low": one.everywhere.low, "everywhere_high": one.everywhere.high}
+    both = {"recipe": one.recipe, "against": one.against}
+    return both | _difference(one.difference) | wide | tested | _shares(one.shares)
+
+
+def _shares(one: Shares) -> dict[str, float]:
+    return {f"variance_{name}": value for name, value in asdict(one).items()}
 
 
 def _named(name: str, one: Estimate) -> dict[str, float]:

@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalharness.report import grids
+from evalharness.report import grids, recipes
+from evalharness.report.examples import Part, write_examples
 from evalharness.report.figures import Drawing, draw_figures
 from evalharness.report.gallery import Shown, write_gallery
 from evalharness.report.judging import judging
@@ -50,10 +51,11 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
         analyses = [table.analysis for table in tables]
         shown = write_gallery(results, analyses, lead_arm(results), folder, out, megabytes=gallery_mb)
         sections = [_section(results, table, drawings) for table in tables]
-        (folder / "assets").mkdir()
+        examples = write_examples(results, folder, out)
+        (folder / "assets").mkdir(exist_ok=True)
         shutil.copyfile(TEMPLATES / "report.css", folder / "assets" / "report.css")
         _write_json(results, tables, sections, folder / "results.json", samples=gallery_mb is None)
-        (folder / INDEX).write_text(_render(results, sections, shown), encoding="utf-8")
+        (folder / INDEX).write_text(_render(results, sections, examples, shown), encoding="utf-8")
     return out / INDEX
 
 
@@ -64,6 +66,7 @@ def environment() -> Environment:
     loader = FileSystemLoader(TEMPLATES)
     found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     found.filters["words"] = lambda name: str(name).replace("_", " ")
+    found.filters["lower_first"] = lambda text: text[:1].lower() + text[1:]
     found.filters["estimate"] = lambda one: _pair(one.value, one.low, one.high)
     found.filters["percent"] = lambda one: _pair(one.value, one.low, one.high, 100)
     found.filters["score"] = score_text
@@ -71,7 +74,7 @@ def environment() -> Environment:
     return found
 
 
-def _render(results: Results, sections: list[dict[str, Any]], shown: Shown) -> str:
+def _render(results: Results, sections: list[dict[str, Any]], examples: list[Part], shown: Shown) -> str:
     from markupsafe import Markup
 
     info, script = results.info, _script()
@@ -82,6 +85,7 @@ def _render(results: Results, sections: list[dict[str, Any]], shown: Shown) -> s
             name=info["name"],
             description=info.get("description") or "",
             sections=sections,
+            examples=examples,
             run_facts=run_facts(results),
             warnings=[
                 *info.get("warnings", []),
@@ -106,6 +110,8 @@ def _section(results: Results, table: Table, drawings: list[Drawing]) -> dict[st
     categories = list(category_weights(results, table.benchmark))
     more = [
         grids.by_category(table, categories),
+        recipes.spread(table),
+        recipes.comparisons(table),
         grids.comparisons(table),
         grids.sensitivity(table),
         grids.best_of(table),

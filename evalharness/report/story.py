@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness.analysis import Contrast, Trend
+from evalharness.report import recipes
 from evalharness.report.arms import baseline, families, records
 from evalharness.report.grids import told_apart
 from evalharness.report.provenance import duration
@@ -32,17 +33,32 @@ class Claim:
 
 
 def claims(results: Results, table: Table) -> list[Claim]:
-    """What was declared before the run; then one claim a family of arms, about its member with the highest cap.
+    """What was declared before the run, of arms and of recipes; then one claim a family of arms, about its member with
+    the highest cap.
 
-    So no arm is picked for its score.
+    So no arm is picked for its score. A training of a recipe has none of its own.
     """
     analysis, samples = table.analysis, int(results.info["benchmarks"][table.benchmark]["samples"])
-    leads = [analysis.contrast(arm) for arm in lead_arms(results, table)]
+    trained = recipes.covered(analysis)
+    leads = [analysis.contrast(arm) for arm in lead_arms(results, table) if arm not in trained]
     contrasts = [one for one in analysis.contrasts if one.confirmatory]
     contrasts += [one for one in leads if one is not None and one not in contrasts]
     rows = {row["arm"]: row for row in records(table.wide)}
     found = [_claim(one, rows, samples) for one in contrasts]
-    return [*found, *(_trend(one) for one in analysis.trends)]
+    return [*_of_recipes(table, rows), *found, *(_trend(one) for one in analysis.trends)]
+
+
+def _of_recipes(table: Table, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[Claim]:
+    arms = {one.name: one.arms for one in table.analysis.recipes}
+    counts = {name: len(own) for name, own in arms.items()}
+    for one in table.analysis.recipe_contrasts:
+        both = [*arms[one.recipe], *arms[one.against]]
+        lacking = [arm for arm in both if rows[arm]["scored"] < rows[arm]["expected"]]
+        evidence = recipes.evidence(one, counts)
+        if lacking:
+            evidence += f"; {' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} incomplete"
+        told = recipes.verdict(one) == "beyond"
+        yield Claim(table.benchmark, one.recipe, recipes.relation(one), one.against, evidence, told)
 
 
 def lead_arms(results: Results, table: Table) -> list[str]:

@@ -58,6 +58,8 @@ def build_tables(results: Results) -> list[Table]:
 
 def write_tables(tables: list[Table], folder: Path) -> None:
     """``BENCHMARK-wide``, ``-long``, ``-contrasts`` … as CSV and Parquet; what people read as Markdown and LaTeX."""
+    from evalharness.report import recipes  # which imports this module
+
     folder.mkdir(parents=True, exist_ok=True)
     for table in tables:
         stem = slug(table.benchmark)
@@ -73,6 +75,10 @@ def write_tables(tables: list[Table], folder: Path) -> None:
         short = table.shown[columns]
         tex = latex.booktabs(short, said.reindex(columns=columns, fill_value=MISSING), notes)
         (folder / f"{stem}.tex").write_text(tex, encoding="utf-8")
+        if table.analysis.recipe_contrasts:
+            trained = recipes.text_table(table.analysis)
+            _markdown(folder / f"{stem}-recipe-contrasts.md", trained)
+            (folder / f"{stem}-recipe-contrasts.tex").write_text(latex.booktabs(trained), encoding="utf-8")
         if table.analysis.contrasts:
             contrasts = contrasts_text(table)
             _markdown(folder / f"{stem}-contrasts.md", contrasts)

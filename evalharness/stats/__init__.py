@@ -14,6 +14,17 @@ from evalharness.stats.permutation import PERMUTATIONS, mcnemar, sign_flip
 from evalharness.stats.repeated import best_of
 from evalharness.stats.resampling import RESAMPLES, resampled_sums
 from evalharness.stats.scores import Scores, bounds, category_means, estimate, estimates, weighted
+from evalharness.stats.trainings import (
+    Shares,
+    Unpaired,
+    clustered,
+    complete,
+    deviation,
+    mean_of,
+    shares,
+    single_against,
+    welch,
+)  # fmt: skip
 from evalharness.stats.variance import Components, Needed, components, detectable, needed
 
 __all__ = [
@@ -25,20 +36,29 @@ __all__ = [
     "Floats",
     "Needed",
     "Scores",
+    "Shares",
+    "Unpaired",
     "benjamini_hochberg",
     "best_of",
     "bounds",
     "category_means",
+    "clustered",
+    "complete",
     "components",
     "detectable",
+    "deviation",
     "estimate",
     "estimates",
     "holm",
     "interval",
     "mcnemar",
+    "mean_of",
     "needed",
     "none_of",
     "resampled_sums",
+    "shares",
     "sign_flip",
+    "single_against",
     "weighted",
+    "welch",
 ]

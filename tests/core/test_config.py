@@ -89,6 +89,27 @@ def test_models_by_alias_and_paths_relative_to_the_file(sweep_file: Write, tmp_p
         ),
         (
             "seed: 3",
+            "seed: 3\nanalysis: {replicates: {all: [singl]}}",
+            "no arm is called 'singl'; did you mean 'single'?",
+        ),
+        ("seed: 3", "seed: 3\nanalysis: {replicates: {all: []}}", "tiny.yaml:3:30: 'all' names no arm"),
+        (
+            "seed: 3",
+            "seed: 3\nanalysis: {replicates: {one: single, two: single}}",
+            "tiny.yaml:3:43: arm 'single' stands in 'one' already",
+        ),
+        (
+            "seed: 3",
+            "seed: 3\nanalysis: {replicates: {all: process}}",
+            "differ in 'max_iterations', not in their training alone",
+        ),
+        (
+            "arms:",
+            "analysis: {replicates: {all: [single, twin]}}\narms:\n  - {name: twin, variant: single_pass}",
+            "'single' and 'twin' have the same model: a training counts once",
+        ),
+        (
+            "seed: 3",
             "seed: 3\nliterature: papr",
             "tiny.yaml:3:13: no file 'papr', and none of that name comes along; did you mean 'paper'?",
         ),
@@ -164,6 +185,7 @@ def test_what_is_declared_is_written_out_and_survives_a_report(sweep_file: Write
             {"arm": "process max_iterations=2", "against": "process max_iterations=1"},
         ],
         "trend": [{"arms": [f"process max_iterations={cap}" for cap in (1, 2, 3)], "over": "max_iterations"}],
+        "replicates": {},
     }
     again = config.parse(yamlfile.Document(Path("results.json"), sweep.resolved()))
     assert (again.analysis, again.literature) == (sweep.analysis, ("paper",))
@@ -175,3 +197,27 @@ def test_a_declaration_about_arms_that_are_left_out_is_left_out(sweep_file: Writ
     assert [one.arm for one in kept.analysis.confirmatory] == ["process max_iterations=2"]
     assert kept.analysis.trend == ()
     assert config.parse(yamlfile.Document(Path("results.json"), kept.resolved())).analysis == kept.analysis
+
+
+TRAINED = SWEEP.replace("model: fake", "models: {a: {name: fake, size: 8}, b: {name: fake, size: 16}}").replace(
+    "{name: single, variant: single_pass}", "{name: single, model: [a, b], variant: single_pass}"
+).replace("{name: process, ", "{name: process, model: a, ")  # fmt: skip
+
+
+def test_replicates_are_arms_by_name_or_all_that_an_arm_expands_to(sweep_file: Write) -> None:
+    said = "analysis: {replicates: {short: single, long: [process max_iterations=3]}}\n"
+    sweep = config.load(sweep_file(TRAINED + said))
+    both = ["single model=a", "single model=b"]
+    assert sweep.resolved()["analysis"]["replicates"] == {"short": both, "long": ["process max_iterations=3"]}
+    assert config.parse(yamlfile.Document(Path("results.json"), sweep.resolved())).analysis == sweep.analysis
+    kept = plan.select(sweep, ["single model=b", "process"])
+    assert kept.resolved()["analysis"]["replicates"] == {"short": both[1:], "long": ["process max_iterations=3"]}
+    assert plan.select(sweep, ["single"]).resolved()["analysis"]["replicates"] == {"short": both}
+
+
+def test_the_same_weights_twice_are_no_replicates(sweep_file: Write) -> None:
+    said = "analysis: {replicates: {short: single}}\n"
+    assert plan.make_plan(config.load(sweep_file(TRAINED + said))).samples
+    twice = TRAINED.replace("size: 16", "size: 8")
+    with pytest.raises(ConfigError, match="'short': 'single model=a' and 'single model=b' have the same weights"):
+        plan.make_plan(config.load(sweep_file(twice + said)))

@@ -1,0 +1,119 @@
+"""The page of trajectories that were chosen by rule: what it shows is what the rules chose."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evalharness.refinements.rules import RULES
+from evalharness.refinements.search import choose
+from evalharness.report import build
+from evalharness.report.examples import PAGE, write_examples
+from evalharness.results import Results
+
+from .chosen_fakes import chosen_results
+from .fake import INJECTION
+from .test_page import Outline
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return chosen_results(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="module")
+def folder(chosen: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(chosen, tmp_path_factory.mktemp("reports") / "chosen").parent
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Outline:
+    return Outline((folder / PAGE).read_text(encoding="utf-8"))
+
+
+def test_every_rule_stands_there_with_its_words_and_its_example(chosen: Results, page: Outline) -> None:
+    (part,) = choose(chosen)
+    found = {rule.name: one for rule, one in part.found}
+    assert found["fixed-instruction-state"] and found["broke"] and found["fixed-state-prompt"] is None
+    text = " ".join(page.text.split())
+    assert all(rule.title in text and rule.says in text for rule in RULES)
+    assert text.count("None was found.") == 1
+    assert "process max_iterations=6" in text
+    for one in filter(None, found.values()):
+        assert f"refinement number {one.number} of those looked at" in text
+        assert str(one.seen.row["prompt"]) in text
+
+
+def test_every_step_is_shown_with_text_picture_boxes_and_verdict(chosen: Results, folder: Path, page: Outline) -> None:
+    (part,) = choose(chosen)
+    steps = [step for _, one in part.found if one for step in one.seen.steps]
+    texts = re.findall(r'<p class="text">(.*?)</p>', (folder / PAGE).read_text(encoding="utf-8"), re.DOTALL)
+    assert len(texts) == sum(bool(step["text"]) for step in steps)
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert [one["src"] for one in pictures] == [f"images/{step['image']}.png" for step in steps if step["image"]]
+    assert all((folder / str(one["src"])).is_file() and one["alt"] for one in pictures)
+    assert (pictures[0]["width"], pictures[0]["height"]) == ("96", "96")
+    assert "sketch, iteration 1; the scorer sees: " in str(pictures[0]["alt"])
+    lookup = chosen.judged
+    assert lookup is not None
+    verdicts = re.findall(r"✓ right|✗ wrong", page.text)
+    known = [lookup("geneval", "0", [str(step["image"])])[str(step["image"])] for step in steps if step["image"]]
+    assert verdicts == ["✓ right" if one.right else "✗ wrong" for one in known]
+    boxes = [attributes for tag, attributes in page.tags if tag == "rect"]
+    assert len(boxes) == 2 * len(pictures)
+    assert (boxes[0]["x"], boxes[0]["width"]) == ("24.0", "48.0")
+
+
+def test_the_refinement_that_was_chosen_is_marked(chosen: Results, folder: Path) -> None:
+    (part,) = choose(chosen)
+    text = (folder / PAGE).read_text(encoding="utf-8")
+    for rule, one in part.found:
+        if one is not None:
+            story = text.partition(f'id="arm-1-{rule.name}"')[2].partition("</article>")[0]
+            marked = re.findall(r"noted\">.*?images/([0-9a-f]+)\.png", story, re.DOTALL)
+            assert marked == [one.case.refinement.before, one.case.refinement.after]
+            assert re.findall(r"(before|after) the refinement", story) == ["before", "after"]
+
+
+def test_it_is_sound_and_nothing_in_it_runs(folder: Path, page: Outline) -> None:
+    assert page.open == []
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert not any(tag == "script" or "onerror" in attributes or "style" in attributes for tag, attributes in page.tags)
+    (policy,) = [str(a["content"]) for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none';") and "script" not in policy
+    assert INJECTION in page.text
+    assert INJECTION not in (folder / PAGE).read_text(encoding="utf-8")
+
+
+def test_the_report_leads_to_each_of_them(folder: Path, page: Outline) -> None:
+    index = Outline((folder / "index.html").read_text(encoding="utf-8"))
+    links = [str(a["href"]) for tag, a in index.tags if tag == "a" and str(a.get("href", "")).startswith(PAGE)]
+    ids = {str(attributes.get("id")) for _, attributes in page.tags}
+    assert links[0] == PAGE
+    assert len(links) == 1 + 3 and {link.partition("#")[2] for link in links[1:]} <= ids
+    back = [str(a["href"]) for tag, a in page.tags if tag == "a" and str(a.get("href", "")).startswith("index.html#")]
+    assert len(back) == 2 and all("sample=geneval%2F" in link for link in back)
+
+
+def test_a_run_without_process_has_no_such_page(chosen: Results, tmp_path: Path) -> None:
+    arms = chosen.arms[chosen.arms["variant"] != "process"]
+    found = replace(chosen, arms=arms, samples=chosen.samples[chosen.samples["arm"].isin(arms["arm"])])
+    assert write_examples(found, tmp_path, tmp_path) == []
+    assert not (tmp_path / PAGE).exists()
+
+
+def test_a_file_that_is_missing_and_a_picture_that_nobody_judged(chosen: Results, tmp_path: Path) -> None:
+    gone = replace(
+        chosen, image_path=lambda digest: tmp_path / "nowhere.png", judged=lambda benchmark, item, images: {}
+    )
+    (tmp_path / "report").mkdir()
+    (part,) = write_examples(gone, tmp_path / "report", tmp_path)
+    text = (tmp_path / "report" / PAGE).read_text(encoding="utf-8")
+    assert "sketch, iteration 1: its file is missing" in text
+    assert "not judged" in text
+    assert [entry.rule.name for entry in part.entries if entry.story] == ["claimed-instruction-state"]
+    assert "of 0 both pictures were judged" in part.looked
