@@ -20,6 +20,8 @@ from evalharness.executors.base import Done, Lane, WorkerState
 
 STARTS = 3
 """So often is Ray started on this machine before that is given up."""
+TROUBLE = (OSError, RuntimeError, ValueError)
+"""What is raised where Ray does not start, beside its own errors."""
 Amount = Annotated[float, Field(ge=0, le=4096)]
 
 
@@ -111,6 +113,7 @@ class Ray:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # a worker without a GPU sees none
         import ray
+        from ray.exceptions import RayError
 
         for left in reversed(range(STARTS)):
             try:
@@ -119,6 +122,9 @@ class Ray:
                 return
             except Exception as error:
                 ray.shutdown()
+                # A node that does not come up in time is a plain Exception of Ray's; subclasses of no use here go on.
+                if type(error) is not Exception and not isinstance(error, (*TROUBLE, RayError)):
+                    raise
                 if isinstance(error, ValueError | ConnectionError) or not left:
                     chosen = self.settings.address
                     where = f"no Ray cluster at {chosen}" if chosen else "Ray does not start here"
