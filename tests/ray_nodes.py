@@ -16,6 +16,7 @@ from ray.cluster_utils import Cluster
 
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
 MEMORY = 2**27
+QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def sh(command: str) -> None:
@@ -27,7 +28,7 @@ class Apart:
     the link, as those of a machine do whose cable is pulled."""
 
     def __init__(self) -> None:
-        self._host = subprocess.Popen(["unshare", "--net", "sleep", "3600"])
+        self._host = subprocess.Popen(["unshare", "--net", "sleep", "3600"], **QUIET)
         self._there = f"nsenter --net=/proc/{self._host.pid}/ns/net"
         sh(f"until [ ! /proc/{self._host.pid}/ns/net -ef /proc/self/ns/net ]; do sleep 0.1; done")
         sh(f"ip link set lo up && ip link add near type veth peer name far netns {self._host.pid}")
@@ -44,8 +45,7 @@ class Apart:
 
     def start(self, address: str, cpus: int) -> None:
         ray = f"exec {self._there} ray start --block --disable-usage-stats --address={address} --node-ip-address={FAR}"
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._node = subprocess.Popen(f"{ray} --num-cpus={cpus} --object-store-memory={MEMORY}", shell=True, **quiet)
+        self._node = subprocess.Popen(f"{ray} --num-cpus={cpus} --object-store-memory={MEMORY}", shell=True, **QUIET)
 
     def end(self) -> None:
         for process in (self._node, self._host):

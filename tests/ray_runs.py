@@ -50,7 +50,7 @@ class ACluster:
 
     def _answer(self, seconds: float, what: str) -> str:
         assert self._process.stdout is not None
-        watch = threading.Timer(seconds, self._process.kill)
+        watch = threading.Timer(seconds, os.killpg, (self._process.pid, signal.SIGKILL))
         watch.start()
         line = self._process.stdout.readline()
         watch.cancel()

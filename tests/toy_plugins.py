@@ -48,6 +48,7 @@ class ToyModel:
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         notes: Path | None = None
+        weights: Path | None = None
         seconds: float = 0.0
         size: int = 8
         noise: bool = False
@@ -60,7 +61,8 @@ class ToyModel:
         self.batch_size = settings.batch_size
 
     def identity(self) -> Mapping[str, Any]:
-        return {"name": self.name, "size": self.settings.size, "noise": self.settings.noise}
+        weights = None if self.settings.weights is None else self.settings.weights.read_text()
+        return {"name": self.name, "size": self.settings.size, "noise": self.settings.noise, "weights": weights}
 
     def check(self, prompt: str) -> None:
         """Takes all."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -137,7 +139,7 @@ class Ray:
             ray.init(address=chosen.address, **common)
             return
         local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        with _on_loopback():
+        with _on_loopback(), _own_handlers(), _whole_or_nothing():
             ray.init(address="local", num_cpus=chosen.cpus, num_gpus=chosen.gpus, **local, **common)
 
 
@@ -153,6 +155,35 @@ def _on_loopback() -> Iterator[None]:
         yield
     finally:
         services.resolve_ip_for_localhost = resolve
+
+
+@contextlib.contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Ray would end the process at a TERM before what is done is written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _whole_or_nothing() -> Iterator[None]:
+    """What a start has left that failed, Ray would end only with this process; it would be in the way of the next one."""
+    import psutil
+
+    this = psutil.Process()
+    before = set(this.children(recursive=True))
+    try:
+        yield
+    except BaseException:
+        for left in set(this.children(recursive=True)) - before:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+        raise
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,8 @@ import toy_plugins
 from ray_runs import content, run, write
 
 from evalharness.benchmarks.geneval import prompts
+from evalharness.errors import EvalHarnessError
+from evalharness.executors.ray import STARTS, Ray
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
 PROMPTS = [json.loads(line)["prompt"] for line in prompts.to_jsonl(prompts.generate()).splitlines()[:240:20]]
@@ -72,6 +78,12 @@ def elsewhere(one: ray_runs.Going, cluster: ray_runs.ACluster) -> str:
     return next((node for place in one.drawing() for node in cluster.raylets if f"({node})" in place), "")
 
 
+def at_once(one: ray_runs.Going, workers: int) -> list[str]:
+    """The places of the workers that draw, if it is so many."""
+    places = one.drawing()
+    return places if len(places) == workers else []
+
+
 def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]) -> None:
     """But for a sample that kills its workers: it alone fails, with the reason, and nothing waits for it."""
     local = write(tmp_path / "local", "local", benchmarks=[{"name": "toy", "special": ["plain", "harmless"]}])
@@ -115,9 +127,10 @@ def test_the_same_bytes_wherever_the_work_is_done(tmp_path: Path, env: dict[str,
         for workers in (1, 2, 4):
             file = write(tmp_path / str(workers), executor | {"draw": {"workers": workers}}, **MINIATURE)
             with ray_runs.going(file, env) as one:
-                if workers > 1:
-                    one.until("both nodes draw", lambda one=one: len({*one.drawing()}) > 1)
+                places = one.until(f"{workers} workers draw at once", partial(at_once, one, workers))
                 one.ends()
+            if workers == 4:
+                assert len({*places}) == 2, "on both nodes"
             assert content(file) == whole, f"{workers} workers"
         file = write(tmp_path / "killed", executor, **MINIATURE)
         with ray_runs.going(file, env) as one:
@@ -251,6 +264,52 @@ class TestDeaths:
         assert (len(content(file)["scores"]), content(file)["failures"]) == (60, [])
         assert not before & set(drawn(notes)), "what was reported done was done again"
         assert len(drawn(notes)) == 60 - len(before)
+
+
+@pytest.mark.cluster
+def test_a_node_with_other_weights_is_named_and_draws_nothing(tmp_path: Path, env: dict[str, str]) -> None:
+    (tmp_path / "here").write_text("1")
+    (tmp_path / "there").write_text("2")
+    file = write(
+        tmp_path / "a",
+        {"name": "ray", "cpus": 2, "paths": {str(tmp_path / "here"): str(tmp_path / "there")}},
+        model={"name": "toy", "weights": str(tmp_path / "here")},
+    )
+    said = run(file, env, code=2)
+    assert re.fullmatch(r"evalharness: node \S+ has other weights than this machine to draw toy", said.strip())
+    assert content(file)["drawn"] == []
+    (tmp_path / "there").write_text("1")
+    run(file, env)
+    assert len(content(file)["scores"]) == 24
+
+
+@pytest.mark.cluster
+def test_a_polite_kill_keeps_what_is_done(tmp_path: Path, env: dict[str, str]) -> None:
+    """Ray has a handler of its own for it, which would end the process as a failure."""
+    changes = {"model": {"name": "toy", "seconds": 0.2}, "benchmarks": [{"name": "toy", "items": 200}]}
+    file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
+    with ray_runs.going(file, env) as one:
+        one.until("something is drawn", lambda: count(file))
+        one.process.terminate()
+        said = one.ends(130, 60)
+    assert said.strip() == "evalharness: interrupted; what was done is kept, run the same command again to continue"
+    assert 0 < count(file) < 200
+
+
+def test_a_start_of_ray_that_fails_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    started: list[subprocess.Popen[bytes]] = []
+
+    def init(**options: Any) -> None:
+        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        raise Exception("The current node timed out during startup.\nMore lines.")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(EvalHarnessError, match=r"^executor 'ray': Ray does not start here: .* during startup\.$"):
+        Ray(Ray.Settings())._start()
+    assert len(started) == STARTS
+    assert [one.wait(5) for one in started] == [-signal.SIGKILL] * STARTS
 
 
 def test_what_is_wrong_is_one_line(tmp_path: Path, env: dict[str, str]) -> None:
