@@ -172,7 +172,7 @@ def _own_handlers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _whole_or_nothing() -> Iterator[None]:
-    """What a start has left that failed, Ray would end only with this process; it would be in the way of the next one."""
+    """What a failed start has left Ray ends only with this process; it would be in the way of the next one."""
     import psutil
 
     this = psutil.Process()
