@@ -19,6 +19,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from evalharness.benchmark import Item, PromptSet, Score
+from evalharness.executors.ray import ENVIRONMENT
 from evalharness.models.base import Drawn
 
 ENTRY_POINTS = """\
@@ -37,7 +38,7 @@ def install(folder: Path) -> dict[str, str]:
     (info / "METADATA").write_text(METADATA)
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
     paths = [str(folder), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "RAY_USAGE_STATS_ENABLED": "0"}
+    return {**ENVIRONMENT, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 class ToyModel:

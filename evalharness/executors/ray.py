@@ -22,6 +22,11 @@ from evalharness.executors.base import Done, Lane, WorkerState
 
 STARTS = 3
 """So often is Ray started on this machine before that is given up."""
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a worker without a GPU sees none
+}
+"""What Ray is started with, unless something else is said."""
 TROUBLE = (OSError, RuntimeError, ValueError)
 """What is raised where Ray does not start, beside its own errors."""
 Amount = Annotated[float, Field(ge=0, le=4096)]
@@ -112,8 +117,8 @@ class Ray:
         """Nothing is reported to anybody, no dashboard; started here, Ray listens on this machine alone."""
         if self._started:
             return
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # a worker without a GPU sees none
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         import ray
         from ray.exceptions import RayError
 
