@@ -7,7 +7,8 @@ import errno
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -16,6 +17,10 @@ from evalharness.errors import StoreError
 
 APPLICATION_ID = 0x45564831  # "EVH1"
 SCHEMA_VERSION = 3
+SYNCS = 8
+"""So many files are synced at once."""
+SYNCING = "sync"
+"""What the threads that do it are called."""
 DISK_FULL = "no space left on the disk; what is done is kept, free some and run again"
 SCHEMA = """
 CREATE TABLE trajectories (
@@ -37,24 +42,43 @@ UPGRADES = {1: "", 2: f"DROP TABLE IF EXISTS replies; {REPLIES}"}
 """Version → what makes the next one of it. Nothing that was released wrote replies in version 2."""
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """The file appears whole or not at all, and stays through a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def write_durably(files: Mapping[Path, bytes]) -> None:
+    """Each file appears whole or not at all, and all stay through a power cut.
+
+    They are synced side by side: a sync is a wait, and a file system has one for all that come together.
+    """
+    temporaries = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in files}
+    folders = {path.parent for path in files}
+    made = {folder.parent for folder in folders if not folder.is_dir()}
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        for path, data in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporaries[path].write_bytes(data)
+        _sync(temporaries.values())
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(folders | made)
+
+
+def _sync(paths: Collection[Path]) -> None:
+    if len(paths) < 2:
+        for path in paths:
+            _sync_one(path)
+        return
+    with ThreadPoolExecutor(min(SYNCS, len(paths)), thread_name_prefix=SYNCING) as pool:
+        list(pool.map(_sync_one, paths))
+
+
+def _sync_one(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)
 
 
 def acquire(path: Path) -> IO[str]:

@@ -238,6 +238,8 @@ class _Pass:
                 continue
             failed = sum(isinstance(one, Failure) for one in outcomes)
             with _undisturbed(), self.store.batch():
+                drawn = (step for one in outcomes if isinstance(one, Trajectory) for step in one.steps)
+                self.store.add_images(step.image for step in drawn if step.image is not None)
                 for job, outcome in zip(jobs, outcomes, strict=True):
                     self._keep(lane, job, outcome)
             with self.store.lock:

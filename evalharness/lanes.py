@@ -199,7 +199,7 @@ class ScoreLane(_Lane):
         self.batch_size = batch_size
         self.damaged: set[str] = set()
         self._store, self._with_replies = store, with_replies
-        self._todo: dict[str, Todo] = {}
+        self._todo: deque[tuple[str, Todo]] = deque()
         self._seen: set[str] = set()
         self._pace = _Pace()
 
@@ -221,7 +221,7 @@ class ScoreLane(_Lane):
         with self._lock:
             if key not in self._seen:
                 self._seen.add(key)
-                self._todo[key] = todo
+                self._todo.append((key, todo))
                 self._lock.notify_all()
 
     def take(self, workers: int = 1) -> Sequence[ScoreJob]:
@@ -233,18 +233,17 @@ class ScoreLane(_Lane):
             size = min(self.batch_size, math.ceil(len(self._todo) / workers))
             jobs: list[ScoreJob] = []
             while self._todo and len(jobs) < size:
-                key = next(iter(self._todo))
-                jobs += self._read(key, self._todo.pop(key))
+                jobs += self._read(*self._todo.popleft())
             return self._hand_out(jobs)
 
     def put_back(self, jobs: Sequence[ScoreJob], *, alone: bool = False) -> None:
         with self._lock:
-            for job in jobs:
+            for job in reversed(jobs):
                 self.in_hand.pop(job.key, None)
                 if alone:
                     self._alone.append(job)
                 else:
-                    self._todo = {job.key: Todo(job.digest, job.item, job.retry), **self._todo}
+                    self._todo.appendleft((job.key, Todo(job.digest, job.item, job.retry)))
 
     def pace(self, jobs: int, seconds: float) -> None:
         """Learn from what a batch took."""

@@ -4,90 +4,128 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-CLUSTER = """
-import json, sys
-from ray.cluster_utils import Cluster
+from evalharness import live
 
-options = {"num_cpus": int(sys.argv[2]), "object_store_memory": 2**27, "include_dashboard": False}
-head = {**options, "node_ip_address": "127.0.0.2"}
-for attempt in range(3):  # a machine that is busy may start a node too slowly for Ray
-    try:
-        cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
-        break
-    except Exception:
-        if attempt == 2:
-            raise
-nodes = []
-for line in iter(["add"] * (int(sys.argv[1]) - 1)):
-    nodes.append(cluster.add_node(**options, node_ip_address=f"127.0.0.{3 + len(nodes)}"))
-
-
-def raylet(node):
-    return node.all_processes["raylet"][0].process.pid
-
-
-print(json.dumps({"address": cluster.address, "raylets": [raylet(node) for node in nodes]}), flush=True)
-for line in sys.stdin:
-    if line.strip() == "kill":
-        cluster.remove_node(nodes.pop(), allow_graceful=False)
-    elif line.strip() == "add":
-        nodes.append(cluster.add_node(**options, node_ip_address=f"127.0.0.{30 + len(nodes)}"))
-    print("ok", flush=True)
-cluster.shutdown()
-"""
-"""On addresses of this machine alone; not 127.0.0.1, which Ray would replace by that of a network."""
+T = TypeVar("T")
+CAN_PART = os.geteuid() == 0 and all(map(shutil.which, ("unshare", "nsenter", "ip")))
+"""Whether there can be network namespaces here."""
 
 
 class ACluster:
-    """A head and other nodes, of one CPU each."""
+    """A head and other nodes. ``raylets``: the process of each other one, by its address."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            pytest.skip("Ray does not start a cluster here in time")
-        told = json.loads(line)
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self._process, self._log = process, log
+        told = json.loads(self._answer(180, "a cluster that has started"))
         self.address: str = told["address"]
-        self.raylets: list[int] = told["raylets"]
+        self.raylets: dict[str, int] = told["raylets"]
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """What a command begins with that is to run in the cluster's network."""
+        return ("nsenter", f"--net=/proc/{self._process.pid}/ns/net")
 
     def tell(self, order: str) -> None:
-        """``kill`` the newest node, ``add`` one."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        """``kill`` a node, by its address; ``cut`` the link to the one that is apart, ``join`` it again."""
+        assert self._process.stdin is not None
         self._process.stdin.write(order + "\n")
         self._process.stdin.flush()
-        assert self._process.stdout.readline() == "ok\n"
+        assert self._answer(60, order) == "ok\n"
+
+    def _answer(self, seconds: float, what: str) -> str:
+        assert self._process.stdout is not None
+        watch = threading.Timer(seconds, os.killpg, (self._process.pid, signal.SIGKILL))
+        watch.start()
+        line = self._process.stdout.readline()
+        watch.cancel()
+        if not line:
+            pytest.fail(f"waited {seconds:g} s at most for {what}: {self._log.read_text()[-2000:]}")
+        return line
 
 
 @contextlib.contextmanager
-def cluster(nodes: int, env: Mapping[str, str], cpus: int = 1) -> Iterator[ACluster]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER, str(nodes), str(cpus)],
-        env=dict(env),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+def cluster(nodes: int, env: Mapping[str, str], log: Path, *, cpus: int = 1, apart: bool = False) -> Iterator[ACluster]:
+    """``apart``: it has a network of its own, and one other node, on another host of that.
+
+    On addresses of this machine alone; not 127.0.0.1, which Ray would replace by that of a network.
+    """
+    script = Path(__file__).with_name("ray_nodes.py")
+    prefix = ["unshare", "--net"] if apart else []
+    command = [*prefix, sys.executable, str(script), str(nodes), str(cpus), "apart" if apart else "together"]
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            command,
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
     try:
-        yield ACluster(process)
+        yield ACluster(process, log)
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    """A process and those that it started, and those that these did."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            _, _, rest = path.read_text().rpartition(") ")
+            children.setdefault(int(rest.split()[1]), []).append(int(path.parent.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found
+
+
+def signal_all(processes: Sequence[int], number: signal.Signals) -> None:
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def alive(processes: Sequence[int]) -> list[int]:
+    """Those that still run; one that has ended and that nobody has asked about does not."""
+    found = []
+    for pid in processes:
+        with contextlib.suppress(OSError):
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+            found += [pid] if state != "Z" else []
+    return found
+
+
+def until(what: str, true: Callable[[], T], seconds: float) -> T:
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        if time.monotonic() > end:
+            pytest.fail(f"waited {seconds:g} s until {what}")
+        time.sleep(0.1)
+    return found
 
 
 def write(folder: Path, executor: Mapping[str, Any] | str, **changes: Any) -> Path:
@@ -105,18 +143,59 @@ def write(folder: Path, executor: Mapping[str, Any] | str, **changes: Any) -> Pa
     return file
 
 
-def start(file: Path, env: Mapping[str, str], *options: str) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def going(file: Path, env: Mapping[str, str], *options: str, inside: Sequence[str] = ()) -> Iterator[Going]:
+    """A run that goes on; it does not outlive the block."""
     out = file.parent / "r" / "toys"
-    command = [sys.executable, "-m", "evalharness.sweep", str(file), "--out", str(out), "--quiet", *options]
-    return subprocess.Popen(command, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [*inside, sys.executable, "-m", "evalharness.sweep", str(file), "--out", str(out), "--quiet", *options]
+    with (file.parent / "said").open("w+") as said:
+        process = subprocess.Popen(command, env=dict(env), stdout=said, stderr=subprocess.STDOUT)
+        try:
+            yield Going(process, out, Path(said.name))
+        finally:
+            process.kill()
+            process.wait()
 
 
-def run(file: Path, env: Mapping[str, str], *options: str, code: int = 0) -> str:
+@dataclass(frozen=True)
+class Going:
+    process: subprocess.Popen[bytes]
+    out: Path
+    log: Path
+
+    def until(self, what: str, true: Callable[[], T], seconds: float = 120) -> T:
+        """Wait for something that happens while it goes on."""
+
+        def seen() -> T:
+            found = true()
+            if not found and self.process.poll() is not None:
+                pytest.fail(f"the run ended and never was it so that {what}: {self.log.read_text()[-2000:]}")
+            return found
+
+        return until(what, seen, seconds)
+
+    def ends(self, code: int = 0, seconds: float = 300) -> str:
+        """What it says; it must end with this code."""
+        try:
+            ended = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"waited {seconds:g} s for the run to end; it said: {self.log.read_text()[-2000:]}")
+        said = self.log.read_text()
+        assert ended == code, said
+        return textwrap.dedent(said)
+
+    def drawing(self) -> list[str]:
+        """The places of the workers that draw at this moment, as ``status`` would show them."""
+        seen = live.read(self.out)
+        return (
+            [one.place for one in seen.workers if one.lane.startswith("draw") and one.state == "busy"] if seen else []
+        )
+
+
+def run(file: Path, env: Mapping[str, str], *options: str, code: int = 0, seconds: float = 300) -> str:
     """What a run says; it must end with this code."""
-    process = start(file, env, *options)
-    said, complained = process.communicate(timeout=600)
-    assert process.returncode == code, said + complained
-    return textwrap.dedent(said + complained)
+    with going(file, env, *options) as one:
+        return one.ends(code, seconds)
 
 
 def rows(file: Path, table: str, columns: str) -> list[tuple[Any, ...]]:

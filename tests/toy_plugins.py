@@ -19,6 +19,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from evalharness.benchmark import Item, PromptSet, Score
+from evalharness.executors.ray import ENVIRONMENT
 from evalharness.models.base import Drawn
 
 ENTRY_POINTS = """\
@@ -37,18 +38,21 @@ def install(folder: Path) -> dict[str, str]:
     (info / "METADATA").write_text(METADATA)
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
     paths = [str(folder), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "RAY_USAGE_STATS_ENABLED": "0"}
+    return {**ENVIRONMENT, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 class ToyModel:
     class Settings(BaseModel):
-        """``notes``: a folder in which a line is kept of each sample that was drawn, and what happens only once."""
+        """``notes``: a folder in which a line is kept of each sample that was drawn, and what happens only once.
+        ``noise``: images that no compression makes smaller."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         notes: Path | None = None
+        weights: Path | None = None
         seconds: float = 0.0
         size: int = 8
+        noise: bool = False
         batch_size: int = 4
 
     name = "toy"
@@ -58,7 +62,8 @@ class ToyModel:
         self.batch_size = settings.batch_size
 
     def identity(self) -> Mapping[str, Any]:
-        return {"name": self.name, "size": self.settings.size}
+        weights = None if self.settings.weights is None else self.settings.weights.read_text()
+        return {"name": self.name, "size": self.settings.size, "noise": self.settings.noise, "weights": weights}
 
     def check(self, prompt: str) -> None:
         """Takes all."""
@@ -81,6 +86,10 @@ class ToyModel:
             while True:
                 hoard.append(b"x" * 50_000_000)
                 time.sleep(0.02)
+        if self.settings.noise:
+            side = self.settings.size
+            pixels = hashlib.shake_128(f"{prompt}{seed}".encode()).digest(side * side * 3)
+            return Drawn(Image.frombytes("RGB", (side, side), pixels), 1)
         color = hashlib.sha256(f"{prompt}{seed}".encode()).digest()
         return Drawn(Image.new("RGB", (self.settings.size, self.settings.size), tuple(color[:3])), 1)
 

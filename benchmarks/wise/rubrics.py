@@ -22,6 +22,18 @@ FUNCTION = "build_evaluation_messages"
 PUBLISHED = "official rubric"
 """The name of the published rubric, word for word."""
 KEYS = ("Prompt", "Explanation", "Category", "Subcategory")
+FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What a script raises that is not the one it should be, or is given what it does not expect."""
 NOBODY = Item("0", "", "", {key: f"{{{key}}}" for key in KEYS} | {"prompt_id": 0})
 """An item that says nothing: what its messages hold, those of every item hold."""
 
@@ -98,7 +110,7 @@ class OfficialRubric:
             exec(compile(script.read_bytes(), str(script), "exec"), module.__dict__)
         except ImportError as error:
             raise ConfigError(f"rubric: {script} cannot be imported: {error}{install_hint(error)}") from error
-        except (Exception, SystemExit) as error:
+        except (*FAULTS, SyntaxError, SystemExit) as error:
             raise ConfigError(f"rubric: {script} cannot be run: {type(error).__name__}: {error}") from error
         function = getattr(module, FUNCTION, None)
         if not callable(function):
@@ -110,7 +122,7 @@ class OfficialRubric:
         where = f"rubric: {FUNCTION} of {self._script}"
         try:
             messages = build(item, image)
-        except Exception as error:
+        except FAULTS as error:
             raise ConfigError(f"{where} fails: {type(error).__name__}: {error}") from error
         if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
             raise ConfigError(f"{where} returns no list of messages")

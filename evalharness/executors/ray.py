@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -20,6 +22,13 @@ from evalharness.executors.base import Done, Lane, WorkerState
 
 STARTS = 3
 """So often is Ray started on this machine before that is given up."""
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a worker without a GPU sees none
+}
+"""What Ray is started with, unless something else is said."""
+TROUBLE = (OSError, RuntimeError, ValueError)
+"""What is raised where Ray does not start, beside its own errors."""
 Amount = Annotated[float, Field(ge=0, le=4096)]
 
 
@@ -108,9 +117,10 @@ class Ray:
         """Nothing is reported to anybody, no dashboard; started here, Ray listens on this machine alone."""
         if self._started:
             return
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # a worker without a GPU sees none
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         import ray
+        from ray.exceptions import RayError
 
         for left in reversed(range(STARTS)):
             try:
@@ -119,6 +129,9 @@ class Ray:
                 return
             except Exception as error:
                 ray.shutdown()
+                # A node that does not come up in time is a plain Exception of Ray's; subclasses of no use here go on.
+                if type(error) is not Exception and not isinstance(error, (*TROUBLE, RayError)):
+                    raise
                 if isinstance(error, ValueError | ConnectionError) or not left:
                     chosen = self.settings.address
                     where = f"no Ray cluster at {chosen}" if chosen else "Ray does not start here"
@@ -131,7 +144,7 @@ class Ray:
             ray.init(address=chosen.address, **common)
             return
         local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        with _on_loopback():
+        with _on_loopback(), _own_handlers(), _whole_or_nothing():
             ray.init(address="local", num_cpus=chosen.cpus, num_gpus=chosen.gpus, **local, **common)
 
 
@@ -147,6 +160,35 @@ def _on_loopback() -> Iterator[None]:
         yield
     finally:
         services.resolve_ip_for_localhost = resolve
+
+
+@contextlib.contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Ray would end the process at a TERM before what is done is written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _whole_or_nothing() -> Iterator[None]:
+    """What a failed start has left Ray ends only with this process; it would be in the way of the next one."""
+    import psutil
+
+    this = psutil.Process()
+    before = set(this.children(recursive=True))
+    try:
+        yield
+    except BaseException:
+        for left in set(this.children(recursive=True)) - before:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+        raise
 
 
 def _first_line(error: BaseException) -> str:

@@ -186,6 +186,54 @@ def test_disk_full_keeps_what_was_whole(tmp_path: Path, monkeypatch: pytest.Monk
         assert not list((tmp_path / "images").rglob(".*")), "no temporary file is left"
 
 
+def test_of_a_batch_that_does_not_fit_on_the_disk_what_fits_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_bytes
+
+    def limited(path: Path, data: bytes) -> int:
+        if len([one for one in (tmp_path / "images").rglob("*") if one.is_file()]) >= 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", limited)
+    with Store(tmp_path) as store:
+        with pytest.raises(StoreError, match="no space left on the disk"), store.batch():
+            store.add_images([b"a", b"b", b"c"])
+            for key in ("a", "b", "c"):
+                store.add_trajectory(key, trajectory(key.encode()), model="m", variant="v", prompt="", seed=0, cap=None)
+        assert set(store.trajectories("abc")) == {"a", "b"}
+        assert store.check_images([sha(b"a"), sha(b"b")]) == set()
+    assert not list((tmp_path / "images").rglob(".*")), "no temporary file is left"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux")
+def test_images_that_come_together_are_synced_before_they_are_named_and_their_folders_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+    synced: list[tuple[str, bool]] = []
+    images = [bytes([number]) for number in range(40)]
+
+    def fsync(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        synced.append((str(path.relative_to(tmp_path)), any(store.image_path(sha(one)).exists() for one in images)))
+        real(handle)
+
+    with Store(tmp_path) as store:
+        monkeypatch.setattr(os, "fsync", fsync)
+        store.add_images(images)
+        files = [(name, named) for name, named in synced if ".png." in name]
+        folders = [(name, named) for name, named in synced if ".png." not in name]
+        assert len({name for name, _ in files}) == len(files) == len(images)
+        assert not any(named for _, named in files), "none has its name before all are on the disk"
+        assert {name for name, _ in folders} == {"images", *(f"images/{sha(one)[:2]}" for one in images)}
+        assert all(named for _, named in folders)
+        synced.clear()
+        store.add_images(images)
+        assert not synced, "what is there is not written again"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_really_full_disk(tmp_path: Path) -> None:
     disk = tmp_path / "disk"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from evalharness.benchmark import Item, Score
 from evalharness.executors import wire
 from evalharness.executors.base import Failure
 from evalharness.judges.base import Reply
-from evalharness.lanes import SMALLEST, DrawLane
+from evalharness.lanes import SMALLEST, DrawLane, ScoreLane, Todo
 from evalharness.models.base import Source
 from evalharness.plan import Job
 from evalharness.trajectory import Cost, Step, Trajectory
@@ -85,6 +86,22 @@ def test_what_comes_back_is_taken_again_first_and_alone_if_need_be() -> None:
         [["0"], ["1"], ["2", "3"], ["4", "5"]],
         [["1"], ["0"], ["2", "3"], ["4", "5"]],
     )
+
+
+def test_images_that_come_back_are_looked_at_first_and_each_key_once() -> None:
+    store: Any = SimpleNamespace(image=lambda digest: digest.encode())
+    one = ScoreLane("toy", None, threading.Condition(), store, 2)  # type: ignore[arg-type]
+    for number in (0, 1, 2, 3, 4, 2):
+        one.add(f"{number}", Todo(f"{number}", Item(f"{number}", "a thing", "odd", {})))
+    first, second = one.take(), one.take()
+    assert ([each.key for each in first], [each.key for each in second], one.waiting) == (["0", "1"], ["2", "3"], 1)
+    one.put_back(second)
+    one.put_back(first, alone=True)
+    taken = []
+    while batch := one.take():
+        taken.append([each.key for each in batch])
+    assert sorted(taken[:2]) == [["0"], ["1"]]
+    assert taken[2:] == [["2", "3"], ["4"]]
 
 
 @given(

@@ -1,4 +1,4 @@
-"""Points at which a process kills itself: before and after each thing that writes, counted in the main thread."""
+"""Points at which a process kills itself: before and after each thing that writes, in the main thread or for it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evalharness.database import SYNCING
+
 WRITES = ("execute", "executemany", "executescript", "commit")
 
 
@@ -20,13 +22,16 @@ class Points:
     def __init__(self, fail_at: int = 0) -> None:
         self.fail_at = fail_at
         self.passed: list[str] = []
+        self._lock = threading.Lock()
 
     def at(self, name: str) -> None:
-        if threading.current_thread() is not threading.main_thread():
+        thread = threading.current_thread()
+        if thread is not threading.main_thread() and not thread.name.startswith(SYNCING):
             return
-        self.passed.append(name)
-        if len(self.passed) == self.fail_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with self._lock:
+            self.passed.append(name)
+            if len(self.passed) == self.fail_at:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     def around(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
