@@ -33,8 +33,8 @@ from evalharness.trajectories.world import World
 log = logging.getLogger("evalharness.training")
 PRETRAIN_STEPS, STEPS, PROMPTS, RANK = 3600, 800, 20_000, 32
 PRETRAIN_PROMPTS = 40_000
-PRETRAIN_RATE = 2e-3
-"""Of a pretraining that goes on from a checkpoint."""
+RATE = 2e-3
+"""Of all that goes on from a checkpoint: much of the process is new to it."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Study:
         where = {"out": out, "scratch": self.out / "scratch", "device": self.device, "start": start}
         what = {"seed": seed, "steps": steps, "data": list(data), "batch": self.batch}
         # Which thing belongs where is what pretraining has to teach.
-        how = {"rate": PRETRAIN_RATE if pretraining and start else None, "naming": pretraining}
+        how = {"rate": RATE if start else None, "naming": pretraining}
         unified.train(argparse.Namespace(**where, **what, **how, no_compile=not self.compiled))
 
 

@@ -35,7 +35,7 @@ from evalharness.trajectories.records import Record
 from evalharness.trajectory import Step
 
 Kind = Literal["single", "think", "read", "step", "inspect"]
-SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 3, "inspect": 2}
+SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 6, "inspect": 4}
 """Of a batch; the shares of kinds that the data lack go to the others."""
 END = "<end>"
 
