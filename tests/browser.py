@@ -59,7 +59,7 @@ class View:
 
     def open(self, hash_: str = "") -> Any:
         """Go to the page and wait for its gallery."""
-        self.page.goto((self.folder / "index.html").as_uri() + hash_, wait_until="commit")
+        self.page.goto((self.folder.absolute() / "index.html").as_uri() + hash_, wait_until="commit")
         self.until("document.documentElement.dataset.ready === 'gallery'")
         return self.page
 
