@@ -28,7 +28,9 @@ class ExactMuon(torch.optim.Muon):
                 if weight.grad is None:
                     continue
                 state = self.state[weight]
-                held = state.setdefault("momentum_buffer", torch.zeros_like(weight.grad))
+                if "momentum_buffer" not in state:
+                    state["momentum_buffer"] = torch.zeros_like(weight.grad)
+                held = state["momentum_buffer"]
                 held.lerp_(weight.grad, 1 - group["momentum"])
                 update = orthogonal(
                     weight.grad.lerp(held, group["momentum"]), group["ns_coefficients"], group["ns_steps"]
