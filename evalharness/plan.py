@@ -85,15 +85,15 @@ class Protocol:
     def score_key(self, image: str, item: Item, check: PlannedCheck | None = None) -> str:
         """A score belongs to an image, a scorer and what the scorer is told of the item; not to an arm."""
         scorer = self.scorer_digest if check is None else check.scorer_digest
-        return hashlib.sha256(b'["score",' + canonical(image).encode() + self._rest(item, scorer)).hexdigest()
+        known = self._rests.get((id(item), scorer))
+        rest = known[1] if known else self._rest(item, scorer)
+        return hashlib.sha256(b'["score",' + canonical(image).encode() + rest).hexdigest()
 
     def _rest(self, item: Item, scorer: str) -> bytes:
         """The end of what a key is the digest of, ``["score", image, scorer, told]``: an item has many samples."""
-        found = self._rests.get((id(item), scorer))
-        if found is None:
-            told = digest(dict(item.metadata))
-            found = self._rests[id(item), scorer] = item, f",{canonical([scorer, told])[1:]}".encode()
-        return found[1]
+        rest = f",{canonical([scorer, digest(dict(item.metadata))])[1:]}".encode()
+        self._rests[id(item), scorer] = item, rest  # with the item, so that no other gets its id
+        return rest
 
     @cached_property
     def _rests(self) -> dict[tuple[int, str], tuple[Item, bytes]]:

@@ -62,7 +62,8 @@ class _Rows:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, count = plan, len(plan.samples)
-        self.caps = np.array([NEVER if one.arm.cap is None else one.arm.cap for one in plan.samples], dtype=np.int64)
+        caps = {arm.name: NEVER if arm.cap is None else arm.cap for arm in plan.sweep.arms}
+        self.caps = np.array([caps[one.arm.name] for one in plan.samples], dtype=np.int64)
         self.there = np.zeros(count, dtype=bool)
         self.failed = np.zeros(count, dtype=bool)
         self.scores = np.full(count, math.nan)
@@ -83,8 +84,7 @@ class _Rows:
             self.iterations[places] = ends.iterations
             for name, values in ends.costs.items():
                 getattr(self, name)[places] = values
-            for place, image in zip(places.tolist(), ends.images, strict=True):
-                self._show(place, image)
+            self._show(places.tolist(), ends.images)
         self._excuse(store, users, ~self.there)
 
     def _covered(self, places: Ints, rows: Ints, stored: Sequence[Stored]) -> npt.NDArray[np.bool_]:
@@ -93,13 +93,14 @@ class _Rows:
         found: npt.NDArray[np.bool_] = self.caps[places] <= drawn[rows]
         return found
 
-    def _show(self, place: int, image: str | None) -> None:
-        self.images[place] = image
-        if image is None:
-            self._fail(place, NO_IMAGE)
-        else:
-            sample = self.plan.samples[place]
-            self.keys[place] = self.plan.protocols[sample.benchmark].score_key(image, sample.item)
+    def _show(self, places: Sequence[int], images: Sequence[str | None]) -> None:
+        samples, protocols = self.plan.samples, self.plan.protocols
+        for place, image in zip(places, images, strict=True):
+            if image is None:
+                self._fail(place, NO_IMAGE)
+            else:
+                sample, self.images[place] = samples[place], image
+                self.keys[place] = protocols[sample.benchmark].score_key(image, sample.item)
 
     def read_scores(self, store: Store) -> None:
         users = _Users(self.keys)

@@ -46,8 +46,15 @@ class Apart:
         sh(f"{self._there} ip link set far down")
 
     def start(self, address: str, cpus: int) -> None:
-        ray = f"exec {self._there} ray start --block --disable-usage-stats --address={address} --node-ip-address={FAR}"
-        self._node = subprocess.Popen(f"{ray} --num-cpus={cpus} --object-store-memory={MEMORY}", shell=True, **QUIET)
+        where = f"--address={address} --node-ip-address={FAR}"
+        what = f"--num-cpus={cpus} --object-store-memory={MEMORY}"
+        ray = f"{self._there} {sys.executable} -m ray.scripts.scripts start --block --disable-usage-stats"
+        self._node = subprocess.Popen(f"{ray} {where} {what}".split(), stdin=subprocess.DEVNULL, stdout=sys.stderr)
+
+    def check(self) -> None:
+        """A node that could not start ends the program, which has shown what it said."""
+        if self._node.poll() is not None:
+            raise SystemExit(f"the node apart ended with code {self._node.returncode}")
 
     def end(self) -> None:
         for process in (self._node, self._host):
@@ -78,6 +85,8 @@ def main(count: int, cpus: int, is_apart: bool) -> None:
         else:
             apart.start(cluster.address, cpus)
     while len(cluster.global_state._live_node_ids()) < count:
+        if apart is not None:
+            apart.check()
         time.sleep(0.2)
     raylets = {address: node.all_processes["raylet"][0].process.pid for address, node in nodes.items()}
     say(json.dumps({"address": cluster.address, "raylets": raylets}))

@@ -9,26 +9,20 @@ this program's. ``samples/`` beside it has per-sample files as lm-eval writes th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
 from evalharness.report.arms import records
+from evalharness.report.lines import COSTS, METRIC, sample_lines
 from evalharness.report.sheets import plain
 from evalharness.report.tables import Table, slug
 from evalharness.results import Results
 from evalharness.stats import RESAMPLES, Estimate
 
-METRIC = "score"
-COSTS = ("evaluations", "tokens", "seconds", "dollars")
-EMPTY = '""'
-LINES = 50_000
-"""Rows that are Python's objects at once."""
 
 
 def write_results(
@@ -64,7 +58,7 @@ def write_results(
     for table in tables:
         name = f"samples_{slug(table.benchmark)}_{date}.jsonl"
         with (folder / "samples" / name).open("w", encoding="utf-8", errors="replace") as file:
-            file.writelines(sample_lines(results, table.benchmark))
+            file.writelines(sample_lines(results.samples, table.benchmark))
 
 
 def write_samples(results: Results, folder: Path) -> None:
@@ -114,77 +108,6 @@ def cost(results: Results) -> dict[str, Any]:
     totals = drawn.groupby("arm", sort=False)[list(COSTS)].sum()
     judges = {name: about["spent"] for name, about in results.info["benchmarks"].items() if about.get("spent")}
     return {"arms": {str(arm): row for arm, row in totals.to_dict("index").items()}, "judges": judges}
-
-
-def sample_lines(results: Results, benchmark: str) -> Iterator[str]:
-    """A line of JSON for each sample of a benchmark, whatever its state; ``score`` is ``null`` where it has none."""
-    samples = results.samples.loc[results.samples["benchmark"] == benchmark, list(_FIELDS)]
-    documents: dict[str, str] = {}
-    for start in range(0, len(samples), LINES):
-        part = samples.iloc[start : start + LINES]
-        for item, category, prompt, *rest in zip(*(part[name].tolist() for name in _FIELDS), strict=True):
-            if item not in documents:
-                doc = {"benchmark": benchmark, "item": item, "category": category, "prompt": prompt}
-                documents[item] = _document(len(documents), doc)
-            yield documents[item] + _sample(*rest)
-
-
-_COSTS = ("iterations", *COSTS)
-_FIELDS = (
-    "item", "category", "prompt", "arm", "seed_index", "seed", "state", "score", "reason", "image", "trajectory",
-    "score_key", *_COSTS,
-)  # fmt: skip
-
-
-def _document(number: int, doc: Mapping[str, str]) -> str:
-    """What all samples of a prompt have in common, as the beginning of a JSON object."""
-    shared = {
-        "doc_id": number,
-        "doc": doc,
-        "target": "",
-        "arguments": {"gen_args_0": {"arg_0": doc["prompt"]}},
-        "filter": "none",
-        "metrics": [METRIC],
-        "doc_hash": _hash(json.dumps(doc, ensure_ascii=False, indent=2)),
-        "prompt_hash": _hash(str(doc["prompt"])),
-        "target_hash": _hash(""),
-    }
-    return json.dumps(plain(shared), ensure_ascii=False)[:-1] + ", "
-
-
-def _sample(
-    arm: str,
-    seed_index: int,
-    seed: int,
-    state: str,
-    score: float | None,
-    reason: Any,
-    image: Any,
-    trajectory: Any,
-    score_key: Any,
-    *costs: float,
-) -> str:
-    """The rest of the line, of the fields in their order. Written out: for a million json.dumps takes half a minute."""
-    shown = _text(image, EMPTY)
-    took = ", ".join([f'"{name}": {_plain_number(value)}' for name, value in zip(_COSTS, costs, strict=True)])
-    return (
-        f'"arm": {_text(arm)}, "seed_index": {int(seed_index)}, "seed": {int(seed)}, '
-        f'"resps": [[{shown}]], "filtered_resps": [{shown}], '
-        f'"{METRIC}": {_plain_number(score) if state == "scored" else "null"}, "state": {_text(state)}, '
-        f'"reason": {_text(reason, EMPTY)}, "image": {_text(image)}, "trajectory": {_text(trajectory)}, '
-        f'"score_key": {_text(score_key)}, {took}}}\n'
-    )
-
-
-def _text(value: Any, missing: str = "null") -> str:
-    return str(encode_basestring(value)) if isinstance(value, str) else missing
-
-
-def _plain_number(value: Any) -> str:
-    """A float's own text, not that of a subclass, as numpy's is."""
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        return "null"
-    return float.__repr__(value) if isinstance(value, float) else int.__repr__(value)
 
 
 def _metrics(task: str, found: Estimate, samples: int) -> dict[str, Any]:
@@ -260,7 +183,3 @@ def _date(info: Mapping[str, Any]) -> datetime:
         return datetime.fromisoformat(str(info.get("started")))
     except ValueError:
         return datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

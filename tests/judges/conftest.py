@@ -10,7 +10,7 @@ import pytest
 import evalharness.report
 from evalharness import plugins, variants
 
-KEY = "sk-planted-0123456789abcdefXYZ"
+KEY = "sk-planted-q7Vx0mTz4RkE9wLbXYZ"
 
 
 @pytest.fixture

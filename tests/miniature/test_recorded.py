@@ -202,7 +202,7 @@ def test_all_arms_come_from_one_command_that_goes_on(
     card = json.loads((whole[1] / "card.json").read_text())
     assert card["arm"] == "no-self-sampling" and card["data"][0]["arm"] == "no-self-sampling"
     assert card["lessons"].keys() == {"single", "think", "read", "step", "inspect"}
-    assert {"step_switching", "inspect_words", "single_flow"} <= card["losses"].keys()
+    assert {"step_long_switching", "inspect_short_words", "single_long_flow"} <= card["losses"].keys()
     assert (whole[1] / "curve.png").read_bytes().startswith(b"\x89PNG")
     # What is shipped draws.
     assert Miniature(Miniature.Settings(weights=whole[1], steps=1)).paint(["a photo of a dog"], [1])[0].image
@@ -236,12 +236,24 @@ def test_a_killed_training_on_records_ends_with_the_same_weights(
 def test_a_batch_is_a_function_of_seed_and_step(tmp_path: Path, small_bank: Codec) -> None:
     data = study(tmp_path)._data("base", None)
     first, second = (Recorded.load([data], 1, 12, TOKENIZER, small_bank) for _ in range(2))
-    assert first.shapes == second.shapes and set(first.shapes) == {"single", "think", "read"}
+    assert first.shapes == second.shapes
+    assert set(first.shapes) == {f"{kind}_{half}" for kind in ("single", "think", "read") for half in ("short", "long")}
     assert sum(count for count, _ in first.shapes.values()) == 12
-    for a, b in zip(first.batch(5, "think"), second.batch(5, "think"), strict=True):
+    for a, b in zip(first.batch(5, "think_long"), second.batch(5, "think_long"), strict=True):
         for x, y in zip(vars(a).values(), vars(b).values(), strict=True) if not torch.is_tensor(a) else [(a, b)]:
             assert torch.equal(x, y)
-    assert not torch.equal(first.batch(5, "think")[2], first.batch(6, "think")[2])
+    assert not torch.equal(first.batch(5, "think_long")[2], first.batch(6, "think_long")[2])
+
+
+def test_shorter_and_longer_lessons_are_padded_apart(tmp_path: Path, small_bank: Codec) -> None:
+    found = Recorded.load([study(tmp_path)._data("base", None)], 1, 12, TOKENIZER, small_bank)
+    for kind, count in found.counts.items():
+        short, long = found.parts[f"{kind}_short"], found.parts[f"{kind}_long"]
+        assert len(short) + len(long) == count and len(long) - len(short) in (0, 1)
+        lengths = [[recorded._length(one, TOKENIZER) for one in half] for half in (short, long)]
+        assert max(lengths[0]) <= min(lengths[1])
+        for half, own in zip(("short", "long"), lengths, strict=True):
+            assert 0 <= found.shapes[f"{kind}_{half}"][1] - max(own) < 8
 
 
 def test_incomplete_data_and_unknown_arms_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -314,7 +326,7 @@ def test_the_model_s_own_drawings_come_from_a_checkpoint_that_was_taught_the_pro
     """The whole way of the arm ``full``, with the embedded detector looking at a beginner's drawings."""
     (folder,) = study(tmp_path, arms=["full"]).run()
     card = json.loads((tmp_path / "data" / "full" / "card.json").read_text())
-    sampler = Miniature(Miniature.Settings(weights=tmp_path / "sampler")).identity()
+    sampler = Miniature(Miniature.Settings(weights=tmp_path / "whole" / "no-self-sampling-seed0")).identity()
     assert card["model"] == sampler
     assert card["counts"]["own sketches left out"] > 0
     assert json.loads((folder / "card.json").read_text())["data"][0]["arm"] == "full"

@@ -28,7 +28,7 @@ from evalharness.trajectory import Step
 pytest.importorskip("openai", reason="the extra `images-api` is not installed")
 pytest.importorskip("aiohttp", reason="the extra `images-api` is not installed")
 
-KEY = "sk-planted-0123456789abcdefXYZ"
+KEY = "sk-planted-q7Vx0mTz4RkE9wLbXYZ"
 SEED = 5801411244348307142
 
 

@@ -24,7 +24,7 @@ from evalharness.store import Store
 pytest.importorskip("openai", reason="the extra `images-api` is not installed")
 pytest.importorskip("aiohttp", reason="the extra `images-api` is not installed")
 
-KEY = "sk-planted-0123456789abcdefXYZ"
+KEY = "sk-planted-q7Vx0mTz4RkE9wLbXYZ"
 ITEMS, CONCURRENCY, KILLS = 80, 8, (10, 30, 50)
 """The run is killed each time that so many images are in its store."""
 

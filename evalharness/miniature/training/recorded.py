@@ -114,13 +114,18 @@ def _png(step: Step) -> bytes:
 
 @dataclass
 class Recorded:
-    """Lessons of data sets, drawn at random: a batch is a function of seed and step alone."""
+    """Lessons of data sets, drawn at random: a batch is a function of seed and step alone.
+
+    ``parts``: the lessons of each kind, the shorter half and the longer by themselves, so that little is padding;
+    ``shapes``: of each part lessons a step and tokens a lesson; ``counts``: lessons of each kind.
+    """
 
     seed: int
     tokenizer: Tokenizer
     latents: Tensor
-    found: dict[Kind, list[Lesson]]
-    shapes: dict[Kind, tuple[int, int]]
+    parts: dict[str, list[Lesson]]
+    shapes: dict[str, tuple[int, int]]
+    counts: dict[Kind, int]
     card: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
@@ -136,19 +141,20 @@ class Recorded:
             for record in records.read(folder):
                 for kind, made in lessons(record, cells):
                     found.setdefault(kind, []).append(marked(made))
-        shapes = _shapes(found, batch, tokenizer)
-        return cls(seed, tokenizer, cells.table(), found, shapes, [_about(folder) for folder in folders])
+        parts, shapes = _parts(found, batch, tokenizer)
+        counts = {kind: len(own) for kind, own in found.items()}
+        return cls(seed, tokenizer, cells.table(), parts, shapes, counts, [_about(folder) for folder in folders])
 
     @property
     def digest(self) -> str:
         """Of the data and the shapes: what tells one training from another, besides seed and steps."""
         return hashlib.sha256(json.dumps([self.card, self.shapes], sort_keys=True).encode()).hexdigest()
 
-    def batch(self, step: int, kind: Kind) -> tuple[Batch, Tensor, Tensor]:
-        """The batch of one kind at one step, its times and its noise."""
-        mark = hashlib.sha256(f"{self.seed}/{step}/{kind}".encode()).digest()
-        count, length = self.shapes[kind]
-        chosen = random.Random(mark).choices(self.found[kind], k=count)
+    def batch(self, step: int, part: str) -> tuple[Batch, Tensor, Tensor]:
+        """The batch of one part at one step, its times and its noise."""
+        mark = hashlib.sha256(f"{self.seed}/{step}/{part}".encode()).digest()
+        count, length = self.shapes[part]
+        chosen = random.Random(mark).choices(self.parts[part], k=count)
         batch = collate(chosen, length, self.tokenizer, self.latents)
         return noised(batch, mark)
 
@@ -164,18 +170,24 @@ def noised(batch: Batch, mark: bytes) -> tuple[Batch, Tensor, Tensor]:
     return batch, times, torch.randn(batch.target.shape, generator=generator)
 
 
-def _shapes(found: Mapping[Kind, list[Lesson]], batch: int, tokenizer: Tokenizer) -> dict[Kind, tuple[int, int]]:
-    """Kind → lessons a step, tokens a lesson: few shapes, as each is compiled once."""
+def _parts(
+    found: Mapping[Kind, list[Lesson]], batch: int, tokenizer: Tokenizer
+) -> tuple[dict[str, list[Lesson]], dict[str, tuple[int, int]]]:
+    """Parts and their shapes: few shapes, as each is compiled once."""
     total = sum(SHARES[kind] for kind in found)
-    try:
-        longest = {kind: max(_length(made, tokenizer) for made in own) for kind, own in found.items()}
-    except SampleError as error:
-        raise ConfigError(f"the data are not for the miniature: {error}") from None
-    return {
-        kind: (max(1, round(batch * SHARES[kind] / total)), -(-longest[kind] // 8) * 8)
-        for kind in SHARES
-        if kind in found
-    }
+    parts, shapes = {}, {}
+    for kind in (kind for kind in SHARES if kind in found):
+        try:
+            lengths = [_length(made, tokenizer) for made in found[kind]]
+        except SampleError as error:
+            raise ConfigError(f"the data are not for the miniature: {error}") from None
+        order = sorted(range(len(lengths)), key=lengths.__getitem__)
+        for name, own in zip(("short", "long"), (order[: len(order) // 2], order[len(order) // 2 :]), strict=True):
+            if own:
+                parts[f"{kind}_{name}"] = [found[kind][place] for place in own]
+                count = max(1, round(batch * SHARES[kind] / total / 2))
+                shapes[f"{kind}_{name}"] = count, -(-lengths[own[-1]] // 8) * 8
+    return parts, shapes
 
 
 def _length(made: Lesson, tokenizer: Tokenizer) -> int:

@@ -153,7 +153,7 @@ def save(folder: Path, network: Network, codec: Codec, *, marked: bool = False) 
 def learn(
     student: Student, step: int, source: Endless | Recorded, device: str, naming_weight: float, loss: Callable[..., Any]
 ) -> dict[str, float]:
-    """Add up the gradients of a batch of each kind of lesson; returns the losses by name."""
+    """Add up the gradients of a batch of each kind, or part, of lessons; returns the losses by name."""
     values: dict[str, float] = {}
     for kind in source.shapes:
         batch, times, noise = source.batch(step, kind)  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ def train(args: argparse.Namespace) -> None:
     source: Endless | Recorded
     if args.data:
         source = Recorded.load(args.data, args.seed, args.batch, tokenizer, codec)
-        card["data"], card["lessons"] = source.card, {kind: len(own) for kind, own in source.found.items()}
+        card["data"], card["lessons"] = source.card, source.counts
         card["command"] = card.get("command", command("unified", args)) + _given(args)
     else:
         source = Endless(args.seed, CONTINUED if args.start else SHAPES, tokenizer, tile_latents(codec))

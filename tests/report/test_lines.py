@@ -1,0 +1,55 @@
+"""The per-sample lines against ``json``, whatever stands in them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalharness.report import lines
+from evalharness.results import SAMPLE_COLUMNS
+
+TEXT = st.text(st.characters(codec=None), max_size=8)
+DIGEST = st.none() | st.text("0123456789abcdef", min_size=8, max_size=8)
+COUNT = st.integers(0, 2**62)
+AMOUNT = st.floats(allow_nan=False, allow_infinity=False, min_value=0)
+STATES = st.sampled_from(["pending", "generated", "failed", "scored"])
+OWN: dict[str, st.SearchStrategy[Any]] = {
+    "arm": TEXT, "seed_index": COUNT, "seed": COUNT, "state": STATES, "score": AMOUNT | st.just(math.nan),
+    "reason": TEXT, "image": DIGEST, "trajectory": DIGEST, "score_key": DIGEST, "iterations": COUNT,
+    "evaluations": COUNT, "tokens": COUNT, "seconds": AMOUNT, "dollars": AMOUNT,
+}  # fmt: skip
+ABOUT = {"benchmark": "b", "item": "0", "category": "c", "prompt": "a \"red\" thing"}
+
+
+@given(st.lists(st.fixed_dictionaries(OWN), min_size=1, max_size=5))
+def test_a_line_says_what_its_row_does(rows: list[dict[str, Any]]) -> None:
+    frame = pd.DataFrame([ABOUT | row for row in rows], columns=list(SAMPLE_COLUMNS))
+    found = [json.loads(line) for line in lines.sample_lines(frame, "b")]
+    assert list(lines.sample_lines(frame, "other")) == []
+    for line, row in zip(found, rows, strict=True):
+        sanitized = {key: _encodable(value) for key, value in row.items()}
+        scored = row["state"] == "scored" and not math.isnan(row["score"])
+        expected = sanitized | {"score": row["score"] if scored else None}
+        assert {key: line[key] for key in expected} == expected
+        assert {key: type(line[key]) for key in expected} == {key: type(value) for key, value in expected.items()}
+        shown = row["image"] or ""
+        assert (line["resps"], line["filtered_resps"]) == ([[shown]], [shown])
+        assert line["doc"] == ABOUT
+
+
+def test_rows_are_written_some_at_a_time(monkeypatch: Any) -> None:
+    row = {name: 0 for name in SAMPLE_COLUMNS} | ABOUT | {"arm": "a", "state": "scored", "reason": "", "score": 1.0}
+    frame = pd.DataFrame([row | {"item": str(n // 2), "seed_index": n} for n in range(7)])
+    whole = list(lines.sample_lines(frame, "b"))
+    monkeypatch.setattr(lines, "LINES", 3)
+    assert list(lines.sample_lines(frame, "b")) == whole
+    assert [json.loads(line)["doc_id"] for line in whole] == [0, 0, 1, 1, 2, 2, 3]
+
+
+def _encodable(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
