@@ -1,8 +1,8 @@
 """A model that costs nothing, and a benchmark for it, as plugins of a package: so Ray's workers find them, too.
 
 What a sample's prompt holds decides what becomes of it: ``deadly`` kills the process that draws it, ``once`` only the
-first that does, ``hangs`` never ends there the first time, ``greedy`` takes more and more memory. :func:`install` makes
-the package.
+first that does, ``hangs`` never ends there the first time, ``waits`` ends once the notes have a file ``go``, ``greedy``
+takes more and more memory. :func:`install` makes the package.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ class ToyModel:
             os.kill(os.getpid(), signal.SIGKILL)
         if "hangs" in prompt and self._first(prompt):
             time.sleep(3600)
+        while "waits" in prompt and not (self._notes / "go").exists():
+            time.sleep(0.05)
         if "greedy" in prompt:
             hoard = []
             while True:
@@ -93,10 +95,14 @@ class ToyModel:
         color = hashlib.sha256(f"{prompt}{seed}".encode()).digest()
         return Drawn(Image.new("RGB", (self.settings.size, self.settings.size), tuple(color[:3])), 1)
 
-    def _first(self, prompt: str) -> bool:
+    @property
+    def _notes(self) -> Path:
         assert self.settings.notes is not None
+        return self.settings.notes
+
+    def _first(self, prompt: str) -> bool:
         try:
-            (self.settings.notes / f"first-{prompt}").touch(exist_ok=False)
+            (self._notes / f"first-{prompt}").touch(exist_ok=False)
             return True
         except FileExistsError:
             return False

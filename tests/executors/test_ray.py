@@ -110,6 +110,21 @@ def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]
     assert on_ray["images"].items() < here["images"].items()
 
 
+def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str, str], notes: Path) -> None:
+    """One sample is not drawn to its end before another is scored: were that to wait for all, the run would hang."""
+    changes = {
+        "model": {"name": "toy", "notes": str(notes), "batch_size": 1},
+        "benchmarks": [{"name": "toy", "special": ["waits"], "items": 6}],
+    }
+    file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
+    with ray_runs.going(file, env) as one:
+        one.until("an image is scored", lambda: count(file, "scores"))
+        assert "waits" not in reported(file)
+        (notes / "go").touch()
+        one.ends()
+    assert (len(content(file)["drawn"]), len(content(file)["scores"])) == (6, 6)
+
+
 @pytest.mark.cluster
 def test_the_same_bytes_wherever_the_work_is_done(tmp_path: Path, env: dict[str, str]) -> None:
     """In this process, on Ray here, with 1, 2 and 4 workers on a cluster of two nodes, and continued after a kill."""

@@ -226,6 +226,8 @@ def train(args: argparse.Namespace) -> None:
         lr=args.rate or (CONTINUED_RATE if args.start else RATE), warmup=max(1, min(200, args.steps // 8)),
         schedule=trapezoid, tag=_tag(source, card),
     )  # fmt: skip
+    # A shape has a compiled program of its own, of which torch keeps eight where it is not told.
+    torch._dynamo.config.recompile_limit = max(8, len(source.shapes))
     loss = losses if args.no_compile else torch.compile(losses, dynamic=False)
     # The naming head is not part of a checkpoint: one that goes on has learnt to draw, and can do without.
     naming_weight = NAMING_WEIGHT if args.naming or not args.start else 0.0
