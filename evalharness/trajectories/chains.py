@@ -32,10 +32,23 @@ class Move:
     node: int
 
 
-def order(graph: SceneGraph, rng: random.Random) -> list[int]:
-    """All nodes in random order, but none before those that its relations refer to; a ring of relations is cut."""
-    waiting = list(range(len(graph.nodes)))
-    rng.shuffle(waiting)
+def in_order(graph: SceneGraph) -> list[int]:
+    """All nodes in the order of the graph, which is the prompt's: what to add next can then be told from what is there.
+
+    None comes before those that its relations refer to, unless things are told by their places; a ring of relations is
+    cut.
+    """
+    return _chain(graph, list(range(len(graph.nodes))))
+
+
+def shuffled(graph: SceneGraph, rng: random.Random) -> list[int]:
+    """The same in random order."""
+    nodes = list(range(len(graph.nodes)))
+    rng.shuffle(nodes)
+    return _chain(graph, nodes)
+
+
+def _chain(graph: SceneGraph, waiting: list[int]) -> list[int]:
     placed: list[int] = []
     while waiting:
         free = [node for node in waiting if not _anchors(graph, node) & set(waiting)] or waiting
@@ -45,6 +58,8 @@ def order(graph: SceneGraph, rng: random.Random) -> list[int]:
 
 
 def _anchors(graph: SceneGraph, node: int) -> set[int]:
+    if graph.nodes[node].place is not None:
+        return set()
     return {edge.object for edge in graph.edges if edge.subject == node} - {node}
 
 

@@ -182,7 +182,8 @@ class Maker:
 
     def _draft(self, index: int, task: Task) -> _Draft:
         rng = self._rng(index, "chain")
-        return _Draft(index, task, rng, chains.order(task.graph, rng), task.graph)
+        nodes = chains.in_order(task.graph) if self.arm.subsampling else chains.shuffled(task.graph, rng)
+        return _Draft(index, task, rng, nodes, task.graph)
 
     def _record(self, draft: _Draft) -> Record:
         self.counts["trajectories"] += 1

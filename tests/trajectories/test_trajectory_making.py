@@ -48,9 +48,9 @@ def graphs(draw: st.DrawFn) -> SceneGraph:
 # --- graphs and chains ---
 
 
-@given(graphs(), st.integers())
-def test_a_chain_grows_by_one_thing_and_never_speaks_of_one_to_come(graph: SceneGraph, seed: int) -> None:
-    nodes = chains.order(graph, random.Random(seed))
+@given(graphs(), st.integers() | st.none())
+def test_a_chain_grows_by_one_thing_and_never_speaks_of_one_to_come(graph: SceneGraph, seed: int | None) -> None:
+    nodes = chains.in_order(graph) if seed is None else chains.shuffled(graph, random.Random(seed))
     assert sorted(nodes) == list(range(len(graph.nodes)))
     said: list[Edge] = []
     for step in range(len(nodes)):
@@ -70,7 +70,13 @@ def test_a_graph_survives_json(graph: SceneGraph) -> None:
 
 def test_a_ring_of_relations_is_cut() -> None:
     ring = SceneGraph((Node("a"), Node("b")), (Edge(0, "above", 1), Edge(1, "above", 0)))
-    assert sorted(chains.order(ring, random.Random(0))) == [0, 1]
+    assert sorted(chains.shuffled(ring, random.Random(0))) == chains.in_order(ring) == [0, 1]
+
+
+@given(graphs())
+def test_things_that_are_told_by_their_places_come_as_in_the_prompt(graph: SceneGraph) -> None:
+    placed = SceneGraph(tuple(Node(one.name, one.color, str(n)) for n, one in enumerate(graph.nodes)), graph.edges)
+    assert chains.in_order(placed) == list(range(len(graph.nodes)))
 
 
 def test_a_relation_to_several_is_one_to_each() -> None:

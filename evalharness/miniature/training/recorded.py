@@ -29,8 +29,10 @@ from evalharness.miniature.codec import Codec, to_pixels
 from evalharness.miniature.icons import CELL
 from evalharness.miniature.lessons import Board, Draw, Lesson, Look, Text, read_prompt
 from evalharness.miniature.tokenizer import Tokenizer
-from evalharness.miniature.world import BACKGROUND, CELLS, SIDE
+from evalharness.miniature.words import Placed
+from evalharness.miniature.world import BACKGROUND, CELLS, PLACES, SIDE
 from evalharness.trajectories import records
+from evalharness.trajectories.graphs import SceneGraph
 from evalharness.trajectories.records import Record
 from evalharness.trajectory import Step
 
@@ -38,6 +40,7 @@ Kind = Literal["single", "think", "read", "step", "inspect"]
 SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 6, "inspect": 4}
 """Of a batch; the shares of kinds that the data lack go to the others."""
 END = "<end>"
+LANGUAGE = Placed()
 
 
 class Cells:
@@ -84,7 +87,7 @@ def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
         if draws:
             yield "single", [prompt, Draw(picture)]
         yield "think", [prompt, Text(thought.text), Draw(picture, learn=draws)]
-        yield "read", [Look(picture), Text(f"<des> {told} </des>"), Draw(picture, learn=False)]
+        yield "read", [Look(picture), Text(f"<des> {_in_reading_order(told)} </des>"), Draw(picture, learn=False)]
         return
     state: Board = dict.fromkeys(range(CELLS), EMPTY)
     critiques: Mapping[str, Any] = record.provenance.get("critiques", {})
@@ -104,6 +107,13 @@ def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
             start: Lesson = [prompt, Look(state), Text(plan.text, learn=False), Look(sketch)]
             yield "inspect", [*start, Text(said), Draw(right, learn=corrected)]
         state = right
+
+
+def _in_reading_order(told: str) -> str:
+    """A layout cell by cell: without the prompt nothing else tells what comes next."""
+    things = LANGUAGE.read(told)
+    ordered = sorted(things or [], key=lambda one: PLACES.index(str(one.place)))
+    return LANGUAGE.description(SceneGraph(tuple(ordered))) if things else told
 
 
 def _png(step: Step) -> bytes:
