@@ -73,7 +73,7 @@ def _rests(part: pd.DataFrame) -> list[str]:
         **{name: _texts(part[name].tolist()) for name in ("trajectory", "score_key")},
         **{name: _numbers(part[name]) for name in ("iterations", *COSTS)},
     }
-    pieces = []
+    pieces: list[Any] = []
     for name, column in columns.items():
         pieces += [f'{", " if pieces else ""}"{name}": ', column.fill_null("null")]
     lines: list[str] = pc.binary_join_element_wise(*pieces, "}\n", "").to_pylist()

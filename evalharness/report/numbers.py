@@ -24,7 +24,6 @@ from evalharness.results import Results
 from evalharness.stats import RESAMPLES, Estimate
 
 
-
 def write_results(
     results: Results,
     tables: Sequence[Table],

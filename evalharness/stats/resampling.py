@@ -55,15 +55,15 @@ def _drawn_sums(table: Floats, place: int, seed: int, resamples: int) -> Floats:
         return np.concatenate([draws @ table for draws in _draws(len(table), resamples, seed, place)])
     kept = _kept_draws(len(table), resamples, seed, place)
     size = max(1, CHUNK // len(table))
-    number = np.float32 if _fits(table) else np.float64
+    number = np.dtype(np.float32 if _fits(table) else np.float64)
     factors = table.astype(number)
-    parts = [(kept[at : at + size].astype(number) @ factors).astype(float) for at in range(0, resamples, size)]
-    return np.concatenate(parts)
+    parts = [np.matmul(kept[at : at + size].astype(number), factors) for at in range(0, resamples, size)]
+    return np.concatenate(parts).astype(float)
 
 
 def _fits(table: Floats) -> bool:
-    """Whether sums of draws are exact in single precision, too, which takes half the time: of rights and wrongs they are
-    whole numbers, as many prompts being drawn as there are, below 2 to the 24th."""
+    """Whether sums of draws are exact in single precision, too, which takes half the time: of rights and wrongs they
+    are whole numbers, as many prompts being drawn as there are, below 2 to the 24th."""
     return bool((table == np.rint(table)).all()) and len(table) * float(np.abs(table).max(initial=0)) < 2**24
 
 

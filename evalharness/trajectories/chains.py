@@ -33,8 +33,8 @@ class Move:
 
 
 def in_order(graph: SceneGraph) -> list[int]:
-    """All nodes in the order of the graph, which is that of the metadata: the number of things that are there tells what
-    comes next.
+    """All nodes in the order of the graph, which is that of the metadata: the number of things that are there tells
+    what comes next.
 
     None comes before those that its relations refer to, unless things are told by their places; a ring of relations is
     cut.

@@ -173,7 +173,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def study(out: Path, **changes: Any) -> Study:
     given: dict[str, Any] = {
         "out": out, "start": None, "arms": ["base", "no-self-sampling"], "seeds": [0], "pretrain_steps": 3,
-        "pretrain_prompts": 5, "steps": 2, "prompts": 4,
+        "pretrain_prompts": 5, "sampler_steps": 2, "steps": 2, "prompts": 4,
         "rank": 2, "batch": 10, "device": "cpu", "compiled": False, "world": SmallWorld(), **changes,
     }  # fmt: skip
     return Study(**given)
@@ -326,7 +326,7 @@ def test_the_model_s_own_drawings_come_from_a_checkpoint_that_was_taught_the_pro
     """The whole way of the arm ``full``, with the embedded detector looking at a beginner's drawings."""
     (folder,) = study(tmp_path, arms=["full"]).run()
     card = json.loads((tmp_path / "data" / "full" / "card.json").read_text())
-    sampler = Miniature(Miniature.Settings(weights=tmp_path / "whole" / "no-self-sampling-seed0")).identity()
+    sampler = Miniature(Miniature.Settings(weights=tmp_path / "sampler")).identity()
     assert card["model"] == sampler
     assert card["counts"]["own sketches left out"] > 0
     assert json.loads((folder / "card.json").read_text())["data"][0]["arm"] == "full"

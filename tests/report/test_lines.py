@@ -43,7 +43,7 @@ def test_a_line_says_what_its_row_does(rows: list[dict[str, Any]]) -> None:
 
 
 def test_rows_are_written_some_at_a_time(monkeypatch: Any) -> None:
-    row = {name: 0 for name in SAMPLE_COLUMNS} | ABOUT | {"arm": "a", "state": "scored", "reason": "", "score": 1.0}
+    row = dict.fromkeys(SAMPLE_COLUMNS, 0) | ABOUT | {"arm": "a", "state": "scored", "reason": "", "score": 1.0}
     frame = pd.DataFrame([row | {"item": str(n // 2), "seed_index": n} for n in range(7)])
     whole = list(lines.sample_lines(frame, "b"))
     monkeypatch.setattr(lines, "LINES", 3)

@@ -1,11 +1,12 @@
 """The data ablation as one command: ``python -m evalharness.miniature.training.arms``.
 
-    data/pretraining → pretrained ─┬→ data/no-self-sampling → no-self-sampling-seed0 ─→ data/full, data/no-subsampling
+    data/pretraining → pretrained ─┬→ data/no-self-sampling → sampler → data/full, data/no-subsampling
                                    └→ one fine-tuning an arm and seed, all with the same number of steps
 
-The checkpoint whose own drawings and plans become critiques is the pretrained one, taught the process on the teacher's
-critiques alone. Each fine-tuned checkpoint is kept as its difference from the pretrained one. Every part
-that is done is left as it is, so the same command goes on from where it was killed.
+The checkpoint whose own drawings and plans become critiques, the sampler, is the pretrained one, taught the process on
+the teacher's critiques alone, and not for long: one that errs has more to say. Each fine-tuned checkpoint is kept as
+its difference from the pretrained one. Every part that is done is left as it is, so the same command goes on from where
+it was killed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from evalharness.trajectories.make import ARMS
 from evalharness.trajectories.world import World
 
 log = logging.getLogger("evalharness.training")
-PRETRAIN_STEPS, STEPS, PROMPTS, RANK = 3600, 800, 20_000, 32
+PRETRAIN_STEPS, SAMPLER_STEPS, STEPS, PROMPTS, RANK = 3600, 400, 800, 20_000, 32
 PRETRAIN_PROMPTS = 40_000
 RATE = 2e-3
 """Of all that goes on from a checkpoint: much of the process is new to it."""
@@ -51,6 +52,7 @@ class Study:
     seeds: Sequence[int]
     pretrain_steps: int
     pretrain_prompts: int
+    sampler_steps: int
     steps: int
     prompts: int
     rank: int
@@ -77,7 +79,7 @@ class Study:
         if (folder / "card.json").is_file():
             return folder
         data = self._data(arm, self._sampler(pretrained) if ARMS[arm].self_sampling else None)
-        tuned = self._whole(arm, seed)
+        tuned = self.out / "whole" / f"{arm}-seed{seed}"
         self._train(tuned, [data], pretrained, seed, self.steps)
         kept = difference.write(pretrained, tuned, folder, rank=self.rank, origin="../pretrained")
         for name in ("curve.csv", "curve.png"):
@@ -89,13 +91,10 @@ class Study:
         log.info("%s: %.0f kB, %.2f of the change kept", folder.name, size / 1e3, kept)
         return folder
 
-    def _whole(self, arm: str, seed: int) -> Path:
-        return self.out / "whole" / f"{arm}-seed{seed}"
-
     def _sampler(self, pretrained: Path) -> Path:
-        """The checkpoint that samples itself: the arm ``no-self-sampling`` of seed 0."""
-        folder = self._whole("no-self-sampling", 0)
-        self._train(folder, [self._data("no-self-sampling", None)], pretrained, 0, self.steps)
+        """The checkpoint that samples itself."""
+        folder = self.out / "sampler"
+        self._train(folder, [self._data("no-self-sampling", None)], pretrained, 0, self.sampler_steps)
         return folder
 
     def _data(self, arm: str, sampler: Path | None, *, pretraining: bool = False) -> Path:
@@ -136,6 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--start", type=Path, metavar="DIR", help="a checkpoint that the pretraining goes on from")
     parser.add_argument("--pretrain-steps", type=int, default=PRETRAIN_STEPS, metavar="N")
     parser.add_argument("--pretrain-prompts", type=int, default=PRETRAIN_PROMPTS, metavar="N", help="for its data")
+    parser.add_argument("--sampler-steps", type=int, default=SAMPLER_STEPS, metavar="N", help="of the sampler")
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="of fine-tuning, the same for each arm")
     parser.add_argument("--prompts", type=int, default=PROMPTS, metavar="N", help="for the data of each arm")
     parser.add_argument("--rank", type=int, default=RANK, help="of a checkpoint's difference; 0: whole")
@@ -157,14 +157,14 @@ def _study(options: argparse.Namespace) -> Study:
     for arm in options.arms:
         if arm not in ARMS:
             raise ConfigError(f"--arms: no arm {arm!r}{did_you_mean(arm, ARMS)}")
-    for name in ("pretrain_steps", "pretrain_prompts", "steps", "prompts", "batch"):
+    counts = ("pretrain_steps", "pretrain_prompts", "sampler_steps", "steps", "prompts", "batch")
+    for name in counts:
         if getattr(options, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')} must be above 0, got {getattr(options, name)}")
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    same = ("out", "start", "arms", "seeds", "pretrain_steps", "pretrain_prompts", "steps", "prompts", "rank", "batch")
-    given = {name: getattr(options, name) for name in same}
+    given = {name: getattr(options, name) for name in ("out", "start", "arms", "seeds", "rank", *counts)}
     return Study(**given, device=device, compiled=not options.no_compile)
 
 
