@@ -113,7 +113,7 @@ def test_two_workers_against_one(tmp_path: Path) -> None:
     efficiency, ceiling = each[1] / each[2] / 2, alone / together
     cores = len(os.sched_getaffinity(0))
     say(
-        f"2 workers against 1: {each[1]:.3f} and {each[2]:.3f} s an image, efficiency {efficiency:.2f} on {cores} cores",
+        f"2 workers against 1: {each[1]:.3f} and {each[2]:.3f} s an image, efficiency {efficiency:.2f}, {cores} cores",
         f"without Ray {alone:.3f} s in one process, {together:.3f} s in each of two at once: the machine allows "
         f"{ceiling:.2f}",
     )
