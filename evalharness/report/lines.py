@@ -33,7 +33,7 @@ def sample_lines(samples: pd.DataFrame, benchmark: str) -> Iterator[str]:
             yield documents[item] + rest
 
 
-def hash_of(text: str) -> str:
+def _hash(text: str) -> str:
     """As lm-eval takes it of a document, a prompt or a target."""
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -47,9 +47,9 @@ def _document(number: int, doc: Mapping[str, str]) -> str:
         "arguments": {"gen_args_0": {"arg_0": doc["prompt"]}},
         "filter": "none",
         "metrics": [METRIC],
-        "doc_hash": hash_of(json.dumps(doc, ensure_ascii=False, indent=2)),
-        "prompt_hash": hash_of(str(doc["prompt"])),
-        "target_hash": hash_of(""),
+        "doc_hash": _hash(json.dumps(doc, ensure_ascii=False, indent=2)),
+        "prompt_hash": _hash(str(doc["prompt"])),
+        "target_hash": _hash(""),
     }
     return json.dumps(shared, ensure_ascii=False)[:-1] + ", "
 
