@@ -310,7 +310,9 @@ class _Pass:
             if isinstance(error, BudgetError):
                 self.engine.stops[one.lane.subject] = str(error)
             elif isinstance(error, EndpointError) and only_now:
-                if one.lane.name not in self.warned:
+                # Said only where something does go on: what ends a run is one line.
+                goes_on = one.lane.stopped and not all(lane.finished for lane in self.engine.lanes)
+                if goes_on and one.lane.name not in self.warned:
                     self.warned.add(one.lane.name)
                     self.progress.say(f"warning: {error}; all else goes on")
             elif error is not None:

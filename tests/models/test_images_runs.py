@@ -99,8 +99,22 @@ def test_a_spent_budget_leaves_the_rest_pending_and_counts_earlier_runs(
 
 @pytest.mark.usefixtures("plugged")
 def test_what_ends_a_run_is_one_line_and_what_came_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with serving(lambda call: drawing(call) if len(server.calls) <= 4 else Answer({}, 401)) as (server, url):
+    def respond(call: Call) -> Answer:
+        if len(server.calls) <= 4:
+            return drawing(call)
+        end = time.monotonic() + 20
+        while scored() < 4 and time.monotonic() < end:  # else scoring goes on, which is a line of its own
+            time.sleep(0.05)
+        return Answer({}, 401)
+
+    def scored() -> int:
+        with Store(tmp_path / "r" / "store", write=False) as store:
+            count: int = store._db.execute("SELECT count(*) FROM scores").fetchone()[0]
+        return count
+
+    with serving(respond) as (server, url):
         assert run(sweep_file(tmp_path, url, concurrency=1)) == 2
+    assert scored() == 4
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "the endpoint does not accept the key (401); check the key in the environment variable IMAGES_KEY" in error
