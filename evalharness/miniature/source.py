@@ -15,7 +15,7 @@ from evalharness.miniature.riddles import riddle
 from evalharness.miniature.scenes import holds, random_metadata
 from evalharness.miniature.words import SMEAR, Placed
 from evalharness.miniature.world import BACKGROUND, CLASSES, COLOR_NAMES, PLACES, SIDE, SIZE, cell_slices
-from evalharness.trajectories.graphs import Node, SceneGraph, of_metadata
+from evalharness.trajectories.graphs import Edge, Node, SceneGraph, of_metadata
 from evalharness.trajectories.language import Language
 from evalharness.trajectories.world import Task
 
@@ -45,7 +45,7 @@ class MiniatureWorld:
             prompt, meant = riddle(rng)
             return self._task({"tag": "knowledge", "prompt": prompt, **meant}, rng, knowledge=True)
         if kind < self.shares["knowledge"] + self.shares["crowded"]:
-            return self._task(crowded.metadata(rng, rng.choice(crowded.TAGS)), rng)
+            return self._task(crowded.metadata(rng, rng.choices(crowded.TAGS, crowded.TAG_SHARES)[0]), rng)
         return self._task(random_metadata(rng, rng.choices(TAGS, TAG_SHARES)[0]), rng)
 
     def _task(self, asked: Mapping[str, Any], rng: random.Random, *, knowledge: bool = False) -> Task:
@@ -64,10 +64,7 @@ class MiniatureWorld:
                 return placed
 
     def fits(self, graph: SceneGraph) -> bool:
-        cells = [_CELLS[node.place] for node in graph.nodes if node.place is not None]
-        return len(set(cells)) == len(cells) and all(
-            holds(edge.relation, cells[edge.subject], cells[edge.object]) for edge in graph.edges
-        )
+        return _fits(graph, [None if node.place is None else _CELLS[node.place] for node in graph.nodes])
 
     def seen(self, image: Image.Image, things: Sequence[tuple[Node, float, float]]) -> list[Node]:
         """A cell that shows something which is no thing holds a smear."""
@@ -79,6 +76,23 @@ class MiniatureWorld:
             if place not in taken and off[cell_slices(cell)].mean() > FAINT:
                 nodes.append(Node(SMEAR, None, place))
         return nodes
+
+
+def _fits(graph: SceneGraph, cells: Sequence[int | None]) -> bool:
+    taken = [cell for cell in cells if cell is not None]
+    if len(set(taken)) < len(taken) or not all(_may_hold(edge, cells) for edge in graph.edges):
+        return False
+    related = {end for edge in graph.edges for end in (edge.subject, edge.object)}
+    waiting = next((node for node in sorted(related) if cells[node] is None), None)
+    if waiting is None:
+        return len(cells) <= len(PLACES)
+    free = set(range(len(PLACES))) - set(taken)
+    return any(_fits(graph, [*cells[:waiting], cell, *cells[waiting + 1 :]]) for cell in free)
+
+
+def _may_hold(edge: Edge, cells: Sequence[int | None]) -> bool:
+    a, b = cells[edge.subject], cells[edge.object]
+    return a is None or b is None or holds(edge.relation, a, b)
 
 
 def _place(x: float, y: float) -> str:

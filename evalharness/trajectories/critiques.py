@@ -76,19 +76,30 @@ def another(thing: Node, world: World, rng: random.Random) -> Node:
     return replace(thing, name=rng.choice(names))
 
 
-def misread(told: list[Node], before: SceneGraph, left: SceneGraph, after: SceneGraph, world: World) -> Node | None:
+def misplaced(whole: SceneGraph, node: int, world: World, rng: random.Random) -> Node | None:
+    """The thing ``node`` where its relations, or those that others will have to it, cannot hold, if there is such a
+    place; ``whole``: all that the prompt asks for, without places for what is not there yet.
+    """
+    taken = {one.place for one in whole.nodes}
+    lost = [place for place in world.places if place not in taken and not world.fits(whole.moved(node, place))]
+    return replace(whole.nodes[node], place=rng.choice(lost)) if lost else None
+
+
+def misread(
+    told: list[Node], before: SceneGraph, left: SceneGraph, whole: SceneGraph, node: int, world: World
+) -> Node | None:
     """What a model's own plan adds, if that contradicts the prompt; ``told``: all that the plan describes.
 
-    It contradicts if it is none of the things that are ``left`` to add, or the next one (the last of ``after``) in a
-    place where its relations cannot hold. Of a plan that adds more or less than one thing nothing is said.
+    It contradicts if it is none of the things that are ``left`` to add, or the next one (``node`` of ``whole``, see
+    :func:`misplaced`) in a place where relations cannot hold. Of a plan that adds more or less than one thing nothing
+    is said.
     """
-    added = [node for node in told if node not in before.nodes]
+    added = [one for one in told if one not in before.nodes]
     if len(added) != 1 or len(told) != len(before.nodes) + 1:
         return None
     (new,) = added
-    if world.places and new.place in {node.place for node in before.nodes}:
+    if world.places and new.place in {one.place for one in before.nodes}:
         return None
-    last = len(after.nodes) - 1
-    if new.shows(after.nodes[last]):
-        return None if world.fits(after.moved(last, new.place)) else new
-    return None if any(new.shows(node) for node in left.nodes) else new
+    if new.shows(whole.nodes[node]):
+        return None if world.fits(whole.moved(node, new.place)) else new
+    return None if any(new.shows(one) for one in left.nodes) else new

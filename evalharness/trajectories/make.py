@@ -19,7 +19,7 @@ from PIL import Image
 from evalharness.errors import SampleError
 from evalharness.formats.strokes import Strokes
 from evalharness.trajectories import chains
-from evalharness.trajectories.critiques import OK, Conflict, Critique, another, critique, misread, spoiled
+from evalharness.trajectories.critiques import OK, Conflict, Critique, another, critique, misplaced, misread, spoiled
 from evalharness.trajectories.filters import Case, Filter, Verdict, compare
 from evalharness.trajectories.graphs import Node, SceneGraph
 from evalharness.trajectories.records import Record
@@ -37,6 +37,8 @@ OWN = 0.7
 """The model's share of these, where it has one."""
 MISLED = 0.35
 """The share of these that are about plans; the others are about drawings."""
+MISPLACED = 0.6
+"""The share of a teacher's wrong plans, of things with relations, that are wrong in the place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +233,21 @@ class Maker:
             told = self.kit.world.language.read(_between(text.text, "<des>", "</des>"))
             draft, self.counts["own plans"] = turn.draft, self.counts["own plans"] + 1
             left = draft.graph.part(draft.nodes[draft.at :])
-            new = misread(told or [], turn.move.before, left, turn.move.after, self.kit.world)
+            new = misread(told or [], turn.move.before, left, *self._whole(turn), self.kit.world)
             if new is not None:
                 self.counts["own plans that contradict the prompt"] += 1
                 self._relocate(turn, new)
                 last = len(turn.move.after.nodes) - 1
                 self._mislead(turn, turn.move.after.changed(last, new))
+
+    def _whole(self, turn: _Turn) -> tuple[SceneGraph, int]:
+        """All that the prompt asks for, without places for what is still to come; the number of the new thing in it."""
+        draft, whole = turn.draft, turn.draft.graph
+        if not self.arm.subsampling:  # the rest goes where it goes
+            return turn.move.after, len(turn.move.after.nodes) - 1
+        for node in draft.nodes[draft.at + 1 :]:
+            whole = whole.moved(node, None)
+        return whole, draft.nodes[draft.at]
 
     def _relocate(self, turn: _Turn, new: Node) -> None:
         """From here on the thing stands where the model's plan puts it, if the rest of the chain leaves room there."""
@@ -297,7 +308,7 @@ class Maker:
         for turn in turns:
             after, last = turn.move.after, len(turn.move.after.nodes) - 1
             if turn.conflict == "state-prompt":
-                new = another(after.nodes[last], world, turn.draft.rng)
+                new = self._contradicting(turn)
                 wrong = after.changed(last, new)
                 verdict = Verdict(False, compare(after, wrong.nodes))
                 self._mislead(turn, wrong)
@@ -314,6 +325,12 @@ class Maker:
         for turn, image in zip(turns, self.kit.teacher.draw(requests) if requests else [], strict=True):
             turn.sketch = image
             self.counts["teacher critiques"] += 1
+
+    def _contradicting(self, turn: _Turn) -> Node:
+        """What a plan adds that contradicts the prompt: the thing in a wrong place or another thing."""
+        rng, world = turn.draft.rng, self.kit.world
+        elsewhere = misplaced(*self._whole(turn), world, rng) if rng.random() < MISPLACED else None
+        return elsewhere or another(turn.move.after.nodes[-1], world, rng)
 
     def _sample(self, turns: Sequence[_Turn]) -> None:
         """The model draws its sketch, and the filter says what is wrong with it."""

@@ -71,7 +71,7 @@ class World(Protocol):
         ...
 
     def fits(self, graph: SceneGraph) -> bool:
-        """Whether the relations hold in the places that the things have."""
+        """Whether the relations hold in the places that the things have, and still can for those that have none yet."""
         ...
 
     def seen(self, image: Image.Image, things: Sequence[tuple[Node, float, float]]) -> list[Node]:

@@ -159,7 +159,7 @@ def test_the_last_state_of_a_chain_is_the_scene_of_the_prompt() -> None:
             assert SmallWorld().fits(one.graph)
 
 
-FULL = records("full", 2, 80)
+FULL = records("full", 2, 120)
 
 
 def _origins(made: list[Record]) -> set[tuple[str, str]]:

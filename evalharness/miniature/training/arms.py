@@ -1,10 +1,11 @@
 """The data ablation as one command: ``python -m evalharness.miniature.training.arms``.
 
-    data/pretraining → pretrained ─┬→ data/no-self-sampling → sampler → data/full, data/no-subsampling
-                                   └→ one fine-tuning an arm and seed, all with the same number of steps
+    data/pretraining → pretrained → one fine-tuning an arm and seed, all with the same number of steps
+    data/no-self-sampling → sampler → data/full, data/no-subsampling
 
-The checkpoint whose own drawings and plans become critiques, the sampler, is the pretrained one, taught the process on
-the teacher's critiques alone, and not for long: one that errs has more to say. Each fine-tuned checkpoint is kept as
+The checkpoint whose own drawings and plans become critiques, the sampler, goes on from what the pretraining goes on
+from (without that: from the pretrained one), taught the process on the teacher's critiques alone, and not for long: one
+that errs has more to say. Each fine-tuned checkpoint is kept as
 its difference from the pretrained one. Every part that is done is left as it is, so the same command goes on from where
 it was killed.
 """
@@ -94,7 +95,7 @@ class Study:
     def _sampler(self, pretrained: Path) -> Path:
         """The checkpoint that samples itself."""
         folder = self.out / "sampler"
-        self._train(folder, [self._data("no-self-sampling", None)], pretrained, 0, self.sampler_steps)
+        self._train(folder, [self._data("no-self-sampling", None)], self.start or pretrained, 0, self.sampler_steps)
         return folder
 
     def _data(self, arm: str, sampler: Path | None, *, pretraining: bool = False) -> Path:

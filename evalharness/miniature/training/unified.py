@@ -17,7 +17,6 @@ import json
 import random
 import sys
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,16 +150,15 @@ def save(folder: Path, network: Network, codec: Codec, *, marked: bool = False) 
 
 
 def learn(
-    student: Student, step: int, source: Endless | Recorded, device: str, naming_weight: float, loss: Callable[..., Any]
+    student: Student, step: int, source: Endless | Recorded, device: str, naming_weight: float
 ) -> dict[str, float]:
     """Add up the gradients of a batch of each kind, or part, of lessons; returns the losses by name."""
     values: dict[str, float] = {}
+    where = torch.device(device)
     for kind in source.shapes:
         batch, times, noise = source.batch(step, kind)  # type: ignore[arg-type]
         with half_precision(device):
-            words, flow, naming, switching = loss(
-                student, *(part.to(torch.device(device)) for part in (batch, times, noise))
-            )
+            words, flow, naming, switching = losses(student, batch.to(where), times.to(where), noise.to(where))
         (words + FLOW_WEIGHT * flow + naming_weight * naming).backward()
         named = {"words": words, "flow": flow, "naming": naming}
         if isinstance(source, Recorded):
@@ -226,16 +224,17 @@ def train(args: argparse.Namespace) -> None:
         lr=args.rate or (CONTINUED_RATE if args.start else RATE), warmup=max(1, min(200, args.steps // 8)),
         schedule=trapezoid, tag=_tag(source, card),
     )  # fmt: skip
-    # A shape has a compiled program of its own, of which torch keeps eight where it is not told.
-    torch._dynamo.config.recompile_limit = max(8, len(source.shapes))
-    loss = losses if args.no_compile else torch.compile(losses, dynamic=False)
+    if not args.no_compile:
+        # All blocks are one program, for any number of lessons and tokens: a minute to compile, once.
+        for block in network.blocks:
+            block.compile(dynamic=True)
     # The naming head is not part of a checkpoint: one that goes on has learnt to draw, and can do without.
     naming_weight = NAMING_WEIGHT if args.naming or not args.start else 0.0
     if args.start:
         nn.init.zeros_(student.naming.weight)  # it has nothing to teach before it has learned something itself
     recent: deque[dict[str, float]] = deque(maxlen=REPORT_EVERY)
     for step in run.loop():
-        recent.append(learn(student, step, source, args.device, naming_weight, loss))
+        recent.append(learn(student, step, source, args.device, naming_weight))
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         for optimizer in both:
             optimizer.step()
