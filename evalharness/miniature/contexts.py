@@ -13,14 +13,15 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from evalharness.errors import SampleError
 from evalharness.miniature.network import Network
 
 CHUNK = 16
 """Contexts a pass; the last chunk is filled up, so that few shapes occur."""
-READ = 24
-"""Text tokens a pass while reading."""
+READ = (1, 8, 24)
+"""Text tokens a pass while reading: the narrowest that holds what is left, or the widest."""
 CAPACITY = 320
 """Most tokens in a context."""
 _STEP = 80
@@ -93,6 +94,27 @@ class Pass:
         hidden, cache = network.run(x, positions, mask, past)
         return hidden, torch.stack([torch.stack(pair) for pair in cache])
 
+    def widen(self) -> None:
+        """Make room for one more token where there is none."""
+        longest, room = int(self.lengths.max()) + 1, self.past.shape[-2]
+        if longest > CAPACITY:
+            raise SampleError(f"the text is too long for the miniature: {longest} tokens, at most {CAPACITY}")
+        if longest > room:
+            self.past = F.pad(self.past, (0, 0, 0, _STEP))
+
+    def keep(self, cache: Tensor, rows: list[int]) -> None:
+        """Add the first new token of these rows to what is valid."""
+        at = torch.tensor(rows, device=cache.device)
+        self.past[:, :, at, :, self.lengths[at]] = cache[:, :, at, :, torch.zeros_like(at)]
+        self.lengths[at] += 1
+        self.positions[at] += 1
+
+    def give(self, row: int, context: MiniatureContext, hidden: Tensor) -> None:
+        """Give a context what its row holds."""
+        context.length, context.position = int(self.lengths[row]), int(self.positions[row])
+        context.cache = self.past[:, :, row, :, : context.length].clone()
+        context.hidden = hidden
+
 
 def append(
     contexts: Sequence[MiniatureContext],
@@ -118,17 +140,20 @@ def append(
 
 
 def read(network: Network, contexts: Sequence[MiniatureContext], texts: Sequence[Sequence[int]]) -> None:
-    """Append token ids to each context, ``READ`` at a time."""
+    """Append token ids to each context, some at a time."""
     device = network.words.weight.device
-    causal = torch.ones(READ, READ, dtype=torch.bool, device=device).tril()
     for group in chunks(len(contexts)):
-        for at in range(0, max(len(texts[i]) for i in group), READ):
-            pieces = [list(texts[i][at : at + READ]) for i in group]
-            ids = torch.tensor([piece + [0] * (READ - len(piece)) for piece in pieces], device=device)
-            batch = Pass.over([contexts[i] for i in group], READ)
-            positions = batch.positions[:, None] + torch.arange(READ, device=device)
-            hidden, cache = batch.see(network, network.embed_text(ids), positions, causal.expand(CHUNK, -1, -1))
+        at, longest = 0, max(len(texts[i]) for i in group)
+        while at < longest:
+            width = next((width for width in READ if width >= longest - at), READ[-1])
+            pieces = [list(texts[i][at : at + width]) for i in group]
+            ids = torch.tensor([piece + [0] * (width - len(piece)) for piece in pieces], device=device)
+            batch = Pass.over([contexts[i] for i in group], width)
+            positions = batch.positions[:, None] + torch.arange(width, device=device)
+            causal = torch.ones(width, width, dtype=torch.bool, device=device).tril().expand(CHUNK, -1, -1)
+            hidden, cache = batch.see(network, network.embed_text(ids), positions, causal)
             append(contexts, group, cache, hidden, [len(piece) for piece in pieces], lambda count: count)
+            at += width
 
 
 def look(network: Network, contexts: Sequence[MiniatureContext], latents: Tensor) -> None:
@@ -152,35 +177,47 @@ def write(
     choose: Callable[[int, Tensor], int],
 ) -> list[list[int]]:
     """Token ids written after each context, its stop token included; ``choose(index, logits)`` picks one."""
-    written: list[list[int]] = [[] for _ in contexts]
+    written: list[list[int]] = []
     for group in chunks(len(contexts)):
-        rows = [i for row, i in enumerate(group) if row == 0 or i != group[0]]
-        if any(contexts[i].hidden is None for i in rows):
+        if any(contexts[i].hidden is None for i in group):
             raise ValueError("nothing was read before writing")
-        open_rows = set(rows)
-        for _ in range(max_tokens):
-            hidden = torch.stack([contexts[i].hidden for i in group])  # type: ignore[misc]
-            logits = network.logits(hidden)
-            for row, index in enumerate(rows):
-                if index in open_rows:
-                    written[index].append(choose(index, logits[row]))
-            _feed(network, contexts, group, [written[i][-1:] if i in open_rows else [] for i in group])
-            open_rows -= {i for i in open_rows if written[i][-1] in stop}
-            if not open_rows:
-                break
+        count = min(CHUNK, len(contexts) - group[0])
+        written += _write(network, contexts, group, count, stop, max_tokens, choose)
     return written
 
 
-def _feed(
-    network: Network, contexts: Sequence[MiniatureContext], group: Sequence[int], tokens: Sequence[Sequence[int]]
-) -> None:
-    """Append one token, or none, to each context of a chunk."""
+def _write(
+    network: Network,
+    contexts: Sequence[MiniatureContext],
+    group: Sequence[int],
+    count: int,
+    stop: set[int],
+    max_tokens: int,
+    choose: Callable[[int, Tensor], int],
+) -> list[list[int]]:
+    """A chunk, whose first ``count`` rows are not only there to fill it up: stacked once, taken apart at the end."""
     device = network.words.weight.device
-    batch = Pass.over([contexts[i] for i in group], 1)
-    ids = torch.tensor([[token[0] if token else 0] for token in tokens], device=device)
     among = torch.ones(CHUNK, 1, 1, dtype=torch.bool, device=device)
-    hidden, cache = batch.see(network, network.embed_text(ids), batch.positions[:, None], among)
-    append(contexts, group, cache, hidden, [len(token) for token in tokens], lambda count: count)
+    hidden = torch.stack([contexts[i].hidden for i in group])  # type: ignore[misc]
+    batch = Pass.over([contexts[i] for i in group], 1)
+    written: list[list[int]] = [[] for _ in range(count)]
+    writing = list(range(count))
+    for _ in range(max_tokens):
+        logits = network.logits(hidden)
+        for row in writing:
+            written[row].append(choose(group[row], logits[row]))
+        ids = torch.zeros(CHUNK, 1, dtype=torch.int64)
+        ids[writing, 0] = torch.tensor([written[row][-1] for row in writing])
+        batch.widen()
+        new, cache = batch.see(network, network.embed_text(ids.to(device)), batch.positions[:, None], among)
+        batch.keep(cache, writing)
+        hidden[writing] = new[writing, 0]
+        writing = [row for row in writing if written[row][-1] not in stop]
+        if not writing:
+            break
+    for row in range(count):
+        batch.give(row, contexts[group[row]], hidden[row])
+    return written
 
 
 def draw(

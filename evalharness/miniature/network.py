@@ -79,15 +79,20 @@ class Block(nn.Module):
             for part in self.qkv(self.attention_norm(x)).chunk(3, dim=-1)
         )
         q, k = rotate(self.q_norm(q), cos, sin), rotate(self.k_norm(k), cos, sin)
-        new = (k, v)
-        if past is not None:
-            k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
         # Spelled out: at these lengths it is several times as fast on a CPU as the fused kernel's backward pass.
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-        seen = scores.masked_fill(~mask, -1e4).softmax(dim=-1).to(v.dtype) @ v
+        q = q * q.shape[-1] ** -0.5
+        scores = q @ k.transpose(-1, -2)
+        if past is not None:  # keys and values of before stay where they are: to copy them would take the longest
+            scores = torch.cat([q @ past[0].transpose(-1, -2), scores], dim=-1)
+        seen = scores.masked_fill(~mask, -1e4).softmax(dim=-1).to(v.dtype)
+        if past is None:
+            seen = seen @ v
+        else:
+            room = past[1].shape[2]
+            seen = seen[..., :room] @ past[1] + seen[..., room:] @ v
         x = x + self.out(seen.transpose(1, 2).reshape(batch, length, width))
         gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
-        return x + self.down(F.silu(gate) * up), new
+        return x + self.down(F.silu(gate) * up), (k, v)
 
 
 class Network(nn.Module):
