@@ -27,7 +27,7 @@ from evalharness.trajectories.teachers import Request, Teacher
 from evalharness.trajectories.world import Task, World
 from evalharness.trajectory import Cost, Step, Trajectory
 
-BATCH = 64
+BATCH = 256
 """Records that are made together."""
 TRIES = 3
 """Drawings of a teacher that a filter may turn down before the record is given up."""
