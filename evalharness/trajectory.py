@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -71,3 +72,9 @@ class Trajectory:
         """What a run capped at ``max_iterations`` would have done: the loop never looks ahead at its cap."""
         steps = tuple(step for step in self.steps if step.iteration <= max_iterations)
         return Trajectory(steps, self.finished and len(steps) == len(self.steps))
+
+
+def remembered(steps: Sequence[Step]) -> str:
+    """The last plan and what corrected it: all that a model needs which forgets the rest (see ``Interleaver``)."""
+    last = max((step.iteration for step in steps), default=0)
+    return " ".join(step.text for step in steps if step.iteration == last and step.kind in ("plan", "refine"))

@@ -24,7 +24,7 @@ from evalharness.formats.base import Format, OwnLoop, Stage
 from evalharness.models.base import Context, Drawn, Editor, Interleaver, Written
 from evalharness.pictures import show
 from evalharness.plugins import load
-from evalharness.trajectory import Cost, Step, StepKind, Trajectory
+from evalharness.trajectory import Cost, Step, StepKind, Trajectory, remembered
 
 Result = TypeVar("Result")
 
@@ -233,6 +233,8 @@ def _process(model: Interleaver, spoken: Format, samples: list[_Sample], setting
     for iteration in range(1, settings.max_iterations + 1):
         if iteration > 1 and not model.continues:
             contexts = _begin(model, spoken, active)
+            if getattr(model, "remembers", False):
+                model.read(contexts, [remembered(sample.steps) for sample in active])
         _iterate(model, spoken, active, contexts, iteration, settings)
         active, contexts = _keep([not sample.finished for sample in active], active, contexts)
         if not active:

@@ -135,6 +135,22 @@ def test_text_cot_thinks_then_draws() -> None:
     assert (made.cost.evaluations, made.cost.tokens) == (7, 6)
 
 
+class _Rememberer(Told):
+    remembers = True
+
+    def start(self, count: int) -> list[list[Any]]:
+        self.begun = [*getattr(self, "begun", []), *(made := super().start(count))]
+        return made
+
+
+def test_a_model_that_remembers_begins_with_its_last_plan_and_what_corrected_it() -> None:
+    model = _Rememberer({"a dog": [PLAN, BAD, MEND, PLAN, OK, END]}, guided=False)
+    variants.run(variants.Process(max_iterations=5), model, ["a dog"], [1])
+    asked = "<text> a dog </text>"
+    texts = [[part for part in context if isinstance(part, str)] for context in model.begun]
+    assert texts == [[asked, PLAN, BAD, MEND], [asked, f"{PLAN} {MEND}", PLAN, OK], [asked, PLAN, END]]
+
+
 def test_process_refines_only_what_conflicts_and_stops_when_the_model_is_done() -> None:
     model = Told({"a dog": [PLAN, BAD, MEND, END], "a cat": [PLAN, OK, PLAN, OK, END]})
     dog, cat = variants.run(variants.Process(max_iterations=5), model, ["a dog", "a cat"], [1, 2])

@@ -22,7 +22,7 @@ CHUNK = 16
 """Contexts a pass; the last chunk is filled up, so that few shapes occur."""
 READ = (1, 8, 24)
 """Text tokens a pass while reading: the narrowest that holds what is left, or the widest."""
-CAPACITY = 320
+CAPACITY = 480
 """Most tokens in a context."""
 _STEP = 80
 """A cache grows by this many tokens at a time."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from evalharness.miniature.contexts import MiniatureContext
     from evalharness.miniature.network import Network
 
-_BESIDE = ("words", "marked", "difference")
+_BESIDE = ("words", "marked", "remembers", "difference")
 """Keys of ``config.json`` that are no sizes of the network."""
 LONGEST_PROMPT = 60
 """Tokens; longer than any prompt that it has learnt, far below what its contexts hold."""
@@ -88,6 +88,11 @@ class Miniature:
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         return Tokenizer(self._config["words"])
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the checkpoint learned to go on from its last plan."""
+        return bool(self._config.get("remembers", False))
 
     def identity(self) -> Mapping[str, Any]:
         chosen = self._settings

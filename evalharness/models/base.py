@@ -165,7 +165,11 @@ class Service(Protocol):
 
 @runtime_checkable
 class Interleaver(Painter, Protocol):
-    """A unified model: reads and writes text, looks at and draws images, all in one context."""
+    """A unified model: reads and writes text, looks at and draws images, all in one context.
+
+    If it does not continue, it may have ``remembers``: whether an iteration that begins anew also reads the last plan
+    and its correction.
+    """
 
     formats: ClassVar[tuple[str, ...]]
     """The formats that this model's checkpoints speak, the default first."""

@@ -25,7 +25,7 @@ from evalharness.trajectories.graphs import Node, SceneGraph
 from evalharness.trajectories.records import Record
 from evalharness.trajectories.teachers import Request, Teacher
 from evalharness.trajectories.world import Task, World
-from evalharness.trajectory import Cost, Step, Trajectory
+from evalharness.trajectory import Cost, Step, Trajectory, remembered
 
 BATCH = 256
 """Records that are made together."""
@@ -371,6 +371,8 @@ class Maker:
         contexts: list[Any] = model.start(len(turns))
         spoken = Strokes({})
         model.read(contexts, [spoken.prompt(turn.draft.task.prompt) for turn in turns])
+        if getattr(model, "remembers", False):
+            model.read(contexts, [remembered(turn.draft.steps) for turn in turns])
         self._look(contexts, turns)
         return contexts
 

@@ -109,6 +109,19 @@ def test_the_chain_of_lessons_looks_at_what_was_left(cells: Cells) -> None:
     assert steps[-1][1] == Look(cells.board(one.trajectory.image or b""))
 
 
+def test_a_lesson_begins_as_the_loop_does(cells: Cells) -> None:
+    """With the prompt and, after the first iteration, the last plan and its correction."""
+    for one in records("no-self-sampling", 2, 20):
+        if one.kind == "process":
+            trajectory = one.trajectory
+            begun = [f"<text> {one.prompt} </text>"]
+            for number in range(1, trajectory.iterations):
+                own = [step for step in trajectory.steps if step.iteration == number]
+                begun.append(" ".join([begun[0], *(step.text for step in own if step.kind in ("plan", "refine"))]))
+            found = [lesson[0] for _, lesson in lessons(one, cells)]
+            assert list(dict.fromkeys(found)) == [Text(words, learn=False) for words in begun]
+
+
 # --- tokens that start and end an image ---
 
 
@@ -137,7 +150,7 @@ def test_marks_are_labels_of_the_tokens_before_them(cells: Cells) -> None:
 def test_a_marked_checkpoint_reads_as_it_was_trained(small_bank: Codec, cells: Cells, tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = Network(NetworkConfig(len(VOCABULARY), width=48, depth=2, heads=3)).double()
-    unified.save(tmp_path, net, small_bank, marked=True)
+    unified.save(tmp_path, net, small_bank, learned=["marked"])
     model = Miniature(Miniature.Settings(weights=tmp_path, steps=1))
     picture = render((Thing("cat", "blue", 2),))
     made: Lesson = [Text("<text> a cat </text>"), Look(cells.board(_png(picture))), Text("<ins>"), Draw({})]

@@ -33,8 +33,8 @@ from evalharness.trajectories.make import ARMS
 from evalharness.trajectories.world import World
 
 log = logging.getLogger("evalharness.training")
-PRETRAIN_STEPS, SAMPLER_STEPS, STEPS, PROMPTS, RANK = 3600, 400, 800, 20_000, 32
-PRETRAIN_PROMPTS = 40_000
+PRETRAIN_STEPS, SAMPLER_STEPS, STEPS, BATCH, RANK = 3600, 350, 500, 128, 32
+PRETRAIN_PROMPTS, PROMPTS = 30_000, 5000
 RATE = 2e-3
 """Of all that goes on from a checkpoint: much of the process is new to it."""
 
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="of fine-tuning, the same for each arm")
     parser.add_argument("--prompts", type=int, default=PROMPTS, metavar="N", help="for the data of each arm")
     parser.add_argument("--rank", type=int, default=RANK, help="of a checkpoint's difference; 0: whole")
-    parser.add_argument("--batch", type=int, default=unified.BATCH, metavar="N", help="lessons a step")
+    parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help="lessons a step")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--no-compile", action="store_true", help="start at once, and take each step slowly")
     options = parser.parse_args(arguments)

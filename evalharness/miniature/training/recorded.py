@@ -1,7 +1,8 @@
 """Lessons from recorded trajectories: Parquet files in, the same short lessons out that the miniature learns from.
 
 ``think`` records give ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture) and ``read``
-(picture → layout in words); ``process`` records give ``step`` and ``inspect``. Where a plan or a sketch turned out
+(picture → layout in words); ``process`` records give ``step`` and ``inspect``, which after the first iteration begin
+with the last plan and its correction. Where a plan or a sketch turned out
 wrong it is read, not learned: what is learned is the inspection, the refinement, and the picture as it should be.
 """
 
@@ -34,10 +35,10 @@ from evalharness.miniature.world import BACKGROUND, CELLS, PLACES, SIDE
 from evalharness.trajectories import records
 from evalharness.trajectories.graphs import SceneGraph
 from evalharness.trajectories.records import Record
-from evalharness.trajectory import Step
+from evalharness.trajectory import Step, remembered
 
 Kind = Literal["single", "think", "read", "step", "inspect"]
-SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 6, "inspect": 4}
+SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 8, "inspect": 5}
 """Of a batch; the shares of kinds that the data lack go to the others."""
 END = "<end>"
 LANGUAGE = Placed()
@@ -91,22 +92,24 @@ def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
         return
     state: Board = dict.fromkeys(range(CELLS), EMPTY)
     critiques: Mapping[str, Any] = record.provenance.get("critiques", {})
+    asked = prompt
     for number in range(1, record.trajectory.iterations + 1):
         own = {step.kind: step for step in steps if step.iteration == number}
         plan = own["plan"]
         if plan.text.strip() == END:
-            yield "step", [prompt, Look(state), Text(END), Draw(state, learn=False)]
+            yield "step", [asked, Look(state), Text(END), Draw(state, learn=False)]
             return
         sketch = cells.board(_png(own["sketch"]))
         right = cells.board(_png(own["refine"])) if "refine" in own else sketch
         if "refine" not in own or critiques.get(str(number), {}).get("conflict") == "instruction-state":
-            yield "step", [prompt, Look(state), Text(plan.text), Draw(right, learn=draws)]
+            yield "step", [asked, Look(state), Text(plan.text), Draw(right, learn=draws)]
         if "inspect" in own:
             said = " ".join(own[kind].text for kind in ("inspect", "refine") if kind in own)
             corrected = "refine" in own and draws
-            start: Lesson = [prompt, Look(state), Text(plan.text, learn=False), Look(sketch)]
+            start: Lesson = [asked, Look(state), Text(plan.text, learn=False), Look(sketch)]
             yield "inspect", [*start, Text(said), Draw(right, learn=corrected)]
         state = right
+        asked = Text(f"{prompt.words} {remembered(list(own.values()))}", learn=False)
 
 
 def _in_reading_order(told: str) -> str:
@@ -159,6 +162,11 @@ class Recorded:
     def digest(self) -> str:
         """Of the data and the shapes: what tells one training from another, besides seed and steps."""
         return hashlib.sha256(json.dumps([self.card, self.shapes], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def teaches(self) -> tuple[str, ...]:
+        """What a checkpoint that learned from it can do besides (``unified.save``)."""
+        return ("marked", "remembers") if "step" in self.counts else ("marked",)
 
     def batch(self, step: int, part: str) -> tuple[Batch, Tensor, Tensor]:
         """The batch of one part at one step, its times and its noise."""

@@ -17,6 +17,7 @@ import json
 import random
 import sys
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,7 @@ class Endless:
     shapes: Shapes
     tokenizer: Tokenizer
     latents: Tensor
+    teaches: tuple[str, ...] = ()
 
     def batch(self, step: int, kind: Kind) -> tuple[Batch, Tensor, Tensor]:
         """The batch of one kind at one step, its times and its noise: a function of the arguments alone."""
@@ -134,10 +136,10 @@ class Endless:
         return noised(collate(made, length, self.tokenizer, self.latents), mark)
 
 
-def save(folder: Path, network: Network, codec: Codec, *, marked: bool = False) -> None:
+def save(folder: Path, network: Network, codec: Codec, *, learned: Sequence[str] = ()) -> None:
     """The folder that the model plugin loads: ``model.safetensors`` (float16) and ``config.json``.
 
-    ``marked``: it learned the tokens that start and end an image.
+    ``learned``: ``marked``, the tokens that start and end an image; ``remembers``, to go on from its last plan.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in network.state_dict().items()}
@@ -145,7 +147,7 @@ def save(folder: Path, network: Network, codec: Codec, *, marked: bool = False) 
     part = folder / "model.safetensors.part"
     save_file(tensors, part)
     part.replace(folder / "model.safetensors")
-    config = {**network.config.to_json(), "words": list(VOCABULARY), **({"marked": True} if marked else {})}
+    config = {**network.config.to_json(), "words": list(VOCABULARY), **dict.fromkeys(learned, True)}
     write_text(folder / "config.json", json.dumps(config, indent=1) + "\n")
 
 
@@ -242,7 +244,7 @@ def train(args: argparse.Namespace) -> None:
         if (step + 1) % REPORT_EVERY == 0 or step + 1 == run.steps:
             means = {name: sum(one[name] for one in recent) / len(recent) for name in recent[0]}
             run.report(**means)
-    save(args.out, student.network, codec, marked=bool(args.data))
+    save(args.out, student.network, codec, learned=source.teaches)
     if run.curve:
         draw_curve(run.curve, args.out / "curve.png")
     run.finish(card | ({"losses": run.curve[-1]} if run.curve else {}))
