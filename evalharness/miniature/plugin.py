@@ -45,7 +45,7 @@ class Miniature:
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         weights: Path | Literal["embedded"] = "embedded"
-        steps: int = Field(default=12, ge=1, le=1000)
+        steps: int = Field(default=8, ge=1, le=1000)
         guidance: float = Field(default=1.0, ge=0, le=50)
         temperature: float = Field(default=0.7, ge=0, le=10)
         dtype: Literal["float64", "float32"] = "float64"

@@ -59,6 +59,8 @@ RATE = 3e-3
 CONTINUED_RATE = 1e-3
 FLOW_WEIGHT = 8.0
 NAMING_WEIGHT = 0.5
+INSTRUCTION_WEIGHT = 3.0
+"""Of the words of an instruction: what a plan adds is decided there, the rest is mostly said again."""
 REPORT_EVERY = 50
 BATCH = 208
 SWITCHES = (VOCABULARY.index(IMAGE), VOCABULARY.index(IMAGE_END))
@@ -107,14 +109,20 @@ def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple
     predicted = net.latents(hidden.gather(1, at), batch.state)
     error = (predicted.float() - batch.target).square().mean(dim=(1, 2)) / time.clamp(min=0.3).square()
     flow = (error * batch.drawn).sum() / batch.drawn.sum().clamp(min=1)
-    said = batch.labels != -100
     logits = net.logits(hidden).float()
     each = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), reduction="none", ignore_index=-100)
+    weights = _weights(batch.labels)
     switches = ((batch.labels == SWITCHES[0]) | (batch.labels == SWITCHES[1])).flatten()
     switching = (each * switches).sum() / switches.sum().clamp(min=1)
     drawn_rows = torch.where(batch.drawn[:, None] > 0, batch.target_rows, -1)
     naming = _naming(student, hidden.gather(1, at), drawn_rows) + _naming(student, hidden, batch.shown_rows)
-    return each.sum() / said.sum().clamp(min=1), flow, naming, switching
+    return (each * weights).sum() / weights.sum().clamp(min=1), flow, naming, switching
+
+
+def _weights(labels: Tensor) -> Tensor:
+    """(batch × length,): of each word to be said."""
+    starts, ends = ((labels == VOCABULARY.index(marker)).cumsum(dim=1) for marker in ("<ins>", "</ins>"))
+    return torch.where(starts > ends, INSTRUCTION_WEIGHT, 1.0).masked_fill(labels == -100, 0.0).flatten()
 
 
 @dataclass(frozen=True)
