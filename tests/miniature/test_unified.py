@@ -187,7 +187,7 @@ def test_its_estimate_grows_with_the_work() -> None:
     assert single < estimate(variants.TextCot()) < process
     assert estimate(variants.Process(max_iterations=6)) == pytest.approx(2 * process)
     assert estimate(variants.Process(max_iterations=3, refine=False)) < process
-    assert estimate(variants.SinglePass(), steps=24) == pytest.approx(2 * single)
+    assert estimate(variants.SinglePass(), steps=16) == pytest.approx(2 * single)
     assert estimate(variants.SinglePass(), guidance=2) == pytest.approx(2 * single)
 
 
