@@ -58,6 +58,13 @@ def chunks(count: int) -> Iterator[list[int]]:
         yield group + group[:1] * (CHUNK - len(group))
 
 
+def _room(tokens: int) -> int:
+    """For how many tokens there is to be room for so many: few sizes, so that few shapes occur."""
+    if tokens > CAPACITY:
+        raise SampleError(f"the text is too long for the miniature: {tokens} tokens, at most {CAPACITY}")
+    return -(-tokens // _STEP) * _STEP
+
+
 @dataclass
 class Pass:
     """A batch of contexts, stacked: ``past`` (depth, 2, batch, heads, room, head width) and what of it is valid."""
@@ -68,11 +75,8 @@ class Pass:
 
     @classmethod
     def over(cls, contexts: Sequence[MiniatureContext], new: int) -> Pass:
-        """Room for ``new`` more tokens in each, rounded up so that few shapes occur."""
-        longest = max(context.length for context in contexts) + new
-        if longest > CAPACITY:
-            raise SampleError(f"the text is too long for the miniature: {longest} tokens, at most {CAPACITY}")
-        room = -(-longest // _STEP) * _STEP
+        """Room for ``new`` more tokens in each."""
+        room = _room(max(context.length for context in contexts) + new)
         depth, two, heads, _, width = contexts[0].cache.shape
         device = contexts[0].cache.device
         past = contexts[0].cache.new_zeros(depth, two, len(contexts), heads, room, width)
@@ -96,11 +100,9 @@ class Pass:
 
     def widen(self) -> None:
         """Make room for one more token where there is none."""
-        longest, room = int(self.lengths.max()) + 1, self.past.shape[-2]
-        if longest > CAPACITY:
-            raise SampleError(f"the text is too long for the miniature: {longest} tokens, at most {CAPACITY}")
-        if longest > room:
-            self.past = F.pad(self.past, (0, 0, 0, _STEP))
+        lacking = _room(int(self.lengths.max()) + 1) - self.past.shape[-2]
+        if lacking > 0:
+            self.past = F.pad(self.past, (0, 0, 0, lacking))
 
     def keep(self, cache: Tensor, rows: list[int]) -> None:
         """Add the first new token of these rows to what is valid."""

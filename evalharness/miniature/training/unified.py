@@ -64,6 +64,7 @@ INSTRUCTION_WEIGHT = 3.0
 REPORT_EVERY = 50
 BATCH = 208
 SWITCHES = (VOCABULARY.index(IMAGE), VOCABULARY.index(IMAGE_END))
+INSTRUCTION = (VOCABULARY.index("<ins>"), VOCABULARY.index("</ins>"))
 CLASS_COUNT, COLOR_COUNT = len(CLASSES) + 1, len(COLOR_NAMES) + 1
 
 
@@ -121,7 +122,7 @@ def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple
 
 def _weights(labels: Tensor) -> Tensor:
     """(batch × length,): of each word to be said."""
-    starts, ends = ((labels == VOCABULARY.index(marker)).cumsum(dim=1) for marker in ("<ins>", "</ins>"))
+    starts, ends = ((labels == marker).cumsum(dim=1) for marker in INSTRUCTION)
     return torch.where(starts > ends, INSTRUCTION_WEIGHT, 1.0).masked_fill(labels == -100, 0.0).flatten()
 
 
