@@ -27,7 +27,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from evalharness import sweep
-    from evalharness.commands import collect, doctor, export, fetch, rates, replies, reports, status, validate, verdicts
+    from evalharness.commands import (
+        collect,
+        doctor,
+        export,
+        fetch,
+        merge,
+        rates,
+        replies,
+        reports,
+        status,
+        validate,
+        verdicts,
+    )
 
     parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
     parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
@@ -65,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     state = commands.add_parser("status", help="show how far a run is, from another terminal")
     status.add_arguments(state)
     state.set_defaults(command=status.run)
+
+    merging = commands.add_parser("merge", help="bring what other stores hold into one")
+    merge.add_arguments(merging)
+    merging.set_defaults(command=merge.run)
 
     said = commands.add_parser("replies", help="write what the judges of a run said, for others to replay")
     replies.add_arguments(said)

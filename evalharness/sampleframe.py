@@ -6,9 +6,8 @@ Says the same of each sample as :func:`evalharness.status.standings`, which hold
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +17,10 @@ from evalharness.courses import NEVER, Ints
 from evalharness.plan import Plan
 from evalharness.results import SAMPLE_COLUMNS
 from evalharness.status import NO_IMAGE
-from evalharness.store import Store, Stored
+from evalharness.store import Store, Stored, chunks
 
 if TYPE_CHECKING:
     import pandas as pd
-T = TypeVar("T")
 
 
 @paused()
@@ -104,7 +102,7 @@ class _Rows:
 
     def read_scores(self, store: Store) -> None:
         users = _Users(self.keys)
-        for chunk in _chunks(store.verdicts(sorted(users.keys))):
+        for chunk in chunks(store.verdicts(sorted(users.keys)), 5000):
             keys, values, reasons = zip(*chunk, strict=True)
             places, rows = users.of(keys)
             self.scores[places] = np.array(values, dtype=float)[rows]
@@ -149,9 +147,3 @@ class _Users:
         rows = np.repeat(np.arange(len(keys)), ends - starts)
         within = np.arange(len(rows)) - np.repeat(np.cumsum(ends - starts) - (ends - starts), ends - starts)
         return self._order[starts[rows] + within], rows
-
-
-def _chunks(rows: Iterable[T], size: int = 5000) -> Iterator[list[T]]:
-    remaining = iter(rows)
-    while chunk := list(islice(remaining, size)):
-        yield chunk

@@ -16,6 +16,7 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -151,6 +152,12 @@ class Store:
                 kept = {name: row[name] for name in ("model", "prompt", "seed", "cap")}
                 yield row["key"], {**kept, **parsed, "steps": steps}
 
+    def all_scores(self) -> Iterator[tuple[str, str, Score]]:
+        """Every score: its key, the digest of its image, and itself with its details."""
+        with as_store_error(self.path):
+            for row in self._db.execute("SELECT * FROM scores ORDER BY key"):
+                yield row["key"], row["image"], Score(row["value"], row["reason"], _json(row["details"]))
+
     def scores(self, keys: Iterable[str]) -> dict[str, Score]:
         """Those that are there, without their details."""
         found = self._rows("SELECT key, value, reason FROM scores", keys)
@@ -170,6 +177,11 @@ class Store:
     def failures(self, keys: Iterable[str]) -> dict[str, str]:
         """Key of a trajectory or of a score → why it failed."""
         return {row["key"]: row["reason"] for row in self._rows("SELECT key, reason FROM failures", keys)}
+
+    def all_failures(self) -> Iterator[tuple[str, str]]:
+        """As :meth:`failures`, of all keys."""
+        with as_store_error(self.path):
+            yield from map(tuple, self._db.execute("SELECT key, reason FROM failures ORDER BY key"))
 
     def took(self, model: str) -> dict[str, tuple[int, int, float, float]]:
         """Variant key (JSON) → trajectories, their iterations, seconds and dollars, of all stored ones of a model
@@ -217,10 +229,11 @@ class Store:
             row = self._db.execute("SELECT info FROM runs WHERE name = ?", (name,)).fetchone()
             return dict(_json(row["info"])) if row else {}
 
-    def run_infos(self) -> list[dict[str, Any]]:
+    def run_infos(self) -> dict[str, dict[str, Any]]:
         """Those of all runs."""
         with self._guarded():
-            return [dict(_json(row["info"])) for row in self._db.execute("SELECT info FROM runs ORDER BY name")]
+            rows = self._db.execute("SELECT name, info FROM runs ORDER BY name")
+            return {row["name"]: dict(_json(row["info"])) for row in rows}
 
     # --- writing ---
 
@@ -287,7 +300,7 @@ class Store:
     def check_images(self, digests: Iterable[str]) -> set[str]:
         """Those whose file is damaged or gone. A file is read only if its size or time is not what it was when good."""
         damaged: set[str] = set()
-        for chunk in _chunks(digests):
+        for chunk in chunks(digests):
             with self._guarded():
                 damaged |= self._check_some(chunk)
         return damaged
@@ -318,14 +331,14 @@ class Store:
     # --- inside ---
 
     def _rows(self, select: str, keys: Iterable[str]) -> Iterator[sqlite3.Row]:
-        for chunk in _chunks(dict.fromkeys(keys)):
+        for chunk in chunks(dict.fromkeys(keys)):
             with self._guarded():
                 found = self._db.execute(f"{select} WHERE key IN ({','.join('?' * len(chunk))})", chunk).fetchall()
             yield from found
 
     def _tuples(self, select: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
         """Of distinct keys, best in rising order."""
-        for chunk in _chunks(keys):
+        for chunk in chunks(keys):
             with self._guarded():
                 cursor = self._db.cursor()
                 cursor.row_factory = None
@@ -399,10 +412,17 @@ class StoredReplies:
             found.setdefault(reply_key(one.judge, one.question), []).append(one.reply)
         return found
 
+    def all(self) -> Iterator[tuple[str, tuple[str, str, str, str, int], Reply]]:
+        """Every reply as :meth:`put` takes it, the tries of a key in their order."""
+        with as_store_error(self.store.path):
+            for row in self.store._db.execute("SELECT * FROM replies ORDER BY key, attempt"):
+                about = (row["question"], row["judge"], row["image"], row["rubric"], row["repeat"])
+                yield row["key"], about, Reply(**_json(row["reply"]))
+
     def about(self, images: Iterable[str]) -> Iterator[StoredReply]:
         """All replies about images (digests), whoever gave them, by question and try."""
         columns = "question, attempt, judge, image, rubric, repeat, reply"
-        for chunk in _chunks(dict.fromkeys(images)):
+        for chunk in chunks(dict.fromkeys(images)):
             select = f"SELECT {columns} FROM replies WHERE image IN ({','.join('?' * len(chunk))})"
             with self.store._guarded():
                 rows = self.store._db.execute(f"{select} ORDER BY question, judge, attempt", chunk).fetchall()
@@ -439,12 +459,8 @@ def _json(text: str) -> Any:
         raise sqlite3.DatabaseError(f"a row is not JSON: {error}") from error
 
 
-def _chunks(keys: Iterable[str], size: int = 500) -> Iterator[list[str]]:
-    chunk: list[str] = []
-    for key in keys:
-        chunk.append(key)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
+def chunks(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
+    """So many at a time."""
+    remaining = iter(items)
+    while chunk := list(islice(remaining, size)):
         yield chunk

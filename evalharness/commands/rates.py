@@ -87,7 +87,7 @@ def _draw(plan: Plan, where: Path) -> None:
 def _source(plan: Plan, store: Store) -> str:
     """On which hardware, and until when: that of the plan's own run, or of all that have written to the store."""
     info = store.run_info(plan.key())
-    infos = [info] if info else store.run_infos()
+    infos = [info] if info else store.run_infos().values()
     hardware = sorted({str(info["hardware"]) for info in infos if info.get("hardware")})
     return f"{' or '.join(hardware) or 'unknown hardware'}, {datetime.now(UTC).date()}"
 

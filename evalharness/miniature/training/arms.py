@@ -33,8 +33,8 @@ from evalharness.trajectories.make import ARMS
 from evalharness.trajectories.world import World
 
 log = logging.getLogger("evalharness.training")
-PRETRAIN_STEPS, SAMPLER_STEPS, STEPS, BATCH, RANK = 3600, 350, 500, 128, 32
-PRETRAIN_PROMPTS, PROMPTS = 30_000, 5000
+PRETRAIN_STEPS, SAMPLER_STEPS, STEPS, BATCH, RANK = 3600, 250, 800, 144, 32
+PRETRAIN_PROMPTS, PROMPTS = 30_000, 8000
 RATE = 2e-3
 """Of all that goes on from a checkpoint: much of the process is new to it."""
 

@@ -38,7 +38,7 @@ from evalharness.trajectories.records import Record
 from evalharness.trajectory import Step, remembered
 
 Kind = Literal["single", "think", "read", "step", "inspect"]
-SHARES: Mapping[Kind, float] = {"single": 3, "think": 2, "read": 1, "step": 12, "inspect": 5}
+SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 12, "inspect": 5}
 """Of a batch; the shares of kinds that the data lack go to the others."""
 END = "<end>"
 LANGUAGE = Placed()
