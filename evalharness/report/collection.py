@@ -53,7 +53,7 @@ def _report(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
         "description": info.get("description") or "",
-        "facts": _facts(info),
+        "facts": _facts(info, data["cost"].get("model_seconds")),
         "warnings": info.get("warnings") or [],
         "benchmarks": [
             {
@@ -66,9 +66,9 @@ def _report(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(info: Mapping[str, Any], seconds: float | None) -> list[tuple[str, str]]:
     parts = [(name, f"{about['items']:,} prompts × {about['samples']}") for name, about in info["benchmarks"].items()]
-    parts += [("Started", str(info.get("started") or "")[:10]), ("Took", duration(info.get("wall_seconds")))]
+    parts += [("Started", str(info.get("started") or "")[:10]), ("Model time", duration(seconds or None))]
     return [(label, text) for label, text in [*parts, ("Code", short_digest(info.get("git_commit")))] if text]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from evalharness.report.arms import records
 from evalharness.report.lines import COSTS, METRIC, sample_lines
+from evalharness.report.provenance import model_seconds
 from evalharness.report.sheets import plain
 from evalharness.report.tables import Table, slug
 from evalharness.results import Results
@@ -102,11 +103,14 @@ def results_json(results: Results, tables: Sequence[Table]) -> dict[str, Any]:
 
 
 def cost(results: Results) -> dict[str, Any]:
-    """What the images of each arm took, and the judges' bills. Arms that share trajectories each count them whole."""
+    """What the images of each arm took, and the judges' bills. Arms that share trajectories each count them whole,
+    ``model_seconds`` counts them once.
+    """
     drawn = results.samples[results.samples["state"].isin(["generated", "scored"])]
     totals = drawn.groupby("arm", sort=False)[list(COSTS)].sum()
     judges = {name: about["spent"] for name, about in results.info["benchmarks"].items() if about.get("spent")}
-    return {"arms": {str(arm): row for arm, row in totals.to_dict("index").items()}, "judges": judges}
+    arms = {str(arm): row for arm, row in totals.to_dict("index").items()}
+    return {"arms": arms, "judges": judges, "model_seconds": round(model_seconds(results), 1)}
 
 
 def _metrics(task: str, found: Estimate, samples: int) -> dict[str, Any]:

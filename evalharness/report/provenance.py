@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalharness.report.sheets import plain
 from evalharness.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 IDENTITIES = {
     "sweep": "The sweep file as it was understood",
@@ -51,14 +54,23 @@ def provenance(results: Results) -> Provenance:
 
 def drawn(results: Results) -> str:
     """What all drawing took; trajectories that arms share are counted once, at their full length."""
-    names = ["evaluations", "tokens", "seconds"]
-    samples = results.samples[results.samples["trajectory"].notna()]
-    if samples.empty:
+    costs = _costs(results)
+    if costs.empty:
         return ""
-    evaluations, tokens, seconds = samples.groupby("trajectory")[names].max().astype(float).sum()
-    count = samples["trajectory"].nunique()
-    parts = [f"{count:,} trajectories", f"{evaluations:,.0f} sampler steps", f"{tokens:,.0f} tokens"]
+    evaluations, tokens, seconds = costs.sum()
+    parts = [f"{len(costs):,} trajectories", f"{evaluations:,.0f} sampler steps", f"{tokens:,.0f} tokens"]
     return ", ".join([*parts, f"{duration(seconds)} of model time"])
+
+
+def model_seconds(results: Results) -> float:
+    """Of all drawing, in however many goes and on however many workers it was done."""
+    return float(_costs(results)["seconds"].sum())
+
+
+def _costs(results: Results) -> pd.DataFrame:
+    """A row a trajectory: ``evaluations``, ``tokens``, ``seconds``."""
+    samples = results.samples[results.samples["trajectory"].notna()]
+    return samples.groupby("trajectory")[["evaluations", "tokens", "seconds"]].max().astype(float)
 
 
 def duration(seconds: Any) -> str:

@@ -12,7 +12,7 @@ from evalharness.analysis import Contrast, Trend
 from evalharness.report import recipes
 from evalharness.report.arms import baseline, families, records
 from evalharness.report.grids import told_apart
-from evalharness.report.provenance import duration
+from evalharness.report.provenance import duration, model_seconds
 from evalharness.report.tables import Table, number_text, p_text, short_digest, short_scorer
 from evalharness.results import Results
 
@@ -119,10 +119,10 @@ def _replays(scorer: Any) -> Iterator[str]:
 
 
 def run_facts(results: Results) -> list[tuple[str, str]]:
-    """When, how long, from which code."""
+    """When, how much work, from which code. A run of several goes has no wall time that would say the second."""
     info = results.info
     day = str(info.get("started") or "").replace("T", " ")[:16]
-    parts = [("Started", day), ("Took", duration(info.get("wall_seconds"))), ("Seed", info.get("seed"))]
+    parts = [("Started", day), ("Model time", duration(model_seconds(results) or None)), ("Seed", info.get("seed"))]
     commit = str(info.get("git_commit") or "")
     parts.append(("Code", short_digest(commit) + ("+" if commit.endswith("+") else "")))
     return [(label, str(text)) for label, text in parts if text not in (None, "")]

@@ -91,6 +91,15 @@ def test_it_says_on_what_it_was_made(data: dict[str, Any], results: Results) -> 
     assert data["cost"]["arms"]["text-cot"]["evaluations"] == drawn["evaluations"].sum()
 
 
+def test_work_that_arms_share_counts_once(data: dict[str, Any], results: Results) -> None:
+    longest: dict[str, float] = {}
+    for row in results.samples.itertuples():
+        if isinstance(row.trajectory, str):
+            longest[row.trajectory] = max(longest.get(row.trajectory, 0.0), float(row.seconds))
+    assert data["cost"]["model_seconds"] == pytest.approx(sum(longest.values()), abs=0.06)
+    assert data["cost"]["model_seconds"] < sum(arm["seconds"] for arm in data["cost"]["arms"].values())
+
+
 def test_every_sample_has_a_line(lines: list[dict[str, Any]], results: Results) -> None:
     from lm_eval.result_schema import SampleResult
 
