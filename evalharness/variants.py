@@ -303,9 +303,7 @@ def _refine(
     for sample in samples:
         words, picture = sample.steps[-2:]
         text = f"{opening} {words.text}" if opening else words.text
-        sample.steps[-2:] = [
-            Step("refine", iteration, text, picture.image, picture.seed, words.cost + picture.cost)
-        ]
+        sample.steps[-2:] = [Step("refine", iteration, text, picture.image, picture.seed, words.cost + picture.cost)]
 
 
 def _keep(
@@ -315,9 +313,7 @@ def _keep(
     return [samples[i] for i in kept], [contexts[i] for i in kept]
 
 
-def _look(
-    model: Interleaver, samples: Sequence[_Sample], contexts: Sequence[Context], *, again: bool = True
-) -> None:
+def _look(model: Interleaver, samples: Sequence[_Sample], contexts: Sequence[Context], *, again: bool = True) -> None:
     """Look at the present states; before the first sketch a model may have none. ``again``: also at those seen."""
     pairs = [(context, sample) for context, sample in zip(contexts, samples, strict=True) if again or not sample.seen]
     states = [(context, sample.state) for context, sample in pairs if sample.state is not None]
@@ -341,9 +337,7 @@ def _write(
 
     def writing() -> list[Written]:
         limit = stage.max_tokens
-        return model.write(
-            contexts, stop=stage.stop, max_tokens=limit, seeds=seeds, opening=opening, ask=stage.ask
-        )
+        return model.write(contexts, stop=stage.stop, max_tokens=limit, seeds=seeds, opening=opening, ask=stage.ask)
 
     written, seconds = _timed(len(samples), writing)
     for sample, text in zip(samples, written, strict=True):
@@ -351,9 +345,7 @@ def _write(
     return [text.text for text in written]
 
 
-def _draw(
-    model: Interleaver, samples: list[_Sample], contexts: list[Context], kind: StepKind, iteration: int
-) -> None:
+def _draw(model: Interleaver, samples: list[_Sample], contexts: list[Context], kind: StepKind, iteration: int) -> None:
     seeds = [noise_seed(sample.seed, iteration, kind) for sample in samples]
 
     def drawing() -> list[Drawn]:
@@ -384,9 +376,7 @@ class _Steps:
     ) -> list[str]:
         return _write(self.model, stage, [*samples], [*contexts], kind, iteration, turn=turn)
 
-    def draw(
-        self, samples: Sequence[_Sample], contexts: Sequence[Context], kind: StepKind, iteration: int
-    ) -> None:
+    def draw(self, samples: Sequence[_Sample], contexts: Sequence[Context], kind: StepKind, iteration: int) -> None:
         _draw(self.model, [*samples], [*contexts], kind, iteration)
 
     def fold(self, samples: Sequence[_Sample], kind: StepKind, iteration: int) -> None:

@@ -77,9 +77,7 @@ class GenEval:
     def scorer(self) -> GenEvalScorer:
         colours = ColourClassifier(self._shared(self.settings.colors), COLORS, COLOR_TEMPLATES)
         own = self.settings
-        return GenEvalScorer(
-            self.version, self._detector(), colours, self._rules(), own.batch_size, own.evidence_floor
-        )
+        return GenEvalScorer(self.version, self._detector(), colours, self._rules(), own.batch_size, own.evidence_floor)
 
     def specimens(self) -> list[Specimen]:
         """With known verdicts where the networks are the embedded ones and the rules the published ones."""

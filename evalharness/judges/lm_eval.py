@@ -195,4 +195,3 @@ def _request(messages: Sequence[Mapping[str, Any]]) -> _Request:
                 words.append(part["text"].replace(IMAGE, "<an image>"))
         chat.append({"role": message["role"], "content": "".join(words)})
     return _Request(chat, images)
-

@@ -170,4 +170,3 @@ def collate(lessons: list[Lesson], length: int, tokenizer: Tokenizer, latents: T
         target_rows=torch.from_numpy(_named(rows["target"])),
         shown_rows=torch.from_numpy(_named(np.where((kinds == CLEAN) & (share == 0), first, told))),
     )
-

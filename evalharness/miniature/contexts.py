@@ -46,9 +46,7 @@ def start(network: Network, count: int) -> list[MiniatureContext]:
     config = network.config
     shape = (config.depth, 2, config.heads, 0, config.width // config.heads)
     like = network.words.weight
-    return [
-        MiniatureContext(like.new_zeros(shape), like.new_zeros(config.cells, config.latent)) for _ in range(count)
-    ]
+    return [MiniatureContext(like.new_zeros(shape), like.new_zeros(config.cells, config.latent)) for _ in range(count)]
 
 
 def chunks(count: int) -> Iterator[list[int]]:

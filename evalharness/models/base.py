@@ -214,9 +214,7 @@ class Interleaver(Painter, Protocol):
         """
         ...
 
-    def draw(
-        self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]
-    ) -> list[Drawn]:
+    def draw(self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]) -> list[Drawn]:
         """Draw an image after each context. The drawing is not kept in the context: ``look`` at it to keep it.
 
         ``unguided`` are the contexts without the newest text, from which guidance leads away.

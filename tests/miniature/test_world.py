@@ -81,6 +81,6 @@ def fulfils(metadata: dict, scene: tuple[Thing, ...]) -> bool:
                 return False
         found.append(things)
     return all(
-        sum(thing.name == clause["class"] for thing in scene) < clause["count"] for clause in metadata.get("exclude",
-        ())
+        sum(thing.name == clause["class"] for thing in scene) < clause["count"]
+        for clause in metadata.get("exclude", ())
     )

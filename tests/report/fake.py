@@ -45,9 +45,7 @@ class _Fake:
         if missing:
             self.spoil(samples)
         info = _info(names, prompts, seeds)
-        return Results(
-            info, _arms(), samples, self.trajectories.__getitem__, self.scores.__getitem__, self.image_path
-        )
+        return Results(info, _arms(), samples, self.trajectories.__getitem__, self.scores.__getitem__, self.image_path)
 
     def image_path(self, digest: str) -> Path:
         return self.folder / f"{digest}.png"

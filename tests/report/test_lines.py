@@ -28,7 +28,7 @@ ROW: dict[str, Any] = {
     "trajectory": None, "score_key": None, "iterations": 0, "evaluations": 0, "tokens": 0, "seconds": 0.0,
     "dollars": 0.0,
 }  # fmt: skip
-ABOUT = {"benchmark": "b", "item": "0", "category": "c", "prompt": "a \"red\" thing"}
+ABOUT = {"benchmark": "b", "item": "0", "category": "c", "prompt": 'a "red" thing'}
 
 
 @example([ROW | {"reason": "\ud800", "arm": 'a "b"\n'}, ROW | {"seconds": 1e20, "score": 5e-324, "state": "scored"}])

@@ -125,9 +125,7 @@ class Pen:
         self._draw.arc(self._box(x0, y0, x1, y1), start, end, fill=self._rgb(role), width=w)
         self._cover_draw.arc(self._box(x0, y0, x1, y1), start, end, fill=0 if role == "hole" else 255, width=w)
 
-    def pie(
-        self, x0: float, y0: float, x1: float, y1: float, start: float, end: float, role: Role = "body"
-    ) -> None:
+    def pie(self, x0: float, y0: float, x1: float, y1: float, start: float, end: float, role: Role = "body") -> None:
         """A filled sector of an ellipse, angles as in :meth:`arc`."""
         self._draw.pieslice(self._box(x0, y0, x1, y1), start, end, fill=self._rgb(role))
         self._cover_draw.pieslice(self._box(x0, y0, x1, y1), start, end, fill=0 if role == "hole" else 255)

@@ -25,7 +25,7 @@ from evalharness.seeds import digest
 
 BOTH: list[type[Wise]] = [WiseVerified, WiseLegacy]
 CHECKOUT = os.environ.get("EVALHARNESS_WISE_CHECKOUT", "")
-SCRIPT = '''\
+SCRIPT = """\
 import argparse
 
 ROLE = "You look at pictures."
@@ -42,7 +42,7 @@ def build_evaluation_messages(prompt_data, image_base64):
 
 if __name__ == "__main__":
     raise RuntimeError("nobody runs this")
-'''
+"""
 
 
 def item(prompt: str = "A riddle", explanation: str = "Its answer") -> Item:

@@ -382,9 +382,7 @@ def test_an_exported_folder_is_scored_again_to_the_same(folder: Path) -> None:
     assert len(Rule.asked) == asked
 
 
-def test_several_images_a_prompt_have_no_place_in_the_layout(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_several_images_a_prompt_have_no_place_in_the_layout(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(folder, SWEEP.replace("limit: 60", "limit: 6, samples: 2"))
     command = ["export", str(folder / "r" / "riddles"), "--format", "wise-verified", "--arm", "single"]
     assert cli.main([*command, "--out", str(folder / "out")]) == 2
