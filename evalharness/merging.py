@@ -6,13 +6,14 @@ stays; but a trajectory that goes further takes the place of its beginning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
+from evalharness.chunking import chunks
 from evalharness.seeds import canonical
-from evalharness.store import DamagedImageError, Store, Stored, StoredStep, chunks
-from evalharness.trajectory import Cost, Step, StepKind, Trajectory
+from evalharness.store import DamagedImageError, Store, Stored, StoredStep
+from evalharness.trajectory import Trajectory
 
 SIZE = 200
 """Rows to a commit."""
@@ -62,7 +63,8 @@ def _trajectories(rows: Mapping[str, dict[str, Any]], source: Store, into: Store
     for key, row in rows.items():
         if _goes_further(row, there.get(key)):
             try:
-                whole[key] = Trajectory(tuple(_steps(row["steps"], source)), row["finished"])
+                steps = source.loaded(StoredStep(**step) for step in row["steps"])
+                whole[key] = Trajectory(steps, row["finished"])
             except DamagedImageError:
                 merged.damaged += 1
     with into.batch():
@@ -77,13 +79,6 @@ def _goes_further(row: Mapping[str, Any], there: Stored | None) -> bool:
     if there is None:
         return True
     return not there.covers(None) and (row["finished"] or not there.covers(row["cap"]))
-
-
-def _steps(steps: Iterable[Mapping[str, Any]], source: Store) -> Iterator[Step]:
-    for step in (StoredStep(**one) for one in steps):
-        image = None if step.image is None else source.image(step.image)
-        cost = Cost(step.evaluations, step.tokens, step.seconds, step.dollars)
-        yield Step(cast(StepKind, step.kind), step.iteration, step.text, image, step.seed, cost)
 
 
 def _replies(source: Store, into: Store, merged: Merged) -> None:

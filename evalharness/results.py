@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,3 +100,11 @@ class Results:
     image_path: Callable[[str], Path]
     checks: pd.DataFrame | None = None
     judged: Callable[[str, str, Sequence[str]], Mapping[str, Judged]] | None = None
+
+    @cached_property
+    def drawing(self) -> pd.DataFrame:
+        """What drawing took: a row a trajectory, however many arms share it, at its full length; ``evaluations``,
+        ``tokens``, ``seconds``.
+        """
+        samples = self.samples[self.samples["trajectory"].notna()]
+        return samples.groupby("trajectory")[["evaluations", "tokens", "seconds"]].max().astype(float)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from evalharness.chunking import chunks
 from evalharness.collector import paused
 from evalharness.courses import NEVER, Ints
 from evalharness.plan import Plan
 from evalharness.results import SAMPLE_COLUMNS
 from evalharness.status import NO_IMAGE
-from evalharness.store import Store, Stored, chunks
+from evalharness.store import Store, Stored
 
 if TYPE_CHECKING:
     import pandas as pd

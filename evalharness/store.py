@@ -16,21 +16,19 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from evalharness.benchmark import Score
+from evalharness.chunking import chunks
 from evalharness.database import acquire, as_store_error, connect, write_durably
 from evalharness.endpoint.budget import Spent
 from evalharness.errors import StoreError
 from evalharness.judges.base import Question, Reply, reply_key
-from evalharness.trajectory import Cost, Step, Trajectory
+from evalharness.trajectory import Cost, Step, StepKind, Trajectory
 
 if TYPE_CHECKING:
     from evalharness.courses import Courses
-
-T = TypeVar("T")
 
 
 class DamagedImageError(StoreError):
@@ -203,6 +201,19 @@ class Store:
             rows = self._db.execute("SELECT steps FROM trajectories WHERE model = ?", (model,))
             costs = [math.fsum(step.dollars for step in _steps(row["steps"])) for row in rows]
         return Spent(len(costs), math.fsum(costs))
+
+    def loaded(self, steps: Iterable[StoredStep]) -> tuple[Step, ...]:
+        """Steps with their images.
+
+        Raises:
+            DamagedImageError: one of them is damaged or gone.
+        """
+        found = []
+        for step in steps:
+            image = None if step.image is None else self.image(step.image)
+            cost = Cost(step.evaluations, step.tokens, step.seconds, step.dollars)
+            found.append(Step(cast(StepKind, step.kind), step.iteration, step.text, image, step.seed, cost))
+        return tuple(found)
 
     def image_path(self, digest: str) -> Path:
         return self.path / "images" / digest[:2] / f"{digest}.png"
@@ -457,10 +468,3 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise sqlite3.DatabaseError(f"a row is not JSON: {error}") from error
-
-
-def chunks(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
-    """So many at a time."""
-    remaining = iter(items)
-    while chunk := list(islice(remaining, size)):
-        yield chunk

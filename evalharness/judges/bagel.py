@@ -6,7 +6,6 @@ and images of a question are read in their order.
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, ClassVar, Literal
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from evalharness.chunking import chunks
 from evalharness.errors import SampleError
 from evalharness.executors.base import Failure, isolate
 from evalharness.judges.base import Question, Reply
@@ -76,8 +76,7 @@ class Bagel:
         self._model.start(0)
 
     def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        waiting = iter(questions)
-        while batch := list(itertools.islice(waiting, self.settings.batch_size)):
+        for batch in chunks(questions, self.settings.batch_size):
             outcomes = isolate(self._answer, [question for _, question in batch])
             for (number, _), outcome in zip(batch, outcomes, strict=True):
                 yield number, SampleError(outcome.reason) if isinstance(outcome, Failure) else outcome

@@ -6,7 +6,6 @@ lm-eval's ``model_args``. Without any the judge is the embedded one, a small vis
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any, ClassVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from evalharness.chunking import chunks
 from evalharness.detectors.mask2former_transformers import silent
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
 from evalharness.digests import folder_digest
@@ -110,8 +110,7 @@ class LMEval:
     def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
         # Sampling draws from one stream of random numbers for a batch: asked alone, a question has its own.
         size = 1 if self.settings.temperature > 0 else self.settings.batch_size
-        waiting = iter(questions)
-        while batch := list(itertools.islice(waiting, size)):
+        for batch in chunks(questions, size):
             self._ready()
             outcomes = isolate(self._answer, [question for _, question in batch])
             for (number, _), outcome in zip(batch, outcomes, strict=True):

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evalharness.report.sheets import plain
 from evalharness.results import Results
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 IDENTITIES = {
     "sweep": "The sweep file as it was understood",
@@ -54,7 +51,7 @@ def provenance(results: Results) -> Provenance:
 
 def drawn(results: Results) -> str:
     """What all drawing took; trajectories that arms share are counted once, at their full length."""
-    costs = _costs(results)
+    costs = results.drawing
     if costs.empty:
         return ""
     evaluations, tokens, seconds = costs.sum()
@@ -64,13 +61,7 @@ def drawn(results: Results) -> str:
 
 def model_seconds(results: Results) -> float:
     """Of all drawing, in however many goes and on however many workers it was done."""
-    return float(_costs(results)["seconds"].sum())
-
-
-def _costs(results: Results) -> pd.DataFrame:
-    """A row a trajectory: ``evaluations``, ``tokens``, ``seconds``."""
-    samples = results.samples[results.samples["trajectory"].notna()]
-    return samples.groupby("trajectory")[["evaluations", "tokens", "seconds"]].max().astype(float)
+    return float(results.drawing["seconds"].sum())
 
 
 def duration(seconds: Any) -> str:

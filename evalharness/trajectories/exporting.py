@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 
+from evalharness.chunking import chunks
 from evalharness.plan import Plan
 from evalharness.seeds import digest
 from evalharness.status import Standing
 from evalharness.store import Store, Stored
 from evalharness.trajectories.graphs import SceneGraph
 from evalharness.trajectories.records import Record, write_shard
-from evalharness.trajectory import Cost, Step, Trajectory
+from evalharness.trajectory import Trajectory
 from evalharness.variants import Process, TextCot
 
 BATCH = 64
@@ -23,29 +23,12 @@ def export(plan: Plan, store: Store, drawn: Sequence[Standing], folder: Path) ->
     """Write drawn samples of a plan as ``shard-00000.parquet``; a graph they have none."""
     stored = store.trajectories(one.sample.job for one in drawn)
     records = (_record(plan, store, one, stored[one.sample.job]) for one in drawn)
-    write_shard(folder / "shard-00000.parquet", _batched(records))
-
-
-def _batched(records: Iterator[Record]) -> Iterator[Sequence[Record]]:
-    while batch := list(islice(records, BATCH)):
-        yield batch
+    write_shard(folder / "shard-00000.parquet", chunks(records, BATCH))
 
 
 def _record(plan: Plan, store: Store, one: Standing, stored: Stored) -> Record:
     sample = one.sample
     steps = stored.prefix(sample.arm.cap)
-    images = [None if step.image is None else store.image(step.image) for step in steps]
-    made = tuple(
-        Step(
-            step.kind,  # type: ignore[arg-type]
-            step.iteration,
-            step.text,
-            image,
-            step.seed,
-            Cost(step.evaluations, step.tokens, step.seconds),
-        )
-        for step, image in zip(steps, images, strict=True)
-    )
     variant = sample.arm.variant
     about = {
         "sweep": plan.sweep.name, "arm": sample.arm.name, "benchmark": sample.benchmark, "item": sample.item.id,
@@ -59,7 +42,7 @@ def _record(plan: Plan, store: Store, one: Standing, stored: Stored) -> Record:
         category=sample.item.category,
         metadata=sample.item.metadata,
         graph=SceneGraph(()),
-        trajectory=Trajectory(made, stored.finished and len(steps) == len(stored.steps)),
+        trajectory=Trajectory(store.loaded(steps), stored.finished and len(steps) == len(stored.steps)),
         provenance=about,
         spoken=getattr(variant, "format", None) or "strokes",
     )

@@ -1,0 +1,16 @@
+"""Of a stream, so many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def chunks(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
+    """Lists of ``size`` items, the last may be shorter; no item is taken before its list is wanted."""
+    remaining = iter(items)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
