@@ -116,7 +116,9 @@ def _step(step: Any) -> Iterator[str]:
         yield f"its image is no PNG: {said}"
 
 
-def _not_an_image(data: bytes) -> str:
+def _not_an_image(data: Any) -> str:
+    if not isinstance(data, bytes):
+        return f"it is {type(data).__name__}"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

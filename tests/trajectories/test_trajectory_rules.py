@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from trajectory_fakes import records
 
@@ -208,6 +208,7 @@ JSON = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(JSON)
+@example({"steps": [{"prompt": None, "image": False}]})
 def test_any_json_is_judged_without_an_error(row: Any) -> None:
     assert all(violation.rule in rules.RULES for violation in rules.violations(row))
 
