@@ -39,15 +39,15 @@ class Miniature:
 
     class Settings(BaseModel):
         """``weights``: a folder with ``model.safetensors`` and ``config.json``; ``steps``: of the sampler;
-        ``guidance``: 1 is none; ``temperature``: of its words, 0 takes the likeliest; ``dtype``: in float64 an image is
-        the same bytes in any batch and on any machine."""
+        ``guidance``: 1 is none; ``temperature``: of its words, by default that of BAGEL's, 0 takes the likeliest;
+        ``dtype``: in float64 an image is the same bytes in any batch and on any machine."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         weights: Path | Literal["embedded"] = "embedded"
         steps: int = Field(default=8, ge=1, le=1000)
         guidance: float = Field(default=1.0, ge=0, le=50)
-        temperature: float = Field(default=0.7, ge=0, le=10)
+        temperature: float = Field(default=0.3, ge=0, le=10)
         dtype: Literal["float64", "float32"] = "float64"
         device: str = "auto"
         batch_size: int = Field(default=64, ge=1, le=4096)

@@ -101,8 +101,8 @@ class _Turn:
 
     draft: _Draft
     move: chains.Move
-    instruction: str
-    description: str
+    instruction: str = ""
+    description: str = ""
     origin: Literal["", "teacher", "model"] = ""
     conflict: Conflict = "instruction-state"
     target: Image.Image | None = None
@@ -110,6 +110,8 @@ class _Turn:
     said: Critique | None = None
     cost: Cost = field(default_factory=Cost)
     noise: int | None = None
+    right: str = ""
+    """The plan as it should be, where the one that is said contradicts the prompt."""
 
 
 class Maker:
@@ -211,9 +213,8 @@ class Maker:
             move = chains.subsampled(draft.graph, draft.nodes, draft.at)
         else:
             move = chains.unsubsampled(draft.task.graph, draft.state, node, world.layout, fresh)
-        turn = _Turn(
-            draft, move, world.language.instruction(move.told, move.node), world.language.description(move.told)
-        )
+        turn = _Turn(draft, move)
+        self._say(turn, move.told, move.node)
         if self.arm.critique and fresh.random() < CRITIQUED:
             turn.origin = "model" if self.arm.self_sampling and fresh.random() < OWN else "teacher"
             turn.conflict = "state-prompt" if fresh.random() < MISLED else "instruction-state"
@@ -258,10 +259,14 @@ class Maker:
             turn.move = chains.subsampled(moved, draft.nodes, draft.at)
 
     def _mislead(self, turn: _Turn, told: SceneGraph) -> None:
-        language = self.kit.world.language
         turn.conflict = "state-prompt"
-        turn.instruction = language.instruction(told, len(told.nodes) - 1)
-        turn.description = language.description(told)
+        self._say(turn, turn.move.told, turn.move.node)
+        turn.right = _plan(turn)
+        self._say(turn, told, len(told.nodes) - 1)
+
+    def _say(self, turn: _Turn, told: SceneGraph, node: int) -> None:
+        language = self.kit.world.language
+        turn.instruction, turn.description = language.instruction(told, node), language.description(told)
 
     def _target(self, turns: Sequence[_Turn]) -> None:
         """The state as it should be."""
@@ -358,9 +363,7 @@ class Maker:
             self.counts["own sketches left out"] += 1
             turn.origin = ""
             if turn.conflict == "state-prompt":  # its plan was wrong: back to the teacher's
-                language, told = self.kit.world.language, turn.move.told
-                turn.instruction = language.instruction(told, turn.move.node)
-                turn.description = language.description(told)
+                self._say(turn, turn.move.told, turn.move.node)
             return
         self.counts["own sketches that are right" if verdict.right else "own sketches that are wrong"] += 1
         turn.sketch, turn.said, turn.cost, turn.noise = image, said, cost, seed
@@ -404,7 +407,8 @@ class Maker:
             draft.image = turn.target
         if turn.origin:
             wrong = bool(said and said.refinement)
-            draft.origins[str(iteration)] = {"by": turn.origin, "conflict": turn.conflict if wrong else "none"}
+            about = {"by": turn.origin, "conflict": turn.conflict if wrong else "none"}
+            draft.origins[str(iteration)] = about | ({"plan": turn.right} if wrong and turn.right else {})
         draft.state = turn.move.after
         draft.at += 1
 

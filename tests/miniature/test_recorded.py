@@ -89,9 +89,11 @@ def test_what_is_wrong_is_read_and_not_learned(cells: Cells) -> None:
             wrong = cells.board(own["sketch"].image or b"")
             if about["conflict"] == "state-prompt":
                 assert steps == []
-            elif about["conflict"] == "instruction-state":
+                steps = [lesson for kind, lesson in made if kind == "step" and Text(about["plan"]) in lesson]
+            if about["conflict"] != "none":
                 (lesson,) = steps
-                assert isinstance(lesson[-1], Draw) and lesson[-1].board != wrong
+                assert isinstance(lesson[-1], Draw) and lesson[-1].board == cells.board(own["refine"].image or b"")
+                assert lesson[-1].board != wrong
             checked.add(about["conflict"])
         pictures = [cells.board(step.image) for step in one.trajectory.steps if step.image]
         for kind, lesson in made:
@@ -256,6 +258,22 @@ def test_a_batch_is_a_function_of_seed_and_step(tmp_path: Path, small_bank: Code
         for x, y in zip(vars(a).values(), vars(b).values(), strict=True) if not torch.is_tensor(a) else [(a, b)]:
             assert torch.equal(x, y)
     assert not torch.equal(first.batch(5, "think_long")[2], first.batch(6, "think_long")[2])
+
+
+def test_each_lesson_counts_alike(tmp_path: Path, small_bank: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss of a part is a mean over its lessons: its weight in the sum is in proportion to how many there are."""
+    found = Recorded.load([study(tmp_path)._data("base", None)], 1, 24, TOKENIZER, small_bank)
+    assert len({found.weights[part] / count for part, (count, _) in found.shapes.items()}) == 1
+    assert sum(found.weights.values()) == pytest.approx(len(found.shapes))
+    scale = torch.ones((), requires_grad=True)
+    monkeypatch.setattr(unified, "losses", lambda *_: (scale, 0 * scale, 0 * scale, 0 * scale))
+    expected = 0.0
+    for part, weight in found.weights.items():
+        one = Recorded(**{**vars(found), "shapes": {part: found.shapes[part]}})
+        monkeypatch.setattr(Recorded, "weights", found.weights)
+        unified.learn(None, 0, one, "cpu", 0.0)  # type: ignore[arg-type]
+        expected += weight
+        assert scale.grad is not None and scale.grad.item() == pytest.approx(expected)
 
 
 def test_shorter_and_longer_lessons_are_padded_apart(tmp_path: Path, small_bank: Codec) -> None:

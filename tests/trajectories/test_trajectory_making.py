@@ -199,12 +199,28 @@ def test_a_plan_that_contradicts_the_prompt_is_the_model_s_own() -> None:
     checked = 0
     for one in FULL:
         for number, about in one.provenance.get("critiques", {}).items():
-            if about == {"by": "model", "conflict": "state-prompt"}:
+            if (about["by"], about["conflict"]) == ("model", "state-prompt"):
                 own = {s.kind: s for s in one.trajectory.steps if s.iteration == int(number)}
                 assert " apple at " in own["plan"].text  # the scribbler only ever plans apples
                 assert " apple at " in own["inspect"].text
                 checked += 1
     assert checked > 2
+
+
+def test_the_plan_as_it_should_be_is_kept_of_one_that_contradicts_the_prompt() -> None:
+    checked = set()
+    for one in (*FULL, *records("no-self-sampling", 2, 60)):
+        for number, about in one.provenance.get("critiques", {}).items():
+            assert ("plan" in about) == (about["conflict"] == "state-prompt")
+            if "plan" in about:
+                own = {s.kind: s for s in one.trajectory.steps if s.iteration == int(number)}
+                said = about["plan"].partition("<des> ")[2].removesuffix(" </des>")
+                described = SceneGraph(tuple(SmallWorld().language.read(said) or ()))
+                right = Image.open(io.BytesIO(own["refine"].image or b""))
+                assert about["plan"] != own["plan"].text
+                assert Oracle().check([Case(right, described, one.prompt, "", SmallWorld())]) == [Verdict(True)]
+                checked.add(about["by"])
+    assert checked == {"teacher", "model"}
 
 
 class _Rejecting(Oracle):

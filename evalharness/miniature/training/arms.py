@@ -33,8 +33,10 @@ from evalharness.trajectories.make import ARMS
 from evalharness.trajectories.world import World
 
 log = logging.getLogger("evalharness.training")
-PRETRAIN_STEPS, SAMPLER_STEPS, STEPS, BATCH, RANK = 3600, 250, 800, 144, 32
+PRETRAIN_STEPS, SAMPLER_STEPS, STEPS, BATCH, RANK = 3600, 150, 800, 144, 32
 PRETRAIN_PROMPTS, PROMPTS = 30_000, 8000
+TEMPERATURE = 0.7
+"""Of the sampler's plans: hotter than what they are planned with, so that there is more to say of them."""
 RATE = 2e-3
 """Of all that goes on from a checkpoint: much of the process is new to it."""
 
@@ -101,7 +103,8 @@ class Study:
     def _data(self, arm: str, sampler: Path | None, *, pretraining: bool = False) -> Path:
         folder = self.out / "data" / ("pretraining" if pretraining else arm)
         if not (folder / "card.json").is_file():
-            model = {"name": "miniature"} | ({"weights": str(sampler), "device": self.device} if sampler else {})
+            own = {"weights": str(sampler), "device": self.device, "temperature": TEMPERATURE} if sampler else {}
+            model = {"name": "miniature"} | own
             which = {"n": self.pretrain_prompts, "seed": 1} if pretraining else {"n": self.prompts, "seed": 0}
             given = {"out": folder, "arm": arm, "teacher": "renderer", "filter": "scorer", **which}
             command.make(command.Request.model_validate({**given, "model": model, "world": self._world}))

@@ -2,8 +2,8 @@
 
 ``think`` records give ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture) and ``read``
 (picture → layout in words); ``process`` records give ``step`` and ``inspect``, which after the first iteration begin
-with the last plan and its correction. Where a plan or a sketch turned out
-wrong it is read, not learned: what is learned is the inspection, the refinement, and the picture as it should be.
+with the last plan and its correction. Where a plan or a sketch turned out wrong it is read, not learned: what is
+learned is the plan as it should be, the inspection, the refinement, and the picture as it should be.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from evalharness.trajectory import Step, remembered
 
 Kind = Literal["single", "think", "read", "step", "inspect"]
 SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 12, "inspect": 5}
-"""Of a batch; the shares of kinds that the data lack go to the others."""
+"""Of a batch and of its loss; the shares of kinds that the data lack go to the others."""
 END = "<end>"
 LANGUAGE = Placed()
 
@@ -101,8 +101,8 @@ def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
             return
         sketch = cells.board(_png(own["sketch"]))
         right = cells.board(_png(own["refine"])) if "refine" in own else sketch
-        if "refine" not in own or critiques.get(str(number), {}).get("conflict") == "instruction-state":
-            yield "step", [asked, Look(state), Text(plan.text), Draw(right, learn=draws)]
+        about: Mapping[str, str] = critiques.get(str(number), {})
+        yield "step", [asked, Look(state), Text(about.get("plan", plan.text)), Draw(right, learn=draws)]
         if "inspect" in own:
             said = " ".join(own[kind].text for kind in ("inspect", "refine") if kind in own)
             corrected = "refine" in own and draws
@@ -167,6 +167,12 @@ class Recorded:
     def teaches(self) -> tuple[str, ...]:
         """What a checkpoint that learned from it can do besides (``unified.save``)."""
         return ("marked", "remembers") if "step" in self.counts else ("marked",)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of the losses of the parts, 1 on average: each lesson counts alike."""
+        mean = sum(count for count, _ in self.shapes.values()) / len(self.shapes)
+        return {part: count / mean for part, (count, _) in self.shapes.items()}
 
     def batch(self, step: int, part: str) -> tuple[Batch, Tensor, Tensor]:
         """The batch of one part at one step, its times and its noise."""

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -136,6 +136,11 @@ class Endless:
     latents: Tensor
     teaches: tuple[str, ...] = ()
 
+    @property
+    def weights(self) -> dict[Kind, float]:
+        """All kinds count alike, however many lessons there are of each."""
+        return dict.fromkeys(self.shapes, 1.0)
+
     def batch(self, step: int, kind: Kind) -> tuple[Batch, Tensor, Tensor]:
         """The batch of one kind at one step, its times and its noise: a function of the arguments alone."""
         mark = hashlib.sha256(f"{self.seed}/{step}/{kind}".encode()).digest()
@@ -163,14 +168,14 @@ def save(folder: Path, network: Network, codec: Codec, *, learned: Sequence[str]
 def learn(
     student: Student, step: int, source: Endless | Recorded, device: str, naming_weight: float
 ) -> dict[str, float]:
-    """Add up the gradients of a batch of each kind, or part, of lessons; returns the losses by name."""
+    """Add up the weighed gradients of a batch of each kind, or part, of lessons; returns the losses by name."""
     values: dict[str, float] = {}
-    where = torch.device(device)
+    where, weights = torch.device(device), cast("dict[str, float]", source.weights)
     for kind in source.shapes:
         batch, times, noise = source.batch(step, kind)  # type: ignore[arg-type]
         with half_precision(device):
             words, flow, naming, switching = losses(student, batch.to(where), times.to(where), noise.to(where))
-        (words + FLOW_WEIGHT * flow + naming_weight * naming).backward()
+        (weights[kind] * (words + FLOW_WEIGHT * flow + naming_weight * naming)).backward()
         named = {"words": words, "flow": flow, "naming": naming}
         if isinstance(source, Recorded):
             named["switching"] = switching
