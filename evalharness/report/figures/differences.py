@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST = 4
+MOST = 5
 """Arms in a forest plot; more would hide each other."""
 
 
 def forest(table: Table, leads: Sequence[str], styles: list[Line]) -> Sketch | None:
     """Paired differences of the leading arms, overall and on each category."""
     found = [contrast for arm in leads if (contrast := table.analysis.contrast(arm))]
-    contrasts = [one for one in found if known(one.difference.value)][:MOST]
+    measured = [one for one in found if known(one.difference.value)]
+    # What was declared before the run comes first, where not all find room.
+    contrasts = sorted(measured, key=lambda one: not one.confirmatory)[:MOST]
     if not contrasts:
         return None
     names = [name for name in table.analysis.weights if any(known(one.categories[name].value) for one in contrasts)]
@@ -35,6 +37,8 @@ def forest(table: Table, leads: Sequence[str], styles: list[Line]) -> Sketch | N
         f"Differences to {contrasts[0].baseline} in points, paired by prompt and seed, with 95 % intervals over "
         "prompts. Intervals of categories are not corrected for their number."
     )
+    if len(measured) > MOST:
+        caption += f" {MOST} arms of {len(measured)}, those declared before the run first; the tables have all."
     marks = {arm: line for line in styles for arm in line.family.arms}
     draw = partial(_forest, contrasts=contrasts, names=names, marks=marks)
     height = 1.4 + 0.2 * (len(names) + 1) * (len(contrasts) + 0.6)

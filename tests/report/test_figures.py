@@ -1,0 +1,38 @@
+"""What the figures choose to show where not all finds room."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from evalharness.report.figures.differences import MOST, forest
+from evalharness.stats import Estimate
+
+
+def contrast(arm: str, *, confirmatory: bool) -> Any:
+    return SimpleNamespace(
+        arm=arm,
+        baseline="full",
+        confirmatory=confirmatory,
+        difference=Estimate(0.1, 0.0, 0.2),
+        categories={"position": Estimate(0.1, 0.0, 0.2)},
+    )
+
+
+def drawn(count: int, confirmatory: set[int]) -> tuple[list[str], str]:
+    made = {str(n): contrast(str(n), confirmatory=n in confirmatory) for n in range(count)}
+    table: Any = SimpleNamespace(title="T", analysis=SimpleNamespace(contrast=made.get, weights={"position": 1.0}))
+    sketch = forest(table, list(made), [])
+    assert sketch is not None
+    return [one.split(" against ")[0] for one in sketch.alt.split(". ")[1:]], sketch.caption
+
+
+def test_a_forest_plot_shows_first_what_was_declared_before_the_run() -> None:
+    arms, caption = drawn(8, {3, 6, 7})
+    assert arms == ["3", "6", "7", "0", "1"]
+    assert f"{MOST} arms of 8" in caption
+
+
+def test_a_forest_plot_that_has_room_shows_all() -> None:
+    arms, caption = drawn(MOST, set())
+    assert arms == ["0", "1", "2", "3", "4"] and "arms of" not in caption
