@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "trajectories"))
 from trajectory_fakes import LIKELY, SmallWorld, records
 
 TOKENIZER = Tokenizer()
+STEPS = ("step", "relate")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,11 +86,11 @@ def test_what_is_wrong_is_read_and_not_learned(cells: Cells) -> None:
             assert not one.knowledge or not lesson[-1].learn  # type: ignore[union-attr]
         for number, about in critiques.items():
             own = {step.kind: step for step in one.trajectory.steps if step.iteration == int(number)}
-            steps = [lesson for kind, lesson in made if kind == "step" and Text(own["plan"].text) in lesson]
+            steps = [lesson for kind, lesson in made if kind in STEPS and Text(own["plan"].text) in lesson]
             wrong = cells.board(own["sketch"].image or b"")
             if about["conflict"] == "state-prompt":
                 assert steps == []
-                steps = [lesson for kind, lesson in made if kind == "step" and Text(about["plan"]) in lesson]
+                steps = [lesson for kind, lesson in made if kind in STEPS and Text(about["plan"]) in lesson]
             if about["conflict"] != "none":
                 (lesson,) = steps
                 assert isinstance(lesson[-1], Draw) and lesson[-1].board == cells.board(own["refine"].image or b"")
@@ -105,10 +106,23 @@ def test_what_is_wrong_is_read_and_not_learned(cells: Cells) -> None:
 def test_the_chain_of_lessons_looks_at_what_was_left(cells: Cells) -> None:
     """Each step begins with the state that the one before ended with; the last one ends."""
     one = next(r for r in records("no-self-sampling", 2, 20) if r.kind == "process" and r.trajectory.iterations > 3)
-    steps = [lesson for kind, lesson in lessons(one, cells) if kind == "step"]
+    steps = [lesson for kind, lesson in lessons(one, cells) if kind in STEPS]
     assert steps[0][1] == Look(dict.fromkeys(range(CELLS), EMPTY)) or one.provenance.get("critiques", {}).get("1")
     assert steps[-1][2] == Text("<end>")
     assert steps[-1][1] == Look(cells.board(one.trajectory.image or b""))
+
+
+def test_a_step_relates_if_both_ends_of_a_relation_are_then_there(cells: Cells) -> None:
+    """Of two things in a relation that is the one that is planned second; GenEval's tags tell which have one."""
+    checked, told = set(), ("position", "two_object", "color_attr")
+    for arm in ("full", "no-subsampling"):
+        for one in (one for one in records(arm, 2, 60) if one.kind == "process" and one.category in told):
+            if len({node.name for node in one.graph.nodes}) == 2:
+                kinds = [kind for kind, _ in lessons(one, cells) if kind in STEPS]
+                relation = one.category == "position"
+                assert kinds == (["step", "relate", "step"] if relation else ["step"] * 3)
+                checked.add((arm, relation))
+    assert len(checked) == 4
 
 
 def test_a_lesson_begins_as_the_loop_does(cells: Cells) -> None:
@@ -216,7 +230,7 @@ def test_all_arms_come_from_one_command_that_goes_on(
         assert (a / "difference.safetensors").read_bytes() == (b / "difference.safetensors").read_bytes()
     card = json.loads((whole[1] / "card.json").read_text())
     assert card["arm"] == "no-self-sampling" and card["data"][0]["arm"] == "no-self-sampling"
-    assert card["lessons"].keys() == {"single", "think", "read", "step", "inspect"}
+    assert {"single", "think", "read", "step", "inspect"} <= card["lessons"].keys()
     assert {"step_long_switching", "inspect_short_words", "single_long_flow"} <= card["losses"].keys()
     assert (whole[1] / "curve.png").read_bytes().startswith(b"\x89PNG")
     # What is shipped draws.

@@ -33,7 +33,7 @@ from evalharness.trajectories.make import ARMS
 from evalharness.trajectories.world import World
 
 log = logging.getLogger("evalharness.training")
-PRETRAIN_STEPS, SAMPLER_STEPS, STEPS, BATCH, RANK = 3600, 150, 800, 144, 32
+PRETRAIN_STEPS, SAMPLER_STEPS, STEPS, BATCH, RANK = 3600, 150, 600, 144, 32
 PRETRAIN_PROMPTS, PROMPTS = 30_000, 8000
 TEMPERATURE = 0.7
 """Of the sampler's plans: hotter than what they are planned with, so that there is more to say of them."""

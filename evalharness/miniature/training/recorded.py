@@ -1,9 +1,10 @@
 """Lessons from recorded trajectories: Parquet files in, the same short lessons out that the miniature learns from.
 
 ``think`` records give ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture) and ``read``
-(picture → layout in words); ``process`` records give ``step`` and ``inspect``, which after the first iteration begin
-with the last plan and its correction. Where a plan or a sketch turned out wrong it is read, not learned: what is
-learned is the plan as it should be, the inspection, the refinement, and the picture as it should be.
+(picture → layout in words); ``process`` records give ``step``, ``relate`` (a step that adds a thing in relation to one
+that is there: its place is what is hardest to plan, and few steps are of this kind) and ``inspect``, which after the
+first iteration begin with the last plan and its correction. Where a plan or a sketch turned out wrong it is read, not
+learned: what is learned is the plan as it should be, the inspection, the refinement, and the picture as it should be.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ from evalharness.trajectories.graphs import SceneGraph
 from evalharness.trajectories.records import Record
 from evalharness.trajectory import Step, remembered
 
-Kind = Literal["single", "think", "read", "step", "inspect"]
-SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 12, "inspect": 5}
+Kind = Literal["single", "think", "read", "step", "relate", "inspect"]
+SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 8, "relate": 4, "inspect": 5}
 """Of a batch and of its loss; the shares of kinds that the data lack go to the others."""
 END = "<end>"
 LANGUAGE = Placed()
@@ -92,7 +93,7 @@ def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
         return
     state: Board = dict.fromkeys(range(CELLS), EMPTY)
     critiques: Mapping[str, Any] = record.provenance.get("critiques", {})
-    asked = prompt
+    asked, there = prompt, list[str]()
     for number in range(1, record.trajectory.iterations + 1):
         own = {step.kind: step for step in steps if step.iteration == number}
         plan = own["plan"]
@@ -102,7 +103,10 @@ def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
         sketch = cells.board(_png(own["sketch"]))
         right = cells.board(_png(own["refine"])) if "refine" in own else sketch
         about: Mapping[str, str] = critiques.get(str(number), {})
-        yield "step", [asked, Look(state), Text(about.get("plan", plan.text)), Draw(right, learn=draws)]
+        words = about.get("plan", plan.text)
+        there.append(_added(words))
+        kind: Kind = "relate" if _related(record.graph, there) else "step"
+        yield kind, [asked, Look(state), Text(words), Draw(right, learn=draws)]
         if "inspect" in own:
             said = " ".join(own[kind].text for kind in ("inspect", "refine") if kind in own)
             corrected = "refine" in own and draws
@@ -110,6 +114,18 @@ def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
             yield "inspect", [*start, Text(said), Draw(right, learn=corrected)]
         state = right
         asked = Text(f"{prompt.words} {remembered(list(own.values()))}", learn=False)
+
+
+def _added(plan: str) -> str:
+    """The class of the thing that a plan adds; nothing if it is no plan of the miniature's."""
+    things = LANGUAGE.read(plan.partition("<ins> add ")[2].partition(" </ins>")[0])
+    return things[0].name if things else ""
+
+
+def _related(graph: SceneGraph, there: Sequence[str]) -> bool:
+    """Whether the last of these classes is to stand in a relation to one before it."""
+    pairs = [{graph.nodes[edge.subject].name, graph.nodes[edge.object].name} for edge in graph.edges]
+    return any(there[-1] in pair and pair <= set(there) for pair in pairs)
 
 
 def _in_reading_order(told: str) -> str:
