@@ -8,9 +8,8 @@ ends are written out here: resizing, padding, and from queries to instances as
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -24,6 +23,7 @@ from evalharness.detectors.base import Detection, detect_by_size
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
 from evalharness.digests import file_digest, folder_digest
 from evalharness.errors import WeightsError
+from evalharness.silence import silent
 
 if TYPE_CHECKING:
     import torch
@@ -193,22 +193,6 @@ def load(folder: Path, device: str, dtype: str) -> tuple[Any, Any]:
         )
     speed_up(model, device)
     return model.to(device).eval(), processor
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Without transformers' bars and log messages, which would run into the progress of the sweep."""
-    from transformers.utils import logging
-
-    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def resize(image: Image.Image, processor: Any) -> NDArray[np.uint8]:

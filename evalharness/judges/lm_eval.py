@@ -18,13 +18,13 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evalharness.chunking import chunks
-from evalharness.detectors.mask2former_transformers import silent
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
 from evalharness.digests import folder_digest
 from evalharness.errors import ConfigError, SampleError, did_you_mean
 from evalharness.executors.base import Failure, isolate
 from evalharness.judges.base import Question, Reply
 from evalharness.judges.pictures import shown
+from evalharness.silence import silent
 
 IMAGE = "<image>"
 """Where an image stands in lm-eval's texts. In the words of a question it would be taken for one."""

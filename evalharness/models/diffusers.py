@@ -14,6 +14,7 @@ from evalharness.detectors.weights import checked_folder, pick_device
 from evalharness.digests import folder_digest
 from evalharness.errors import ConfigError, SampleError, WeightsError, did_you_mean
 from evalharness.models.base import Drawn
+from evalharness.silence import silent
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -143,13 +144,14 @@ class Diffusers:
 
             source = self._source()
             try:
-                pipeline = DiffusionPipeline.from_pretrained(
-                    self.settings.weights or self.settings.hub,
-                    revision=source.get("revision"),
-                    dtype=getattr(torch, self.settings.dtype),
-                    use_safetensors=True,
-                    trust_remote_code=False,
-                )
+                with silent("diffusers"):
+                    pipeline = DiffusionPipeline.from_pretrained(
+                        self.settings.weights or self.settings.hub,
+                        revision=source.get("revision"),
+                        dtype=getattr(torch, self.settings.dtype),
+                        use_safetensors=True,
+                        trust_remote_code=False,
+                    )
             except (httpx2.HTTPError, OSError, ValueError, AttributeError, TypeError, KeyError) as error:
                 what = " ".join(str(error).split())[:300]
                 raise WeightsError(

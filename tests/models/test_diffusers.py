@@ -61,6 +61,15 @@ def test_a_seed_and_a_prompt_each_decide_the_image(checkpoint: Path) -> None:
     assert same != other_prompt
 
 
+def test_no_bar_runs_into_the_progress_of_a_sweep(checkpoint: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from diffusers.utils import logging
+
+    before = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    model(checkpoint).paint([PROMPTS[0]], [1])
+    assert capfd.readouterr() == ("", "")
+    assert (logging.is_progress_bar_enabled(), logging.get_verbosity()) == before
+
+
 def test_the_identity_follows_the_weights_and_the_call(checkpoint: Path, tmp_path: Path) -> None:
     first = model(checkpoint).identity()
     assert first == model(checkpoint, batch_size=9, offload=False).identity()
