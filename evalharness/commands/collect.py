@@ -50,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
         )
     page = write_collection(out, options.title, [config.load(file).name for file in options.files])
     megabytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
-    _say(f"\n{len(plans)} sweeps, {megabytes:.1f} MB: {page}")
+    counted = "1 sweep" if len(plans) == 1 else f"{len(plans)} sweeps"
+    _say(f"\n{counted}, {megabytes:.1f} MB: {page}")
     if options.most_mb is not None and megabytes > options.most_mb:
         raise EvalHarnessError(
             f"{out} takes {megabytes:.1f} MB, above --most-mb {options.most_mb:g}; lower --gallery-mb"
