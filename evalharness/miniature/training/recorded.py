@@ -185,7 +185,7 @@ class Recorded:
         return ("marked", "remembers") if "step" in self.counts else ("marked",)
 
     @property
-    def weights(self) -> dict[str, float]:
+    def weights(self) -> Mapping[str, float]:
         """Of the losses of the parts, 1 on average: each lesson counts alike."""
         mean = sum(count for count, _ in self.shapes.values()) / len(self.shapes)
         return {part: count / mean for part, (count, _) in self.shapes.items()}

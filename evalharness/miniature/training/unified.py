@@ -17,10 +17,10 @@ import json
 import random
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -137,7 +137,7 @@ class Endless:
     teaches: tuple[str, ...] = ()
 
     @property
-    def weights(self) -> dict[Kind, float]:
+    def weights(self) -> Mapping[str, float]:
         """All kinds count alike, however many lessons there are of each."""
         return dict.fromkeys(self.shapes, 1.0)
 
@@ -170,12 +170,12 @@ def learn(
 ) -> dict[str, float]:
     """Add up the weighed gradients of a batch of each kind, or part, of lessons; returns the losses by name."""
     values: dict[str, float] = {}
-    where, weights = torch.device(device), cast("dict[str, float]", source.weights)
+    where = torch.device(device)
     for kind in source.shapes:
         batch, times, noise = source.batch(step, kind)  # type: ignore[arg-type]
         with half_precision(device):
             words, flow, naming, switching = losses(student, batch.to(where), times.to(where), noise.to(where))
-        (weights[kind] * (words + FLOW_WEIGHT * flow + naming_weight * naming)).backward()
+        (source.weights[kind] * (words + FLOW_WEIGHT * flow + naming_weight * naming)).backward()
         named = {"words": words, "flow": flow, "naming": naming}
         if isinstance(source, Recorded):
             named["switching"] = switching
