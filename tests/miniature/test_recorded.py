@@ -25,7 +25,7 @@ from evalharness.miniature.plugin import Miniature
 from evalharness.miniature.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
 from evalharness.miniature.training import recorded, unified
 from evalharness.miniature.training import run as runs
-from evalharness.miniature.training.arms import Study, main
+from evalharness.miniature.training.arms import TEMPERATURE, Study, main
 from evalharness.miniature.training.recorded import Cells, Recorded, lessons
 from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, Thing, render, tile
 from evalharness.trajectories.make import _png
@@ -371,7 +371,7 @@ def test_the_model_s_own_drawings_come_from_a_checkpoint_that_was_taught_the_pro
     """The whole way of the arm ``full``, with the embedded detector looking at a beginner's drawings."""
     (folder,) = study(tmp_path, arms=["full"]).run()
     card = json.loads((tmp_path / "data" / "full" / "card.json").read_text())
-    sampler = Miniature(Miniature.Settings(weights=tmp_path / "sampler")).identity()
+    sampler = Miniature(Miniature.Settings(weights=tmp_path / "sampler", temperature=TEMPERATURE)).identity()
     assert card["model"] == sampler
     assert card["counts"]["own sketches left out"] > 0
     assert json.loads((folder / "card.json").read_text())["data"][0]["arm"] == "full"
