@@ -110,8 +110,6 @@ class _Turn:
     said: Critique | None = None
     cost: Cost = field(default_factory=Cost)
     noise: int | None = None
-    right: str = ""
-    """The plan as it should be, where the one that is said contradicts the prompt."""
 
 
 class Maker:
@@ -260,13 +258,14 @@ class Maker:
 
     def _mislead(self, turn: _Turn, told: SceneGraph) -> None:
         turn.conflict = "state-prompt"
-        self._say(turn, turn.move.told, turn.move.node)
-        turn.right = _plan(turn)
         self._say(turn, told, len(told.nodes) - 1)
 
     def _say(self, turn: _Turn, told: SceneGraph, node: int) -> None:
+        turn.instruction, turn.description = self._words(told, node)
+
+    def _words(self, told: SceneGraph, node: int) -> tuple[str, str]:
         language = self.kit.world.language
-        turn.instruction, turn.description = language.instruction(told, node), language.description(told)
+        return language.instruction(told, node), language.description(told)
 
     def _target(self, turns: Sequence[_Turn]) -> None:
         """The state as it should be."""
@@ -343,7 +342,7 @@ class Maker:
             return
         model = self.kit.model
         contexts = self._contexts(turns)
-        model.read(contexts, [_plan(turn) for turn in turns])
+        model.read(contexts, [_plan(turn.instruction, turn.description) for turn in turns])
         unguided = model.start(len(turns)) if model.guided else []
         if unguided:
             self._look(unguided, turns)
@@ -396,7 +395,7 @@ class Maker:
         state_seed = self._noise(draft.index, f"state {draft.at}")
         seed = turn.noise if own else state_seed
         add = draft.steps.append
-        add(Step("plan", iteration, _plan(turn)))
+        add(Step("plan", iteration, _plan(turn.instruction, turn.description)))
         add(Step("sketch", iteration, image=_png(turn.sketch), seed=seed, cost=turn.cost))
         said = turn.said or (Critique(OK) if self.arm.critique else None)
         draft.image = turn.sketch
@@ -406,15 +405,16 @@ class Maker:
             add(Step("refine", iteration, said.refinement, _png(turn.target), state_seed))
             draft.image = turn.target
         if turn.origin:
-            wrong = bool(said and said.refinement)
-            about = {"by": turn.origin, "conflict": turn.conflict if wrong else "none"}
-            draft.origins[str(iteration)] = about | ({"plan": turn.right} if wrong and turn.right else {})
+            conflict = turn.conflict if said and said.refinement else "none"
+            about = draft.origins[str(iteration)] = {"by": turn.origin, "conflict": conflict}
+            if conflict == "state-prompt":  # the plan as it should be
+                about["plan"] = _plan(*self._words(turn.move.told, turn.move.node))
         draft.state = turn.move.after
         draft.at += 1
 
 
-def _plan(turn: _Turn) -> str:
-    return f"<ins> {turn.instruction} </ins> <des> {turn.description} </des>"
+def _plan(instruction: str, description: str) -> str:
+    return f"<ins> {instruction} </ins> <des> {description} </des>"
 
 
 def _again(request: Request, attempt: int) -> Request:
