@@ -16,6 +16,15 @@ from evalharness.formats.base import Stage
 _INSPECTION = re.compile(r"<inspect>(.*?)(?:</inspect>|$)", re.DOTALL)
 
 
+def inner(text: str, marker: str) -> str:
+    """What stands between the markers; to the end of the text if it was not closed.
+
+    >>> inner("<ins> add a cat </ins> <des> a cat", "ins"), inner("<ins> add a cat </ins> <des> a cat", "des")
+    ('add a cat', 'a cat')
+    """
+    return text.partition(f"<{marker}>")[2].partition(f"</{marker}>")[0].strip()
+
+
 class Strokes:
     """See the module's docstring.
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from evalharness.formats.strokes import inner
 from evalharness.miniature.words import SMEAR, Placed
 from evalharness.miniature.world import CLASSES, PLACES, natural_color
 from evalharness.trajectories.critiques import Conflict
@@ -58,15 +59,10 @@ def conflict(plan: str, inspection: str, correction: str) -> Conflict | None:
     >>> conflict(plan, "<inspect> a red cat at left should be a dog </inspect>", "")
     'state-prompt'
     """
-    description, said = _inner(plan, "des").lower(), _inner(inspection, "inspect").lower()
-    mended = _inner(correction, "refine").lower()
+    description, said = inner(plan, "des").lower(), inner(inspection, "inspect").lower()
+    mended = inner(correction, "refine").lower()
     kinds = {one.conflict if one is not None else None for one in _clauses(description, said, mended)}
     return kinds.pop() if len(kinds) == 1 else None
-
-
-def _inner(text: str, marker: str) -> str:
-    """What stands between the markers; to the end of the text if it was not closed."""
-    return text.partition(f"<{marker}>")[2].partition(f"</{marker}>")[0].strip()
 
 
 def _clauses(description: str, said: str, mended: str) -> Iterator[_Clause | None]:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from evalharness.errors import SampleError
-from evalharness.formats.strokes import Strokes
+from evalharness.formats.strokes import Strokes, inner
 from evalharness.trajectories import chains
 from evalharness.trajectories.critiques import OK, Conflict, Critique, another, critique, misplaced, misread, spoiled
 from evalharness.trajectories.filters import Case, Filter, Verdict, compare
@@ -229,7 +229,7 @@ class Maker:
         written = model.write(contexts, stop=stage.stop, max_tokens=stage.max_tokens, seeds=seeds)
         for turn, text in zip(turns, written, strict=True):
             turn.conflict = "instruction-state"
-            told = self.kit.world.language.read(_between(text.text, "<des>", "</des>"))
+            told = self.kit.world.language.read(inner(text.text, "des"))
             draft, self.counts["own plans"] = turn.draft, self.counts["own plans"] + 1
             left = draft.graph.part(draft.nodes[draft.at :])
             new = misread(told or [], turn.move.before, left, *self._whole(turn), self.kit.world)
@@ -420,10 +420,6 @@ def _plan(instruction: str, description: str) -> str:
 def _again(request: Request, attempt: int) -> Request:
     seed = request.seed if attempt == 0 else (request.seed + attempt * 1_000_003) % 2**63
     return Request(request.before, request.after, request.instruction, request.description, seed)
-
-
-def _between(text: str, start: str, end: str) -> str:
-    return text.partition(start)[2].partition(end)[0].strip()
 
 
 def _png(image: Image.Image) -> bytes:

@@ -24,6 +24,7 @@ from typing import Any, get_args
 
 from PIL import Image
 
+from evalharness.formats.strokes import inner
 from evalharness.trajectories.growth import State
 from evalharness.trajectories.reading import Unreadable
 from evalharness.trajectory import StepKind
@@ -228,7 +229,7 @@ def _image_count(steps: list[Step]) -> Iterator[Violation]:
 def _critique(steps: list[Step], *, inspects: bool, refines: bool) -> Iterator[Violation]:
     for iteration in sorted({step.iteration for step in steps if step.iteration}):
         own = {step.kind: step for step in steps if step.iteration == iteration}
-        inspection = _inner(own["inspect"].text, "inspect").lower() if "inspect" in own else None
+        inspection = inner(own["inspect"].text, "inspect").lower() if "inspect" in own else None
         refined = "refine" in own
         if inspection == "":
             yield Violation("critique", f"iteration {iteration}: an inspection that says nothing")
@@ -240,10 +241,6 @@ def _critique(steps: list[Step], *, inspects: bool, refines: bool) -> Iterator[V
             yield Violation("critique", f"iteration {iteration}: refined without an inspection")
 
 
-def _inner(text: str, marker: str) -> str:
-    return text.partition(f"<{marker}>")[2].partition(f"</{marker}>")[0].strip()
-
-
 # --- instruction and description ---
 
 
@@ -251,9 +248,9 @@ def _growth(steps: list[Step]) -> Iterator[Violation]:
     state = State()
     for step in steps:
         if step.kind == "plan" and END not in step.text:
-            instruction, description = _inner(step.text, "ins"), _inner(step.text, "des")
+            instruction, description = inner(step.text, "ins"), inner(step.text, "des")
             if instruction and description:
                 found = state.plan(instruction, description)
                 yield from (Violation(rule, f"iteration {step.iteration}: {what}") for rule, what in found)
         elif step.kind == "refine":
-            state.refine(_inner(step.text, "refine"))
+            state.refine(inner(step.text, "refine"))

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from evalharness.digests import file_digest
 from evalharness.errors import ConfigError, SampleError
+from evalharness.formats.strokes import inner
 from evalharness.miniature.bank import bank
 from evalharness.miniature.batches import EMPTY, Batch, collate, marked, tile_latents
 from evalharness.miniature.codec import Codec, to_pixels
@@ -118,7 +119,7 @@ def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
 
 def _added(plan: str) -> str:
     """The class of the thing that a plan adds; nothing if it is no plan of the miniature's."""
-    things = LANGUAGE.read(plan.partition("<ins> add ")[2].partition(" </ins>")[0])
+    things = LANGUAGE.read(inner(plan, "ins").removeprefix("add "))
     return things[0].name if things else ""
 
 
