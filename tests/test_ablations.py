@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evalharness import config, sweep
+from evalharness.cli import sweep
+from evalharness.config import schema
 
 ROOT = Path(__file__).resolve().parents[1]
 WISE = ROOT.parent / "shared" / "data" / "wise"
@@ -38,7 +39,7 @@ def test_it_is_planned_without_weights_and_says_what_it_lacks(
     assert f"    evalharness rates {ROOT / 'ablations' / name} --draw 8 --store {tmp_path / 'store'} --out" in text
     assert "do so with: evalharness fetch bagel" in text
     assert "do so with: evalharness fetch geneval" in text
-    arms = config.load(ROOT / "ablations" / name).arms
+    arms = schema.load(ROOT / "ablations" / name).arms
     assert all(f"  {arm.name} " in text for arm in arms)
 
 
@@ -64,7 +65,7 @@ def test_measured_rates_become_gpu_hours(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize("name", FILES)
 def test_a_rate_for_each_variant_is_enough(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Ten seconds of each iteration, of all trajectories once; another cap is none more."""
-    found = config.load(ROOT / "ablations" / name)
+    found = schema.load(ROOT / "ablations" / name)
     seconds: dict[str, dict[str, float]] = {}
     most: dict[tuple[str, str], int] = {}
     for arm in found.arms:

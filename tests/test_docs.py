@@ -21,7 +21,8 @@ from fences import PAGES, ROOT, blocks, commands
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from evalharness import config, plugins
+from evalharness.api import registry
+from evalharness.config import schema
 from evalharness.detectors.weights import embedded_weights
 
 TESTED_HERE = [page for page in PAGES if page.stem != "plugins"]
@@ -55,7 +56,7 @@ def test_a_documented_command_exists_and_takes_these_arguments(command: str, mon
         case ["tox", *arguments]:
             _check_tox(arguments)
         case ["evalharness", *arguments]:
-            _check_module("evalharness.cli", arguments, monkeypatch)
+            _check_module("evalharness.cli.main", arguments, monkeypatch)
         case ["python", "-m", module, *arguments]:
             _check_module(module, arguments, monkeypatch)
         case [".ci/run"]:
@@ -69,7 +70,7 @@ def test_a_cheap_documented_command_runs(command: str, tmp_path: Path) -> None:
     if "--dry-run" in command and not WEIGHTS:
         pytest.skip("the embedded weights are not there")
     words = shlex.split(command)
-    arguments = words[1:] if words[0] == "python" else ["-m", "evalharness.cli", *words[1:]]
+    arguments = words[1:] if words[0] == "python" else ["-m", "evalharness.cli.main", *words[1:]]
     if "--dry-run" in command:
         arguments += ["--store", str(tmp_path / "store")]
     done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -106,7 +107,7 @@ def _check_module(module: str, arguments: list[str], monkeypatch: pytest.MonkeyP
     def parse_only(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> None:
         options = parse(parser, args, namespace)
         if sweep := getattr(options, "file", None):
-            assert config.find(sweep)
+            assert schema.find(sweep)
         raise ParsedError
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
@@ -131,12 +132,12 @@ def _check_module(module: str, arguments: list[str], monkeypatch: pytest.MonkeyP
 def test_a_documented_sweep_file_is_right(text: str, tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
     file.write_text(text)
-    config.load(file)
+    schema.load(file)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "ablations").glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_sweep_file_of_the_repository_is_right_and_named_after_its_file(file: Path) -> None:
-    assert config.load(file).name == file.stem
+    assert schema.load(file).name == file.stem
 
 
 # --- keys ---
@@ -153,7 +154,7 @@ def test_a_table_of_keys_has_all_keys_with_their_defaults(name: str) -> None:
     try:
         settings: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name not in plugins.EXTRAS:
+        if error.name not in registry.EXTRAS:
             raise
         pytest.skip(f"{error.name} is not installed")
     for part in path.split("."):
@@ -175,8 +176,8 @@ def _default(settings: type[BaseModel], key: str) -> str:
 
 
 def test_every_plugin_with_settings_and_every_variant_has_a_table() -> None:
-    wanted = {f"{cls.__module__}:{cls.__qualname__}" for cls in config.variant_classes().values()}
-    for kind in plugins.KINDS:
+    wanted = {f"{cls.__module__}:{cls.__qualname__}" for cls in schema.variant_classes().values()}
+    for kind in registry.KINDS:
         for entry in entry_points(group=f"evalharness.{kind}"):
             settings = _settings(entry) if entry.dist and _ours(entry.dist.name) else None
             if settings is not None and settings.model_fields:
@@ -188,7 +189,7 @@ def _settings(entry: EntryPoint) -> Any:
     try:
         return getattr(entry.load(), "Settings", None)
     except ModuleNotFoundError as error:
-        if error.name not in plugins.EXTRAS:
+        if error.name not in registry.EXTRAS:
             raise
         return None
 
@@ -198,7 +199,7 @@ def _ours(distribution: str) -> bool:
 
 
 def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
-    from evalharness import sweep
+    from evalharness.cli import sweep
 
     with pytest.raises(SystemExit):
         sweep.main(["--help"])
@@ -224,10 +225,10 @@ def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureF
     ],
 )
 def test_every_option_of_a_command_is_documented(command: str, page: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from evalharness import cli
+    from evalharness.cli import main
 
     with pytest.raises(SystemExit):
-        cli.main([*command.split(), "--help"])
+        main.main([*command.split(), "--help"])
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     assert options
@@ -235,7 +236,7 @@ def test_every_option_of_a_command_is_documented(command: str, page: str, capsys
 
 
 def test_the_documented_analysis_and_literature_are_right(tmp_path: Path) -> None:
-    from evalharness import literature
+    from evalharness.config import literature
 
     found = blocks(ROOT / "docs" / "sweep-files.md", "yaml")
     (sweep,) = [text for text in found if text.startswith("name: example")]
@@ -245,7 +246,7 @@ def test_the_documented_analysis_and_literature_are_right(tmp_path: Path) -> Non
     arms = arms.replace("baseline:", "  - {name: text-cot, variant: text_cot}\nbaseline:")
     (tmp_path / "quoted.yaml").write_text(quoted)
     (tmp_path / "sweep.yaml").write_text(f"{arms}{analysis}literature: quoted.yaml\n")
-    loaded = config.load(tmp_path / "sweep.yaml")
+    loaded = schema.load(tmp_path / "sweep.yaml")
     assert [one.against for one in loaded.analysis.confirmatory] == ["single-pass", "text-cot"]
     assert len(loaded.analysis.trend[0].arms) == 6
     assert [row["name"] for row in literature.rows(loaded.literature)] == ["BAGEL", "BAGEL, by users"]
@@ -267,11 +268,11 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
 def test_the_documented_detections_get_the_documented_verdicts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from evalharness import cli
+    from evalharness.cli import main
 
     found, answers = blocks(ROOT / "docs" / "geneval.md", "json")
     (tmp_path / "found.jsonl").write_text(found)
-    assert cli.main(["verdicts", "geneval", str(tmp_path / "found.jsonl")]) == 0
+    assert main.main(["verdicts", "geneval", str(tmp_path / "found.jsonl")]) == 0
     assert capsys.readouterr().out == answers
 
 

@@ -41,7 +41,7 @@ def run(folder: Path, *arguments: str) -> str:
 
 
 def test_the_plugins_are_listed(folder: Path) -> None:
-    listed = run(folder, "-m", "evalharness.cli", "list")
+    listed = run(folder, "-m", "evalharness.cli.main", "list")
     assert re.search(r"^  crayon +crayon:Crayon$", listed, re.MULTILINE)
     assert re.search(r"^  plain +plain:Plain$", listed, re.MULTILINE)
 

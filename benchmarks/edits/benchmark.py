@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from evalharness.benchmark import Item, PromptSet
+from evalharness._util.hashing import digest
+from evalharness.api.benchmark import Item, PromptSet
 from evalharness.judges.judged import Judged
 from evalharness.judges.settings import JudgedSettings
-from evalharness.seeds import digest
 
 from . import items
 from .rubric import EditRubric, read_reply

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evalharness.benchmark import Item, Picture
-from evalharness.digests import file_digest
+from evalharness._util.file_digests import file_digest
+from evalharness.api.benchmark import Item, Picture
 from evalharness.errors import ConfigError, WeightsError, did_you_mean
 
 

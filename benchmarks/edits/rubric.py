@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalharness.benchmark import Item, Score
-from evalharness.pictures import read as read_picture
-from evalharness.seeds import digest
+from evalharness._util.hashing import digest
+from evalharness._util.prompt_images import read as read_picture
+from evalharness.api.benchmark import Item, Score
 
 SYSTEM = "You judge how well a picture was edited. You see it before and after."
 TEXT = """The instruction was: {prompt}

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
-from evalharness import plugins
-from evalharness.assets import Asset, fetched
-from evalharness.benchmark import Exported, Item, PromptSet, Score, Specimen
-from evalharness.choices import DetectorChoice
+from evalharness.api import registry
+from evalharness.api.benchmark import Exported, Item, PromptSet, Score, Specimen
+from evalharness.api.detector import Detector
+from evalharness.assets.asset import Asset, fetched
+from evalharness.config.plugin_ref import DetectorChoice
 from evalharness.detectors import official as official_networks
-from evalharness.detectors.base import Detector
 from evalharness.detectors.colours import ColourClassifier
 
 from . import evidence, official, prompt_file, prompts, specimens
@@ -101,7 +101,7 @@ class GenEval:
 
     def _detector(self) -> Detector:
         choice = self.settings.detector
-        detector: Detector = plugins.load("detectors", choice.name)(self._shared(choice.settings))
+        detector: Detector = registry.load("detectors", choice.name)(self._shared(choice.settings))
         return detector
 
     def _shared(self, settings: SettingsT) -> SettingsT:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from evalharness.benchmark import Score
-from evalharness.detectors.base import Detection
+from evalharness.api.benchmark import Score
+from evalharness.api.detector import Detection
 from evalharness.errors import ConfigError, did_you_mean
 
 from . import prompt_file

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from evalharness.benchmark import Exported
+from evalharness.api.benchmark import Exported
 
 from .classes import CLASSES
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from evalharness.assets import Asset
+from evalharness.assets.asset import Asset
 from evalharness.errors import ConfigError
 
 from .classes import CLASSES, COLORS, RELATIONS

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.detectors.base import Detection
+from evalharness.api.detector import Detection
 
 from .classes import COLORS, RELATIONS
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from evalharness.benchmark import Item, Score
-from evalharness.detectors.base import Detection, Detector
+from evalharness.api.benchmark import Item, Score
+from evalharness.api.detector import Detection, Detector
 from evalharness.detectors.colours import ColourClassifier
 from evalharness.errors import ConfigError
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from PIL import Image
 
-from evalharness.benchmark import Item, Specimen
-from evalharness.miniature import scenes
-from evalharness.miniature.world import render
+from evalharness.api.benchmark import Item, Specimen
+from evalharness.miniature.world import scenes
+from evalharness.miniature.world.world import render
 
 from . import prompts
 from .classes import TAGS

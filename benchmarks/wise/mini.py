@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from evalharness.choices import JudgeChoice
-from evalharness.miniature.claims import REQUEST, SYSTEM
+from evalharness.config.plugin_ref import JudgeChoice
+from evalharness.miniature.world.claims import REQUEST, SYSTEM
 
 from . import prompt_files
 from .base import Wise

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from evalharness.benchmark import Exported
+from evalharness.api.benchmark import Exported
 from evalharness.errors import ConfigError
 
 from .replies import SCALES

@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evalharness.assets import Asset, cached
-from evalharness.benchmark import Item
+from evalharness._util.hashing import digest
+from evalharness.api.benchmark import Item
+from evalharness.assets.asset import Asset, cached
 from evalharness.errors import ConfigError, did_you_mean
-from evalharness.seeds import digest
 
 CATEGORIES = ("culture", "time", "space", "biology", "physics", "chemistry")
 LABELS = dict(zip(("cultural knowledge", *CATEGORIES[1:4], "physical knowledge", "chemistry"), CATEGORIES, strict=True))

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from evalharness.benchmark import Item
+from evalharness._util.hashing import canonical, digest
+from evalharness.api.benchmark import Item
+from evalharness.api.registry import install_hint
 from evalharness.errors import ConfigError
-from evalharness.plugins import install_hint
-from evalharness.seeds import canonical, digest
 
 Messages = Sequence[Mapping[str, Any]]
 FUNCTION = "build_evaluation_messages"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalharness import stats
-from evalharness.agreement import reply_variance
+from evalharness.analysis import stats
+from evalharness.analysis.agreement import reply_variance
+from evalharness.analysis.arms import baseline
 from evalharness.analysis.contrasts import contrasts, trends
 from evalharness.analysis.costs import best_of, costs
 from evalharness.analysis.declared import Declared, declared
@@ -26,8 +27,7 @@ from evalharness.analysis.findings import (
 )  # fmt: skip
 from evalharness.analysis.grid import Grid, grid
 from evalharness.analysis.recipes import recipe_contrasts, recipes
-from evalharness.report.arms import baseline
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from evalharness import stats
-from evalharness.analysis import adjusted, category_weights
+from evalharness.analysis import adjusted, category_weights, stats
 from evalharness.analysis.contrasts import contrasts
 from evalharness.analysis.declared import Declared
 from evalharness.analysis.findings import Contrast
 from evalharness.analysis.grid import Grid, grid
-from evalharness.results import Results
-from evalharness.stats import Estimate
+from evalharness.analysis.stats import Estimate
+from evalharness.store.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

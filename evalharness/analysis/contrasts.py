@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evalharness import stats
+from evalharness.analysis import stats
 from evalharness.analysis.declared import Declared, DeclaredTrend, Pair
 from evalharness.analysis.findings import Contrast, Flips, Trend
 from evalharness.analysis.grid import Grid
-from evalharness.stats import Floats, Scores
+from evalharness.analysis.stats import Floats, Scores
 
 NEEDED = (0.01, 0.02, 0.04)
 """Differences for which a contrast says what would show them."""

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evalharness import stats
+from evalharness.analysis import stats
 from evalharness.analysis.findings import BestOf, CostPoint, Measure
 from evalharness.analysis.grid import Grid
-from evalharness.stats import Floats, Scores
+from evalharness.analysis.stats import Floats, Scores
 
 MEASURES: tuple[Measure, ...] = ("evaluations", "tokens", "seconds", "dollars")
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalharness.report.arms import baseline, records
-from evalharness.results import Results
+from evalharness.analysis.arms import baseline, records
+from evalharness.store.results import Results
 
 Pair = tuple[str, str]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from evalharness.stats import Components, Estimate, Needed, Scores, Shares
+from evalharness.analysis.stats import Components, Estimate, Needed, Scores, Shares
 
 Correction = Literal["holm", "benjamini-hochberg"]
 Measure = Literal["evaluations", "tokens", "seconds", "dollars"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from evalharness.results import Results
-from evalharness.stats import Floats
+from evalharness.analysis.stats import Floats
+from evalharness.store.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from evalharness import stats
+from evalharness.analysis import stats
 from evalharness.analysis.findings import Recipe, RecipeContrast
 from evalharness.analysis.grid import Grid
-from evalharness.stats import Estimate, Floats, Shares, Unpaired
+from evalharness.analysis.stats import Estimate, Floats, Shares, Unpaired
 
 Replicates = Mapping[str, tuple[str, ...]]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evalharness.assets import Asset, converted, fetched
+from evalharness.assets.asset import Asset, converted, fetched
 
 COMMAND = "evalharness fetch geneval"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from evalharness import plugins
-from evalharness.benchmark import Checkable
-from evalharness.config import Sweep
+from evalharness.api import registry
+from evalharness.api.benchmark import Checkable
+from evalharness.config.schema import Sweep
 from evalharness.doctor import fetched, golden, kernels, system
 from evalharness.doctor import sweep as of_sweep
 from evalharness.doctor.examination import Examination
@@ -58,7 +58,7 @@ def _scorer(one: Examination, embedded: Examination, made: Golden | None) -> Ite
 
 def embedded_networks(photographs: Sequence[Image.Image] = ()) -> Examination:
     """The detector and the CLIP that come with the package."""
-    plugin = plugins.load("benchmarks", DEFAULT)
+    plugin = registry.load("benchmarks", DEFAULT)
     return Examination("embedded", plugin(plugin.Settings()), photographs)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from evalharness.benchmark import Checkable, Score, Scorer, Specimen
+from evalharness.api.benchmark import Checkable, Score, Scorer, Specimen
 from evalharness.doctor.finding import Finding, fail, ok, warn
 from evalharness.errors import EvalHarnessError
 

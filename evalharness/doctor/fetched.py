@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from evalharness import snapshots
-from evalharness.assets import damaged, is_published
+from evalharness.assets import hub
+from evalharness.assets.asset import damaged, is_published
+from evalharness.assets.fetch import Fetchable, fetchable
+from evalharness.assets.hub import Snapshot
 from evalharness.doctor.finding import Finding, fail, ok, warn
-from evalharness.fetching import Fetchable, fetchable
-from evalharness.snapshots import Snapshot
 
 
 def fetched(by_plugin: Mapping[str, Sequence[Fetchable]] | None = None) -> Iterator[Finding]:
@@ -28,7 +28,7 @@ def fetched(by_plugin: Mapping[str, Sequence[Fetchable]] | None = None) -> Itera
 
 def _is_there(asset: Fetchable) -> bool:
     if isinstance(asset, Snapshot):
-        return (asset.path / snapshots.LISTING).is_file()
+        return (asset.path / hub.LISTING).is_file()
     return asset.path.is_file() or (asset.convert is not None and asset.converted_path.is_dir())
 
 
@@ -50,10 +50,10 @@ def _wrong(name: str, asset: Fetchable) -> Finding | None:
 
 def _wrong_of(name: str, snapshot: Snapshot, advice: str) -> Finding | None:
     """The first file of a folder that is not as it was listed."""
-    listing = snapshots.read(snapshot, snapshot.path)
+    listing = hub.read(snapshot, snapshot.path)
     if listing is None:
         return None
-    for asset in snapshots.assets(snapshot, listing):
+    for asset in hub.assets(snapshot, listing):
         if not asset.path.is_file():
             missing = f"{snapshot.name} is not whole: {asset.name} is missing"
             return warn("fetched", missing, f"evalharness fetch {name}")

@@ -17,12 +17,12 @@ from typing import Any, Literal
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evalharness import environment
-from evalharness.benchmark import Item, Score, Specimen
+from evalharness._util import environment
+from evalharness._util.hashing import canonical
+from evalharness.api.benchmark import Item, Score, Specimen
 from evalharness.doctor.examination import Examination, described, scored
 from evalharness.doctor.finding import Finding, fail, ok, warn
 from evalharness.errors import ConfigError, EvalHarnessError
-from evalharness.seeds import canonical
 
 SCORE_TOLERANCE = 0.02
 """By so much may a detection's score, or a benchmark's, differ."""

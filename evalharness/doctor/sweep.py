@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from evalharness.config import PluginSpec, Sweep
+from evalharness.api.model import Interleaver
+from evalharness.config.schema import PluginSpec, Sweep
 from evalharness.doctor.examination import described
 from evalharness.doctor.finding import Finding, ok
-from evalharness.models.base import Interleaver
-from evalharness.plan import Job, make_plan
+from evalharness.plan.plan import Job, make_plan
 
 BYTES_A_PIXEL = 2
 """Of a PNG of a photograph, about."""

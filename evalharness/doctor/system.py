@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
-from evalharness import environment
+from evalharness._util import environment
 from evalharness.doctor.finding import Finding, fail, ok, warn
 
 TIGHT, TOO_TIGHT = 10e9, 1e9
@@ -121,7 +121,7 @@ def disks(
 
 def places(store: Path) -> dict[str, Path]:
     """Where runs write."""
-    from evalharness.assets import cache
+    from evalharness.assets.asset import cache
 
     return {"store": store, "cache": cache(), "temporary files": Path(tempfile.gettempdir())}
 

@@ -14,16 +14,16 @@ from typing import Any, ClassVar, Literal
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evalharness.chunking import chunks
+from evalharness._util.chunking import chunks
+from evalharness.api.executor import Failure, isolate
+from evalharness.api.judge import Question, Reply
+from evalharness.api.model import Written
 from evalharness.errors import SampleError
-from evalharness.executors.base import Failure, isolate
-from evalharness.judges.base import Question, Reply
 from evalharness.judges.pictures import shown
 from evalharness.models.bagel import plugin, published
 from evalharness.models.bagel.published import Published
 from evalharness.models.bagel.settings import Longest
 from evalharness.models.bagel.settings import Settings as ModelSettings
-from evalharness.models.base import Written
 
 DECIDING = ("dtype", "mode", "temperature", "vae_sizes", "vit_sizes")
 END = ("<|im_end|>",)

@@ -6,14 +6,14 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from evalharness.endpoint.calls import Calls
-from evalharness.endpoint.scrub import scrub
-from evalharness.endpoint.trouble import Trouble
-from evalharness.judges.base import Question, Reply
+from evalharness.api.judge import Question, Reply
+from evalharness.http.calls import Calls
+from evalharness.http.scrub import scrub
+from evalharness.http.trouble import Trouble
 from evalharness.judges.completion import read_completion
 
 if TYPE_CHECKING:
-    from evalharness.endpoint.budget import Budget
+    from evalharness.http.budget import Budget
     from evalharness.judges.openai import OpenAI
 
 PATH = "/chat/completions"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar
 
-from evalharness.benchmark import Check, Score
-from evalharness.judges.base import Judge
+from evalharness.api.benchmark import Check, Score
+from evalharness.api.judge import Judge
 from evalharness.judges.panel import JudgePanel, Rubric
 from evalharness.judges.settings import JudgedSettings
 

@@ -17,14 +17,14 @@ from typing import Any, ClassVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from evalharness.chunking import chunks
+from evalharness._util.chunking import chunks
+from evalharness._util.file_digests import folder_digest
+from evalharness._util.quiet import silent
+from evalharness.api.executor import Failure, isolate
+from evalharness.api.judge import Question, Reply
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
-from evalharness.digests import folder_digest
 from evalharness.errors import ConfigError, SampleError, did_you_mean
-from evalharness.executors.base import Failure, isolate
-from evalharness.judges.base import Question, Reply
 from evalharness.judges.pictures import shown
-from evalharness.silence import silent
 
 IMAGE = "<image>"
 """Where an image stands in lm-eval's texts. In the words of a question it would be taken for one."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from evalharness.endpoint.budget import Budget, Spent
-from evalharness.endpoint.pool import answers
-from evalharness.endpoint.settings import EndpointSettings
+from evalharness.api.judge import Question, Reply
 from evalharness.errors import EndpointError, SampleError
-from evalharness.judges.base import Question, Reply
+from evalharness.http.budget import Budget, Spent
+from evalharness.http.pool import answers
+from evalharness.http.settings import EndpointSettings
 
 if TYPE_CHECKING:
     from evalharness.judges.chat import Chat
@@ -74,7 +74,7 @@ class OpenAI:
         self._budget.recall(spent)
 
     def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        """As of :class:`~evalharness.judges.base.Judge`. Calls go on while the caller works."""
+        """As of :class:`~evalharness.api.judge.Judge`. Calls go on while the caller works."""
         with self.settings.naming("judge"):
             yield from answers(questions, self._chat(), 2 * self.settings.concurrency)
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
-from evalharness.benchmark import Item, Score, Submission
+from evalharness._util.hashing import digest
+from evalharness.api.benchmark import Item, Score, Submission
+from evalharness.api.executor import one_line
+from evalharness.api.judge import Judge, Question, Replies, Reply, reply_key
 from evalharness.errors import EvalHarnessError, SampleError
-from evalharness.executors.base import one_line
-from evalharness.judges.base import Judge, Question, Replies, Reply, reply_key
-from evalharness.seeds import digest
 
 TRIES = 3
 """So often is a question asked whose replies cannot be read, before its sample is failed."""
@@ -42,7 +42,7 @@ class Rubric(Protocol):
 
 @dataclass(frozen=True)
 class JudgePanel:
-    """A :class:`~evalharness.benchmark.Panel`.
+    """A :class:`~evalharness.api.benchmark.Panel`.
 
     A reply that cannot be read is kept, and the question asked again, :data:`TRIES` times in all; after that the sample
     is failed. A submission that is tried again after its failure is asked as often once more. ``repeat`` numbers a

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue, NonNegativeInt, ValidationError
 
+from evalharness._util.hashing import digest
+from evalharness.api.judge import Reply
 from evalharness.errors import ConfigError
-from evalharness.judges.base import Reply
-from evalharness.seeds import digest
 
 
 class Line(BaseModel):

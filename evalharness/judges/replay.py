@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from evalharness.digests import file_digest
+from evalharness._util.file_digests import file_digest
+from evalharness.api.judge import Question, Reply
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges import recorded
-from evalharness.judges.base import Question, Reply
 
 REPLAYED_FROM = "replayed_from"
 """The key of an identity by which it is known for one of a replay."""
@@ -45,7 +45,7 @@ class Replay:
         }
 
     def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        """As of :class:`~evalharness.judges.base.Judge`: for each time that a question is asked, its next reply."""
+        """As of :class:`~evalharness.api.judge.Judge`: for each time that a question is asked, its next reply."""
         for number, question in questions:
             key = question.key()
             replies = self._replies.get(key, [])

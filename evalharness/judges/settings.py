@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.choices import JudgeChoice
+from evalharness.config.plugin_ref import JudgeChoice
 
 
 class JudgedSettings(BaseModel):

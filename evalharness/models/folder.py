@@ -12,12 +12,12 @@ from typing import Any
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.benchmark import Item
-from evalharness.digests import file_digest
+from evalharness._util.file_digests import file_digest
+from evalharness._util.image_files import BROKEN, FORMATS, turned, upright_png
+from evalharness.api.benchmark import Item
+from evalharness.api.model import Source
 from evalharness.errors import SampleError, WeightsError
-from evalharness.models.base import Source
 from evalharness.models.folder_index import Entry, images_of_layout, is_flat, is_image, read_layout, read_manifest
-from evalharness.models.image_files import BROKEN, FORMATS, turned, upright_png
 
 NAMED = 3
 """How many files a warning names."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from evalharness.endpoint.budget import Budget, Spent
-from evalharness.endpoint.pool import answers
-from evalharness.endpoint.settings import EndpointSettings
+from evalharness._util.image_files import BROKEN, upright_png
+from evalharness.api.model import Order
 from evalharness.errors import EndpointError, SampleError
-from evalharness.models.base import Order
-from evalharness.models.image_files import BROKEN, upright_png
-from evalharness.trajectory import Cost, Step
+from evalharness.http.budget import Budget, Spent
+from evalharness.http.pool import answers
+from evalharness.http.settings import EndpointSettings
+from evalharness.types.trajectory import Cost, Step
 
 if TYPE_CHECKING:
     from evalharness.models.images_calls import Delivery, ImageCalls
@@ -102,7 +102,7 @@ class ImagesAPI:
         self._budget.recall(spent)
 
     def commission(self, orders: Iterable[tuple[int, Order]]) -> Iterator[tuple[int, Step | SampleError]]:
-        """As of :class:`~evalharness.models.base.Service`."""
+        """As of :class:`~evalharness.api.model.Service`."""
         known: dict[int, Order] = {}
 
         def noted() -> Iterator[tuple[int, Order]]:

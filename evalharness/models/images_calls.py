@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import aiohttp
 
-from evalharness.endpoint.calls import Calls
-from evalharness.endpoint.scrub import scrub
-from evalharness.endpoint.trouble import CONTENT, TRANSIENT, Trouble, pause, retry_after
-from evalharness.models.base import Order
+from evalharness.api.model import Order
+from evalharness.http.calls import Calls
+from evalharness.http.scrub import scrub
+from evalharness.http.trouble import CONTENT, TRANSIENT, Trouble, pause, retry_after
 from evalharness.models.images_answer import Answer, decoded, read_answer, unwanted
 
 if TYPE_CHECKING:
-    from evalharness.endpoint.budget import Budget
+    from evalharness.http.budget import Budget
     from evalharness.models.images_api import ImagesAPI
 
 PATH = "/images/generations"

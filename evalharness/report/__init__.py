@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 __all__ = ["build"]
 

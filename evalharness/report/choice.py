@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from evalharness._util.hashing import digest
 from evalharness.analysis import Analysis
+from evalharness.analysis.arms import records
 from evalharness.analysis.grid import grid
-from evalharness.report.arms import records
 from evalharness.report.sheets import plain
-from evalharness.results import Results
-from evalharness.seeds import digest
+from evalharness.store.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""``trajectories.html``: for each process arm the trajectories that the rules of ``evalharness.refinements`` choose.
+"""``trajectories.html``: for each process arm the trajectories chosen by ``evalharness.analysis.examples``.
 
 A page of its own, without a script: every step with its text, its picture, the scorer's boxes and the verdict, as far
 as they are known.
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from evalharness.refinements.rules import Rule
-from evalharness.refinements.search import Chosen, Example, Lookup, choose, from_samples
+from evalharness.analysis.examples.rules import Rule
+from evalharness.analysis.examples.search import Chosen, Example, Lookup, choose, from_samples
 from evalharness.report.pictures import PNG_HEADER, Pictures
 from evalharness.report.tables import title
-from evalharness.results import Judged, Results
+from evalharness.store.results import Judged, Results
 
 PAGE = "trajectories.html"
 STYLE = "trajectories.css"

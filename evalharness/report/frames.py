@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from evalharness.analysis import Analysis, Contrast, Recipe, RecipeContrast
-from evalharness.stats import Estimate, Shares
+from evalharness.analysis.stats import Estimate, Shares
 
 if TYPE_CHECKING:
     import pandas as pd

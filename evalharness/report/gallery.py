@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness.analysis import Analysis
+from evalharness.analysis.arms import baseline, records
 from evalharness.errors import EvalHarnessError
-from evalharness.report.arms import baseline, records
 from evalharness.report.choice import Cases, Weigher, choice, said
 from evalharness.report.pictures import Numbered, Pictures
 from evalharness.report.sheets import write_sheet
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from evalharness.analysis import Contrast
-from evalharness.report.arms import records
+from evalharness.analysis.arms import records
+from evalharness.analysis.stats import Estimate
 from evalharness.report.tables import MISSING, Table, lacking_text, mean_text, number_text, p_text, points_text
-from evalharness.stats import Estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evalharness import stats
-from evalharness.agreement import Agreement, agreement, flip_rate, reply_variance
-from evalharness.report.arms import records
+from evalharness.analysis import stats
+from evalharness.analysis.agreement import Agreement, agreement, flip_rate, reply_variance
+from evalharness.analysis.arms import records
+from evalharness.analysis.stats import Estimate
 from evalharness.report.tables import Table, category_weights, short_scorer
-from evalharness.results import Results
-from evalharness.stats import Estimate
+from evalharness.store.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,13 +16,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from evalharness.report.arms import records
+from evalharness.analysis.arms import records
+from evalharness.analysis.stats import RESAMPLES, Estimate
 from evalharness.report.lines import COSTS, METRIC, sample_lines
 from evalharness.report.provenance import model_seconds
 from evalharness.report.sheets import plain
 from evalharness.report.tables import Table, slug
-from evalharness.results import Results
-from evalharness.stats import RESAMPLES, Estimate
+from evalharness.store.results import Results
 
 
 def write_results(

@@ -28,7 +28,7 @@ from evalharness.report.tables import (
     slug,
     write_tables,
 )
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 if TYPE_CHECKING:
     from jinja2 import Environment

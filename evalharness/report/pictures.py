@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 LARGE = 512
 """Pixels along the longer side, from which on a gallery of full images would be slow."""

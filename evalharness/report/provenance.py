@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness.report.sheets import plain
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 IDENTITIES = {
     "sweep": "The sweep file as it was understood",

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from evalharness.analysis import Analysis, Recipe, RecipeContrast
+from evalharness.analysis.stats import Estimate, Shares
 from evalharness.report.grids import Cell, Grid, Row
 from evalharness.report.tables import MISSING, Table, number_text, p_text, points_text, score_text
-from evalharness.stats import Estimate, Shares
 
 if TYPE_CHECKING:
     import pandas as pd

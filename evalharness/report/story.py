@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness.analysis import Contrast, Trend
+from evalharness.analysis.arms import baseline, families, records
 from evalharness.report import recipes
-from evalharness.report.arms import baseline, families, records
 from evalharness.report.grids import told_apart
 from evalharness.report.provenance import duration, model_seconds
 from evalharness.report.tables import Table, number_text, p_text, short_digest, short_scorer
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evalharness import stats
-from evalharness.analysis import Analysis, Contrast, analyse
+from evalharness.analysis import Analysis, Contrast, analyse, stats
 from evalharness.analysis import category_weights as category_weights
-from evalharness.completeness import coverage
+from evalharness.analysis.arms import records
+from evalharness.analysis.coverage import coverage
 from evalharness.errors import EvalHarnessError
 from evalharness.report import frames, latex
-from evalharness.report.arms import records
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

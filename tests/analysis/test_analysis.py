@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from runs import random_scores, run
 
-from evalharness import stats
-from evalharness.analysis import Flips, analyse
+from evalharness.analysis import Flips, analyse, stats
 from evalharness.analysis.grid import grid
 
 WEIGHTS = {"a": 0.25, "b": 0.75}

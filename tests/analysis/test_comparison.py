@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from runs import random_scores, run
 
-from evalharness import stats
-from evalharness.analysis import analyse
+from evalharness.analysis import analyse, stats
 from evalharness.analysis.comparison import compare
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 SCORES = random_scores(["x", "y", "z"])
 

@@ -10,8 +10,7 @@ import pytest
 from runs import random_scores, run
 from scipy import stats as scipy_stats
 
-from evalharness import stats
-from evalharness.analysis import Analysis, analyse
+from evalharness.analysis import Analysis, analyse, stats
 from evalharness.analysis.grid import grid
 
 ARMS = ["full", "full 1", "full 2", "base", "base 1", "base 2", "single"]

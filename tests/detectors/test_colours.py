@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from evalharness.api.detector import Detection
 from evalharness.detectors import colours
-from evalharness.detectors.base import Detection
 from evalharness.detectors.colours import ColourClassifier, crop
 from evalharness.errors import WeightsError
 

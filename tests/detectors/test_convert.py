@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from evalharness import cli
+from evalharness.cli import main
 from evalharness.detectors import checkpoint, coco, convert
 from evalharness.detectors.mask2former_transformers import Mask2Former
 from evalharness.detectors.weights import embedded_weights
@@ -131,7 +131,7 @@ def test_a_converted_checkpoint_detects_the_same(detector_folder: Path, tmp_path
     classes = ("person", "mouse", "dog")
     meta = {"CLASSES": classes} if old else {"dataset_meta": {"classes": list(classes), "palette": [(1, 2, 3)]}}
     file = save({"state_dict": as_2x(state) if old else state, "meta": meta})
-    assert cli.main(["convert-detector", str(file), str(tmp_path / "out" / "folder")]) == 0
+    assert main.main(["convert-detector", str(file), str(tmp_path / "out" / "folder")]) == 0
     folder = tmp_path / "out" / "folder"
     assert {path.name for path in folder.parent.iterdir()} == {"folder"}
     assert list(json.loads((folder / "config.json").read_text())["id2label"].values()) == [
@@ -159,7 +159,7 @@ def test_a_program_in_a_checkpoint_does_not_run(tmp_path: Path, capsys: pytest.C
             return Path.touch, (tmp_path / "ran",)
 
     torch.save({"state_dict": {}, "meta": Bomb()}, tmp_path / "bomb.pth")
-    assert cli.main(["convert-detector", str(tmp_path / "bomb.pth"), str(tmp_path / "out")]) == 2
+    assert main.main(["convert-detector", str(tmp_path / "bomb.pth"), str(tmp_path / "out")]) == 2
     assert "more than tensors and plain values" in capsys.readouterr().err
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "out").exists()

@@ -18,14 +18,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from test_convert import as_2x
 
-from evalharness import cli
-from evalharness.assets import Asset
+from evalharness._util.file_digests import file_digest
+from evalharness.api.detector import Detection
+from evalharness.assets.asset import Asset
 from evalharness.benchmarks.geneval.benchmark import GenEval
+from evalharness.cli import main
 from evalharness.detectors import convert, official
-from evalharness.detectors.base import Detection
 from evalharness.detectors.colours import ColourClassifier
 from evalharness.detectors.mask2former_transformers import Mask2Former
-from evalharness.digests import file_digest
 from evalharness.errors import WeightsError
 
 TINY_CLIP = {
@@ -60,7 +60,7 @@ def fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector_folder: Path
     monkeypatch.setattr(official, "MASK2FORMER", small(official.MASK2FORMER))
     monkeypatch.setattr(official, "CLIP", small(official.CLIP))
     monkeypatch.setattr(GenEval, "assets", (official.MASK2FORMER, official.CLIP))
-    return lambda: cli.main(["fetch", "geneval", "--mirror", str(mirror)])
+    return lambda: main.main(["fetch", "geneval", "--mirror", str(mirror)])
 
 
 def pictures(number: int) -> list[Image.Image]:
@@ -75,7 +75,7 @@ def test_the_detector_by_transformers(fetch: Fetch, tmp_path: Path, capsys: pyte
     assert fetch() == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == str(Path(lines[0]).with_suffix(""))
-    assert cli.main(["convert-detector", lines[0], str(tmp_path / "by hand")]) == 0
+    assert main.main(["convert-detector", lines[0], str(tmp_path / "by hand")]) == 0
     other = Mask2Former(Mask2Former.Settings(weights=tmp_path / "by hand", device="cpu"))
     assert mine.identity() == other.identity()
     found = mine.detect(pictures(2))
@@ -144,7 +144,7 @@ def test_a_sweep_says_at_once_what_is_not_fetched(
             "arms": [{"name": "single-pass", "variant": "single_pass"}],
         }
         (tmp_path / "x.yaml").write_text(json.dumps(sweep))
-        assert cli.main(["sweep", str(tmp_path / "x.yaml"), "--store", str(tmp_path / "store")]) == 2
+        assert main.main(["sweep", str(tmp_path / "x.yaml"), "--store", str(tmp_path / "store")]) == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert said.endswith("has not been fetched; do so with: evalharness fetch geneval\n") or (

@@ -11,12 +11,13 @@ import pytest
 from doctor_fakes import Plain, Squares
 from PIL import Image
 
-from evalharness import cli, plugins
+from evalharness.api import registry
+from evalharness.cli import main
 from evalharness.doctor import checks, kernels, system
 from evalharness.doctor import sweep as of_sweep
 from evalharness.doctor.finding import ok
-from evalharness.executors.local import Local
-from evalharness.miniature.plugin import Miniature
+from evalharness.miniature.model.plugin import Miniature
+from evalharness.run.executors.local import Local
 
 SWEEP = """\
 name: mine
@@ -36,11 +37,11 @@ def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[tuple[str, 
         ("executors", "local"): Local,
         ("models", "miniature"): Miniature,
     }
-    formats, real = plugins.available("formats"), plugins.load
+    formats, real = registry.available("formats"), registry.load
     monkeypatch.setattr(
-        plugins, "load", lambda kind, name: real(kind, name) if kind == "formats" else known[kind, name]
+        registry, "load", lambda kind, name: real(kind, name) if kind == "formats" else known[kind, name]
     )
-    monkeypatch.setattr(plugins, "available", lambda kind: formats if kind == "formats" else {})
+    monkeypatch.setattr(registry, "available", lambda kind: formats if kind == "formats" else {})
     monkeypatch.setattr(checks, "DEFAULT", "squares")
     for module, name in ((system, "torch"), (kernels, "devices"), (kernels, "every_device"), (kernels, "mmcv")):
         monkeypatch.setattr(module, name, lambda name=name: [ok(name, "fine")])
@@ -56,7 +57,7 @@ def written(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
 
 @pytest.mark.usefixtures("plugged")
 def test_a_machine_in_order(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["doctor"]) == 0
+    assert main.main(["doctor"]) == 0
     lines = written(capsys)
     assert {line[:4] for line in lines.values()} == {"ok  "}
     assert list(lines)[-2:] == ["embedded detector", "embedded colours"]
@@ -65,11 +66,11 @@ def test_a_machine_in_order(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("plugged")
 def test_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cli.main(["doctor", "--json"]) == 0
+    assert main.main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] is True
     monkeypatch.setattr(Squares, "specimens", lambda self: 1 / 0)
-    assert cli.main(["doctor", "--json"]) == 1
+    assert main.main(["doctor", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] is False
     assert found["findings"][-1] == {
@@ -82,7 +83,7 @@ def test_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.usefixtures("plugged")
 def test_a_sweep(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["doctor", "--sweep", "mine.yaml"]) == 0
+    assert main.main(["doctor", "--sweep", "mine.yaml"]) == 0
     lines = written(capsys)
     assert lines["model m"].startswith("ok    model m: miniature ")
     assert lines["scorer squares"] == "ok    scorer squares: square another1"
@@ -97,14 +98,14 @@ def test_a_sweep_that_lacks_things(
     (tmp_path / "mine.yaml").write_text(
         SWEEP.replace("another1", "missing").replace("name: miniature", "name: miniature, weights: nowhere")
     )
-    assert cli.main(["doctor", "--sweep", "mine.yaml"]) == 1
+    assert main.main(["doctor", "--sweep", "mine.yaml"]) == 1
     lines = written(capsys)
     assert lines["model m"] == f"fail  model m: no weights folder {tmp_path / 'nowhere'}"
     assert lines["scorer squares"] == "fail  scorer squares: no weights; fetch them"
     assert "squares" not in lines, "it is said once"
     monkeypatch.setattr("doctor_fakes.Scorer.reachable", _does_not_answer)
     (tmp_path / "mine.yaml").write_text(SWEEP)
-    assert cli.main(["doctor", "--sweep", "mine.yaml"]) == 1
+    assert main.main(["doctor", "--sweep", "mine.yaml"]) == 1
     assert written(capsys)["scorer squares"] == "fail  scorer squares: the judge does not answer; start it"
 
 
@@ -118,11 +119,11 @@ def test_golden_files(plugged: dict[tuple[str, str], Any], tmp_path: Path, capsy
     (tmp_path / "photographs").mkdir()
     Image.new("RGB", (70, 50), "red").save(tmp_path / "photographs" / "a.JPG")
     writing = ["doctor", "--sweep", "mine.yaml", "--write-golden", "golden.json", "--images", "photographs"]
-    assert cli.main(writing) == 0
+    assert main.main(writing) == 0
     assert written(capsys)["write-golden"] == "ok    write-golden: golden.json"
-    assert cli.main(writing) == 2
+    assert main.main(writing) == 2
     assert "golden.json is there already" in capsys.readouterr().err
-    assert cli.main(["doctor", "--sweep", "mine.yaml", "--golden", "golden.json"]) == 0
+    assert main.main(["doctor", "--sweep", "mine.yaml", "--golden", "golden.json"]) == 0
     lines = written(capsys)
     assert lines["squares golden"].startswith("ok    squares golden: 13 objects in 13 images as on ")
     assert "squares" not in lines, "the golden file says what is right"
@@ -133,7 +134,7 @@ def test_golden_files(plugged: dict[tuple[str, str], Any], tmp_path: Path, capsy
             self.made.lower = 0.1 * (settings.weights == "another1")
 
     plugged["benchmarks", "squares"] = Worse
-    assert cli.main(["doctor", "--sweep", "mine.yaml", "--golden", "golden.json"]) == 1
+    assert main.main(["doctor", "--sweep", "mine.yaml", "--golden", "golden.json"]) == 1
     assert written(capsys)["squares golden"].startswith("fail  squares golden: ")
 
 
@@ -142,7 +143,7 @@ def test_no_golden_file_of_a_machine_that_is_out_of_order(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernels, "every_device", lambda: 1 / 0)
-    assert cli.main(["doctor", "--write-golden", "golden.json"]) == 1
+    assert main.main(["doctor", "--write-golden", "golden.json"]) == 1
     line = written(capsys)["write-golden"]
     assert line == "fail  write-golden: golden.json is not written: a check failed; record only a machine in order"
     assert not (tmp_path / "golden.json").exists()
@@ -161,7 +162,7 @@ def test_no_golden_file_of_a_machine_that_is_out_of_order(
 )
 def test_mistakes(options: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "plain.yaml").write_text(SWEEP.replace("squares", "plain"))
-    assert cli.main(["doctor", *options]) == 2
+    assert main.main(["doctor", *options]) == 2
     output = capsys.readouterr()
     assert said in output.err
     assert (output.out, output.err.count("\n")) == ("", 1)
@@ -169,11 +170,11 @@ def test_mistakes(options: list[str], said: str, tmp_path: Path, capsys: pytest.
 
 @pytest.mark.usefixtures("plugged")
 def test_room_for_a_sweep_s_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from evalharness import config
+    from evalharness.config import schema
 
     def needed(text: str) -> float:
         (tmp_path / "x.yaml").write_text(text)
-        return of_sweep.needed(config.load(tmp_path / "x.yaml"))
+        return of_sweep.needed(schema.load(tmp_path / "x.yaml"))
 
     assert needed(SWEEP) == 2 * 96 * 96
     process: Callable[[str], str] = lambda more: SWEEP.replace("single_pass", f"process, max_iterations: 5{more}")  # noqa: E731
@@ -185,7 +186,7 @@ def test_room_for_a_sweep_s_images(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.slow
 def test_the_real_thing_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["doctor", "--json", "--store", str(tmp_path), "--sweep", "geneval.yaml"]) == 0
+    assert main.main(["doctor", "--json", "--store", str(tmp_path), "--sweep", "geneval.yaml"]) == 0
     found = {finding["check"]: finding["status"] for finding in json.loads(capsys.readouterr().out)["findings"]}
     assert set(found) >= {"torch", "kernels", "mmcv", "fetched", "embedded detector", "embedded colours"}
     assert set(found) >= {"model miniature", "scorer geneval"}

@@ -12,7 +12,7 @@ import pytest
 from doctor_fakes import Scorer, Squares
 from PIL import Image
 
-from evalharness.benchmark import Score
+from evalharness.api.benchmark import Score
 from evalharness.doctor import golden
 from evalharness.doctor.checks import embedded_networks
 from evalharness.doctor.examination import Examination, described

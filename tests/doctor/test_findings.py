@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from evalharness.assets import SUMS, Asset
+from evalharness.assets.asset import SUMS, Asset
 from evalharness.doctor import system
 from evalharness.doctor.fetched import fetched
 from evalharness.doctor.finding import Finding, examine, fail, ok

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from evalharness.benchmark import Item, Score
+from evalharness._util.image_files import upright_png
+from evalharness.api.benchmark import Item, Score
+from evalharness.api.executor import Failure, isolate
 from evalharness.errors import SampleError
-from evalharness.executors.base import Failure, isolate
+from evalharness.generation.variants import SinglePass
 from evalharness.models.folder import Folder
-from evalharness.models.image_files import upright_png
-from evalharness.plan import Job
-from evalharness.variants import SinglePass
-from evalharness.work import Fetch, Look, ScoreJob
+from evalharness.plan.plan import Job
+from evalharness.run.workers import Fetch, Look, ScoreJob
 
 ITEM = Item("00000", "a dog", "single_object", {})
 

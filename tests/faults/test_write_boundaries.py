@@ -16,11 +16,14 @@ import pandas  # noqa: F401 - once, not in each fork
 import pytest
 from failpoints import Points
 
-import evalharness.load
 import evalharness.report
-import evalharness.summary
-from evalharness import environment, plugins, sweep, variants
-from evalharness.models.base import Drawn
+import evalharness.report.terminal
+import evalharness.store.load
+from evalharness._util import environment
+from evalharness.api import registry
+from evalharness.api.model import Drawn
+from evalharness.cli import sweep
+from evalharness.generation import variants
 
 TABLES = ("trajectories", "scores", "failures")
 SWEEP = """\
@@ -36,7 +39,7 @@ arms:
 
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugins, "load", core_fakes.load)
+    monkeypatch.setattr(registry, "load", core_fakes.load)
     monkeypatch.setattr(evalharness.report, "build", core_fakes.build, raising=False)
     monkeypatch.setattr(variants, "run", core_fakes.run)
     monkeypatch.setattr(environment, "git_commit", lambda: None)

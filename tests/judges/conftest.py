@@ -8,14 +8,15 @@ import judge_fakes
 import pytest
 
 import evalharness.report
-from evalharness import plugins, variants
+from evalharness.api import registry
+from evalharness.generation import variants
 
 KEY = "sk-planted-q7Vx0mTz4RkE9wLbXYZ"
 
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugins, "load", core_fakes.load)
+    monkeypatch.setattr(registry, "load", core_fakes.load)
     monkeypatch.setattr(evalharness.report, "build", core_fakes.build)
     monkeypatch.setattr(variants, "run", core_fakes.run)
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judge_server import completion
 
-from evalharness.endpoint.models import read_models
-from evalharness.judges.base import Reply
+from evalharness.api.judge import Reply
+from evalharness.http.model_list import read_models
 from evalharness.judges.completion import read_completion
 
 JSON = st.recursive(

@@ -19,10 +19,10 @@ import judge_fakes
 import judge_server
 import pytest
 
-from evalharness import config
-from evalharness.plan import make_plan
-from evalharness.status import Standing, standings
-from evalharness.store import Store
+from evalharness.config import schema
+from evalharness.plan.plan import make_plan
+from evalharness.store.states import Standing, standings
+from evalharness.store.store import Store
 
 ITEMS, CONCURRENCY, KILLS = 200, 16, (20, 70, 120)
 """The run is killed each time that so many replies are in its store."""
@@ -86,7 +86,7 @@ def _standings(file: Path, store: Path) -> list[Standing]:
     if not (store / "store.sqlite").is_file():
         return []
     with Store(store, write=False) as opened:
-        return standings(make_plan(config.load(file)), opened)
+        return standings(make_plan(schema.load(file)), opened)
 
 
 def _replied(file: Path, store: Path) -> set[str]:

@@ -18,8 +18,8 @@ import judge_fakes
 import pytest
 from judge_server import Answer, Call, completion, error, serving
 
-from evalharness import cli, sweep
-from evalharness.store import Store
+from evalharness.cli import main, sweep
+from evalharness.store.store import Store
 
 Write = Callable[..., Path]
 SCRIPT = [sys.executable, judge_fakes.__file__]
@@ -179,7 +179,7 @@ def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, caps
     assert states(out) == {"scored": 5, "failed": 1}
     capsys.readouterr()
     said = tmp_path / "said.jsonl"
-    assert cli.main(["replies", str(file), "--out", str(said), "--store", str(tmp_path / "r" / "store")]) == 0
+    assert main.main(["replies", str(file), "--out", str(said), "--store", str(tmp_path / "r" / "store")]) == 0
     output = capsys.readouterr()
     assert output.out == f"6 replies to 6 questions by judge-1: {said}\n"
     assert output.err == "warning: 1 of 6 samples have no score yet\n"
@@ -198,17 +198,17 @@ def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, caps
     capsys.readouterr()
     rewritten = tmp_path / "again.jsonl"
     arguments = ["replies", replaying, "--out", str(rewritten), "--store", str(tmp_path / "r" / "store")]
-    assert cli.main(arguments) == 0, "of the two judges in this store, only the one that this run has"
+    assert main.main(arguments) == 0, "of the two judges in this store, only the one that this run has"
     assert {json.loads(line)["judge"]["name"] for line in rewritten.read_text().splitlines()} == {"replay"}
 
 
 @pytest.mark.usefixtures("fakes")
 def test_replies_of_what_has_none(judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, store = judged(openai("http://127.0.0.1:9/v1")), str(tmp_path / "store")
-    assert cli.main(["replies", str(file), "--store", store]) == 2
+    assert main.main(["replies", str(file), "--store", store]) == 2
     assert capsys.readouterr().err.endswith("has no replies for 'judged'; run the sweep first\n")
     (tmp_path / "plain.yaml").write_text(core_fakes.SWEEP)
-    assert cli.main(["replies", str(tmp_path / "plain.yaml"), "--store", store]) == 2
+    assert main.main(["replies", str(tmp_path / "plain.yaml"), "--store", store]) == 2
     assert capsys.readouterr().err == "evalharness: no benchmark of 'tiny' asks a judge\n"
 
 
@@ -222,10 +222,10 @@ def test_a_file_of_replies_is_not_overwritten(
         assert sweep.main([str(file), "--out", str(out), "--quiet"]) == 0
     arguments = ["replies", str(file), "--store", str(tmp_path / "r" / "store")]
     capsys.readouterr()
-    assert cli.main(arguments) == 0
+    assert main.main(arguments) == 0
     assert (tmp_path / "r" / "judged-replies.jsonl").is_file()
-    assert cli.main(arguments) == 2
+    assert main.main(arguments) == 2
     assert capsys.readouterr().err.endswith("judged-replies.jsonl exists; choose another --out\n")
-    assert cli.main([*arguments, "--out", "/dev/null/x"]) == 2
+    assert main.main([*arguments, "--out", "/dev/null/x"]) == 2
     assert "cannot write to /dev/null/x" in capsys.readouterr().err
     assert not [path for path in (tmp_path / "r").iterdir() if path.name.startswith(".")]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from evalharness import config
+from evalharness.api.judge import Question, Reply
+from evalharness.config import schema
 from evalharness.errors import ConfigError, SampleError
-from evalharness.judges.base import Question, Reply
 from evalharness.judges.lm_eval import LMEval
 
 pytest.importorskip("lm_eval")
@@ -128,5 +128,5 @@ def test_a_key_in_the_sweep_is_refused_and_not_repeated(name: str, tmp_path: Pat
         f"    judge: {{name: lm-eval, model: local-chat-completions, args: {{model: m, {name}: secret}}}}\n"
     )
     with pytest.raises(ConfigError, match=f"{name} would stand in the report") as caught:
-        config.load(tmp_path / "x.yaml")
+        schema.load(tmp_path / "x.yaml")
     assert "secret" not in str(caught.value)

@@ -14,12 +14,12 @@ import pytest
 from judge_server import Answer, Call, completion, error, process, serving
 from pydantic import ValidationError
 
-from evalharness.endpoint import calls
-from evalharness.endpoint.budget import Spent
-from evalharness.endpoint.calls import HOPELESS
-from evalharness.endpoint.gate import Gate
+from evalharness.api.judge import Question, Reply
 from evalharness.errors import BudgetError, EndpointError, SampleError
-from evalharness.judges.base import Question, Reply
+from evalharness.http import calls
+from evalharness.http.budget import Spent
+from evalharness.http.calls import HOPELESS
+from evalharness.http.gate import Gate
 from evalharness.judges.openai import OpenAI
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))

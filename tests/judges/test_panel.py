@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from panel_fakes import FakeJudge, KeptReplies, panel, prompt, submission
 
-from evalharness.benchmark import Panel, Score, Submission
+from evalharness._util.hashing import digest
+from evalharness.api.benchmark import Panel, Score, Submission
+from evalharness.api.judge import Question, Reply, reply_key
 from evalharness.errors import ConfigError, EvalHarnessError, SampleError
-from evalharness.judges.base import Question, Reply, reply_key
 from evalharness.judges.panel import BACKLOG, JudgePanel
-from evalharness.seeds import digest
 
 
 def results(mine: JudgePanel, submissions: list[Submission], replies: KeptReplies) -> dict[str, Score | str]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from evalharness.api.judge import Question, Reply
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges import recorded
-from evalharness.judges.base import Question, Reply
 from evalharness.judges.recorded import Line
 from evalharness.judges.replay import Replay, called
 

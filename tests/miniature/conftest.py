@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from evalharness.miniature.bank import Bank
 from evalharness.miniature.training.augment import Painter
+from evalharness.miniature.world.bank import Bank
 
 
 @pytest.fixture

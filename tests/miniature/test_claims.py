@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalharness.miniature.claims import REQUEST, Board, claim, explain, messages, noun, request
-from evalharness.miniature.knowledge import CATEGORIES, FACTS, taught
-from evalharness.miniature.riddles import ask, meaning, riddle
-from evalharness.miniature.scenes import plural
-from evalharness.miniature.world import CLASSES, COLOR_NAMES
+from evalharness.miniature.world.claims import REQUEST, Board, claim, explain, messages, noun, request
+from evalharness.miniature.world.knowledge import CATEGORIES, FACTS, taught
+from evalharness.miniature.world.riddles import ask, meaning, riddle
+from evalharness.miniature.world.scenes import plural
+from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
 
 NUMBER = {"two": 2, "three": 3, "four": 4}
 cells = st.one_of(st.none(), st.tuples(st.sampled_from(CLASSES[:12]), st.sampled_from(COLOR_NAMES)))

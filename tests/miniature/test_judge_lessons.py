@@ -11,11 +11,11 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from evalharness.miniature import training
-from evalharness.miniature.scenes import plural
 from evalharness.miniature.training.augment import EMPTY, Boards, Painter
 from evalharness.miniature.training.judge import MOST
 from evalharness.miniature.training.judge_lessons import DEMANDS, IMAGE, UNKNOWN, Lesson, lessons
-from evalharness.miniature.world import CLASSES, COLOR_NAMES
+from evalharness.miniature.world.scenes import plural
+from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
 
 TOKENIZER = Path(training.__file__).parents[1] / "weights" / "judge"
 ASK = r"(?:The image should show|The picture should contain|It must show|Expected:|There should be|Look for) ([^.]*?)"

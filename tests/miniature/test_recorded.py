@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +11,24 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from trajectory_fakes import LIKELY, SmallWorld, records
 
 from evalharness.errors import ConfigError, WeightsError
-from evalharness.miniature import bank as banks
-from evalharness.miniature import batches, codec, difference
-from evalharness.miniature import contexts as ctx
-from evalharness.miniature.batches import EMPTY, collate, marked
-from evalharness.miniature.codec import Codec
-from evalharness.miniature.lessons import Draw, Lesson, Look, Text
-from evalharness.miniature.network import CLEAN, Network, NetworkConfig
-from evalharness.miniature.plugin import Miniature
-from evalharness.miniature.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
+from evalharness.miniature.model import batches, codec, difference
+from evalharness.miniature.model import contexts as ctx
+from evalharness.miniature.model.batches import EMPTY, collate, marked
+from evalharness.miniature.model.codec import Codec
+from evalharness.miniature.model.network import CLEAN, Network, NetworkConfig
+from evalharness.miniature.model.plugin import Miniature
+from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
 from evalharness.miniature.training import recorded, unified
 from evalharness.miniature.training import run as runs
 from evalharness.miniature.training.arms import TEMPERATURE, Study, main
 from evalharness.miniature.training.recorded import Cells, Recorded, lessons
-from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, Thing, render, tile
-from evalharness.trajectories.make import _png
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "trajectories"))
-from trajectory_fakes import LIKELY, SmallWorld, records
+from evalharness.miniature.world import bank as banks
+from evalharness.miniature.world.lessons import Draw, Lesson, Look, Text
+from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, Thing, render, tile
+from evalharness.training_data.make import _png
 
 TOKENIZER = Tokenizer()
 STEPS = ("step", "relate")

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from evalharness.benchmarks.geneval.prompts import generate
-from evalharness.miniature import scenes
-from evalharness.miniature.bank import bank
-from evalharness.miniature.world import CLASSES, COLOR_NAMES, Scene, Thing, render, tile
-from evalharness.miniature.world import mask as mask_of
+from evalharness.miniature.world import scenes
+from evalharness.miniature.world.bank import bank
+from evalharness.miniature.world.world import CLASSES, COLOR_NAMES, Scene, Thing, render, tile
+from evalharness.miniature.world.world import mask as mask_of
 
-WEIGHTS = Path(scenes.__file__).parent / "weights"
+WEIGHTS = Path(scenes.__file__).parents[1] / "weights"
 
 
 def card(name: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def test_geneval_tells_right_from_wrong() -> None:
 
 def overall(lines: list[dict[str, Any]], drawn: list[Scene]) -> float:
     """GenEval's overall score of scenes: the mean of the six tags."""
-    from evalharness.benchmark import Item
+    from evalharness.api.benchmark import Item
     from evalharness.benchmarks.geneval.benchmark import GenEval
 
     items = [Item(f"{i:05d}", line["prompt"], line["tag"], line) for i, line in enumerate(lines)]

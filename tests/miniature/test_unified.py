@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from evalharness import variants
 from evalharness.errors import SampleError, WeightsError
-from evalharness.miniature import contexts as ctx
-from evalharness.miniature.batches import collate, tile_latents
-from evalharness.miniature.codec import Codec, fit
-from evalharness.miniature.lessons import Draw, Lesson, Look, Text, lesson
-from evalharness.miniature.network import CLEAN, Network, NetworkConfig
-from evalharness.miniature.plugin import Miniature
-from evalharness.miniature.scenes import random_metadata, random_scene
-from evalharness.miniature.tokenizer import VOCABULARY, Tokenizer
+from evalharness.generation import variants
+from evalharness.miniature.model import contexts as ctx
+from evalharness.miniature.model.batches import collate, tile_latents
+from evalharness.miniature.model.codec import Codec, fit
+from evalharness.miniature.model.network import CLEAN, Network, NetworkConfig
+from evalharness.miniature.model.plugin import Miniature
+from evalharness.miniature.model.tokenizer import VOCABULARY, Tokenizer
 from evalharness.miniature.training.unified import SHAPES, begin, save
-from evalharness.miniature.world import CLASSES, canvas
+from evalharness.miniature.world.lessons import Draw, Lesson, Look, Text, lesson
+from evalharness.miniature.world.scenes import random_metadata, random_scene
+from evalharness.miniature.world.world import CLASSES, canvas
 
 TOKENIZER = Tokenizer()
 
@@ -223,7 +223,7 @@ def test_a_missing_or_broken_checkpoint_is_one_clear_line(tmp_path: Path, folder
 @pytest.mark.slow
 def test_the_shipped_model_plans_draws_and_inspects() -> None:
     """Every variant gets simple prompts right, by GenEval's own question to the embedded scorers."""
-    from evalharness.benchmark import Item
+    from evalharness.api.benchmark import Item
     from evalharness.benchmarks.geneval.benchmark import GenEval
     from evalharness.benchmarks.geneval.prompts import generate
 

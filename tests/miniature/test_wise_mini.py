@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 
-from evalharness.benchmark import Item, Score, Submission
+from evalharness.api.benchmark import Item, Score, Submission
+from evalharness.api.judge import Question, Reply
 from evalharness.benchmarks.wise.mini import WiseMini
-from evalharness.judges.base import Question, Reply
-from evalharness.miniature import scenes
-from evalharness.miniature.claims import explain
-from evalharness.miniature.knowledge import FACTS, Fact, taught
-from evalharness.miniature.riddles import ask, meaning
-from evalharness.miniature.scenes import plural
-from evalharness.miniature.tokenizer import Tokenizer
-from evalharness.miniature.world import CLASSES, Scene, natural_color, render
+from evalharness.miniature.model.tokenizer import Tokenizer
+from evalharness.miniature.world import scenes
+from evalharness.miniature.world.claims import explain
+from evalharness.miniature.world.knowledge import FACTS, Fact, taught
+from evalharness.miniature.world.riddles import ask, meaning
+from evalharness.miniature.world.scenes import plural
+from evalharness.miniature.world.world import CLASSES, Scene, natural_color, render
 
 TAGS = {"thing": "single_object", "color": "colors", "number": "counting", "place": "position"}
-JUDGE = Path(scenes.__file__).parent / "weights" / "judge"
+JUDGE = Path(scenes.__file__).parents[1] / "weights" / "judge"
 needs_judge = pytest.mark.skipif(not JUDGE.is_dir(), reason="no embedded judge in this checkout")
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from evalharness.benchmarks.geneval.classes import CLASSES as GENEVAL_CLASSES
 from evalharness.benchmarks.geneval.classes import COLORS as GENEVAL_COLORS
-from evalharness.miniature import scenes
-from evalharness.miniature.icons import icon
-from evalharness.miniature.lessons import TAGS
-from evalharness.miniature.world import (
+from evalharness.miniature.world import scenes
+from evalharness.miniature.world.icons import icon
+from evalharness.miniature.world.lessons import TAGS
+from evalharness.miniature.world.world import (
     BACKGROUND,
     CLASSES,
     COLOR_NAMES,

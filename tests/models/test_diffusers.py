@@ -142,7 +142,7 @@ def test_a_hub_that_does_not_answer_is_one_line(
     """As a user sees it: exit code 2 and no traceback. The client's errors of the network are no OSErrors."""
     from huggingface_hub import constants
 
-    from evalharness import sweep
+    from evalharness.cli import sweep
 
     file = tmp_path / "hub.yaml"
     file.write_text(

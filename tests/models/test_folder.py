@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from evalharness.benchmark import Item
+from evalharness._util.image_files import upright_png
+from evalharness.api.benchmark import Item
+from evalharness.api.model import Fetcher, Interleaver, Painter
 from evalharness.errors import ConfigError, SampleError
-from evalharness.models.base import Fetcher, Interleaver, Painter
 from evalharness.models.folder import Folder
 from evalharness.models.folder_index import read_layout
-from evalharness.models.image_files import upright_png
 
 DOG = Item("00000", "a photo of a dog", "single_object", {})
 CAT = Item("00001", "a photo of a cat", "single_object", {})

@@ -18,12 +18,12 @@ from judge_server import Answer, Call, error, serving
 from PIL import Image
 from pydantic import ValidationError
 
-from evalharness.endpoint.budget import Spent
+from evalharness.api.model import Fetcher, Order, Painter, Service
 from evalharness.errors import BudgetError, EndpointError, SampleError
-from evalharness.models.base import Fetcher, Order, Painter, Service
+from evalharness.http.budget import Spent
 from evalharness.models.images_answer import unwanted
 from evalharness.models.images_api import ImagesAPI
-from evalharness.trajectory import Step
+from evalharness.types.trajectory import Step
 
 pytest.importorskip("openai", reason="the extra `images-api` is not installed")
 pytest.importorskip("aiohttp", reason="the extra `images-api` is not installed")

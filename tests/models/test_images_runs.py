@@ -18,8 +18,8 @@ import pytest
 from image_server import REFUSAL, drawing
 from judge_server import Answer, Call, serving
 
-from evalharness import sweep
-from evalharness.store import Store
+from evalharness.cli import sweep
+from evalharness.store.store import Store
 
 pytest.importorskip("openai", reason="the extra `images-api` is not installed")
 pytest.importorskip("aiohttp", reason="the extra `images-api` is not installed")
@@ -55,9 +55,9 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
     import core_fakes
 
     import evalharness.report
-    from evalharness import plugins
+    from evalharness.api import registry
 
-    monkeypatch.setattr(plugins, "load", core_fakes.load)
+    monkeypatch.setattr(registry, "load", core_fakes.load)
     monkeypatch.setattr(evalharness.report, "build", core_fakes.build)
     monkeypatch.setenv("IMAGES_KEY", KEY)
 

@@ -18,15 +18,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from evalharness import config, plugins
-from evalharness.benchmark import Item, PromptSet
-from evalharness.executors.local import Local
-from evalharness.load import load_results
-from evalharness.plan import Plan, make_plan
+from evalharness.api import registry
+from evalharness.api.benchmark import Item, PromptSet
+from evalharness.config import schema
+from evalharness.config.yaml import Document
+from evalharness.plan.plan import Plan, make_plan
 from evalharness.report.numbers import write_results, write_samples
 from evalharness.report.tables import build_tables, write_tables
-from evalharness.store import Store
-from evalharness.yamlfile import Document
+from evalharness.run.executors.local import Local
+from evalharness.store.load import load_results
+from evalharness.store.store import Store
 
 ARMS, IMAGES, CAPS = 8, 4, 6
 CATEGORIES = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
@@ -78,9 +79,9 @@ class Prompts:
 
 
 def plan_of(samples: int, folder: Path) -> Plan:
-    real = plugins.load
+    real = registry.load
     mine = {("models", "drawer"): Drawer, ("benchmarks", "prompts"): Prompts, ("executors", "local"): Local}
-    plugins.load = lambda kind, name: mine.get((kind, name)) or real(kind, name)  # type: ignore[assignment]
+    registry.load = lambda kind, name: mine.get((kind, name)) or real(kind, name)  # type: ignore[assignment]
     data = {
         "name": "million",
         "model": "drawer",
@@ -91,7 +92,7 @@ def plan_of(samples: int, folder: Path) -> Plan:
             {"name": "process", "variant": "process", "max_iterations": f"1..{CAPS}"},
         ],
     }
-    return make_plan(config.parse(Document(folder / "million.yaml", data)))
+    return make_plan(schema.parse(Document(folder / "million.yaml", data)))
 
 
 def fill(plan: Plan, store: Store) -> None:

@@ -17,10 +17,10 @@ from PIL import Image, ImageOps
 from torch.nn.functional import normalize
 from torch.utils.data import DataLoader, Dataset
 
+from evalharness.api.detector import Detection
 from evalharness.benchmarks.geneval.classes import COLOR_TEMPLATES, COLORS
 from evalharness.benchmarks.geneval.rules import Rules, judge, keep
 from evalharness.detectors import convert, mask2former_mmdet
-from evalharness.detectors.base import Detection
 from evalharness.detectors.mask2former_transformers import ALIASES
 
 BATCH, WORKERS = 16, 4

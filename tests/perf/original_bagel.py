@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "models" / "bagel"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 import bagel_small as small
 import record_bagel

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from evalharness import config, yamlfile
-from evalharness.engine import Engine
-from evalharness.plan import make_plan
-from evalharness.progress import Progress, Stage
-from evalharness.store import Store
+from evalharness._util.progress import Progress, Stage
+from evalharness.config import schema, yaml
+from evalharness.plan.plan import make_plan
+from evalharness.run.engine import Engine
+from evalharness.store.store import Store
 
 
 class Timed(Stage):
@@ -53,7 +53,7 @@ def peak_kib() -> int:
 
 def main(sweep: dict[str, Any], store: Path) -> dict[str, float]:
     began = time.monotonic()
-    plan = make_plan(config.parse(yamlfile.Document(Path("scale.yaml"), sweep)))
+    plan = make_plan(schema.parse(yaml.Document(Path("scale.yaml"), sweep)))
     planned, plan_kib, start = resource.getrusage(resource.RUSAGE_SELF), peak_kib(), time.monotonic()
     executor, progress = plan.sweep.executor.build(), Timing()
     with Store(store) as opened:

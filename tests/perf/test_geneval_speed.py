@@ -17,7 +17,7 @@ import torch
 import untrained
 from PIL import Image
 
-from evalharness.benchmark import Item
+from evalharness.api.benchmark import Item
 from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.benchmarks.geneval.rules import Rules
 from evalharness.benchmarks.geneval.scorer import GenEvalScorer

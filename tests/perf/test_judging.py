@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import judge_server
 import pytest
 
-from evalharness.judges.base import Question, Reply
+from evalharness.api.judge import Question, Reply
 from evalharness.judges.openai import OpenAI
 
 CALLS, LATENCY, PLACES, RUNS = 1000, 0.5, 64, 3

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import toy_plugins
 
-from evalharness import config
 from evalharness.benchmarks.geneval.benchmark import GenEval
+from evalharness.config import schema
 
 pytestmark = [
     pytest.mark.perf,
@@ -97,7 +97,7 @@ def test_two_workers_against_one(tmp_path: Path) -> None:
     itself allows is measured beside it: two processes at once that know nothing of one another, against one.
     """
     env = toy_plugins.install(tmp_path / "site") | {"OMP_NUM_THREADS": "1"}
-    prompts = [item.prompt for item in config.PluginSpec("benchmarks", "geneval", GenEval.Settings()).build().items()]
+    prompts = [item.prompt for item in schema.PluginSpec("benchmarks", "geneval", GenEval.Settings()).build().items()]
     changes = {
         "model": {"name": "miniature", "batch_size": 8},
         "benchmarks": [{"name": "toy", "items": PAIR, "special": prompts[:PAIR], "samples": 1}],

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evalharness import stats
-from evalharness.stats import resampling
+from evalharness.analysis import stats
+from evalharness.analysis.stats import resampling
 
 pytestmark = pytest.mark.perf
 TAGS = {"single_object": 80, "two_object": 99, "counting": 80, "colors": 94, "position": 100, "color_attr": 100}

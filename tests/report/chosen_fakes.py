@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evalharness.results import Judged, Results
+from evalharness.store.results import Judged, Results
 
 from .fake import INJECTION, fake_results
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from evalharness.report import build
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 from .fake import fake_results
 

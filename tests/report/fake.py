@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from evalharness.results import ARM_COLUMNS, SAMPLE_COLUMNS, Results
+from evalharness.store.results import ARM_COLUMNS, SAMPLE_COLUMNS, Results
 
 CATEGORIES = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")

@@ -15,7 +15,7 @@ from browser import View, launched
 
 from evalharness.report import build
 from evalharness.report.tables import build_tables
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 from .fake import INJECTION
 

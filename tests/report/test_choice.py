@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from evalharness.errors import EvalHarnessError
 from evalharness.report import build, choice, gallery, grids
 from evalharness.report.tables import build_tables
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 from .fake import fake_results
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.refinements.rules import RULES
-from evalharness.refinements.search import choose
+from evalharness.analysis.examples.rules import RULES
+from evalharness.analysis.examples.search import choose
 from evalharness.report import build
 from evalharness.report.examples import PAGE, write_examples
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 from .chosen_fakes import chosen_results
 from .fake import INJECTION

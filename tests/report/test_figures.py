@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from evalharness.analysis.stats import Estimate
 from evalharness.report.figures.differences import MOST, forest
-from evalharness.stats import Estimate
 
 
 def contrast(arm: str, *, confirmatory: bool) -> Any:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from evalharness.report import frames, latex, tables
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 QUOTED = [
     {"benchmark": "geneval", "name": "A & B_7", "score": 0.83, "low": None, "high": None,

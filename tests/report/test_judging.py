@@ -13,7 +13,7 @@ import pytest
 from evalharness.report import build
 from evalharness.report.judging import Judging, judging
 from evalharness.report.tables import build_tables
-from evalharness.results import ARM_COLUMNS, CHECK_COLUMNS, SAMPLE_COLUMNS, Results
+from evalharness.store.results import ARM_COLUMNS, CHECK_COLUMNS, SAMPLE_COLUMNS, Results
 
 WEIGHTS = {"culture": 0.75, "time": 0.25}
 JUDGE = {"protocol": "x 1", "judge": {"name": "first"}, "rubric": {"name": "own rubric", "digest": "a" * 64}}

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evalharness.report import lines
-from evalharness.results import SAMPLE_COLUMNS
+from evalharness.store.results import SAMPLE_COLUMNS
 
 TEXT = st.text(st.characters(codec=None), max_size=8)
 DIGEST = st.none() | st.text("0123456789abcdef", min_size=8, max_size=8)

@@ -11,7 +11,7 @@ import pytest
 
 from evalharness.report import numbers
 from evalharness.report.tables import build_tables
-from evalharness.results import Results
+from evalharness.store.results import Results
 
 lm_eval_utils = pytest.importorskip("lm_eval.utils")
 

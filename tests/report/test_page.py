@@ -18,11 +18,11 @@ import pytest
 from PIL import Image
 
 from evalharness.analysis import Trend
+from evalharness.analysis.stats import Estimate
 from evalharness.report import build, figures, grids, pictures, provenance, sheets, story
 from evalharness.report.figures import sketch
 from evalharness.report.tables import build_tables
-from evalharness.results import Results
-from evalharness.stats import Estimate
+from evalharness.store.results import Results
 
 from .fake import CATEGORIES, INJECTION, fake_results
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from evalharness.analysis.stats import Estimate
 from evalharness.report import build, recipes, story
 from evalharness.report.tables import Table, build_tables
-from evalharness.results import Results
-from evalharness.stats import Estimate
+from evalharness.store.results import Results
 
 from .fake import fake_results
 

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evalharness.analysis import arms
 from evalharness.errors import EvalHarnessError
-from evalharness.report import arms, tables
-from evalharness.results import Results
+from evalharness.report import tables
+from evalharness.store.results import Results
 
 from .fake import CATEGORIES, fake_results
 

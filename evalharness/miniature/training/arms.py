@@ -24,13 +24,13 @@ from pathlib import Path
 import torch
 
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
-from evalharness.miniature import difference
-from evalharness.miniature.checkpoint import DIFFERENCE
-from evalharness.miniature.source import MiniatureWorld
+from evalharness.miniature.model import difference
+from evalharness.miniature.model.checkpoint import DIFFERENCE
 from evalharness.miniature.training import unified
-from evalharness.trajectories import command
-from evalharness.trajectories.make import ARMS
-from evalharness.trajectories.world import World
+from evalharness.miniature.world.source import MiniatureWorld
+from evalharness.training_data import command
+from evalharness.training_data.make import ARMS
+from evalharness.training_data.world import World
 
 log = logging.getLogger("evalharness.training")
 PRETRAIN_STEPS, SAMPLER_STEPS, STEPS, BATCH, RANK = 3600, 150, 600, 144, 32

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from evalharness.miniature.bank import Bank
-from evalharness.miniature.icons import CELL
-from evalharness.miniature.world import BACKGROUND, CELLS, SIDE
+from evalharness.miniature.world.bank import Bank
+from evalharness.miniature.world.icons import CELL
+from evalharness.miniature.world.world import BACKGROUND, CELLS, SIDE
 
 SHIFT, SCALE, TURN = 2.0, 0.06, 0.06
 """How far a thing may be off at most: pixels, factor, radians."""

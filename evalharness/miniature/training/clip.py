@@ -20,11 +20,11 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor
 
-from evalharness.miniature.bank import bank
-from evalharness.miniature.icons import CELL
 from evalharness.miniature.training.augment import EMPTY, Boards, Painter
 from evalharness.miniature.training.run import Run, arguments, write_text
-from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, SIDE
+from evalharness.miniature.world.bank import bank
+from evalharness.miniature.world.icons import CELL
+from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, SIDE
 
 TEMPLATES = ("a photo of a {color} {cls}", "a photo of a {color}-colored {cls}", "a photo of a {color} object")
 GREY = 0x99 / 255

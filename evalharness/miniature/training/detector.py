@@ -20,10 +20,10 @@ from transformers import (
     SwinConfig,
 )
 
-from evalharness.miniature.bank import bank
 from evalharness.miniature.training.augment import EMPTY, Boards, Painter
 from evalharness.miniature.training.run import Run, arguments, half_precision
-from evalharness.miniature.world import CELLS, CLASSES, SIDE, SIZE
+from evalharness.miniature.world.bank import bank
+from evalharness.miniature.world.world import CELLS, CLASSES, SIDE, SIZE
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STRIDES = (4, 8, 16, 32)

@@ -27,8 +27,6 @@ from transformers import (
     SwinConfig,
 )
 
-from evalharness.miniature.bank import bank
-from evalharness.miniature.scenes import RELATIONS, plural
 from evalharness.miniature.training.augment import EMPTY, Boards, Painter
 from evalharness.miniature.training.judge_lessons import (
     ANSWER,
@@ -41,7 +39,9 @@ from evalharness.miniature.training.judge_lessons import (
     tokenizer,
 )
 from evalharness.miniature.training.run import Run, arguments, started
-from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, SIZE
+from evalharness.miniature.world.bank import bank
+from evalharness.miniature.world.scenes import RELATIONS, plural
+from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, SIZE
 
 STEPS, NAMING_STEPS, EASY_STEPS = 3600, 400, 600
 """In all, of naming alone, and of easy claims after it."""

@@ -12,11 +12,11 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from torch import Tensor, nn
 from transformers import CLIPImageProcessor, LlavaProcessor, PreTrainedTokenizerFast
 
-from evalharness.miniature.claims import Board, Claim, Noun, claim, explain, messages, request
-from evalharness.miniature.knowledge import FACTS
-from evalharness.miniature.scenes import NUMBERS, RELATIONS, holds, plural
 from evalharness.miniature.training.augment import EMPTY, Boards
-from evalharness.miniature.world import CELLS, CLASSES, COLOR_NAMES, SIZE
+from evalharness.miniature.world.claims import Board, Claim, Noun, claim, explain, messages, request
+from evalharness.miniature.world.knowledge import FACTS
+from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, holds, plural
+from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, SIZE
 
 PAD, IMAGE, END = "<pad>", "<image>", "<|end|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")

@@ -23,21 +23,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from evalharness.digests import file_digest
+from evalharness._util.file_digests import file_digest
 from evalharness.errors import ConfigError, SampleError
-from evalharness.formats.strokes import inner
-from evalharness.miniature.bank import bank
-from evalharness.miniature.batches import EMPTY, Batch, collate, marked, tile_latents
-from evalharness.miniature.codec import Codec, to_pixels
-from evalharness.miniature.icons import CELL
-from evalharness.miniature.lessons import Board, Draw, Lesson, Look, Text, read_prompt
-from evalharness.miniature.tokenizer import Tokenizer
-from evalharness.miniature.words import Placed
-from evalharness.miniature.world import BACKGROUND, CELLS, PLACES, SIDE
-from evalharness.trajectories import records
-from evalharness.trajectories.graphs import SceneGraph
-from evalharness.trajectories.records import Record
-from evalharness.trajectory import Step, remembered
+from evalharness.generation.formats.strokes import inner
+from evalharness.miniature.model.batches import EMPTY, Batch, collate, marked, tile_latents
+from evalharness.miniature.model.codec import Codec, to_pixels
+from evalharness.miniature.model.tokenizer import Tokenizer
+from evalharness.miniature.world.bank import bank
+from evalharness.miniature.world.icons import CELL
+from evalharness.miniature.world.lessons import Board, Draw, Lesson, Look, Text, read_prompt
+from evalharness.miniature.world.words import Placed
+from evalharness.miniature.world.world import BACKGROUND, CELLS, PLACES, SIDE
+from evalharness.training_data import records
+from evalharness.training_data.graphs import SceneGraph
+from evalharness.training_data.records import Record
+from evalharness.types.trajectory import Step, remembered
 
 Kind = Literal["single", "think", "read", "step", "relate", "inspect"]
 SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 8, "relate": 4, "inspect": 5}

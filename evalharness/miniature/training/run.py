@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from evalharness.digests import file_digest
+from evalharness._util.file_digests import file_digest
 
 log = logging.getLogger("evalharness.training")
 WEIGHTS = Path(__file__).parents[1] / "weights"

@@ -5,8 +5,9 @@ Batches are a pure function of the seed and the step, a checkpoint is written ev
 continues from it.
 
 Lessons are made without end, or come from recorded trajectories (``--data``, from ``python -m
-evalharness.miniature.data``): the arm ``base`` for pretraining, another with ``--start`` for fine-tuning. Recorded
-lessons have tokens that start and end an image; these are learned as words are, so that the model switches by itself.
+evalharness.miniature.training.data``): the arm ``base`` for pretraining, another with ``--start`` for fine-tuning.
+Recorded lessons have tokens that start and end an image; these are learned as words are, so that the model switches
+by itself.
 """
 
 from __future__ import annotations
@@ -28,12 +29,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from evalharness.errors import EvalHarnessError
-from evalharness.miniature.bank import bank
-from evalharness.miniature.batches import EMPTY, Batch, collate, tile_latents
-from evalharness.miniature.codec import Codec, fit
-from evalharness.miniature.lessons import Kind, lesson
-from evalharness.miniature.network import CLEAN, Network, NetworkConfig
-from evalharness.miniature.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
+from evalharness.miniature.model.batches import EMPTY, Batch, collate, tile_latents
+from evalharness.miniature.model.codec import Codec, fit
+from evalharness.miniature.model.network import CLEAN, Network, NetworkConfig
+from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
 from evalharness.miniature.training.curves import draw_curve
 from evalharness.miniature.training.optimizers import optimizers
 from evalharness.miniature.training.recorded import Recorded, noised
@@ -47,7 +46,9 @@ from evalharness.miniature.training.run import (
     trapezoid,
     write_text,
 )
-from evalharness.miniature.world import CLASSES, COLOR_NAMES
+from evalharness.miniature.world.bank import bank
+from evalharness.miniature.world.lessons import Kind, lesson
+from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
 
 Shapes = dict[Kind, tuple[int, int]]
 SHAPES: Shapes = {"single": (96, 20), "think": (40, 48), "step": (40, 64), "inspect": (32, 96)}
@@ -128,7 +129,7 @@ def _weights(labels: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Endless:
-    """Lessons without end, drawn from a seed (``evalharness.miniature.lessons``)."""
+    """Lessons without end, drawn from a seed (``evalharness.miniature.world.lessons``)."""
 
     seed: int
     shapes: Shapes

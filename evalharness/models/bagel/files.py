@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from evalharness._util.file_digests import file_digest
 from evalharness.detectors.weights import checked_folder
-from evalharness.digests import file_digest
 from evalharness.errors import WeightsError
 
 NETWORK, AUTOENCODER = "ema.safetensors", "ae.safetensors"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
+from evalharness.api.model import Drawn, Written
 from evalharness.detectors.weights import pick_device
 from evalharness.errors import SampleError
 from evalharness.models.bagel import published
 from evalharness.models.bagel.settings import Settings as BagelSettings
-from evalharness.models.base import Drawn, Written
 
 if TYPE_CHECKING:
     from evalharness.models.bagel.cache import Context

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from evalharness import snapshots
-from evalharness.assets import Asset, fetched
+from evalharness.assets import hub as snapshots
+from evalharness.assets.asset import Asset, fetched
+from evalharness.assets.hub import Snapshot
 from evalharness.models.bagel.files import AUTOENCODER, NETWORK, REQUIRED, VOCABULARY
 from evalharness.models.bagel.words import named_constant
-from evalharness.snapshots import Snapshot
 
 Published = Literal["official", "unicot", "zebra"]
 """The public checkpoint, and two that were tuned from it to interleave."""

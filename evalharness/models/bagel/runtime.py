@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from evalharness.api.model import Written
 from evalharness.errors import ConfigError
 from evalharness.models.bagel import images as pictures
 from evalharness.models.bagel import published
@@ -25,7 +26,6 @@ from evalharness.models.bagel.settings import Settings
 from evalharness.models.bagel.tokens import TEXT_END, TEXT_START, Tokens
 from evalharness.models.bagel.verbs import STRIDE, Bagel
 from evalharness.models.bagel.vision import to_patches
-from evalharness.models.base import Written
 
 R = TypeVar("R")
 

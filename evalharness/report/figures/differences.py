@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evalharness.analysis import Contrast
+from evalharness.analysis.stats import Estimate
 from evalharness.report.figures.sketch import BAD, GOOD, GRID, INK, Line, Sketch, known, legend
 from evalharness.report.tables import Table, number_text, points_text
-from evalharness.stats import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalharness.report.arms import Family, families, records
+from evalharness.analysis.arms import Family, families, records
 from evalharness.report.tables import Table, overall_text, slug
 
 if TYPE_CHECKING:

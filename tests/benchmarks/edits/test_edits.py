@@ -15,16 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from evalharness import config, plugins, sweep
-from evalharness.benchmark import Item
+from evalharness._util.prompt_images import show
+from evalharness.api import registry
+from evalharness.api.benchmark import Item
+from evalharness.api.judge import Question, Reply
+from evalharness.api.model import Drawn
 from evalharness.benchmarks.edits import items
 from evalharness.benchmarks.edits.rubric import EditRubric, read_reply
+from evalharness.cli import sweep
+from evalharness.config import schema
 from evalharness.errors import ConfigError, SampleError
-from evalharness.judges.base import Question, Reply
 from evalharness.judges.pictures import shown
-from evalharness.models.base import Drawn
-from evalharness.pictures import show
-from evalharness.plan import make_plan
+from evalharness.plan.plan import make_plan
 
 EDITS = [
     {"prompt": "make it brighter", "image": "a.png", "id": "bright", "category": "light"},
@@ -88,9 +90,9 @@ class Eye:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    real = plugins.load
+    real = registry.load
     fakes = {("models", "brush"): Brush, ("models", "painter"): Painter, ("judges", "eye"): Eye}
-    monkeypatch.setattr(plugins, "load", lambda kind, name: fakes.get((kind, name)) or real(kind, name))
+    monkeypatch.setattr(registry, "load", lambda kind, name: fakes.get((kind, name)) or real(kind, name))
     Image.new("RGB", (6, 4), (100, 0, 0)).save(tmp_path / "a.png")
     Image.new("RGB", (6, 4), (0, 100, 0)).save(tmp_path / "b.png")
     write(tmp_path, EDITS)
@@ -190,7 +192,7 @@ def test_a_run(folder: Path) -> None:
 
 def test_the_picture_is_part_of_the_trajectory_s_key(folder: Path) -> None:
     def keys() -> list[str]:
-        plan = make_plan(config.load(folder / "sweep.yaml"))
+        plan = make_plan(schema.load(folder / "sweep.yaml"))
         return [sample.job for sample in plan.samples if sample.arm.name == "edit"]
 
     before = keys()
@@ -214,7 +216,7 @@ def test_the_picture_is_part_of_the_trajectory_s_key(folder: Path) -> None:
 def test_what_cannot_edit_is_refused_before_anything_runs(folder: Path, old: str, new: str, message: str) -> None:
     (folder / "sweep.yaml").write_text(SWEEP.replace(old, new))
     with pytest.raises(ConfigError, match=message):
-        make_plan(config.load(folder / "sweep.yaml"))
+        make_plan(schema.load(folder / "sweep.yaml"))
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"no image")])

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from evalharness.benchmark import Benchmark, Item, Scorer
+from evalharness.api.benchmark import Benchmark, Item, Scorer
+from evalharness.api.detector import Detection
 from evalharness.benchmarks.geneval import prompts
 from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.benchmarks.geneval.classes import TAGS
 from evalharness.benchmarks.geneval.rules import Rules
 from evalharness.benchmarks.geneval.scorer import GenEvalScorer
-from evalharness.detectors.base import Detection
 from evalharness.errors import ConfigError
 
 

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from evalharness.benchmark import Item, RuleBased
+from evalharness.api.benchmark import Item, RuleBased
+from evalharness.api.detector import Detection
 from evalharness.benchmarks.geneval import prompts
 from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.benchmarks.geneval.classes import COLORS
 from evalharness.benchmarks.geneval.evidence import verdict
 from evalharness.benchmarks.geneval.rules import Rules
 from evalharness.benchmarks.geneval.scorer import GenEvalScorer
-from evalharness.detectors.base import Detection
 from evalharness.errors import ConfigError
 
 PROMPTS = prompts.generate()

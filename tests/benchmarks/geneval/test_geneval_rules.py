@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalharness.api.detector import Detection
 from evalharness.benchmarks.geneval.rules import Rules, iou, judge, keep, objects_to_color, relations
-from evalharness.detectors.base import Detection
 
 RULES = Rules()
 

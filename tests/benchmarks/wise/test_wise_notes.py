@@ -11,15 +11,15 @@ import pytest
 from pydantic import Field
 from wise_fakes import line
 
-from evalharness import plugins
-from evalharness.benchmark import Score
+from evalharness.api import registry
+from evalharness.api.benchmark import Score
 from evalharness.benchmarks.wise.base import Wise
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.prompt_files import CATEGORIES, File
 from evalharness.benchmarks.wise.replies import read_bit
 from evalharness.benchmarks.wise.rubrics import FUNCTION, OwnRubric
 from evalharness.benchmarks.wise.verified import WiseVerified
-from evalharness.choices import JudgeChoice
+from evalharness.config.plugin_ref import JudgeChoice
 from evalharness.errors import ConfigError
 from evalharness.judges.panel import JudgePanel
 
@@ -40,7 +40,7 @@ class Named:
 
 
 def benchmark(monkeypatch: pytest.MonkeyPatch, identity: Mapping[str, Any], cls: type[Wise], **other: Any) -> Wise:
-    monkeypatch.setattr(plugins, "load", lambda kind, name: lambda settings=None: Named())
+    monkeypatch.setattr(registry, "load", lambda kind, name: lambda settings=None: Named())
     monkeypatch.setattr(Named, "known", identity)
     return cls(cls.Settings.model_validate({"judge": "named", **other}))
 
@@ -116,7 +116,7 @@ class Riddles(Wise):
 
 
 def test_a_third_benchmark_is_a_small_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugins, "load", lambda kind, name: lambda settings=None: Named())
+    monkeypatch.setattr(registry, "load", lambda kind, name: lambda settings=None: Named())
     mine = Riddles(Riddles.Settings())
     assert [(item.id, item.category) for item in mine.items()] == [(str(n), c) for n, c in enumerate(CATEGORIES, 1)]
     assert mine.prompt_set().name == "original"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wise_fakes import OFFICIAL, line, lines, needs_official_files, write
 
-from evalharness.assets import Asset
+from evalharness.assets.asset import Asset
 from evalharness.benchmarks.wise import prompt_files
 from evalharness.benchmarks.wise.base import Wise
 from evalharness.benchmarks.wise.legacy import WiseLegacy

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalharness.benchmark import Score
+from evalharness.api.benchmark import Score
 from evalharness.benchmarks.wise.replies import SCALES, read_bit, read_scales, spoken
 
 BITS: list[tuple[str, int]] = [

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wise_fakes import line
 
-from evalharness.benchmark import Item
+from evalharness._util.hashing import digest
+from evalharness.api.benchmark import Item
 from evalharness.benchmarks.wise.base import Wise
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.rubrics import NOBODY, OfficialRubric
 from evalharness.benchmarks.wise.verified import WiseVerified
 from evalharness.errors import ConfigError
-from evalharness.seeds import digest
 
 BOTH: list[type[Wise]] = [WiseVerified, WiseLegacy]
 CHECKOUT = os.environ.get("EVALHARNESS_WISE_CHECKOUT", "")

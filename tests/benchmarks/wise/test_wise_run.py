@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wise_fakes
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 from wise_fakes import write
 
-from evalharness import cli, plugins, sweep
+from evalharness.api import registry
+from evalharness.api.judge import Question, Reply
+from evalharness.api.model import Drawn
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.verified import WiseVerified
+from evalharness.cli import main, sweep
 from evalharness.errors import SampleError
-from evalharness.judges.base import Question, Reply
-from evalharness.models.base import Drawn
 
 SWEEP = """\
 name: riddles
@@ -91,7 +93,7 @@ class Rule:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-REAL = plugins.load
+REAL = registry.load
 FAKES = {("models", "painter"): Painter, ("judges", "rule"): Rule}
 
 
@@ -101,7 +103,7 @@ def load(kind: str, name: str) -> Any:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(plugins, "load", load)
+    monkeypatch.setattr(registry, "load", load)
     monkeypatch.setattr(Rule, "asked", [])
     monkeypatch.setattr(Rule, "rules", {"by image": by_image})
     write(tmp_path / "verified", WiseVerified)
@@ -242,7 +244,7 @@ def test_unreadable_replies_and_errors_are_failures_with_reasons(folder: Path) -
 def test_no_reply_is_paid_for_twice_after_a_kill(folder: Path) -> None:
     (folder / "riddles.yaml").write_text(SWEEP)
     command = [sys.executable, __file__, str(folder / "riddles.yaml"), "--out", str(folder / "r" / "riddles")]
-    own = {"RULE_KILL_AT": "25", "PYTHONPATH": str(Path(__file__).parent)}
+    own = {"RULE_KILL_AT": "25", "PYTHONPATH": str(Path(wise_fakes.__file__).parent)}
     done = subprocess.run(command, env=os.environ | own, check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert row(run(folder))["scored"] == 60
@@ -340,7 +342,7 @@ def marks(question: Question) -> str:
 def export(folder: Path, benchmark: str) -> Path:
     out = folder / "out"
     run_folder = str(folder / "r" / "riddles")
-    assert cli.main(["export", run_folder, "--format", benchmark, "--arm", "single", "--out", str(out)]) == 0
+    assert main.main(["export", run_folder, "--format", benchmark, "--arm", "single", "--out", str(out)]) == 0
     return out
 
 
@@ -385,7 +387,7 @@ def test_an_exported_folder_is_scored_again_to_the_same(folder: Path) -> None:
 def test_several_images_a_prompt_have_no_place_in_the_layout(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(folder, SWEEP.replace("limit: 60", "limit: 6, samples: 2"))
     command = ["export", str(folder / "r" / "riddles"), "--format", "wise-verified", "--arm", "single"]
-    assert cli.main([*command, "--out", str(folder / "out")]) == 2
+    assert main.main([*command, "--out", str(folder / "out")]) == 2
     assert "WISE's layout has one image a prompt" in capsys.readouterr().err
     assert not (folder / "out").exists()
 
@@ -411,5 +413,5 @@ def test_the_published_summary_of_an_export_is_the_reports(folder: Path, benchma
 
 
 if __name__ == "__main__":
-    plugins.load = load
+    registry.load = load
     sys.exit(sweep.main())

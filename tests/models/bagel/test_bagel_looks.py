@@ -17,11 +17,11 @@ from pydantic import ValidationError
 
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
+from evalharness.api.judge import Question, Reply
+from evalharness.api.model import Editor
 from evalharness.errors import SampleError, WeightsError
 from evalharness.judges.bagel import Bagel as Judge
-from evalharness.judges.base import Question, Reply
 from evalharness.models.bagel.plugin import Bagel
-from evalharness.models.base import Editor
 
 PROMPTS = ("a photo of the dog", "three red cubes on top of a cat, in the rain", "one", "blue")
 Make = Callable[..., Any]

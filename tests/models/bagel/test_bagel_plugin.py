@@ -15,12 +15,13 @@ from pydantic import ValidationError
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 import evalharness.report
-from evalharness import plugins, variants
-from evalharness.benchmark import Item, PromptSet, Score
+from evalharness.api import registry
+from evalharness.api.benchmark import Item, PromptSet, Score
+from evalharness.api.model import Interleaver
 from evalharness.errors import ConfigError, SampleError
+from evalharness.generation import variants
 from evalharness.models.bagel.plugin import Bagel
-from evalharness.models.base import Interleaver
-from evalharness.trajectory import Trajectory
+from evalharness.types.trajectory import Trajectory
 
 PROMPTS = ["a photo of the dog", "three red cubes on top of a cat, in the rain", "one"]
 Make = Callable[..., Any]
@@ -285,15 +286,15 @@ arms:
 
 @pytest.fixture
 def run(tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    load = plugins.load
+    load = registry.load
 
     def with_brightness(kind: str, name: str) -> Any:
         return (lambda settings: Brightness()) if name == "brightness" else load(kind, name)
 
-    monkeypatch.setattr(plugins, "load", with_brightness)
+    monkeypatch.setattr(registry, "load", with_brightness)
 
     def sweep(text: str = SWEEP, *options: str) -> int:
-        from evalharness import sweep
+        from evalharness.cli import sweep
 
         file = tmp_path / "sweep.yaml"
         file.write_text(text.format(weights=checkpoint))

@@ -14,11 +14,12 @@ import pytest
 
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
-from evalharness import cli, snapshots
-from evalharness.assets import Asset
+from evalharness.assets import hub
+from evalharness.assets.asset import Asset
+from evalharness.cli import main
 from evalharness.errors import WeightsError
-from evalharness.formats.unicot import Unicot
-from evalharness.formats.zebra import Zebra
+from evalharness.generation.formats.unicot import Unicot
+from evalharness.generation.formats.zebra import Zebra
 from evalharness.models.bagel import published
 from evalharness.models.bagel.plugin import Bagel
 
@@ -54,7 +55,7 @@ def test_what_has_not_been_fetched_says_how(settings: Make) -> None:
 def test_a_name_finds_what_was_fetched(checkpoint: Path, settings: Make, tmp_path: Path) -> None:
     copy(checkpoint, tmp_path / "mirror", "official")
     said: list[str] = []
-    snapshots.fetch(published.CHECKPOINTS["official"].snapshot, said.append, mirror=str(tmp_path / "mirror"))
+    hub.fetch(published.CHECKPOINTS["official"].snapshot, said.append, mirror=str(tmp_path / "mirror"))
     assert "not checked" in said[-1]
     named, given = Bagel(settings(weights="official", steps=3)), Bagel(settings(steps=3))
     assert named.identity() == given.identity(), "where the files lie is no part of it"
@@ -65,9 +66,9 @@ def test_a_name_finds_what_was_fetched(checkpoint: Path, settings: Make, tmp_pat
 def test_zebra_s_file_has_another_name_on_the_hub(checkpoint: Path, tmp_path: Path) -> None:
     snapshot = published.CHECKPOINTS["zebra"].snapshot
     copy(checkpoint, tmp_path / "mirror", "zebra", ema="model_bf16.safetensors")
-    snapshots.fetch(snapshot, lambda line: None, mirror=str(tmp_path / "mirror"))
+    hub.fetch(snapshot, lambda line: None, mirror=str(tmp_path / "mirror"))
     assert (published.folder("zebra") / "ema.safetensors").read_bytes() == (checkpoint / "ema.safetensors").read_bytes()
-    listing = json.loads((snapshot.path / snapshots.LISTING).read_text())
+    listing = json.loads((snapshot.path / hub.LISTING).read_text())
     assert listing["files"]["ema.safetensors"]["source"] == "model_bf16.safetensors"
 
 
@@ -95,5 +96,5 @@ def test_each_has_a_name_to_fetch(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert len({one for name in published.CHECKPOINTS for one in published.assets(name)}) == 6  # type: ignore[arg-type]
     (tmp_path / "mirror").mkdir()
     for name in ("bagel", "unicot", "zebra"):
-        assert cli.main(["fetch", name, "--mirror", str(tmp_path / "mirror")]) == 2
+        assert main.main(["fetch", name, "--mirror", str(tmp_path / "mirror")]) == 2
         assert "the mirror lacks" in capsys.readouterr().err

@@ -1,0 +1,48 @@
+"""What goes wrong in a command becomes one line on stderr and an exit code: 2 for a mistake, 130 for Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from evalharness.errors import EvalHarnessError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def guarded(command: Command, options: argparse.Namespace) -> int:
+    """Run a command; what goes wrong becomes a line and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = command(options)
+        sys.stdout.flush()
+        return code
+    except EvalHarnessError as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        _complain("interrupted; what was done is kept, run the same command again to continue")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _complain(f"{error.filename or 'cannot write'}: no space left on the disk; free some and run again")
+        if error.filename is not None:
+            return _complain(f"{error.filename}: {error.strerror}")
+        raise
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _complain(message: str) -> int:
+    sys.stderr.write("evalharness: " + " ".join(message.split()) + "\n")
+    return 2

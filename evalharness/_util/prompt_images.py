@@ -1,0 +1,35 @@
+"""The images that stand in prompts."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+from PIL import Image
+
+from evalharness._util.image_files import BROKEN, upright_png
+from evalharness.api.benchmark import Picture
+from evalharness.errors import SampleError
+
+
+def read(picture: Picture) -> bytes:
+    """The file as a PNG file of an upright RGB image.
+
+    Raises:
+        SampleError: it cannot be read, or is not what it was.
+    """
+    try:
+        data = picture.path.read_bytes()
+    except OSError as error:
+        raise SampleError(f"unreadable image: {picture.path.name}: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != picture.digest:
+        raise SampleError(f"changed image: {picture.path.name} is not what it was when the run began; run again")
+    try:
+        return upright_png(data)
+    except BROKEN as error:
+        raise SampleError(f"unreadable image: {picture.path.name}: {error}") from None
+
+
+def show(picture: Picture) -> Image.Image:
+    """The same as an image."""
+    return Image.open(io.BytesIO(read(picture)), formats=["PNG"]).convert("RGB")

@@ -1,0 +1,98 @@
+"""``evalharness collect``: several sweeps and their reports in one folder, with a page that leads to them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from evalharness.cli import sweep
+from evalharness.cli.options import add_size_arguments
+from evalharness.cli.reports import add_gallery_argument
+from evalharness.config import schema
+from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
+from evalharness.plan.plan import Plan, make_plan, resize
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="sweep files, in the order of the page")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the reports and the page go")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: store/ beside --out)")
+    parser.add_argument("--title", default="Reports", metavar="TEXT", help="the heading of the page")
+    add_size_arguments(parser)
+    add_gallery_argument(parser)
+    parser.add_argument("--most-mb", type=float, metavar="MB", help="complain if all of it takes more")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw and score what is missing, write each report, then the page; returns the exit code.
+
+    A sweep whose weights are not on this machine is left out, and the report of it that is there stays; that is an
+    error, but one that is said when the others are done.
+    """
+    from evalharness.report.collection import write_collection
+
+    out: Path = options.out
+    plans, absent = _plans(options)
+    for line in absent:
+        _say(f"left out: {line}")
+    for plan in plans:
+        _say(f"\n{plan.sweep.name}: {plan.sweep.description}")
+        folder = out / plan.sweep.name
+        sweep.carry_out(
+            plan,
+            folder,
+            options.store or out.parent / "store",
+            quiet=options.quiet,
+            gallery_mb=options.gallery_mb,
+            info={"sweep": portable(plan.sweep.resolved(), folder)},
+        )
+    page = write_collection(out, options.title, [schema.load(file).name for file in options.files])
+    megabytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
+    counted = "1 sweep" if len(plans) == 1 else f"{len(plans)} sweeps"
+    _say(f"\n{counted}, {megabytes:.1f} MB: {page}")
+    if options.most_mb is not None and megabytes > options.most_mb:
+        raise EvalHarnessError(
+            f"{out} takes {megabytes:.1f} MB, above --most-mb {options.most_mb:g}; lower --gallery-mb"
+        )
+    if absent:
+        raise EvalHarnessError(f"{len(absent)} of {len(options.files)} sweeps were left out: {'; '.join(absent)}")
+    return 0
+
+
+def _plans(options: argparse.Namespace) -> tuple[list[Plan], list[str]]:
+    """Those that can be run here, and why the others cannot. Any other mistake in any file is one before all work."""
+    plans: list[Plan] = []
+    absent: list[str] = []
+    names: set[str] = set()
+    for file in options.files:
+        loaded = resize(schema.load(file), full=options.full, limit=options.limit, samples=options.samples)
+        if loaded.name in names:
+            raise ConfigError(f"{file}: a sweep is already called {loaded.name!r}; its report would be overwritten")
+        names.add(loaded.name)
+        if check := getattr(loaded.executor.build(), "check", None):
+            check(loaded)
+        try:
+            plans.append(make_plan(loaded))
+        except WeightsError as error:
+            absent.append(f"{loaded.name} ({error})")
+    return plans, absent
+
+
+def portable(value: Any, folder: Path) -> Any:
+    """JSON whose absolute paths are relative to ``folder``: a report is read by others, on other machines."""
+    if isinstance(value, dict):
+        return {key: portable(entry, folder) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [portable(entry, folder) for entry in value]
+    if isinstance(value, str) and Path(value).is_absolute() and Path(value).exists():
+        return os.path.relpath(value, folder)
+    return value
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

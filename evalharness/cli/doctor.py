@@ -1,0 +1,105 @@
+"""``evalharness doctor``: checks, a line each, and what to do where one fails."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalharness.config import schema
+from evalharness.errors import ConfigError, EvalHarnessError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from evalharness.doctor.examination import Examination
+    from evalharness.doctor.finding import Finding
+
+MOST_IMAGES = 32
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sweep", metavar="FILE", help="check also what this sweep file needs")
+    parser.add_argument("--golden", type=Path, metavar="FILE", help="compare the scorers with what this file recorded")
+    parser.add_argument("--write-golden", type=Path, metavar="FILE", help="record what they say now: a new file")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="with --write-golden: record these images, too")
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", default=Path("reports") / "store", help="where the run's images will go"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object in place of lines")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit code 0 if no check failed, else 1."""
+    findings: list[Finding] = []
+    for finding in _findings(options):
+        findings.append(finding)
+        if not options.json:
+            sys.stdout.write(finding.line() + "\n")
+            sys.stdout.flush()
+    good = all(finding.status != "fail" for finding in findings)
+    if options.json:
+        found = {"ok": good, "findings": [asdict(finding) for finding in findings]}
+        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    return 0 if good else 1
+
+
+def _findings(options: argparse.Namespace) -> Iterator[Finding]:
+    """What was asked is checked at once, the rest as it is read."""
+    from evalharness.doctor import checks, golden
+    from evalharness.doctor.finding import examine
+
+    sweep = schema.load(options.sweep) if options.sweep else None
+    photographs = _photographs(options)
+    made = golden.read(options.golden) if options.golden else None
+    if options.write_golden and options.write_golden.exists():
+        raise ConfigError(f"{options.write_golden} is there already; name a new file")
+    embedded = checks.embedded_networks(photographs)
+    examined = checks.networks_of(sweep, photographs) if sweep else [embedded]
+    if not examined and (options.golden or options.write_golden):
+        raise ConfigError(f"{options.sweep}: no benchmark has a scorer that golden images could check")
+    good = True
+    for finding in examine(checks.checks(options.store, sweep, embedded, examined, made)):
+        good = good and finding.status != "fail"
+        yield finding
+    if options.write_golden:
+        yield _written(options.write_golden, examined, good=good)
+
+
+def _written(path: Path, examined: list[Examination], *, good: bool) -> Finding:
+    from evalharness.doctor import golden
+    from evalharness.doctor.finding import fail, ok
+
+    if not good:
+        return fail("write-golden", f"{path} is not written: a check failed", "record only a machine in order")
+    try:
+        golden.write(path, examined)
+    except EvalHarnessError as error:
+        return fail("write-golden", str(error))
+    return ok("write-golden", str(path))
+
+
+def _photographs(options: argparse.Namespace) -> list[Image.Image]:
+    """Raises: ConfigError: the folder holds no images, or one that cannot be read."""
+    from PIL import Image, ImageOps
+
+    if options.images is None:
+        return []
+    if not options.write_golden:
+        raise ConfigError("--images goes with --write-golden: a golden file that is read brings its own images")
+    kinds = (".png", ".jpg", ".jpeg", ".webp")
+    files = sorted(path for path in options.images.glob("*") if path.suffix.lower() in kinds)
+    if not 1 <= len(files) <= MOST_IMAGES:
+        raise ConfigError(f"{options.images} holds {len(files)} images; 1 to {MOST_IMAGES} make a golden file")
+    photographs = []
+    for file in files:
+        try:
+            with Image.open(file) as image:
+                photographs.append(ImageOps.exif_transpose(image).convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ConfigError(f"{file} cannot be read as an image: {error}") from None
+    return photographs

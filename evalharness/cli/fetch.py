@@ -1,0 +1,43 @@
+"""``evalharness fetch``: files that others publish, such as the weights that a benchmark's numbers are defined by."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from evalharness.assets import fetch, hub
+from evalharness.assets.hub import Snapshot
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a plugin that needs files which do not come with it: geneval")
+    parser.add_argument(
+        "--mirror",
+        metavar="DIR_OR_URL",
+        default=os.environ.get("EVALHARNESS_MIRROR") or None,
+        help="take the files from there, by name, and from nowhere else (default: EVALHARNESS_MIRROR)",
+    )
+    parser.add_argument("--to", type=Path, metavar="DIR", help="fill a folder to be a mirror, in place of the cache")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fetch, check and convert; prints where each file is."""
+    for asset in fetch.assets_of(options.name):
+        if isinstance(asset, Snapshot):
+            for path in hub.fetch(asset, _say, mirror=options.mirror, root=options.to):
+                sys.stdout.write(f"{path}\n")
+            sys.stdout.flush()
+            continue
+        file = fetch.fetch(asset, _say, mirror=options.mirror, root=options.to)
+        sys.stdout.write(f"{file}\n")
+        if asset.convert is not None and options.to is None:
+            sys.stdout.write(f"{fetch.convert(asset, file, _say)}\n")
+        sys.stdout.flush()
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,20 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_size_arguments(parser: argparse.ArgumentParser) -> None:
+    """How much of its benchmarks a sweep takes."""
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--limit", type=positive, metavar="N", help="take only N items of each benchmark")
+    size.add_argument("--full", action="store_true", help="take all items and the benchmark's own number of images")
+    parser.add_argument("--samples", type=positive, metavar="N", help="images per prompt")
+
+
+def positive(text: str) -> int:
+    """A number that an option is given."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)

@@ -1,0 +1,105 @@
+"""``evalharness rates``: how long a sweep's models take, measured now or in an earlier run, as a file to plan with."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from evalharness._util import environment
+from evalharness._util.progress import Progress
+from evalharness.cli.options import positive
+from evalharness.cli.runs import find_run
+from evalharness.config import overrides
+from evalharness.config.schema import Sweep
+from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
+from evalharness.plan.plan import Plan, make_plan, resize, select
+from evalharness.run import timing
+from evalharness.run.engine import Engine
+from evalharness.store.store import Store
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a sweep file, or the folder of a report")
+    parser.add_argument(
+        "--draw", type=positive, metavar="N", help="before, draw one image of each of N prompts; nothing is scored"
+    )
+    parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="a new file (default: print)")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
+    overrides.add_model_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """The whole job; returns the exit code."""
+    if options.out is not None and options.out.exists():
+        raise ConfigError(f"{options.out} exists; choose another --out")
+    sweep, where = find_run(options.run, options.store, partial(overrides.amended, options))
+    plan = _planned(select(sweep, options.only))
+    if options.draw is not None:
+        _draw(_planned(resize(plan.sweep, limit=options.draw, samples=1)), where)
+    with Store(where, write=False) as store:
+        seconds = timing.measured(plan, store)
+        source = _source(plan, store)
+    if not seconds:
+        raise ConfigError(f"{where} has no image of {sweep.name!r}; draw a few before, with --draw 8")
+    _write(yaml.safe_dump({"source": source, "seconds": seconds}, sort_keys=False, allow_unicode=True), options.out)
+    return 0
+
+
+def _planned(sweep: Sweep) -> Plan:
+    """What can be drawn here. A scorer need not be there; a model that is not is left out, with a line that says so.
+
+    Raises:
+        WeightsError: there is no model at all.
+    """
+    absent: dict[str, str] = {}
+    plan = make_plan(sweep, absent)
+    gone = {alias: absent[f"model {alias}"] for alias in sweep.models if f"model {alias}" in absent}
+    if not gone:
+        return plan
+    if len(gone) == len(sweep.models):
+        raise WeightsError(next(iter(gone.values())))
+    for alias, why in gone.items():
+        Progress().say(f"not measured: model {alias}: {why}")
+    return make_plan(select(sweep, [arm.name for arm in sweep.arms if arm.model not in gone]), {})
+
+
+def _draw(plan: Plan, where: Path) -> None:
+    """Draw what a plan lacks. It is part of the sweep, and will not be drawn again when that is run."""
+    executor = plan.sweep.executor.build()
+    if check := getattr(executor, "check", None):
+        check(plan.sweep)
+    with Store(where) as store:
+        progress = Progress()
+        try:
+            Engine(plan, store, executor, progress, scoring=False).run()
+        finally:
+            executor.close()
+        for reason, count in Counter(store.failures(plan.jobs).values()).items():
+            progress.say(f"warning: {count} of {len(plan.jobs)} failed: {reason}")
+        store.set_run_info(f"rates {plan.key()}", {"hardware": environment.hardware()})
+
+
+def _source(plan: Plan, store: Store) -> str:
+    """On which hardware, and until when: that of the plan's own run, or of all that have written to the store."""
+    info = store.run_info(plan.key())
+    infos = [info] if info else store.run_infos().values()
+    hardware = sorted({str(info["hardware"]) for info in infos if info.get("hardware")})
+    return f"{' or '.join(hardware) or 'unknown hardware'}, {datetime.now(UTC).date()}"
+
+
+def _write(text: str, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.write(text)
+        return
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise EvalHarnessError(f"cannot write {out}: {error.strerror}") from error

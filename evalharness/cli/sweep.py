@@ -1,0 +1,151 @@
+"""``python -m evalharness.sweep FILE``: draw, score, and write the report of a sweep."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from evalharness._util import environment
+from evalharness._util.guard import guarded
+from evalharness._util.progress import Progress
+from evalharness.analysis.examples.judging import judge as judge_refinements
+from evalharness.cli.options import add_size_arguments
+from evalharness.config import literature, overrides, schema
+from evalharness.errors import ConfigError
+from evalharness.plan.plan import Plan, make_plan, resize, select
+from evalharness.report import terminal
+from evalharness.run.dry_run import dry_run
+from evalharness.run.engine import Engine
+from evalharness.run.heartbeat import Reporter
+from evalharness.run.imported import inventory
+from evalharness.store.store import Store
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a sweep file, or the name of one that comes with evalharness")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: reports/<name>)")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: store/ beside --out)")
+    add_size_arguments(parser)
+    parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
+    overrides.add_arguments(parser)
+    literature.add_argument(parser)
+    parser.add_argument("--dry-run", action="store_true", help="say what would be drawn and what it would cost")
+    parser.add_argument("--rates", type=Path, metavar="FILE", help="with --dry-run: measured seconds to count with")
+    parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(options: argparse.Namespace) -> int:
+    """The whole job; returns the exit code."""
+    sweep = schema.load(options.file, partial(overrides.amended, options))
+    quoted = dict.fromkeys([*sweep.literature, *map(literature.given, options.literature)])
+    sweep = replace(sweep, literature=tuple(quoted))
+    sweep = resize(sweep, full=options.full, limit=options.limit, samples=options.samples)
+    if check := getattr(sweep.executor.build(), "check", None):
+        check(sweep)
+    sweep = select(sweep, options.only)
+    out: Path = options.out or Path("reports") / sweep.name
+    where: Path = options.store or out.parent / "store"
+    if options.dry_run:
+        command = _measuring(options, where)
+        _write(*dry_run(sweep, where, command, retry_failed=options.retry_failed, rates_file=options.rates))
+        return 0
+    carry_out(make_plan(sweep), out, where, quiet=options.quiet, retry_failed=options.retry_failed)
+    return 0
+
+
+def carry_out(
+    plan: Plan,
+    out: Path,
+    where: Path,
+    *,
+    quiet: bool = False,
+    retry_failed: bool = False,
+    gallery_mb: float | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> None:
+    """Draw and score what is missing in the store ``where``, and write the report to ``out``.
+
+    ``gallery_mb`` is that of :func:`evalharness.report.build`, ``info`` stands in for what the results say of the plan.
+    """
+    _make_folder(out)
+    with Store(where) as store:
+        progress = Progress(quiet=quiet)
+        reporter = Reporter(out, plan.sweep.resolved(), where.absolute())
+        found = _work(plan, store, progress, reporter, retry_failed=retry_failed)
+        there = inventory(plan, store)
+        found |= there | {"warnings": [*found.get("warnings", []), *there.get("warnings", [])]}
+        for line in found["warnings"]:
+            progress.say(f"warning: {line}")
+        _report(plan, store, found | dict(info or {}), out, gallery_mb)
+
+
+def _measuring(options: argparse.Namespace, where: Path) -> str:
+    """The command that measures how long this takes."""
+    given = [("--model", options.model), ("--weights", options.weights), *(("--only", arm) for arm in options.only)]
+    if where != Path("reports") / "store":
+        given.append(("--store", str(where)))
+    chosen = [word for option, value in given if value is not None for word in (option, value)]
+    return shlex.join(["evalharness", "rates", options.file, "--draw", "8", *chosen, "--out", "rates.yaml"])
+
+
+def _make_folder(out: Path) -> None:
+    """Before hours of work, not after them."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
+
+
+def _work(plan: Plan, store: Store, progress: Progress, reporter: Reporter, *, retry_failed: bool) -> dict[str, Any]:
+    """Draw and score; returns what the report says of the circumstances, summed up over all goes of this plan."""
+    before = store.run_info(plan.key())
+    start, clock, worked = datetime.now(UTC), time.monotonic(), -1
+    executor = plan.sweep.executor.build()
+    engine = Engine(plan, store, executor, progress)
+    info = before
+    try:
+        with reporter.watching(engine.look):
+            worked = engine.run(retry_failed=retry_failed)
+            judge_refinements(plan, store, executor, progress)
+    finally:
+        executor.close()
+        if worked or not before:
+            info = {
+                "started": before.get("started", start.isoformat(timespec="seconds")),
+                "wall_seconds": before.get("wall_seconds", 0.0) + time.monotonic() - clock,
+                "hardware": environment.hardware(),
+                "versions": environment.versions(),
+                "git_commit": environment.git_commit(),
+            }
+            store.set_run_info(plan.key(), info)
+    return info | {"warnings": [f"{name}: {reason}" for name, reason in engine.stops.items()]}
+
+
+def _report(plan: Plan, store: Store, info: dict[str, Any], out: Path, gallery_mb: float | None) -> None:
+    from evalharness.report import build
+    from evalharness.store.load import load_results
+
+    results = load_results(plan, store, info)
+    page = build(results, out, gallery_mb=gallery_mb)
+    _write(*terminal.table(results), *terminal.failed(results), "", f"report: {page}")
+
+
+def _write(*lines: str) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m evalharness.sweep", description=__doc__)
+    add_arguments(parser)
+    return guarded(run, parser.parse_args(arguments))

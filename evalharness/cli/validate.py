@@ -1,0 +1,50 @@
+"""``evalharness validate``: whether trajectories are what they should be, our data or what a model made of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from evalharness.api import registry
+from evalharness.errors import ConfigError, did_you_mean
+from evalharness.training_data import reading, rules
+
+NONE = "none"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="a folder or file of *.parquet or *.jsonl, or a run's store"
+    )
+    parser.add_argument(
+        "--format",
+        metavar="NAME",
+        help="the format whose markers are checked where a trajectory does not name its own (default: strokes); "
+        "none: only their balance",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints a line for each violation; returns 0 if there is none, 1 if there is any."""
+    otherwise = options.format or "strokes"
+    if otherwise not in (known := [*registry.available("formats"), NONE]):
+        raise ConfigError(f"--format: no format {otherwise!r}{did_you_mean(otherwise, known)}")
+    seen = broken = lines = 0
+    for path in options.paths:
+        for entry in reading.entries(path):
+            seen += 1
+            said = entry.row.get("format") if isinstance(entry.row, dict) else None
+            found = list(rules.violations(entry.row, spoken=said if isinstance(said, str) and said else otherwise))
+            broken, lines = broken + bool(found), lines + len(found)
+            for violation in found:
+                sys.stdout.write(_line(f"{entry.file}: {entry.name}: {violation.rule}: {violation.what}"))
+    if seen == 0:
+        raise ConfigError(f"{' '.join(map(str, options.paths))}: no trajectories there")
+    sys.stderr.write(f"{seen} trajectories, {broken} with violations, {lines} violations\n")
+    return 1 if lines else 0
+
+
+def _line(text: str) -> str:
+    """One line of printable characters, whatever a model wrote."""
+    return "".join(c if c.isprintable() else " " for c in text) + "\n"

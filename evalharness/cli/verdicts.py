@@ -1,0 +1,91 @@
+"""``evalharness verdicts``: what a benchmark's rules say of evidence that somebody else's detector found.
+
+A line of JSON in, a line of JSON out. The options of a benchmark are the numbers of its rules.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from pydantic import BaseModel, ValidationError
+
+from evalharness.api import registry
+from evalharness.api.benchmark import RuleBased
+from evalharness.errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("benchmark", help="name of a benchmark with rules, such as geneval")
+    parser.add_argument(
+        "rest",
+        nargs=argparse.REMAINDER,
+        metavar="FILE [OPTION …]",
+        help="evidence as JSON Lines, - for stdin; the options are the benchmark's: evalharness verdicts geneval -h",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a verdict a line; at the first bad line stop, naming it: the verdicts before it stand, none follow."""
+    plugin = registry.load("benchmarks", options.benchmark)
+    if not isinstance(plugin, RuleBased):
+        raise ConfigError(f"benchmark {options.benchmark!r} has no rules that could judge evidence without a model")
+    given = vars(_parser(options.benchmark, plugin.rules).parse_args(options.rest))
+    file = given.pop("FILE")
+    rules = _rules(plugin.rules, given)
+    with _opened(file) as lines:
+        for number, line in enumerate(lines, 1):
+            where = f"{'stdin' if file == '-' else file} line {number}"
+            score = plugin.verdict(_json(line, where), rules, where)
+            sys.stdout.write(json.dumps({"correct": score.value == 1, "reason": score.reason}) + "\n")
+    return 0
+
+
+def _parser(benchmark: str, rules: type[BaseModel]) -> argparse.ArgumentParser:
+    """The file, and an option for each number of the rules."""
+    parser = argparse.ArgumentParser(prog=f"evalharness verdicts {benchmark}", description=_first_line(rules.__doc__))
+    parser.add_argument("FILE", help="evidence as JSON Lines; - for stdin")
+    for name, field in rules.model_fields.items():
+        option = f"--{name.replace('_', '-')}"
+        text = f"{' '.join((field.description or '').split())} (default: {field.default})"
+        parser.add_argument(option, dest=name, default=argparse.SUPPRESS, metavar="N", help=text)
+    return parser
+
+
+def _rules(rules: type[BaseModel], given: dict[str, Any]) -> BaseModel:
+    try:
+        return rules.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]).replace("_", "-")
+        raise ConfigError(f"--{option}: {first['msg']}, got {first['input']!r}") from None
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[IO[bytes]]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        handle = open(file, "rb")  # noqa: PTH123, SIM115 - closed below; an error of the body is not one of opening
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
+    with handle:
+        yield handle
+
+
+def _json(line: bytes, where: str) -> Any:
+    try:
+        return json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{where} is not UTF-8 text at byte {error.start}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{where} is not JSON: {error}") from None
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]

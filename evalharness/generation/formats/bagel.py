@@ -1,0 +1,37 @@
+"""BAGEL's own way of thinking before it draws: under a system prompt, one text to the end of its turn. No process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from evalharness.api.format import Stage
+from evalharness.errors import ConfigError
+
+
+class Bagel:
+    """See the module's docstring. What tells it to think are upstream's words: ``system`` must be given."""
+
+    name: ClassVar[str] = "bagel"
+    think = Stage("", ("<|im_end|>",), 32_768)
+    plan = None
+    inspect = None
+    refine = None
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        if "system" not in words:
+            raise ConfigError(
+                "format 'bagel' thinks under a system prompt: give the model `words: official`, or "
+                "`words: {system: …}`, a string or {file: …/inferencer.py, constant: GEN_THINK_SYSTEM_PROMPT} of an "
+                "upstream checkout"
+            )
+        self.system = words["system"]
+
+    def prompt(self, text: str) -> str:
+        return text
+
+    def done(self, plan: str) -> bool:
+        return True
+
+    def conflict(self, inspection: str) -> bool:
+        return False

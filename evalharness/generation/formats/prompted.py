@@ -1,0 +1,57 @@
+"""The process asked for in plain words, of a model that was not tuned to it: no markers, a request before each stage.
+
+The requests are this project's, or those that the model is given in their place (``plan``, ``inspect``, ``refine``).
+An answer is understood by its first word: a plan that begins with "finished" ends the process, an inspection that
+begins with "fine" found nothing. Other requests must ask for the same two words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar
+
+from evalharness.api.format import Stage
+
+PLAN = (
+    "The picture above is built up step by step. In two sentences, say what to add or change next, and what the whole "
+    "picture will then show. If the picture already shows all that was asked for, answer with one word: finished."
+)
+INSPECT = (
+    "Compare the picture with what was asked for: things, numbers, colours and places. If all is right, answer with "
+    "one word: fine. Otherwise say in one sentence what is wrong."
+)
+REFINE = "Say in one sentence how to change the picture so that this is put right."
+END = ("<|im_end|>",)
+
+
+class Prompted:
+    """See the module's docstring.
+
+    >>> Prompted({}).done("Finished."), Prompted({}).conflict("The cat is missing.")
+    (True, True)
+    """
+
+    name: ClassVar[str] = "prompted"
+    system = ""
+    think = None
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        self.plan = Stage("", END, 256, words.get("plan", PLAN))
+        self.inspect = Stage("", END, 256, words.get("inspect", INSPECT))
+        self.refine = Stage("", END, 256, words.get("refine", REFINE))
+
+    def prompt(self, text: str) -> str:
+        return text
+
+    def done(self, plan: str) -> bool:
+        return _first_word(plan) == "finished"
+
+    def conflict(self, inspection: str) -> bool:
+        """An empty answer has found nothing."""
+        return _first_word(inspection) not in ("", "fine")
+
+
+def _first_word(answer: str) -> str:
+    found = re.search(r"\w+", answer)
+    return found[0].lower() if found else ""

@@ -1,0 +1,54 @@
+"""The format of "Think in Strokes, Not Pixels" (arXiv 2604.04746): ``<ins>``, ``<des>``, ``<refine>``.
+
+A plan is an instruction and a description of the whole scene so far, ``<end>`` in its place says that nothing is left
+to do. An inspection says ``ok`` or names a conflict; a refinement says how to mend it. The paper's summaries do not
+give markers for the inspection and the end: ``<inspect>`` and ``<end>`` are this project's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar
+
+from evalharness.api.format import Stage
+
+_INSPECTION = re.compile(r"<inspect>(.*?)(?:</inspect>|$)", re.DOTALL)
+
+
+def inner(text: str, marker: str) -> str:
+    """What stands between the markers; to the end of the text if it was not closed.
+
+    >>> inner("<ins> add a cat </ins> <des> a cat", "ins"), inner("<ins> add a cat </ins> <des> a cat", "des")
+    ('add a cat', 'a cat')
+    """
+    return text.partition(f"<{marker}>")[2].partition(f"</{marker}>")[0].strip()
+
+
+class Strokes:
+    """See the module's docstring.
+
+    >>> Strokes({}).conflict("<inspect> a cat at left should be nothing </inspect>")
+    True
+    """
+
+    name: ClassVar[str] = "strokes"
+    system = ""
+    think = Stage("<think>", ("</think>",), 64)
+    plan = Stage("<ins>", ("</des>", "<end>"), 96)
+    inspect = Stage("<inspect>", ("</inspect>",), 48)
+    refine = Stage("<refine>", ("</refine>",), 32)
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        """It has its own words only."""
+
+    def prompt(self, text: str) -> str:
+        return f"<text> {text} </text>"
+
+    def done(self, plan: str) -> bool:
+        return "<end>" in plan
+
+    def conflict(self, inspection: str) -> bool:
+        """An inspection that cannot be read has found nothing."""
+        found = _INSPECTION.search(inspection)
+        return found is not None and found[1].strip().lower() not in {"", "ok"}

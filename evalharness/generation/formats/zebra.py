@@ -1,0 +1,74 @@
+"""The loop of Bagel-Zebra-CoT (multimodal-reasoning-lab/Bagel-Zebra-CoT, infz_bf16.py): write, draw, look, write …
+
+One growing trajectory in two contexts: words are written after images as they are understood, drawings are made after
+images as they are drawn from. Each text, once written, is the newest: guidance leads to it alone. The end is a text
+with a final answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from evalharness.api.format import Stage, Steps
+from evalharness.errors import ConfigError
+from evalharness.models.bagel import published
+
+FINAL = ("Final Answer:", "<answer>")
+
+
+class Zebra:
+    """See the module's docstring. Its system prompt is upstream's: ``system`` must be given.
+
+    >>> Zebra({"system": ""}).done("Final Answer: 3")
+    True
+    """
+
+    name: ClassVar[str] = "zebra"
+    assets = published.assets("zebra")
+    think = None
+    plan = Stage("", ("<|im_end|>",), 32_768)
+    inspect = None
+    refine = None
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        if "system" not in words:
+            raise ConfigError(
+                "format 'zebra' needs a system prompt: give the model `words: zebra`, or `words: {system: …}`, "
+                "a string or {file: …/infz_bf16.py, constant: INTERLEAVED_SYSTEM_PROMPT} of an upstream checkout"
+            )
+        self.system = words["system"]
+
+    def prompt(self, text: str) -> str:
+        return text
+
+    def done(self, plan: str) -> bool:
+        return any(marker in plan for marker in FINAL)
+
+    def conflict(self, inspection: str) -> bool:
+        return False
+
+    def process(
+        self, model: Any, steps: Steps, samples: Sequence[Any], *, iterations: int, inspect: bool, refine: bool
+    ) -> None:
+        writing = model.start(len(samples))
+        if self.system:
+            model.read(writing, [self.system] * len(samples))
+        model.read(writing, [self.prompt(sample.prompt) for sample in samples])
+        rows = list(zip(samples, writing, model.fork(writing), strict=True))
+        for iteration in range(1, iterations + 1):
+            texts = steps.write(self.plan, [row[0] for row in rows], [row[1] for row in rows], "plan", iteration)
+            for (sample, _, _), text in zip(rows, texts, strict=True):
+                # The first iteration always draws: a sample without an image could not be scored.
+                sample.finished = iteration > 1 and self.done(text)
+            going = [(row, text) for row, text in zip(rows, texts, strict=True) if not row[0].finished]
+            rows = [row for row, _ in going]
+            if not rows:
+                return
+            active, words, drawing = (list(column) for column in zip(*rows, strict=True))
+            model.read(drawing, [text for _, text in going])
+            steps.draw(active, drawing, "sketch", iteration)
+            if iteration < iterations:
+                states = [sample.state for sample in active]
+                model.glance(words, states)
+                model.look(drawing, states)

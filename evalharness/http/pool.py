@@ -1,0 +1,58 @@
+"""Many questions to one endpoint at a time, for a caller that is not asynchronous."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from evalharness.errors import SampleError
+    from evalharness.http.calls import Calls
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+def answers(questions: Iterable[tuple[int, Q]], calls: Calls[Q, A], most: int) -> Iterator[tuple[int, A | SampleError]]:
+    """Each question's number with its answer, as they come. Calls go on in another thread while the caller works.
+
+    ``most`` questions are in hand at once; with more than may be asked at once, no place is idle while an answer is
+    written.
+
+    Raises:
+        EndpointError: why the calls stopped, once all that was asked has been yielded.
+    """
+    from anyio.from_thread import start_blocking_portal
+
+    todo = iter(questions)
+    done: SimpleQueue[tuple[int, Future[Any]]] = SimpleQueue()
+    in_hand = 0
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(calls):
+        loop = portal.call(asyncio.get_running_loop)
+        while True:
+            while in_hand < most and calls.gate.stopped is None:
+                if (taken := next(todo, None)) is None:
+                    break
+                number, question = taken
+                # Not through the portal, which would wait for the loop to take each.
+                future = asyncio.run_coroutine_threadsafe(calls.answer(question), loop)
+                future.add_done_callback(partial(_put, done, number))
+                in_hand += 1
+            if not in_hand:
+                break
+            number, answered = done.get()
+            in_hand -= 1
+            if (outcome := answered.result()) is not None:
+                yield number, outcome
+        stopped = calls.gate.stopped
+    if stopped is not None:
+        raise stopped
+
+
+def _put(done: SimpleQueue[tuple[int, Future[Any]]], number: int, answered: Future[Any]) -> None:
+    done.put((number, answered))

@@ -1,0 +1,255 @@
+"""Model plugin ``miniature``: the embedded unified model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from copy import copy
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from evalharness._util.file_digests import file_digest
+from evalharness.api.model import Drawn, Written
+from evalharness.detectors.weights import embedded_weights, pick_device
+from evalharness.errors import SampleError, WeightsError
+from evalharness.generation.variants import BestOfN, Process, TextCot, VariantSettings
+from evalharness.miniature.model.checkpoint import weights_file
+from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, MARKERS, Tokenizer
+from evalharness.miniature.world.world import BACKGROUND, SIZE
+
+if TYPE_CHECKING:
+    import torch
+
+    from evalharness.miniature.model.codec import Codec
+    from evalharness.miniature.model.contexts import MiniatureContext
+    from evalharness.miniature.model.network import Network
+
+_BESIDE = ("words", "marked", "remembers", "difference")
+"""Keys of ``config.json`` that are no sizes of the network."""
+LONGEST_PROMPT = 60
+"""Tokens; longer than any prompt that it has learnt, far below what its contexts hold."""
+
+
+class Miniature:
+    """A small transformer that reads and writes text, looks at and draws images (see ``miniature.model.network``)."""
+
+    class Settings(BaseModel):
+        """``weights``: a folder with ``model.safetensors`` and ``config.json``; ``steps``: of the sampler;
+        ``guidance``: 1 is none; ``temperature``: of its words, by default that of BAGEL's, 0 takes the likeliest;
+        ``dtype``: in float64 an image is the same bytes in any batch and on any machine."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        weights: Path | Literal["embedded"] = "embedded"
+        steps: int = Field(default=8, ge=1, le=1000)
+        guidance: float = Field(default=1.0, ge=0, le=50)
+        temperature: float = Field(default=0.3, ge=0, le=10)
+        dtype: Literal["float64", "float32"] = "float64"
+        device: str = "auto"
+        batch_size: int = Field(default=64, ge=1, le=4096)
+
+    name = "miniature"
+    formats: ClassVar[tuple[str, ...]] = ("strokes",)
+    continues = False
+    words: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or self.Settings()
+        self.batch_size = self._settings.batch_size
+        self.guided = self._settings.guidance != 1
+        folder = self._settings.weights
+        self._folder = embedded_weights("unified") if folder == "embedded" else Path(folder)
+        self._loaded: tuple[Network, Codec] | None = None
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
+        """The network's sizes, and in ``words`` the vocabulary that it has learnt."""
+        folder = weights_file(self._folder).parent
+        try:
+            config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+            about = config.get("difference")
+            if about is not None and not all(isinstance(about[key], str) for key in ("base", "origin")):
+                raise ValueError("its difference names neither base nor origin")
+            if not isinstance(config["words"], list) or not set(MARKERS) <= set(config["words"]):
+                raise ValueError("its words are none of the miniature's")
+            return config
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise WeightsError(f"{folder} is not a checkpoint of the miniature: config.json: {error}") from error
+
+    @property
+    def _marked(self) -> bool:
+        """Whether the checkpoint has tokens that start and end an image."""
+        return bool(self._config.get("marked", False))
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return Tokenizer(self._config["words"])
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the checkpoint learned to go on from its last plan."""
+        return bool(self._config.get("remembers", False))
+
+    def identity(self) -> Mapping[str, Any]:
+        chosen = self._settings
+        return {
+            "name": self.name,
+            **self._weights_identity(),
+            "dtype": chosen.dtype,
+            "steps": chosen.steps,
+            "guidance": chosen.guidance,
+            "temperature": chosen.temperature,
+        }
+
+    def _weights_identity(self) -> dict[str, str]:
+        """The digest of the weights; of a difference also that of the checkpoint that it is from."""
+        found = {"weights": file_digest(weights_file(self._folder))}
+        about = self._config.get("difference")
+        return found if about is None else {**found, "from": str(about["base"])}
+
+    def estimate(self, variant: VariantSettings) -> float:
+        """Seconds that a trajectory takes at most, about: as measured on two CPU cores."""
+        draw = 0.02 * self._settings.steps / 12 * (2 if self.guided else 1)
+        write = 0.01
+        if isinstance(variant, Process):
+            drawings = 1 + variant.refine
+            texts = 1 + variant.inspect + variant.refine
+            return variant.max_iterations * (drawings * draw + texts * write)
+        if isinstance(variant, BestOfN):
+            return variant.n * (draw + write)
+        return draw + (write if isinstance(variant, TextCot) else 0)
+
+    def check(self, prompt: str) -> None:
+        tokens = len(self._tokenizer.encode(prompt))
+        if not tokens:
+            raise SampleError("the prompt is empty")
+        if tokens > LONGEST_PROMPT:
+            raise SampleError(f"the prompt has {tokens} tokens; the miniature reads at most {LONGEST_PROMPT}")
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        contexts = self.start(len(prompts))
+        self.read(contexts, [f"<text> {prompt} </text>" for prompt in prompts])
+        return self.draw(contexts, unguided=self.start(len(prompts)) if self.guided else [], seeds=seeds)
+
+    def start(self, count: int) -> list[MiniatureContext]:
+        from evalharness.miniature.model import contexts
+
+        network, _ = self._load()
+        return contexts.start(network, count)
+
+    def blank(self) -> Image.Image:
+        return Image.new("RGB", (SIZE, SIZE), BACKGROUND)
+
+    def read(self, contexts: Sequence[MiniatureContext], texts: Sequence[str]) -> None:
+        import torch
+
+        from evalharness.miniature.model.contexts import read
+
+        network, _ = self._load()
+        with torch.inference_mode():
+            read(network, contexts, [self._tokenizer.encode(text) for text in texts])
+
+    def look(self, contexts: Sequence[MiniatureContext], images: Sequence[Image.Image]) -> None:
+        if self._marked:
+            self.read(contexts, [IMAGE] * len(contexts))
+        self._see(contexts, images)
+        if self._marked:
+            self.read(contexts, [IMAGE_END] * len(contexts))
+
+    def _see(self, contexts: Sequence[MiniatureContext], images: Sequence[Image.Image]) -> None:
+        import torch
+
+        from evalharness.miniature.model.codec import to_pixels
+        from evalharness.miniature.model.contexts import look
+
+        network, codec = self._load()
+        with torch.inference_mode():
+            pixels = torch.stack([to_pixels(image) for image in images]).to(network.words.weight.device)
+            look(network, contexts, codec.encode(pixels))
+
+    def write(
+        self,
+        contexts: Sequence[MiniatureContext],
+        *,
+        stop: Sequence[str],
+        max_tokens: int,
+        seeds: Sequence[int],
+        opening: str = "",
+        ask: str = "",
+    ) -> list[Written]:
+        import torch
+
+        from evalharness.miniature.model.contexts import write
+
+        network, _ = self._load()
+        if before := " ".join(filter(None, (ask, opening))):
+            self.read(contexts, [before] * len(contexts))
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+        # Asked for a text it writes one: after a prompt it has learned to draw at once as well as to think first.
+        marks = [self._tokenizer.id(mark) for mark in (IMAGE, IMAGE_END)] if self._marked else []
+
+        def choose(index: int, logits: torch.Tensor) -> int:
+            logits[marks] = -torch.inf
+            if self._settings.temperature == 0:
+                return int(logits.argmax())
+            chances = (logits.cpu() / self._settings.temperature).softmax(dim=-1)
+            return int(torch.multinomial(chances, 1, generator=generators[index]))
+
+        with torch.inference_mode():
+            ends = {self._tokenizer.id(marker) for marker in stop}
+            written = write(network, contexts, ends, max_tokens, choose)
+        return [Written(self._tokenizer.decode(ids), len(ids)) for ids in written]
+
+    def draw(
+        self, contexts: Sequence[MiniatureContext], *, unguided: Sequence[MiniatureContext], seeds: Sequence[int]
+    ) -> list[Drawn]:
+        import torch
+
+        from evalharness.miniature.model.contexts import draw
+
+        network, codec = self._load()
+        if self._marked:
+            # The mark belongs to the drawing, and like it is not kept.
+            contexts, unguided = [copy(one) for one in contexts], [copy(one) for one in unguided]
+            for own in (contexts, unguided):
+                self.read(own, [IMAGE] * len(own))
+        # Noise is drawn on the CPU in float32, so that a seed means the same on every device and in every precision.
+        shape = (network.config.cells, network.config.latent)
+        noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+        steps = self._settings.steps
+        times = [1 - i / steps for i in range(steps)] + [0.0]
+        with torch.inference_mode():
+            latents = draw(network, contexts, unguided, noise.to(network.words.weight), times, self._settings.guidance)
+            pixels = codec.decode(latents).cpu().numpy()
+        return [Drawn(Image.fromarray(image), steps) for image in pixels]
+
+    def _load(self) -> tuple[Network, Codec]:
+        """Read the weights, once."""
+        if self._loaded is None:
+            import torch
+            from safetensors import SafetensorError
+
+            from evalharness.miniature.model.codec import Codec
+            from evalharness.miniature.model.difference import read
+            from evalharness.miniature.model.network import Network, NetworkConfig
+
+            folder = weights_file(self._folder).parent
+            device = torch.device(pick_device(self._settings.device))
+            try:
+                config = {key: value for key, value in self._config.items() if key not in _BESIDE}
+                dtype = getattr(torch, self._settings.dtype)
+                tensors = {name: value.to(dtype) for name, value in read(folder, self._config).items()}
+                basis = tensors.pop("codec.basis")
+                with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
+                    network = Network(NetworkConfig(**config))
+                network.load_state_dict(tensors, assign=True)
+            except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+                what = " ".join(str(error).split())[:200]
+                raise WeightsError(f"{folder} is not a checkpoint of the miniature: {what}") from error
+            self._loaded = network.eval().requires_grad_(False).to(device), Codec(basis.to(device))
+        return self._loaded

@@ -1,0 +1,67 @@
+"""What a run would do and what it would cost, without doing it, and without what it needs: weights may be elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from evalharness.config.schema import Sweep
+from evalharness.plan.plan import Plan, make_plan
+from evalharness.run import timing
+from evalharness.run.imported import inventory
+from evalharness.store.states import Standing, checkups, failed_keys, pending_jobs, standings
+from evalharness.store.store import Store
+
+
+def dry_run(
+    sweep: Sweep, where: Path, measuring: str, *, retry_failed: bool = False, rates_file: Path | None = None
+) -> list[str]:
+    """Lines for people. ``where``: the store, which is read only, if there is one; ``measuring``: the command that
+    measures rates.
+
+    Raises:
+        ConfigError: the sweep cannot be planned, or the file of rates is wrong.
+    """
+    given = None if rates_file is None else timing.read(rates_file)
+    absent: dict[str, str] = {}
+    plan = make_plan(sweep, absent)
+    with Store(where, write=False) as store:
+        retry = failed_keys(plan, store) if retry_failed else set()
+        found = standings(plan, store)
+        jobs = pending_jobs(plan, found, retry)
+        lines = [
+            *_outline(plan, found),
+            f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)",
+        ]
+        lines += timing.lines(timing.shares(plan, store, [job.key for job in jobs], given), measuring)
+        lines += [line for name in plan.protocols if (line := _questions(plan, store, name, found))]
+        lines += [f"warning: {line}" for line in inventory(plan, store).get("warnings", [])]
+    return lines + [f"not here: {what}: {why}" for what, why in absent.items()]
+
+
+def _outline(plan: Plan, found: Sequence[Standing]) -> list[str]:
+    lines = [f"sweep {plan.sweep.name}, seed {plan.sweep.seed}"]
+    for name, protocol in plan.protocols.items():
+        lines.append(f"  {name}: {len(protocol.items)} of {protocol.of} items × {protocol.samples} images")
+    width = max(len(arm.name) for arm in plan.sweep.arms)
+    for arm in plan.sweep.arms:
+        own = [one for one in found if one.sample.arm == arm]
+        states = [one.state for one in own]
+        drawn = sum(one.image is not None for one in own)
+        there = f"{drawn} drawn, {states.count('scored')} scored"
+        failed = f", {states.count('failed')} failed" if "failed" in states else ""
+        lines.append(f"  {arm.name:<{width}}  {len(states)} samples: {there}{failed}")
+    return lines
+
+
+def _questions(plan: Plan, store: Store, name: str, found: Sequence[Standing]) -> str:
+    """How much a judge would be asked, if the benchmark has one."""
+    protocol = plan.protocols[name]
+    if "judge" not in protocol.scorer:
+        return ""
+    own = [one for one in found if one.sample.benchmark == name]
+    images = sum(one.state in ("pending", "generated") for one in own)
+    wanted = sum(one.sample.item.id in check.items for one in own for check in protocol.checks)
+    there = sum(one.score is not None for one in checkups(plan, store, own))
+    checks = f", and {wanted - there} questions more to check it" if protocol.checks else ""
+    return f"images to be judged for {name}: {images}{checks}"

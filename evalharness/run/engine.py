@@ -1,0 +1,341 @@
+"""Drives the jobs of a plan through an executor into the store. A sample is scored as soon as its image exists.
+
+Only what is missing is worked on, so that to continue is to run again. Workers return results, this process writes
+them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from evalharness._util.hashing import canonical, digest
+from evalharness._util.progress import Progress, Stage
+from evalharness.api.benchmark import Checked, Panel, Score, Scorer
+from evalharness.api.executor import Executor, Failure, WorkerState, isolate, one_line
+from evalharness.api.model import Service
+from evalharness.errors import BudgetError, EndpointError, SampleError, StoreError
+from evalharness.plan.plan import Job, Plan, Sample
+from evalharness.run.costs import expected_seconds
+from evalharness.run.queues import DrawLane, ScoreLane, Todo
+from evalharness.run.remote import Asked, Commissioned, Errand
+from evalharness.run.workers import Check, Recipe, Verdict
+from evalharness.store.states import Standing, checkups, failed_keys, in_parts, standings
+from evalharness.store.store import Store
+from evalharness.types.trajectory import Trajectory
+
+PASSES = 3
+"""A disk that damages what was just written is given up after as many passes."""
+CONSULTED = 8
+"""So many images are given to a judge at a time where it computes its answers itself."""
+Lanes = list[DrawLane | ScoreLane]
+
+
+@dataclass
+class Engine:
+    """Runs a plan. ``stops``: the models and benchmarks whose work a budget ended, each with the reason; without
+    ``scoring`` images are drawn and not looked at."""
+
+    plan: Plan
+    store: Store
+    executor: Executor
+    progress: Progress
+    scoring: bool = True
+    stops: dict[str, str] = field(default_factory=dict)
+    lanes: Lanes = field(default_factory=list)
+    """Those of the present pass."""
+    stages: dict[str, Stage] = field(default_factory=dict)
+
+    def run(self, *, retry_failed: bool = False) -> int:
+        """Draw and score what is missing; returns the number of trajectories and scores that were worked on.
+
+        What failed is tried again only if ``retry_failed``, once; until that succeeds its failure stands.
+        """
+        retry = failed_keys(self.plan, self.store) if retry_failed else set()
+        self._drop_damaged()
+        worked = 0
+        for _ in range(PASSES):
+            current = _Pass(self, retry)
+            worked += current.run()
+            if not current.damaged:
+                return worked
+            self._drop(current.damaged)
+            retry = set()
+        raise StoreError(f"{self.store.path}: images are damaged again and again; check the disk")
+
+    def look(self) -> tuple[dict[str, Stage], list[str], list[WorkerState]]:
+        """For those who watch, from another thread: stages, the keys of what is in hand, workers."""
+        with self.store.lock:
+            in_hand = [key for lane in self.lanes for key in lane.in_hand]
+            return dict(self.stages), in_hand, self.executor.workers()
+
+    def _drop_damaged(self) -> None:
+        self._drop(self.store.check_images(self.store.images_of(self.plan.jobs)))
+
+    def _drop(self, damaged: Collection[str]) -> None:
+        """Forget the trajectories with a damaged image, so that they are drawn again."""
+        if not damaged:
+            return
+        stored = self.store.trajectories(self.plan.jobs)
+        keys = [key for key, one in stored.items() if any(step.image in damaged for step in one.steps)]
+        self.progress.say(
+            f"warning: {len(damaged)} images in {self.store.path} are damaged or gone; "
+            f"{len(keys)} trajectories are drawn again"
+        )
+        self.store.forget_trajectories(keys)
+
+
+class _Pass:
+    """One go over all that is missing. What comes of a batch is written in one commit; then what follows from it is
+    looked up in the store, as it is for what was there from the start."""
+
+    def __init__(self, engine: Engine, retry: Collection[str]) -> None:
+        self.plan, self.store, self.progress = engine.plan, engine.store, engine.progress
+        self.engine, self.retry = engine, retry
+        self.draws: dict[str, DrawLane] = {}
+        self.scores: dict[tuple[str, str], ScoreLane] = {}
+        self.errands: list[Errand] = []
+        self.samples: dict[str, list[Sample]] = defaultdict(list)
+        """Those that a trajectory to be drawn is for, by its key."""
+        self.watched: dict[str, list[Sample]] = defaultdict(list)
+        """Those whose score will be checked, by its key."""
+        self.undrawn: Counter[str] = Counter()
+        """Samples of each benchmark that have no image yet."""
+        self.stages = engine.stages = {}
+        self.warned: set[str] = set()
+
+    @property
+    def damaged(self) -> set[str]:
+        return {image for lane in self.scores.values() for image in lane.damaged}
+
+    def run(self) -> int:
+        self._make_score_lanes()
+        jobs = self._survey()
+        with self.progress.stages() as stage:
+            self._make_draw_lanes(jobs)
+            lanes: Lanes = [*self.draws.values(), *self.scores.values()]
+            self.engine.lanes = lanes
+            for lane in lanes:
+                if lane.stage not in self.stages and (lane.stage == "draw" or jobs or lane.waiting):
+                    self.stages[lane.stage] = stage(lane.stage, 0)
+            self._resize()
+            self._refuse(jobs)
+            own = [lane for lane in lanes if not any(lane is one.lane for one in self.errands)]
+            try:
+                for one in self.errands:
+                    one.start()
+                self._work(own)
+                for one in self.errands:
+                    one.wait()
+            finally:
+                for one in self.errands:
+                    one.end()
+            self._raise()
+        return sum(lane.done for lane in lanes)
+
+    # --- what there is to do ---
+
+    def _survey(self) -> dict[str, Job]:
+        """What must be drawn; what must be looked at is put into its lanes."""
+        wanted: set[str] = set()
+        for found in in_parts(self.plan, self.store):
+            for one in found:
+                failed = one.steps is None and one.state == "failed" and one.sample.job in self.retry
+                if one.state == "pending" or failed:
+                    wanted.add(one.sample.job)
+            self._follow(found)
+        for sample in self.plan.samples:
+            if sample.job in wanted:
+                self.samples[sample.job].append(sample)
+                self.undrawn[sample.benchmark] += 1
+        return {key: self.plan.jobs[key] for key in sorted(wanted)}
+
+    def _make_draw_lanes(self, jobs: dict[str, Job]) -> None:
+        by_model: dict[str, list[Job]] = {alias: [] for alias in self.plan.models}
+        for job in jobs.values():
+            by_model[job.model].append(job)
+        for alias, own in by_model.items():
+            if own:
+                spec = self.plan.sweep.models[alias]
+                model = spec.build()
+                cost = expected_seconds(self.plan, self.store, alias, model)
+                size = 1 if isinstance(model, Service) else model.batch_size
+                lane = self.draws[alias] = DrawLane(alias, Recipe(spec), self.store.lock, own, size, cost)
+                if isinstance(model, Service):
+                    work = Commissioned(model, digest(dict(self.plan.models[alias])), self.store)
+                    self.errands.append(Errand(work, lane, self._keep_one))
+        for (_, check), score in self.scores.items():
+            if not check:
+                score.feeders += self.draws.values()
+
+    def _make_score_lanes(self) -> None:
+        if not self.engine.scoring:
+            return
+        found: list[tuple[str, str, Scorer | Panel]] = []
+        for name, protocol in self.plan.protocols.items():
+            found.append((name, "", protocol.benchmark.scorer()))
+        for name, protocol in self.plan.protocols.items():
+            checks = protocol.benchmark.checks() if isinstance(protocol.benchmark, Checked) else ()
+            found += [(name, check.name, check.scorer) for check in checks]
+        specs = {spec.plugin.name: spec.plugin for spec in self.plan.sweep.benchmarks}
+        for name, check, scorer in found:
+            panel = isinstance(scorer, Panel)
+            size = CONSULTED if isinstance(scorer, Panel) else scorer.batch_size
+            recipe = Recipe(specs[name], check or None)
+            lane = ScoreLane(name, recipe, self.store.lock, self.store, size, check=check, with_replies=panel)
+            if check:
+                lane.feeders.append(self.scores[name, ""])
+            self.scores[name, check] = lane
+            if isinstance(scorer, Panel) and not getattr(scorer, "in_process", False):
+                self.errands.append(Errand(Asked(scorer, self.store), lane, self._keep_one))
+
+    def _follow(self, found: Iterable[Standing]) -> None:
+        """What these samples want next: a score, or a check of the one that they have."""
+        if not self.engine.scoring:
+            return
+        found = list(found)
+        for one in found:
+            if one.score is None and one.score_key is not None and one.image is not None:
+                name, again = one.sample.benchmark, one.score_key in self.retry
+                if one.failure is None or again:
+                    self.scores[name, ""].add(one.score_key, Todo(one.image, one.sample.item, again))
+                if self.plan.protocols[name].checks:
+                    self.watched[one.score_key].append(one.sample)
+        for up in checkups(self.plan, self.store, found):
+            again = up.key in self.retry
+            if up.score is None and (up.failure is None or again):
+                sample, image = up.standing.sample, up.standing.image
+                assert image is not None
+                self.scores[sample.benchmark, up.check.name].add(up.key, Todo(image, sample.item, again))
+
+    # --- doing it ---
+
+    def _refuse(self, jobs: dict[str, Job]) -> None:
+        """Fail the jobs whose prompts their model cannot take, before anything is loaded."""
+        for alias, lane in self.draws.items():
+            check = Check(self.plan.sweep.models[alias].build())
+            outcomes = [(job, isolate(check, [job])[0]) for job in jobs.values() if job.model == alias]
+            refused = [(job, one) for job, one in outcomes if isinstance(one, Failure)]
+            with _undisturbed(), self.store.batch():
+                for job, failure in refused:
+                    self.store.add_failure(job.key, failure.reason)
+            lane.drop({job.key for job, _ in refused})
+            self._drawn([job for job, _ in refused])
+            self._advance(lane, len(refused), len(refused))
+
+    def _work(self, lanes: Lanes) -> None:
+        for lane, jobs, outcomes in self.engine.executor.run(lanes):
+            if isinstance(outcomes, BudgetError):
+                lane.put_back(jobs)
+                lane.stop()
+                self.engine.stops[lane.subject] = str(outcomes)
+                continue
+            failed = sum(isinstance(one, Failure) for one in outcomes)
+            with _undisturbed(), self.store.batch():
+                drawn = (step for one in outcomes if isinstance(one, Trajectory) for step in one.steps)
+                self.store.add_images(step.image for step in drawn if step.image is not None)
+                for job, outcome in zip(jobs, outcomes, strict=True):
+                    self._keep(lane, job, outcome)
+            with self.store.lock:
+                self._next(lane, jobs)
+                lane.settle(jobs, failed)
+            self._advance(lane, len(jobs), failed)
+            self._raise(only_now=True)
+
+    def _keep(self, lane: Any, job: Any, outcome: Any) -> None:
+        if isinstance(outcome, Verdict):
+            for one in outcome.said:
+                about = (one.question, one.judge, one.image, one.rubric, one.repeat)
+                self.store.replies.put(one.key, about, one.reply)
+            outcome = outcome.outcome
+        if isinstance(outcome, Failure):
+            self.store.add_failure(job.key, outcome.reason)
+        elif isinstance(outcome, Trajectory):
+            self.store.add_trajectory(
+                job.key,
+                outcome,
+                model=digest(dict(self.plan.models[job.model])),
+                variant=canonical(job.variant.key()),
+                prompt=job.prompt,
+                seed=job.seed,
+                cap=job.cap,
+            )
+            lane.measure(job, outcome)
+        else:
+            self.store.add_score(job.key, job.digest, outcome)
+
+    def _keep_one(self, lane: DrawLane | ScoreLane, job: Any, outcome: Score | Trajectory | SampleError) -> None:
+        """From the thread of an errand."""
+        failure = Failure(one_line(str(outcome))) if isinstance(outcome, SampleError) else None
+        with self.store.lock:
+            with self.store.batch():
+                self._keep(lane, job, failure or outcome)
+            self._next(lane, [job])
+            lane.settle([job], int(failure is not None))
+            self._advance(lane, 1, int(failure is not None))
+
+    def _next(self, lane: DrawLane | ScoreLane, jobs: Sequence[Any]) -> None:
+        if isinstance(lane, DrawLane):
+            self._follow(self._drawn(jobs))
+        elif watched := [sample for job in jobs for sample in self.watched.pop(job.key, ())]:
+            self._follow(standings(self.plan, self.store, watched))
+
+    def _drawn(self, jobs: Sequence[Job]) -> list[Standing]:
+        samples = [sample for job in jobs for sample in self.samples.pop(job.key, ())]
+        self.undrawn.subtract(sample.benchmark for sample in samples)
+        return standings(self.plan, self.store, samples)
+
+    def _advance(self, lane: DrawLane | ScoreLane, done: int, failed: int) -> None:
+        with self.store.lock:
+            self._resize()
+            if done:
+                self.stages[lane.stage].advance(done, failed)
+
+    def _resize(self) -> None:
+        """A stage is as large as what is known of it by now, and the scores that undrawn samples will want."""
+        for title, stage in self.stages.items():
+            known = sum(lane.total for lane in self.engine.lanes if lane.stage == title)
+            stage.resize(known + (self.undrawn.total() if title == "score" else 0))
+
+    def _raise(self, *, only_now: bool = False) -> None:
+        """What ended an errand. A judge or model that will not work ends the run once all else is done."""
+        for one in self.errands:
+            error = one.error
+            if isinstance(error, BudgetError):
+                self.engine.stops[one.lane.subject] = str(error)
+            elif isinstance(error, EndpointError) and only_now:
+                # Said only where something does go on: what ends a run is one line.
+                goes_on = one.lane.stopped and not all(lane.finished for lane in self.engine.lanes)
+                if goes_on and one.lane.name not in self.warned:
+                    self.warned.add(one.lane.name)
+                    self.progress.say(f"warning: {error}; all else goes on")
+            elif error is not None:
+                raise error
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C and a polite kill back until what is done is written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[tuple[int, FrameType | None]] = []
+    held = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *signalled: caught.append(signalled)) for number in held}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+    for number, frame in caught[:1]:
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        else:
+            signal.raise_signal(number)

@@ -1,0 +1,149 @@
+"""Work that is done elsewhere: judges and image models behind an address, each with a thread of this process.
+
+The thread takes jobs as they come up and hands on what comes back, so that nobody waits for a network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, Protocol, TypeVar
+
+from evalharness._util.hashing import digest
+from evalharness.api.benchmark import Panel, Score
+from evalharness.api.judge import Budgeted
+from evalharness.api.model import Order, Service
+from evalharness.errors import SampleError
+from evalharness.plan.plan import Job
+from evalharness.run.queues import DrawLane, ScoreLane
+from evalharness.run.workers import ScoreJob
+from evalharness.store.store import Store
+from evalharness.types.trajectory import Trajectory
+
+T = TypeVar("T")
+Keep = Callable[[Any, Any, Any], None]
+"""Of a lane, a job and its outcome: writes it."""
+POLL = 0.5
+PATIENCE = 5.0
+"""Seconds that a thread has to end in once it is told to."""
+
+
+class Work(Protocol):
+    """What is elsewhere."""
+
+    def recall(self) -> None:
+        """Have its budget count what was spent before this run."""
+        ...
+
+    def ask(self, jobs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+        """The key of each job with a score, a trajectory or a SampleError, as they come."""
+        ...
+
+
+class Asked:
+    """A panel whose judge is elsewhere."""
+
+    def __init__(self, panel: Panel, store: Store) -> None:
+        self._panel, self._store = panel, store
+
+    def recall(self) -> None:
+        for judge in getattr(self._panel, "judges", ()):
+            if isinstance(judge, Budgeted):
+                judge.recall(self._store.replies.spent(digest(dict(judge.identity()))))
+
+    def ask(self, jobs: Iterable[ScoreJob]) -> Iterator[tuple[str, Score | SampleError]]:
+        submissions = (job.submission() for job in jobs)
+        with _closed(self._panel.judge(submissions, self._store.replies)) as judged:
+            for submission, outcome in judged:
+                yield submission.key, outcome
+
+
+class Commissioned:
+    """An image model that is elsewhere."""
+
+    def __init__(self, model: Service, identity: str, store: Store) -> None:
+        self._model, self._identity, self._store = model, identity, store
+
+    def recall(self) -> None:
+        self._model.recall(self._store.spent(self._identity))
+
+    def ask(self, jobs: Iterable[Job]) -> Iterator[tuple[str, Trajectory | SampleError]]:
+        keys: dict[int, str] = {}
+
+        def orders() -> Iterator[tuple[int, Order]]:
+            for number, job in enumerate(jobs):
+                keys[number] = job.key
+                yield number, Order(job.prompt, job.seed)
+
+        with _closed(self._model.commission(orders())) as delivered:
+            for number, outcome in delivered:
+                drawn = outcome if isinstance(outcome, SampleError) else Trajectory((outcome,))
+                yield keys.pop(number), drawn
+
+
+class Errand:
+    """A lane's thread. What it raised is in ``error`` once :attr:`lane` is stopped."""
+
+    def __init__(self, work: Work, lane: DrawLane | ScoreLane, keep: Keep) -> None:
+        self.lane = lane
+        self.error: BaseException | None = None
+        self._work, self._keep = work, keep
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=lane.name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until all is done."""
+        while self._thread.is_alive():
+            self._thread.join(POLL)
+
+    def end(self) -> None:
+        """Ask nothing more. An answer that takes longer than :data:`PATIENCE` is not waited for."""
+        self._ending.set()
+        self.lane.stop()
+        if self._thread.ident is not None:
+            self._thread.join(PATIENCE)
+
+    def _run(self) -> None:
+        try:
+            self._work.recall()
+            while not self.lane.finished and not self._ending.is_set():
+                if self.lane.waiting:
+                    self._go()
+                else:
+                    self.lane.wait(POLL)
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the run is driven
+            self.error = error
+        finally:
+            self.lane.stop()
+
+    def _go(self) -> None:
+        """All that is there. Each outcome is written as it comes: it may have cost money."""
+        in_hand: dict[str, Any] = {}
+        try:
+            with _closed(self._work.ask(self._jobs(in_hand))) as outcomes:
+                for key, outcome in outcomes:
+                    if self._ending.is_set():
+                        return
+                    self._keep(self.lane, in_hand.pop(key), outcome)
+        finally:
+            self.lane.put_back(list(in_hand.values()))
+
+    def _jobs(self, in_hand: dict[str, Any]) -> Iterator[Any]:
+        while not self._ending.is_set() and (jobs := self.lane.take()):
+            for job in jobs:
+                in_hand[job.key] = job
+                yield job
+
+
+@contextlib.contextmanager
+def _closed(iterator: Iterator[T]) -> Iterator[Iterator[T]]:
+    """A generator that ends with the block, however that ends: what it holds open does not wait for a collector."""
+    try:
+        yield iterator
+    finally:
+        if isinstance(iterator, Generator):
+            iterator.close()

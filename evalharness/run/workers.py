@@ -1,0 +1,205 @@
+"""The work itself: jobs in, results out. A worker is made from a recipe, wherever it is to run."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from evalharness._util.hashing import canonical
+from evalharness.api import registry
+from evalharness.api.benchmark import Checked, Item, Panel, Score, Scorer, Submission
+from evalharness.api.executor import Failure, Worker, one_line
+from evalharness.api.judge import Question, Reply
+from evalharness.api.model import Fetcher
+from evalharness.config.schema import NoSettings, PluginSpec
+from evalharness.errors import SampleError
+from evalharness.generation import variants
+from evalharness.http.budget import Spent
+from evalharness.plan.plan import Job
+from evalharness.types.trajectory import Step, Trajectory
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model, or the scorer of a benchmark or of one of its checks."""
+
+    spec: PluginSpec
+    check: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Only what was set: a setting that was not may depend on those around it."""
+        settings = self.spec.settings.model_dump(mode="json", exclude_unset=True)
+        return {"kind": self.spec.kind, "name": self.spec.name, "settings": settings, "check": self.check}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
+        settings = getattr(registry.load(data["kind"], data["name"]), "Settings", NoSettings)
+        checked = settings.model_validate_json(json.dumps(data["settings"]), strict=True)
+        return cls(PluginSpec(data["kind"], data["name"], checked), data["check"])
+
+    def identity(self) -> Mapping[str, Any]:
+        built = self.spec.build()
+        identity: Mapping[str, Any] = (built if self.spec.kind == "models" else self._scorer(built)).identity()
+        return identity
+
+    def worker(self) -> Worker[Any, Any]:
+        built = self.spec.build()
+        if self.spec.kind == "models":
+            return Fetch(built) if isinstance(built, Fetcher) else Generate(built)
+        scorer = self._scorer(built)
+        return Consult(scorer) if isinstance(scorer, Panel) else Look(scorer)
+
+    def _scorer(self, benchmark: Any) -> Scorer | Panel:
+        if self.check is None:
+            scorer: Scorer | Panel = benchmark.scorer()
+            return scorer
+        checks = benchmark.checks() if isinstance(benchmark, Checked) else ()
+        return next(check.scorer for check in checks if check.name == self.check)
+
+
+# --- drawing ---
+
+
+@dataclass(frozen=True)
+class Generate:
+    """A worker that makes trajectories with one model; the jobs of a batch share their variant."""
+
+    model: Any
+
+    def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
+        prompts, seeds = [job.prompt for job in jobs], [job.seed for job in jobs]
+        return variants.run(jobs[0].variant, self.model, prompts, seeds, [job.picture for job in jobs])
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """A worker that takes images which exist already; it stands where :class:`Generate` would."""
+
+    model: Fetcher
+
+    def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
+        images = self.model.fetch([job.source for job in jobs if job.source is not None])
+        return [Trajectory((Step("draw", image=image),)) for image in images]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A worker that asks a model whether it can take the prompts."""
+
+    model: Any
+
+    def __call__(self, jobs: Sequence[Job], /) -> list[None]:
+        for job in jobs:
+            self.model.check(job.prompt)
+        return [None] * len(jobs)
+
+
+# --- scoring ---
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreJob:
+    """One image to look at: a PNG file's bytes and their digest. ``retry``: that failed before.
+
+    ``replies``: what judges said of the image already, by the keys of replies.
+    """
+
+    key: str
+    digest: str
+    image: bytes
+    item: Item
+    retry: bool = False
+    replies: Mapping[str, Sequence[Reply]] = field(default_factory=dict)
+
+    def submission(self) -> Submission:
+        return Submission(self.key, self.item, self.image, self.digest, self.retry)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A worker that scores images."""
+
+    scorer: Scorer
+
+    def __call__(self, jobs: Sequence[ScoreJob], /) -> list[Score]:
+        scores = self.scorer.score([_decode(job.image) for job in jobs], [job.item for job in jobs])
+        for score in scores:
+            if not 0 <= score.value <= 1:
+                raise ValueError(f"the scorer said {score.value}, which is not in 0..1")
+            canonical(dict(score.details))
+        return scores
+
+
+def _decode(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
+    except (OSError, Image.DecompressionBombError) as error:
+        raise SampleError(f"the image cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A judge's reply to a question, as the store keeps it; ``key`` is that of the reply, the others are digests."""
+
+    key: str
+    question: str
+    judge: str
+    image: str
+    rubric: str
+    repeat: int
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a panel made of an image, and what its judge newly said of it."""
+
+    outcome: Score | Failure
+    said: tuple[Said, ...]
+
+
+@dataclass(frozen=True)
+class Consult:
+    """A worker that has a panel's judge with it."""
+
+    panel: Panel
+
+    def __call__(self, jobs: Sequence[ScoreJob], /) -> list[Verdict]:
+        notes = _Notes(jobs)
+        outcomes: dict[str, Score | Failure] = {}
+        for submission, outcome in self.panel.judge([job.submission() for job in jobs], notes):
+            failed = isinstance(outcome, SampleError)
+            outcomes[submission.key] = Failure(one_line(str(outcome))) if failed else outcome  # type: ignore[assignment]
+        return [Verdict(outcomes[job.key], tuple(notes.about(job.digest))) for job in jobs]
+
+
+class _Notes:
+    """The :class:`~evalharness.api.judge.Replies` of one batch."""
+
+    def __init__(self, jobs: Iterable[ScoreJob]) -> None:
+        self._known: dict[str, list[Reply]] = {}
+        self._said: list[Said] = []
+        for job in jobs:
+            self._known |= {key: list(replies) for key, replies in job.replies.items()}
+
+    def get(self, key: str) -> list[Reply]:
+        return list(self._known.get(key, ()))
+
+    def add(self, key: str, question: Question, judge: str, reply: Reply) -> None:
+        self._known.setdefault(key, []).append(reply)
+        about = (question.key(), judge, question.image, question.rubric, question.repeat)
+        self._said.append(Said(key, *about, reply))
+
+    def spent(self, judge: str) -> Spent:
+        return Spent()
+
+    def about(self, image: str) -> list[Said]:
+        """What is new about an image; each is given once."""
+        found = [one for one in self._said if one.image == image]
+        self._said = [one for one in self._said if one.image != image]
+        return found

@@ -1,0 +1,48 @@
+"""A run's trajectories as records, for others to read: one Parquet file in the format of the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from evalharness._util.chunking import chunks
+from evalharness._util.hashing import digest
+from evalharness.generation.variants import Process, TextCot
+from evalharness.plan.plan import Plan
+from evalharness.store.states import Standing
+from evalharness.store.store import Store, Stored
+from evalharness.training_data.graphs import SceneGraph
+from evalharness.training_data.records import Record, write_shard
+from evalharness.types.trajectory import Trajectory
+
+BATCH = 64
+KINDS = {Process: "process", TextCot: "think"}
+
+
+def export(plan: Plan, store: Store, drawn: Sequence[Standing], folder: Path) -> None:
+    """Write drawn samples of a plan as ``shard-00000.parquet``; a graph they have none."""
+    stored = store.trajectories(one.sample.job for one in drawn)
+    records = (_record(plan, store, one, stored[one.sample.job]) for one in drawn)
+    write_shard(folder / "shard-00000.parquet", chunks(records, BATCH))
+
+
+def _record(plan: Plan, store: Store, one: Standing, stored: Stored) -> Record:
+    sample = one.sample
+    steps = stored.prefix(sample.arm.cap)
+    variant = sample.arm.variant
+    about = {
+        "sweep": plan.sweep.name, "arm": sample.arm.name, "benchmark": sample.benchmark, "item": sample.item.id,
+        "seed_index": sample.seed_index, "seed": sample.seed, "model": digest(dict(plan.models[sample.arm.model])),
+        "variant": variant.model_dump(mode="json"), "score": None if one.score is None else one.score.value,
+    }  # fmt: skip
+    return Record(
+        id=f"{sample.benchmark}-{sample.item.id}-{sample.seed_index}",
+        kind=KINDS.get(type(variant), "draw"),
+        prompt=sample.item.prompt,
+        category=sample.item.category,
+        metadata=sample.item.metadata,
+        graph=SceneGraph(()),
+        trajectory=Trajectory(store.loaded(steps), stored.finished and len(steps) == len(stored.steps)),
+        provenance=about,
+        spoken=getattr(variant, "format", None) or "strokes",
+    )

@@ -1,0 +1,116 @@
+"""Filter ``judge``: any judge plugin, asked whether a picture shows what it should."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from evalharness._util.hashing import digest
+from evalharness.api.judge import Question, Reply
+from evalharness.config.plugin_ref import JudgeChoice
+from evalharness.errors import SampleError
+from evalharness.training_data.filters import Case, Verdict
+
+RUBRIC = (
+    "The picture should show this and nothing else: {description}. It is a step towards: {prompt}. "
+    "Does it? Answer in one line, Score: 1 if all of it is right, else Score: 0. If it is not, say in one more line "
+    "what is wrong, beginning with Wrong: and naming things, numbers, colours and places."
+)
+_SCORE = re.compile(r"\bscore\W{0,6}([01])\b(?![./]\d)", re.IGNORECASE)
+_WRONG = re.compile(r"^\W*wrong\W*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
+_MARKERS = re.compile(r"[<>\r\n]+")
+
+
+class Judging:
+    """A state is right if the judge says so; what it says is wrong becomes the words of an inspection."""
+
+    class Settings(BaseModel):
+        """``judge``: a plugin and its settings; ``rubric``: what it is asked in place of this module's own,
+        with the places ``{prompt}`` and ``{description}``; ``system``: a message before."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        judge: JudgeChoice = Field(default_factory=lambda: JudgeChoice.model_validate("lm-eval"))
+        rubric: str | None = None
+        system: str = ""
+        max_tokens: int = Field(default=256, ge=1)
+
+        @field_validator("rubric")
+        @classmethod
+        def _has_its_places(cls, rubric: str | None) -> str | None:
+            if rubric is None:
+                return None
+            try:
+                filled = rubric.format(prompt="\0", description="\1")
+            except (KeyError, IndexError, ValueError):
+                raise ValueError("a rubric has the places {prompt} and {description} and no others") from None
+            if "\1" not in filled:
+                raise ValueError("a rubric without {description} asks about nothing")
+            return rubric
+
+    name = "judge"
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or self.Settings()
+        self._judge = self.settings.judge.build()
+
+    def identity(self) -> Mapping[str, Any]:
+        return {
+            "name": self.name,
+            "judge": dict(self._judge.identity()),
+            "rubric": self._rubric_digest,
+            "max_tokens": self.settings.max_tokens,
+        }
+
+    @property
+    def _rubric(self) -> str:
+        return self.settings.rubric or RUBRIC
+
+    @property
+    def _rubric_digest(self) -> str:
+        return digest([self.settings.system, self._rubric])
+
+    def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
+        """``None`` where the judge gave no answer that says a score."""
+        verdicts: list[Verdict | None] = [None] * len(cases)
+        for number, reply in self._judge.ask(enumerate(map(self._question, cases))):
+            verdicts[number] = None if isinstance(reply, SampleError) else read(reply)
+        return verdicts
+
+    def _question(self, case: Case) -> Question:
+        chosen = self.settings
+        png = _png(case.image)
+        url = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+        text = self._rubric.format(prompt=case.prompt, description=case.description)
+        asked = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": url}}]
+        before: list[Mapping[str, Any]] = [{"role": "system", "content": chosen.system}] if chosen.system else []
+        messages = [*before, {"role": "user", "content": asked}]
+        return Question(messages, hashlib.sha256(png).hexdigest(), self._rubric_digest, chosen.max_tokens)
+
+
+def read(reply: Reply) -> Verdict | None:
+    """
+    >>> read(Reply("Score: 0\\nWrong: the cup is blue, not red"))
+    Verdict(right=False, mismatches=(), reason='the cup is blue, not red')
+    >>> read(Reply("it depends")) is None
+    True
+    """
+    scores = set(_SCORE.findall(reply.text))
+    if len(scores) != 1:
+        return None
+    wrong = _WRONG.search(reply.text)
+    said = _MARKERS.sub(" ", wrong[1]).strip() if wrong else ""
+    return Verdict(scores == {"1"}, (), said)
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,157 @@
+"""Trajectories to look at, wherever they lie: our Parquet files, others', JSON Lines, or the store of a run.
+
+Rows are dictionaries with ``prompt`` and ``steps``, perhaps ``finished``, ``format``, ``id`` and ``provenance``; a step
+has ``kind``, ``iteration``, ``text`` and ``image``: a PNG file as bytes, as ``{"bytes": …}``, as a ``data:`` URL, or as
+the path of a file beside the rows. Nothing is checked here: what a row lacks is for the rules to say.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalharness.errors import ConfigError, StoreError
+
+DATA_URL = "data:image/png;base64,"
+STORE = "store.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: its file, its name in the file, and what it says. A step's ``image`` is bytes, ``None``, or an
+    :class:`Unreadable`.
+    """
+
+    file: Path
+    name: str
+    row: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An image that could not be had, and why."""
+
+    reason: str
+
+
+def entries(path: Path) -> Iterator[Entry]:
+    """All rows of a file, of a data set's folder, or of a store.
+
+    Raises:
+        ConfigError: there is nothing of that kind, or a file cannot be read at all.
+    """
+    if path.is_dir():
+        if (path / STORE).is_file():
+            yield from _store(path)
+            return
+        files = sorted(file for kind in ("parquet", "jsonl") for file in path.glob(f"*.{kind}"))
+        if not files:
+            raise ConfigError(f"{path} holds neither *.parquet nor *.jsonl, nor is it the store of a run")
+        for file in files:
+            yield from entries(file)
+    elif path.name == STORE:
+        yield from _store(path.parent)
+    elif not path.is_file():
+        raise ConfigError(f"no file or folder {path}")
+    elif path.suffix == ".parquet":
+        yield from _parquet(path)
+    elif path.suffix in (".jsonl", ".json"):
+        yield from _json_lines(path)
+    else:
+        raise ConfigError(f"{path}: trajectories are *.parquet, *.jsonl, or the store of a run")
+
+
+def _parquet(path: Path) -> Iterator[Entry]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=64):
+            for row in batch.to_pylist():
+                number += 1
+                yield Entry(path, _name(row, f"row {number}"), _with_images(row, path.parent))
+    except (pa.ArrowException, OSError) as error:
+        what = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{path} is not a Parquet file that can be read: {what}") from None
+
+
+def _json_lines(path: Path) -> Iterator[Entry]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise ConfigError(f"{path} line {number} is not JSON: {error}") from None
+                yield Entry(path, _name(row, f"line {number}"), _with_images(row, path.parent))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+
+
+def _store(path: Path) -> Iterator[Entry]:
+    from evalharness.store.store import Store
+
+    try:
+        with Store(path, write=False) as store:
+            for key, kept in store.all_trajectories():
+                variant = kept["variant"]
+                steps = [{**step, "image": _kept_image(store, step["image"])} for step in kept["steps"]]
+                row = {**kept, "steps": steps, "format": variant.get("format"), "variant": variant}
+                yield Entry(path, f"{key[:12]} ({kept['prompt'][:60]})", row)
+    except StoreError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _kept_image(store: Any, digest: str | None) -> bytes | Unreadable | None:
+    if digest is None:
+        return None
+    try:
+        data: bytes = store.image(digest)
+        return data
+    except StoreError as error:
+        return Unreadable(str(error))
+
+
+def _name(row: Any, otherwise: str) -> str:
+    name = row.get("id") if isinstance(row, dict) else None
+    return str(name) if name else otherwise
+
+
+def _with_images(row: Any, folder: Path) -> Any:
+    if not isinstance(row, dict) or not isinstance(row.get("steps"), list):
+        return row
+    steps = [
+        {**step, "image": _image(step.get("image"), folder)} if isinstance(step, dict) else step
+        for step in row["steps"]
+    ]
+    return {**row, "steps": steps}
+
+
+def _image(value: Any, folder: Path) -> bytes | Unreadable | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    if isinstance(value, Mapping):
+        inner = value.get("bytes")
+        return _image(inner if inner is not None else value.get("path"), folder)
+    if not isinstance(value, str):
+        return Unreadable(f"it is neither bytes nor a path, but {type(value).__name__}")
+    if value.startswith(DATA_URL):
+        try:
+            return base64.b64decode(value.removeprefix(DATA_URL), validate=True)
+        except (binascii.Error, ValueError):
+            return Unreadable("its data URL is not base64")
+    file = (folder / value).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        return Unreadable(f"{value!r} is outside the folder of the rows")
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        return Unreadable(f"{value!r}: {error.strerror}")

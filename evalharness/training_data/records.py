@@ -1,0 +1,162 @@
+"""Records as Parquet files: a trajectory with its prompt, its graph and where all of it comes from.
+
+An ``image`` is a struct of ``bytes`` (a PNG file) and ``path`` (its SHA-256 and ``.png``), as the libraries that read
+image data sets out of Parquet expect it. A shard appears whole or not at all, so an interrupted run goes on with the
+next one. ``card.json`` is written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalharness.errors import ConfigError
+from evalharness.training_data.graphs import SceneGraph
+from evalharness.types.trajectory import Cost, Step, Trajectory
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = "strokes"
+"""The trajectory format that training data are written in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """``kind``: ``think`` (text, then the picture) or ``process``. ``provenance`` is JSON (docs/trajectories.md)."""
+
+    id: str
+    kind: str
+    prompt: str
+    category: str
+    metadata: Mapping[str, Any]
+    graph: SceneGraph
+    trajectory: Trajectory
+    knowledge: bool = False
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    spoken: str = FORMAT
+    """The trajectory format."""
+
+
+def schema() -> pa.Schema:
+    """Of a shard. ``metadata``, ``graph`` and ``provenance`` are JSON texts."""
+    import pyarrow as pa
+
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    step = pa.struct(
+        [
+            ("kind", pa.string()), ("iteration", pa.int32()), ("text", pa.string()), ("image", image),
+            ("seed", pa.int64()), ("evaluations", pa.int32()), ("tokens", pa.int32()), ("seconds", pa.float64()),
+        ]
+    )  # fmt: skip
+    texts = [(name, pa.string()) for name in ("id", "kind", "format", "prompt", "category", "metadata", "graph")]
+    rest = [("knowledge", pa.bool_()), ("finished", pa.bool_()), ("steps", pa.list_(step)), ("provenance", pa.string())]
+    return pa.schema([*texts, *rest])
+
+
+def to_row(record: Record) -> dict[str, Any]:
+    """A record as a row of :func:`schema`."""
+    return {
+        "id": record.id,
+        "kind": record.kind,
+        "format": record.spoken,
+        "prompt": record.prompt,
+        "category": record.category,
+        "metadata": json.dumps(dict(record.metadata)),
+        "graph": json.dumps(record.graph.to_json()),
+        "knowledge": record.knowledge,
+        "finished": record.trajectory.finished,
+        "steps": [_step(step) for step in record.trajectory.steps],
+        "provenance": json.dumps(dict(record.provenance)),
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    image = None
+    if step.image is not None:
+        image = {"bytes": step.image, "path": f"{hashlib.sha256(step.image).hexdigest()}.png"}
+    cost = step.cost
+    return {
+        "kind": step.kind, "iteration": step.iteration, "text": step.text, "image": image, "seed": step.seed,
+        "evaluations": cost.evaluations, "tokens": cost.tokens, "seconds": cost.seconds,
+    }  # fmt: skip
+
+
+def from_row(row: Mapping[str, Any]) -> Record:
+    """The inverse of :func:`to_row`; KeyError, TypeError or ValueError for anything else."""
+    steps = tuple(
+        Step(
+            step["kind"],
+            step["iteration"],
+            step["text"],
+            None if step["image"] is None else step["image"]["bytes"],
+            step["seed"],
+            Cost(step["evaluations"], step["tokens"], step["seconds"]),
+        )
+        for step in row["steps"]
+    )
+    return Record(
+        id=row["id"],
+        kind=row["kind"],
+        prompt=row["prompt"],
+        category=row["category"],
+        metadata=json.loads(row["metadata"]),
+        graph=SceneGraph.from_json(json.loads(row["graph"])),
+        trajectory=Trajectory(steps, row["finished"]),
+        knowledge=row["knowledge"],
+        provenance=json.loads(row["provenance"]),
+        spoken=row["format"],
+    )
+
+
+def write_shard(path: Path, batches: Iterable[Iterable[Record]]) -> None:
+    """Stream batches of records into one file, a row group each."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    kind = schema()
+    try:
+        # PNG files do not shrink any further; the texts hardly matter.
+        with pq.ParquetWriter(part, kind, compression="zstd", use_dictionary=False) as writer:
+            for batch in batches:
+                rows = [to_row(record) for record in batch]
+                if rows:
+                    writer.write_table(pa.Table.from_pylist(rows, schema=kind))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def shards(folder: Path) -> list[Path]:
+    """The files of a data set in order.
+
+    Raises:
+        ConfigError: there are none, or the making of it has not come to its end.
+    """
+    found = sorted(folder.glob("shard-*.parquet"))
+    if not found:
+        raise ConfigError(
+            f"{folder} holds no shard-*.parquet; make them with python -m evalharness.miniature.training.data"
+        )
+    if not (folder / "card.json").is_file():
+        raise ConfigError(
+            f"{folder} has no card.json: its data are not complete; run the command that makes them again"
+        )
+    return found
+
+
+def read(folder: Path) -> Iterator[Record]:
+    """All records of a data set, a row group at a time."""
+    import pyarrow.parquet as pq
+
+    for shard in shards(folder):
+        file = pq.ParquetFile(shard)
+        for group in range(file.num_row_groups):
+            for row in file.read_row_group(group).to_pylist():
+                yield from_row(row)

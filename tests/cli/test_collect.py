@@ -1,0 +1,122 @@
+"""``evalharness collect`` on runs of the fakes: one command, several reports, a page that leads to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from core_fakes import SWEEP, FakeModel
+
+import evalharness.report
+from evalharness.cli import main
+from evalharness.cli.collect import portable
+from evalharness.errors import WeightsError
+from evalharness.report.page import write_page
+
+Write = Callable[[str], Path]
+pytestmark = pytest.mark.usefixtures("fakes")
+
+
+@pytest.fixture(autouse=True)
+def real_page(fakes: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evalharness.report, "build", write_page)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """Two sweeps that share an arm."""
+    texts = {"tiny": SWEEP, "other": SWEEP.replace("name: tiny", "name: other\ndescription: Is <b>less</b> more?")}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.yaml").write_text(text.replace("1..3", "1..2") if name == "other" else text)
+    return [str(tmp_path / f"{name}.yaml") for name in texts]
+
+
+def collect(files: list[str], out: Path, *options: str) -> int:
+    return main.main(["collect", *files, "--out", str(out), "--quiet", *options])
+
+
+def test_one_command_makes_all_and_goes_on_where_it_was(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r" / "all"
+    assert collect(files, out, "--title", "All of it", "--gallery-mb", "1") == 0
+    said = capsys.readouterr().out
+    assert "2 sweeps, " in said
+    for name in ("tiny", "other"):
+        assert (out / name / "index.html").is_file()
+        assert not (out / name / "samples").exists(), "compact, as --gallery-mb has it"
+    text = (out / "index.html").read_text()
+    assert text.index('href="tiny/index.html"') < text.index('href="other/index.html"')
+    assert "<title>All of it</title>" in text
+    assert "Is &lt;b&gt;less&lt;/b&gt; more?" in text
+    drawn = len(FakeModel.painted)
+    assert collect(files, out, "--title", "All of it", "--gallery-mb", "1") == 0
+    assert len(FakeModel.painted) == drawn
+    assert (out / "index.html").read_text() == text
+
+
+def test_size_options_are_those_of_a_sweep(files: list[str], tmp_path: Path) -> None:
+    assert collect(files, tmp_path / "r" / "all", "--full", "--samples", "1") == 0
+    about = json.loads((tmp_path / "r" / "all" / "tiny" / "results.json").read_bytes())["info"]["benchmarks"]["fake"]
+    assert (about["items"], about["samples"]) == (10, 1)
+
+
+def test_a_sweep_without_its_weights_is_left_out_and_said(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "r" / "all"
+    assert collect(files, out) == 0
+    before = (out / "tiny" / "results.json").read_bytes()
+    identity = FakeModel.identity
+
+    def missing(self: FakeModel) -> Any:
+        if self.settings.size == 9:
+            raise WeightsError("the weights folder x is missing; make it by y")
+        return identity(self)
+
+    monkeypatch.setattr(FakeModel, "identity", missing)
+    Path(files[0]).write_text(SWEEP.replace("model: fake", "model: {name: fake, size: 9}"))
+    capsys.readouterr()
+    assert collect(files, out) == 2
+    told = capsys.readouterr()
+    assert told.out.startswith("left out: tiny (the weights folder x is missing; make it by y)")
+    assert "1 of 2 sweeps were left out" in told.err
+    assert (out / "tiny" / "results.json").read_bytes() == before
+    assert 'href="tiny/index.html"' in (out / "index.html").read_text()
+
+
+def test_two_of_one_name_are_refused_before_any_work(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert collect([*files, files[0]], tmp_path / "r" / "all") == 2
+    assert "a sweep is already called 'tiny'" in capsys.readouterr().err
+    assert FakeModel.painted == []
+
+
+def test_too_large_is_an_error_when_all_is_done(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r" / "all"
+    assert collect(files, out, "--most-mb", "0.1") == 2
+    assert "above --most-mb 0.1; lower --gallery-mb" in capsys.readouterr().err
+    assert (out / "index.html").is_file()
+
+
+def test_a_report_names_no_folder_of_this_machine_and_can_be_written_again(files: list[str], tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    Path(files[0]).write_text(SWEEP.replace("model: fake", "model: {name: fake, weights: weights}"))
+    out = tmp_path / "r" / "all"
+    assert collect(files, out) == 0
+    text = (out / "tiny" / "results.json").read_text()
+    assert str(tmp_path) not in text
+    assert json.loads(text)["info"]["sweep"]["models"]["fake"]["weights"] == "../../../weights"
+    assert main.main(["report", str(out / "tiny"), "--store", str(tmp_path / "r" / "store")]) == 0
+
+
+def test_only_what_is_there_is_a_path(tmp_path: Path) -> None:
+    data = {"a": [str(tmp_path), "/of-no-machine", "relative"], "b": 1}
+    assert portable(data, tmp_path / "x") == {"a": ["..", "/of-no-machine", "relative"], "b": 1}

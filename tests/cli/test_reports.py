@@ -1,0 +1,100 @@
+"""``evalharness report`` and ``evalharness compare`` on runs of the fakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from core_fakes import SWEEP, FakeModel
+
+import evalharness.report
+from evalharness.cli import main
+from evalharness.report.page import write_page
+
+Write = Callable[[str], Path]
+pytestmark = pytest.mark.usefixtures("fakes")
+
+
+@pytest.fixture(autouse=True)
+def real_page(fakes: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evalharness.report, "build", write_page)
+
+
+def sweep(file: Path, out: Path) -> None:
+    assert main.main(["sweep", str(file), "--out", str(out), "--quiet"]) == 0
+
+
+def test_a_report_is_written_again_without_drawing(
+    sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r" / "tiny"
+    sweep(sweep_file(SWEEP), out)
+    before, drawn = (out / "results.json").read_text(), len(FakeModel.painted)
+    (out / "index.html").unlink()
+    assert main.main(["report", str(out)]) == 0
+    assert (out / "index.html").is_file()
+    assert (out / "results.json").read_text() == before
+    assert len(FakeModel.painted) == drawn
+    assert f"report: {out / 'index.html'}" in capsys.readouterr().out
+
+
+def test_a_report_goes_elsewhere_and_quotes_on_request(sweep_file: Write, tmp_path: Path) -> None:
+    out = tmp_path / "r" / "tiny"
+    sweep(sweep_file(SWEEP), out)
+    (tmp_path / "lit.yaml").write_text("- {benchmark: fake, rows: [{name: Other, score: 0.5, source: a paper}]}")
+    other = tmp_path / "other"
+    assert main.main(["report", str(out), "--out", str(other), "--literature", str(tmp_path / "lit.yaml")]) == 0
+    quoted = pd.read_csv(other / "tables" / "fake-quoted.csv")
+    assert (quoted.loc[0, "name"], quoted.loc[0, "overall"], quoted.loc[0, "source"]) == ("Other", 0.5, "a paper")
+    assert "Other" not in set(pd.read_csv(other / "tables" / "fake-wide.csv")["arm"])
+    assert "Other (quoted)" in (other / "tables" / "fake-wide.md").read_text()
+    assert json.loads((other / "results.json").read_text())["info"]["literature"][0]["source"] == "a paper"
+    assert not (out / "tables" / "fake-quoted.csv").exists()
+
+
+def test_what_was_never_run_has_no_report(
+    sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = sweep_file(SWEEP)
+    assert main.main(["report", str(file), "--store", str(tmp_path / "none")]) == 2
+    assert "run the sweep first" in capsys.readouterr().err
+    sweep(file, tmp_path / "r" / "tiny")
+    other = tmp_path / "other.yaml"
+    other.write_text(SWEEP.replace("seed: 3", "seed: 4"))
+    assert main.main(["report", str(other), "--store", str(tmp_path / "r" / "store")]) == 2
+    assert "has nothing of this run" in capsys.readouterr().err
+
+
+def test_two_runs_are_compared(sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = tmp_path / "a" / "tiny", tmp_path / "b" / "tiny"
+    sweep(sweep_file(SWEEP.replace("samples: 1", "samples: 2")), first)
+    sweep(sweep_file(SWEEP.replace("samples: 1", "samples: 2").replace("limit: 6", "limit: 8")), second)
+    capsys.readouterr()
+    assert main.main(["compare", str(first), str(second), "--out", str(tmp_path / "c")]) == 0
+    said = capsys.readouterr().out
+    assert said.count("prompt and seed") == 4
+    assert "12 of 6 prompts" in said
+    assert "note: fake: 2 prompts only in the second run" in said
+    data = json.loads((tmp_path / "c" / "compare.json").read_text())
+    assert [one["difference"]["value"] for one in data["compared"]] == [0, 0, 0, 0]
+    assert {path.suffix for path in (tmp_path / "c").iterdir()} == {".json", ".md", ".tex", ".csv", ".parquet"}
+    assert len(pd.read_parquet(tmp_path / "c" / "compare.parquet")) == 4 * 3
+
+
+def test_arms_of_two_names_and_other_seeds(
+    sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "a" / "tiny", tmp_path / "b" / "tiny"
+    sweep(sweep_file(SWEEP), first)
+    sweep(sweep_file(SWEEP.replace("seed: 3", "seed: 4")), second)
+    capsys.readouterr()
+    command = ["compare", str(first), str(second), "--arm", "single", "--arm-b", "process max_iterations=2"]
+    assert main.main(command) == 0
+    said = capsys.readouterr().out
+    assert "single → process max_iterations=2" in said
+    assert "share prompts but no seed" in said
+    assert main.main(["compare", str(first), str(second), "--arm", "singel"]) == 2
+    assert "RUN_A has no arm 'singel'; did you mean 'single'?" in capsys.readouterr().err

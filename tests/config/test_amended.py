@@ -1,0 +1,187 @@
+"""What the command line says in place of the file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from evalharness.api import registry
+from evalharness.cli import sweep
+from evalharness.config import overrides, schema
+from evalharness.errors import ConfigError, PluginError
+
+FILE = """\
+name: mine
+model: miniature
+models:
+  mine: {name: miniature, steps: 7}
+benchmarks: [{name: geneval, limit: 3, detector: {name: mask2former, batch_size: 2}}]
+arms:
+  - {name: single, variant: single_pass}
+  - {name: other, variant: single_pass, model: mine}
+"""
+
+
+def load(tmp_path: Path, *words: str, text: str = FILE) -> schema.Sweep:
+    (tmp_path / "mine.yaml").write_text(text)
+    parser = argparse.ArgumentParser()
+    sweep.add_arguments(parser)
+    options = parser.parse_args([str(tmp_path / "mine.yaml"), *words])
+    return schema.load(options.file, partial(overrides.amended, options))
+
+
+def models(found: schema.Sweep) -> dict[str, Any]:
+    return {arm.name: json.loads(found.models[arm.model].settings.model_dump_json()) for arm in found.arms}
+
+
+def detector(found: schema.Sweep) -> Any:
+    return found.resolved()["benchmarks"][0]["detector"]
+
+
+def test_nothing_said_is_the_file(tmp_path: Path) -> None:
+    assert load(tmp_path) == schema.load(tmp_path / "mine.yaml")
+
+
+def test_weights_are_relative_to_where_the_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here" / "weights").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    found = models(load(tmp_path, "--weights", "weights"))
+    assert found["single"]["weights"] == str(tmp_path / "here" / "weights")
+    assert found["other"]["weights"] == "embedded"
+    assert models(load(tmp_path, "--weights", "embedded"))["single"]["weights"] == "embedded"
+
+
+def test_model_and_weights(tmp_path: Path) -> None:
+    found = load(tmp_path, "--model", "mine", "--weights", str(tmp_path))
+    assert {arm.model for arm in found.arms} == {"mine"}
+    assert (models(found)["single"]["weights"], models(found)["single"]["steps"]) == (str(tmp_path), 7)
+    assert models(load(tmp_path, "--model", "mine"))["single"]["steps"] == 7
+
+
+def test_detector(tmp_path: Path) -> None:
+    assert detector(load(tmp_path))["batch_size"] == 2
+    found = load(tmp_path, "--detector", "mask2former")
+    assert (detector(found)["name"], detector(found)["batch_size"]) == ("mask2former", 8)
+    assert found.benchmarks[0].limit == 3
+
+
+def test_official_networks(tmp_path: Path) -> None:
+    found = load(tmp_path, "--official")
+    expected = {"name": "mask2former", "weights": "official", "batch_size": 2, "device": "auto", "dtype": "float32"}
+    assert detector(found) == expected
+    assert found.resolved()["benchmarks"][0]["colors"]["weights"] == "official"
+    assert found.benchmarks[0].limit == 3
+    plain = FILE.replace("{name: geneval, limit: 3, detector: {name: mask2former, batch_size: 2}}", "geneval")
+    assert detector(load(tmp_path, "--official", text=plain)) == expected | {"batch_size": 8}
+    both = load(tmp_path, "--official", "--detector", "mask2former")
+    assert detector(both) == expected | {"batch_size": 8}
+
+
+def test_what_is_said_is_checked(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"mine.yaml:2:8: no model named 'miniatur'; did you mean 'miniature'"):
+        load(tmp_path, "--model", "miniatur")
+    with pytest.raises(ConfigError, match="no detector named 'mask3former'"):
+        load(tmp_path, "--detector", "mask3former")
+    with pytest.raises(ConfigError, match="--weights: sweep 'mine' has no model at its top"):
+        load(tmp_path, "--weights", "x", text=FILE.replace("model: miniature\n", "", 1))
+    with pytest.raises(PluginError, match="did you mean 'geneval'"):
+        load(tmp_path, "--detector", "mask2former", text=FILE.replace("geneval", "genevall"))
+
+
+# --- judges ---
+
+
+class Gateway:
+    """A judge with an endpoint and a model."""
+
+    class Settings(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        model: str
+        base_url: str = "http://127.0.0.1:8000/v1"
+        places: int = 64
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+
+class Recorded:
+    """A judge that has neither."""
+
+
+JUDGED = """\
+name: judged
+model: miniature
+benchmarks:
+  - {name: geneval, limit: 3}
+  - {name: wise-verified, judge: {name: gateway, model: small, places: 8}}
+  - {name: wise-legacy, judge: recorded, judge_repeats: 2}
+arms: [{name: single, variant: single_pass}]
+"""
+
+
+@pytest.fixture
+def judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = registry.load
+
+    def load(kind: str, name: str) -> Any:
+        return {"gateway": Gateway, "recorded": Recorded}[name] if kind == "judges" else real(kind, name)
+
+    monkeypatch.setattr(registry, "load", load)
+
+
+def judged(found: schema.Sweep) -> list[Any]:
+    return [entry.get("judge") for entry in found.resolved()["benchmarks"]]
+
+
+@pytest.mark.usefixtures("judges")
+class TestJudge:
+    def test_nothing_said_is_the_file(self, tmp_path: Path) -> None:
+        small = {"name": "gateway", "model": "small", "base_url": "http://127.0.0.1:8000/v1", "places": 8}
+        assert judged(load(tmp_path, text=JUDGED)) == [None, small, {"name": "recorded"}]
+
+    @pytest.mark.parametrize("model", ["--judge-model", "--model"])
+    def test_a_judge_is_that_of_all_benchmarks_with_one(self, tmp_path: Path, model: str) -> None:
+        words = ["--judge", "gateway", "--base-url", "http://box:1/v1", model, "Qwen3.5-35B-A3B"]
+        found = load(tmp_path, *words, text=JUDGED)
+        whole = {"name": "gateway", "model": "Qwen3.5-35B-A3B", "base_url": "http://box:1/v1", "places": 64}
+        assert judged(found) == [None, whole | {"places": 8}, whole], "the file's gateway keeps what is not said here"
+        assert found.arms[0].model == "miniature"
+        assert found.resolved()["benchmarks"][2]["judge_repeats"] == 2
+
+    def test_a_model_that_draws_is_no_judge(self, tmp_path: Path) -> None:
+        words = ["--judge", "gateway", "--judge-model", "big", "--model", "folder"]
+        with pytest.raises(ConfigError, match="key 'path' is missing"):
+            load(tmp_path, *words, text=JUDGED)
+        with pytest.raises(ConfigError, match="key 'model' of 'gateway' is missing"):
+            load(tmp_path, "--judge", "gateway", "--model", "miniature", text=JUDGED)
+        with pytest.raises(ConfigError, match=r"no model is called 'minature'; did you mean 'miniature'\? If"):
+            load(tmp_path, "--judge", "gateway", "--model", "minature", text=JUDGED)
+        with pytest.raises(ConfigError, match=r"no model named 'Qwen3\.5'"):
+            load(tmp_path, "--model", "Qwen3.5", text=JUDGED)
+
+    def test_what_only_the_file_names_gets_other_settings(self, tmp_path: Path) -> None:
+        text = JUDGED.replace("  - {name: wise-legacy, judge: recorded, judge_repeats: 2}\n", "")
+        found = judged(load(tmp_path, "--base-url", "http://box:1/v1", "--judge-model", "big", text=text))[1]
+        assert found == {"name": "gateway", "model": "big", "base_url": "http://box:1/v1", "places": 8}
+
+    def test_mistakes_are_told(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="--base-url: judge 'recorded' has no base_url"):
+            load(tmp_path, "--base-url", "http://box:1/v1", text=JUDGED)
+        with pytest.raises(ConfigError, match="--judge-model: judge 'recorded' has no model"):
+            load(tmp_path, "--judge", "recorded", "--judge-model", "big", text=JUDGED)
+        without = JUDGED.replace(", judge: recorded", "")
+        with pytest.raises(ConfigError, match="--base-url: the file names no judge for wise-legacy; say which"):
+            load(tmp_path, "--base-url", "http://box:1/v1", text=without)
+        with pytest.raises(ConfigError, match=r"mine.yaml:6:.*key 'judge' is missing"):
+            load(tmp_path, text=without)
+        with pytest.raises(ConfigError, match="--judge: no benchmark of sweep 'mine' has a judge"):
+            load(tmp_path, "--judge", "gateway")
+        with pytest.raises(ConfigError, match="--base-url: no benchmark of sweep 'mine' has a judge"):
+            load(tmp_path, "--base-url", "http://box:1/v1")

@@ -1,0 +1,95 @@
+"""The system's Chromium, driven by Playwright, for tests and benchmarks of the report's page.
+
+As a program it takes the picture of a report: ``python tests/helpers/browser.py REPORT PICTURE.png``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def chromium() -> str | None:
+    """``EVALHARNESS_CHROMIUM``, or the first of the usual names that is on the path."""
+    return os.environ.get("EVALHARNESS_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextmanager
+def launched() -> Iterator[Any]:
+    """A Playwright browser; skips, saying why, where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    executable = chromium()
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} on the path, EVALHARNESS_CHROMIUM is not set")
+    with sync_api.sync_playwright() as playwright:
+        # Root, as in a container, cannot use the sandbox.
+        sandbox = os.geteuid() != 0
+        browser = playwright.chromium.launch(
+            executable_path=executable, chromium_sandbox=sandbox, args=["--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+class View:
+    """A page of a report, with what it asked for and what it complained of."""
+
+    def __init__(self, browser: Any, folder: Path, **options: Any) -> None:
+        self.folder = folder
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(60_000)
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.context.on("request", lambda request: self.requests.append(request.url))
+        self.context.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.on("console", lambda message: self._heard(message))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
+
+    def open(self, hash_: str = "") -> Any:
+        """Go to the page and wait for its gallery."""
+        self.page.goto((self.folder.absolute() / "index.html").as_uri() + hash_, wait_until="commit")
+        self.until("document.documentElement.dataset.ready === 'gallery'")
+        return self.page
+
+    def until(self, condition: str) -> None:
+        """Wait for an expression to be true. (Playwright's own way evaluates in the page, which its policy forbids.)"""
+        deadline = time.monotonic() + 60
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < deadline, f"never: {condition}"
+            self.page.wait_for_timeout(20)
+
+    def close(self) -> None:
+        self.context.close()
+
+    def _heard(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+def picture(folder: Path, target: Path) -> None:
+    """The first screen of a report, as the README shows it."""
+    with launched() as browser:
+        view = View(browser, folder, viewport={"width": 1280, "height": 1180})
+        page = view.open()
+        view.until("[...document.querySelectorAll('.figures img')].every((image) => image.complete)")
+        target.write_bytes(page.screenshot())
+        view.close()
+
+
+if __name__ == "__main__":
+    try:
+        picture(Path(sys.argv[1]), Path(sys.argv[2]))
+    except pytest.skip.Exception as reason:
+        sys.exit(str(reason))

@@ -1,0 +1,95 @@
+"""A benchmark whose detector says what is drawn, so that it can be made to say something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+
+from evalharness.api.benchmark import Item, PromptSet, Score, Specimen
+from evalharness.errors import EvalHarnessError
+
+COLORS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
+
+
+class Scorer:
+    """Finds a square of the image's size; right if it is red. ``shift``, ``lower``, ``blind`` are its faults."""
+
+    batch_size = 3
+
+    def __init__(self, weights: str) -> None:
+        self.weights = weights
+        self.shift, self.lower, self.blind, self.swapped, self.answers = 0.0, 0.0, False, False, True
+        self.looked = 0
+
+    def identity(self) -> Mapping[str, Any]:
+        if self.weights == "missing":
+            raise EvalHarnessError("no weights; fetch them")
+        return {"detector": {"name": "square", "weights": self.weights}}
+
+    def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
+        assert len(images) <= self.batch_size
+        self.looked += len(images)
+        return [self._score(image.convert("RGB")) for image in images]
+
+    def _score(self, image: Image.Image) -> Score:
+        red = (image.getpixel((0, 0)) == COLORS["red"]) is not self.swapped
+        color, size = "red" if red else "blue", float(image.width)
+        box = [self.shift, 0.0, size + self.shift, size]
+        found = [{"class": "square", "box": box, "score": 0.8 - self.lower, "color": color, "counted": True}]
+        return Score(float(red), "" if red else "not red", {"detections": [] if self.blind else found})
+
+    def reachable(self) -> None:
+        if not self.answers:
+            raise EvalHarnessError("http://127.0.0.1:9 does not answer; start the judge")
+
+
+class Squares:
+    """Twelve squares; ``known``: whether their verdicts are."""
+
+    class Settings(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        weights: str = "embedded"
+        known: bool = True
+
+    name = "squares"
+    version = "1"
+    weights: Mapping[str, float] = {"red": 1.0}
+    images_per_prompt = 1
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or self.Settings()
+        self.made = Scorer(self.settings.weights * (64 // len(self.settings.weights)))
+        if self.settings.weights == "missing":
+            self.made = Scorer("missing")
+
+    def prompt_set(self) -> PromptSet:
+        return PromptSet("original", "0" * 64)
+
+    def items(self) -> list[Item]:
+        return [Item("0", "a red square", "red", {})]
+
+    def scorer(self) -> Scorer:
+        return self.made
+
+    def specimens(self) -> list[Specimen]:
+        return [
+            Specimen(
+                ("detector", "colours")[number % 2],
+                Image.new("RGB", (40 + number, 40 + number), COLORS[color]),
+                Item(str(number), f"a red square {number}", "red", {"number": number}),
+                (color == "red") if self.settings.known else None,
+            )
+            for number in range(6)
+            for color in COLORS
+        ]
+
+
+class Plain(Squares):
+    """A benchmark without specimens."""
+
+    name = "plain"
+    specimens = None  # type: ignore[assignment]

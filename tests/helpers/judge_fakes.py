@@ -1,0 +1,128 @@
+"""A benchmark whose images a real judge looks at, on top of the fakes of core_fakes.
+
+Run as a script it is ``python -m evalharness.sweep`` with these plugins, for tests that kill the process; with
+REAL_REPORT set it writes the true report.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).parent)]
+
+import core_fakes
+
+import evalharness.report
+from evalharness._util.hashing import digest
+from evalharness.api import registry
+from evalharness.api.benchmark import Item, PromptSet, Score, Submission
+from evalharness.api.judge import Judge, Question, Replies, Reply, reply_key
+from evalharness.errors import SampleError
+from evalharness.generation import variants
+from evalharness.judges.openai import OpenAI
+from evalharness.judges.replay import Replay
+
+SWEEP = """\
+name: judged
+model: fake
+benchmarks:
+  - {{name: asked, items: {items}, judge: {judge}}}
+arms:
+  - {{name: single, variant: single_pass}}
+"""
+JUDGES: dict[str, Any] = {"openai": OpenAI, "replay": Replay}
+
+
+class AskingPanel:
+    """Asks once; a reply without a score is a failure."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judges = (judge,)
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"protocol": "1", "judge": self.judges[0].identity()}
+
+    def judge(
+        self, submissions: Iterable[Submission], replies: Replies
+    ) -> Iterator[tuple[Submission, Score | SampleError]]:
+        (judge,) = self.judges
+        name = digest(dict(judge.identity()))
+        asked: list[tuple[Submission, Question]] = []
+        known: list[tuple[Submission, Reply]] = []
+
+        def questions() -> Iterator[tuple[int, Question]]:
+            for submission in submissions:
+                question = self.question(submission)
+                if found := replies.get(reply_key(name, question)):
+                    known.append((submission, found[-1]))
+                    continue
+                asked.append((submission, question))
+                yield len(asked) - 1, question
+
+        for number, reply in judge.ask(questions()):
+            submission, question = asked[number]
+            if isinstance(reply, Reply):
+                replies.add(reply_key(name, question), question, name, reply)
+            yield submission, self.score(reply)
+        for submission, reply in known:
+            yield submission, self.score(reply)
+
+    @staticmethod
+    def question(submission: Submission) -> Question:
+        url = "data:image/png;base64," + base64.b64encode(submission.image).decode()
+        content = [{"type": "text", "text": submission.item.prompt}, {"type": "image_url", "image_url": {"url": url}}]
+        return Question([{"role": "user", "content": content}], submission.digest, "rubric", 20)
+
+    @staticmethod
+    def score(reply: Reply | SampleError) -> Score | SampleError:
+        if isinstance(reply, SampleError):
+            return reply
+        found = re.search(r"Score: ([01])", reply.text)
+        return Score(int(found[1]), "", {"reply": reply.text}) if found else SampleError(f"no score: {reply.text!r}")
+
+
+class AskedBenchmark:
+    class Settings(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        items: int
+        judge: dict[str, Any]
+
+    name = "asked"
+    version = "1"
+    weights: Mapping[str, float] = {"all": 1.0}
+    images_per_prompt = 1
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def prompt_set(self) -> PromptSet:
+        return PromptSet("original", "0" * 64)
+
+    def items(self) -> list[Item]:
+        return [Item(str(number), f"question {number}", "all", {}) for number in range(self.settings.items)]
+
+    def scorer(self) -> AskingPanel:
+        settings = dict(self.settings.judge)
+        plugin = JUDGES[settings.pop("name")]
+        return AskingPanel(plugin(plugin.Settings.model_validate(settings)))
+
+
+core_fakes.PLUGINS["benchmarks", "asked"] = AskedBenchmark
+
+if __name__ == "__main__":
+    registry.load = core_fakes.load
+    variants.run = core_fakes.run
+    if not os.environ.get("REAL_REPORT"):
+        evalharness.report.build = core_fakes.build
+    from evalharness.cli.sweep import main
+
+    sys.exit(main())

@@ -1,0 +1,341 @@
+"""The same bytes wherever the work is done, and what becomes of work whose worker dies."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray_runs
+import toy_plugins
+from ray_runs import content, run, write
+
+from evalharness.benchmarks.geneval import prompts
+from evalharness.errors import EvalHarnessError
+from evalharness.run.executors.ray.executor import STARTS, Ray
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+PROMPTS = [json.loads(line)["prompt"] for line in prompts.to_jsonl(prompts.generate()).splitlines()[:240:20]]
+MINIATURE: dict[str, Any] = {
+    "model": {"name": "miniature", "batch_size": 4},
+    "benchmarks": [{"name": "toy", "items": len(PROMPTS), "special": PROMPTS}],
+    "arms": [
+        {"name": "single", "variant": "single_pass"},
+        {"name": "thinking", "variant": "text_cot"},
+        {"name": "process", "variant": "process", "max_iterations": "1..3"},
+    ],
+}
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    return toy_plugins.install(tmp_path / "site")
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    return folder
+
+
+def drawn(notes: Path) -> list[str]:
+    """The prompts that were drawn to the end, by any process."""
+    return [line for path in notes.glob("drawn-*") for line in path.read_text().splitlines()]
+
+
+def listening() -> set[str]:
+    """Sockets of this machine that wait for calls from others, as Linux lists them."""
+    found = set()
+    for path, loopback in (("/proc/net/tcp", "0100007F"), ("/proc/net/tcp6", "0" * 24 + "01000000")):
+        for line in Path(path).read_text().splitlines()[1:] if Path(path).exists() else ():
+            _, local, _, state = line.split()[:4]
+            if state == "0A" and local.partition(":")[0] not in (loopback, "0" * 16 + "FFFF00000100007F"):
+                found.add(local)
+    return found
+
+
+def count(file: Path, table: str = "trajectories") -> int:
+    return len(ray_runs.rows(file, table, "key"))
+
+
+def reported(file: Path) -> set[str]:
+    """The prompts whose trajectory is in the store."""
+    return {prompt for (prompt,) in ray_runs.rows(file, "trajectories", "prompt")}
+
+
+def elsewhere(one: ray_runs.Going, cluster: ray_runs.ACluster) -> str:
+    """The address of a node, not the head, that draws at this moment."""
+    return next((node for place in one.drawing() for node in cluster.raylets if f"({node})" in place), "")
+
+
+def at_once(one: ray_runs.Going, workers: int) -> list[str]:
+    """The places of the workers that draw, if it is so many."""
+    places = one.drawing()
+    return places if len(places) == workers else []
+
+
+def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]) -> None:
+    """But for a sample that kills its workers: it alone fails, with the reason, and nothing waits for it."""
+    local = write(tmp_path / "local", "local", benchmarks=[{"name": "toy", "special": ["plain", "harmless"]}])
+    run(local, env)
+    file = write(
+        tmp_path / "ray",
+        {"name": "ray", "cpus": 2, "retries": 1},
+        benchmarks=[{"name": "toy", "special": ["plain", "deadly"]}],
+    )
+    before = listening()
+    open_to_others: set[str] = set()
+    with ray_runs.going(file, env) as one:
+        while one.process.poll() is None:
+            open_to_others |= listening() - before
+            time.sleep(0.2)
+        one.ends()
+    assert not open_to_others, "Ray's ports, through which anybody may run programs"
+    on_ray, here = content(file), content(local)
+    ((_, reason),) = on_ray["failures"]
+    assert reason.startswith("2 workers died at it, the last: ")
+    for kind in ("drawn", "scores"):
+        assert len(on_ray[kind]) == 23
+        assert set(on_ray[kind]) < set(here[kind])
+    assert on_ray["images"].items() < here["images"].items()
+
+
+def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str, str], notes: Path) -> None:
+    """One sample is not drawn to its end before another is scored: were that to wait for all, the run would hang."""
+    changes = {
+        "model": {"name": "toy", "notes": str(notes), "batch_size": 1},
+        "benchmarks": [{"name": "toy", "special": ["waits"], "items": 6}],
+    }
+    file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
+    with ray_runs.going(file, env) as one:
+        one.until("an image is scored", lambda: count(file, "scores"))
+        assert "waits" not in reported(file)
+        (notes / "go").touch()
+        one.ends()
+    assert (len(content(file)["drawn"]), len(content(file)["scores"])) == (6, 6)
+
+
+@pytest.mark.cluster
+def test_the_same_bytes_wherever_the_work_is_done(tmp_path: Path, env: dict[str, str]) -> None:
+    """In this process, on Ray here, with 1, 2 and 4 workers on a cluster of two nodes, and continued after a kill."""
+    env = env | {"OMP_NUM_THREADS": "1"}
+    here = write(tmp_path / "local", "local", **MINIATURE)
+    run(here, env)
+    whole = content(here)
+    assert (len(whole["drawn"]), whole["failures"]) == (36, [])
+    assert len(whole["scores"]) >= 36, "a score for each image that an arm ends with"
+    file = write(tmp_path / "ray", {"name": "ray", "cpus": 3}, **MINIATURE)
+    run(file, env)
+    assert content(file) == whole, "on Ray here"
+    with ray_runs.cluster(2, env, tmp_path / "log", cpus=3) as cluster:
+        executor = {"name": "ray", "address": cluster.address}
+        for workers in (1, 2, 4):
+            file = write(tmp_path / str(workers), executor | {"draw": {"workers": workers}}, **MINIATURE)
+            with ray_runs.going(file, env) as one:
+                places = one.until(f"{workers} workers draw at once", partial(at_once, one, workers))
+                one.ends()
+            if workers == 4:
+                assert len({*places}) == 2, "on both nodes"
+            assert content(file) == whole, f"{workers} workers"
+        file = write(tmp_path / "killed", executor, **MINIATURE)
+        with ray_runs.going(file, env) as one:
+            one.until("something is drawn", lambda: count(file))
+        before = count(file)
+        assert before < 36, "it was killed in the middle"
+        run(file, env)
+        assert content(file) == whole, f"killed with {before} drawn"
+
+
+@pytest.mark.cluster
+class TestDeaths:
+    def test_a_worker_that_dies_once_costs_nothing(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
+        special = [f"once {number}" for number in range(3)]
+        changes = {"model": {"name": "toy", "notes": str(notes)}, "benchmarks": [{"name": "toy", "special": special}]}
+        file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
+        run(file, env)
+        found = content(file)
+        assert (len(found["drawn"]), len(found["scores"]), found["failures"]) == (24, 24, [])
+        assert sorted(path.name for path in notes.glob("first-*")) == [f"first-{prompt}" for prompt in special]
+
+    def test_a_worker_that_hangs_is_ended(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
+        changes = {
+            "model": {"name": "toy", "notes": str(notes), "batch_size": 1},
+            "benchmarks": [{"name": "toy", "special": ["hangs"], "items": 6}],
+        }
+        file = write(tmp_path / "a", {"name": "ray", "cpus": 2, "timeout": 20}, **changes)
+        with ray_runs.going(file, env) as one:
+            one.until("a worker hangs", (notes / "first-hangs").exists)
+            hung = time.monotonic()
+            one.ends()
+        assert time.monotonic() - hung >= 20, "it was given its time"
+        assert (len(content(file)["scores"]), content(file)["failures"]) == (6, [])
+        assert sorted(Counter(drawn(notes)).values()) == [1] * 6, "only what hung was begun again"
+
+    def test_a_node_that_is_killed(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
+        with ray_runs.cluster(3, env, tmp_path / "log") as cluster:
+            file = write(tmp_path / "a", {"name": "ray", "address": cluster.address}, **self.long_run(notes))
+            with ray_runs.going(file, env) as one:
+                node = one.until("a node draws that is not the head", lambda: elsewhere(one, cluster))
+                before = reported(file)
+                cluster.tell(f"kill {node}")
+                one.ends()
+        self.is_whole(file, notes, before)
+
+    def test_a_node_that_stands_still_for_a_minute(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
+        """All of its processes; the others see of it what they see of a node whose network is gone."""
+        with ray_runs.cluster(3, env, tmp_path / "log") as cluster:
+            file = write(tmp_path / "a", {"name": "ray", "address": cluster.address}, **self.long_run(notes))
+            with ray_runs.going(file, env) as one:
+                node = one.until("a node draws that is not the head", lambda: elsewhere(one, cluster))
+                before, stopped = reported(file), ray_runs.descendants(cluster.raylets[node])
+                assert len(stopped) > 1, "the node's workers are among them"
+                try:
+                    ray_runs.signal_all(stopped, signal.SIGSTOP)
+                    time.sleep(60)
+                    meanwhile = reported(file)
+                finally:
+                    ray_runs.signal_all(stopped, signal.SIGCONT)
+                one.ends()
+        assert len(meanwhile) > len(before), "the others go on meanwhile"
+        self.is_whole(file, notes, before)
+
+    @pytest.mark.skipif(not ray_runs.CAN_PART, reason="needs root, and Linux with unshare, nsenter and ip")
+    def test_a_node_whose_network_is_gone_for_a_minute(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
+        """Two network namespaces, of which the second has the node, and the link between them cut."""
+        with ray_runs.cluster(2, env, tmp_path / "log", apart=True) as cluster:
+            executor = {"name": "ray", "address": cluster.address, "draw": {"cpus": 0.5}, "score": {"cpus": 0.5}}
+            file = write(tmp_path / "a", executor, **self.long_run(notes))
+            with ray_runs.going(file, env, inside=cluster.inside) as one:
+                one.until("the other host draws", lambda: any("10.77.0.2" in place for place in one.drawing()))
+                before = reported(file)
+                cluster.tell("cut")
+                time.sleep(60)
+                meanwhile = reported(file)
+                cluster.tell("join")
+                one.ends()
+        assert len(meanwhile) > len(before), "the others go on meanwhile"
+        self.is_whole(file, notes, before)
+
+    ITEMS, BATCH = 200, 2
+
+    def long_run(self, notes: Path) -> dict[str, Any]:
+        return {
+            "model": {"name": "toy", "notes": str(notes), "seconds": 0.5, "batch_size": self.BATCH},
+            "benchmarks": [{"name": "toy", "items": self.ITEMS}],
+        }
+
+    def is_whole(self, file: Path, notes: Path, before: set[str]) -> None:
+        """All is there though a node went, and what was in the store before was done once."""
+        found = content(file)
+        assert (len(found["drawn"]), len(found["scores"]), found["failures"]) == (self.ITEMS, self.ITEMS, [])
+        twice = {prompt for prompt, times in Counter(drawn(notes)).items() if times > 1}
+        assert not before & twice, "what was reported done was done again"
+        assert len(twice) <= 2 * self.BATCH, "more was done again than the node had in hand"
+
+    def test_a_worker_that_takes_too_much_memory(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
+        """Ray ends it once 3 GB more than now are in use; only its sample fails."""
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        memory = {line.split()[0]: int(line.split()[1]) for line in lines}
+        total, free = memory["MemTotal:"], memory["MemAvailable:"]
+        if free < 6_000_000:
+            pytest.skip("this machine has too little memory left")
+        limit = (total - free + 3_000_000) / total
+        changes = {
+            "model": {"name": "toy", "notes": str(notes), "batch_size": 2},
+            "benchmarks": [{"name": "toy", "items": 8, "special": ["plain", "greedy"]}],
+        }
+        file = write(tmp_path / "a", {"name": "ray", "cpus": 2, "retries": 1}, **changes)
+        run(file, env | {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_memory_monitor_refresh_ms": "100"})
+        found = content(file)
+        ((_, reason),) = found["failures"]
+        assert reason == "2 workers died at it, the last: the machine ran out of memory"
+        assert (len(found["drawn"]), len(found["scores"])) == (7, 7)
+
+    def test_a_killed_driver_is_continued(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
+        changes = {
+            "model": {"name": "toy", "notes": str(notes), "seconds": 0.05, "batch_size": 2},
+            "benchmarks": [{"name": "toy", "items": 60}],
+        }
+        file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
+        with ray_runs.going(file, env) as one:
+            one.until("more than ten are drawn", lambda: count(file) > 10)
+            of_it = ray_runs.descendants(one.process.pid)
+        # Workers and raylet are gone at once; Ray's two agents notice after a minute or two.
+        ray_runs.until("its processes end", lambda: not ray_runs.alive(of_it), 240)
+        before = reported(file)
+        assert len(before) < 60, "it was killed in the middle"
+        for path in notes.glob("drawn-*"):
+            path.unlink()
+        run(file, env)
+        assert (len(content(file)["scores"]), content(file)["failures"]) == (60, [])
+        assert not before & set(drawn(notes)), "what was reported done was done again"
+        assert len(drawn(notes)) == 60 - len(before)
+
+
+@pytest.mark.cluster
+def test_a_node_with_other_weights_is_named_and_draws_nothing(tmp_path: Path, env: dict[str, str]) -> None:
+    (tmp_path / "here").write_text("1")
+    (tmp_path / "there").write_text("2")
+    file = write(
+        tmp_path / "a",
+        {"name": "ray", "cpus": 2, "paths": {str(tmp_path / "here"): str(tmp_path / "there")}},
+        model={"name": "toy", "weights": str(tmp_path / "here")},
+    )
+    said = run(file, env, code=2)
+    assert re.fullmatch(r"evalharness: node \S+ has other weights than this machine to draw toy", said.strip())
+    assert content(file)["drawn"] == []
+    (tmp_path / "there").write_text("1")
+    run(file, env)
+    assert len(content(file)["scores"]) == 24
+
+
+@pytest.mark.cluster
+def test_a_polite_kill_keeps_what_is_done(tmp_path: Path, env: dict[str, str]) -> None:
+    """Ray has a handler of its own for it, which would end the process as a failure."""
+    changes = {"model": {"name": "toy", "seconds": 0.2}, "benchmarks": [{"name": "toy", "items": 200}]}
+    file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
+    with ray_runs.going(file, env) as one:
+        one.until("something is drawn", lambda: count(file))
+        one.process.terminate()
+        said = one.ends(130, 60)
+    assert said.strip() == "evalharness: interrupted; what was done is kept, run the same command again to continue"
+    assert 0 < count(file) < 200
+
+
+def test_a_start_of_ray_that_fails_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    started: list[subprocess.Popen[bytes]] = []
+
+    def init(**options: Any) -> None:
+        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        raise Exception("The current node timed out during startup.\nMore lines.")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(EvalHarnessError, match=r"^executor 'ray': Ray does not start here: .* during startup\.$"):
+        Ray(Ray.Settings())._start()
+    assert len(started) == STARTS
+    assert [one.wait(5) for one in started] == [-signal.SIGKILL] * STARTS
+
+
+def test_what_is_wrong_is_one_line(tmp_path: Path, env: dict[str, str]) -> None:
+    for executor, line in (
+        (
+            {"name": "ray", "models": {"tyo": {"cpus": 1}}},
+            "executor 'ray': models: none is called 'tyo'; did you mean 'toy'?",
+        ),
+        ({"name": "ray", "draw": {"gpu": 1}}, "unknown key 'gpu'; did you mean 'gpus'?"),
+        ({"name": "ray", "draw": {"gpus": -1}}, "draw.gpus: input should be greater than or equal to 0"),
+    ):
+        said = run(write(tmp_path, executor), env, "--dry-run", code=2)
+        assert said.strip().endswith(line)

@@ -1,0 +1,214 @@
+"""What a dry run says of time: by what was measured, here or elsewhere, and otherwise that nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import core_fakes
+import pytest
+import yaml
+from core_fakes import SWEEP
+
+from evalharness._util.progress import duration
+from evalharness.cli import main, sweep
+from evalharness.config import schema
+from evalharness.errors import ConfigError, WeightsError
+from evalharness.plan.plan import make_plan
+from evalharness.run import timing
+from evalharness.run.timing import Rate, Share
+
+pytestmark = pytest.mark.usefixtures("fakes")
+Write = Callable[[str], Path]
+
+
+def dry(file: Path, *options: str) -> str:
+    """What a dry run prints."""
+    import contextlib
+    import io
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert sweep.main([str(file), "--out", str(file.parent / "r" / "x"), "--dry-run", *options]) == 0
+    return out.getvalue()
+
+
+def given(folder: Path, **content: object) -> str:
+    path = folder / "rates.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return str(path)
+
+
+def test_without_a_measurement_it_says_so_and_how_to_get_one(sweep_file: Write) -> None:
+    text = dry(sweep_file(SWEEP))
+    assert "expected time to draw: unknown for 12 trajectories\n" in text
+    assert "single of fake: 6 trajectories, no rate" in text
+    assert "no measured rate for single of fake, process of fake; on the machine that will draw all, measure" in text
+    assert "GPU hours" not in text
+
+
+def test_the_command_that_it_says_measures(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """An image a prompt and model and variant, the longest cap, no look at any; a part of the sweep."""
+    file = sweep_file(SWEEP)
+    (command,) = [line.split() for line in dry(file).splitlines() if line.startswith("    evalharness rates ")]
+    assert command[:5] == ["evalharness", "rates", str(file), "--draw", "8"]
+    out, store = file.parent / "rates.yaml", file.parent / "r" / "store"
+    assert command[5:] == ["--store", str(store), "--out", "rates.yaml"]
+    assert main.main(["rates", str(file), "--draw", "2", "--store", str(store), "--out", str(out)]) == 0
+    assert len({prompt for prompt, _ in core_fakes.FakeModel.painted}) == 2
+    assert core_fakes.FakeScorer.looked == 0
+    found = timing.read(out)
+    assert found.seconds == {"fake": {"single": 0.5, "process": 0.5}}
+    assert "CPU" in found.source and "unknown" not in found.source
+    text = dry(file)
+    assert "trajectories to draw: 8 " in text, "those of the sweep that are left"
+    assert "single of fake: 4 trajectories × 0.5 s = 2 s (measured, 2 in the store)" in text
+    assert "no measured rate" not in text
+    drawn = len(core_fakes.FakeModel.painted)
+    assert main.main(["rates", str(file), "--draw", "2", "--store", str(store)]) == 0
+    assert len(core_fakes.FakeModel.painted) == drawn, "measured already"
+
+
+def test_only_what_is_here_is_measured(
+    sweep_file: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither another model's weights nor a scorer's need be there."""
+
+    def missing(self: core_fakes.FakeModel) -> dict[str, object]:
+        if self.settings.size == 9:
+            raise WeightsError("no weights folder x")
+        return {"size": self.settings.size}
+
+    def no_scorer(self: object) -> None:
+        raise WeightsError("no detector")
+
+    monkeypatch.setattr(core_fakes.FakeModel, "identity", missing)
+    monkeypatch.setattr(core_fakes.FakeScorer, "identity", no_scorer)
+    models = "models: {far: {name: fake, size: 9}}\n"
+    arm = "  - {name: away, model: far, variant: single_pass}\n"
+    file = sweep_file(SWEEP.replace("model: fake\n", "model: fake\n" + models) + arm)
+    command = ["rates", str(file), "--draw", "1", "--store", str(file.parent / "store")]
+    assert main.main(command) == 0
+    printed = capsys.readouterr()
+    assert "not measured: model far: no weights folder x" in printed.err
+    assert yaml.safe_load(printed.out)["seconds"] == {"fake": {"single": 0.5, "process": 0.5}}
+    assert main.main([*command, "--only", "away"]) == 2
+    assert capsys.readouterr().err == "evalharness: no weights folder x\n"
+
+
+def test_what_cannot_be_drawn_says_why(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = "{name: fake, prompts: [broken 1, broken 2], samples: 1}"
+    file = sweep_file(SWEEP.replace("{name: fake, limit: 6, samples: 1}", benchmark))
+    command = ["rates", str(file), "--draw", "9", "--only", "single", "--store", str(file.parent / "store")]
+    assert main.main(command) == 2
+    error = capsys.readouterr().err
+    assert "warning: 2 of 2 failed: ValueError: the brush broke" in error
+    assert error.endswith("has no image of 'tiny'; draw a few before, with --draw 8\n")
+
+
+def test_the_command_keeps_what_was_chosen(sweep_file: Write) -> None:
+    text = dry(sweep_file(SWEEP), "--only", "single", "--weights", "my weights", "--store", "s t")
+    assert "--weights 'my weights' --only single --store 's t' --out rates.yaml\n" in text
+
+
+def test_a_few_that_were_drawn_tell_the_rest(sweep_file: Write) -> None:
+    """The fake takes half a second an image, so half a second an iteration."""
+    file = sweep_file(SWEEP)
+    assert sweep.main([str(file), "--out", str(file.parent / "r" / "x"), "--limit", "2", "--quiet"]) == 0
+    text = dry(file, "--full")
+    assert "trajectories to draw: 36 " in text
+    assert "single of fake: 18 trajectories × 0.5 s = 9 s (measured, 2 in the store)" in text
+    assert "process of fake: 18 trajectories × at most 3 iterations × 0.5 s = 27 s (measured, 2 in the store)" in text
+    assert f"expected time to draw: at most {duration(36)}" in text
+
+
+def test_another_identity_s_seconds_are_not_used(sweep_file: Write) -> None:
+    file = sweep_file(SWEEP)
+    assert sweep.main([str(file), "--out", str(file.parent / "r" / "x"), "--limit", "2", "--quiet"]) == 0
+    other = sweep_file(SWEEP.replace("model: fake", "model: {name: fake, size: 9}"))
+    assert "unknown for 12 trajectories" in dry(other)
+
+
+def test_gpu_hours_count_the_devices_of_an_image(sweep_file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core_fakes.FakeModel, "device_count", 2, raising=False)
+    file = sweep_file(SWEEP)
+    text = dry(file, "--rates", given(file.parent, source="H100", seconds={"fake": {"single": 600, "process": 1200}}))
+    assert "single of fake: 6 trajectories × 600 s = 1 h 0 min (H100)" in text
+    assert "process of fake: 6 trajectories × at most 3 iterations × 1.2e+03 s = 6 h 0 min (H100)" in text
+    assert "GPU hours: at most 14.0\n" in text
+    partly = dry(file, "--rates", given(file.parent, seconds={"fake": {"single_pass": 600}}))
+    assert "unknown for 6 trajectories, at most 1 h 0 min for the others" in partly
+    assert "GPU hours: at most 2.0 where there is a rate\n" in partly
+    assert "no measured rate for process of fake;" in partly
+
+
+def test_what_goes_on_elsewhere_goes_on_at_once() -> None:
+    line = timing.lines([Share("api", "drawn", 80, 80, Rate(12.0, "measured", 0.04), None, 8)], "")
+    assert line[0] == "expected time to draw: at most 2 min 0 s"
+    assert line[1] == "  drawn of api: 80 trajectories × 12 s / 8 at once = 2 min 0 s, 3.20 dollars (measured)"
+    assert len(line) == 2
+    assert timing.lines([], "") == ["expected time to draw: nothing"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"seconds": {"fak": {"single": 1}}}, "--rates: the sweep has no model 'fak'; did you mean 'fake'?"),
+        ({"seconds": {"fake": {"singel": 1}}}, "--rates: model 'fake' has no arm 'singel'; did you mean 'single'?"),
+        ({"seconds": {"fake": {"single": -1}}}, "is no file of rates: seconds.fake.single: input should be greater"),
+        ({"seconds": {"fake": {"single": "1"}}}, "is no file of rates: seconds.fake.single: input should be a valid"),
+        ({"second": {}}, "is no file of rates: "),
+    ],
+)
+def test_a_wrong_file_of_rates(
+    content: dict[str, object], says: str, sweep_file: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = sweep_file(SWEEP)
+    assert sweep.main([str(file), "--dry-run", "--rates", given(file.parent, **content)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line
+
+
+def test_rates_of_a_run_are_a_file_for_another_machine(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    file = sweep_file(SWEEP)
+    out = file.parent / "r" / "x"
+    command = ["rates", str(file), "--store", str(file.parent / "r" / "store")]
+    assert main.main(command) == 2
+    assert "has no image of 'tiny'; draw a few before, with --draw 8" in capsys.readouterr().err
+    assert sweep.main([str(file), "--out", str(out), "--limit", "2", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main.main([*command, "--out", str(file.parent / "rates.yaml")]) == 0
+    found = timing.read(file.parent / "rates.yaml")
+    assert found.seconds == {"fake": {"single": 0.5, "process": 0.5}}
+    assert "CPU" in found.source, "of a run of a part, too"
+    assert main.main([*command, "--out", str(file.parent / "rates.yaml")]) == 2
+    assert "exists; choose another --out" in capsys.readouterr().err
+    elsewhere = sweep_file(
+        SWEEP.replace("model: fake", "model: {name: fake, size: 9}").replace("fake, size", "fake, size")
+    )
+    text = dry(elsewhere, "--rates", str(file.parent / "rates.yaml"), "--store", str(file.parent / "none"))
+    assert "expected time to draw: at most 12 s" in text
+
+
+def test_a_dry_run_needs_no_weights_and_a_run_does(
+    sweep_file: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(self: object) -> None:
+        raise WeightsError("no weights folder x")
+
+    monkeypatch.setattr(core_fakes.FakeModel, "identity", missing)
+    file = sweep_file(SWEEP)
+    text = dry(file)
+    assert "trajectories to draw: 12 " in text
+    assert text.endswith("not here: model fake: no weights folder x\n")
+    assert sweep.main([str(file), "--out", str(file.parent / "r" / "x")]) == 2
+    assert capsys.readouterr().err == "evalharness: no weights folder x\n"
+    with pytest.raises(WeightsError):
+        make_plan(schema.load(file))
+    monkeypatch.setattr(core_fakes.FakeScorer, "identity", missing)
+    assert "not here: scorer of fake: no weights folder x" in dry(file)
+
+
+def test_a_mistake_is_still_one(sweep_file: Write) -> None:
+    with pytest.raises(ConfigError, match="does not speak"):
+        make_plan(schema.load(sweep_file(SWEEP.replace("max_iterations: 1..3", "format: stroke"))), {})

@@ -1,0 +1,146 @@
+"""Stores brought into one: against a store of a run that did all the work, and rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import core_fakes
+import pytest
+
+from evalharness.api.benchmark import Score
+from evalharness.api.judge import Reply
+from evalharness.cli import main
+from evalharness.store.merge import Merged, merge
+from evalharness.store.store import Store
+from evalharness.types.trajectory import Step, Trajectory
+
+ABOUT = ("question", "judge", "image", "rubric", 0)
+
+
+def add(path: Path, key: str, *images: bytes, cap: int | None = None, finished: bool = True) -> None:
+    steps = tuple(Step("draw", number, "", image, 7) for number, image in enumerate(images, 1))
+    about: dict[str, Any] = {"model": "m", "variant": '{"b":1}', "prompt": "p", "seed": 7, "cap": cap}
+    with Store(path) as store, store.batch():
+        store.add_trajectory(key, Trajectory(steps, finished), **about)
+
+
+def merged(source: Path, into: Path) -> Merged:
+    with Store(source, write=False) as one, Store(into) as other:
+        return merge(one, other)
+
+
+def everything(path: Path) -> dict[str, Any]:
+    with Store(path, write=False) as store:
+        images = {file.name: file.read_bytes() for file in (path / "images").rglob("*.png")}
+        assert store.check_images(name.removesuffix(".png") for name in images) == set()
+        kinds: list[Any] = [store.all_trajectories(), store.all_scores(), store.all_failures(), store.replies.all()]
+        return {"images": images, "rows": [list(rows) for rows in kinds]}
+
+
+@pytest.mark.usefixtures("fakes")
+def test_the_arms_of_two_stores_are_the_sweep(
+    tmp_path: Path, sweep_file: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = sweep_file(core_fakes.SWEEP.replace("limit: 6", "prompts: [a, b, unscorable c, unspeakable d, e, f]"))
+    command = ["sweep", str(file), "--quiet", "--out", str(tmp_path / "out"), "--store"]
+    arms = {"one": "single", "other": "process"}
+    for name, arm in arms.items():
+        assert main.main([*command, str(tmp_path / name), "--only", arm]) == 0
+    assert main.main([*command, str(tmp_path / "whole")]) == 0
+    capsys.readouterr()
+    assert main.main(["merge", *(str(tmp_path / name) for name in arms), "--into", str(tmp_path / "both")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in said] == [str(tmp_path / name) for name in arms]
+    assert said[0].endswith(": 5 trajectories, 4 scores, 0 replies, 2 failures")
+    assert everything(tmp_path / "both") == everything(tmp_path / "whole")
+    core_fakes.FakeModel.painted.clear()
+    assert main.main([*command, str(tmp_path / "both")]) == 0
+    assert core_fakes.FakeModel.painted == []
+
+
+def test_what_goes_further_is_taken_and_again_is_nothing(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    add(one, "longer", b"a", b"b", cap=2, finished=False)
+    add(other, "longer", b"a", cap=1, finished=False)
+    add(one, "shorter", b"c", cap=1, finished=False)
+    add(other, "shorter", b"c", b"d", cap=3, finished=False)
+    add(one, "ended", b"e", b"f", cap=2)
+    add(other, "ended", b"e", b"f", cap=2, finished=False)
+    add(one, "equal", b"g")
+    add(other, "equal", b"g")
+    assert merged(one, other) == Merged(trajectories=2)
+    with Store(other, write=False) as store:
+        found = store.trajectories(["longer", "shorter", "ended", "equal"])
+    assert {key: (len(one.steps), one.cap, one.finished) for key, one in found.items()} == {
+        "longer": (2, 2, False),
+        "shorter": (2, 3, False),
+        "ended": (2, 2, True),
+        "equal": (1, None, True),
+    }
+    before = everything(other)
+    assert merged(one, other) == Merged()
+    assert everything(other) == before
+
+
+def test_a_failure_yields_to_a_result_and_never_hides_one(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path, failed in ((one, ["drawn there", "scored there", "new"]), (other, ["drawn here"])):
+        with Store(path) as store, store.batch():
+            for key in failed:
+                store.add_failure(key, "why")
+    add(other, "drawn there", b"a")
+    add(one, "drawn here", b"b")
+    with Store(other) as store, store.batch():
+        store.add_score("scored there", "image", Score(0.5, "half", {"seen": [1]}))
+    assert merged(one, other) == Merged(trajectories=1, failures=1)
+    with Store(other, write=False) as store:
+        assert dict(store.all_failures()) == {"new": "why"}
+        assert list(store.all_scores()) == [("scored there", "image", Score(0.5, "half", {"seen": [1]}))]
+
+
+def test_tries_at_a_question_stay_together(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path, tries in ((one, {"k": ["x", "y"], "new": ["1", "2"]}), (other, {"k": ["z"]})):
+        with Store(path) as store:
+            for key, texts in tries.items():
+                for text in texts:
+                    store.replies.put(key, ABOUT, Reply(text))
+            store.set_run_info("run", {"wall_seconds": len(tries)})
+            store.set_run_info(path.name, {"wall_seconds": 3})
+    assert merged(one, other) == Merged(replies=2)
+    with Store(other, write=False) as store:
+        assert [(key, about, reply.text) for key, about, reply in store.replies.all()] == [
+            ("k", ABOUT, "z"),
+            ("new", ABOUT, "1"),
+            ("new", ABOUT, "2"),
+        ]
+        seconds = {name: info["wall_seconds"] for name, info in store.run_infos().items()}
+    assert seconds == {"run": 1, "one": 3, "other": 3}
+
+
+def test_damaged_images_stay_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    add(one, "good", b"a")
+    add(one, "bad", b"b")
+    with Store(one, write=False) as store:
+        image = next(step["image"] for key, row in store.all_trajectories() if key == "bad" for step in row["steps"])
+        store.image_path(image).write_bytes(b"else")
+    assert main.main(["merge", str(one), "--into", str(other)]) == 0
+    assert "1 trajectories, 0 scores" in (said := capsys.readouterr().out)
+    assert said.endswith("; left out: 1 trajectories with damaged images\n")
+    assert [path.read_bytes() for path in (other / "images").rglob("*.png")] == [b"a"]
+
+
+def test_what_is_no_other_store_is_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = tmp_path / "one"
+    add(one, "k", b"a")
+    into = str(tmp_path / "into")
+    assert main.main(["merge", str(one), str(tmp_path / "none"), "--into", into]) == 2
+    assert "none is not a store: it has no store.sqlite" in capsys.readouterr().err
+    assert main.main(["merge", str(one), "--into", str(one / ".." / "one")]) == 2
+    assert "cannot be merged into itself" in capsys.readouterr().err
+    assert not Path(into).exists()
