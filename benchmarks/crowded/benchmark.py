@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from evalharness.api.benchmark import Item, PromptSet
 from evalharness.assets.asset import Asset
 from evalharness.miniature.world import crowded
+from evalharness.types.item import Item, PromptSet
 
 from ..geneval.benchmark import GenEval
 from ..geneval.prompts import to_jsonl

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 from evalharness._util.hashing import digest
-from evalharness.api.benchmark import Item, PromptSet
 from evalharness.judges.judged import Judged
 from evalharness.judges.settings import JudgedSettings
+from evalharness.types.item import Item, PromptSet
 
 from . import items
 from .rubric import EditRubric, read_reply

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.file_digests import file_digest
-from evalharness.api.benchmark import Item, Picture
 from evalharness.errors import ConfigError, WeightsError, did_you_mean
+from evalharness.types.item import Item, PromptImage
 
 
 class Line(BaseModel):
@@ -59,7 +59,7 @@ def _items(text: str, path: Path) -> Iterator[Item]:
         except WeightsError as error:
             raise ConfigError(f"{where}: {error}") from None
         metadata = {"prompt": line.prompt, "image": digest}
-        yield Item(name, line.prompt, line.category, metadata, Picture(file, digest))
+        yield Item(name, line.prompt, line.category, metadata, PromptImage(file, digest))
 
 
 def _line(raw: str, where: str) -> Line:

@@ -10,7 +10,8 @@ from typing import Any
 
 from evalharness._util.hashing import digest
 from evalharness._util.prompt_images import read as read_picture
-from evalharness.api.benchmark import Item, Score
+from evalharness.types.item import Item
+from evalharness.types.score import Score
 
 SYSTEM = "You judge how well a picture was edited. You see it before and after."
 TEXT = """The instruction was: {prompt}

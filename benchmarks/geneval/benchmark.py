@@ -10,12 +10,14 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from evalharness.api import registry
-from evalharness.api.benchmark import Exported, Item, PromptSet, Score, Specimen
+from evalharness.api.benchmark import Exported, KnownAnswer
 from evalharness.api.detector import Detector
 from evalharness.assets.asset import Asset, fetched
-from evalharness.config.plugin_ref import DetectorChoice
+from evalharness.config.plugin_ref import DetectorRef
 from evalharness.detectors import official as official_networks
 from evalharness.detectors.colours import ColourClassifier
+from evalharness.types.item import Item, PromptSet
+from evalharness.types.score import Score
 
 from . import evidence, official, prompt_file, prompts, specimens
 from .classes import COLOR_TEMPLATES, COLORS, TAGS
@@ -49,7 +51,7 @@ class GenEval:
         """
 
         prompts: Literal["original", "rewritten"] | Path = "original"
-        detector: DetectorChoice = Field(default_factory=lambda: DetectorChoice.model_validate("mask2former"))
+        detector: DetectorRef = Field(default_factory=lambda: DetectorRef.model_validate("mask2former"))
         colors: ColourClassifier.Settings = ColourClassifier.Settings()
         device: str = "auto"
         batch_size: int = Field(8, ge=1)
@@ -79,7 +81,7 @@ class GenEval:
         own = self.settings
         return GenEvalScorer(self.version, self._detector(), colours, self._rules(), own.batch_size, own.evidence_floor)
 
-    def specimens(self) -> list[Specimen]:
+    def specimens(self) -> list[KnownAnswer]:
         """With known verdicts where the networks are the embedded ones and the rules the published ones."""
         settings = self.settings
         embedded = getattr(settings.detector.settings, "weights", None) == settings.colors.weights == "embedded"

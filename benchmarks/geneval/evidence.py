@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from evalharness.api.benchmark import Score
 from evalharness.api.detector import Detection
 from evalharness.errors import ConfigError, did_you_mean
+from evalharness.types.score import Score
 
 from . import prompt_file
 from .classes import CLASSES, COLORS

@@ -7,10 +7,11 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from evalharness.api.benchmark import Item, Score
 from evalharness.api.detector import Detection, Detector
 from evalharness.detectors.colours import ColourClassifier
 from evalharness.errors import ConfigError
+from evalharness.types.item import Item
+from evalharness.types.score import Score
 
 from .rules import Rules, Verdict, judge, objects_to_color
 

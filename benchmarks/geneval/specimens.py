@@ -11,9 +11,10 @@ from typing import Any
 
 from PIL import Image
 
-from evalharness.api.benchmark import Item, Specimen
+from evalharness.api.benchmark import KnownAnswer
 from evalharness.miniature.world import scenes
 from evalharness.miniature.world.world import render
+from evalharness.types.item import Item
 
 from . import prompts
 from .classes import TAGS
@@ -26,17 +27,17 @@ PORTRAIT = {
 """Of the photograph that comes with matplotlib: Grace Hopper in uniform."""
 
 
-def with_known_verdicts(per_tag: int = 2) -> list[Specimen]:
+def with_known_verdicts(per_tag: int = 2) -> list[KnownAnswer]:
     """For each task ``per_tag`` of its prompts, each with a scene that fulfils it and one that breaks it in one way."""
     return [
-        Specimen(_part(item), image, item, correct) for item, images in _scenes(per_tag) for correct, image in images
+        KnownAnswer(_part(item), image, item, correct) for item, images in _scenes(per_tag) for correct, image in images
     ]
 
 
-def for_other_networks() -> list[Specimen]:
+def for_other_networks() -> list[KnownAnswer]:
     """The same with one prompt a task, and a photograph; what is right only an earlier run can tell."""
-    drawn = [Specimen(_part(item), image, item, None) for item, images in _scenes(1) for _, image in images]
-    return [*drawn, Specimen("colours", _photograph(), _item("portrait", PORTRAIT), None)]
+    drawn = [KnownAnswer(_part(item), image, item, None) for item, images in _scenes(1) for _, image in images]
+    return [*drawn, KnownAnswer("colours", _photograph(), _item("portrait", PORTRAIT), None)]
 
 
 def _scenes(per_tag: int) -> list[tuple[Item, list[tuple[bool, Image.Image]]]]:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from evalharness._util.hashing import canonical
-from evalharness.api.benchmark import Exported, Item, PromptSet
+from evalharness.api.benchmark import Exported
 from evalharness.assets.asset import Asset
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.judges.judged import Judged
 from evalharness.judges.panel import Rubric
 from evalharness.judges.settings import JudgedSettings
+from evalharness.types.item import Item, PromptSet
 
 from . import official, prompt_files
 from .prompt_files import File

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from evalharness.config.plugin_ref import JudgeChoice
+from evalharness.config.plugin_ref import JudgeRef
 from evalharness.miniature.world.claims import REQUEST, SYSTEM
 
 from . import prompt_files
@@ -47,7 +47,7 @@ class WiseMini(Wise):
     class Settings(Wise.Settings):
         """As of the other WISE benchmarks; the judge is the embedded one by default."""
 
-        judge: JudgeChoice = Field(default_factory=lambda: JudgeChoice.model_validate("lm-eval"))
+        judge: JudgeRef = Field(default_factory=lambda: JudgeRef.model_validate("lm-eval"))
 
     @staticmethod
     def prompt_file() -> str:

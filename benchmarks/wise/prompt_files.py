@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.hashing import digest
-from evalharness.api.benchmark import Item
 from evalharness.assets.asset import Asset, cached
 from evalharness.errors import ConfigError, did_you_mean
+from evalharness.types.item import Item
 
 CATEGORIES = ("culture", "time", "space", "biology", "physics", "chemistry")
 LABELS = dict(zip(("cultural knowledge", *CATEGORIES[1:4], "physical knowledge", "chemistry"), CATEGORIES, strict=True))

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from evalharness.api.benchmark import Score
+from evalharness.types.score import Score
 
 TAG = re.compile(r"(</?think>)", re.IGNORECASE)
 NUMBER = re.compile(r"[-+]?\d[\d.,/%]*")

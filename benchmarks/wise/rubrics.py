@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from evalharness._util.hashing import canonical, digest
-from evalharness.api.benchmark import Item
 from evalharness.api.registry import install_hint
 from evalharness.errors import ConfigError
+from evalharness.types.item import Item
 
 Messages = Sequence[Mapping[str, Any]]
 FUNCTION = "build_evaluation_messages"

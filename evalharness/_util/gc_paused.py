@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def paused() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """What no cycle holds is freed as ever; nothing is searched again and again for cycles that are not there."""
     before = gc.isenabled()
     gc.disable()

@@ -8,11 +8,11 @@ import io
 from PIL import Image
 
 from evalharness._util.image_files import BROKEN, upright_png
-from evalharness.api.benchmark import Picture
 from evalharness.errors import SampleError
+from evalharness.types.item import PromptImage
 
 
-def read(picture: Picture) -> bytes:
+def read(picture: PromptImage) -> bytes:
     """The file as a PNG file of an upright RGB image.
 
     Raises:
@@ -30,6 +30,6 @@ def read(picture: Picture) -> bytes:
         raise SampleError(f"unreadable image: {picture.path.name}: {error}") from None
 
 
-def show(picture: Picture) -> Image.Image:
+def show(picture: PromptImage) -> Image.Image:
     """The same as an image."""
     return Image.open(io.BytesIO(read(picture)), formats=["PNG"]).convert("RGB")

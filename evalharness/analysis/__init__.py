@@ -21,8 +21,8 @@ from evalharness.analysis.findings import (
     Contrast,
     CostPoint,
     Flips,
-    Recipe,
     RecipeContrast,
+    Replicates,
     Trend,
 )  # fmt: skip
 from evalharness.analysis.grid import Grid, grid
@@ -38,8 +38,8 @@ __all__ = [
     "Contrast",
     "CostPoint",
     "Flips",
-    "Recipe",
     "RecipeContrast",
+    "Replicates",
     "Trend",
     "adjusted",
     "analyse",

@@ -99,7 +99,7 @@ class BestOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class Replicates:
     """Trainings of one recipe, declared before the run.
 
     ``scores``: of each arm, over the samples that all of them have. ``mean`` and ``deviation``: over and between the
@@ -156,7 +156,7 @@ class Analysis:
     trends: tuple[Trend, ...]
     costs: tuple[CostPoint, ...]
     best_of: tuple[BestOf, ...]
-    recipes: tuple[Recipe, ...] = ()
+    recipes: tuple[Replicates, ...] = ()
     recipe_contrasts: tuple[RecipeContrast, ...] = ()
 
     def contrast(self, arm: str, baseline: str | None = None) -> Contrast | None:

@@ -8,24 +8,26 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from evalharness.analysis import stats
-from evalharness.analysis.findings import Recipe, RecipeContrast
+from evalharness.analysis.findings import RecipeContrast, Replicates
 from evalharness.analysis.grid import Grid
 from evalharness.analysis.stats import Estimate, Floats, Shares, Unpaired
 
-Replicates = Mapping[str, tuple[str, ...]]
+ReplicateArms = Mapping[str, tuple[str, ...]]
 
 
-def recipes(grid: Grid, said: Replicates, weights: Mapping[str, float]) -> Iterator[Recipe]:
+def recipes(grid: Grid, said: ReplicateArms, weights: Mapping[str, float]) -> Iterator[Replicates]:
     """All that were declared, as far as the benchmark has their arms."""
     for name, arms in _here(grid, said).items():
         columns = _columns(grid, arms)
         scores = [float(one) for one in stats.clustered(columns, grid.items, grid.categories, weights)[0]]
         parts = stats.shares(columns, grid.items, grid.categories, weights)
-        yield Recipe(grid.benchmark, name, arms, tuple(scores), stats.mean_of(scores), stats.deviation(scores), parts)
+        yield Replicates(
+            grid.benchmark, name, arms, tuple(scores), stats.mean_of(scores), stats.deviation(scores), parts
+        )
 
 
 def recipe_contrasts(
-    grid: Grid, said: Replicates, weights: Mapping[str, float], baseline: str | None
+    grid: Grid, said: ReplicateArms, weights: Mapping[str, float], baseline: str | None
 ) -> Iterator[RecipeContrast]:
     """Each recipe against that of the baseline arm, or else the first; p-values are not adjusted yet."""
     here = _here(grid, said)
@@ -104,7 +106,7 @@ def _shares(sides: tuple[Floats, Floats], gap: Floats, grid: Grid, weights: Mapp
     return Shares(trainings, max(0.0, whole - images), images)
 
 
-def _here(grid: Grid, said: Replicates) -> dict[str, tuple[str, ...]]:
+def _here(grid: Grid, said: ReplicateArms) -> dict[str, tuple[str, ...]]:
     found = {name: tuple(arm for arm in arms if arm in grid.arms) for name, arms in said.items()}
     return {name: arms for name, arms in found.items() if arms}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -12,56 +12,15 @@ from pydantic import BaseModel
 
 from evalharness.api.judge import Replies
 from evalharness.errors import SampleError
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An image file that stands in a prompt, and its SHA-256."""
-
-    path: Path
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One prompt. ``id`` is stable within the benchmark; ``metadata`` is JSON and all that the scorer needs to know.
-
-    ``picture`` is what an instruction is about, for the variant ``edit``.
-    """
-
-    id: str
-    prompt: str
-    category: str
-    metadata: Mapping[str, Any]
-    picture: Picture | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A verdict on one image.
-
-    ``value`` is in 0..1. ``reason`` says why it is not 1. ``details`` is JSON evidence; a detector puts its
-    ``detections`` there: ``[{"class", "box": [x1, y1, x2, y2] in pixels, "score", "color"}, …]``.
-    """
-
-    value: float
-    reason: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class PromptSet:
-    """Which prompts were used: ``original`` or another name for them, and a SHA-256 of them."""
-
-    name: str
-    digest: str
+from evalharness.types.item import Item, PromptSet
+from evalharness.types.score import Score
 
 
 class Scorer(Protocol):
     """Looks at final images.
 
-    A scorer or a :class:`Panel` may have ``reachable() -> None``, which raises an EvalHarnessError saying what to do if
-    the judge that it asks would not answer; ``evalharness doctor`` calls it.
+    A scorer or a :class:`JudgeScorer` may have ``reachable() -> None``, which raises an EvalHarnessError saying what
+    to do if the judge that it asks would not answer; ``evalharness doctor`` calls it.
     """
 
     batch_size: int
@@ -76,7 +35,7 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class ScoreRequest:
     """One image to be judged: a PNG file's bytes, unchanged, and their SHA-256. ``key`` is that of its score.
 
     ``retry``: it failed before, and is to be tried afresh.
@@ -90,7 +49,7 @@ class Submission:
 
 
 @runtime_checkable
-class Panel(Protocol):
+class JudgeScorer(Protocol):
     """A scorer that asks a judge about each image. It is given files, and scores come as the judge replies.
 
     It may have ``judges``, a sequence of all judges that it asks: they are told what they have spent before; and
@@ -105,8 +64,8 @@ class Panel(Protocol):
         ...
 
     def judge(
-        self, submissions: Iterable[Submission], replies: Replies
-    ) -> Iterator[tuple[Submission, Score | SampleError]]:
+        self, submissions: Iterable[ScoreRequest], replies: Replies
+    ) -> Iterator[tuple[ScoreRequest, Score | SampleError]]:
         """A score for each submission, in any order; SampleError where no reply could be had or understood.
 
         Submissions are read as there is room for them. What ``replies`` has is not asked again. A judge's EndpointError
@@ -135,13 +94,13 @@ class Benchmark(Protocol):
 
     def items(self) -> list[Item]: ...
 
-    def scorer(self) -> Scorer | Panel:
+    def scorer(self) -> Scorer | JudgeScorer:
         """The scorer; cheap, its weights are loaded when it first scores."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Rescoring:
     """Another look at images that are scored. It changes no score; it tells how far the scores can be trusted.
 
     ``repeat``: the same scorer is asked anew; ``second``: another scorer judges. ``items``: so many, each category in
@@ -150,15 +109,15 @@ class Check:
 
     name: str
     kind: Literal["repeat", "second"]
-    scorer: Scorer | Panel
+    scorer: Scorer | JudgeScorer
     items: int | None = None
 
 
 @runtime_checkable
-class Checked(Protocol):
+class HasRescoring(Protocol):
     """A benchmark with checks of its scorer."""
 
-    def checks(self) -> Sequence[Check]:
+    def checks(self) -> Sequence[Rescoring]:
         """The checks; cheap, like :meth:`Benchmark.scorer`."""
         ...
 
@@ -196,7 +155,7 @@ class RuleBased(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Specimen:
+class KnownAnswer:
     """An image to check a scorer by.
 
     ``part`` names the part of the scorer that it puts to the test. ``correct`` is the verdict of a scorer in order, or
@@ -210,13 +169,13 @@ class Specimen:
 
 
 @runtime_checkable
-class Checkable(Protocol):
+class HasKnownAnswers(Protocol):
     """A :class:`Benchmark` that brings images by which ``evalharness doctor`` checks its :class:`Scorer`."""
 
     name: str
 
     def scorer(self) -> Scorer: ...
 
-    def specimens(self) -> list[Specimen]:
+    def specimens(self) -> list[KnownAnswer]:
         """The same images on every machine."""
         ...

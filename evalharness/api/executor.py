@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
+from evalharness._util.text import one_line
 from evalharness.errors import BudgetError, EvalHarnessError, SampleError
 
 J = TypeVar("J")
@@ -27,7 +28,7 @@ class Worker(Protocol[J_contra, R_co]):
     def __call__(self, jobs: Sequence[J_contra], /) -> Sequence[R_co]: ...
 
 
-class Recipe(Protocol):
+class WorkerSpec(Protocol):
     """What a worker is made from: a plugin's name and its settings, so that another process can make the same one."""
 
     def worker(self) -> Worker[Any, Any]: ...
@@ -39,13 +40,13 @@ class Recipe(Protocol):
     def as_json(self) -> dict[str, Any]: ...
 
 
-class Lane(Protocol):
+class WorkQueue(Protocol):
     """Equal work that comes up while a run goes on: drawings by one model, or images for one scorer to look at."""
 
     stage: Literal["draw", "score", "check"]
     subject: str
     """The model's alias, or the benchmark's name."""
-    recipe: Recipe
+    recipe: WorkerSpec
 
     @property
     def name(self) -> str: ...
@@ -98,7 +99,7 @@ class Executor(Protocol):
     It may have ``check(sweep) -> None``, which raises a ConfigError if its settings do not go with a sweep.
     """
 
-    def run(self, lanes: Sequence[Lane]) -> Iterator[Done]:
+    def run(self, lanes: Sequence[WorkQueue]) -> Iterator[Done]:
         """Work until all lanes are finished; each batch comes with its outcomes as soon as it has them.
 
         A lane that others feed stands after them. Where the work is done, :func:`isolate` runs it.
@@ -135,9 +136,3 @@ def isolate(worker: Worker[J, R], jobs: Sequence[J]) -> list[R | Failure]:
         return [Failure(one_line(reason))]
     half = len(jobs) // 2
     return isolate(worker, jobs[:half]) + isolate(worker, jobs[half:])
-
-
-def one_line(text: str, limit: int = 500) -> str:
-    """A message without line breaks or what a terminal would obey, cut at ``limit`` characters."""
-    line = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in " ".join(text.split()))
-    return line if len(line) <= limit else line[: limit - 1] + "…"

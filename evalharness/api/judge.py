@@ -9,11 +9,12 @@ from typing import Any, Protocol, runtime_checkable
 
 from evalharness._util.hashing import digest
 from evalharness.errors import SampleError
-from evalharness.http.budget import Spent
+from evalharness.types.reply import Reply
+from evalharness.types.spent import Spent
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class JudgePrompt:
     """What a judge is asked about one image.
 
     ``messages`` are chat messages as OpenAI's endpoints take them; the image stands in them as a data URL of the
@@ -44,28 +45,9 @@ def _shortened(value: Any) -> Any:
     return [_shortened(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def reply_key(judge: str, question: Question | str) -> str:
+def reply_key(judge: str, question: JudgePrompt | str) -> str:
     """The key of a judge's replies to a question, or to one of that key; ``judge`` is the digest of its identity."""
     return digest(["reply", judge, question if isinstance(question, str) else question.key()])
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a judge said, whole. Tokens are 0 where it does not count them; ``cost`` is in dollars.
-
-    ``refusal`` is what it said in place of an answer, ``reasoning`` what it said to itself, where an endpoint keeps
-    these apart from ``text``; ``model`` is the model that answered, as the endpoint names it.
-    """
-
-    text: str
-    finish_reason: str = "stop"
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float = 0.0
-    seconds: float = 0.0
-    refusal: str = ""
-    reasoning: str = ""
-    model: str = ""
 
 
 class Replies(Protocol):
@@ -75,7 +57,7 @@ class Replies(Protocol):
         """The replies to a question, one a try, in the order of the tries."""
         ...
 
-    def add(self, key: str, question: Question, judge: str, reply: Reply) -> None:
+    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None:
         """Keep a reply for good before the next line runs. ``judge`` is the digest of the judge's identity."""
         ...
 
@@ -98,7 +80,7 @@ class Judge(Protocol):
         """What decides a reply: model, decoding, endpoint kind; JSON, without keys, addresses or devices."""
         ...
 
-    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         """Each question's number with its reply, as they come, in any order.
 
         Questions are taken from the iterable only as there is room to ask them; the caller may add to it while it is

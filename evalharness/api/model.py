@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from PIL import Image
 
-from evalharness.api.benchmark import Item
 from evalharness.errors import SampleError
-from evalharness.http.budget import Spent
+from evalharness.types.item import Item
+from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Step
 
 Context = Any
@@ -42,7 +42,7 @@ class Drawn:
 
 
 @runtime_checkable
-class Painter(Protocol):
+class ImageModel(Protocol):
     """A model that can draw from a prompt: the one verb that ``single_pass`` needs.
 
     It may have ``prepare() -> None``, which loads what it needs, once, so that this is not counted as an image's time;
@@ -67,7 +67,7 @@ class Painter(Protocol):
 
 
 @runtime_checkable
-class Editor(Painter, Protocol):
+class Editor(ImageModel, Protocol):
     """A model that can change an image: the one verb that ``edit`` needs."""
 
     def edit(self, images: Sequence[Image.Image], instructions: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
@@ -76,7 +76,7 @@ class Editor(Painter, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """The file that holds a sample's image: its name, relative to the model's folder, and its SHA-256.
 
     ``digest`` is empty if the file cannot be read; ``name`` is then what was looked for.
@@ -87,7 +87,7 @@ class Source:
 
 
 @runtime_checkable
-class Fetcher(Protocol):
+class ImageSource(Protocol):
     """A model whose images exist already: they are found by item and number and fetched, never drawn.
 
     A file's digest is part of the key of its trajectory, so that a changed image is fetched and scored again.
@@ -97,18 +97,18 @@ class Fetcher(Protocol):
     batch_size: int
 
     def identity(self) -> Mapping[str, Any]:
-        """As of :class:`Painter`; what the files hold is no part of it."""
+        """As of :class:`ImageModel`; what the files hold is no part of it."""
         ...
 
     def check(self, prompt: str) -> None:
-        """As of :class:`Painter`."""
+        """As of :class:`ImageModel`."""
         ...
 
-    def locate(self, item: Item, seed_index: int) -> Source:
+    def locate(self, item: Item, seed_index: int) -> SourceFile:
         """Which file holds an item's image of this number, from 0."""
         ...
 
-    def fetch(self, sources: Sequence[Source]) -> list[bytes]:
+    def fetch(self, sources: Sequence[SourceFile]) -> list[bytes]:
         """The images as PNG files, upright; SampleError if one is missing, unreadable or not what was located."""
         ...
 
@@ -121,7 +121,7 @@ class Fetcher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ImageRequest:
     """An image that is wanted of a service; ``seed`` decides its noise, if the service takes one."""
 
     prompt: str
@@ -129,7 +129,7 @@ class Order:
 
 
 @runtime_checkable
-class Service(Protocol):
+class RemoteImageModel(Protocol):
     """A model behind an address. Images are ordered, many at a time, and come when they are ready; some are refused.
 
     It may have ``reachable() -> None``, which raises an EvalHarnessError saying what to do if it would not answer, and
@@ -139,18 +139,18 @@ class Service(Protocol):
     name: str
 
     def identity(self) -> Mapping[str, Any]:
-        """As of :class:`Painter`: all of a request but for prompt and seed, without keys or addresses."""
+        """As of :class:`ImageModel`: all of a request but for prompt and seed, without keys or addresses."""
         ...
 
     def check(self, prompt: str) -> None:
-        """As of :class:`Painter`."""
+        """As of :class:`ImageModel`."""
         ...
 
     def recall(self, spent: Spent) -> None:
         """What was spent on it before this run: that counts, too."""
         ...
 
-    def commission(self, orders: Iterable[tuple[int, Order]]) -> Iterator[tuple[int, Step | SampleError]]:
+    def commission(self, orders: Iterable[tuple[int, ImageRequest]]) -> Iterator[tuple[int, Step | SampleError]]:
         """Each order's number with the drawing, a PNG file, and what it cost, as they come, in any order.
 
         Orders are taken from the iterable only as there is room for them. SampleError stands for an image that could
@@ -164,7 +164,7 @@ class Service(Protocol):
 
 
 @runtime_checkable
-class Interleaver(Painter, Protocol):
+class Interleaver(ImageModel, Protocol):
     """A unified model: reads and writes text, looks at and draws images, all in one context.
 
     If it does not continue, it may have ``remembers``: whether an iteration that begins anew also reads the last plan

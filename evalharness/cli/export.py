@@ -15,7 +15,7 @@ from evalharness.api.benchmark import Exported, Exporter
 from evalharness.cli.runs import find_run
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 from evalharness.plan.plan import Plan, make_plan, select
-from evalharness.store.states import Standing, standings
+from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store
 
 TRAJECTORIES = "trajectories"
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         return _trajectories(plan, options, where, out)
     exporter = _exporter(plan, options.format)
     with Store(where, write=False) as store:
-        found = [one for one in standings(plan, store) if one.sample.benchmark == options.format]
+        found = [one for one in sample_states(plan, store) if one.sample.benchmark == options.format]
         own = [one for one in found if one.sample.arm.name == options.arm]
         scored = _scored(own, options)
         with _new_folder(out) as folder:
@@ -58,7 +58,7 @@ def _trajectories(plan: Plan, options: argparse.Namespace, where: Path, out: Pat
     from evalharness.training_data import exporting
 
     with Store(where, write=False) as store:
-        own = [one for one in standings(plan, store) if one.sample.arm.name == options.arm]
+        own = [one for one in sample_states(plan, store) if one.sample.arm.name == options.arm]
         drawn = [one for one in own if one.steps]
         if not drawn or (len(drawn) < len(own) and not options.incomplete):
             raise ConfigError(
@@ -82,7 +82,7 @@ def _exporter(plan: Plan, name: str) -> Exporter:
     return protocol.benchmark
 
 
-def _scored(own: list[Standing], options: argparse.Namespace) -> list[Standing]:
+def _scored(own: list[SampleState], options: argparse.Namespace) -> list[SampleState]:
     """The scored samples: all, unless it was said that some may be missing."""
     scored = [one for one in own if one.score is not None]
     if len(scored) < len(own) and not options.incomplete:
@@ -95,7 +95,7 @@ def _scored(own: list[Standing], options: argparse.Namespace) -> list[Standing]:
     return scored
 
 
-def _exported(scored: list[Standing], store: Store) -> Iterator[Exported]:
+def _exported(scored: list[SampleState], store: Store) -> Iterator[Exported]:
     for one in scored:
         assert one.score is not None
         assert one.image is not None

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
     if options.out is not None and options.out.exists():
         raise ConfigError(f"{options.out} exists; choose another --out")
-    sweep, where = find_run(options.run, options.store, partial(overrides.amended, options))
+    sweep, where = find_run(options.run, options.store, partial(overrides.overridden, options))
     plan = _planned(select(sweep, options.only))
     if options.draw is not None:
         _draw(_planned(resize(plan.sweep, limit=options.draw, samples=1)), where)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from evalharness._util.hashing import digest
-from evalharness.api.benchmark import Panel
+from evalharness.api.benchmark import JudgeScorer
 from evalharness.cli.runs import find_run
 from evalharness.errors import ConfigError, EvalHarnessError
 from evalharness.judges.recorded import Line
 from evalharness.judges.replay import REPLAYED_FROM, called
 from evalharness.plan.plan import Plan, make_plan
-from evalharness.store.states import Standing, standings
+from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store
 
 
@@ -30,12 +30,12 @@ def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
     sweep, where = find_run(options.run, options.store)
     plan = make_plan(sweep)
-    panels = {name: scorer for name, scorer in _scorers(plan).items() if isinstance(scorer, Panel)}
+    panels = {name: scorer for name, scorer in _scorers(plan).items() if isinstance(scorer, JudgeScorer)}
     if not panels:
         raise ConfigError(f"no benchmark of {sweep.name!r} asks a judge")
     out: Path = options.out or where.parent / f"{sweep.name}-replies.jsonl"
     with Store(where, write=False) as store:
-        found = [one for one in standings(plan, store) if one.sample.benchmark in panels]
+        found = [one for one in sample_states(plan, store) if one.sample.benchmark in panels]
         lines = [line for name, panel in panels.items() for line in _lines(name, panel, found, store)]
     if not lines:
         raise ConfigError(f"{where} has no replies for {sweep.name!r}; run the sweep first")
@@ -52,7 +52,7 @@ def _scorers(plan: Plan) -> dict[str, Any]:
     return {name: protocol.benchmark.scorer() for name, protocol in plan.protocols.items()}
 
 
-def _lines(name: str, panel: Panel, found: list[Standing], store: Store) -> Iterator[Line]:
+def _lines(name: str, panel: JudgeScorer, found: list[SampleState], store: Store) -> Iterator[Line]:
     """What the run's own judges said of the run's own images."""
     own = [*_mappings(panel.identity()), *(dict(judge.identity()) for judge in getattr(panel, "judges", ()))]
     judges = {digest(identity): identity for identity in own}

@@ -17,7 +17,7 @@ from evalharness.config import literature
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 from evalharness.plan.plan import make_plan
 from evalharness.report import terminal
-from evalharness.run.imported import inventory
+from evalharness.run.imported import imported_images
 from evalharness.store.results import Results
 from evalharness.store.store import Store
 
@@ -110,7 +110,7 @@ def _results(run: str, store: Path | None, quoted: Sequence[str] = ()) -> Iterat
     if not (where / "store.sqlite").is_file():
         raise ConfigError(f"{run}: there is no store at {where}; run the sweep first, or say where with --store")
     with Store(where, write=False) as opened:
-        found = inventory(plan, opened)
+        found = imported_images(plan, opened)
         info = opened.run_info(plan.key()) | found | {"warnings": found.get("warnings", [])}
         results = load_results(plan, opened, info)
         if not results.samples["state"].isin(["scored", "generated", "failed"]).any():

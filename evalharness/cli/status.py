@@ -16,7 +16,7 @@ from evalharness.config import schema, yaml
 from evalharness.plan.plan import Plan, make_plan
 from evalharness.run import heartbeat
 from evalharness.run.heartbeat import Live
-from evalharness.store.states import Standing, in_parts
+from evalharness.store.states import SampleState, sample_states_in_parts
 from evalharness.store.store import Store
 
 Counts = dict[tuple[str, str], Counter[str]]
@@ -85,14 +85,14 @@ def _state(seen: Live | None) -> str:
 def _count(plan: Plan, store: Store, in_hand: frozenset[str]) -> Counts:
     """Arm and tag → how many samples are in which state."""
     counts: Counts = defaultdict(Counter)
-    for found in in_parts(plan, store):
+    for found in sample_states_in_parts(plan, store):
         for one in found:
             for tag in (one.sample.item.category, "all"):
                 counts[one.sample.arm.name, tag].update(_states(one, in_hand))
     return counts
 
 
-def _states(one: Standing, in_hand: frozenset[str]) -> list[str]:
+def _states(one: SampleState, in_hand: frozenset[str]) -> list[str]:
     key = one.sample.job if one.steps is None else one.score_key
     return ["expected", one.state, *(["in hand"] if key in in_hand and one.state != "scored" else [])]
 

@@ -24,8 +24,8 @@ from evalharness.plan.plan import Plan, make_plan, resize, select
 from evalharness.report import terminal
 from evalharness.run.dry_run import dry_run
 from evalharness.run.engine import Engine
-from evalharness.run.heartbeat import Reporter
-from evalharness.run.imported import inventory
+from evalharness.run.heartbeat import Heartbeat
+from evalharness.run.imported import imported_images
 from evalharness.store.store import Store
 
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
-    sweep = schema.load(options.file, partial(overrides.amended, options))
+    sweep = schema.load(options.file, partial(overrides.overridden, options))
     quoted = dict.fromkeys([*sweep.literature, *map(literature.given, options.literature)])
     sweep = replace(sweep, literature=tuple(quoted))
     sweep = resize(sweep, full=options.full, limit=options.limit, samples=options.samples)
@@ -79,9 +79,9 @@ def carry_out(
     _make_folder(out)
     with Store(where) as store:
         progress = Progress(quiet=quiet)
-        reporter = Reporter(out, plan.sweep.resolved(), where.absolute())
+        reporter = Heartbeat(out, plan.sweep.resolved(), where.absolute())
         found = _work(plan, store, progress, reporter, retry_failed=retry_failed)
-        there = inventory(plan, store)
+        there = imported_images(plan, store)
         found |= there | {"warnings": [*found.get("warnings", []), *there.get("warnings", [])]}
         for line in found["warnings"]:
             progress.say(f"warning: {line}")
@@ -105,7 +105,7 @@ def _make_folder(out: Path) -> None:
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
 
 
-def _work(plan: Plan, store: Store, progress: Progress, reporter: Reporter, *, retry_failed: bool) -> dict[str, Any]:
+def _work(plan: Plan, store: Store, progress: Progress, reporter: Heartbeat, *, retry_failed: bool) -> dict[str, Any]:
     """Draw and score; returns what the report says of the circumstances, summed up over all goes of this plan."""
     before = store.run_info(plan.key())
     start, clock, worked = datetime.now(UTC), time.monotonic(), -1

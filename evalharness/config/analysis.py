@@ -62,19 +62,19 @@ class Replicates:
 
 
 @dataclass(frozen=True, slots=True)
-class Declarations:
+class AnalysisDeclarations:
     """All names but those of replicates are names of arms."""
 
     confirmatory: tuple[Contrast, ...] = ()
     trend: tuple[Trend, ...] = ()
     replicates: tuple[Replicates, ...] = ()
 
-    def within(self, arms: Collection[str]) -> Declarations:
+    def within(self, arms: Collection[str]) -> AnalysisDeclarations:
         """Those whose arms are all among these; replicates are those of them that are left."""
         contrasts = tuple(one for one in self.confirmatory if {one.arm, one.against} <= set(arms))
         left = [Replicates(one.name, tuple(arm for arm in one.arms if arm in arms)) for one in self.replicates]
         trends = tuple(one for one in self.trend if set(one.arms) <= set(arms))
-        return Declarations(contrasts, trends, tuple(one for one in left if one.arms))
+        return AnalysisDeclarations(contrasts, trends, tuple(one for one in left if one.arms))
 
     def as_dict(self) -> dict[str, Any]:
         """As it could stand in a sweep file."""
@@ -100,7 +100,7 @@ def check(
     arms: Mapping[str, Mapping[str, Any]],
     baseline: str,
     models: Mapping[str, str],
-) -> Declarations:
+) -> AnalysisDeclarations:
     """Names written out and checked; ``arms`` has the settings of each, ``models`` the name of its model.
 
     Raises:
@@ -120,7 +120,7 @@ def check(
         ("analysis", "trend", *([i] if isinstance(entry.trend, list) else [])) for i in range(len(entries))
     ]
     trends = tuple(_trend(document, one, arms, at) for one, at in zip(entries, places, strict=True))
-    return Declarations(tuple(dict.fromkeys(contrasts)), trends, _replicates(document, entry, arms, models))
+    return AnalysisDeclarations(tuple(dict.fromkeys(contrasts)), trends, _replicates(document, entry, arms, models))
 
 
 def _trend(document: Document, entry: TrendEntry, arms: Mapping[str, Mapping[str, Any]], at: Location) -> Trend:

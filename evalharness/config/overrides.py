@@ -40,7 +40,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--weights", metavar="PATH", help="that model's weights")
 
 
-def amended(options: argparse.Namespace, top: schema.SweepFile) -> schema.SweepFile:
+def overridden(options: argparse.Namespace, top: schema.SweepFile) -> schema.SweepFile:
     """A sweep file as the options want it, to be checked like any."""
     model, judge_model = _models(options, top)
     update: dict[str, Any] = {}

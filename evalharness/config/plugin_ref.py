@@ -12,7 +12,7 @@ from evalharness.config.schema import NoSettings
 from evalharness.errors import PluginError, did_you_mean
 
 
-class PluginChoice(BaseModel):
+class PluginRef(BaseModel):
     """A plugin by name; in a file its settings stand beside the name: ``{name: mask2former, weights: …}``.
 
     A subclass says of which ``kind``.
@@ -68,13 +68,13 @@ class PluginChoice(BaseModel):
         return {"name": self.name, **self.settings.model_dump(mode="json", exclude_unset=info.exclude_unset)}
 
 
-class DetectorChoice(PluginChoice):
+class DetectorRef(PluginRef):
     """A detector."""
 
     kind = "detectors"
 
 
-class JudgeChoice(PluginChoice):
+class JudgeRef(PluginRef):
     """A judge."""
 
     kind = "judges"

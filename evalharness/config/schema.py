@@ -106,7 +106,7 @@ class Sweep:
     arms: tuple[Arm, ...]
     baseline: str
     executor: PluginSpec
-    analysis: declarations.Declarations = field(default_factory=declarations.Declarations)
+    analysis: declarations.AnalysisDeclarations = field(default_factory=declarations.AnalysisDeclarations)
     literature: tuple[str, ...] = ()
 
     def resolved(self) -> dict[str, Any]:

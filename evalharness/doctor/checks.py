@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from evalharness.api import registry
-from evalharness.api.benchmark import Checkable
+from evalharness.api.benchmark import HasKnownAnswers
 from evalharness.config.schema import Sweep
 from evalharness.doctor import fetched, golden, kernels, system
 from evalharness.doctor import sweep as of_sweep
@@ -65,7 +65,7 @@ def embedded_networks(photographs: Sequence[Image.Image] = ()) -> Examination:
 def networks_of(sweep: Sweep, photographs: Sequence[Image.Image] = ()) -> list[Examination]:
     """The scorers of a sweep that can be checked by images."""
     built = [spec.plugin.build() for spec in sweep.benchmarks]
-    return [Examination(one.name, one, photographs) for one in built if isinstance(one, Checkable)]
+    return [Examination(one.name, one, photographs) for one in built if isinstance(one, HasKnownAnswers)]
 
 
 def _needed(sweep: Sweep | None) -> float:

@@ -9,9 +9,10 @@ from typing import Any
 
 from PIL import Image
 
-from evalharness.api.benchmark import Checkable, Score, Scorer, Specimen
+from evalharness.api.benchmark import HasKnownAnswers, KnownAnswer, Scorer
 from evalharness.doctor.finding import Finding, fail, ok, warn
 from evalharness.errors import EvalHarnessError
+from evalharness.types.score import Score
 
 ADVICE = (
     "run again with CUDA_VISIBLE_DEVICES= : if that is right, the GPU computes wrongly, else the weights are damaged: "
@@ -25,7 +26,7 @@ class Examination:
     ``photographs`` are more images, of which only a golden file can say what is right.
     """
 
-    def __init__(self, label: str, benchmark: Checkable, photographs: Sequence[Image.Image] = ()) -> None:
+    def __init__(self, label: str, benchmark: HasKnownAnswers, photographs: Sequence[Image.Image] = ()) -> None:
         self.label = label
         self.benchmark = benchmark
         self.photographs = photographs
@@ -36,10 +37,10 @@ class Examination:
         return dict(self.scorer.identity())
 
     @cached_property
-    def specimens(self) -> list[Specimen]:
+    def specimens(self) -> list[KnownAnswer]:
         own = self.benchmark.specimens()
         more = [
-            Specimen("photographs", image, own[index % len(own)].item, None)
+            KnownAnswer("photographs", image, own[index % len(own)].item, None)
             for index, image in enumerate(self.photographs)
         ]
         return own + more
@@ -69,7 +70,7 @@ class Examination:
                 yield fail(f"{self.label} {part}", f"{_complaint(wrong, own)} ({identity})", ADVICE)
 
 
-def scored(scorer: Scorer, specimens: Sequence[Specimen]) -> list[Score]:
+def scored(scorer: Scorer, specimens: Sequence[KnownAnswer]) -> list[Score]:
     """The scores of the specimens, in batches of the scorer's size."""
     scores: list[Score] = []
     for start in range(0, len(specimens), scorer.batch_size):
@@ -80,7 +81,7 @@ def scored(scorer: Scorer, specimens: Sequence[Specimen]) -> list[Score]:
     return scores
 
 
-def _complaint(wrong: Sequence[tuple[Specimen, Score]], own: Sequence[tuple[Specimen, Score]]) -> str:
+def _complaint(wrong: Sequence[tuple[KnownAnswer, Score]], own: Sequence[tuple[KnownAnswer, Score]]) -> str:
     of = Counter(specimen.item.category for specimen, _ in own)
     by_category = Counter(specimen.item.category for specimen, _ in wrong)
     parts = ", ".join(f"{category} {count}/{of[category]}" for category, count in by_category.items())

@@ -19,10 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util import environment
 from evalharness._util.hashing import canonical
-from evalharness.api.benchmark import Item, Score, Specimen
+from evalharness.api.benchmark import KnownAnswer
 from evalharness.doctor.examination import Examination, described, scored
 from evalharness.doctor.finding import Finding, fail, ok, warn
 from evalharness.errors import ConfigError, EvalHarnessError
+from evalharness.types.item import Item
+from evalharness.types.score import Score
 
 SCORE_TOLERANCE = 0.02
 """By so much may a detection's score, or a benchmark's, differ."""
@@ -163,7 +165,7 @@ def compare(golden: Golden, examination: Examination) -> Iterator[Finding]:
 
 
 def _judged(
-    name: str, golden: Golden, recorded: GoldenScorer, specimens: Sequence[Specimen], scores: Sequence[Score]
+    name: str, golden: Golden, recorded: GoldenScorer, specimens: Sequence[KnownAnswer], scores: Sequence[Score]
 ) -> Finding:
     objects, other, verdicts, first = 0, 0, 0, ""
     for image, specimen, score in zip(recorded.images, specimens, scores, strict=True):
@@ -226,10 +228,10 @@ def _encode(image: Image.Image) -> str:
     return base64.b64encode(data.getvalue()).decode("ascii")
 
 
-def _specimen(image: GoldenImage, name: str) -> Specimen:
+def _specimen(image: GoldenImage, name: str) -> KnownAnswer:
     try:
         picture = Image.open(io.BytesIO(base64.b64decode(image.png, validate=True)), formats=["PNG"])
         picture.load()
     except (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise EvalHarnessError(f"{name}: the image of {image.prompt!r} cannot be read: {error}") from None
-    return Specimen(image.part, picture, Item(image.id, image.prompt, image.category, image.metadata), None)
+    return KnownAnswer(image.part, picture, Item(image.id, image.prompt, image.category, image.metadata), None)

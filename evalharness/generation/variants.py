@@ -19,11 +19,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness._util.prompt_images import show
-from evalharness.api.benchmark import Picture
 from evalharness.api.format import Format, OwnLoop, Stage
 from evalharness.api.model import Context, Drawn, Editor, Interleaver, Written
 from evalharness.api.registry import load
 from evalharness.errors import ConfigError, did_you_mean
+from evalharness.types.item import PromptImage
 from evalharness.types.trajectory import Cost, Step, StepKind, Trajectory, remembered
 
 Result = TypeVar("Result")
@@ -91,7 +91,7 @@ def run(
     model: Any,
     prompts: Sequence[str],
     seeds: Sequence[int],
-    pictures: Sequence[Picture | None] = (),
+    pictures: Sequence[PromptImage | None] = (),
 ) -> list[Trajectory]:
     """One trajectory a prompt; ``pictures`` are what ``edit`` changes.
 

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Answers that were had, and dollars that they cost."""
-
-    calls: int = 0
-    dollars: float = 0.0
+from evalharness.types.spent import Spent
 
 
 @dataclass

@@ -15,14 +15,14 @@ import httpx2
 import openai
 from pydantic_core import to_json
 
-from evalharness.api.executor import one_line
+from evalharness._util.text import one_line
 from evalharness.errors import EndpointError, SampleError, did_you_mean
 from evalharness.http.budget import Budget
-from evalharness.http.gate import Gate
+from evalharness.http.gate import ConcurrencyLimiter
 from evalharness.http.model_list import NO_LIST, read_models
-from evalharness.http.scrub import scrub
+from evalharness.http.scrub import redact
 from evalharness.http.settings import EndpointSettings
-from evalharness.http.trouble import Trouble, of_status, pause
+from evalharness.http.trouble import EndpointFailure, of_status, pause
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -54,10 +54,10 @@ class Calls(ABC, Generic[Q, A]):
         self._budget, self._limit = budget, limit
         self._given_up = 0
         self._door = asyncio.Lock()
-        self.gate = Gate(settings.concurrency, budget)
+        self.gate = ConcurrencyLimiter(settings.concurrency, budget)
 
     @abstractmethod
-    async def ask(self, question: Q) -> A | Trouble:
+    async def ask(self, question: Q) -> A | EndpointFailure:
         """One call."""
 
     @abstractmethod
@@ -90,7 +90,7 @@ class Calls(ABC, Generic[Q, A]):
             finally:
                 self.gate.leave()
             tries += 1
-            if not isinstance(outcome, Trouble):
+            if not isinstance(outcome, EndpointFailure):
                 return outcome
             if outcome.verdict == "stop":
                 break
@@ -100,13 +100,13 @@ class Calls(ABC, Generic[Q, A]):
                 break
         return None
 
-    async def text(self, method: str, path: str, body: Any = None) -> str | Trouble:
+    async def text(self, method: str, path: str, body: Any = None) -> str | EndpointFailure:
         """The body of one response, or why there is none."""
         if method == "get":
             return await self.guarded(lambda: self.client.get(path, cast_to=str))
         return await self.guarded(lambda: self.client.post(path, cast_to=str, content=to_json(body), options=JSON))
 
-    async def guarded(self, call: Callable[[], Awaitable[T]]) -> T | Trouble:
+    async def guarded(self, call: Callable[[], Awaitable[T]]) -> T | EndpointFailure:
         """What a call of the client gives, or why it gives nothing."""
         try:
             async with asyncio.timeout(self.settings.timeout):
@@ -116,10 +116,10 @@ class Calls(ABC, Generic[Q, A]):
         except (TimeoutError, TooLargeError, openai.APIConnectionError, aiohttp.ClientError, httpx2.HTTPError) as error:
             return self._unanswered(error)
 
-    async def missing_model(self) -> Trouble | list[str] | None:
+    async def missing_model(self) -> EndpointFailure | list[str] | None:
         """``None`` if the endpoint's list of models has this one; else the list, empty if there is none, or why not."""
         listed = await self.text("get", "/models")
-        if isinstance(listed, Trouble):
+        if isinstance(listed, EndpointFailure):
             return [] if listed.status in NO_LIST else listed
         names = read_models(listed)
         return None if names is not None and self.settings.model in names else names or []
@@ -129,23 +129,25 @@ class Calls(ABC, Generic[Q, A]):
 
     def clean(self, text: str) -> str:
         """One line, without the key."""
-        return one_line(scrub(text, self.key), 300)
+        return one_line(redact(text, self.key), 300)
 
-    def _unanswered(self, error: BaseException) -> Trouble:
+    def _unanswered(self, error: BaseException) -> EndpointFailure:
         """By what lies under the client's own errors: it takes some refused connections for timeouts."""
         while not isinstance(error, TimeoutError | TooLargeError) and error.__cause__ is not None:
             error = error.__cause__
         if isinstance(error, TooLargeError):
-            return Trouble("leave", f"the answer is too large: {error}", open=True)
+            return EndpointFailure("leave", f"the answer is too large: {error}", open=True)
         if isinstance(error, TimeoutError):
-            return Trouble("again", f"no answer within {self.settings.timeout:g} s", open=True)
+            return EndpointFailure("again", f"no answer within {self.settings.timeout:g} s", open=True)
         said = self.clean(str(error) or type(error).__name__)
-        return Trouble("again", f"no connection: {said}", open=not isinstance(error, aiohttp.ClientConnectorError))
+        return EndpointFailure(
+            "again", f"no connection: {said}", open=not isinstance(error, aiohttp.ClientConnectorError)
+        )
 
-    async def _call(self, question: Q) -> A | Trouble:
+    async def _call(self, question: Q) -> A | EndpointFailure:
         start = time.monotonic()
         outcome = await self.ask(question)
-        if not isinstance(outcome, Trouble):
+        if not isinstance(outcome, EndpointFailure):
             self._accept(self.cost(outcome))
             return outcome
         if outcome.open:
@@ -163,7 +165,7 @@ class Calls(ABC, Generic[Q, A]):
         if self.settings.max_dollars is not None and cost is None:
             self.gate.stop(EndpointError(f"the endpoint does not say how many tokens it used, {self.tokens_wanted}"))
 
-    def _give_up(self, trouble: Trouble, tries: int) -> SampleError:
+    def _give_up(self, trouble: EndpointFailure, tries: int) -> SampleError:
         self._given_up += not trouble.about_content
         if self._given_up >= HOPELESS:
             count = f"{self._given_up} {self.wanted[0]} in a row got no {self.wanted[1]}"

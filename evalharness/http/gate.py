@@ -11,7 +11,7 @@ from evalharness.errors import BudgetError, EndpointError
 from evalharness.http.budget import Budget
 
 
-class Gate:
+class ConcurrencyLimiter:
     """Lets calls in: at most ``most`` at once, fewer when the endpoint has too many, none beyond the budget.
 
     The limit is halved when a call is turned away for there being too many, and grows by one for each round of replies

@@ -11,7 +11,7 @@ PIECE = 8
 HIDDEN = "[key]"
 
 
-def scrub(text: str, key: str) -> str:
+def redact(text: str, key: str) -> str:
     """``text`` without the key, as it is or quoted for a URL, and without longer pieces of it.
 
     >>> scrub("wrong key: sk-0123456789, or Bearer sk-01234567...", "sk-0123456789")

@@ -24,7 +24,7 @@ CONTENT = re.compile(r"content.?(polic|filter|management)|moderation|flagged|saf
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class EndpointFailure:
     """Why there is no reply.
 
     ``verdict``: ``again`` after ``wait`` seconds if the endpoint named a time; ``leave`` the question; ``stop`` asking.
@@ -40,7 +40,7 @@ class Trouble:
     about_content: bool = False
 
 
-def of_status(error: openai.APIStatusError, clean: Callable[[str], str], hint: Callable[[int], str]) -> Trouble:
+def of_status(error: openai.APIStatusError, clean: Callable[[str], str], hint: Callable[[int], str]) -> EndpointFailure:
     """What an error status means.
 
     ``clean`` takes the key out of a text and makes it one line; ``hint`` says what to do about a status that ends all.
@@ -49,17 +49,17 @@ def of_status(error: openai.APIStatusError, clean: Callable[[str], str], hint: C
     text = f"the endpoint answers {status}: {clean(said)}"
     about_content = bool(CONTENT.search(f"{error.code} {said}"))
     if status == 401:
-        return Trouble("stop", f"the endpoint does not accept the key (401){hint(status)}", status)
+        return EndpointFailure("stop", f"the endpoint does not accept the key (401){hint(status)}", status)
     if status in (400, 403, 422) and about_content:
-        return Trouble("leave", text, status, about_content=True)
+        return EndpointFailure("leave", text, status, about_content=True)
     if status in (402, 403, 404) or error.code == "insufficient_quota":
-        return Trouble("stop", text + hint(status), status)
+        return EndpointFailure("stop", text + hint(status), status)
     if status not in TRANSIENT and status < 500:
-        return Trouble("leave", text, status)
+        return EndpointFailure("leave", text, status)
     wait = retry_after(error.response.headers)
     if wait is not None and wait > LONGEST_WAIT:
-        return Trouble("stop", f"{text}; it asks to wait for {wait:.0f} s, run again then", status)
-    return Trouble("again", text, status, wait)
+        return EndpointFailure("stop", f"{text}; it asks to wait for {wait:.0f} s, run again then", status)
+    return EndpointFailure("again", text, status, wait)
 
 
 def _said(body: Any) -> str:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evalharness._util.chunking import chunks
 from evalharness.api.executor import Failure, isolate
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import Written
 from evalharness.errors import SampleError
 from evalharness.judges.pictures import shown
@@ -24,6 +24,7 @@ from evalharness.models.bagel import plugin, published
 from evalharness.models.bagel.published import Published
 from evalharness.models.bagel.settings import Longest
 from evalharness.models.bagel.settings import Settings as ModelSettings
+from evalharness.types.reply import Reply
 
 DECIDING = ("dtype", "mode", "temperature", "vae_sizes", "vit_sizes")
 END = ("<|im_end|>",)
@@ -75,13 +76,13 @@ class Bagel:
         """Load it: whatever an answer needs is then there."""
         self._model.start(0)
 
-    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         for batch in chunks(questions, self.settings.batch_size):
             outcomes = isolate(self._answer, [question for _, question in batch])
             for (number, _), outcome in zip(batch, outcomes, strict=True):
                 yield number, SampleError(outcome.reason) if isinstance(outcome, Failure) else outcome
 
-    def _answer(self, questions: Sequence[Question]) -> list[Reply]:
+    def _answer(self, questions: Sequence[JudgePrompt]) -> list[Reply]:
         parts = [list(_parts(question.messages)) for question in questions]
         start = time.perf_counter()
         contexts = self._model.start(len(questions))

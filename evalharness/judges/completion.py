@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
-from evalharness.api.judge import Reply
+from evalharness.types.reply import Reply
 
 
 class _Part(BaseModel):

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar
 
-from evalharness.api.benchmark import Check, Score
+from evalharness.api.benchmark import Rescoring
 from evalharness.api.judge import Judge
 from evalharness.judges.panel import JudgePanel, Rubric
 from evalharness.judges.settings import JudgedSettings
+from evalharness.types.score import Score
 
 
 class Judged(ABC):
@@ -33,14 +34,14 @@ class Judged(ABC):
     def scorer(self) -> JudgePanel:
         return self._panel(self._judge, others=self._others)
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[Rescoring]:
         """The judge asked again, and the second judge; they share their places and budgets with the scorer's."""
         again = range(1, self.settings.judge_repeats)
         found = [
-            Check(f"repeat {number}", "repeat", self._panel(self._judge, repeat=number), self.settings.repeat_items)
+            Rescoring(f"repeat {number}", "repeat", self._panel(self._judge, repeat=number), self.settings.repeat_items)
             for number in again
         ]
-        return found + [Check("second judge", "second", self._panel(judge)) for judge in self._others]
+        return found + [Rescoring("second judge", "second", self._panel(judge)) for judge in self._others]
 
     def _panel(self, judge: Judge, *, repeat: int = 0, others: Sequence[Judge] = ()) -> JudgePanel:
         protocol = f"{self.name} {self.version}"

@@ -21,10 +21,11 @@ from evalharness._util.chunking import chunks
 from evalharness._util.file_digests import folder_digest
 from evalharness._util.quiet import silent
 from evalharness.api.executor import Failure, isolate
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
 from evalharness.errors import ConfigError, SampleError, did_you_mean
 from evalharness.judges.pictures import shown
+from evalharness.types.reply import Reply
 
 IMAGE = "<image>"
 """Where an image stands in lm-eval's texts. In the words of a question it would be taken for one."""
@@ -107,7 +108,7 @@ class LMEval:
 
     # --- asking ---
 
-    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         # Sampling draws from one stream of random numbers for a batch: asked alone, a question has its own.
         size = 1 if self.settings.temperature > 0 else self.settings.batch_size
         for batch in chunks(questions, size):
@@ -116,7 +117,7 @@ class LMEval:
             for (number, _), outcome in zip(batch, outcomes, strict=True):
                 yield number, SampleError(outcome.reason) if isinstance(outcome, Failure) else outcome
 
-    def _answer(self, questions: Sequence[Question]) -> list[Reply]:
+    def _answer(self, questions: Sequence[JudgePrompt]) -> list[Reply]:
         import torch
         from lm_eval.api.instance import Instance
 
@@ -133,7 +134,7 @@ class LMEval:
         seconds = (time.perf_counter() - start) / len(questions)
         return [Reply(str(text), seconds=seconds) for text in texts]
 
-    def _generation(self, question: Question) -> dict[str, Any]:
+    def _generation(self, question: JudgePrompt) -> dict[str, Any]:
         sampled = self.settings.temperature > 0
         decoding = {"temperature": self.settings.temperature, "do_sample": sampled}
         return {"until": [], "max_gen_toks": question.max_tokens, **decoding, **self.settings.generation}

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.errors import EndpointError, SampleError
-from evalharness.http.budget import Budget, Spent
+from evalharness.http.budget import Budget
 from evalharness.http.pool import answers
 from evalharness.http.settings import EndpointSettings
+from evalharness.types.reply import Reply
+from evalharness.types.spent import Spent
 
 if TYPE_CHECKING:
     from evalharness.judges.chat import Chat
@@ -39,7 +41,7 @@ class OpenAI:
                 raise ValueError("max_dollars needs price_prompt and price_completion, in dollars a million tokens")
             return self
 
-        def body(self, question: Question) -> dict[str, Any]:
+        def body(self, question: JudgePrompt) -> dict[str, Any]:
             """The request for a question, as OpenAI's own client would make it."""
             limit: dict[str, Any] = {self.token_limit: question.max_tokens}
             decoding = {} if self.temperature is None else {"temperature": self.temperature}
@@ -73,7 +75,7 @@ class OpenAI:
         """What this judge spent before counts towards its budget."""
         self._budget.recall(spent)
 
-    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         """As of :class:`~evalharness.api.judge.Judge`. Calls go on while the caller works."""
         with self.settings.naming("judge"):
             yield from answers(questions, self._chat(), 2 * self.settings.concurrency)

@@ -10,17 +10,20 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from evalharness._util.hashing import digest
-from evalharness.api.benchmark import Item, Score, Submission
-from evalharness.api.executor import one_line
-from evalharness.api.judge import Judge, Question, Replies, Reply, reply_key
+from evalharness._util.text import one_line
+from evalharness.api.benchmark import ScoreRequest
+from evalharness.api.judge import Judge, JudgePrompt, Replies, reply_key
 from evalharness.errors import EvalHarnessError, SampleError
+from evalharness.types.item import Item
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
 
 TRIES = 3
 """So often is a question asked whose replies cannot be read, before its sample is failed."""
 BACKLOG = 32
 """So many scores may wait for a judge's next reply; their images are in memory."""
 
-Outcome = tuple[Submission, Score | SampleError]
+Outcome = tuple[ScoreRequest, Score | SampleError]
 Read = Callable[[str], Score | None]
 """What a reply says: a score, or ``None`` if it says none. Never raises, whatever the text."""
 
@@ -42,7 +45,7 @@ class Rubric(Protocol):
 
 @dataclass(frozen=True)
 class JudgePanel:
-    """A :class:`~evalharness.api.benchmark.Panel`.
+    """A :class:`~evalharness.api.benchmark.JudgeScorer`.
 
     A reply that cannot be read is kept, and the question asked again, :data:`TRIES` times in all; after that the sample
     is failed. A submission that is tried again after its failure is asked as often once more. ``repeat`` numbers a
@@ -86,22 +89,22 @@ class JudgePanel:
             if ask is not None:
                 ask()
 
-    def judge(self, submissions: Iterable[Submission], replies: Replies) -> Iterator[Outcome]:
+    def judge(self, submissions: Iterable[ScoreRequest], replies: Replies) -> Iterator[Outcome]:
         return _Session(self, iter(submissions), replies).run()
 
-    def question(self, submission: Submission) -> Question:
+    def question(self, submission: ScoreRequest) -> JudgePrompt:
         """What is asked about an image; it goes in as it is."""
         image = base64.b64encode(submission.image).decode("ascii")
         messages = self.rubric.messages(submission.item, image)
-        return Question(messages, submission.digest, self.rubric.digest(), self.max_tokens, self.repeat)
+        return JudgePrompt(messages, submission.digest, self.rubric.digest(), self.max_tokens, self.repeat)
 
 
 @dataclass
 class _Case:
     """A submission, what the judge said of it so far, and how often it may still be asked."""
 
-    submission: Submission
-    question: Question
+    submission: ScoreRequest
+    question: JudgePrompt
     key: str
     replies: list[Reply]
     tries: int = field(init=False)
@@ -114,7 +117,7 @@ class _Case:
 class _Session:
     """One go of a panel. Questions are made only as the judge takes them, so that few images are in memory."""
 
-    def __init__(self, panel: JudgePanel, submissions: Iterator[Submission], replies: Replies) -> None:
+    def __init__(self, panel: JudgePanel, submissions: Iterator[ScoreRequest], replies: Replies) -> None:
         self.panel, self.submissions, self.replies = panel, submissions, replies
         self.judge = digest(dict(panel.asked.identity()))
         self.numbers = itertools.count()
@@ -140,7 +143,7 @@ class _Session:
             self._miss()
             yield from self._drain()
 
-    def _questions(self) -> Iterator[tuple[int, Question]]:
+    def _questions(self) -> Iterator[tuple[int, JudgePrompt]]:
         """A question that must be asked again comes before a new one. What comes up after the last is for a next go."""
         while len(self.done) < BACKLOG:
             if self.waiting:

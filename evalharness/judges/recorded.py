@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue, NonNegativeInt, ValidationError
 
 from evalharness._util.hashing import digest
-from evalharness.api.judge import Reply
 from evalharness.errors import ConfigError
+from evalharness.types.reply import Reply
 
 
 class Line(BaseModel):

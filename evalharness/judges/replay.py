@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from evalharness._util.file_digests import file_digest
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges import recorded
+from evalharness.types.reply import Reply
 
 REPLAYED_FROM = "replayed_from"
 """The key of an identity by which it is known for one of a replay."""
@@ -44,7 +45,7 @@ class Replay:
             REPLAYED_FROM: file_digest(self.settings.path),
         }
 
-    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         """As of :class:`~evalharness.api.judge.Judge`: for each time that a question is asked, its next reply."""
         for number, question in questions:
             key = question.key()

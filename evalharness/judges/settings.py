@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.config.plugin_ref import JudgeChoice
+from evalharness.config.plugin_ref import JudgeRef
 
 
 class JudgedSettings(BaseModel):
@@ -14,7 +14,7 @@ class JudgedSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    judge: JudgeChoice
+    judge: JudgeRef
     judge_repeats: int = Field(default=1, ge=1, le=20)
     repeat_items: int = Field(default=60, ge=1)
-    second_judge: JudgeChoice | None = None
+    second_judge: JudgeRef | None = None

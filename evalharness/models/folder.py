@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness._util.file_digests import file_digest
 from evalharness._util.image_files import BROKEN, FORMATS, turned, upright_png
-from evalharness.api.benchmark import Item
-from evalharness.api.model import Source
+from evalharness.api.model import SourceFile
 from evalharness.errors import SampleError, WeightsError
 from evalharness.models.folder_index import Entry, images_of_layout, is_flat, is_image, read_layout, read_manifest
+from evalharness.types.item import Item
 
 NAMED = 3
 """How many files a warning names."""
@@ -56,18 +56,18 @@ class Folder:
         """Seconds to read and check an image."""
         return 0.05
 
-    def locate(self, item: Item, seed_index: int) -> Source:
+    def locate(self, item: Item, seed_index: int) -> SourceFile:
         """The file of an item's image of this number; its digest is empty if it is missing or cannot be opened."""
         entry = self._find(item, seed_index)
         if entry is None:
-            return Source(self._expected(item, seed_index), "")
+            return SourceFile(self._expected(item, seed_index), "")
         path = self.settings.path / entry.name
         try:
-            return Source(entry.name, file_digest(path) if path.is_file() else "")
+            return SourceFile(entry.name, file_digest(path) if path.is_file() else "")
         except WeightsError:
-            return Source(entry.name, "")
+            return SourceFile(entry.name, "")
 
-    def fetch(self, sources: Sequence[Source]) -> list[bytes]:
+    def fetch(self, sources: Sequence[SourceFile]) -> list[bytes]:
         """PNG files: the very bytes where a file is an upright RGB PNG, else the image turned upright and made RGB."""
         return [self._read(source) for source in sources]
 
@@ -134,7 +134,7 @@ class Folder:
             return list(images_of_layout(root))
         return [path.relative_to(root).as_posix() for path in root.rglob("*") if is_image(path)]
 
-    def _read(self, source: Source) -> bytes:
+    def _read(self, source: SourceFile) -> bytes:
         path = self.settings.path / source.name
         if not source.digest:
             raise SampleError(f"{'unreadable' if path.is_file() else 'missing'} image: {source.name}")

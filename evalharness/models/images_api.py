@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from evalharness._util.image_files import BROKEN, upright_png
-from evalharness.api.model import Order
+from evalharness.api.model import ImageRequest
 from evalharness.errors import EndpointError, SampleError
-from evalharness.http.budget import Budget, Spent
+from evalharness.http.budget import Budget
 from evalharness.http.pool import answers
 from evalharness.http.settings import EndpointSettings
+from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Cost, Step
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ class ImagesAPI:
                 raise ValueError(f"seed_field: {self.seed_field!r} is in the request already")
             return self
 
-        def seed(self, order: Order) -> int | None:
+        def seed(self, order: ImageRequest) -> int | None:
             """The seed that is sent, if any."""
             return None if self.seed_field is None else order.seed % 2**self.seed_bits
 
-        def body(self, order: Order) -> dict[str, Any]:
+        def body(self, order: ImageRequest) -> dict[str, Any]:
             """The request for an image."""
             seed = {} if self.seed_field is None else {self.seed_field: self.seed(order)}
             return {"model": self.model, "prompt": order.prompt, "n": 1, **seed, **self.extra_body}
@@ -101,11 +102,11 @@ class ImagesAPI:
         """What this model cost before counts towards its budget."""
         self._budget.recall(spent)
 
-    def commission(self, orders: Iterable[tuple[int, Order]]) -> Iterator[tuple[int, Step | SampleError]]:
-        """As of :class:`~evalharness.api.model.Service`."""
-        known: dict[int, Order] = {}
+    def commission(self, orders: Iterable[tuple[int, ImageRequest]]) -> Iterator[tuple[int, Step | SampleError]]:
+        """As of :class:`~evalharness.api.model.RemoteImageModel`."""
+        known: dict[int, ImageRequest] = {}
 
-        def noted() -> Iterator[tuple[int, Order]]:
+        def noted() -> Iterator[tuple[int, ImageRequest]]:
             for number, order in orders:
                 known[number] = order
                 yield number, order
@@ -129,7 +130,7 @@ class ImagesAPI:
         async with self._calls() as calls:
             return await calls.problem()
 
-    def _step(self, order: Order, delivery: Delivery) -> Step | SampleError:
+    def _step(self, order: ImageRequest, delivery: Delivery) -> Step | SampleError:
         """The image as a PNG file that holds pixels only: what came may be any file."""
         try:
             png = upright_png(delivery.data, most_pixels=self.settings.max_pixels, rewrite=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import aiohttp
 
-from evalharness.api.model import Order
+from evalharness.api.model import ImageRequest
 from evalharness.http.calls import Calls
-from evalharness.http.scrub import scrub
-from evalharness.http.trouble import CONTENT, TRANSIENT, Trouble, pause, retry_after
+from evalharness.http.scrub import redact
+from evalharness.http.trouble import CONTENT, TRANSIENT, EndpointFailure, pause, retry_after
 from evalharness.models.images_answer import Answer, decoded, read_answer, unwanted
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Delivery:
     completion_tokens: int
 
 
-class ImageCalls(Calls[Order, Delivery]):
+class ImageCalls(Calls[ImageRequest, Delivery]):
     """Orders to an image endpoint."""
 
     wanted: ClassVar[tuple[str, str]] = ("prompts", "image")
@@ -48,18 +48,18 @@ class ImageCalls(Calls[Order, Delivery]):
         super().__init__(settings, budget, settings.max_bytes)
         self._own = settings
 
-    async def ask(self, question: Order) -> Delivery | Trouble:
+    async def ask(self, question: ImageRequest) -> Delivery | EndpointFailure:
         start = time.monotonic()
         text = await self.text("post", PATH, self._own.body(question))
-        if isinstance(text, Trouble):
+        if isinstance(text, EndpointFailure):
             return self._explained(text)
         answer = read_answer(text)
         if answer is None:
             return self._no_image(text)
         data = await self._bytes(answer)
-        if isinstance(data, Trouble):
+        if isinstance(data, EndpointFailure):
             return data
-        revised = scrub(answer.revised[:MOST_TEXT], self.key)
+        revised = redact(answer.revised[:MOST_TEXT], self.key)
         return Delivery(data, revised, time.monotonic() - start, answer.prompt_tokens, answer.completion_tokens)
 
     def cost(self, answer: Delivery) -> float | None:
@@ -72,16 +72,16 @@ class ImageCalls(Calls[Order, Delivery]):
         names = await self.missing_model()
         if names is None:
             return None
-        if isinstance(names, Trouble):
+        if isinstance(names, EndpointFailure):
             return names.reason
         # An endpoint that refuses the request for what it lacks is one that would take a whole one.
         said = await self.text("post", PATH, {"model": self.settings.model})
-        if not isinstance(said, Trouble):
+        if not isinstance(said, EndpointFailure):
             return None if read_answer(said) else "no images here; base_url usually ends in /v1"
         there = said.status in (400, 422) and not (names and "model" in said.reason.lower())
         return None if there else said.reason + self.did_you_mean(names)
 
-    def _explained(self, trouble: Trouble) -> Trouble:
+    def _explained(self, trouble: EndpointFailure) -> EndpointFailure:
         if trouble.about_content:
             return replace(trouble, reason=f"refused: {trouble.reason}")
         field = self._own.seed_field
@@ -89,32 +89,32 @@ class ImageCalls(Calls[Order, Delivery]):
             return replace(trouble, reason=f"{trouble.reason} (if it takes no {field!r}, set seed_field: null)")
         return trouble
 
-    def _no_image(self, text: str) -> Trouble:
+    def _no_image(self, text: str) -> EndpointFailure:
         """A response of success without an image: a refusal that is said in words, or a fault that may pass."""
         said = self.clean(text)
         if text.lstrip().startswith("{") and CONTENT.search(text[:MOST_TEXT]):
-            return Trouble("leave", f"refused: {said}", open=True, about_content=True)
-        return Trouble("again", f"the endpoint sent no image but {said!r}", open=True)
+            return EndpointFailure("leave", f"refused: {said}", open=True, about_content=True)
+        return EndpointFailure("again", f"the endpoint sent no image but {said!r}", open=True)
 
-    async def _bytes(self, answer: Answer) -> bytes | Trouble:
+    async def _bytes(self, answer: Answer) -> bytes | EndpointFailure:
         if answer.encoded:
             try:
                 return decoded(answer.encoded)
             except ValueError as error:
-                return Trouble("leave", f"no image came: {error}", open=True)
+                return EndpointFailure("leave", f"no image came: {error}", open=True)
         if not self._own.urls:
             advice = "ask for the image itself with extra_body: {response_format: b64_json}, or set urls: true"
-            return Trouble("stop", f"the endpoint sends an address in place of an image; {advice}", open=True)
+            return EndpointFailure("stop", f"the endpoint sends an address in place of an image; {advice}", open=True)
         if (why := unwanted(answer.url, self.settings.base_url, self._own.url_hosts)) is not None:
-            return Trouble("leave", f"the image's address is not followed: {why}", open=True)
+            return EndpointFailure("leave", f"the image's address is not followed: {why}", open=True)
         return await self._download(answer.url)
 
-    async def _download(self, url: str) -> bytes | Trouble:
+    async def _download(self, url: str) -> bytes | EndpointFailure:
         """What lies at an address, asked for without the key. It is tried again by itself: the image is paid for."""
-        trouble = Trouble("leave", "")
+        trouble = EndpointFailure("leave", "")
         for tries in range(1, self.settings.retries + 2):
             outcome = await self._downloaded(url)
-            if not isinstance(outcome, Trouble):
+            if not isinstance(outcome, EndpointFailure):
                 return outcome
             trouble = outcome
             wait = pause(tries, trouble.wait, self.settings.backoff, random.random())
@@ -122,7 +122,7 @@ class ImageCalls(Calls[Order, Delivery]):
                 break
         return replace(trouble, verdict="leave", reason=f"the image at its address: {trouble.reason}", open=True)
 
-    async def _downloaded(self, url: str) -> bytes | Trouble:
+    async def _downloaded(self, url: str) -> bytes | EndpointFailure:
         identity: Mapping[str, str] = {"Accept-Encoding": "identity"}
         try:
             async with (
@@ -133,14 +133,14 @@ class ImageCalls(Calls[Order, Delivery]):
                 if response.status != 200:
                     passes = response.status in TRANSIENT or response.status >= 500
                     wait = retry_after(response.headers) if passes else None
-                    return Trouble("again" if passes else "leave", f"status {response.status}", wait=wait)
+                    return EndpointFailure("again" if passes else "leave", f"status {response.status}", wait=wait)
                 found = bytearray()
                 async for chunk in response.content.iter_chunked(CHUNK):
                     found += chunk
                     if len(found) > self._own.max_bytes:
-                        return Trouble("leave", f"more than {self._own.max_bytes / 2**20:g} MiB")
+                        return EndpointFailure("leave", f"more than {self._own.max_bytes / 2**20:g} MiB")
                 return bytes(found)
         except TimeoutError:
-            return Trouble("again", f"nothing within {self.settings.timeout:g} s")
+            return EndpointFailure("again", f"nothing within {self.settings.timeout:g} s")
         except (aiohttp.ClientError, ValueError) as error:
-            return Trouble("again", f"no connection: {self.clean(str(error) or type(error).__name__)}")
+            return EndpointFailure("again", f"no connection: {self.clean(str(error) or type(error).__name__)}")

@@ -13,21 +13,22 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from evalharness._util.gc_paused import paused
+from evalharness._util.gc_paused import gc_paused
 from evalharness._util.hashing import Digests, canonical, digest, seed_of
-from evalharness.api.benchmark import Benchmark, Checked, Item, Picture
-from evalharness.api.model import Fetcher, Interleaver, Source
+from evalharness.api.benchmark import Benchmark, HasRescoring
+from evalharness.api.model import ImageSource, Interleaver, SourceFile
 from evalharness.config.analysis import base_name
 from evalharness.config.schema import Arm, BenchmarkSpec, Sweep
 from evalharness.errors import ConfigError, WeightsError, did_you_mean
 from evalharness.generation.variants import Edit, SinglePass, VariantSettings, require_editor, speech
+from evalharness.types.item import Item, PromptImage
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One trajectory to make. ``variant`` carries the largest cap that any arm asks for.
 
-    ``source`` is the file with its image if the model has that already (:class:`Fetcher`), ``picture`` what an edit
+    ``source`` is the file with its image if the model has that already (:class:`ImageSource`), ``picture`` what an edit
     changes.
     """
 
@@ -36,8 +37,8 @@ class Job:
     variant: VariantSettings
     prompt: str
     seed: int
-    source: Source | None = None
-    picture: Picture | None = None
+    source: SourceFile | None = None
+    picture: PromptImage | None = None
 
     @property
     def cap(self) -> int | None:
@@ -56,11 +57,11 @@ class Sample:
     job: str
 
 
-_Slot = tuple[Item, int, int, str, Source | None]
+_Slot = tuple[Item, int, int, str, SourceFile | None]
 
 
 @dataclass(frozen=True)
-class PlannedCheck:
+class PlannedRescoring:
     """A check of a benchmark's scorer, on the items with these ids; ``scorer`` is the identity of its own."""
 
     name: str
@@ -71,7 +72,7 @@ class PlannedCheck:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class PlannedBenchmark:
     """A benchmark and what this sweep takes of it: ``items`` out of ``of``, ``samples`` images for each prompt."""
 
     benchmark: Benchmark
@@ -80,9 +81,9 @@ class Protocol:
     samples: int
     scorer: Mapping[str, Any]
     scorer_digest: str
-    checks: tuple[PlannedCheck, ...] = ()
+    checks: tuple[PlannedRescoring, ...] = ()
 
-    def score_key(self, image: str, item: Item, check: PlannedCheck | None = None) -> str:
+    def score_key(self, image: str, item: Item, check: PlannedRescoring | None = None) -> str:
         """A score belongs to an image, a scorer and what the scorer is told of the item; not to an arm."""
         scorer = self.scorer_digest if check is None else check.scorer_digest
         known = self._rests.get((id(item), scorer))
@@ -105,7 +106,7 @@ class Plan:
     """All samples of a sweep, in the order of its arms, and the jobs they need. ``models`` are identities by alias."""
 
     sweep: Sweep
-    protocols: Mapping[str, Protocol]
+    protocols: Mapping[str, PlannedBenchmark]
     models: Mapping[str, Mapping[str, Any]]
     samples: tuple[Sample, ...]
     jobs: Mapping[str, Job]
@@ -117,7 +118,7 @@ class Plan:
         return digest(["plan", self.sweep.name, scorers, arms])
 
 
-@paused()
+@gc_paused()
 def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     """Ask the benchmarks for their items and the models for their identities; nothing heavy is loaded.
 
@@ -174,7 +175,7 @@ def _here(what: str, identity: Callable[[], Mapping[str, Any]], absent: dict[str
         return {"absent": what}
 
 
-def _protocol(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> Protocol:
+def _protocol(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> PlannedBenchmark:
     benchmark: Benchmark = spec.plugin.build()
     items = benchmark.items()
     twice = [item for item, count in Counter(item.id for item in items).items() if count > 1]
@@ -182,7 +183,7 @@ def _protocol(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> 
         raise ConfigError(f"benchmark {spec.plugin.name!r}: item {twice[0]!r} stands twice")
     scorer = dict(_here(f"scorer of {spec.plugin.name}", benchmark.scorer().identity, absent))
     taken = tuple(subset(items, spec.limit, spec.plugin.name, seed))
-    return Protocol(
+    return PlannedBenchmark(
         benchmark=benchmark,
         items=taken,
         of=len(items),
@@ -195,14 +196,14 @@ def _protocol(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> 
 
 def _checks(
     benchmark: Benchmark, items: Sequence[Item], name: str, seed: int, absent: dict[str, str] | None
-) -> Iterable[PlannedCheck]:
-    for check in benchmark.checks() if isinstance(benchmark, Checked) else ():
+) -> Iterable[PlannedRescoring]:
+    for check in benchmark.checks() if isinstance(benchmark, HasRescoring) else ():
         scorer = dict(_here(f"check {check.name} of {name}", check.scorer.identity, absent))
         chosen = frozenset(item.id for item in subset(items, check.items, name, seed))
-        yield PlannedCheck(check.name, check.kind, chosen, scorer, digest(scorer))
+        yield PlannedRescoring(check.name, check.kind, chosen, scorer, digest(scorer))
 
 
-def _identity(sweep: Sweep, alias: str, model: Any, protocols: Mapping[str, Protocol]) -> Mapping[str, Any]:
+def _identity(sweep: Sweep, alias: str, model: Any, protocols: Mapping[str, PlannedBenchmark]) -> Mapping[str, Any]:
     for arm in sweep.arms:
         if arm.model != alias or isinstance(arm.variant, SinglePass):
             continue
@@ -220,7 +221,7 @@ def _identity(sweep: Sweep, alias: str, model: Any, protocols: Mapping[str, Prot
     return identity
 
 
-def _require_pictures(arm: Arm, model: Any, protocols: Mapping[str, Protocol]) -> None:
+def _require_pictures(arm: Arm, model: Any, protocols: Mapping[str, PlannedBenchmark]) -> None:
     try:
         require_editor(model)
     except ConfigError as error:
@@ -233,7 +234,7 @@ def _require_pictures(arm: Arm, model: Any, protocols: Mapping[str, Protocol]) -
             )
 
 
-def _seeds(seed: int, name: str, protocol: Protocol) -> Iterable[tuple[Item, int, int]]:
+def _seeds(seed: int, name: str, protocol: PlannedBenchmark) -> Iterable[tuple[Item, int, int]]:
     """Each item and number with its seed, which no arm changes."""
     digests = Digests("seed", seed, name)
     for item in protocol.items:
@@ -244,7 +245,7 @@ def _seeds(seed: int, name: str, protocol: Protocol) -> Iterable[tuple[Item, int
 def _slots(seeds: Iterable[tuple[Item, int, int]], arm: Arm, model: Any, identity: str) -> Iterable[_Slot]:
     """What all arms share that differ in their cap alone: each item and number with its seed and trajectory's key."""
     digests = Digests("trajectory", identity, arm.variant.key())
-    fetcher = model if isinstance(model, Fetcher) else None
+    fetcher = model if isinstance(model, ImageSource) else None
     for item, index, own in seeds:
         source = fetcher.locate(item, index) if fetcher else None
         parts: list[str | int] = [item.prompt, own, *([source.digest] if source else [])]

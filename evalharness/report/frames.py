@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from evalharness.analysis import Analysis, Contrast, Recipe, RecipeContrast
+from evalharness.analysis import Analysis, Contrast, RecipeContrast, Replicates
 from evalharness.analysis.stats import Estimate, Shares
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _trend(one: Any) -> dict[str, Any]:
     return arms | _named("slope", one.slope) | {"p": one.p, "p_adjusted": one.p_adjusted, "family": one.family}
 
 
-def _recipe(one: Recipe) -> dict[str, Any]:
+def _recipe(one: Replicates) -> dict[str, Any]:
     scores = {"scores": " ".join(map(repr, one.scores))}
     arms = {"recipe": one.name, "trainings": len(one.arms), "arms": " | ".join(one.arms)}
     return arms | scores | _named("mean", one.mean) | _named("deviation", one.deviation) | _shares(one.shares)

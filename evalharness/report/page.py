@@ -17,7 +17,7 @@ from evalharness.report.judging import judging
 from evalharness.report.numbers import write_results, write_samples
 from evalharness.report.provenance import provenance
 from evalharness.report.publish import INDEX, staged
-from evalharness.report.story import Claim, claims, facts, lead_arm, lead_arms, lede, run_facts, warnings
+from evalharness.report.story import Sentence, claims, facts, lead_arm, lead_arms, lede, run_facts, warnings
 from evalharness.report.tables import (
     MISSING,
     Table,
@@ -144,6 +144,6 @@ def _write_json(
     results: Results, tables: list[Table], sections: list[dict[str, Any]], path: Path, samples: bool
 ) -> None:
     """The numbers of the page, for programs."""
-    found: dict[str, list[Claim]] = {section["benchmark"]: section["claims"] for section in sections}
+    found: dict[str, list[Sentence]] = {section["benchmark"]: section["claims"] for section in sections}
     judged = {section["benchmark"]: section["judging"].as_dict() for section in sections if section["judging"]}
     write_results(results, tables, path.parent, claims=found, judging=judged, samples=samples)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from evalharness.analysis import Analysis, Recipe, RecipeContrast
+from evalharness.analysis import Analysis, RecipeContrast, Replicates
 from evalharness.analysis.stats import Estimate, Shares
 from evalharness.report.grids import Cell, Grid, Row
 from evalharness.report.tables import MISSING, Table, number_text, p_text, points_text, score_text
@@ -60,7 +60,7 @@ def evidence(one: RecipeContrast, counts: Mapping[str, int]) -> str:
     return text
 
 
-def noise(one: Recipe) -> str:
+def noise(one: Replicates) -> str:
     """How much two trainings of a recipe differ, in a sentence without its end."""
     if len(one.arms) < 2:
         return f"{one.name} was trained once: how much of its score is training noise is not known"
@@ -170,7 +170,7 @@ def _trained(one: RecipeContrast, counts: Mapping[str, int]) -> str:
     return f"{counts[one.recipe]} of {one.recipe}, {counts[one.against]} of {one.against}"
 
 
-def _scores(one: Recipe) -> str:
+def _scores(one: Replicates) -> str:
     return ", ".join(f"{score:.3f}" for score in one.scores)
 
 

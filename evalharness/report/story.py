@@ -18,7 +18,7 @@ from evalharness.store.results import Results
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Sentence:
     """``arm`` is ``relation`` ``baseline``; ``evidence`` says how sure that is. A trend has no baseline."""
 
     benchmark: str
@@ -32,7 +32,7 @@ class Claim:
         return " ".join(part for part in (self.arm, self.relation, self.baseline) if part) + f", {self.evidence}"
 
 
-def claims(results: Results, table: Table) -> list[Claim]:
+def claims(results: Results, table: Table) -> list[Sentence]:
     """What was declared before the run, of arms and of recipes; then one claim a family of arms, about its member with
     the highest cap.
 
@@ -48,7 +48,7 @@ def claims(results: Results, table: Table) -> list[Claim]:
     return [*_of_recipes(table, rows), *found, *(_trend(one) for one in analysis.trends)]
 
 
-def _of_recipes(table: Table, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[Claim]:
+def _of_recipes(table: Table, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[Sentence]:
     arms = {one.name: one.arms for one in table.analysis.recipes}
     counts = {name: len(own) for name, own in arms.items()}
     for one in table.analysis.recipe_contrasts:
@@ -58,7 +58,7 @@ def _of_recipes(table: Table, rows: Mapping[str, Mapping[str, Any]]) -> Iterator
         if lacking:
             evidence += f"; {' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} incomplete"
         told = recipes.verdict(one) == "beyond"
-        yield Claim(table.benchmark, one.recipe, recipes.relation(one), one.against, evidence, told)
+        yield Sentence(table.benchmark, one.recipe, recipes.relation(one), one.against, evidence, told)
 
 
 def lead_arms(results: Results, table: Table) -> list[str]:
@@ -165,7 +165,7 @@ def _capped_first(results: Results) -> list[Any]:
     return sorted(families(results.arms), key=lambda family: not family.caps)
 
 
-def _claim(one: Contrast, rows: Mapping[str, Mapping[str, Any]], samples: int) -> Claim:
+def _claim(one: Contrast, rows: Mapping[str, Mapping[str, Any]], samples: int) -> Sentence:
     value, low, high = (100 * end for end in (one.difference.value, one.difference.low, one.difference.high))
     full = one.difference.samples == one.difference.prompts * samples
     images = f"{samples} image" + ("" if samples == 1 else "s")
@@ -187,17 +187,17 @@ def _claim(one: Contrast, rows: Mapping[str, Mapping[str, Any]], samples: int) -
     incomplete = [arm for arm in (one.arm, one.baseline) if rows[arm]["scored"] < rows[arm]["expected"]]
     if incomplete and not math.isnan(value):
         evidence += f"; {' and '.join(incomplete)} {'is' if len(incomplete) == 1 else 'are'} incomplete"
-    return Claim(one.benchmark, one.arm, relation, one.baseline, evidence, told)
+    return Sentence(one.benchmark, one.arm, relation, one.baseline, evidence, told)
 
 
-def _trend(one: Trend) -> Claim:
+def _trend(one: Trend) -> Sentence:
     value, low, high = (100 * end for end in (one.slope.value, one.slope.low, one.slope.high))
     told = bool(low > 0 or high < 0) and not one.p_adjusted > 0.05
     words = f"{'rises' if value > 0 else 'falls'} by {number_text(abs(value))} points" if told else "shows no trend"
     evidence = f"slope {number_text(value)} points, 95 % interval {number_text(low)} to {number_text(high)}, "
     evidence += f"over {len(one.arms)} arms and {one.slope.prompts} prompts; corrected p = {p_text(one.p_adjusted)}"
     relation = f"{words} with each unit of {one.over}, from {one.values[0]:g} to {one.values[-1]:g}"
-    return Claim(one.benchmark, "the overall score", relation, "", evidence, told)
+    return Sentence(one.benchmark, "the overall score", relation, "", evidence, told)
 
 
 def _prompts_text(results: Results, benchmark: str) -> str:

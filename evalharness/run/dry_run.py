@@ -8,8 +8,8 @@ from pathlib import Path
 from evalharness.config.schema import Sweep
 from evalharness.plan.plan import Plan, make_plan
 from evalharness.run import timing
-from evalharness.run.imported import inventory
-from evalharness.store.states import Standing, checkups, failed_keys, pending_jobs, standings
+from evalharness.run.imported import imported_images
+from evalharness.store.states import SampleState, failed_keys, pending_jobs, rescore_states, sample_states
 from evalharness.store.store import Store
 
 
@@ -27,7 +27,7 @@ def dry_run(
     plan = make_plan(sweep, absent)
     with Store(where, write=False) as store:
         retry = failed_keys(plan, store) if retry_failed else set()
-        found = standings(plan, store)
+        found = sample_states(plan, store)
         jobs = pending_jobs(plan, found, retry)
         lines = [
             *_outline(plan, found),
@@ -35,11 +35,11 @@ def dry_run(
         ]
         lines += timing.lines(timing.shares(plan, store, [job.key for job in jobs], given), measuring)
         lines += [line for name in plan.protocols if (line := _questions(plan, store, name, found))]
-        lines += [f"warning: {line}" for line in inventory(plan, store).get("warnings", [])]
+        lines += [f"warning: {line}" for line in imported_images(plan, store).get("warnings", [])]
     return lines + [f"not here: {what}: {why}" for what, why in absent.items()]
 
 
-def _outline(plan: Plan, found: Sequence[Standing]) -> list[str]:
+def _outline(plan: Plan, found: Sequence[SampleState]) -> list[str]:
     lines = [f"sweep {plan.sweep.name}, seed {plan.sweep.seed}"]
     for name, protocol in plan.protocols.items():
         lines.append(f"  {name}: {len(protocol.items)} of {protocol.of} items × {protocol.samples} images")
@@ -54,7 +54,7 @@ def _outline(plan: Plan, found: Sequence[Standing]) -> list[str]:
     return lines
 
 
-def _questions(plan: Plan, store: Store, name: str, found: Sequence[Standing]) -> str:
+def _questions(plan: Plan, store: Store, name: str, found: Sequence[SampleState]) -> str:
     """How much a judge would be asked, if the benchmark has one."""
     protocol = plan.protocols[name]
     if "judge" not in protocol.scorer:
@@ -62,6 +62,6 @@ def _questions(plan: Plan, store: Store, name: str, found: Sequence[Standing]) -
     own = [one for one in found if one.sample.benchmark == name]
     images = sum(one.state in ("pending", "generated") for one in own)
     wanted = sum(one.sample.item.id in check.items for one in own for check in protocol.checks)
-    there = sum(one.score is not None for one in checkups(plan, store, own))
+    there = sum(one.score is not None for one in rescore_states(plan, store, own))
     checks = f", and {wanted - there} questions more to check it" if protocol.checks else ""
     return f"images to be judged for {name}: {images}{checks}"

@@ -17,24 +17,26 @@ from typing import Any
 
 from evalharness._util.hashing import canonical, digest
 from evalharness._util.progress import Progress, Stage
-from evalharness.api.benchmark import Checked, Panel, Score, Scorer
-from evalharness.api.executor import Executor, Failure, WorkerState, isolate, one_line
-from evalharness.api.model import Service
+from evalharness._util.text import one_line
+from evalharness.api.benchmark import HasRescoring, JudgeScorer, Scorer
+from evalharness.api.executor import Executor, Failure, WorkerState, isolate
+from evalharness.api.model import RemoteImageModel
 from evalharness.errors import BudgetError, EndpointError, SampleError, StoreError
 from evalharness.plan.plan import Job, Plan, Sample
 from evalharness.run.costs import expected_seconds
-from evalharness.run.queues import DrawLane, ScoreLane, Todo
-from evalharness.run.remote import Asked, Commissioned, Errand
-from evalharness.run.workers import Check, Recipe, Verdict
-from evalharness.store.states import Standing, checkups, failed_keys, in_parts, standings
+from evalharness.run.queues import DrawQueue, PendingScore, ScoreQueue
+from evalharness.run.remote import RemoteJudge, RemoteModel, RemoteWorker
+from evalharness.run.workers import JudgedScore, PluginWorkerSpec, PromptCheck
+from evalharness.store.states import SampleState, failed_keys, rescore_states, sample_states, sample_states_in_parts
 from evalharness.store.store import Store
+from evalharness.types.score import Score
 from evalharness.types.trajectory import Trajectory
 
 PASSES = 3
 """A disk that damages what was just written is given up after as many passes."""
 CONSULTED = 8
 """So many images are given to a judge at a time where it computes its answers itself."""
-Lanes = list[DrawLane | ScoreLane]
+Lanes = list[DrawQueue | ScoreQueue]
 
 
 @dataclass
@@ -98,9 +100,9 @@ class _Pass:
     def __init__(self, engine: Engine, retry: Collection[str]) -> None:
         self.plan, self.store, self.progress = engine.plan, engine.store, engine.progress
         self.engine, self.retry = engine, retry
-        self.draws: dict[str, DrawLane] = {}
-        self.scores: dict[tuple[str, str], ScoreLane] = {}
-        self.errands: list[Errand] = []
+        self.draws: dict[str, DrawQueue] = {}
+        self.scores: dict[tuple[str, str], ScoreQueue] = {}
+        self.errands: list[RemoteWorker] = []
         self.samples: dict[str, list[Sample]] = defaultdict(list)
         """Those that a trajectory to be drawn is for, by its key."""
         self.watched: dict[str, list[Sample]] = defaultdict(list)
@@ -144,7 +146,7 @@ class _Pass:
     def _survey(self) -> dict[str, Job]:
         """What must be drawn; what must be looked at is put into its lanes."""
         wanted: set[str] = set()
-        for found in in_parts(self.plan, self.store):
+        for found in sample_states_in_parts(self.plan, self.store):
             for one in found:
                 failed = one.steps is None and one.state == "failed" and one.sample.job in self.retry
                 if one.state == "pending" or failed:
@@ -165,11 +167,11 @@ class _Pass:
                 spec = self.plan.sweep.models[alias]
                 model = spec.build()
                 cost = expected_seconds(self.plan, self.store, alias, model)
-                size = 1 if isinstance(model, Service) else model.batch_size
-                lane = self.draws[alias] = DrawLane(alias, Recipe(spec), self.store.lock, own, size, cost)
-                if isinstance(model, Service):
-                    work = Commissioned(model, digest(dict(self.plan.models[alias])), self.store)
-                    self.errands.append(Errand(work, lane, self._keep_one))
+                size = 1 if isinstance(model, RemoteImageModel) else model.batch_size
+                lane = self.draws[alias] = DrawQueue(alias, PluginWorkerSpec(spec), self.store.lock, own, size, cost)
+                if isinstance(model, RemoteImageModel):
+                    work = RemoteModel(model, digest(dict(self.plan.models[alias])), self.store)
+                    self.errands.append(RemoteWorker(work, lane, self._keep_one))
         for (_, check), score in self.scores.items():
             if not check:
                 score.feeders += self.draws.values()
@@ -177,25 +179,25 @@ class _Pass:
     def _make_score_lanes(self) -> None:
         if not self.engine.scoring:
             return
-        found: list[tuple[str, str, Scorer | Panel]] = []
+        found: list[tuple[str, str, Scorer | JudgeScorer]] = []
         for name, protocol in self.plan.protocols.items():
             found.append((name, "", protocol.benchmark.scorer()))
         for name, protocol in self.plan.protocols.items():
-            checks = protocol.benchmark.checks() if isinstance(protocol.benchmark, Checked) else ()
+            checks = protocol.benchmark.checks() if isinstance(protocol.benchmark, HasRescoring) else ()
             found += [(name, check.name, check.scorer) for check in checks]
         specs = {spec.plugin.name: spec.plugin for spec in self.plan.sweep.benchmarks}
         for name, check, scorer in found:
-            panel = isinstance(scorer, Panel)
-            size = CONSULTED if isinstance(scorer, Panel) else scorer.batch_size
-            recipe = Recipe(specs[name], check or None)
-            lane = ScoreLane(name, recipe, self.store.lock, self.store, size, check=check, with_replies=panel)
+            panel = isinstance(scorer, JudgeScorer)
+            size = CONSULTED if isinstance(scorer, JudgeScorer) else scorer.batch_size
+            recipe = PluginWorkerSpec(specs[name], check or None)
+            lane = ScoreQueue(name, recipe, self.store.lock, self.store, size, check=check, with_replies=panel)
             if check:
                 lane.feeders.append(self.scores[name, ""])
             self.scores[name, check] = lane
-            if isinstance(scorer, Panel) and not getattr(scorer, "in_process", False):
-                self.errands.append(Errand(Asked(scorer, self.store), lane, self._keep_one))
+            if isinstance(scorer, JudgeScorer) and not getattr(scorer, "in_process", False):
+                self.errands.append(RemoteWorker(RemoteJudge(scorer, self.store), lane, self._keep_one))
 
-    def _follow(self, found: Iterable[Standing]) -> None:
+    def _follow(self, found: Iterable[SampleState]) -> None:
         """What these samples want next: a score, or a check of the one that they have."""
         if not self.engine.scoring:
             return
@@ -204,22 +206,22 @@ class _Pass:
             if one.score is None and one.score_key is not None and one.image is not None:
                 name, again = one.sample.benchmark, one.score_key in self.retry
                 if one.failure is None or again:
-                    self.scores[name, ""].add(one.score_key, Todo(one.image, one.sample.item, again))
+                    self.scores[name, ""].add(one.score_key, PendingScore(one.image, one.sample.item, again))
                 if self.plan.protocols[name].checks:
                     self.watched[one.score_key].append(one.sample)
-        for up in checkups(self.plan, self.store, found):
+        for up in rescore_states(self.plan, self.store, found):
             again = up.key in self.retry
             if up.score is None and (up.failure is None or again):
                 sample, image = up.standing.sample, up.standing.image
                 assert image is not None
-                self.scores[sample.benchmark, up.check.name].add(up.key, Todo(image, sample.item, again))
+                self.scores[sample.benchmark, up.check.name].add(up.key, PendingScore(image, sample.item, again))
 
     # --- doing it ---
 
     def _refuse(self, jobs: dict[str, Job]) -> None:
         """Fail the jobs whose prompts their model cannot take, before anything is loaded."""
         for alias, lane in self.draws.items():
-            check = Check(self.plan.sweep.models[alias].build())
+            check = PromptCheck(self.plan.sweep.models[alias].build())
             outcomes = [(job, isolate(check, [job])[0]) for job in jobs.values() if job.model == alias]
             refused = [(job, one) for job, one in outcomes if isinstance(one, Failure)]
             with _undisturbed(), self.store.batch():
@@ -249,7 +251,7 @@ class _Pass:
             self._raise(only_now=True)
 
     def _keep(self, lane: Any, job: Any, outcome: Any) -> None:
-        if isinstance(outcome, Verdict):
+        if isinstance(outcome, JudgedScore):
             for one in outcome.said:
                 about = (one.question, one.judge, one.image, one.rubric, one.repeat)
                 self.store.replies.put(one.key, about, one.reply)
@@ -270,7 +272,7 @@ class _Pass:
         else:
             self.store.add_score(job.key, job.digest, outcome)
 
-    def _keep_one(self, lane: DrawLane | ScoreLane, job: Any, outcome: Score | Trajectory | SampleError) -> None:
+    def _keep_one(self, lane: DrawQueue | ScoreQueue, job: Any, outcome: Score | Trajectory | SampleError) -> None:
         """From the thread of an errand."""
         failure = Failure(one_line(str(outcome))) if isinstance(outcome, SampleError) else None
         with self.store.lock:
@@ -280,18 +282,18 @@ class _Pass:
             lane.settle([job], int(failure is not None))
             self._advance(lane, 1, int(failure is not None))
 
-    def _next(self, lane: DrawLane | ScoreLane, jobs: Sequence[Any]) -> None:
-        if isinstance(lane, DrawLane):
+    def _next(self, lane: DrawQueue | ScoreQueue, jobs: Sequence[Any]) -> None:
+        if isinstance(lane, DrawQueue):
             self._follow(self._drawn(jobs))
         elif watched := [sample for job in jobs for sample in self.watched.pop(job.key, ())]:
-            self._follow(standings(self.plan, self.store, watched))
+            self._follow(sample_states(self.plan, self.store, watched))
 
-    def _drawn(self, jobs: Sequence[Job]) -> list[Standing]:
+    def _drawn(self, jobs: Sequence[Job]) -> list[SampleState]:
         samples = [sample for job in jobs for sample in self.samples.pop(job.key, ())]
         self.undrawn.subtract(sample.benchmark for sample in samples)
-        return standings(self.plan, self.store, samples)
+        return sample_states(self.plan, self.store, samples)
 
-    def _advance(self, lane: DrawLane | ScoreLane, done: int, failed: int) -> None:
+    def _advance(self, lane: DrawQueue | ScoreQueue, done: int, failed: int) -> None:
         with self.store.lock:
             self._resize()
             if done:

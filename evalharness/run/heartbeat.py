@@ -69,7 +69,7 @@ class Live:
         return True
 
 
-class Reporter:
+class Heartbeat:
     """Writes the file while a run goes on."""
 
     def __init__(self, out: Path, sweep: Mapping[str, Any], store: Path) -> None:

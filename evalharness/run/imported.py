@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from evalharness._util.hashing import digest
-from evalharness.api.model import Fetcher
+from evalharness.api.model import ImageSource
 from evalharness.plan.plan import Plan
-from evalharness.store.states import standings
+from evalharness.store.states import sample_states
 from evalharness.store.store import Store
 
 
-def inventory(plan: Plan, store: Store) -> dict[str, Any]:
+def imported_images(plan: Plan, store: Store) -> dict[str, Any]:
     """``images``: for each model that fetches, how many it has and one digest over them; ``warnings``: lines."""
     built = {alias: spec.build() for alias, spec in plan.sweep.models.items()}
-    fetchers = {alias: model for alias, model in built.items() if isinstance(model, Fetcher)}
+    fetchers = {alias: model for alias, model in built.items() if isinstance(model, ImageSource)}
     info: dict[str, Any] = {"images": {}, "warnings": []} if fetchers else {}
     for alias, model in fetchers.items():
         sources = {job.key: job.source for job in plan.jobs.values() if job.model == alias and job.source}
@@ -40,7 +40,7 @@ def _failures(plan: Plan, store: Store, alias: str) -> list[str]:
     """Why files that are there could not be fetched."""
     failed = {
         one.sample.job: one.failure
-        for one in standings(plan, store)
+        for one in sample_states(plan, store)
         if one.sample.arm.model == alias and one.steps is None and one.failure
     }
     reasons = [

@@ -1,4 +1,4 @@
-"""The lanes of a run: what waits to be drawn or looked at, in batches. See :class:`evalharness.api.executor.Lane`."""
+"""The queues of a run: what waits to be drawn or scored, in batches (see ``api.executor.WorkQueue``)."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from evalharness.api.benchmark import Item
-from evalharness.api.executor import Recipe
+from evalharness.api.executor import WorkerSpec
 from evalharness.generation.variants import VariantSettings
 from evalharness.plan.plan import Job
 from evalharness.run.workers import ScoreJob
 from evalharness.store.store import DamagedImageError, Store
+from evalharness.types.item import Item
 from evalharness.types.trajectory import Trajectory
 
 SMALLEST = 8
 """Batches get smaller towards the end, but not below this part of a full one."""
 
 
-class _Lane:
+class _Queue:
     """What lanes share: jobs in hand, and the lanes that feed this one. All is done under one lock."""
 
     stage: Literal["draw", "score", "check"]
 
-    def __init__(self, subject: str, recipe: Recipe, lock: threading.Condition) -> None:
+    def __init__(self, subject: str, recipe: WorkerSpec, lock: threading.Condition) -> None:
         self.subject = subject
         self.recipe = recipe
         self.in_hand: dict[str, Any] = {}
-        self.feeders: list[_Lane] = []
+        self.feeders: list[_Queue] = []
         self.stopped = False
         self.done = self.failed = 0
         self._lock = lock
@@ -75,7 +75,7 @@ class _Lane:
         return jobs
 
 
-class DrawLane(_Lane):
+class DrawQueue(_Queue):
     """Trajectories to make with one model, those that take longest first.
 
     A batch is of one variant. ``cost`` gives the seconds that a job is expected to take; what is measured corrects it.
@@ -86,7 +86,7 @@ class DrawLane(_Lane):
     def __init__(
         self,
         subject: str,
-        recipe: Recipe,
+        recipe: WorkerSpec,
         lock: threading.Condition,
         jobs: Iterable[Job],
         batch_size: int,
@@ -165,7 +165,7 @@ class DrawLane(_Lane):
 
 
 @dataclass(frozen=True, slots=True)
-class Todo:
+class PendingScore:
     """An image that must be looked at, by its digest. ``retry``: that failed before."""
 
     image: str
@@ -179,13 +179,13 @@ class _Pace:
     seconds: float = 0.0
 
 
-class ScoreLane(_Lane):
+class ScoreQueue(_Queue):
     """Images for one scorer. Files are read as they are handed out; ``damaged`` has the digests of those that are."""
 
     def __init__(
         self,
         subject: str,
-        recipe: Recipe,
+        recipe: WorkerSpec,
         lock: threading.Condition,
         store: Store,
         batch_size: int,
@@ -199,7 +199,7 @@ class ScoreLane(_Lane):
         self.batch_size = batch_size
         self.damaged: set[str] = set()
         self._store, self._with_replies = store, with_replies
-        self._todo: deque[tuple[str, Todo]] = deque()
+        self._todo: deque[tuple[str, PendingScore]] = deque()
         self._seen: set[str] = set()
         self._pace = _Pace()
 
@@ -216,7 +216,7 @@ class ScoreLane(_Lane):
         seconds = self._pace.seconds / self._pace.jobs if self._pace.jobs else 0.01
         return self.waiting * seconds
 
-    def add(self, key: str, todo: Todo) -> None:
+    def add(self, key: str, todo: PendingScore) -> None:
         """Once for each key, however many samples have it."""
         with self._lock:
             if key not in self._seen:
@@ -243,14 +243,14 @@ class ScoreLane(_Lane):
                 if alone:
                     self._alone.append(job)
                 else:
-                    self._todo.appendleft((job.key, Todo(job.digest, job.item, job.retry)))
+                    self._todo.appendleft((job.key, PendingScore(job.digest, job.item, job.retry)))
 
     def pace(self, jobs: int, seconds: float) -> None:
         """Learn from what a batch took."""
         self._pace.jobs += jobs
         self._pace.seconds += seconds
 
-    def _read(self, key: str, todo: Todo) -> list[ScoreJob]:
+    def _read(self, key: str, todo: PendingScore) -> list[ScoreJob]:
         try:
             image = self._store.image(todo.image)
         except DamagedImageError:

@@ -11,14 +11,15 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from evalharness._util.hashing import digest
-from evalharness.api.benchmark import Panel, Score
+from evalharness.api.benchmark import JudgeScorer
 from evalharness.api.judge import Budgeted
-from evalharness.api.model import Order, Service
+from evalharness.api.model import ImageRequest, RemoteImageModel
 from evalharness.errors import SampleError
 from evalharness.plan.plan import Job
-from evalharness.run.queues import DrawLane, ScoreLane
+from evalharness.run.queues import DrawQueue, ScoreQueue
 from evalharness.run.workers import ScoreJob
 from evalharness.store.store import Store
+from evalharness.types.score import Score
 from evalharness.types.trajectory import Trajectory
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ PATIENCE = 5.0
 """Seconds that a thread has to end in once it is told to."""
 
 
-class Work(Protocol):
+class RemoteWork(Protocol):
     """What is elsewhere."""
 
     def recall(self) -> None:
@@ -41,10 +42,10 @@ class Work(Protocol):
         ...
 
 
-class Asked:
+class RemoteJudge:
     """A panel whose judge is elsewhere."""
 
-    def __init__(self, panel: Panel, store: Store) -> None:
+    def __init__(self, panel: JudgeScorer, store: Store) -> None:
         self._panel, self._store = panel, store
 
     def recall(self) -> None:
@@ -59,10 +60,10 @@ class Asked:
                 yield submission.key, outcome
 
 
-class Commissioned:
+class RemoteModel:
     """An image model that is elsewhere."""
 
-    def __init__(self, model: Service, identity: str, store: Store) -> None:
+    def __init__(self, model: RemoteImageModel, identity: str, store: Store) -> None:
         self._model, self._identity, self._store = model, identity, store
 
     def recall(self) -> None:
@@ -71,10 +72,10 @@ class Commissioned:
     def ask(self, jobs: Iterable[Job]) -> Iterator[tuple[str, Trajectory | SampleError]]:
         keys: dict[int, str] = {}
 
-        def orders() -> Iterator[tuple[int, Order]]:
+        def orders() -> Iterator[tuple[int, ImageRequest]]:
             for number, job in enumerate(jobs):
                 keys[number] = job.key
-                yield number, Order(job.prompt, job.seed)
+                yield number, ImageRequest(job.prompt, job.seed)
 
         with _closed(self._model.commission(orders())) as delivered:
             for number, outcome in delivered:
@@ -82,10 +83,10 @@ class Commissioned:
                 yield keys.pop(number), drawn
 
 
-class Errand:
+class RemoteWorker:
     """A lane's thread. What it raised is in ``error`` once :attr:`lane` is stopped."""
 
-    def __init__(self, work: Work, lane: DrawLane | ScoreLane, keep: Keep) -> None:
+    def __init__(self, work: RemoteWork, lane: DrawQueue | ScoreQueue, keep: Keep) -> None:
         self.lane = lane
         self.error: BaseException | None = None
         self._work, self._keep = work, keep

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.hashing import canonical, digest
 from evalharness._util.progress import duration
-from evalharness.api.model import Service
+from evalharness.api.model import RemoteImageModel
 from evalharness.config import yaml
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.plan.plan import Job, Plan
@@ -106,7 +106,7 @@ def shares(plan: Plan, store: Store, keys: Iterable[str], given: RatesFile | Non
             rate = (
                 _given(given, alias, [*arms, variant.variant]) or _stored(took[alias].get(name)) or _own(model, variant)
             )
-            at_once = int(getattr(model, "concurrency", 1)) if isinstance(model, Service) else 1
+            at_once = int(getattr(model, "concurrency", 1)) if isinstance(model, RemoteImageModel) else 1
             iterations = sum(job.cap or 1 for job in jobs)
             found.append(
                 Share(alias, arms[0], len(jobs), iterations, rate, getattr(model, "device_count", None), at_once)

@@ -11,21 +11,25 @@ from typing import Any
 from PIL import Image
 
 from evalharness._util.hashing import canonical
+from evalharness._util.text import one_line
 from evalharness.api import registry
-from evalharness.api.benchmark import Checked, Item, Panel, Score, Scorer, Submission
-from evalharness.api.executor import Failure, Worker, one_line
-from evalharness.api.judge import Question, Reply
-from evalharness.api.model import Fetcher
+from evalharness.api.benchmark import HasRescoring, JudgeScorer, Scorer, ScoreRequest
+from evalharness.api.executor import Failure, Worker
+from evalharness.api.judge import JudgePrompt
+from evalharness.api.model import ImageSource
 from evalharness.config.schema import NoSettings, PluginSpec
 from evalharness.errors import SampleError
 from evalharness.generation import variants
-from evalharness.http.budget import Spent
 from evalharness.plan.plan import Job
+from evalharness.types.item import Item
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
+from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Step, Trajectory
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PluginWorkerSpec:
     """A model, or the scorer of a benchmark or of one of its checks."""
 
     spec: PluginSpec
@@ -37,7 +41,7 @@ class Recipe:
         return {"kind": self.spec.kind, "name": self.spec.name, "settings": settings, "check": self.check}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
+    def from_json(cls, data: Mapping[str, Any]) -> PluginWorkerSpec:
         settings = getattr(registry.load(data["kind"], data["name"]), "Settings", NoSettings)
         checked = settings.model_validate_json(json.dumps(data["settings"]), strict=True)
         return cls(PluginSpec(data["kind"], data["name"], checked), data["check"])
@@ -50,15 +54,15 @@ class Recipe:
     def worker(self) -> Worker[Any, Any]:
         built = self.spec.build()
         if self.spec.kind == "models":
-            return Fetch(built) if isinstance(built, Fetcher) else Generate(built)
+            return FetchWorker(built) if isinstance(built, ImageSource) else GenerateWorker(built)
         scorer = self._scorer(built)
-        return Consult(scorer) if isinstance(scorer, Panel) else Look(scorer)
+        return JudgeWorker(scorer) if isinstance(scorer, JudgeScorer) else ScoreWorker(scorer)
 
-    def _scorer(self, benchmark: Any) -> Scorer | Panel:
+    def _scorer(self, benchmark: Any) -> Scorer | JudgeScorer:
         if self.check is None:
-            scorer: Scorer | Panel = benchmark.scorer()
+            scorer: Scorer | JudgeScorer = benchmark.scorer()
             return scorer
-        checks = benchmark.checks() if isinstance(benchmark, Checked) else ()
+        checks = benchmark.checks() if isinstance(benchmark, HasRescoring) else ()
         return next(check.scorer for check in checks if check.name == self.check)
 
 
@@ -66,7 +70,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Generate:
+class GenerateWorker:
     """A worker that makes trajectories with one model; the jobs of a batch share their variant."""
 
     model: Any
@@ -77,10 +81,10 @@ class Generate:
 
 
 @dataclass(frozen=True)
-class Fetch:
-    """A worker that takes images which exist already; it stands where :class:`Generate` would."""
+class FetchWorker:
+    """A worker that takes images which exist already; it stands where :class:`GenerateWorker` would."""
 
-    model: Fetcher
+    model: ImageSource
 
     def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
         images = self.model.fetch([job.source for job in jobs if job.source is not None])
@@ -88,7 +92,7 @@ class Fetch:
 
 
 @dataclass(frozen=True)
-class Check:
+class PromptCheck:
     """A worker that asks a model whether it can take the prompts."""
 
     model: Any
@@ -116,12 +120,12 @@ class ScoreJob:
     retry: bool = False
     replies: Mapping[str, Sequence[Reply]] = field(default_factory=dict)
 
-    def submission(self) -> Submission:
-        return Submission(self.key, self.item, self.image, self.digest, self.retry)
+    def submission(self) -> ScoreRequest:
+        return ScoreRequest(self.key, self.item, self.image, self.digest, self.retry)
 
 
 @dataclass(frozen=True)
-class Look:
+class ScoreWorker:
     """A worker that scores images."""
 
     scorer: Scorer
@@ -143,7 +147,7 @@ def _decode(data: bytes) -> Image.Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class JudgeReply:
     """A judge's reply to a question, as the store keeps it; ``key`` is that of the reply, the others are digests."""
 
     key: str
@@ -156,49 +160,49 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class JudgedScore:
     """What a panel made of an image, and what its judge newly said of it."""
 
     outcome: Score | Failure
-    said: tuple[Said, ...]
+    said: tuple[JudgeReply, ...]
 
 
 @dataclass(frozen=True)
-class Consult:
+class JudgeWorker:
     """A worker that has a panel's judge with it."""
 
-    panel: Panel
+    panel: JudgeScorer
 
-    def __call__(self, jobs: Sequence[ScoreJob], /) -> list[Verdict]:
-        notes = _Notes(jobs)
+    def __call__(self, jobs: Sequence[ScoreJob], /) -> list[JudgedScore]:
+        notes = _BatchReplies(jobs)
         outcomes: dict[str, Score | Failure] = {}
         for submission, outcome in self.panel.judge([job.submission() for job in jobs], notes):
             failed = isinstance(outcome, SampleError)
             outcomes[submission.key] = Failure(one_line(str(outcome))) if failed else outcome  # type: ignore[assignment]
-        return [Verdict(outcomes[job.key], tuple(notes.about(job.digest))) for job in jobs]
+        return [JudgedScore(outcomes[job.key], tuple(notes.about(job.digest))) for job in jobs]
 
 
-class _Notes:
+class _BatchReplies:
     """The :class:`~evalharness.api.judge.Replies` of one batch."""
 
     def __init__(self, jobs: Iterable[ScoreJob]) -> None:
         self._known: dict[str, list[Reply]] = {}
-        self._said: list[Said] = []
+        self._said: list[JudgeReply] = []
         for job in jobs:
             self._known |= {key: list(replies) for key, replies in job.replies.items()}
 
     def get(self, key: str) -> list[Reply]:
         return list(self._known.get(key, ()))
 
-    def add(self, key: str, question: Question, judge: str, reply: Reply) -> None:
+    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None:
         self._known.setdefault(key, []).append(reply)
         about = (question.key(), judge, question.image, question.rubric, question.repeat)
-        self._said.append(Said(key, *about, reply))
+        self._said.append(JudgeReply(key, *about, reply))
 
     def spent(self, judge: str) -> Spent:
         return Spent()
 
-    def about(self, image: str) -> list[Said]:
+    def about(self, image: str) -> list[JudgeReply]:
         """What is new about an image; each is given once."""
         found = [one for one in self._said if one.image == image]
         self._said = [one for one in self._said if one.image != image]

@@ -1,6 +1,6 @@
 """The samples of a plan as one frame, read from the store in one pass: a million of them fit in memory.
 
-Says the same of each sample as :func:`evalharness.store.states.standings`, which holds every step of every trajectory.
+Says the same of each sample as ``states.sample_states``, which holds every step of every trajectory.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from evalharness._util.chunking import chunks
-from evalharness._util.gc_paused import paused
+from evalharness._util.gc_paused import gc_paused
 from evalharness.plan.plan import Plan
 from evalharness.store.results import SAMPLE_COLUMNS
 from evalharness.store.states import NO_IMAGE
-from evalharness.store.store import Store, Stored
+from evalharness.store.store import Store, StoredTrajectory
 from evalharness.store.trajectory_columns import NEVER, Ints
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@paused()
+@gc_paused()
 def sample_frame(plan: Plan, store: Store) -> pd.DataFrame:
     """One row for each sample of the plan, in its order, with the columns of ``Results.samples``."""
     import pandas as pd
@@ -86,7 +86,7 @@ class _Rows:
             self._show(places.tolist(), ends.images)
         self._excuse(store, users, ~self.there)
 
-    def _covered(self, places: Ints, rows: Ints, stored: Sequence[Stored]) -> npt.NDArray[np.bool_]:
+    def _covered(self, places: Ints, rows: Ints, stored: Sequence[StoredTrajectory]) -> npt.NDArray[np.bool_]:
         """Whether a sample's trajectory was drawn far enough."""
         drawn = np.array([NEVER if one.finished or one.cap is None else one.cap for one in stored], dtype=np.int64)
         found: npt.NDArray[np.bool_] = self.caps[places] <= drawn[rows]

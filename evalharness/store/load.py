@@ -13,7 +13,7 @@ from evalharness.config import literature
 from evalharness.plan.plan import Plan, Sample
 from evalharness.store.frame import sample_frame
 from evalharness.store.results import ARM_COLUMNS, CHECK_COLUMNS, Judged, Results
-from evalharness.store.states import Checkup, Standing, checkups
+from evalharness.store.states import RescoreState, SampleState, rescore_states
 from evalharness.store.store import Store
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
         found = store.trajectories([key]).get(key)
         return [step.as_dict() for step in found.steps] if found else []
 
-    own: dict[str | None, list[Checkup]] = defaultdict(list)
+    own: dict[str | None, list[RescoreState]] = defaultdict(list)
     for one in under_check:
         own[one.standing.score_key].append(one)
 
@@ -60,7 +60,7 @@ def _judged(plan: Plan, store: Store) -> Callable[[str, str, Sequence[str]], Map
     return judged
 
 
-def _checkups(plan: Plan, store: Store, samples: pd.DataFrame) -> list[Checkup]:
+def _checkups(plan: Plan, store: Store, samples: pd.DataFrame) -> list[RescoreState]:
     """Of the scored samples alone that a check takes in; without their steps."""
     taken = {
         (name, item) for name, protocol in plan.protocols.items() for check in protocol.checks for item in check.items
@@ -71,11 +71,11 @@ def _checkups(plan: Plan, store: Store, samples: pd.DataFrame) -> list[Checkup]:
     scored = {key for sample, key in zip(plan.samples, keys, strict=True) if key and _place(sample) in taken}
     scores = store.scores(scored)
     found = [
-        Standing(sample, (), image, key, scores[key])
+        SampleState(sample, (), image, key, scores[key])
         for sample, key, image in zip(plan.samples, keys, samples["image"], strict=True)
         if key in scores
     ]
-    return checkups(plan, store, found)
+    return rescore_states(plan, store, found)
 
 
 def _place(sample: Sample) -> tuple[str, str]:
@@ -93,7 +93,7 @@ def _spent(store: Store, scorers: list[Mapping[str, Any]], samples: pd.DataFrame
     return {"spent": {name: sum(total[name] for total in totals) for name in totals[0]}}
 
 
-def _check_row(one: Checkup) -> dict[str, Any]:
+def _check_row(one: RescoreState) -> dict[str, Any]:
     sample, score = one.standing.sample, one.standing.score
     return {
         "benchmark": sample.benchmark,
@@ -111,7 +111,7 @@ def _check_row(one: Checkup) -> dict[str, Any]:
     }
 
 
-def _check_details(one: Checkup, store: Store) -> dict[str, Any]:
+def _check_details(one: RescoreState, store: Store) -> dict[str, Any]:
     if one.score is None:
         return {"failed": one.failure} if one.failure else {}
     return {"value": one.score.value, "reason": one.score.reason} | store.details(one.key)

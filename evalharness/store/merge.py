@@ -12,7 +12,7 @@ from typing import Any
 
 from evalharness._util.chunking import chunks
 from evalharness._util.hashing import canonical
-from evalharness.store.store import DamagedImageError, Store, Stored, StoredStep
+from evalharness.store.store import DamagedImageError, Store, StoredStep, StoredTrajectory
 from evalharness.types.trajectory import Trajectory
 
 SIZE = 200
@@ -75,7 +75,7 @@ def _trajectories(rows: Mapping[str, dict[str, Any]], source: Store, into: Store
             merged.trajectories += 1
 
 
-def _goes_further(row: Mapping[str, Any], there: Stored | None) -> bool:
+def _goes_further(row: Mapping[str, Any], there: StoredTrajectory | None) -> bool:
     if there is None:
         return True
     return not there.covers(None) and (row["finished"] or not there.covers(row["cap"]))

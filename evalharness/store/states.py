@@ -6,16 +6,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from evalharness.api.benchmark import Score
-from evalharness.plan.plan import Job, Plan, PlannedCheck, Sample
+from evalharness.plan.plan import Job, Plan, PlannedRescoring, Sample
 from evalharness.store.store import Store, StoredStep, final_image
+from evalharness.types.score import Score
 
 NO_IMAGE = "the model drew no image"
 State = Literal["pending", "generated", "scored", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SampleState:
     """A sample with what the store has of it; ``steps`` are those of its arm's prefix."""
 
     sample: Sample
@@ -34,72 +34,72 @@ class Standing:
         return "pending" if self.steps is None else "generated"
 
 
-def standings(plan: Plan, store: Store, samples: Sequence[Sample] | None = None) -> list[Standing]:
+def sample_states(plan: Plan, store: Store, samples: Sequence[Sample] | None = None) -> list[SampleState]:
     """One for each sample of the plan, or of these, in their order."""
     samples = plan.samples if samples is None else samples
     keys = plan.jobs if samples is plan.samples else [sample.job for sample in samples]
     stored = store.trajectories(keys)
     failed = store.failures(keys)
-    found: list[Standing] = []
+    found: list[SampleState] = []
     for sample in samples:
         trajectory = stored.get(sample.job)
         if trajectory is None or not trajectory.covers(sample.arm.cap):
-            found.append(Standing(sample, failure=failed.get(sample.job)))
+            found.append(SampleState(sample, failure=failed.get(sample.job)))
             continue
         steps = trajectory.prefix(sample.arm.cap)
         image = final_image(steps)
         if image is None:
-            found.append(Standing(sample, steps, failure=NO_IMAGE))
+            found.append(SampleState(sample, steps, failure=NO_IMAGE))
         else:
             key = plan.protocols[sample.benchmark].score_key(image, sample.item)
-            found.append(Standing(sample, steps, image, key))
+            found.append(SampleState(sample, steps, image, key))
     return _with_scores(found, store)
 
 
-def _with_scores(found: list[Standing], store: Store) -> list[Standing]:
+def _with_scores(found: list[SampleState], store: Store) -> list[SampleState]:
     keys = [one.score_key for one in found if one.score_key is not None]
     scores, failures = store.scores(keys), store.failures(keys)
     return [
         one
         if one.score_key is None
-        else Standing(
+        else SampleState(
             one.sample, one.steps, one.image, one.score_key, scores.get(one.score_key), failures.get(one.score_key)
         )
         for one in found
     ]
 
 
-def in_parts(plan: Plan, store: Store, size: int = 5000) -> Iterator[list[Standing]]:
+def sample_states_in_parts(plan: Plan, store: Store, size: int = 5000) -> Iterator[list[SampleState]]:
     """All standings, so many at a time: those of a large plan do not fit into memory all at once."""
     for start in range(0, len(plan.samples), size):
-        yield standings(plan, store, plan.samples[start : start + size])
+        yield sample_states(plan, store, plan.samples[start : start + size])
 
 
 @dataclass(frozen=True, slots=True)
-class Checkup:
+class RescoreState:
     """A scored sample under a check; ``key`` is that of the check's score."""
 
-    standing: Standing
-    check: PlannedCheck
+    standing: SampleState
+    check: PlannedRescoring
     key: str
     score: Score | None = None
     failure: str | None = None
 
 
-def checkups(plan: Plan, store: Store, found: Iterable[Standing]) -> list[Checkup]:
+def rescore_states(plan: Plan, store: Store, found: Iterable[SampleState]) -> list[RescoreState]:
     """One for each scored sample and each check that takes in its item."""
-    open_: list[Checkup] = []
+    open_: list[RescoreState] = []
     for one in found:
         protocol = plan.protocols[one.sample.benchmark]
         for check in protocol.checks:
             if one.score is not None and one.image is not None and one.sample.item.id in check.items:
-                open_.append(Checkup(one, check, protocol.score_key(one.image, one.sample.item, check)))
+                open_.append(RescoreState(one, check, protocol.score_key(one.image, one.sample.item, check)))
     keys = [one.key for one in open_]
     scores, failures = store.scores(keys), store.failures(keys)
     return [replace(one, score=scores.get(one.key), failure=failures.get(one.key)) for one in open_]
 
 
-def pending_jobs(plan: Plan, found: Iterable[Standing], retry: Collection[str] = ()) -> list[Job]:
+def pending_jobs(plan: Plan, found: Iterable[SampleState], retry: Collection[str] = ()) -> list[Job]:
     """The jobs that must still run, in a stable order; failed ones only if ``retry`` has their key."""
     keys = {
         one.sample.job
@@ -112,7 +112,7 @@ def pending_jobs(plan: Plan, found: Iterable[Standing], retry: Collection[str] =
 def failed_keys(plan: Plan, store: Store) -> set[str]:
     """The keys of all jobs, scores and checks that failed."""
     failed = set(store.failures(plan.jobs))
-    for found in in_parts(plan, store):
+    for found in sample_states_in_parts(plan, store):
         keys = [one.score_key for one in found if one.score_key is not None]
-        failed |= set(store.failures([*keys, *(one.key for one in checkups(plan, store, found))]))
+        failed |= set(store.failures([*keys, *(one.key for one in rescore_states(plan, store, found))]))
     return failed

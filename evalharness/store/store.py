@@ -20,15 +20,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from evalharness._util.chunking import chunks
-from evalharness.api.benchmark import Score
-from evalharness.api.judge import Question, Reply, reply_key
+from evalharness.api.judge import JudgePrompt, reply_key
 from evalharness.errors import StoreError
-from evalharness.http.budget import Spent
 from evalharness.store.database import acquire, as_store_error, connect, write_durably
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
+from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Cost, Step, StepKind, Trajectory
 
 if TYPE_CHECKING:
-    from evalharness.store.trajectory_columns import Courses
+    from evalharness.store.trajectory_columns import TrajectoryColumns
 
 
 class DamagedImageError(StoreError):
@@ -58,7 +59,7 @@ class StoredStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredTrajectory:
     """A :class:`Trajectory` whose images are digests. ``cap`` is the iteration cap that it was drawn under."""
 
     steps: tuple[StoredStep, ...]
@@ -119,25 +120,27 @@ class Store:
 
     # --- reading ---
 
-    def trajectories(self, keys: Iterable[str]) -> dict[str, Stored]:
+    def trajectories(self, keys: Iterable[str]) -> dict[str, StoredTrajectory]:
         """Those that are there."""
         with self._guarded():
             return {
-                row["key"]: Stored(_steps(row["steps"]), bool(row["finished"]), row["cap"])
+                row["key"]: StoredTrajectory(_steps(row["steps"]), bool(row["finished"]), row["cap"])
                 for row in self._rows("SELECT key, steps, finished, cap FROM trajectories", keys)
             }
 
-    def courses(self, keys: Sequence[str], size: int = 4000) -> Iterator[tuple[list[tuple[str, Stored]], Courses]]:
+    def courses(
+        self, keys: Sequence[str], size: int = 4000
+    ) -> Iterator[tuple[list[tuple[str, StoredTrajectory]], TrajectoryColumns]]:
         """As :meth:`trajectories`, so many at a time: their keys, and what they are without their steps; their steps as
         columns. Best with keys in rising order: they are then read as they lie in the file."""
-        from evalharness.store.trajectory_columns import Courses
+        from evalharness.store.trajectory_columns import TrajectoryColumns
 
         select = "SELECT key, steps, finished, cap FROM trajectories"
         for start in range(0, len(keys), size):
             rows = list(self._tuples(select, keys[start : start + size]))
             with self._guarded():
-                steps = Courses([row[1] for row in rows])
-            yield [(row[0], Stored((), bool(row[2]), row[3])) for row in rows], steps
+                steps = TrajectoryColumns([row[1] for row in rows])
+            yield [(row[0], StoredTrajectory((), bool(row[2]), row[3])) for row in rows], steps
 
     def all_trajectories(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every trajectory by its key, as JSON: ``model`` (digest), ``variant``, ``prompt``, ``seed``, ``cap``,
@@ -401,7 +404,7 @@ class StoredReplies:
                         total[name] += reply[name]
         return total
 
-    def add(self, key: str, question: Question, judge: str, reply: Reply) -> None:
+    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None:
         self.put(key, (question.key(), judge, question.image, question.rubric, question.repeat), reply)
 
     def put(self, key: str, about: tuple[str, str, str, str, int], reply: Reply) -> None:

@@ -25,7 +25,7 @@ class Ends:
     costs: dict[str, npt.NDArray[Any]]
 
 
-class Courses:
+class TrajectoryColumns:
     """Some trajectories; ``texts`` are their steps as the store has them, JSON lists.
 
     The sums are those of adding step by step. A trajectory's iterations never fall, so that a prefix is its beginning.

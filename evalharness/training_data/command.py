@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evalharness._util.file_digests import file_digest
 from evalharness._util.guard import guarded
 from evalharness.api.model import Interleaver
-from evalharness.config.plugin_ref import PluginChoice
+from evalharness.config.plugin_ref import PluginRef
 from evalharness.errors import ConfigError, did_you_mean
-from evalharness.training_data.make import ARMS, Arm, Kit, Maker
+from evalharness.training_data.make import ARMS, Arm, Components, DatasetBuilder
 from evalharness.training_data.preview import write_preview
 from evalharness.training_data.records import FORMAT, write_shard
 from evalharness.training_data.world import World
@@ -28,19 +28,19 @@ SHARD = 1024
 """Prompts a file."""
 
 
-class TeacherChoice(PluginChoice):
+class TeacherChoice(PluginRef):
     """A teacher."""
 
     kind: ClassVar[str] = "teachers"
 
 
-class FilterChoice(PluginChoice):
+class FilterChoice(PluginRef):
     """A filter."""
 
     kind: ClassVar[str] = "filters"
 
 
-class ModelChoice(PluginChoice):
+class ModelChoice(PluginRef):
     """A model."""
 
     kind: ClassVar[str] = "models"
@@ -116,7 +116,7 @@ def make(asked: Request) -> dict[str, Any]:
         path = asked.out / f"shard-{number:05d}.parquet"
         told = path.with_suffix(".json")
         if not (path.is_file() and told.is_file()):
-            maker = Maker(kit, arm, asked.seed)
+            maker = DatasetBuilder(kit, arm, asked.seed)
             write_shard(path, maker.batches(range(start, min(start + SHARD, asked.n))))
             _write(told, dict(sorted(maker.counts.items())))
             log.info("%s: %d of %d prompts", asked.arm, min(start + SHARD, asked.n), asked.n)
@@ -129,7 +129,7 @@ def make(asked: Request) -> dict[str, Any]:
     return card
 
 
-def _about(asked: Request, arm: Arm, kit: Kit) -> dict[str, Any]:
+def _about(asked: Request, arm: Arm, kit: Components) -> dict[str, Any]:
     """What decides the records: the same for two folders with the same data."""
     return {
         "arm": asked.arm,
@@ -161,7 +161,7 @@ def _claim(out: Path, about: dict[str, Any]) -> None:
     _write(claim, about)
 
 
-def _kit(asked: Request, arm: Arm) -> Kit:
+def _kit(asked: Request, arm: Arm) -> Components:
     teacher, model = asked.teacher.build(), None
     if arm.self_sampling:
         if asked.model is None:
@@ -172,7 +172,7 @@ def _kit(asked: Request, arm: Arm) -> Kit:
                 f"--model: {asked.model.name!r} does not speak the format {FORMAT}, and so cannot draw sketches to "
                 "learn from; name another, or choose the arm no-self-sampling"
             )
-    return Kit(asked.world, teacher, asked.filter.build(), model, trusted=bool(getattr(teacher, "exact", False)))
+    return Components(asked.world, teacher, asked.filter.build(), model, trusted=bool(getattr(teacher, "exact", False)))
 
 
 def _write(path: Path, value: Any) -> None:

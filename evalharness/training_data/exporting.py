@@ -9,8 +9,8 @@ from evalharness._util.chunking import chunks
 from evalharness._util.hashing import digest
 from evalharness.generation.variants import Process, TextCot
 from evalharness.plan.plan import Plan
-from evalharness.store.states import Standing
-from evalharness.store.store import Store, Stored
+from evalharness.store.states import SampleState
+from evalharness.store.store import Store, StoredTrajectory
 from evalharness.training_data.graphs import SceneGraph
 from evalharness.training_data.records import Record, write_shard
 from evalharness.types.trajectory import Trajectory
@@ -19,14 +19,14 @@ BATCH = 64
 KINDS = {Process: "process", TextCot: "think"}
 
 
-def export(plan: Plan, store: Store, drawn: Sequence[Standing], folder: Path) -> None:
+def export(plan: Plan, store: Store, drawn: Sequence[SampleState], folder: Path) -> None:
     """Write drawn samples of a plan as ``shard-00000.parquet``; a graph they have none."""
     stored = store.trajectories(one.sample.job for one in drawn)
     records = (_record(plan, store, one, stored[one.sample.job]) for one in drawn)
     write_shard(folder / "shard-00000.parquet", chunks(records, BATCH))
 
 
-def _record(plan: Plan, store: Store, one: Standing, stored: Stored) -> Record:
+def _record(plan: Plan, store: Store, one: SampleState, stored: StoredTrajectory) -> Record:
     sample = one.sample
     steps = stored.prefix(sample.arm.cap)
     variant = sample.arm.variant

@@ -13,10 +13,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evalharness._util.hashing import digest
-from evalharness.api.judge import Question, Reply
-from evalharness.config.plugin_ref import JudgeChoice
+from evalharness.api.judge import JudgePrompt
+from evalharness.config.plugin_ref import JudgeRef
 from evalharness.errors import SampleError
 from evalharness.training_data.filters import Case, Verdict
+from evalharness.types.reply import Reply
 
 RUBRIC = (
     "The picture should show this and nothing else: {description}. It is a step towards: {prompt}. "
@@ -37,7 +38,7 @@ class Judging:
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-        judge: JudgeChoice = Field(default_factory=lambda: JudgeChoice.model_validate("lm-eval"))
+        judge: JudgeRef = Field(default_factory=lambda: JudgeRef.model_validate("lm-eval"))
         rubric: str | None = None
         system: str = ""
         max_tokens: int = Field(default=256, ge=1)
@@ -84,7 +85,7 @@ class Judging:
             verdicts[number] = None if isinstance(reply, SampleError) else read(reply)
         return verdicts
 
-    def _question(self, case: Case) -> Question:
+    def _question(self, case: Case) -> JudgePrompt:
         chosen = self.settings
         png = _png(case.image)
         url = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
@@ -92,7 +93,7 @@ class Judging:
         asked = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": url}}]
         before: list[Mapping[str, Any]] = [{"role": "system", "content": chosen.system}] if chosen.system else []
         messages = [*before, {"role": "user", "content": asked}]
-        return Question(messages, hashlib.sha256(png).hexdigest(), self._rubric_digest, chosen.max_tokens)
+        return JudgePrompt(messages, hashlib.sha256(png).hexdigest(), self._rubric_digest, chosen.max_tokens)
 
 
 def read(reply: Reply) -> Verdict | None:

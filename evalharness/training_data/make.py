@@ -61,7 +61,7 @@ ARMS: Mapping[str, Arm] = {
 
 
 @dataclass(frozen=True)
-class Kit:
+class Components:
     """What makes the data. ``model`` is the present checkpoint of the model that is to learn (an ``Interleaver``).
 
     ``trusted``: the teacher's drawings are right by construction, and no filter looks at them.
@@ -75,7 +75,7 @@ class Kit:
 
 
 @dataclass
-class _Draft:
+class _TrajectoryDraft:
     """A trajectory in the making."""
 
     index: int
@@ -96,10 +96,10 @@ class _Draft:
 
 
 @dataclass
-class _Turn:
+class _StepDraft:
     """One step of a draft: what it should show, what is said, and what is drawn of it."""
 
-    draft: _Draft
+    draft: _TrajectoryDraft
     move: chains.Move
     instruction: str = ""
     description: str = ""
@@ -112,10 +112,10 @@ class _Turn:
     noise: int | None = None
 
 
-class Maker:
+class DatasetBuilder:
     """Makes records; ``counts`` says what happened on the way."""
 
-    def __init__(self, kit: Kit, arm: Arm, seed: int) -> None:
+    def __init__(self, kit: Components, arm: Arm, seed: int) -> None:
         self.kit, self.arm, self.seed = kit, arm, seed
         self.counts: Counter[str] = Counter()
 
@@ -182,17 +182,17 @@ class Maker:
 
     # --- trajectories ---
 
-    def _draft(self, index: int, task: Task) -> _Draft:
+    def _draft(self, index: int, task: Task) -> _TrajectoryDraft:
         rng = self._rng(index, "chain")
         nodes = chains.in_order(task.graph) if self.arm.subsampling else chains.shuffled(task.graph, rng)
-        return _Draft(index, task, rng, nodes, task.graph)
+        return _TrajectoryDraft(index, task, rng, nodes, task.graph)
 
-    def _record(self, draft: _Draft) -> Record:
+    def _record(self, draft: _TrajectoryDraft) -> Record:
         self.counts["trajectories"] += 1
         steps = (*draft.steps, Step("plan", draft.at + 1, "<end>"))
         return self._of(draft.index, "process", draft.task, draft.graph, Trajectory(steps), draft.origins)
 
-    def _advance(self, drafts: Sequence[_Draft]) -> None:
+    def _advance(self, drafts: Sequence[_TrajectoryDraft]) -> None:
         """One iteration of each."""
         turns = [self._turn(draft) for draft in drafts]
         self._plan([turn for turn in turns if turn.origin == "model" and turn.conflict == "state-prompt"])
@@ -203,7 +203,7 @@ class Maker:
         for turn in turns:
             self._close(turn)
 
-    def _turn(self, draft: _Draft) -> _Turn:
+    def _turn(self, draft: _TrajectoryDraft) -> _StepDraft:
         world, node = self.kit.world, draft.nodes[draft.at]
         # What is drawn of it decides nothing that another arm shares.
         fresh = self._rng(draft.index, f"step {draft.at}")
@@ -211,7 +211,7 @@ class Maker:
             move = chains.subsampled(draft.graph, draft.nodes, draft.at)
         else:
             move = chains.unsubsampled(draft.task.graph, draft.state, node, world.layout, fresh)
-        turn = _Turn(draft, move)
+        turn = _StepDraft(draft, move)
         self._say(turn, move.told, move.node)
         if self.arm.critique and fresh.random() < CRITIQUED:
             turn.origin = "model" if self.arm.self_sampling and fresh.random() < OWN else "teacher"
@@ -219,7 +219,7 @@ class Maker:
         draft.rng = fresh
         return turn
 
-    def _plan(self, turns: Sequence[_Turn]) -> None:
+    def _plan(self, turns: Sequence[_StepDraft]) -> None:
         """Let the model plan; where its plan contradicts the prompt, that is the plan of the step."""
         if not turns:
             return
@@ -239,7 +239,7 @@ class Maker:
                 last = len(turn.move.after.nodes) - 1
                 self._mislead(turn, turn.move.after.changed(last, new))
 
-    def _whole(self, turn: _Turn) -> tuple[SceneGraph, int]:
+    def _whole(self, turn: _StepDraft) -> tuple[SceneGraph, int]:
         """All that the prompt asks for, without places for what is still to come; the number of the new thing in it."""
         draft, whole = turn.draft, turn.draft.graph
         if not self.arm.subsampling:  # the rest goes where it goes
@@ -248,7 +248,7 @@ class Maker:
             whole = whole.moved(node, None)
         return whole, draft.nodes[draft.at]
 
-    def _relocate(self, turn: _Turn, new: Node) -> None:
+    def _relocate(self, turn: _StepDraft, new: Node) -> None:
         """From here on the thing stands where the model's plan puts it, if the rest of the chain leaves room there."""
         draft = turn.draft
         moved = draft.graph.moved(draft.nodes[draft.at], new.place)
@@ -256,18 +256,18 @@ class Maker:
             draft.graph = moved
             turn.move = chains.subsampled(moved, draft.nodes, draft.at)
 
-    def _mislead(self, turn: _Turn, told: SceneGraph) -> None:
+    def _mislead(self, turn: _StepDraft, told: SceneGraph) -> None:
         turn.conflict = "state-prompt"
         self._say(turn, told, len(told.nodes) - 1)
 
-    def _say(self, turn: _Turn, told: SceneGraph, node: int) -> None:
+    def _say(self, turn: _StepDraft, told: SceneGraph, node: int) -> None:
         turn.instruction, turn.description = self._words(told, node)
 
     def _words(self, told: SceneGraph, node: int) -> tuple[str, str]:
         language = self.kit.world.language
         return language.instruction(told, node), language.description(told)
 
-    def _target(self, turns: Sequence[_Turn]) -> None:
+    def _target(self, turns: Sequence[_StepDraft]) -> None:
         """The state as it should be."""
         language = self.kit.world.language
         requests = []
@@ -305,7 +305,7 @@ class Maker:
                     self.counts["teacher drawings turned down"] += 1
         return done
 
-    def _spoil(self, turns: Sequence[_Turn]) -> None:
+    def _spoil(self, turns: Sequence[_StepDraft]) -> None:
         """The teacher draws something wrong, on purpose."""
         language, world = self.kit.world.language, self.kit.world
         requests = []
@@ -330,13 +330,13 @@ class Maker:
             turn.sketch = image
             self.counts["teacher critiques"] += 1
 
-    def _contradicting(self, turn: _Turn) -> Node:
+    def _contradicting(self, turn: _StepDraft) -> Node:
         """What a plan adds that contradicts the prompt: the thing in a wrong place or another thing."""
         rng, world = turn.draft.rng, self.kit.world
         elsewhere = misplaced(*self._whole(turn), world, rng) if rng.random() < MISPLACED else None
         return elsewhere or another(turn.move.after.nodes[-1], world, rng)
 
-    def _sample(self, turns: Sequence[_Turn]) -> None:
+    def _sample(self, turns: Sequence[_StepDraft]) -> None:
         """The model draws its sketch, and the filter says what is wrong with it."""
         if not turns:
             return
@@ -355,7 +355,7 @@ class Maker:
         for turn, one, seed, verdict in zip(turns, drawn, seeds, self.kit.filter.check(cases), strict=True):
             self._take(turn, one.image, verdict, Cost(one.evaluations), seed)
 
-    def _take(self, turn: _Turn, image: Image.Image, verdict: Verdict | None, cost: Cost, seed: int) -> None:
+    def _take(self, turn: _StepDraft, image: Image.Image, verdict: Verdict | None, cost: Cost, seed: int) -> None:
         """A model's drawing with what a filter said of it; the teacher's is kept where nothing can be said."""
         said = None if verdict is None else critique(verdict, self.kit.world.language, turn.instruction)
         if verdict is None or said is None or (verdict.right and turn.conflict == "state-prompt"):
@@ -367,7 +367,7 @@ class Maker:
         self.counts["own sketches that are right" if verdict.right else "own sketches that are wrong"] += 1
         turn.sketch, turn.said, turn.cost, turn.noise = image, said, cost, seed
 
-    def _contexts(self, turns: Sequence[_Turn]) -> list[Any]:
+    def _contexts(self, turns: Sequence[_StepDraft]) -> list[Any]:
         """The prompt read, the present state looked at: where a step of the process begins."""
         model = self.kit.model
         contexts: list[Any] = model.start(len(turns))
@@ -378,7 +378,7 @@ class Maker:
         self._look(contexts, turns)
         return contexts
 
-    def _look(self, contexts: Sequence[Any], turns: Sequence[_Turn]) -> None:
+    def _look(self, contexts: Sequence[Any], turns: Sequence[_StepDraft]) -> None:
         model = self.kit.model
         blank = model.blank()
         pairs = [(c, turn.draft.image or blank) for c, turn in zip(contexts, turns, strict=True)]
@@ -386,7 +386,7 @@ class Maker:
         if shown:
             model.look([context for context, _ in shown], [image for _, image in shown])
 
-    def _close(self, turn: _Turn) -> None:
+    def _close(self, turn: _StepDraft) -> None:
         """Write the iteration down; the state is then the right one."""
         draft, iteration = turn.draft, turn.draft.at + 1
         assert turn.sketch is not None

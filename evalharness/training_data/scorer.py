@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness.api import registry
 from evalharness.api.detector import Detection, Detector
-from evalharness.config.plugin_ref import DetectorChoice
+from evalharness.config.plugin_ref import DetectorRef
 from evalharness.detectors.colours import ColourClassifier
 from evalharness.training_data.english import COLORS
 from evalharness.training_data.filters import Case, Verdict, broken_relations, compare
@@ -27,7 +27,7 @@ class Scorer:
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-        detector: DetectorChoice = Field(default_factory=lambda: DetectorChoice.model_validate("mask2former"))
+        detector: DetectorRef = Field(default_factory=lambda: DetectorRef.model_validate("mask2former"))
         colors: ColourClassifier.Settings = ColourClassifier.Settings()
         threshold: float = Field(default=0.3, ge=0, le=1)
 

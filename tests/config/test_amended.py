@@ -33,7 +33,7 @@ def load(tmp_path: Path, *words: str, text: str = FILE) -> schema.Sweep:
     parser = argparse.ArgumentParser()
     sweep.add_arguments(parser)
     options = parser.parse_args([str(tmp_path / "mine.yaml"), *words])
-    return schema.load(options.file, partial(overrides.amended, options))
+    return schema.load(options.file, partial(overrides.overridden, options))
 
 
 def models(found: schema.Sweep) -> dict[str, Any]:

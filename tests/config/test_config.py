@@ -164,8 +164,8 @@ def test_neither_help_nor_a_config_error_imports_torch(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(SWEEP.replace("seed", "sed"))
     code = (
         "import sys; from evalharness.cli import main as cli\n"
-        "try: cli.main(['--help'])\nexcept SystemExit: pass\n"
-        f"assert cli.main(['sweep', {str(tmp_path / 'bad.yaml')!r}]) == 2\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        f"assert main(['sweep', {str(tmp_path / 'bad.yaml')!r}]) == 2\n"
         "heavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

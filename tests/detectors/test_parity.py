@@ -193,12 +193,12 @@ def test_weights_and_config_that_do_not_go_together(detector_folder: Path, tmp_p
 @pytest.mark.slow
 def test_verdicts_on_right_and_wrong_scenes() -> None:
     """240 images of the miniature's world, 20 right and 20 wrong ones of each of GenEval's tasks."""
-    from evalharness.api.benchmark import Item
     from evalharness.benchmarks.geneval import prompts
     from evalharness.benchmarks.geneval.benchmark import GenEval
     from evalharness.benchmarks.geneval.classes import TAGS
     from evalharness.miniature.world import scenes
     from evalharness.miniature.world.world import render
+    from evalharness.types.item import Item
 
     lines = [line for tag in TAGS for line in [one for one in prompts.generate() if one["tag"] == tag][:20]]
     rng = random.Random(0)

@@ -12,12 +12,12 @@ import pytest
 from doctor_fakes import Scorer, Squares
 from PIL import Image
 
-from evalharness.api.benchmark import Score
 from evalharness.doctor import golden
 from evalharness.doctor.checks import embedded_networks
 from evalharness.doctor.examination import Examination, described
 from evalharness.doctor.golden import GoldenObject, unmatched
 from evalharness.errors import ConfigError, EvalHarnessError
+from evalharness.types.score import Score
 
 
 def examination(**settings: Any) -> Examination:

@@ -12,13 +12,14 @@ import pytest
 from PIL import Image
 
 from evalharness._util.image_files import upright_png
-from evalharness.api.benchmark import Item, Score
 from evalharness.api.executor import Failure, isolate
 from evalharness.errors import SampleError
 from evalharness.generation.variants import SinglePass
 from evalharness.models.folder import Folder
 from evalharness.plan.plan import Job
-from evalharness.run.workers import Fetch, Look, ScoreJob
+from evalharness.run.workers import FetchWorker, ScoreJob, ScoreWorker
+from evalharness.types.item import Item
+from evalharness.types.score import Score
 
 ITEM = Item("00000", "a dog", "single_object", {})
 
@@ -72,7 +73,7 @@ def test_an_image_from_elsewhere_that_cannot_be_scored_is_a_failed_sample(kind: 
         Job(str(index), "m", SinglePass(variant="single_pass"), ITEM.prompt, 0, model.locate(ITEM, index))
         for index in (0, 1)
     ]
-    bad, good = isolate(Fetch(model), jobs)
+    bad, good = isolate(FetchWorker(model), jobs)
     assert isinstance(bad, Failure) and "00000/samples/0000.png" in bad.reason
     assert not isinstance(good, Failure)
     assert good.image == png()
@@ -90,7 +91,7 @@ def test_a_damaged_image_never_reaches_a_scorer(kind: str) -> None:
             return [Score(1.0) for _ in images]
 
     jobs = [ScoreJob(str(n), hashlib.sha256(data).hexdigest(), data, ITEM) for n, data in enumerate([BAD[kind], png()])]
-    bad, good = isolate(Look(Scorer()), jobs)  # type: ignore[arg-type]
+    bad, good = isolate(ScoreWorker(Scorer()), jobs)  # type: ignore[arg-type]
     assert isinstance(bad, Failure) and bad.reason.startswith("the image cannot be read: ")
     assert good == Score(1.0)
 

@@ -19,12 +19,13 @@ from pydantic import BaseModel, ConfigDict
 
 import evalharness.report
 from evalharness.api import registry
-from evalharness.api.benchmark import Item, PromptSet, Score
 from evalharness.api.model import Drawn
 from evalharness.errors import PluginError, SampleError, did_you_mean
 from evalharness.generation import variants
 from evalharness.run.executors.local import Local
 from evalharness.store.results import Results
+from evalharness.types.item import Item, PromptSet
+from evalharness.types.score import Score
 from evalharness.types.trajectory import Cost, Step, Trajectory
 
 SWEEP = """\

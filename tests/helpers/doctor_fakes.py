@@ -8,8 +8,10 @@ from typing import Any
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from evalharness.api.benchmark import Item, PromptSet, Score, Specimen
+from evalharness.api.benchmark import KnownAnswer
 from evalharness.errors import EvalHarnessError
+from evalharness.types.item import Item, PromptSet
+from evalharness.types.score import Score
 
 COLORS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 
@@ -75,9 +77,9 @@ class Squares:
     def scorer(self) -> Scorer:
         return self.made
 
-    def specimens(self) -> list[Specimen]:
+    def specimens(self) -> list[KnownAnswer]:
         return [
-            Specimen(
+            KnownAnswer(
                 ("detector", "colours")[number % 2],
                 Image.new("RGB", (40 + number, 40 + number), COLORS[color]),
                 Item(str(number), f"a red square {number}", "red", {"number": number}),

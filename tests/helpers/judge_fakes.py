@@ -24,12 +24,15 @@ import core_fakes
 import evalharness.report
 from evalharness._util.hashing import digest
 from evalharness.api import registry
-from evalharness.api.benchmark import Item, PromptSet, Score, Submission
-from evalharness.api.judge import Judge, Question, Replies, Reply, reply_key
+from evalharness.api.benchmark import ScoreRequest
+from evalharness.api.judge import Judge, JudgePrompt, Replies, reply_key
 from evalharness.errors import SampleError
 from evalharness.generation import variants
 from evalharness.judges.openai import OpenAI
 from evalharness.judges.replay import Replay
+from evalharness.types.item import Item, PromptSet
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
 
 SWEEP = """\
 name: judged
@@ -52,14 +55,14 @@ class AskingPanel:
         return {"protocol": "1", "judge": self.judges[0].identity()}
 
     def judge(
-        self, submissions: Iterable[Submission], replies: Replies
-    ) -> Iterator[tuple[Submission, Score | SampleError]]:
+        self, submissions: Iterable[ScoreRequest], replies: Replies
+    ) -> Iterator[tuple[ScoreRequest, Score | SampleError]]:
         (judge,) = self.judges
         name = digest(dict(judge.identity()))
-        asked: list[tuple[Submission, Question]] = []
-        known: list[tuple[Submission, Reply]] = []
+        asked: list[tuple[ScoreRequest, JudgePrompt]] = []
+        known: list[tuple[ScoreRequest, Reply]] = []
 
-        def questions() -> Iterator[tuple[int, Question]]:
+        def questions() -> Iterator[tuple[int, JudgePrompt]]:
             for submission in submissions:
                 question = self.question(submission)
                 if found := replies.get(reply_key(name, question)):
@@ -77,10 +80,10 @@ class AskingPanel:
             yield submission, self.score(reply)
 
     @staticmethod
-    def question(submission: Submission) -> Question:
+    def question(submission: ScoreRequest) -> JudgePrompt:
         url = "data:image/png;base64," + base64.b64encode(submission.image).decode()
         content = [{"type": "text", "text": submission.item.prompt}, {"type": "image_url", "image_url": {"url": url}}]
-        return Question([{"role": "user", "content": content}], submission.digest, "rubric", 20)
+        return JudgePrompt([{"role": "user", "content": content}], submission.digest, "rubric", 20)
 
     @staticmethod
     def score(reply: Reply | SampleError) -> Score | SampleError:

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from evalharness.api.benchmark import Item, Score, Submission
-from evalharness.api.judge import Question, Reply
+from evalharness.api.benchmark import ScoreRequest
+from evalharness.api.judge import JudgePrompt
 from evalharness.errors import SampleError
 from evalharness.judges.panel import JudgePanel
+from evalharness.types.item import Item
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
 
-Answer = Callable[[Question, int], str | SampleError | None]
+Answer = Callable[[JudgePrompt, int], str | SampleError | None]
 """What a judge says of a question that it was asked so often before; ``None``: it loses it."""
 
 
@@ -21,16 +24,16 @@ class FakeJudge:
 
     def __init__(self, answer: Answer, name: str = "fake", places: int = 3) -> None:
         self.answer, self.name, self.places = answer, name, places
-        self.asked: list[Question] = []
+        self.asked: list[JudgePrompt] = []
         self.rounds = 0
         self.most = 0
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name}
 
-    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         self.rounds += 1
-        source, open_ = iter(questions), list[tuple[int, Question]]()
+        source, open_ = iter(questions), list[tuple[int, JudgePrompt]]()
         while True:
             while len(open_) < self.places and (question := next(source, None)) is not None:
                 open_.append(question)
@@ -53,7 +56,7 @@ class KeptReplies:
     def get(self, key: str) -> list[Reply]:
         return list(self.kept.get(key, []))
 
-    def add(self, key: str, question: Question, judge: str, reply: Reply) -> None:
+    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None:
         self.kept.setdefault(key, []).append(reply)
 
 
@@ -75,12 +78,12 @@ def panel(judge: FakeJudge, **other: Any) -> JudgePanel:
     return JudgePanel("fake 1", judge, FakeRubric(), read, 50, **other)
 
 
-def submission(number: int, *, retry: bool = False) -> Submission:
+def submission(number: int, *, retry: bool = False) -> ScoreRequest:
     image = f"image {number}".encode()
     item = Item(str(number), f"thing {number}", "a", {"number": number})
-    return Submission(f"key {number}", item, image, hashlib.sha256(image).hexdigest(), retry)
+    return ScoreRequest(f"key {number}", item, image, hashlib.sha256(image).hexdigest(), retry)
 
 
-def prompt(question: Question) -> str:
+def prompt(question: JudgePrompt) -> str:
     text: str = question.messages[0]["content"][0]["text"]
     return text

@@ -18,9 +18,10 @@ from typing import Any
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from evalharness.api.benchmark import Item, PromptSet, Score
 from evalharness.api.model import Drawn
 from evalharness.run.executors.ray.executor import ENVIRONMENT
+from evalharness.types.item import Item, PromptSet
+from evalharness.types.score import Score
 
 ENTRY_POINTS = """\
 [evalharness.models]

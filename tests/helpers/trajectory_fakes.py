@@ -18,7 +18,7 @@ from evalharness.miniature.world.world import BACKGROUND, COLOR_NAMES, PLACES, S
 from evalharness.miniature.world.world import Thing as WorldThing
 from evalharness.training_data.filters import Case, Verdict, compare
 from evalharness.training_data.graphs import Node
-from evalharness.training_data.make import ARMS, Kit, Maker
+from evalharness.training_data.make import ARMS, Components, DatasetBuilder
 from evalharness.training_data.records import Record
 
 
@@ -142,8 +142,8 @@ class Scribbler:
         return drawn
 
 
-def maker(arm: str, seed: int = 0) -> Maker:
-    return Maker(Kit(SmallWorld(), Renderer(), Oracle(), Scribbler(), trusted=True), ARMS[arm], seed)
+def maker(arm: str, seed: int = 0) -> DatasetBuilder:
+    return DatasetBuilder(Components(SmallWorld(), Renderer(), Oracle(), Scribbler(), trusted=True), ARMS[arm], seed)
 
 
 def records(arm: str, seed: int = 0, n: int = 3) -> list[Record]:

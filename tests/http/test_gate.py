@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalharness.errors import BudgetError, EndpointError
-from evalharness.http.budget import Budget, Spent
-from evalharness.http.gate import Gate
+from evalharness.http.budget import Budget
+from evalharness.http.gate import ConcurrencyLimiter
+from evalharness.types.spent import Spent
 
 
 class Clock:
@@ -25,7 +26,7 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
 
 def test_no_more_than_places_are_taken_and_all_get_one() -> None:
     async def work() -> None:
-        gate, most, done = Gate(3, Budget()), 0, 0
+        gate, most, done = ConcurrencyLimiter(3, Budget()), 0, 0
 
         async def call() -> None:
             nonlocal most, done
@@ -43,7 +44,7 @@ def test_no_more_than_places_are_taken_and_all_get_one() -> None:
 
 def test_halves_once_for_calls_that_were_sent_together_and_grows_by_one_a_round() -> None:
     clock = Clock()
-    gate = Gate(64, Budget(), clock)
+    gate = ConcurrencyLimiter(64, Budget(), clock)
     clock.now = 10
     for _ in range(20):
         gate.shrink(started=5)
@@ -64,7 +65,7 @@ def test_halves_once_for_calls_that_were_sent_together_and_grows_by_one_a_round(
 
 def test_waiters_come_in_when_the_limit_has_grown_again() -> None:
     async def work() -> None:
-        gate = Gate(4, Budget())
+        gate = ConcurrencyLimiter(4, Budget())
         gate.limit = 1.0
         entered = [asyncio.create_task(gate.enter()) for _ in range(4)]
         await asyncio.sleep(0)
@@ -80,7 +81,7 @@ def test_waiters_come_in_when_the_limit_has_grown_again() -> None:
 
 def test_stop_sends_everybody_away_and_the_first_reason_stands() -> None:
     async def work() -> None:
-        gate = Gate(1, Budget())
+        gate = ConcurrencyLimiter(1, Budget())
         assert await gate.enter()
         waiting = asyncio.create_task(gate.enter())
         sleeping = asyncio.create_task(gate.sleep(100))
@@ -101,7 +102,7 @@ def test_never_more_calls_than_the_budget(calls: int, places: int, earlier: int)
     async def work() -> None:
         budget = Budget(max_calls=calls)
         budget.recall(Spent(earlier, 0.0))
-        gate, sent = Gate(places, budget), 0
+        gate, sent = ConcurrencyLimiter(places, budget), 0
 
         async def call() -> None:
             nonlocal sent
@@ -124,7 +125,7 @@ def test_dollars_are_exceeded_at_most_by_what_a_call_was_dearer_than_any_before(
 ) -> None:
     async def work() -> None:
         budget = Budget(max_dollars=dollars)
-        gate, left = Gate(places, budget), list(costs)
+        gate, left = ConcurrencyLimiter(places, budget), list(costs)
 
         async def call() -> None:
             while left and await gate.enter():

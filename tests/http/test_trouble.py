@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalharness.http.trouble import LONGEST_PAUSE, Trouble, of_status, pause, retry_after
+from evalharness.http.trouble import LONGEST_PAUSE, EndpointFailure, of_status, pause, retry_after
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -56,7 +56,9 @@ def test_a_pause_doubles_up_to_a_minute_and_half_of_it_is_chance(tries: int, bas
     assert pause(tries, 7.0, base, chance) == pytest.approx(7 + 0.7 * chance)
 
 
-def judged(status: int, message: str = "no", headers: dict[str, str] | None = None, code: str | None = None) -> Trouble:
+def judged(
+    status: int, message: str = "no", headers: dict[str, str] | None = None, code: str | None = None
+) -> EndpointFailure:
     body: Any = {"message": message}
     error = SimpleNamespace(
         status_code=status, body=body, message=message, code=code, response=SimpleNamespace(headers=headers or {})
@@ -79,7 +81,7 @@ def test_what_no_other_question_would_change_stops_all(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_what_lies_with_the_question_leaves_it(status: int) -> None:
-    assert judged(status) == Trouble("leave", f"the endpoint answers {status}: no", status)
+    assert judged(status) == EndpointFailure("leave", f"the endpoint answers {status}: no", status)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judge_server import completion
 
-from evalharness.api.judge import Reply
 from evalharness.http.model_list import read_models
 from evalharness.judges.completion import read_completion
+from evalharness.types.reply import Reply
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),

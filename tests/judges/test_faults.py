@@ -21,7 +21,7 @@ import pytest
 
 from evalharness.config import schema
 from evalharness.plan.plan import make_plan
-from evalharness.store.states import Standing, standings
+from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store
 
 ITEMS, CONCURRENCY, KILLS = 200, 16, (20, 70, 120)
@@ -82,11 +82,11 @@ def _sent(events: list[dict[str, Any]]) -> Counter[str]:
     return Counter(event["question"] for event in events if event["event"] == "sent" and event["reply"])
 
 
-def _standings(file: Path, store: Path) -> list[Standing]:
+def _standings(file: Path, store: Path) -> list[SampleState]:
     if not (store / "store.sqlite").is_file():
         return []
     with Store(store, write=False) as opened:
-        return standings(make_plan(schema.load(file)), opened)
+        return sample_states(make_plan(schema.load(file)), opened)
 
 
 def _replied(file: Path, store: Path) -> set[str]:

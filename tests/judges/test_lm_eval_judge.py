@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.config import schema
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges.lm_eval import LMEval
+from evalharness.types.reply import Reply
 
 pytest.importorskip("lm_eval")
 
@@ -24,10 +25,10 @@ def png(color: tuple[int, int, int]) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def question(words: str, url: str, number: int = 0) -> Question:
+def question(words: str, url: str, number: int = 0) -> JudgePrompt:
     content = [{"type": "text", "text": words}, {"type": "image_url", "image_url": {"url": url}}]
     messages = [{"role": "system", "content": "Judge."}, {"role": "user", "content": content}]
-    return Question(messages, f"image {number}", "rubric", 7)
+    return JudgePrompt(messages, f"image {number}", "rubric", 7)
 
 
 class Model:

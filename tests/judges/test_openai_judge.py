@@ -14,27 +14,28 @@ import pytest
 from judge_server import Answer, Call, completion, error, process, serving
 from pydantic import ValidationError
 
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.errors import BudgetError, EndpointError, SampleError
 from evalharness.http import calls
-from evalharness.http.budget import Spent
 from evalharness.http.calls import HOPELESS
-from evalharness.http.gate import Gate
+from evalharness.http.gate import ConcurrencyLimiter
 from evalharness.judges.openai import OpenAI
+from evalharness.types.reply import Reply
+from evalharness.types.spent import Spent
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 FAST = {"backoff": 0.01, "key_env": "JUDGE_KEY"}
 OK = Answer(completion("Score: 1"))
 
 
-def question(number: int, repeat: int = 0) -> Question:
+def question(number: int, repeat: int = 0) -> JudgePrompt:
     url = "data:image/png;base64," + base64.b64encode(PNG).decode()
     content = [{"type": "text", "text": f"question {number}"}, {"type": "image_url", "image_url": {"url": url}}]
     messages = [{"role": "system", "content": "Ü \u2028 \x1f/"}, {"role": "user", "content": content}]
-    return Question(messages, "image", "rubric", 20, repeat)
+    return JudgePrompt(messages, "image", "rubric", 20, repeat)
 
 
-def questions(count: int) -> Iterator[tuple[int, Question]]:
+def questions(count: int) -> Iterator[tuple[int, JudgePrompt]]:
     return ((number, question(number)) for number in range(count))
 
 
@@ -112,7 +113,7 @@ def test_a_question_may_be_added_while_others_are_asked() -> None:
         def __iter__(self) -> Waiting:
             return self
 
-        def __next__(self) -> tuple[int, Question]:
+        def __next__(self) -> tuple[int, JudgePrompt]:
             if not todo:
                 raise StopIteration
             return todo.popleft()
@@ -132,7 +133,7 @@ def test_a_question_may_be_added_while_others_are_asked() -> None:
 def test_no_more_calls_at_once_than_places_over_connections_that_stay() -> None:
     taken: list[int] = []
 
-    def lazily() -> Iterator[tuple[int, Question]]:
+    def lazily() -> Iterator[tuple[int, JudgePrompt]]:
         for number, asked in questions(60):
             taken.append(number)
             yield number, asked
@@ -154,7 +155,7 @@ def test_an_endpoint_in_a_process_of_its_own() -> None:
 def test_fewer_calls_at_once_once_there_were_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[float] = []
 
-    class Watched(Gate):
+    class Watched(ConcurrencyLimiter):
         def leave(self) -> None:
             super().leave()
             limits.append(self.limit)
@@ -351,7 +352,7 @@ def test_whoever_stops_early_leaves_nothing_running() -> None:
 
 
 def test_an_error_among_the_questions_passes_through() -> None:
-    def broken() -> Iterator[tuple[int, Question]]:
+    def broken() -> Iterator[tuple[int, JudgePrompt]]:
         yield from questions(3)
         raise OSError("disk")
 

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from panel_fakes import FakeJudge, KeptReplies, panel, prompt, submission
 
 from evalharness._util.hashing import digest
-from evalharness.api.benchmark import Panel, Score, Submission
-from evalharness.api.judge import Question, Reply, reply_key
+from evalharness.api.benchmark import JudgeScorer, ScoreRequest
+from evalharness.api.judge import JudgePrompt, reply_key
 from evalharness.errors import ConfigError, EvalHarnessError, SampleError
 from evalharness.judges.panel import BACKLOG, JudgePanel
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
 
 
-def results(mine: JudgePanel, submissions: list[Submission], replies: KeptReplies) -> dict[str, Score | str]:
+def results(mine: JudgePanel, submissions: list[ScoreRequest], replies: KeptReplies) -> dict[str, Score | str]:
     found = [(one.key, outcome) for one, outcome in mine.judge(submissions, replies)]
     assert len(dict(found)) == len(found) == len(submissions), "each submission has one outcome"
     return {key: str(outcome) if isinstance(outcome, SampleError) else outcome for key, outcome in found}
@@ -23,7 +25,7 @@ def results(mine: JudgePanel, submissions: list[Submission], replies: KeptReplie
 
 def test_it_is_a_panel_and_says_who_judged_by_what() -> None:
     mine = panel(FakeJudge(lambda question, tries: "1"))
-    assert isinstance(mine, Panel)
+    assert isinstance(mine, JudgeScorer)
     assert mine.identity() == {
         "protocol": "fake 1",
         "rubric": {"name": "fake rubric", "digest": "r" * 64},
@@ -139,7 +141,7 @@ def test_a_kill_between_two_tries_costs_none() -> None:
 def test_images_are_read_only_as_there_is_room() -> None:
     taken: list[int] = []
 
-    def submissions() -> Iterator[Submission]:
+    def submissions() -> Iterator[ScoreRequest]:
         for number in range(100):
             taken.append(number)
             yield submission(number)
@@ -156,7 +158,7 @@ def test_known_replies_do_not_pile_up_while_the_judge_thinks() -> None:
     results(panel(FakeJudge(lambda question, tries: "1")), known, replies)
     taken: list[int] = []
 
-    def submissions() -> Iterator[Submission]:
+    def submissions() -> Iterator[ScoreRequest]:
         for number in range(500):
             taken.append(number)
             yield submission(number)
@@ -171,7 +173,7 @@ def test_what_is_settled_when_a_judge_stops_counts() -> None:
     """The replies to even ones are kept already; the judge gives up at its third question."""
 
     class Spent(FakeJudge):
-        def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+        def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
             for count, (number, _) in enumerate(questions):
                 if count == 2:
                     raise EvalHarnessError("no money left")
@@ -194,7 +196,7 @@ def test_what_is_settled_when_a_judge_stops_counts() -> None:
 def test_whatever_a_judge_does_each_sample_has_a_score_or_a_reason(said: list[list[str]], places: int) -> None:
     """The first reply with a score counts; none is asked for after it; nothing is asked a fourth time."""
 
-    def answer(question: Question, tries: int) -> str | SampleError | None:
+    def answer(question: JudgePrompt, tries: int) -> str | SampleError | None:
         word = said[int(prompt(question).split()[1])][tries]
         return SampleError("error") if word == "error" else None if word == "lost" else word
 

@@ -6,19 +6,20 @@ from typing import Any
 
 import pytest
 
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges import recorded
 from evalharness.judges.recorded import Line
 from evalharness.judges.replay import Replay, called
+from evalharness.types.reply import Reply
 
 MINI = {"name": "openai", "model": "mini", "temperature": 0.0}
 HOT = {"name": "openai", "model": "mini", "temperature": 1.0}
 VLM = {"name": "lm-eval", "path": "vlm"}
 
 
-def question(number: int, tried: int = 0) -> Question:
-    return Question([{"role": "user", "content": f"{number}"}], f"image {number}", "rubric", 20, 0, tried)
+def question(number: int, tried: int = 0) -> JudgePrompt:
+    return JudgePrompt([{"role": "user", "content": f"{number}"}], f"image {number}", "rubric", 20, 0, tried)
 
 
 def line(number: int, attempt: int, text: str, judge: dict[str, Any] = MINI) -> str:
@@ -34,7 +35,7 @@ def replay(tmp_path: Path, *lines: str, judge: str | None = None) -> Replay:
     return Replay(Replay.Settings(path=tmp_path / "said.jsonl", judge=judge))
 
 
-def texts(judge: Replay, *asked: Question) -> list[str]:
+def texts(judge: Replay, *asked: JudgePrompt) -> list[str]:
     found = [outcome for _, outcome in judge.ask(enumerate(asked))]
     return [one.text if isinstance(one, Reply) else f"no: {one}" for one in found]
 

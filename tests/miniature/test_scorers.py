@@ -91,8 +91,8 @@ def test_geneval_tells_right_from_wrong() -> None:
 
 def overall(lines: list[dict[str, Any]], drawn: list[Scene]) -> float:
     """GenEval's overall score of scenes: the mean of the six tags."""
-    from evalharness.api.benchmark import Item
     from evalharness.benchmarks.geneval.benchmark import GenEval
+    from evalharness.types.item import Item
 
     items = [Item(f"{i:05d}", line["prompt"], line["tag"], line) for i, line in enumerate(lines)]
     scorer = GenEval(GenEval.Settings(batch_size=32)).scorer()

@@ -223,9 +223,9 @@ def test_a_missing_or_broken_checkpoint_is_one_clear_line(tmp_path: Path, folder
 @pytest.mark.slow
 def test_the_shipped_model_plans_draws_and_inspects() -> None:
     """Every variant gets simple prompts right, by GenEval's own question to the embedded scorers."""
-    from evalharness.api.benchmark import Item
     from evalharness.benchmarks.geneval.benchmark import GenEval
     from evalharness.benchmarks.geneval.prompts import generate
+    from evalharness.types.item import Item
 
     lines = [line for line in generate(n=8, seed=7) if line["tag"] in ("two_object", "colors", "color_attr")]
     items = [Item(str(i), line["prompt"], line["tag"], line) for i, line in enumerate(lines)]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from evalharness.api.benchmark import Item, Score, Submission
-from evalharness.api.judge import Question, Reply
+from evalharness.api.benchmark import ScoreRequest
+from evalharness.api.judge import JudgePrompt
 from evalharness.benchmarks.wise.mini import WiseMini
 from evalharness.miniature.model.tokenizer import Tokenizer
 from evalharness.miniature.world import scenes
@@ -22,6 +22,9 @@ from evalharness.miniature.world.knowledge import FACTS, Fact, taught
 from evalharness.miniature.world.riddles import ask, meaning
 from evalharness.miniature.world.scenes import plural
 from evalharness.miniature.world.world import CLASSES, Scene, natural_color, render
+from evalharness.types.item import Item
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
 
 TAGS = {"thing": "single_object", "color": "colors", "number": "counting", "place": "position"}
 JUDGE = Path(scenes.__file__).parents[1] / "weights" / "judge"
@@ -34,7 +37,7 @@ class Forgets:
     def get(self, key: str) -> list[Reply]:
         return []
 
-    def add(self, key: str, question: Question, judge: str, reply: Reply) -> None: ...
+    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None: ...
 
 
 def benchmark() -> WiseMini:
@@ -93,7 +96,7 @@ def judged(kinds: set[str], draw: Callable[[dict[str, Any], random.Random], Scen
         if fact.kind in kinds:
             buffer = io.BytesIO()
             render(draw({"tag": TAGS[fact.kind], **meaning(fact, *names)}, rng)).save(buffer, "PNG")
-            submissions.append(Submission(item.id, item, buffer.getvalue(), f"{seed} {item.id}"))
+            submissions.append(ScoreRequest(item.id, item, buffer.getvalue(), f"{seed} {item.id}"))
     outcomes = [outcome for _, outcome in benchmark().scorer().judge(submissions, Forgets())]
     assert len(outcomes) == len(submissions) > 0
     assert all(isinstance(outcome, Score) for outcome in outcomes)

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from evalharness._util.image_files import upright_png
-from evalharness.api.benchmark import Item
-from evalharness.api.model import Fetcher, Interleaver, Painter
+from evalharness.api.model import ImageModel, ImageSource, Interleaver
 from evalharness.errors import ConfigError, SampleError
 from evalharness.models.folder import Folder
 from evalharness.models.folder_index import read_layout
+from evalharness.types.item import Item
 
 DOG = Item("00000", "a photo of a dog", "single_object", {})
 CAT = Item("00001", "a photo of a cat", "single_object", {})
@@ -49,9 +49,9 @@ def located(path: Path, item: Item = DOG, index: int = 0) -> str:
 
 
 def test_it_fetches_and_neither_draws_nor_writes(official: Path) -> None:
-    mine: Fetcher = folder(official)
-    assert isinstance(mine, Fetcher)
-    assert not isinstance(mine, Painter | Interleaver)
+    mine: ImageSource = folder(official)
+    assert isinstance(mine, ImageSource)
+    assert not isinstance(mine, ImageModel | Interleaver)
     assert mine.identity() == {"name": "folder"}
 
 

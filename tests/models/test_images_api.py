@@ -18,11 +18,11 @@ from judge_server import Answer, Call, error, serving
 from PIL import Image
 from pydantic import ValidationError
 
-from evalharness.api.model import Fetcher, Order, Painter, Service
+from evalharness.api.model import ImageModel, ImageRequest, ImageSource, RemoteImageModel
 from evalharness.errors import BudgetError, EndpointError, SampleError
-from evalharness.http.budget import Spent
 from evalharness.models.images_answer import unwanted
 from evalharness.models.images_api import ImagesAPI
+from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Step
 
 pytest.importorskip("openai", reason="the extra `images-api` is not installed")
@@ -37,8 +37,8 @@ def model(url: str, **settings: Any) -> ImagesAPI:
     return ImagesAPI(ImagesAPI.Settings.model_validate_json(json.dumps(given), strict=True))
 
 
-def orders(count: int) -> Iterator[tuple[int, Order]]:
-    return ((number, Order(f"thing {number}", SEED + number)) for number in range(count))
+def orders(count: int) -> Iterator[tuple[int, ImageRequest]]:
+    return ((number, ImageRequest(f"thing {number}", SEED + number)) for number in range(count))
 
 
 def made_by(one: ImagesAPI, count: int = 1) -> dict[int, Any]:
@@ -428,8 +428,8 @@ def test_unreachable_says_what_to_do(listed: Answer, said: Answer, says: str) ->
 
 def test_it_is_a_service_and_nothing_else() -> None:
     one = model("http://x/v1")
-    assert isinstance(one, Service)
-    assert not isinstance(one, Painter | Fetcher)
+    assert isinstance(one, RemoteImageModel)
+    assert not isinstance(one, ImageModel | ImageSource)
     with pytest.raises(SampleError, match="the prompt is empty"):
         one.check(" ")
 

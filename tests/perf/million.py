@@ -19,7 +19,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from evalharness.api import registry
-from evalharness.api.benchmark import Item, PromptSet
 from evalharness.config import schema
 from evalharness.config.yaml import Document
 from evalharness.plan.plan import Plan, make_plan
@@ -28,6 +27,7 @@ from evalharness.report.tables import build_tables, write_tables
 from evalharness.run.executors.local import Local
 from evalharness.store.load import load_results
 from evalharness.store.store import Store
+from evalharness.types.item import Item, PromptSet
 
 ARMS, IMAGES, CAPS = 8, 4, 6
 CATEGORIES = ("single_object", "two_object", "counting", "colors", "position", "color_attr")

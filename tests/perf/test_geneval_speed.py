@@ -17,11 +17,11 @@ import torch
 import untrained
 from PIL import Image
 
-from evalharness.api.benchmark import Item
 from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.benchmarks.geneval.rules import Rules
 from evalharness.benchmarks.geneval.scorer import GenEvalScorer
 from evalharness.detectors import coco
+from evalharness.types.item import Item
 
 pytest.importorskip("mmdet", reason="MMDetection is not installed: pip install 'evalharness[geneval]'")
 

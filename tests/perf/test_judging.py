@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import judge_server
 import pytest
 
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.judges.openai import OpenAI
+from evalharness.types.reply import Reply
 
 CALLS, LATENCY, PLACES, RUNS = 1000, 0.5, 64, 3
 MOST = PLACES / LATENCY
@@ -31,11 +32,11 @@ LARGE_PNG = 1_500_000
 pytestmark = pytest.mark.perf
 
 
-def questions(size: int, count: int) -> Iterator[tuple[int, Question]]:
+def questions(size: int, count: int) -> Iterator[tuple[int, JudgePrompt]]:
     url = "data:image/png;base64," + base64.b64encode(os.urandom(size)).decode()
     for number in range(count):
         content = [{"type": "text", "text": f"{number} {'?' * 2000}"}, {"type": "image_url", "image_url": {"url": url}}]
-        yield number, Question([{"role": "user", "content": content}], "image", "rubric", 20)
+        yield number, JudgePrompt([{"role": "user", "content": content}], "image", "rubric", 20)
 
 
 def by_judge(url: str, size: int, concurrency: int, count: int = CALLS) -> tuple[float, float]:
@@ -54,7 +55,7 @@ def by_threads(url: str, size: int, threads: int) -> float:
     settings, host = OpenAI.Settings(model="m"), urlsplit(url).netloc
     todo = [question for _, question in questions(size, CALLS)]
 
-    def call(question: Question) -> None:
+    def call(question: JudgePrompt) -> None:
         connection = http.client.HTTPConnection(host, timeout=60)
         body = json.dumps(settings.body(question))
         connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})

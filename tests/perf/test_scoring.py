@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from evalharness.api.benchmark import Item
 from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.detectors.weights import embedded_weights
 from evalharness.miniature.world.scenes import right
 from evalharness.miniature.world.world import render
+from evalharness.types.item import Item
 
 IMAGES = 64
 BATCH = 32

@@ -19,12 +19,12 @@ import full_size
 import torch
 from PIL import Image
 
-from evalharness.api.benchmark import Item
 from evalharness.benchmarks.geneval.classes import COLORS
 from evalharness.benchmarks.geneval.scorer import EVIDENCE_FLOOR
 from evalharness.detectors import coco
 from evalharness.miniature.world.scenes import right, with_article
 from evalharness.miniature.world.world import render
+from evalharness.types.item import Item
 
 CLASSES = ("dog", "car", "cup", "bench")
 OBJECTS = 2

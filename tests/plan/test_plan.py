@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalharness._util.hashing import Digests, canonical, digest, sample_seed
-from evalharness.api.benchmark import Item
 from evalharness.config import schema
 from evalharness.errors import ConfigError
 from evalharness.plan.plan import make_plan, resize, select, subset
+from evalharness.types.item import Item
 
 Write = Callable[[str], Path]
 

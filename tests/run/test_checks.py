@@ -12,10 +12,12 @@ from core_fakes import SWEEP, FakeBenchmark, FakeScorer
 from PIL import Image
 
 import evalharness.report
-from evalharness.api.benchmark import Check, Item, Score
+from evalharness.api.benchmark import Rescoring
 from evalharness.cli import sweep
 from evalharness.errors import SampleError
 from evalharness.store.results import Results
+from evalharness.types.item import Item
+from evalharness.types.score import Score
 
 seen: list[Results] = []
 evidence: list[dict[str, Any]] = []
@@ -39,8 +41,8 @@ class Blind:
 
 
 class CheckedBenchmark(FakeBenchmark):
-    def checks(self) -> list[Check]:
-        return [Check("blind", "second", Blind()), Check("some", "repeat", FakeScorer(), items=3)]
+    def checks(self) -> list[Rescoring]:
+        return [Rescoring("blind", "second", Blind()), Rescoring("some", "repeat", FakeScorer(), items=3)]
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import core_fakes
 import pytest
 from core_fakes import SWEEP, FakeModel, FakeScorer
 
-from evalharness.api.benchmark import Score
 from evalharness.api.executor import Failure, isolate
 from evalharness.api.model import Drawn
 from evalharness.cli import sweep
+from evalharness.types.score import Score
 
 Write = Callable[[str], Path]
 SCRIPT = [sys.executable, core_fakes.__file__]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalharness.store.store import Stored, StoredStep, final_image
-from evalharness.store.trajectory_columns import NEVER, Courses
+from evalharness.store.store import StoredStep, StoredTrajectory, final_image
+from evalharness.store.trajectory_columns import NEVER, TrajectoryColumns
 
 step = st.fixed_dictionaries(
     {
@@ -38,14 +38,14 @@ def trajectories(draw: st.DrawFn) -> list[dict[str, Any]]:
 @settings(deadline=None)  # Arrow is imported by the first
 @given(st.lists(trajectories(), min_size=1, max_size=5), st.booleans())
 def test_prefixes_are_those_of_the_steps(courses: list[list[dict[str, Any]]], escaped: bool) -> None:
-    found = Courses([json.dumps(steps, ensure_ascii=escaped) for steps in courses])
+    found = TrajectoryColumns([json.dumps(steps, ensure_ascii=escaped) for steps in courses])
     caps = (0, 1, 3, 5, 9, None)
     asked = [(row, cap) for row in range(len(courses)) for cap in caps]
     ends = found.ends(
         np.array([row for row, _ in asked]), np.array([NEVER if cap is None else cap for _, cap in asked])
     )
     for place, (row, cap) in enumerate(asked):
-        prefix = Stored(tuple(StoredStep(**one) for one in courses[row]), True, None).prefix(cap)
+        prefix = StoredTrajectory(tuple(StoredStep(**one) for one in courses[row]), True, None).prefix(cap)
         assert ends.images[place] == final_image(prefix)
         assert ends.iterations[place] == max((one.iteration for one in prefix), default=0)
         for name, values in ends.costs.items():
@@ -55,10 +55,10 @@ def test_prefixes_are_those_of_the_steps(courses: list[list[dict[str, Any]]], es
 @pytest.mark.parametrize("text", ["", "nonsense", '[{"iteration": "one"}]', "null", "3", '[]}\n{"steps":[]'])
 def test_damage_is_an_error(text: str) -> None:
     with pytest.raises(sqlite3.DatabaseError, match="the steps of a trajectory"):
-        Courses(["[]", text])
+        TrajectoryColumns(["[]", text])
 
 
 def test_nothing_is_nothing() -> None:
     empty = np.zeros(0, dtype=np.int64)
-    assert Courses([]).ends(empty, empty).images == []
-    assert Courses(["[]"]).ends(np.array([0]), np.array([3])).images == [None]
+    assert TrajectoryColumns([]).ends(empty, empty).images == []
+    assert TrajectoryColumns(["[]"]).ends(np.array([0]), np.array([3])).images == [None]

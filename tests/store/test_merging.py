@@ -9,11 +9,11 @@ from typing import Any
 import core_fakes
 import pytest
 
-from evalharness.api.benchmark import Score
-from evalharness.api.judge import Reply
 from evalharness.cli import main
 from evalharness.store.merge import Merged, merge
 from evalharness.store.store import Store
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
 from evalharness.types.trajectory import Step, Trajectory
 
 ABOUT = ("question", "judge", "image", "rubric", 0)

@@ -14,7 +14,7 @@ from evalharness.config import schema
 from evalharness.plan.plan import Plan, make_plan, resize
 from evalharness.store import frame as sampleframe
 from evalharness.store.results import SAMPLE_COLUMNS
-from evalharness.store.states import standings
+from evalharness.store.states import sample_states
 from evalharness.store.store import Store
 
 Write = Callable[[str], Path]
@@ -30,7 +30,7 @@ def same(plan: Plan, store: Store) -> set[str]:
     """Compare sample by sample; returns the states that there were."""
     frame = sampleframe.sample_frame(plan, store)
     assert tuple(frame.columns) == SAMPLE_COLUMNS
-    found = standings(plan, store)
+    found = sample_states(plan, store)
     assert len(frame) == len(found)
     for row, one in zip(frame.to_dict("records"), found, strict=True):
         sample, steps = one.sample, one.steps or ()

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from evalharness.api.benchmark import Score
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.errors import StoreError
 from evalharness.store.store import DamagedImageError, Store
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
 from evalharness.types.trajectory import Cost, Step, Trajectory
 
 
@@ -256,7 +257,7 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
 
 
 def test_replies_are_kept_in_the_order_of_their_tries(tmp_path: Path) -> None:
-    question = Question([{"role": "user", "content": "?"}], image="i", rubric="r", max_tokens=5)
+    question = JudgePrompt([{"role": "user", "content": "?"}], image="i", rubric="r", max_tokens=5)
     with Store(tmp_path) as store:
         store.replies.add("k", question, "j", Reply("first", cost=0.5))
         store.replies.add("other", question, "j", Reply("else"))

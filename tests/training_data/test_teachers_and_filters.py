@@ -15,7 +15,7 @@ import tiny_diffusion
 from PIL import Image
 from pydantic import ValidationError
 
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.errors import ConfigError, SampleError, WeightsError
 from evalharness.miniature.world.source import MiniatureWorld
 from evalharness.miniature.world.world import Thing, render
@@ -25,6 +25,7 @@ from evalharness.training_data.judging import Judging, read
 from evalharness.training_data.language import Mismatch
 from evalharness.training_data.scorer import Scorer
 from evalharness.training_data.teachers import Request
+from evalharness.types.reply import Reply
 
 DOG, CUP = Node("dog"), Node("cup", "red")
 
@@ -166,7 +167,7 @@ class _Judge:
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name}
 
-    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         self.asked = list(questions)
         for (number, _), answer in reversed(list(zip(self.asked, self.answers, strict=True))):
             yield number, SampleError("no") if answer is None else Reply(answer)

@@ -28,7 +28,7 @@ from evalharness.training_data import chains, command, make
 from evalharness.training_data.english import English
 from evalharness.training_data.filters import Case, Verdict
 from evalharness.training_data.graphs import Edge, Node, SceneGraph, of_metadata
-from evalharness.training_data.make import ARMS, Kit, Maker
+from evalharness.training_data.make import ARMS, Components, DatasetBuilder
 from evalharness.training_data.records import Record, from_row, read, to_row
 from evalharness.training_data.teachers import Request
 from evalharness.training_data.world import PromptFile
@@ -242,14 +242,14 @@ class _Clumsy(Renderer):
 
 
 def test_what_the_filter_turns_down_is_drawn_again_or_given_up() -> None:
-    clumsy = Maker(Kit(SmallWorld(), _Clumsy(), Oracle(), None), ARMS["no-critique"], 0)
+    clumsy = DatasetBuilder(Components(SmallWorld(), _Clumsy(), Oracle(), None), ARMS["no-critique"], 0)
     made = [one for batch in clumsy.batches(range(4)) for one in batch]
     plain = records("no-critique", 0, 4)
     assert clumsy.counts["teacher drawings turned down"] > 8
     assert [[s.image for s in a.trajectory.steps] for a in made] == [
         [s.image for s in b.trajectory.steps] for b in plain
     ]
-    rejecting = Maker(Kit(SmallWorld(), Renderer(), _Rejecting(), None), ARMS["no-critique"], 0)
+    rejecting = DatasetBuilder(Components(SmallWorld(), Renderer(), _Rejecting(), None), ARMS["no-critique"], 0)
     left = [one for batch in rejecting.batches(range(12)) for one in batch]
     assert rejecting.counts["trajectories given up"] > 0
     assert left

@@ -14,13 +14,13 @@ from evalharness._util.hashing import canonical
 from evalharness._util.progress import Progress
 from evalharness.analysis.examples.rules import Case
 from evalharness.analysis.examples.search import REFINEMENTS, SAMPLES, Seen, Tally
-from evalharness.api.benchmark import Panel
+from evalharness.api.benchmark import JudgeScorer
 from evalharness.api.executor import Executor, Failure
 from evalharness.errors import BudgetError
 from evalharness.generation.variants import Process
 from evalharness.plan.plan import Plan, Sample
-from evalharness.run.queues import ScoreLane, Todo
-from evalharness.run.workers import Recipe
+from evalharness.run.queues import PendingScore, ScoreQueue
+from evalharness.run.workers import PluginWorkerSpec
 from evalharness.store.results import Judged
 from evalharness.store.store import Store
 
@@ -30,13 +30,13 @@ AHEAD = 16
 
 def judge(plan: Plan, store: Store, executor: Executor, progress: Progress) -> int:
     """Returns the number of pictures that were scored."""
-    lanes: dict[str, ScoreLane] = {}
+    lanes: dict[str, ScoreQueue] = {}
     searches: dict[str, list[_Search]] = {}
     specs = {spec.plugin.name: spec.plugin for spec in plan.sweep.benchmarks}
     for name, protocol in plan.protocols.items():
         scorer = protocol.benchmark.scorer()
-        if not isinstance(scorer, Panel):
-            lane = ScoreLane(name, Recipe(specs[name]), store.lock, store, scorer.batch_size)
+        if not isinstance(scorer, JudgeScorer):
+            lane = ScoreQueue(name, PluginWorkerSpec(specs[name]), store.lock, store, scorer.batch_size)
             own = [_Search(plan, store, name, samples, lane) for samples in _leads(plan, name)]
             for one in own:
                 one.advance()
@@ -48,7 +48,7 @@ def judge(plan: Plan, store: Store, executor: Executor, progress: Progress) -> i
 
 
 def _work(
-    lanes: dict[str, ScoreLane],
+    lanes: dict[str, ScoreQueue],
     searches: dict[str, list[_Search]],
     store: Store,
     executor: Executor,
@@ -95,7 +95,7 @@ def _leads(plan: Plan, benchmark: str) -> list[list[Sample]]:
 class _Search:
     """As :mod:`evalharness.analysis.examples.search`, but it asks for the scores that are missing and waits."""
 
-    def __init__(self, plan: Plan, store: Store, benchmark: str, samples: list[Sample], lane: ScoreLane) -> None:
+    def __init__(self, plan: Plan, store: Store, benchmark: str, samples: list[Sample], lane: ScoreQueue) -> None:
         self._protocol, self._store, self._lane = plan.protocols[benchmark], store, lane
         self._cases = islice(self._walk(samples), REFINEMENTS)
         self._ahead: deque[tuple[Sample, Seen, Case]] = deque()
@@ -125,9 +125,9 @@ class _Search:
                 before, after = (Judged(one.value, one.reason) if one else None for one in found)
                 self._tally.add(seen, Case(case.refinement, before, after, case.final))
 
-    def _wanted(self) -> dict[str, Todo]:
+    def _wanted(self) -> dict[str, PendingScore]:
         return {
-            self._protocol.score_key(image, sample.item): Todo(image, sample.item)
+            self._protocol.score_key(image, sample.item): PendingScore(image, sample.item)
             for sample, _, case in self._ahead
             for image in (case.refinement.before, case.refinement.after)
         }

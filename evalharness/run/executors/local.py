@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from evalharness.api.executor import Done, Lane, WorkerState, isolate
+from evalharness.api.executor import Done, WorkerState, WorkQueue, isolate
 from evalharness.errors import BudgetError
 
 POLL = 0.2
@@ -24,11 +24,11 @@ class Local:
         self.settings = settings
         self._at: list[WorkerState] = []
 
-    def run(self, lanes: Sequence[Lane]) -> Iterator[Done]:
+    def run(self, lanes: Sequence[WorkQueue]) -> Iterator[Done]:
         for lane in lanes:
             yield from self._work(lane)
 
-    def _work(self, lane: Lane) -> Iterator[Done]:
+    def _work(self, lane: WorkQueue) -> Iterator[Done]:
         worker = None
         while not lane.finished:
             batch = lane.take()

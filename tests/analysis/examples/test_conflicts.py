@@ -14,7 +14,7 @@ from evalharness.analysis.examples.conflicts import conflict
 from evalharness.analysis.examples.rules import refinements
 from evalharness.miniature.world.renderer import Renderer
 from evalharness.miniature.world.source import MiniatureWorld
-from evalharness.training_data.make import ARMS, Kit, Maker
+from evalharness.training_data.make import ARMS, Components, DatasetBuilder
 
 PLACED = "<ins> add a red cat at left </ins> <des> a dog at top and a red cat at left </des>"
 ENGLISH = "<ins> Add a red cat </ins> <des> a dog and a red cat </des>"
@@ -80,7 +80,7 @@ def test_without_an_inspection_the_correction_tells(plan: str, mended: str, kind
     assert conflict(plan, "", f"<refine> {mended} </refine>") == kind
 
 
-def _told(made: Maker, count: int) -> Counter[tuple[str, str, str | None]]:
+def _told(made: DatasetBuilder, count: int) -> Counter[tuple[str, str, str | None]]:
     """(who spoiled it, the label, what is told) of all refinements."""
     found: Counter[tuple[str, str, str | None]] = Counter()
     for batch in made.batches(range(count)):
@@ -98,7 +98,7 @@ def _told(made: Maker, count: int) -> Counter[tuple[str, str, str | None]]:
 
 def test_critiques_of_the_teacher_are_told_as_they_are_labelled() -> None:
     nothing: Any = None  # a trusted teacher needs no filter, and this arm no model
-    made = Maker(Kit(MiniatureWorld(), Renderer(), nothing, trusted=True), ARMS["no-self-sampling"], 0)
+    made = DatasetBuilder(Components(MiniatureWorld(), Renderer(), nothing, trusted=True), ARMS["no-self-sampling"], 0)
     found = _told(made, 60)
     assert {(label, told) for _, label, told in found} == {
         ("instruction-state", "instruction-state"),

@@ -16,7 +16,6 @@ import evalharness.report
 from evalharness.analysis.examples import judging, search
 from evalharness.analysis.examples.search import Chosen, choose
 from evalharness.api import registry
-from evalharness.api.benchmark import Score
 from evalharness.cli import sweep
 from evalharness.config import schema
 from evalharness.errors import SampleError
@@ -24,6 +23,7 @@ from evalharness.generation import variants
 from evalharness.plan.plan import make_plan
 from evalharness.store.load import load_results
 from evalharness.store.store import Store
+from evalharness.types.score import Score
 from evalharness.types.trajectory import Cost, Step, Trajectory
 
 SWEEP = """\

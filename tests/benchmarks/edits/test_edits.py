@@ -17,8 +17,7 @@ from PIL import Image
 
 from evalharness._util.prompt_images import show
 from evalharness.api import registry
-from evalharness.api.benchmark import Item
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import Drawn
 from evalharness.benchmarks.edits import items
 from evalharness.benchmarks.edits.rubric import EditRubric, read_reply
@@ -27,6 +26,8 @@ from evalharness.config import schema
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges.pictures import shown
 from evalharness.plan.plan import make_plan
+from evalharness.types.item import Item
+from evalharness.types.reply import Reply
 
 EDITS = [
     {"prompt": "make it brighter", "image": "a.png", "id": "bright", "category": "light"},
@@ -80,7 +81,7 @@ class Eye:
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name}
 
-    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         for number, question in questions:
             parts = question.messages[1]["content"]
             before, after = (shown(part["image_url"]["url"]) for part in parts if part["type"] == "image_url")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from evalharness.api.benchmark import Benchmark, Item, Scorer
+from evalharness.api.benchmark import Benchmark, Scorer
 from evalharness.api.detector import Detection
 from evalharness.benchmarks.geneval import prompts
 from evalharness.benchmarks.geneval.benchmark import GenEval
@@ -15,6 +15,7 @@ from evalharness.benchmarks.geneval.classes import TAGS
 from evalharness.benchmarks.geneval.rules import Rules
 from evalharness.benchmarks.geneval.scorer import GenEvalScorer
 from evalharness.errors import ConfigError
+from evalharness.types.item import Item
 
 
 class FoundByWidth:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from evalharness.api.benchmark import Item, RuleBased
+from evalharness.api.benchmark import RuleBased
 from evalharness.api.detector import Detection
 from evalharness.benchmarks.geneval import prompts
 from evalharness.benchmarks.geneval.benchmark import GenEval
@@ -17,6 +17,7 @@ from evalharness.benchmarks.geneval.evidence import verdict
 from evalharness.benchmarks.geneval.rules import Rules
 from evalharness.benchmarks.geneval.scorer import GenEvalScorer
 from evalharness.errors import ConfigError
+from evalharness.types.item import Item
 
 PROMPTS = prompts.generate()
 DOG = {"class": "dog", "box": [0, 0, 10, 10], "score": 0.8, "color": "red"}

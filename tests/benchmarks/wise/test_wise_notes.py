@@ -12,16 +12,16 @@ from pydantic import Field
 from wise_fakes import line
 
 from evalharness.api import registry
-from evalharness.api.benchmark import Score
 from evalharness.benchmarks.wise.base import Wise
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.prompt_files import CATEGORIES, File
 from evalharness.benchmarks.wise.replies import read_bit
 from evalharness.benchmarks.wise.rubrics import FUNCTION, OwnRubric
 from evalharness.benchmarks.wise.verified import WiseVerified
-from evalharness.config.plugin_ref import JudgeChoice
+from evalharness.config.plugin_ref import JudgeRef
 from evalharness.errors import ConfigError
 from evalharness.judges.panel import JudgePanel
+from evalharness.types.score import Score
 
 OFF = {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}
 QWEN = {"name": "openai", "model": "Qwen/Qwen3.5-35B-A3B", "temperature": 0.0}
@@ -109,7 +109,7 @@ class Riddles(Wise):
     read = staticmethod(read_bit)
 
     class Settings(Wise.Settings):
-        judge: JudgeChoice = Field(default_factory=lambda: JudgeChoice.model_validate("named"))
+        judge: JudgeRef = Field(default_factory=lambda: JudgeRef.model_validate("named"))
 
     def files(self) -> list[File]:
         return [("riddles.json", json.dumps([line(n, name) for n, name in enumerate(CATEGORIES, 1)]).encode())]

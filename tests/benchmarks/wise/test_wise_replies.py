@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalharness.api.benchmark import Score
 from evalharness.benchmarks.wise.replies import SCALES, read_bit, read_scales, spoken
+from evalharness.types.score import Score
 
 BITS: list[tuple[str, int]] = [
     ("Score: 1", 1),

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from wise_fakes import line
 
 from evalharness._util.hashing import digest
-from evalharness.api.benchmark import Item
 from evalharness.benchmarks.wise.base import Wise
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.rubrics import NOBODY, OfficialRubric
 from evalharness.benchmarks.wise.verified import WiseVerified
 from evalharness.errors import ConfigError
+from evalharness.types.item import Item
 
 BOTH: list[type[Wise]] = [WiseVerified, WiseLegacy]
 CHECKOUT = os.environ.get("EVALHARNESS_WISE_CHECKOUT", "")

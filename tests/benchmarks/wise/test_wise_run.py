@@ -21,12 +21,13 @@ from pydantic import BaseModel, ConfigDict
 from wise_fakes import write
 
 from evalharness.api import registry
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import Drawn
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.verified import WiseVerified
 from evalharness.cli import main, sweep
 from evalharness.errors import SampleError
+from evalharness.types.reply import Reply
 
 SWEEP = """\
 name: riddles
@@ -55,13 +56,13 @@ class Painter:
         return [Drawn(Image.new("RGB", (8, 8), tuple(color)), 1) for color in colors]
 
 
-def text_of(question: Question) -> str:
+def text_of(question: JudgePrompt) -> str:
     """The user's words, whatever the rubric."""
     text: str = question.messages[1]["content"][0]["text"]
     return text
 
 
-def by_image(question: Question) -> str:
+def by_image(question: JudgePrompt) -> str:
     """Seven of ten images are right."""
     return f"Score: {int(int(question.image[:4], 16) % 10 < 7)}"
 
@@ -75,8 +76,8 @@ class Rule:
         rule: str = "by image"
 
     name = "rule"
-    rules: dict[str, Callable[[Question], str | SampleError]] = {"by image": by_image}  # noqa: RUF012 - tests add some
-    asked: list[Question] = []  # noqa: RUF012 - by any instance
+    rules: dict[str, Callable[[JudgePrompt], str | SampleError]] = {"by image": by_image}  # noqa: RUF012 - tests add some
+    asked: list[JudgePrompt] = []  # noqa: RUF012 - by any instance
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -84,7 +85,7 @@ class Rule:
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name, "rule": self.settings.rule}
 
-    def ask(self, questions: Iterable[tuple[int, Question]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         for number, question in questions:
             Rule.asked.append(question)
             said = Rule.rules[self.settings.rule](question)
@@ -216,7 +217,7 @@ def test_prompts_that_are_not_there_are_one_line(
 
 
 def test_unreadable_replies_and_errors_are_failures_with_reasons(folder: Path) -> None:
-    def spoiled(question: Question) -> str | SampleError:
+    def spoiled(question: JudgePrompt) -> str | SampleError:
         kind = int(question.image[:4], 16) % 6
         return SampleError("HTTP 500") if kind == 0 else "I cannot tell." if kind == 1 else by_image(question)
 
@@ -257,7 +258,7 @@ def test_no_reply_is_paid_for_twice_after_a_kill(folder: Path) -> None:
 def test_repeats_flip_no_score(folder: Path) -> None:
     """The judge changes its mind about every third image when asked again."""
 
-    def moody(question: Question) -> str:
+    def moody(question: JudgePrompt) -> str:
         flip = question.repeat and int(question.image[:4], 16) % 3 == 0
         return f"Score: {int(by_image(question)[-1]) ^ int(bool(flip))}"
 
@@ -284,7 +285,7 @@ def test_a_second_judge_agrees_or_not(folder: Path) -> None:
     """It sees the same but in chemistry, where it says the opposite."""
     chemistry = [f"number {number}\n" for number in WiseVerified.ids["chemistry"]]
 
-    def contrary(question: Question) -> str:
+    def contrary(question: JudgePrompt) -> str:
         bit = int(by_image(question)[-1])
         return f"Score: {1 - bit if any(words in text_of(question) for words in chemistry) else bit}"
 
@@ -334,7 +335,7 @@ arms: [{name: single, variant: single_pass}]
 """
 
 
-def marks(question: Question) -> str:
+def marks(question: JudgePrompt) -> str:
     three = [int(digit, 16) % 3 for digit in question.image[:3]]
     return "Consistency: {}\nRealism: {}\nAesthetic Quality: {}".format(*three)
 

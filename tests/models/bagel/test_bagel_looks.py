@@ -17,11 +17,12 @@ from pydantic import ValidationError
 
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
-from evalharness.api.judge import Question, Reply
+from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import Editor
 from evalharness.errors import SampleError, WeightsError
 from evalharness.judges.bagel import Bagel as Judge
 from evalharness.models.bagel.plugin import Bagel
+from evalharness.types.reply import Reply
 
 PROMPTS = ("a photo of the dog", "three red cubes on top of a cat, in the rain", "one", "blue")
 Make = Callable[..., Any]
@@ -31,13 +32,13 @@ def picture(i: int) -> Image.Image:
     return small.picture(i, 40 + 20 * i, 70 - 11 * i)
 
 
-def question(i: int, *, limit: int = 39, system: str = "", url: str = "") -> Question:
+def question(i: int, *, limit: int = 39, system: str = "", url: str = "") -> JudgePrompt:
     buffer = io.BytesIO()
     picture(i).save(buffer, "PNG")
     url = url or "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": PROMPTS[i]}]
     messages = [{"role": "system", "content": system}] if system else []
-    return Question([*messages, {"role": "user", "content": content}], f"image {i}", "rubric", limit)
+    return JudgePrompt([*messages, {"role": "user", "content": content}], f"image {i}", "rubric", limit)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def judge(make: Make) -> Judge:
     return made
 
 
-def replies(judge: Judge, *asked: Question) -> list[Reply]:
+def replies(judge: Judge, *asked: JudgePrompt) -> list[Reply]:
     found = dict(judge.ask(iter(list(enumerate(asked)))))
     assert all(isinstance(one, Reply) for one in found.values()), found
     return [found[n] for n in range(len(asked))]  # type: ignore[misc]

@@ -16,11 +16,12 @@ pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 import evalharness.report
 from evalharness.api import registry
-from evalharness.api.benchmark import Item, PromptSet, Score
 from evalharness.api.model import Interleaver
 from evalharness.errors import ConfigError, SampleError
 from evalharness.generation import variants
 from evalharness.models.bagel.plugin import Bagel
+from evalharness.types.item import Item, PromptSet
+from evalharness.types.score import Score
 from evalharness.types.trajectory import Trajectory
 
 PROMPTS = ["a photo of the dog", "three red cubes on top of a cat, in the rain", "one"]

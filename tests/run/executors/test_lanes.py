@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalharness.api.benchmark import Item, Score
 from evalharness.api.executor import Failure
-from evalharness.api.judge import Reply
-from evalharness.api.model import Source
+from evalharness.api.model import SourceFile
 from evalharness.generation.variants import Process, SinglePass
 from evalharness.plan.plan import Job
 from evalharness.run.executors.ray import wire
-from evalharness.run.queues import SMALLEST, DrawLane, ScoreLane, Todo
-from evalharness.run.workers import Said, ScoreJob, Verdict
+from evalharness.run.queues import SMALLEST, DrawQueue, PendingScore, ScoreQueue
+from evalharness.run.workers import JudgedScore, JudgeReply, ScoreJob
+from evalharness.types.item import Item
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
 from evalharness.types.trajectory import Cost, Step, Trajectory
 
 CHEAP, DEAR = SinglePass(variant="single_pass"), Process(variant="process", max_iterations=8)
@@ -28,8 +29,8 @@ def job(number: int, variant: Any = CHEAP) -> Job:
     return Job(f"{number}", "m", variant, f"prompt {number}", number)
 
 
-def lane(jobs: list[Job], batch_size: int) -> DrawLane:
-    return DrawLane("m", None, threading.Condition(), jobs, batch_size, lambda job: float(job.cap or 1))  # type: ignore[arg-type]
+def lane(jobs: list[Job], batch_size: int) -> DrawQueue:
+    return DrawQueue("m", None, threading.Condition(), jobs, batch_size, lambda job: float(job.cap or 1))  # type: ignore[arg-type]
 
 
 @given(st.lists(st.booleans(), max_size=200), st.integers(1, 64), st.integers(1, 20))
@@ -90,9 +91,9 @@ def test_what_comes_back_is_taken_again_first_and_alone_if_need_be() -> None:
 
 def test_images_that_come_back_are_looked_at_first_and_each_key_once() -> None:
     store: Any = SimpleNamespace(image=lambda digest: digest.encode())
-    one = ScoreLane("toy", None, threading.Condition(), store, 2)  # type: ignore[arg-type]
+    one = ScoreQueue("toy", None, threading.Condition(), store, 2)  # type: ignore[arg-type]
     for number in (0, 1, 2, 3, 4, 2):
-        one.add(f"{number}", Todo(f"{number}", Item(f"{number}", "a thing", "odd", {})))
+        one.add(f"{number}", PendingScore(f"{number}", Item(f"{number}", "a thing", "odd", {})))
     first, second = one.take(), one.take()
     assert ([each.key for each in first], [each.key for each in second], one.waiting) == (["0", "1"], ["2", "3"], 1)
     one.put_back(second)
@@ -125,18 +126,18 @@ def test_trajectories_cross_whole(steps: list[Step], finished: bool) -> None:
 
 
 def test_the_rest_crosses_whole() -> None:
-    said = Said("k", "q", "j", "i", "r", 0, Reply("yes", cost=0.5))
+    said = JudgeReply("k", "q", "j", "i", "r", 0, Reply("yes", cost=0.5))
     for outcome in (
         Failure("why"),
         Score(0.5, "why", {"boxes": [1, 2.5, None]}),
-        Verdict(Score(1.0), (said,)),
-        Verdict(Failure("no score"), (said, said)),
+        JudgedScore(Score(1.0), (said,)),
+        JudgedScore(Failure("no score"), (said, said)),
     ):
         assert wire.unpack_outcome(wire.pack_outcome(outcome)) == outcome
     item = Item("1", "a thing", "odd", {"include": [{"class": "cup"}]})
     for jobs in (
         [job(1, DEAR), job(2, DEAR)],
-        [Job("k", "m", CHEAP, "p", 1, Source("a.png", "0" * 64))],
+        [Job("k", "m", CHEAP, "p", 1, SourceFile("a.png", "0" * 64))],
         [ScoreJob("k", "d", b"png", item, True, {"a": [Reply("yes")]})],
     ):
         assert wire.unpack_jobs(wire.pack_jobs(jobs)) == jobs

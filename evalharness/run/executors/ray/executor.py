@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.api.executor import Done, Lane, WorkerState
+from evalharness.api.executor import Done, WorkerState, WorkQueue
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 
@@ -66,7 +66,7 @@ class Ray:
         patience: Annotated[float, Field(gt=0)] = 300.0
         paths: dict[str, str] = {}
 
-        def resources(self, lane: Lane, *, has_gpus: bool) -> Resources:
+        def resources(self, lane: WorkQueue, *, has_gpus: bool) -> Resources:
             """What a worker of a lane needs: its own entry, or that of its kind."""
             if lane.stage == "draw":
                 return self.models.get(lane.subject, self.draw).for_cluster(1.0 if has_gpus else 0.0)
@@ -87,7 +87,7 @@ class Ray:
                 if name not in known:
                     raise ConfigError(f"executor 'ray': {key}: none is called {name!r}{did_you_mean(name, known)}")
 
-    def run(self, lanes: Sequence[Lane]) -> Iterator[Done]:
+    def run(self, lanes: Sequence[WorkQueue]) -> Iterator[Done]:
         if all(lane.finished for lane in lanes):
             return
         from ray.exceptions import RayError

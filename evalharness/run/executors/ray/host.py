@@ -51,9 +51,9 @@ class Host:
 
     @cached_property
     def _recipe(self) -> Any:
-        from evalharness.run.workers import Recipe
+        from evalharness.run.workers import PluginWorkerSpec
 
-        return Recipe.from_json(self._plain)
+        return PluginWorkerSpec.from_json(self._plain)
 
     @cached_property
     def _worker(self) -> Any:

@@ -17,7 +17,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from evalharness import errors
 from evalharness._util import environment
 from evalharness._util.hashing import canonical
-from evalharness.api.executor import Done, Failure, Lane, WorkerState, one_line
+from evalharness._util.text import one_line
+from evalharness.api.executor import Done, Failure, WorkerState, WorkQueue
 from evalharness.errors import BudgetError, ConfigError, EvalHarnessError
 from evalharness.run.executors.ray import wire
 from evalharness.run.executors.ray.host import Host
@@ -56,7 +57,7 @@ class _Call:
 @dataclass(eq=False)
 class _Actor:
     handle: Any
-    lane: Lane
+    lane: WorkQueue
     node: _Node
     need: Resources
     described: Any
@@ -76,7 +77,7 @@ class _Actor:
 class Pool:
     """See the module's docstring. ``own``: Ray was started here, for this run alone."""
 
-    def __init__(self, settings: Ray.Settings, lanes: Sequence[Lane], *, own: bool) -> None:
+    def __init__(self, settings: Ray.Settings, lanes: Sequence[WorkQueue], *, own: bool) -> None:
         self._settings, self._lanes, self._own = settings, lanes, own
         self._actors: list[_Actor] = []
         self._nodes: dict[str, _Node] = {}
@@ -134,7 +135,7 @@ class Pool:
             if node["Alive"]
         }
 
-    def _need(self, lane: Lane) -> Resources:
+    def _need(self, lane: WorkQueue) -> Resources:
         return self._settings.resources(lane, has_gpus=any(node.gpus for node in self._nodes.values()))
 
     def _adjust(self) -> None:
@@ -152,13 +153,13 @@ class Pool:
                 break
         self._mind_the_hopeless()
 
-    def _in_order(self) -> list[Lane]:
+    def _in_order(self) -> list[WorkQueue]:
         """The first to draw, then those that look at what it draws, then the next to draw."""
         going = [lane for lane in self._lanes if not lane.finished]
         draws = [lane for lane in going if lane.stage == "draw"]
         return [*draws[:1], *(lane for lane in going if lane.stage != "draw"), *draws[1:]]
 
-    def _wants_more(self, lane: Lane) -> bool:
+    def _wants_more(self, lane: WorkQueue) -> bool:
         own = [actor for actor in self._actors if actor.lane is lane]
         limit = self._need(lane).workers
         if limit is not None and len(own) >= limit:
@@ -166,10 +167,10 @@ class Pool:
         idle = sum(not actor.calls for actor in own)
         return lane.waiting > idle and (lane.stage == "draw" or lane.load > WORTH * len(own))
 
-    def _count(self, lane: Lane) -> int:
+    def _count(self, lane: WorkQueue) -> int:
         return sum(actor.lane is lane for actor in self._actors)
 
-    def _add(self, lane: Lane) -> bool:
+    def _add(self, lane: WorkQueue) -> bool:
         """One more worker, on the node with most left; False if there is no room."""
         need = self._need(lane)
         wanted = need.gpus or 0
@@ -198,7 +199,7 @@ class Pool:
             found.append((round(cpus, 6), round(gpus, 6), node))
         return found
 
-    def _make_room(self, lane: Lane) -> None:
+    def _make_room(self, lane: WorkQueue) -> None:
         """End a worker that has had nothing to do for a while."""
         for actor in list(self._actors):
             idle = actor.ready and not actor.calls and not actor.lane.waiting
@@ -227,7 +228,7 @@ class Pool:
             )
         time.sleep(TICK)
 
-    def _fits(self, lane: Lane) -> bool:
+    def _fits(self, lane: WorkQueue) -> bool:
         """Whether a node had room if it had nothing else to do."""
         need = self._need(lane)
         return any(node.cpus >= need.cpus and node.gpus >= (need.gpus or 0) for node in self._nodes.values())

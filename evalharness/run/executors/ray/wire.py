@@ -10,13 +10,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from evalharness.api.benchmark import Item, Picture, Score
 from evalharness.api.executor import Failure
-from evalharness.api.judge import Reply
-from evalharness.api.model import Source
+from evalharness.api.model import SourceFile
 from evalharness.generation.variants import VariantSettings
 from evalharness.plan.plan import Job
-from evalharness.run.workers import Said, ScoreJob, Verdict
+from evalharness.run.workers import JudgedScore, JudgeReply, ScoreJob
+from evalharness.types.item import Item, PromptImage
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
 from evalharness.types.trajectory import Cost, Step, Trajectory
 
 Plain = dict[str, Any]
@@ -43,7 +44,7 @@ def pack_outcome(outcome: Any) -> Plain:
     if isinstance(outcome, Trajectory):
         steps = [{**asdict(step), "cost": list(asdict(step.cost).values())} for step in outcome.steps]
         return {"steps": steps, "finished": outcome.finished}
-    if isinstance(outcome, Verdict):
+    if isinstance(outcome, JudgedScore):
         said = [{**asdict(one), "reply": asdict(one.reply)} for one in outcome.said]
         return {"verdict": pack_outcome(outcome.outcome), "said": said}
     details = json.dumps(dict(outcome.details))
@@ -57,8 +58,8 @@ def unpack_outcome(data: Mapping[str, Any]) -> Any:
         steps = (Step(**{**step, "cost": Cost(*step["cost"])}) for step in data["steps"])
         return Trajectory(tuple(steps), data["finished"])
     if "verdict" in data:
-        said = (Said(**{**one, "reply": Reply(**one["reply"])}) for one in data["said"])
-        return Verdict(unpack_outcome(data["verdict"]), tuple(said))
+        said = (JudgeReply(**{**one, "reply": Reply(**one["reply"])}) for one in data["said"])
+        return JudgedScore(unpack_outcome(data["verdict"]), tuple(said))
     return Score(data["value"], data["reason"], json.loads(data["details"]))
 
 
@@ -69,17 +70,17 @@ def _pack_job(job: Job) -> Plain:
 
 
 def _unpack_job(data: Plain, variant: VariantSettings) -> Job:
-    source = None if data["source"] is None else Source(**data["source"])
+    source = None if data["source"] is None else SourceFile(**data["source"])
     picture = _unpack_picture(data["picture"])
     return Job(data["key"], data["model"], variant, data["prompt"], data["seed"], source, picture)
 
 
-def _pack_picture(picture: Picture | None) -> Plain | None:
+def _pack_picture(picture: PromptImage | None) -> Plain | None:
     return None if picture is None else {"path": str(picture.path), "digest": picture.digest}
 
 
-def _unpack_picture(data: Plain | None) -> Picture | None:
-    return None if data is None else Picture(Path(data["path"]), data["digest"])
+def _unpack_picture(data: Plain | None) -> PromptImage | None:
+    return None if data is None else PromptImage(Path(data["path"]), data["digest"])
 
 
 def _pack_score_job(job: ScoreJob) -> Plain:
