@@ -163,7 +163,7 @@ def test_finds_shipped_sweeps_by_name(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_neither_help_nor_a_config_error_imports_torch(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(SWEEP.replace("seed", "sed"))
     code = (
-        "import sys; from evalharness.cli import main\n"
+        "import sys; from evalharness.cli.main import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
         f"assert main(['sweep', {str(tmp_path / 'bad.yaml')!r}]) == 2\n"
         "heavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules)\n"

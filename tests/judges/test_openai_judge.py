@@ -160,7 +160,7 @@ def test_fewer_calls_at_once_once_there_were_too_many(monkeypatch: pytest.Monkey
             super().leave()
             limits.append(self.limit)
 
-    monkeypatch.setattr(calls, "Gate", Watched)
+    monkeypatch.setattr(calls, "ConcurrencyLimiter", Watched)
     respond = lambda call: OK if call.nth or number_of(call) > 4 else Answer(error("slow down"), 429)  # noqa: E731
     with serving(respond) as (_, url):
         found = dict(judge(url, concurrency=32).ask(questions(100)))
