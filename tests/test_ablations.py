@@ -36,7 +36,7 @@ def test_it_is_planned_without_weights_and_says_what_it_lacks(
     assert "  geneval: 553 of 553 items × 4 images" in text
     assert "expected time to draw: unknown for" in text, "a number would be invented"
     assert "no measured rate for" in text
-    assert f"    evalharness rates {ROOT / 'ablations' / name} --draw 8 --store {tmp_path / 'store'} --out" in text
+    assert f"    evalharness timing {ROOT / 'ablations' / name} --draw 8 --store {tmp_path / 'store'} --out" in text
     assert "do so with: evalharness fetch bagel" in text
     assert "do so with: evalharness fetch geneval" in text
     arms = schema.load(ROOT / "ablations" / name).arms

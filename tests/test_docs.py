@@ -212,16 +212,16 @@ def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureF
     ("command", "page"),
     [
         ("export", "geneval"),
-        ("verdicts geneval", "geneval"),
+        ("score-detections geneval", "geneval"),
         ("fetch", "doctor"),
         ("doctor", "doctor"),
-        ("replies", "judges"),
-        ("rates", "bagel"),
+        ("export-replies", "judges"),
+        ("timing", "bagel"),
         ("validate", "trajectories"),
         ("status", "sweep-files"),
         ("report", "report"),
         ("compare", "report"),
-        ("collect", "report"),
+        ("run-all", "report"),
     ],
 )
 def test_every_option_of_a_command_is_documented(command: str, page: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,7 +272,7 @@ def test_the_documented_detections_get_the_documented_verdicts(
 
     found, answers = blocks(ROOT / "docs" / "geneval.md", "json")
     (tmp_path / "found.jsonl").write_text(found)
-    assert main.main(["verdicts", "geneval", str(tmp_path / "found.jsonl")]) == 0
+    assert main.main(["score-detections", "geneval", str(tmp_path / "found.jsonl")]) == 0
     assert capsys.readouterr().out == answers
 
 

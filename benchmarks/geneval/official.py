@@ -3,7 +3,7 @@
 DIR/NNNNN/metadata.jsonl      the prompt's line
 DIR/NNNNN/samples/NNNN.png    its images
 DIR/results.jsonl             a row an image
-DIR/detections.jsonl          ours: for each row all that was detected, as ``evalharness verdicts`` reads it
+DIR/detections.jsonl          ours: for each row all that was detected, as ``evalharness score-detections`` reads it
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evalharness.api.benchmark import Exported, Exporter
-from evalharness.cli.runs import find_run
+from evalharness.cli.find_run import find_run
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 from evalharness.plan.plan import Plan, make_plan, select
 from evalharness.store.states import SampleState, sample_states

@@ -1,156 +1,69 @@
-"""The ``evalharness`` command. A mistake is one line on stderr and exit code 2; Ctrl-C is 130."""
+"""The ``evalharness`` command. A mistake is one line on stderr and exit code 2; Ctrl-C is 130.
+
+A command is a module of this package with ``add_arguments(parser)`` and ``run(options)``, which returns the exit code.
+Only the module of the command that was typed is imported, so that ``--help`` does not wait for the others.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from inspect import signature
-from pathlib import Path
+from importlib import import_module
 
 import evalharness
-from evalharness._util.guard import Command, guarded
-from evalharness.errors import ConfigError, PluginError
+from evalharness._util.guard import guarded
+
+COMMANDS = {
+    "sweep": ("sweep", "draw, score and report a sweep file"),
+    "run-all": ("run_all", "run several sweeps into one folder, with a page that leads to their reports"),
+    "status": ("status", "show how far a run is, from another terminal"),
+    "report": ("report", "write the report of a run again, from its store"),
+    "compare": ("compare", "compare two runs: two models, two dates, two settings"),
+    "export": ("export", "write an arm's images and scores in a benchmark's own file format"),
+    "export-replies": ("export_replies", "write the judges' replies of a run, for the judge replay"),
+    "timing": ("timing", "write how long a run's models took, to plan with on another machine"),
+    "merge": ("merge", "copy the contents of other stores into one"),
+    "score-detections": ("score_detections", "score detections that were made by another program"),
+    "validate": ("validate", "check trajectories: training data, or those that a model made"),
+    "doctor": ("doctor", "check that everything a score depends on works on this machine"),
+    "fetch": ("fetch", "download the files that a plugin needs and does not carry"),
+    "convert-detector": ("convert_detector", "turn a Mask2Former of MMDetection into one of transformers"),
+    "list": ("list_plugins", "show the installed plugins, and what is missing"),
+    "prompts": ("prompts", "print a benchmark's prompts"),
+}
+"""Name of a command → its module in this package, and its line in ``--help``."""
+
+RENAMED = {"collect": "run-all", "replies": "export-replies", "rates": "timing", "verdicts": "score-detections"}
+"""Former names, which still work in this version."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse and run; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    command: Command = options.command
-    return guarded(command, options)
+    """Parse the command line and run the command.
+
+    Returns:
+        The exit code.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in RENAMED:
+        sys.stderr.write(f"evalharness: `{words[0]}` is now called `{RENAMED[words[0]]}`\n")
+        words[0] = RENAMED[words[0]]
+    options = _parser(words[0] if words else "").parse_args(words)
+    return guarded(options.command, options)
 
 
-def _parser() -> argparse.ArgumentParser:
-    from evalharness.cli import (
-        collect,
-        doctor,
-        export,
-        fetch,
-        merge,
-        rates,
-        replies,
-        reports,
-        status,
-        sweep,
-        validate,
-        verdicts,
-    )
-
+def _parser(chosen: str) -> argparse.ArgumentParser:
+    """The parser of the whole command line, in which only the chosen command knows its options."""
     parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
     parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    run = commands.add_parser("sweep", help="draw, score and report a sweep file")
-    sweep.add_arguments(run)
-    run.set_defaults(command=sweep.run)
-
-    listing = commands.add_parser("list", help="show the plugins that are installed, and what is missing")
-    listing.set_defaults(command=_list)
-
-    prompts = commands.add_parser("prompts", help="print a benchmark's prompts")
-    prompts.add_argument("benchmark", help="name of the benchmark, such as geneval")
-    prompts.add_argument("--n", type=int, metavar="N", help="a new suite of the same distribution, N draws a task")
-    prompts.add_argument("--seed", type=int, metavar="S", help="a new suite, drawn from this seed")
-    prompts.set_defaults(command=_prompts)
-
-    again = commands.add_parser("report", help="write the report of a run again, from its store")
-    reports.add_report_arguments(again)
-    again.set_defaults(command=reports.report)
-
-    comparing = commands.add_parser("compare", help="compare two runs: two models, two dates, two settings")
-    reports.add_compare_arguments(comparing)
-    comparing.set_defaults(command=reports.compare)
-
-    several = commands.add_parser("collect", help="run several sweeps into one folder, with a page that leads to them")
-    collect.add_arguments(several)
-    several.set_defaults(command=collect.run)
-
-    files = commands.add_parser("export", help="write an arm's images and verdicts as a benchmark's own programs do")
-    export.add_arguments(files)
-    files.set_defaults(command=export.run)
-
-    state = commands.add_parser("status", help="show how far a run is, from another terminal")
-    status.add_arguments(state)
-    state.set_defaults(command=status.run)
-
-    merging = commands.add_parser("merge", help="bring what other stores hold into one")
-    merge.add_arguments(merging)
-    merging.set_defaults(command=merge.run)
-
-    said = commands.add_parser("replies", help="write what the judges of a run said, for others to replay")
-    replies.add_arguments(said)
-    said.set_defaults(command=replies.run)
-
-    took = commands.add_parser("rates", help="write how long a run's models took, to plan with on another machine")
-    rates.add_arguments(took)
-    took.set_defaults(command=rates.run)
-
-    judging = commands.add_parser("verdicts", help="judge detections that were made elsewhere")
-    verdicts.add_arguments(judging)
-    judging.set_defaults(command=verdicts.run)
-
-    health = commands.add_parser("doctor", help="check that all a score rests on works on this machine")
-    doctor.add_arguments(health)
-    health.set_defaults(command=doctor.run)
-
-    fetching = commands.add_parser("fetch", help="download what a plugin needs and does not carry")
-    fetch.add_arguments(fetching)
-    fetching.set_defaults(command=fetch.run)
-
-    checking = commands.add_parser("validate", help="check trajectories: training data, or what a model made")
-    validate.add_arguments(checking)
-    checking.set_defaults(command=validate.run)
-
-    convert = commands.add_parser("convert-detector", help="turn a Mask2Former of MMDetection into one of transformers")
-    convert.add_argument("checkpoint", type=Path, metavar="IN.pth", help="a checkpoint of MMDetection 2.x or 3.x, Swin")
-    convert.add_argument("folder", type=Path, metavar="OUT", help="a new folder, for the detector mask2former")
-    convert.set_defaults(command=_convert_detector)
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, (module_name, summary) in COMMANDS.items():
+        command_parser = subparsers.add_parser(name, help=summary)
+        if name == chosen:
+            module = import_module(f"evalharness.cli.{module_name}")
+            module.add_arguments(command_parser)
+            command_parser.set_defaults(command=module.run)
     return parser
-
-
-def _list(options: argparse.Namespace) -> int:
-    from evalharness.api import registry
-
-    for kind in registry.KINDS:
-        print(kind)
-        found = registry.available(kind)
-        width = max(map(len, found), default=0)
-        for name in found:
-            try:
-                registry.load(kind, name)
-                note = found[name].value
-            except PluginError as error:
-                note = f"not usable: {error}"
-            print(f"  {name:<{width}}  {note}")
-        if not found:
-            print("  none")
-    return 0
-
-
-def _prompts(options: argparse.Namespace) -> int:
-    from evalharness.api import registry
-
-    if options.n is not None and options.n < 1:
-        raise ConfigError(f"--n must be above 0, got {options.n}")
-    if options.seed is not None and options.seed < 0:
-        raise ConfigError(f"--seed must not be below 0, got {options.seed}")
-    plugin = registry.load("benchmarks", options.benchmark)
-    if not hasattr(plugin, "prompt_file"):
-        raise ConfigError(f"benchmark {options.benchmark!r} does not carry its prompts")
-    asked = {name: getattr(options, name) for name in ("n", "seed") if getattr(options, name) is not None}
-    fixed = [f"--{name}" for name in asked if name not in signature(plugin.prompt_file).parameters]
-    if fixed:
-        raise ConfigError(f"{fixed[0]}: the prompts of {options.benchmark!r} are not made from a seed")
-    sys.stdout.write(plugin.prompt_file(**asked))
-    return 0
-
-
-def _convert_detector(options: argparse.Namespace) -> int:
-    from evalharness.detectors import checkpoint
-
-    checkpoint.to_folder(options.checkpoint, options.folder)
-    print(options.folder)
-    return 0
 
 
 if __name__ == "__main__":

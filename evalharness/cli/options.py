@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 
 def add_size_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,3 +19,22 @@ def positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < 10**9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
+
+
+def add_gallery_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gallery-mb",
+        type=_megabytes,
+        metavar="MB",
+        help="show a part of the images, chosen by rule, of at most so much",
+    )
+
+
+def _megabytes(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value

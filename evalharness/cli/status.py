@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from evalharness._util.progress import duration
-from evalharness.cli.runs import find_run
+from evalharness.cli.find_run import find_run
 from evalharness.config import schema, yaml
 from evalharness.plan.plan import Plan, make_plan
 from evalharness.run import heartbeat

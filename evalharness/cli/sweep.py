@@ -94,7 +94,7 @@ def _measuring(options: argparse.Namespace, where: Path) -> str:
     if where != Path("reports") / "store":
         given.append(("--store", str(where)))
     chosen = [word for option, value in given if value is not None for word in (option, value)]
-    return shlex.join(["evalharness", "rates", options.file, "--draw", "8", *chosen, "--out", "rates.yaml"])
+    return shlex.join(["evalharness", "timing", options.file, "--draw", "8", *chosen, "--out", "rates.yaml"])
 
 
 def _make_folder(out: Path) -> None:

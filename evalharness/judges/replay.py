@@ -21,7 +21,7 @@ REPLAYED_FROM = "replayed_from"
 
 
 class Replay:
-    """Answers from a file that ``evalharness replies`` wrote."""
+    """Answers from a file that ``evalharness export-replies`` wrote."""
 
     class Settings(BaseModel):
         """``judge`` is needed where the file holds replies of several: a model's name, or the start of a digest."""

@@ -136,3 +136,15 @@ def test_progress_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("former", "present"), main.RENAMED.items())
+def test_a_renamed_command_still_works_and_says_its_new_name(
+    former: str, present: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main([former, "--help"])
+    captured = capsys.readouterr()
+    assert ended.value.code == 0
+    assert captured.err == f"evalharness: `{former}` is now called `{present}`\n"
+    assert f"evalharness {present}" in captured.out

@@ -129,7 +129,7 @@ def test_an_exported_folder_can_be_scored(run: Path, tmp_path: Path) -> None:
 def test_the_detections_give_the_same_verdicts(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def verdicts(*options: str) -> list[tuple[bool, str]]:
         capsys.readouterr()
-        assert main.main(["verdicts", "geneval", str(tmp_path / "out" / "detections.jsonl"), *options]) == 0
+        assert main.main(["score-detections", "geneval", str(tmp_path / "out" / "detections.jsonl"), *options]) == 0
         found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         return [(one["correct"], one["reason"]) for one in found]
 

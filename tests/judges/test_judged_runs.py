@@ -179,7 +179,7 @@ def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, caps
     assert states(out) == {"scored": 5, "failed": 1}
     capsys.readouterr()
     said = tmp_path / "said.jsonl"
-    assert main.main(["replies", str(file), "--out", str(said), "--store", str(tmp_path / "r" / "store")]) == 0
+    assert main.main(["export-replies", str(file), "--out", str(said), "--store", str(tmp_path / "r" / "store")]) == 0
     output = capsys.readouterr()
     assert output.out == f"6 replies to 6 questions by judge-1: {said}\n"
     assert output.err == "warning: 1 of 6 samples have no score yet\n"
@@ -197,7 +197,7 @@ def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, caps
     assert sweep.main([replaying, "--out", str(in_one), "--quiet"]) == 0
     capsys.readouterr()
     rewritten = tmp_path / "again.jsonl"
-    arguments = ["replies", replaying, "--out", str(rewritten), "--store", str(tmp_path / "r" / "store")]
+    arguments = ["export-replies", replaying, "--out", str(rewritten), "--store", str(tmp_path / "r" / "store")]
     assert main.main(arguments) == 0, "of the two judges in this store, only the one that this run has"
     assert {json.loads(line)["judge"]["name"] for line in rewritten.read_text().splitlines()} == {"replay"}
 
@@ -205,10 +205,10 @@ def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, caps
 @pytest.mark.usefixtures("fakes")
 def test_replies_of_what_has_none(judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, store = judged(openai("http://127.0.0.1:9/v1")), str(tmp_path / "store")
-    assert main.main(["replies", str(file), "--store", store]) == 2
+    assert main.main(["export-replies", str(file), "--store", store]) == 2
     assert capsys.readouterr().err.endswith("has no replies for 'judged'; run the sweep first\n")
     (tmp_path / "plain.yaml").write_text(core_fakes.SWEEP)
-    assert main.main(["replies", str(tmp_path / "plain.yaml"), "--store", store]) == 2
+    assert main.main(["export-replies", str(tmp_path / "plain.yaml"), "--store", store]) == 2
     assert capsys.readouterr().err == "evalharness: no benchmark of 'tiny' asks a judge\n"
 
 
@@ -220,7 +220,7 @@ def test_a_file_of_replies_is_not_overwritten(
     with serving(verdict) as (_, url):
         file = judged(openai(url))
         assert sweep.main([str(file), "--out", str(out), "--quiet"]) == 0
-    arguments = ["replies", str(file), "--store", str(tmp_path / "r" / "store")]
+    arguments = ["export-replies", str(file), "--store", str(tmp_path / "r" / "store")]
     capsys.readouterr()
     assert main.main(arguments) == 0
     assert (tmp_path / "r" / "judged-replies.jsonl").is_file()

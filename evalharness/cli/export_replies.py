@@ -1,4 +1,4 @@
-"""``evalharness replies``: what judges said of a run's images, as a file from which the judge ``replay`` answers."""
+"""``evalharness export-replies``: the replies of a run's judges, as a file for the judge ``replay``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer
-from evalharness.cli.runs import find_run
+from evalharness.cli.find_run import find_run
 from evalharness.errors import ConfigError, EvalHarnessError
 from evalharness.judges.recorded import Line
 from evalharness.judges.replay import REPLAYED_FROM, called

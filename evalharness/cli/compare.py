@@ -1,25 +1,18 @@
-"""``evalharness report`` and ``evalharness compare``: from what stores hold, without drawing or scoring anything."""
+"""``evalharness compare``: what differs between two runs, from their stores."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalharness.cli.runs import find_run
-from evalharness.config import literature
+from evalharness.cli.find_run import stored_results
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
-from evalharness.plan.plan import make_plan
-from evalharness.report import terminal
-from evalharness.run.imported import imported_images
 from evalharness.store.results import Results
-from evalharness.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,47 +20,7 @@ if TYPE_CHECKING:
     from evalharness.analysis.comparison import Compared, Comparison
 
 
-def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="the folder of a report, or a sweep file that was run")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: where it was)")
-    parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
-    add_gallery_argument(parser)
-    literature.add_argument(parser)
-
-
-def add_gallery_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--gallery-mb",
-        type=_megabytes,
-        metavar="MB",
-        help="show a part of the images, chosen by rule, of at most so much",
-    )
-
-
-def _megabytes(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value
-
-
-def report(options: argparse.Namespace) -> int:
-    """Write the report of a run again; returns the exit code."""
-    from evalharness.report import build
-
-    folder = Path(options.run)
-    with _results(options.run, options.store, options.literature) as results:
-        out: Path = options.out or (folder if folder.is_dir() else Path("reports") / results.info["name"])
-        page = build(results, out, gallery_mb=options.gallery_mb)
-        lines = [*terminal.table(results), *terminal.failed(results), "", f"report: {page}"]
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
-
-
-def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="RUN_A", help="the folder of a report, or a sweep file that was run")
     parser.add_argument("second", metavar="RUN_B", help="the same; differences are RUN_B minus RUN_A")
     parser.add_argument("--arm", metavar="ARM", help="an arm of RUN_A (default: all arms of the same name in both)")
@@ -77,12 +30,12 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="also write the table there, as files")
 
 
-def compare(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Compare two runs; returns the exit code."""
     from evalharness.analysis import comparison
 
-    first_run = _results(options.first, options.store)
-    second_run = _results(options.second, options.store_b)
+    first_run = stored_results(options.first, options.store)
+    second_run = stored_results(options.second, options.store_b)
     with first_run as first, second_run as second:
         found = comparison.compare(first, second, _arms(first, second, options))
         if not found.compared:
@@ -98,24 +51,6 @@ def compare(options: argparse.Namespace) -> int:
     if options.out is not None:
         _write(options.out, found, table, heads)
     return 0
-
-
-@contextmanager
-def _results(run: str, store: Path | None, quoted: Sequence[str] = ()) -> Iterator[Results]:
-    from evalharness.store.load import load_results
-
-    sweep, where = find_run(run, store)
-    sweep = replace(sweep, literature=tuple(dict.fromkeys([*sweep.literature, *map(literature.given, quoted)])))
-    plan = make_plan(sweep)
-    if not (where / "store.sqlite").is_file():
-        raise ConfigError(f"{run}: there is no store at {where}; run the sweep first, or say where with --store")
-    with Store(where, write=False) as opened:
-        found = imported_images(plan, opened)
-        info = opened.run_info(plan.key()) | found | {"warnings": found.get("warnings", [])}
-        results = load_results(plan, opened, info)
-        if not results.samples["state"].isin(["scored", "generated", "failed"]).any():
-            raise ConfigError(f"{run}: the store at {where} has nothing of this run; run the sweep first")
-        yield results
 
 
 def _arms(first: Results, second: Results, options: argparse.Namespace) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ WRONG = json.dumps({"metadata": METADATA, "detections": [DOG | {"color": "blue"}
 
 
 def verdicts(*arguments: str) -> int:
-    return main.main(["verdicts", "geneval", *arguments])
+    return main.main(["score-detections", "geneval", *arguments])
 
 
 def lines(out: str) -> list[dict[str, object]]:
@@ -67,7 +67,7 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         verdicts("-", "--treshold", "1")
     assert caught.value.code == 2
     assert "unrecognized arguments: --treshold 1" in capsys.readouterr().err
-    assert main.main(["verdicts", "genevil", "-"]) == 2
+    assert main.main(["score-detections", "genevil", "-"]) == 2
     assert "did you mean 'geneval'" in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""``evalharness verdicts``: what a benchmark's rules say of evidence that somebody else's detector found.
+"""``evalharness score-detections``: what a benchmark's rules say of evidence that somebody else's detector found.
 
 A line of JSON in, a line of JSON out. The options of a benchmark are the numbers of its rules.
 """
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "rest",
         nargs=argparse.REMAINDER,
         metavar="FILE [OPTION …]",
-        help="evidence as JSON Lines, - for stdin; the options are the benchmark's: evalharness verdicts geneval -h",
+        help="detections as JSON Lines, - for stdin; a benchmark's options: evalharness score-detections geneval -h",
     )
 
 
@@ -47,7 +47,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _parser(benchmark: str, rules: type[BaseModel]) -> argparse.ArgumentParser:
     """The file, and an option for each number of the rules."""
-    parser = argparse.ArgumentParser(prog=f"evalharness verdicts {benchmark}", description=_first_line(rules.__doc__))
+    parser = argparse.ArgumentParser(
+        prog=f"evalharness score-detections {benchmark}", description=_first_line(rules.__doc__)
+    )
     parser.add_argument("FILE", help="evidence as JSON Lines; - for stdin")
     for name, field in rules.model_fields.items():
         option = f"--{name.replace('_', '-')}"

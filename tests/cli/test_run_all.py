@@ -1,4 +1,4 @@
-"""``evalharness collect`` on runs of the fakes: one command, several reports, a page that leads to them."""
+"""``evalharness run-all`` on runs of the fakes: one command, several reports, a page that leads to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core_fakes import SWEEP, FakeModel
 
 import evalharness.report
 from evalharness.cli import main
-from evalharness.cli.collect import portable
+from evalharness.cli.run_all import portable
 from evalharness.errors import WeightsError
 from evalharness.report.page import write_page
 
@@ -35,7 +35,7 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def collect(files: list[str], out: Path, *options: str) -> int:
-    return main.main(["collect", *files, "--out", str(out), "--quiet", *options])
+    return main.main(["run-all", *files, "--out", str(out), "--quiet", *options])
 
 
 def test_one_command_makes_all_and_goes_on_where_it_was(

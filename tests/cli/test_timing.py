@@ -50,11 +50,11 @@ def test_without_a_measurement_it_says_so_and_how_to_get_one(sweep_file: Write) 
 def test_the_command_that_it_says_measures(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """An image a prompt and model and variant, the longest cap, no look at any; a part of the sweep."""
     file = sweep_file(SWEEP)
-    (command,) = [line.split() for line in dry(file).splitlines() if line.startswith("    evalharness rates ")]
-    assert command[:5] == ["evalharness", "rates", str(file), "--draw", "8"]
+    (command,) = [line.split() for line in dry(file).splitlines() if line.startswith("    evalharness timing ")]
+    assert command[:5] == ["evalharness", "timing", str(file), "--draw", "8"]
     out, store = file.parent / "rates.yaml", file.parent / "r" / "store"
     assert command[5:] == ["--store", str(store), "--out", "rates.yaml"]
-    assert main.main(["rates", str(file), "--draw", "2", "--store", str(store), "--out", str(out)]) == 0
+    assert main.main(["timing", str(file), "--draw", "2", "--store", str(store), "--out", str(out)]) == 0
     assert len({prompt for prompt, _ in core_fakes.FakeModel.painted}) == 2
     assert core_fakes.FakeScorer.looked == 0
     found = timing.read(out)
@@ -65,7 +65,7 @@ def test_the_command_that_it_says_measures(sweep_file: Write, capsys: pytest.Cap
     assert "single of fake: 4 trajectories × 0.5 s = 2 s (measured, 2 in the store)" in text
     assert "no measured rate" not in text
     drawn = len(core_fakes.FakeModel.painted)
-    assert main.main(["rates", str(file), "--draw", "2", "--store", str(store)]) == 0
+    assert main.main(["timing", str(file), "--draw", "2", "--store", str(store)]) == 0
     assert len(core_fakes.FakeModel.painted) == drawn, "measured already"
 
 
@@ -87,7 +87,7 @@ def test_only_what_is_here_is_measured(
     models = "models: {far: {name: fake, size: 9}}\n"
     arm = "  - {name: away, model: far, variant: single_pass}\n"
     file = sweep_file(SWEEP.replace("model: fake\n", "model: fake\n" + models) + arm)
-    command = ["rates", str(file), "--draw", "1", "--store", str(file.parent / "store")]
+    command = ["timing", str(file), "--draw", "1", "--store", str(file.parent / "store")]
     assert main.main(command) == 0
     printed = capsys.readouterr()
     assert "not measured: model far: no weights folder x" in printed.err
@@ -99,7 +99,7 @@ def test_only_what_is_here_is_measured(
 def test_what_cannot_be_drawn_says_why(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark = "{name: fake, prompts: [broken 1, broken 2], samples: 1}"
     file = sweep_file(SWEEP.replace("{name: fake, limit: 6, samples: 1}", benchmark))
-    command = ["rates", str(file), "--draw", "9", "--only", "single", "--store", str(file.parent / "store")]
+    command = ["timing", str(file), "--draw", "9", "--only", "single", "--store", str(file.parent / "store")]
     assert main.main(command) == 2
     error = capsys.readouterr().err
     assert "warning: 2 of 2 failed: ValueError: the brush broke" in error
@@ -172,7 +172,7 @@ def test_a_wrong_file_of_rates(
 def test_rates_of_a_run_are_a_file_for_another_machine(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
     file = sweep_file(SWEEP)
     out = file.parent / "r" / "x"
-    command = ["rates", str(file), "--store", str(file.parent / "r" / "store")]
+    command = ["timing", str(file), "--store", str(file.parent / "r" / "store")]
     assert main.main(command) == 2
     assert "has no image of 'tiny'; draw a few before, with --draw 8" in capsys.readouterr().err
     assert sweep.main([str(file), "--out", str(out), "--limit", "2", "--quiet"]) == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.cli.runs import find_run
+from evalharness.cli.find_run import find_run
 from evalharness.config import schema
 from evalharness.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""``evalharness rates``: how long a sweep's models take, measured now or in an earlier run, as a file to plan with."""
+"""``evalharness timing``: how long a sweep's models take, measured now or in an earlier run, as a file to plan with."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import yaml
 
 from evalharness._util import environment
 from evalharness._util.progress import Progress
+from evalharness.cli.find_run import find_run
 from evalharness.cli.options import positive
-from evalharness.cli.runs import find_run
 from evalharness.config import overrides
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError

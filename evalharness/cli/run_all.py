@@ -1,4 +1,4 @@
-"""``evalharness collect``: several sweeps and their reports in one folder, with a page that leads to them."""
+"""``evalharness run-all``: several sweeps and their reports in one folder, with a page that leads to them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.cli import sweep
-from evalharness.cli.options import add_size_arguments
-from evalharness.cli.reports import add_gallery_argument
+from evalharness.cli.options import add_gallery_argument, add_size_arguments
 from evalharness.config import schema
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 from evalharness.plan.plan import Plan, make_plan, resize

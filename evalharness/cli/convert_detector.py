@@ -1,0 +1,21 @@
+"""``evalharness convert-detector``: a Mask2Former of MMDetection as one of transformers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, metavar="IN.pth", help="a checkpoint of MMDetection 2.x or 3.x, Swin")
+    parser.add_argument("folder", type=Path, metavar="OUT", help="a new folder, for the detector mask2former")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Convert the checkpoint and print the folder; returns the exit code."""
+    from evalharness.detectors import checkpoint
+
+    checkpoint.to_folder(options.checkpoint, options.folder)
+    sys.stdout.write(f"{options.folder}\n")
+    return 0

@@ -1,0 +1,33 @@
+"""``evalharness prompts``: a benchmark's prompts, or a new suite of the same distribution."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from inspect import signature
+
+from evalharness.api import registry
+from evalharness.errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("benchmark", help="name of the benchmark, such as geneval")
+    parser.add_argument("--n", type=int, metavar="N", help="a new suite of the same distribution, N draws a task")
+    parser.add_argument("--seed", type=int, metavar="S", help="a new suite, drawn from this seed")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the prompts; returns the exit code."""
+    if options.n is not None and options.n < 1:
+        raise ConfigError(f"--n must be above 0, got {options.n}")
+    if options.seed is not None and options.seed < 0:
+        raise ConfigError(f"--seed must not be below 0, got {options.seed}")
+    plugin = registry.load("benchmarks", options.benchmark)
+    if not hasattr(plugin, "prompt_file"):
+        raise ConfigError(f"benchmark {options.benchmark!r} does not carry its prompts")
+    given = {name: getattr(options, name) for name in ("n", "seed") if getattr(options, name) is not None}
+    fixed = [f"--{name}" for name in given if name not in signature(plugin.prompt_file).parameters]
+    if fixed:
+        raise ConfigError(f"{fixed[0]}: the prompts of {options.benchmark!r} are not made from a seed")
+    sys.stdout.write(plugin.prompt_file(**given))
+    return 0
