@@ -16,7 +16,6 @@ from typing import Any
 from evalharness._util import environment
 from evalharness._util.guard import guarded
 from evalharness._util.progress import Progress
-from evalharness.analysis.examples.judging import judge as judge_refinements
 from evalharness.cli.options import add_size_arguments
 from evalharness.config import literature, overrides, schema
 from evalharness.errors import ConfigError
@@ -107,6 +106,8 @@ def _make_folder(out: Path) -> None:
 
 def _work(plan: Plan, store: Store, progress: Progress, reporter: Heartbeat, *, retry_failed: bool) -> dict[str, Any]:
     """Draw and score; returns what the report says of the circumstances, summed up over all goes of this plan."""
+    from evalharness.analysis.examples.judging import judge as judge_refinements
+
     before = store.run_info(plan.key())
     start, clock, worked = datetime.now(UTC), time.monotonic(), -1
     executor = plan.sweep.executor.build()
