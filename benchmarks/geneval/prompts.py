@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from evalharness._util.text import plural
 from evalharness.assets.asset import Asset
 from evalharness.errors import ConfigError
 
@@ -62,10 +63,6 @@ def to_jsonl(prompts: Iterable[dict[str, Any]]) -> str:
 
 def with_article(name: str) -> str:
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
-
-
-def plural(name: str) -> str:
-    return name + ("es" if name.endswith("s") else "s")
 
 
 # The tasks are generators over one random stream: each has to be exhausted before the next one draws.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,10 +46,17 @@ def folder_digest(path: str | Path, pattern: str = "**/*", without: Collection[s
     root = Path(path)
     if not root.is_dir():
         raise WeightsError(f"no folder {root}")
-    found = (file for file in root.glob(pattern) if file.is_file() and file.name not in without)
-    files = {file.relative_to(root).as_posix(): file for file in found}
-    lines = [f"{file_digest(files[name])}  {name}\n" for name in sorted(files)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    files = (file for file in root.glob(pattern) if file.is_file() and file.name not in without)
+    return hashlib.sha256(sha256_sums(root, (file.relative_to(root).as_posix() for file in files)).encode()).hexdigest()
+
+
+def sha256_sums(folder: Path, names: Iterable[str]) -> str:
+    """The digests of files in a folder as ``sha256sum`` prints them: a line a file, in the order of their names.
+
+    Raises:
+        WeightsError: a file cannot be read.
+    """
+    return "".join(f"{file_digest(folder / name)}  {name}\n" for name in sorted(names))
 
 
 @lru_cache(maxsize=4096)

@@ -7,18 +7,17 @@ A mirror is a folder, or the address of one, with the files in the places that t
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import shutil
-import tempfile
 import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
-from evalharness._util.file_digests import blob_digest, file_digest
+from evalharness._util.file_digests import blob_digest, file_digest, sha256_sums
+from evalharness._util.file_lock import LockedError, lock_file
+from evalharness._util.files import atomic_folder
 from evalharness.api import registry
 from evalharness.assets.asset import SUMS, Asset, cache, damaged, is_published
 from evalharness.assets.download import download, shown
@@ -86,7 +85,7 @@ def fetch(
     known = bool(asset.sha256 or asset.git)
     _make_folder(path.parent)
     part = path.with_name(path.name + ".part")
-    with _own(part) as file:
+    with _locked(part) as file:
         if path.is_file() and is_published(path, asset):  # another process was faster
             part.unlink(missing_ok=True)
             return path
@@ -115,20 +114,13 @@ def convert(asset: Asset, file: Path, say: Say) -> Path:
     if folder.is_dir() and damaged(folder) is None:
         return folder
     say(f"{asset.name}: converting")
-    _make_folder(folder.parent)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        asset.convert(file, work / "new")
-        made = sorted(path for path in (work / "new").iterdir() if path.is_file())
-        sums = "".join(f"{file_digest(path)}  {path.name}\n" for path in made)
-        (work / "new" / SUMS).write_text(sums, encoding="utf-8")
-        if folder.exists():
-            folder.rename(work / "old")
-        (work / "new").rename(folder)
+        with atomic_folder(folder) as new:
+            asset.convert(file, new)
+            names = [path.name for path in new.iterdir() if path.is_file()]
+            (new / SUMS).write_text(sha256_sums(new, names), encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise _cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return folder
 
 
@@ -185,21 +177,29 @@ def _copy(source: Path, file: IO[bytes]) -> None:
 
 
 @contextmanager
-def _own(part: Path) -> Iterator[IO[bytes]]:
+def _locked(part: Path) -> Iterator[IO[bytes]]:
     """A file, opened at its end, that no other process is writing at the same time."""
+    lock_path = part.with_name(f".{part.name}.lock")
     try:
-        file = open(os.open(part, os.O_RDWR | os.O_CREAT, 0o644), "r+b")  # noqa: PTH123, SIM115 - closed below
+        lock = lock_file(lock_path)
+    except LockedError as error:
+        raise EvalHarnessError(f"{part} is being fetched by another process (pid {error.pid}); wait for it") from None
     except OSError as error:
         raise _cannot_write(part, error) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise _cannot_write(part, error) from error
-            raise EvalHarnessError(f"{part} is being fetched by another process; wait for it") from None
-        file.seek(0, os.SEEK_END)
-        yield file
+    try:
+        with _opened(part) as file:
+            file.seek(0, os.SEEK_END)
+            yield file
+    finally:
+        lock_path.unlink(missing_ok=True)
+        lock.release()
+
+
+def _opened(part: Path) -> IO[bytes]:
+    try:
+        return open(os.open(part, os.O_RDWR | os.O_CREAT, 0o644), "r+b")  # noqa: PTH123
+    except OSError as error:
+        raise _cannot_write(part, error) from error
 
 
 def _check_room(part: Path, asset: Asset) -> None:

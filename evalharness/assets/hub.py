@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from evalharness._util.file_digests import file_digest
+from evalharness._util.files import write_text_atomically
 from evalharness.assets import fetch as fetching
 from evalharness.assets.asset import Asset, cache
 from evalharness.assets.download import HUB, fetch_text
@@ -253,11 +254,9 @@ def _parsed(snapshot: Snapshot, text: bytes, where: str) -> Listing:
 
 def _write(folder: Path, listing: Listing) -> None:
     text = json.dumps(listing.model_dump(), indent=2) + "\n"
-    path, unfinished = folder / LISTING, folder / f".{LISTING}.{os.getpid()}"
+    path = folder / LISTING
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        write_text_atomically(path, text)
     except OSError as error:
         raise EvalHarnessError(f"cannot write {path}: {error.strerror}") from error
 

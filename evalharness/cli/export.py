@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from evalharness._util.files import atomic_folder
 from evalharness.api.benchmark import Exported, Exporter
 from evalharness.cli.find_run import find_run
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
@@ -110,13 +109,8 @@ def _new_folder(out: Path) -> Iterator[Path]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} exists and is not an empty folder; choose another --out")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        with atomic_folder(out) as folder:
+            folder.mkdir()
+            yield folder
     except OSError as error:
         raise EvalHarnessError(f"cannot write to {out}: {error.strerror}") from error
-    try:
-        yield folder
-        folder.chmod(0o755)
-        folder.replace(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

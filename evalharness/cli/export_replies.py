@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.files import atomic_path
 from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer
 from evalharness.cli.find_run import find_run
@@ -78,14 +78,8 @@ def _write(out: Path, lines: list[Line]) -> None:
     """The file appears whole, or not at all."""
     if out.exists():
         raise ConfigError(f"{out} exists; choose another --out")
-    unfinished = out.with_name(f".{out.name}.unfinished")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8") as file:
+        with atomic_path(out) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.writelines(dict.fromkeys(line.text() for line in lines))
-        unfinished.replace(out)
     except OSError as error:
         raise EvalHarnessError(f"cannot write to {out}: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()

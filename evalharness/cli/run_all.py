@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.text import counted
 from evalharness.cli import sweep
 from evalharness.cli.options import add_gallery_argument, add_size_arguments
 from evalharness.config import schema
@@ -51,8 +52,7 @@ def run(options: argparse.Namespace) -> int:
         )
     page = write_collection(out, options.title, [schema.load(file).name for file in options.files])
     megabytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
-    counted = "1 sweep" if len(plans) == 1 else f"{len(plans)} sweeps"
-    _say(f"\n{counted}, {megabytes:.1f} MB: {page}")
+    _say(f"\n{counted(len(plans), 'sweep')}, {megabytes:.1f} MB: {page}")
     if options.most_mb is not None and megabytes > options.most_mb:
         raise EvalHarnessError(
             f"{out} takes {megabytes:.1f} MB, above --most-mb {options.most_mb:g}; lower --gallery-mb"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pickle
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness._util.files import atomic_folder
 from evalharness.detectors import architecture, coco, convert
 from evalharness.detectors.mask2former_transformers import ALIASES, load
 from evalharness.errors import ConfigError, WeightsError
@@ -82,17 +81,12 @@ def to_folder(file: Path, folder: Path) -> None:
     if folder.exists():
         raise ConfigError(f"{folder} is there already; name a new folder")
     checkpoint = read(file)
-    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
-    try:
-        _write(checkpoint, temporary)
-        load(temporary, "cpu", "float32")
-        temporary.chmod(0o755)
-        temporary.rename(folder)
-    except WeightsError as error:
-        raise WeightsError(str(error).replace(str(temporary), str(file))) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with atomic_folder(folder) as temporary:
+        try:
+            _write(checkpoint, temporary)
+            load(temporary, "cpu", "float32")
+        except WeightsError as error:
+            raise WeightsError(str(error).replace(str(temporary), str(file))) from error
 
 
 def _write(checkpoint: Checkpoint, folder: Path) -> None:

@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
 from evalharness.api.detector import Detection
 from evalharness.detectors import official
-from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
+from evalharness.detectors.weights import checked_folder, embedded_weights
 from evalharness.errors import WeightsError, did_you_mean
 
 if TYPE_CHECKING:

@@ -17,12 +17,13 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
 from evalharness._util.hashing import digest
 from evalharness.api.detector import Detection, detect_by_size
 from evalharness.detectors import architecture, checkpoint, convert, mmcv_ops, official
 from evalharness.detectors.mask2former_transformers import ALIASES, FILES
-from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
+from evalharness.detectors.weights import checked_folder, embedded_weights
 from evalharness.errors import WeightsError, did_you_mean
 
 if TYPE_CHECKING:

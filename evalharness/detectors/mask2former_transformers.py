@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest, folder_digest
 from evalharness._util.quiet import silent
 from evalharness.api.detector import Detection, detect_by_size
 from evalharness.detectors import official
-from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
+from evalharness.detectors.weights import checked_folder, embedded_weights
 from evalharness.errors import WeightsError
 
 if TYPE_CHECKING:

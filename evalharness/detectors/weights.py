@@ -1,4 +1,4 @@
-"""Where scorers find their weights, and on which device they put them."""
+"""Where scorers find their weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import evalharness.miniature
-from evalharness.errors import ConfigError, WeightsError
+from evalharness.errors import WeightsError
 
 
 def embedded_weights(name: str) -> Path:
@@ -26,21 +26,3 @@ def checked_folder(folder: Path, files: Iterable[str]) -> Path:
     if missing:
         raise WeightsError(f"the weights folder {folder} lacks {', '.join(missing)}")
     return folder
-
-
-def pick_device(name: str) -> str:
-    """``name``, or for ``auto`` CUDA where there is one and the CPU elsewhere.
-
-    Raises:
-        ConfigError: torch cannot use this device here.
-    """
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first = str(error).partition("\n")[0]
-        raise ConfigError(f"device {name!r} cannot be used here: {first}; use auto, cpu or cuda") from None
-    return name

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util import environment
+from evalharness._util.files import write_text_atomically
 from evalharness._util.hashing import canonical
 from evalharness.api.benchmark import KnownAnswer
 from evalharness.doctor.examination import Examination, described, scored
@@ -102,15 +102,10 @@ def write(path: Path, examinations: Sequence[Examination]) -> None:
     """
     scorers = {one.benchmark.name: _recorded(one) for one in examinations}
     made = Golden(hardware=environment.hardware(), versions=environment.versions(), scorers=scorers)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(made.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_text_atomically(path, made.model_dump_json(by_alias=True, indent=1) + "\n")
     except OSError as error:
         raise EvalHarnessError(f"cannot write the golden file {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _recorded(examination: Examination) -> GoldenScorer:

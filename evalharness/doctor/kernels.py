@@ -141,8 +141,8 @@ def mmcv(device: str = "auto") -> Iterator[Finding]:
     if missing:
         yield ok("mmcv", "MMDetection is not installed, so there is no detector mask2former-mmdet (extra geneval)")
         return
+    from evalharness._util.devices import pick_device
     from evalharness.detectors import mmcv_ops
-    from evalharness.detectors.weights import pick_device
 
     mmcv_ops.stand_in()
     device = pick_device(device)

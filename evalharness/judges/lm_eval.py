@@ -18,11 +18,12 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evalharness._util.chunking import chunks
+from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import folder_digest
 from evalharness._util.quiet import silent
 from evalharness.api.executor import Failure, isolate
 from evalharness.api.judge import JudgePrompt
-from evalharness.detectors.weights import checked_folder, embedded_weights, pick_device
+from evalharness.detectors.weights import checked_folder, embedded_weights
 from evalharness.errors import ConfigError, SampleError, did_you_mean
 from evalharness.judges.pictures import shown
 from evalharness.types.reply import Reply

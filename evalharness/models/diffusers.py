@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import folder_digest
 from evalharness._util.quiet import silent
 from evalharness.api.model import Drawn
-from evalharness.detectors.weights import checked_folder, pick_device
+from evalharness.detectors.weights import checked_folder
 from evalharness.errors import ConfigError, SampleError, WeightsError, did_you_mean
 
 COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from evalharness._util.text import counted
 from evalharness.analysis.examples.rules import Rule
 from evalharness.analysis.examples.search import Chosen, Example, Lookup, choose, from_samples
 from evalharness.report.pictures import PNG_HEADER, Pictures
@@ -177,11 +178,11 @@ class _Maker:
 
 def looked(one: Chosen) -> str:
     """What was looked at, in a sentence or two."""
-    samples = f"{one.samples:,} sample" + ("" if one.samples == 1 else "s")
+    samples = counted(one.samples, "sample")
     if not one.refinements:
         return f"None of {samples} refined a picture."
     first = "All" if one.whole else "The first"
-    refined = f"{one.refinements:,} refinement" + ("" if one.refinements == 1 else "s")
+    refined = counted(one.refinements, "refinement")
     return (
         f"{first} {samples} in the order of prompts, seeds and iterations: {refined}; of {one.judged:,} both pictures "
         "were judged."

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evalharness._util.text import counted
 from evalharness.analysis import Contrast, Trend
 from evalharness.analysis.arms import baseline, families, records
 from evalharness.report import recipes
@@ -83,7 +84,7 @@ def lede(results: Results, table: Table) -> str:
     named = ", ".join(_model_text(name, results.info.get("models", {}).get(name)) for name in models)
     scored, expected = int(table.wide["scored"].sum()), int(table.wide["expected"].sum())
     return (
-        f"{arms} arm{'' if arms == 1 else 's'} of {named} on {table.title}, {_prompts_text(results, table.benchmark)}; "
+        f"{counted(arms, 'arm')} of {named} on {table.title}, {_prompts_text(results, table.benchmark)}; "
         f"scored by {short_scorer(about['scorer'])}: {scored:,} of {expected:,} samples."
     )
 
@@ -168,7 +169,7 @@ def _capped_first(results: Results) -> list[Any]:
 def _claim(one: Contrast, rows: Mapping[str, Mapping[str, Any]], samples: int) -> Sentence:
     value, low, high = (100 * end for end in (one.difference.value, one.difference.low, one.difference.high))
     full = one.difference.samples == one.difference.prompts * samples
-    images = f"{samples} image" + ("" if samples == 1 else "s")
+    images = counted(samples, "image")
     pairs = f"{one.difference.prompts} prompts × {images}" if full else f"{one.difference.samples} pairs that both have"
     evidence = f"95 % interval {number_text(low)} to {number_text(high)}, paired over {pairs}"
     relation, told = "cannot be told apart from", False
@@ -202,7 +203,7 @@ def _trend(one: Trend) -> Sentence:
 
 def _prompts_text(results: Results, benchmark: str) -> str:
     about, limit = results.info["benchmarks"][benchmark], subset(results, benchmark)
-    images = f"{about['samples']} image" + ("" if about["samples"] == 1 else "s") + " per prompt"
+    images = f"{counted(about['samples'], 'image')} per prompt"
     if limit:
         return f"{limit['items']} of {limit['of']} prompts, stratified subset, seed {limit['seed']}; {images}"
     return f"all {about['items']} prompts; {images}"

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.files import write_text_atomically
 from evalharness._util.progress import Stage
 from evalharness.api.executor import WorkerState
 from evalharness.errors import ConfigError
@@ -108,10 +109,8 @@ class Heartbeat:
             in_hand=tuple(in_hand) if state == "running" else (),
             workers=tuple(workers) if state == "running" else (),
         )
-        temporary = self.path.with_name(f".{NAME}.{os.getpid()}")
         with contextlib.suppress(OSError):
-            temporary.write_text(json.dumps(asdict(now)), encoding="utf-8")
-            temporary.replace(self.path)
+            write_text_atomically(self.path, json.dumps(asdict(now)))
 
     def _stage(self, name: str, stage: Stage) -> StageState:
         counts = self._counts.setdefault(name, deque(maxlen=WINDOW))

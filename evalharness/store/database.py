@@ -1,26 +1,22 @@
-"""The files under a store: the lock of its one writer, a SQLite database, files that appear whole or not at all."""
+"""The lock and the SQLite database of a store."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 from urllib.parse import quote
 
+from filelock import FileLock
+
+from evalharness._util.file_lock import LockedError, lock_file
 from evalharness.errors import StoreError
 
 APPLICATION_ID = 0x45564831  # "EVH1"
 SCHEMA_VERSION = 3
-SYNCS = 8
-"""So many files are synced at once."""
-SYNCING = "sync"
-"""What the threads that do it are called."""
 DISK_FULL = "no space left on the disk; what is done is kept, free some and run again"
 SCHEMA = """
 CREATE TABLE trajectories (
@@ -42,62 +38,13 @@ UPGRADES = {1: "", 2: f"DROP TABLE IF EXISTS replies; {REPLIES}"}
 """Version → what makes the next one of it. Nothing that was released wrote replies in version 2."""
 
 
-def write_durably(files: Mapping[Path, bytes]) -> None:
-    """Each file appears whole or not at all, and all stay through a power cut.
-
-    They are synced side by side: a sync is a wait, and a file system has one for all that come together.
-    """
-    temporaries = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in files}
-    folders = {path.parent for path in files}
-    made = {folder.parent for folder in folders if not folder.is_dir()}
+def lock_store(path: Path) -> FileLock:
+    """Hold the lock of a store's one writer; the kernel releases it when the process ends, however it ends."""
     try:
-        for path, data in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporaries[path].write_bytes(data)
-        _sync(temporaries.values())
-        for path, temporary in temporaries.items():
-            temporary.replace(path)
-    except BaseException:
-        for temporary in temporaries.values():
-            temporary.unlink(missing_ok=True)
-        raise
-    _sync(folders | made)
-
-
-def _sync(paths: Collection[Path]) -> None:
-    if len(paths) < 2:
-        for path in paths:
-            _sync_one(path)
-        return
-    with ThreadPoolExecutor(min(SYNCS, len(paths)), thread_name_prefix=SYNCING) as pool:
-        list(pool.map(_sync_one, paths))
-
-
-def _sync_one(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
-
-
-def acquire(path: Path) -> IO[str]:
-    """Hold the lock file; the kernel lets go of it when the process ends, however it ends."""
-    file = path.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.seek(0)
-        pid = file.read(20).strip() or "unknown"
-        file.close()
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise
-        message = f"{path.parent} is being written by another process (pid {pid}); wait, or use another --store"
+        return lock_file(path / "lock")
+    except LockedError as error:
+        message = f"{path} is being written by another process (pid {error.pid}); wait, or use another --store"
         raise StoreError(message) from None
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
 
 
 def connect(path: Path, write: bool) -> sqlite3.Connection:

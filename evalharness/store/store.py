@@ -17,12 +17,15 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+from filelock import FileLock
 
 from evalharness._util.chunking import chunks
+from evalharness._util.files import write_durably
 from evalharness.api.judge import JudgePrompt, reply_key
 from evalharness.errors import StoreError
-from evalharness.store.database import acquire, as_store_error, connect, write_durably
+from evalharness.store.database import as_store_error, connect, lock_store
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 from evalharness.types.spent import Spent
@@ -91,11 +94,11 @@ class Store:
         self.path = path
         self.lock = threading.Condition()
         """Held by whichever thread of the writer is at work."""
-        self._lock: IO[str] | None = None
+        self._lock: FileLock | None = None
         with as_store_error(path):
             if write:
                 (path / "images").mkdir(parents=True, exist_ok=True)
-                self._lock = acquire(path / "lock")
+                self._lock = lock_store(path)
             try:
                 self._db = connect(path / "store.sqlite", write)
             except BaseException:
@@ -115,7 +118,7 @@ class Store:
 
     def _release(self) -> None:
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     # --- reading ---

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.file_digests import file_digest
+from evalharness._util.files import write_text_atomically
 from evalharness._util.guard import guarded
 from evalharness.api.model import Interleaver
 from evalharness.config.plugin_ref import PluginRef
@@ -176,9 +177,7 @@ def _kit(asked: Request, arm: Arm) -> Components:
 
 
 def _write(path: Path, value: Any) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=2) + "\n")
-    part.replace(path)
+    write_text_atomically(path, json.dumps(value, indent=2) + "\n")
 
 
 def run(options: argparse.Namespace, world: World) -> int:

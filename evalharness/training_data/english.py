@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from evalharness._util.text import plural
 from evalharness.training_data.graphs import Node, SceneGraph
 from evalharness.training_data.language import Mismatch
 
@@ -87,7 +88,7 @@ def _several(count: int, node: Node) -> str:
         return _one(node)
     noun = _noun(node)
     number = NUMBERS[count] if count < len(NUMBERS) else str(count)
-    return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
+    return f"{number} {plural(noun)}"
 
 
 def _singular(noun: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness._util.files import atomic_path
 from evalharness.errors import ConfigError
 from evalharness.training_data.graphs import SceneGraph
 from evalharness.types.trajectory import Cost, Step, Trajectory
@@ -118,19 +119,16 @@ def write_shard(path: Path, batches: Iterable[Iterable[Record]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    kind = schema()
-    try:
-        # PNG files do not shrink any further; the texts hardly matter.
-        with pq.ParquetWriter(part, kind, compression="zstd", use_dictionary=False) as writer:
-            for batch in batches:
-                rows = [to_row(record) for record in batch]
-                if rows:
-                    writer.write_table(pa.Table.from_pylist(rows, schema=kind))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    columns = schema()
+    # PNG files do not shrink any further; the texts hardly matter.
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, columns, compression="zstd", use_dictionary=False) as writer,
+    ):
+        for batch in batches:
+            rows = [to_row(record) for record in batch]
+            if rows:
+                writer.write_table(pa.Table.from_pylist(rows, schema=columns))
 
 
 def shards(folder: Path) -> list[Path]:

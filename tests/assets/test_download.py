@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ import huggingface_hub.constants
 import huggingface_hub.file_download
 import pytest
 
+from evalharness._util.file_lock import lock_file
 from evalharness.api import registry
 from evalharness.assets import asset as assets
 from evalharness.assets import download as downloading
@@ -322,10 +323,11 @@ def test_two_at_once(
 ) -> None:
     offer(monkeypatch, asset(server))
     (cache / "some").mkdir(parents=True)
-    with (cache / "some" / "file.bin.part").open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        assert main.main(["fetch", "needy"]) == 2
-    assert "is being fetched by another process" in complaint(capsys)
+    lock = lock_file(cache / "some" / ".file.bin.part.lock")
+    assert main.main(["fetch", "needy"]) == 2
+    assert f"is being fetched by another process (pid {os.getpid()})" in complaint(capsys)
+    lock.release()
+    assert main.main(["fetch", "needy"]) == 0
 
 
 def test_a_password_is_not_printed(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from evalharness._util.devices import pick_device
 from evalharness.detectors import mask2former_transformers
 from evalharness.detectors.mask2former_transformers import (
     Mask2Former,
@@ -20,7 +21,6 @@ from evalharness.detectors.mask2former_transformers import (
     resize,
     target_size,
 )
-from evalharness.detectors.weights import pick_device
 from evalharness.errors import ConfigError, WeightsError
 
 

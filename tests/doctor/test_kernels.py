@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from evalharness.detectors import mmcv_ops, weights
+from evalharness._util import devices
+from evalharness.detectors import mmcv_ops
 from evalharness.doctor import kernels
 from evalharness.doctor.finding import Finding
 
@@ -120,7 +121,7 @@ def operations(monkeypatch: pytest.MonkeyPatch, *, device: str, compiled: bool, 
     module = ModuleType("mmcv._ext") if compiled else mmcv_ops.MissingOps("mmcv._ext")
     monkeypatch.setitem(sys.modules, "mmcv._ext", module)
     monkeypatch.setattr(mmcv_ops, "kernel_works", lambda device: works)
-    monkeypatch.setattr(weights, "pick_device", lambda name: device)
+    monkeypatch.setattr(devices, "pick_device", lambda name: device)
     (finding,) = kernels.mmcv()
     return finding
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evalharness.store.database import SYNCING
+from evalharness._util.files import SYNC_THREAD_NAME
 
 WRITES = ("execute", "executemany", "executescript", "commit")
 
@@ -26,7 +26,7 @@ class Points:
 
     def at(self, name: str) -> None:
         thread = threading.current_thread()
-        if thread is not threading.main_thread() and not thread.name.startswith(SYNCING):
+        if thread is not threading.main_thread() and not thread.name.startswith(SYNC_THREAD_NAME):
             return
         with self._lock:
             self.passed.append(name)

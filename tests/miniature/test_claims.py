@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalharness._util.text import plural
 from evalharness.miniature.world.claims import REQUEST, Board, claim, explain, messages, noun, request
 from evalharness.miniature.world.knowledge import CATEGORIES, FACTS, taught
 from evalharness.miniature.world.riddles import ask, meaning, riddle
-from evalharness.miniature.world.scenes import plural
 from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
 
 NUMBER = {"two": 2, "three": 3, "four": 4}

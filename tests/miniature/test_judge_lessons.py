@@ -10,11 +10,11 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from evalharness._util.text import plural
 from evalharness.miniature import training
 from evalharness.miniature.training.augment import EMPTY, Boards, Painter
 from evalharness.miniature.training.judge import MOST
 from evalharness.miniature.training.judge_lessons import DEMANDS, IMAGE, UNKNOWN, Lesson, lessons
-from evalharness.miniature.world.scenes import plural
 from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
 
 TOKENIZER = Path(training.__file__).parents[1] / "weights" / "judge"

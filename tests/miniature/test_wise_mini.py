@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from evalharness._util.text import plural
 from evalharness.api.benchmark import ScoreRequest
 from evalharness.api.judge import JudgePrompt
 from evalharness.benchmarks.wise.mini import WiseMini
@@ -20,7 +21,6 @@ from evalharness.miniature.world import scenes
 from evalharness.miniature.world.claims import explain
 from evalharness.miniature.world.knowledge import FACTS, Fact, taught
 from evalharness.miniature.world.riddles import ask, meaning
-from evalharness.miniature.world.scenes import plural
 from evalharness.miniature.world.world import CLASSES, Scene, natural_color, render
 from evalharness.types.item import Item
 from evalharness.types.reply import Reply

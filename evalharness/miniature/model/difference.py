@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from evalharness._util.file_digests import file_digest
+from evalharness._util.files import atomic_path
 from evalharness.errors import WeightsError
 from evalharness.miniature.model.checkpoint import DIFFERENCE, MODEL, base_folder
 
@@ -42,10 +43,8 @@ def write(base: Path, tuned: Path, out: Path, *, rank: int, origin: str) -> floa
         tensors |= parts
         total += energy
         kept += energy - (change - _product(parts, name, change.shape)).square().sum().item()
-    out.mkdir(parents=True, exist_ok=True)
-    part = out / f"{DIFFERENCE}.part"
-    save_file(tensors, part)
-    part.replace(out / DIFFERENCE)
+    with atomic_path(out / DIFFERENCE) as temporary:
+        save_file(tensors, temporary)
     about = {"base": file_digest(base / MODEL), "origin": origin, "rank": rank}
     (out / "config.json").write_text(json.dumps({**config, "difference": about}, indent=1) + "\n")
     return kept / total if total else 1.0

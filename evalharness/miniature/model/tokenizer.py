@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from evalharness._util.text import plural
 from evalharness.errors import SampleError, did_you_mean
 from evalharness.miniature.world.knowledge import FACTS
-from evalharness.miniature.world.scenes import plural
 from evalharness.miniature.world.world import CLASSES, COLOR_NAMES, PLACES
 
 MARKERS = (

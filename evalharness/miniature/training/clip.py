@@ -20,8 +20,9 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor
 
+from evalharness._util.files import atomic_path, write_text_atomically
 from evalharness.miniature.training.augment import EMPTY, Boards, Painter
-from evalharness.miniature.training.run import Run, arguments, write_text
+from evalharness.miniature.training.run import Run, arguments
 from evalharness.miniature.world.bank import bank
 from evalharness.miniature.world.icons import CELL
 from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, SIDE
@@ -153,15 +154,14 @@ def save(model: CLIP, tokens: Tokenizer, config: dict[str, Any], out: Path) -> N
         "unk_token": SPECIAL[1],
         "eos_token": END,
     }
-    write_text(
+    write_text_atomically(
         out / "open_clip_config.json", json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}, indent=2) + "\n"
     )
-    write_text(out / "tokenizer_config.json", json.dumps(about, indent=2) + "\n")
-    write_text(out / "tokenizer.json", tokens.to_str(pretty=False) + "\n")
+    write_text_atomically(out / "tokenizer_config.json", json.dumps(about, indent=2) + "\n")
+    write_text_atomically(out / "tokenizer.json", tokens.to_str(pretty=False) + "\n")
     weights = {name: value.half().contiguous().cpu() for name, value in model.state_dict().items()}
-    part = out / "open_clip_model.part"
-    save_file(weights, part)
-    part.replace(out / "open_clip_model.safetensors")
+    with atomic_path(out / "open_clip_model.safetensors") as temporary:
+        save_file(weights, temporary)
 
 
 def main() -> None:

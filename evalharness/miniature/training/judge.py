@@ -27,6 +27,7 @@ from transformers import (
     SwinConfig,
 )
 
+from evalharness._util.text import plural
 from evalharness.miniature.training.augment import EMPTY, Boards, Painter
 from evalharness.miniature.training.judge_lessons import (
     ANSWER,
@@ -40,7 +41,7 @@ from evalharness.miniature.training.judge_lessons import (
 )
 from evalharness.miniature.training.run import Run, arguments, started
 from evalharness.miniature.world.bank import bank
-from evalharness.miniature.world.scenes import RELATIONS, plural
+from evalharness.miniature.world.scenes import RELATIONS
 from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, SIZE
 
 STEPS, NAMING_STEPS, EASY_STEPS = 3600, 400, 600

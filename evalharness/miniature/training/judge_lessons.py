@@ -12,10 +12,11 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from torch import Tensor, nn
 from transformers import CLIPImageProcessor, LlavaProcessor, PreTrainedTokenizerFast
 
+from evalharness._util.text import plural
 from evalharness.miniature.training.augment import EMPTY, Boards
 from evalharness.miniature.world.claims import Board, Claim, Noun, claim, explain, messages, request
 from evalharness.miniature.world.knowledge import FACTS
-from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, holds, plural
+from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, holds
 from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, SIZE
 
 PAD, IMAGE, END = "<pad>", "<image>", "<|end|>"

@@ -19,6 +19,8 @@ from typing import Any
 import torch
 
 from evalharness._util.file_digests import file_digest
+from evalharness._util.files import atomic_path, write_text_atomically
+from evalharness._util.text import counted
 
 log = logging.getLogger("evalharness.training")
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -92,13 +94,11 @@ class Run:
             "torch": torch.__version__,
             "parameters": sum(p.numel() for p in self.model.parameters()),
         }
-        write_text(self.out / "card.json", json.dumps(about | dict(card), indent=2) + "\n")
-        part = self.out / "curve.csv.part"
-        with part.open("w", newline="") as file:
+        write_text_atomically(self.out / "card.json", json.dumps(about | dict(card), indent=2) + "\n")
+        with atomic_path(self.out / "curve.csv") as temporary, temporary.open("w", newline="") as file:
             rows = csv.DictWriter(file, list(dict.fromkeys(k for row in self.curve for k in row)), lineterminator="\n")
             rows.writeheader()
             rows.writerows(self.curve)
-        part.replace(self.out / "curve.csv")
         self._checkpoint.unlink(missing_ok=True)
 
     @property
@@ -106,8 +106,6 @@ class Run:
         return self.scratch / f"{self.name}-{self.seed}-{self.steps}{self.tag}.pt"
 
     def _save(self) -> None:
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        part = self._checkpoint.with_suffix(".part")
         state = {
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -116,8 +114,8 @@ class Run:
             "seconds": self.seconds,
             "curve": self.curve,
         }
-        torch.save(state, part)
-        part.replace(self._checkpoint)
+        with atomic_path(self._checkpoint) as temporary:
+            torch.save(state, temporary)
 
     def _resume(self) -> None:
         if not self._checkpoint.is_file():
@@ -193,12 +191,4 @@ def hardware(device: str) -> str:
         ]
         model = names[0] if names else model
     threads = torch.get_num_threads()
-    return f"{model}, {threads} thread{'s' if threads > 1 else ''}"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    part.replace(path)
+    return f"{model}, {counted(threads, 'thread')}"

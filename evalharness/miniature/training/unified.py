@@ -28,6 +28,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from evalharness._util.files import atomic_path, write_text_atomically
 from evalharness.errors import EvalHarnessError
 from evalharness.miniature.model.batches import EMPTY, Batch, collate, tile_latents
 from evalharness.miniature.model.codec import Codec, fit
@@ -44,7 +45,6 @@ from evalharness.miniature.training.run import (
     multiplies_bfloat16,
     started,
     trapezoid,
-    write_text,
 )
 from evalharness.miniature.world.bank import bank
 from evalharness.miniature.world.lessons import Kind, lesson
@@ -156,14 +156,12 @@ def save(folder: Path, network: Network, codec: Codec, *, learned: Sequence[str]
 
     ``learned``: ``marked``, the tokens that start and end an image; ``remembers``, to go on from its last plan.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in network.state_dict().items()}
     tensors["codec.basis"] = codec.basis.to(torch.float16).contiguous()
-    part = folder / "model.safetensors.part"
-    save_file(tensors, part)
-    part.replace(folder / "model.safetensors")
+    with atomic_path(folder / "model.safetensors") as temporary:
+        save_file(tensors, temporary)
     config = {**network.config.to_json(), "words": list(VOCABULARY), **dict.fromkeys(learned, True)}
-    write_text(folder / "config.json", json.dumps(config, indent=1) + "\n")
+    write_text_atomically(folder / "config.json", json.dumps(config, indent=1) + "\n")
 
 
 def learn(

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalharness._util.text import plural
 from evalharness.miniature.world.knowledge import FACTS, Fact
-from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, holds, plural, with_article
+from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, holds, with_article
 from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
 
 SYSTEM = "You compare a picture with what it should show."

@@ -10,7 +10,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, plural, with_article
+from evalharness._util.text import plural
+from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, with_article
 from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
 
 TAGS = ("things", "numbers", "attributes", "relations", "mixed")

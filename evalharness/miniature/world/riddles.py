@@ -6,8 +6,9 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from evalharness._util.text import plural
 from evalharness.miniature.world.knowledge import FACTS, Fact, taught
-from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, plural, with_article
+from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, with_article
 from evalharness.miniature.world.world import CLASSES
 
 _COUNTS = {word: number for number, word in NUMBERS.items()}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from evalharness._util.text import plural
 from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, SIDE, Scene, Thing, natural_color
 
 RELATIONS = ("left of", "right of", "above", "below")
@@ -34,15 +35,6 @@ def with_article(words: str) -> str:
     'an orange cup'
     """
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
-
-
-def plural(name: str) -> str:
-    """GenEval's plural.
-
-    >>> plural("bus"), plural("dog")
-    ('buses', 'dogs')
-    """
-    return name + ("es" if name.endswith("s") else "s")
 
 
 def random_metadata(rng: random.Random, tag: str) -> dict[str, Any]:

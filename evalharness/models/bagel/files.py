@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from evalharness._util.file_digests import file_digest
+from evalharness._util.file_digests import sha256_sums
 from evalharness.detectors.weights import checked_folder
 from evalharness.errors import WeightsError
 
@@ -24,6 +24,5 @@ def weights_digest(folder: Path) -> str:
     checked_folder(folder, REQUIRED)
     if not any(all((folder / name).is_file() for name in names) for names in VOCABULARY):
         raise WeightsError(f"the weights folder {folder} lacks tokenizer.json, or vocab.json and merges.txt")
-    names = sorted({*REQUIRED, *(name for names in VOCABULARY for name in names if (folder / name).is_file())})
-    lines = [f"{file_digest(folder / name)}  {name}\n" for name in names]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    names = {*REQUIRED, *(name for names in VOCABULARY for name in names if (folder / name).is_file())}
+    return hashlib.sha256(sha256_sums(folder, names).encode()).hexdigest()

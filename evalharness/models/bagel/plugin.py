@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
+from evalharness._util.devices import pick_device
 from evalharness.api.model import Drawn, Written
-from evalharness.detectors.weights import pick_device
 from evalharness.errors import SampleError
 from evalharness.models.bagel import published
 from evalharness.models.bagel.settings import Settings as BagelSettings

@@ -1,0 +1,23 @@
+"""Names of torch devices."""
+
+from __future__ import annotations
+
+from evalharness.errors import ConfigError
+
+
+def pick_device(name: str) -> str:
+    """Return ``name``, or for ``auto`` CUDA where it is available and the CPU elsewhere.
+
+    Raises:
+        ConfigError: torch cannot use this device on this machine.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"device {name!r} cannot be used here: {reason}; use auto, cpu or cuda") from None
+    return name
