@@ -115,10 +115,10 @@ class Rescoring:
 
 @runtime_checkable
 class HasRescoring(Protocol):
-    """A benchmark with checks of its scorer."""
+    """A benchmark whose images are scored again to check its scorer."""
 
-    def checks(self) -> Sequence[Rescoring]:
-        """The checks; cheap, like :meth:`Benchmark.scorer`."""
+    def rescorings(self) -> Sequence[Rescoring]:
+        """The rescorings; cheap to make, like :meth:`Benchmark.scorer`."""
         ...
 
 

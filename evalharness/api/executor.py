@@ -46,7 +46,7 @@ class WorkQueue(Protocol):
     stage: Literal["draw", "score", "check"]
     subject: str
     """The model's alias, or the benchmark's name."""
-    recipe: WorkerSpec
+    worker_spec: WorkerSpec
 
     @property
     def name(self) -> str: ...
@@ -67,7 +67,7 @@ class WorkQueue(Protocol):
         ...
 
     def take(self, workers: int = 1) -> Sequence[Any]:
-        """The next batch, to be worked on; empty if there is none at present. ``workers``: so many share the lane."""
+        """The next batch, to be worked on; empty if there is none at present. ``workers``: so many share the queue."""
         ...
 
     def put_back(self, jobs: Sequence[Any], *, alone: bool = False) -> None:
@@ -80,14 +80,14 @@ class WorkQueue(Protocol):
 
 
 Done = tuple[Any, Sequence[Any], "list[Any] | BudgetError"]
-"""A lane, a batch of it, and the outcomes: a result or a :class:`Failure` for each job, or that a budget is spent."""
+"""A queue, a batch of it, and the outcomes: a result or a :class:`Failure` for each job, or that a budget is spent."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
     """What a worker is at, for those who watch."""
 
-    lane: str
+    queue: str
     place: str
     state: Literal["starting", "idle", "busy"]
     jobs: int = 0
@@ -99,10 +99,10 @@ class Executor(Protocol):
     It may have ``check(sweep) -> None``, which raises a ConfigError if its settings do not go with a sweep.
     """
 
-    def run(self, lanes: Sequence[WorkQueue]) -> Iterator[Done]:
-        """Work until all lanes are finished; each batch comes with its outcomes as soon as it has them.
+    def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
+        """Work until all queues are finished; each batch comes with its outcomes as soon as it has them.
 
-        A lane that others feed stands after them. Where the work is done, :func:`isolate` runs it.
+        A queue that others feed stands after them. Where the work is done, :func:`isolate` runs it.
         """
         ...
 

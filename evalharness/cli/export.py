@@ -71,14 +71,14 @@ def _trajectories(plan: Plan, options: argparse.Namespace, where: Path, out: Pat
 
 
 def _exporter(plan: Plan, name: str) -> Exporter:
-    if name not in plan.protocols:
-        raise ConfigError(f"the run has no benchmark {name!r}{did_you_mean(name, plan.protocols)}")
-    protocol = plan.protocols[name]
-    if not isinstance(protocol.benchmark, Exporter):
+    if name not in plan.benchmarks:
+        raise ConfigError(f"the run has no benchmark {name!r}{did_you_mean(name, plan.benchmarks)}")
+    planned = plan.benchmarks[name]
+    if not isinstance(planned.benchmark, Exporter):
         raise ConfigError(f"benchmark {name!r} has no file format of its own to export to")
-    if len(protocol.items) < protocol.of:
-        sys.stderr.write(f"warning: a subset of {len(protocol.items)} of {protocol.of} prompts\n")
-    return protocol.benchmark
+    if len(planned.items) < planned.of:
+        sys.stderr.write(f"warning: a subset of {len(planned.items)} of {planned.of} prompts\n")
+    return planned.benchmark
 
 
 def _scored(own: list[SampleState], options: argparse.Namespace) -> list[SampleState]:

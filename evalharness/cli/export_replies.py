@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _scorers(plan: Plan) -> dict[str, Any]:
-    return {name: protocol.benchmark.scorer() for name, protocol in plan.protocols.items()}
+    return {name: planned.benchmark.scorer() for name, planned in plan.benchmarks.items()}
 
 
 def _lines(name: str, panel: JudgeScorer, found: list[SampleState], store: Store) -> Iterator[Line]:

@@ -66,7 +66,7 @@ def _lines(named: str, seen: Live | None, store: Path | None) -> Iterator[str]:
         yield f"  {len(busy)} of {len(seen.workers)} workers busy"
         for worker in seen.workers:
             jobs = f", {worker.jobs} samples in hand" if worker.jobs else ""
-            yield f"    {worker.lane} on {worker.place}: {worker.state}{jobs}"
+            yield f"    {worker.queue} on {worker.place}: {worker.state}{jobs}"
     with Store(where, write=False) as opened:
         yield from _table(plan, _count(plan, opened, frozenset(seen.in_hand if seen and seen.running else ())))
 
@@ -98,7 +98,7 @@ def _states(one: SampleState, in_hand: frozenset[str]) -> list[str]:
 
 
 def _table(plan: Plan, counts: Counts) -> Iterator[str]:
-    tags = [*dict.fromkeys(item.category for protocol in plan.protocols.values() for item in protocol.items), "all"]
+    tags = [*dict.fromkeys(item.category for planned in plan.benchmarks.values() for item in planned.items), "all"]
     rows = [["scored / expected", *tags]]
     for arm in plan.sweep.arms:
         rows.append([arm.name, *(_cell(counts[arm.name, tag]) for tag in tags)])

@@ -34,7 +34,7 @@ class Judged(ABC):
     def scorer(self) -> JudgePanel:
         return self._panel(self._judge, others=self._others)
 
-    def checks(self) -> list[Rescoring]:
+    def rescorings(self) -> list[Rescoring]:
         """The judge asked again, and the second judge; they share their places and budgets with the scorer's."""
         again = range(1, self.settings.judge_repeats)
         found = [

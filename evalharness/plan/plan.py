@@ -62,7 +62,7 @@ _Slot = tuple[Item, int, int, str, SourceFile | None]
 
 @dataclass(frozen=True)
 class PlannedRescoring:
-    """A check of a benchmark's scorer, on the items with these ids; ``scorer`` is the identity of its own."""
+    """A rescoring of the images of these items (their ids); ``scorer`` is the identity of the scorer that does it."""
 
     name: str
     kind: str
@@ -81,11 +81,11 @@ class PlannedBenchmark:
     samples: int
     scorer: Mapping[str, Any]
     scorer_digest: str
-    checks: tuple[PlannedRescoring, ...] = ()
+    rescorings: tuple[PlannedRescoring, ...] = ()
 
-    def score_key(self, image: str, item: Item, check: PlannedRescoring | None = None) -> str:
+    def score_key(self, image: str, item: Item, rescoring: PlannedRescoring | None = None) -> str:
         """A score belongs to an image, a scorer and what the scorer is told of the item; not to an arm."""
-        scorer = self.scorer_digest if check is None else check.scorer_digest
+        scorer = self.scorer_digest if rescoring is None else rescoring.scorer_digest
         known = self._rests.get((id(item), scorer))
         rest = known[1] if known else self._rest(item, scorer)
         return hashlib.sha256(b'["score",' + canonical(image).encode() + rest).hexdigest()
@@ -106,14 +106,14 @@ class Plan:
     """All samples of a sweep, in the order of its arms, and the jobs they need. ``models`` are identities by alias."""
 
     sweep: Sweep
-    protocols: Mapping[str, PlannedBenchmark]
+    benchmarks: Mapping[str, PlannedBenchmark]
     models: Mapping[str, Mapping[str, Any]]
     samples: tuple[Sample, ...]
     jobs: Mapping[str, Job]
 
     def key(self) -> str:
         """The same for the same samples to be scored the same way."""
-        scorers = {name: protocol.scorer_digest for name, protocol in self.protocols.items()}
+        scorers = {name: planned.scorer_digest for name, planned in self.benchmarks.items()}
         arms = [(sample.arm.name, sample.job) for sample in self.samples]
         return digest(["plan", self.sweep.name, scorers, arms])
 
@@ -129,18 +129,18 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
         ConfigError: a model cannot do what an arm asks of it.
         WeightsError: weights are missing, and there is no ``absent``.
     """
-    protocols = {spec.plugin.name: _protocol(spec, sweep.seed, absent) for spec in sweep.benchmarks}
+    benchmarks = {spec.plugin.name: _planned_benchmark(spec, sweep.seed, absent) for spec in sweep.benchmarks}
     built = {alias: spec.build() for alias, spec in sweep.models.items()}
-    identities = {alias: partial(_identity, sweep, alias, model, protocols) for alias, model in built.items()}
+    identities = {alias: partial(_identity, sweep, alias, model, benchmarks) for alias, model in built.items()}
     models = {alias: _here(f"model {alias}", identity, absent) for alias, identity in identities.items()}
     digests = {alias: digest(dict(identity)) for alias, identity in models.items()}
     _require_trainings(sweep, digests)
     samples: list[Sample] = []
     jobs: dict[str, Job] = {}
     slots: dict[tuple[str, str, str], list[_Slot]] = {}
-    seeds = {name: list(_seeds(sweep.seed, name, protocol)) for name, protocol in protocols.items()}
+    seeds = {name: list(_seeds(sweep.seed, name, planned)) for name, planned in benchmarks.items()}
     for arm in sweep.arms:
-        for name in protocols:
+        for name in benchmarks:
             shared = name, arm.model, canonical(arm.variant.key())
             if shared not in slots:
                 slots[shared] = list(_slots(seeds[name], arm, built[arm.model], digests[arm.model]))
@@ -150,7 +150,7 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
                 if before is None or (arm.cap or 0) > (before.cap or 0):
                     picture = item.picture if isinstance(arm.variant, Edit) else None
                     jobs[key] = Job(key, arm.model, arm.variant, item.prompt, own, source, picture)
-    return Plan(sweep, protocols, models, tuple(samples), jobs)
+    return Plan(sweep, benchmarks, models, tuple(samples), jobs)
 
 
 def _require_trainings(sweep: Sweep, digests: Mapping[str, str]) -> None:
@@ -175,7 +175,7 @@ def _here(what: str, identity: Callable[[], Mapping[str, Any]], absent: dict[str
         return {"absent": what}
 
 
-def _protocol(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> PlannedBenchmark:
+def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> PlannedBenchmark:
     benchmark: Benchmark = spec.plugin.build()
     items = benchmark.items()
     twice = [item for item, count in Counter(item.id for item in items).items() if count > 1]
@@ -190,25 +190,25 @@ def _protocol(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> 
         samples=spec.samples or benchmark.images_per_prompt,
         scorer=scorer,
         scorer_digest=digest(scorer),
-        checks=tuple(_checks(benchmark, taken, spec.plugin.name, seed, absent)),
+        rescorings=tuple(_rescorings(benchmark, taken, spec.plugin.name, seed, absent)),
     )
 
 
-def _checks(
+def _rescorings(
     benchmark: Benchmark, items: Sequence[Item], name: str, seed: int, absent: dict[str, str] | None
 ) -> Iterable[PlannedRescoring]:
-    for check in benchmark.checks() if isinstance(benchmark, HasRescoring) else ():
-        scorer = dict(_here(f"check {check.name} of {name}", check.scorer.identity, absent))
-        chosen = frozenset(item.id for item in subset(items, check.items, name, seed))
-        yield PlannedRescoring(check.name, check.kind, chosen, scorer, digest(scorer))
+    for rescoring in benchmark.rescorings() if isinstance(benchmark, HasRescoring) else ():
+        scorer = dict(_here(f"check {rescoring.name} of {name}", rescoring.scorer.identity, absent))
+        chosen = frozenset(item.id for item in subset(items, rescoring.items, name, seed))
+        yield PlannedRescoring(rescoring.name, rescoring.kind, chosen, scorer, digest(scorer))
 
 
-def _identity(sweep: Sweep, alias: str, model: Any, protocols: Mapping[str, PlannedBenchmark]) -> Mapping[str, Any]:
+def _identity(sweep: Sweep, alias: str, model: Any, benchmarks: Mapping[str, PlannedBenchmark]) -> Mapping[str, Any]:
     for arm in sweep.arms:
         if arm.model != alias or isinstance(arm.variant, SinglePass):
             continue
         if isinstance(arm.variant, Edit):
-            _require_pictures(arm, model, protocols)
+            _require_pictures(arm, model, benchmarks)
             continue
         if not isinstance(model, Interleaver):
             here = f"arm {arm.name!r}: model {alias!r}"
@@ -221,33 +221,33 @@ def _identity(sweep: Sweep, alias: str, model: Any, protocols: Mapping[str, Plan
     return identity
 
 
-def _require_pictures(arm: Arm, model: Any, protocols: Mapping[str, PlannedBenchmark]) -> None:
+def _require_pictures(arm: Arm, model: Any, benchmarks: Mapping[str, PlannedBenchmark]) -> None:
     try:
         require_editor(model)
     except ConfigError as error:
         raise ConfigError(f"arm {arm.name!r}: {error}") from None
-    for name, protocol in protocols.items():
-        if any(item.picture is None for item in protocol.items):
+    for name, planned in benchmarks.items():
+        if any(item.picture is None for item in planned.items):
             raise ConfigError(
                 f"arm {arm.name!r}: variant 'edit' changes a picture, and the items of benchmark {name!r} have none; "
                 "those of benchmark 'edits' have"
             )
 
 
-def _seeds(seed: int, name: str, protocol: PlannedBenchmark) -> Iterable[tuple[Item, int, int]]:
+def _seeds(seed: int, name: str, planned: PlannedBenchmark) -> Iterable[tuple[Item, int, int]]:
     """Each item and number with its seed, which no arm changes."""
     digests = Digests("seed", seed, name)
-    for item in protocol.items:
-        for index in range(protocol.samples):
+    for item in planned.items:
+        for index in range(planned.samples):
             yield item, index, seed_of(digests(item.id, index))
 
 
 def _slots(seeds: Iterable[tuple[Item, int, int]], arm: Arm, model: Any, identity: str) -> Iterable[_Slot]:
     """What all arms share that differ in their cap alone: each item and number with its seed and trajectory's key."""
     digests = Digests("trajectory", identity, arm.variant.key())
-    fetcher = model if isinstance(model, ImageSource) else None
+    image_source = model if isinstance(model, ImageSource) else None
     for item, index, own in seeds:
-        source = fetcher.locate(item, index) if fetcher else None
+        source = image_source.locate(item, index) if image_source else None
         parts: list[str | int] = [item.prompt, own, *([source.digest] if source else [])]
         if isinstance(arm.variant, Edit) and item.picture is not None:
             parts.append(item.picture.digest)

@@ -34,15 +34,15 @@ def dry_run(
             f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)",
         ]
         lines += timing.lines(timing.shares(plan, store, [job.key for job in jobs], given), measuring)
-        lines += [line for name in plan.protocols if (line := _questions(plan, store, name, found))]
+        lines += [line for name in plan.benchmarks if (line := _questions(plan, store, name, found))]
         lines += [f"warning: {line}" for line in imported_images(plan, store).get("warnings", [])]
     return lines + [f"not here: {what}: {why}" for what, why in absent.items()]
 
 
 def _outline(plan: Plan, found: Sequence[SampleState]) -> list[str]:
     lines = [f"sweep {plan.sweep.name}, seed {plan.sweep.seed}"]
-    for name, protocol in plan.protocols.items():
-        lines.append(f"  {name}: {len(protocol.items)} of {protocol.of} items × {protocol.samples} images")
+    for name, planned in plan.benchmarks.items():
+        lines.append(f"  {name}: {len(planned.items)} of {planned.of} items × {planned.samples} images")
     width = max(len(arm.name) for arm in plan.sweep.arms)
     for arm in plan.sweep.arms:
         own = [one for one in found if one.sample.arm == arm]
@@ -56,12 +56,12 @@ def _outline(plan: Plan, found: Sequence[SampleState]) -> list[str]:
 
 def _questions(plan: Plan, store: Store, name: str, found: Sequence[SampleState]) -> str:
     """How much a judge would be asked, if the benchmark has one."""
-    protocol = plan.protocols[name]
-    if "judge" not in protocol.scorer:
+    planned = plan.benchmarks[name]
+    if "judge" not in planned.scorer:
         return ""
     own = [one for one in found if one.sample.benchmark == name]
     images = sum(one.state in ("pending", "generated") for one in own)
-    wanted = sum(one.sample.item.id in check.items for one in own for check in protocol.checks)
+    wanted = sum(one.sample.item.id in rescoring.items for one in own for rescoring in planned.rescorings)
     there = sum(one.score is not None for one in rescore_states(plan, store, own))
-    checks = f", and {wanted - there} questions more to check it" if protocol.checks else ""
+    checks = f", and {wanted - there} questions more to check it" if planned.rescorings else ""
     return f"images to be judged for {name}: {images}{checks}"

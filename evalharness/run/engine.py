@@ -36,7 +36,7 @@ PASSES = 3
 """A disk that damages what was just written is given up after as many passes."""
 CONSULTED = 8
 """So many images are given to a judge at a time where it computes its answers itself."""
-Lanes = list[DrawQueue | ScoreQueue]
+Queues = list[DrawQueue | ScoreQueue]
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Engine:
     progress: Progress
     scoring: bool = True
     stops: dict[str, str] = field(default_factory=dict)
-    lanes: Lanes = field(default_factory=list)
+    queues: Queues = field(default_factory=list)
     """Those of the present pass."""
     stages: dict[str, Stage] = field(default_factory=dict)
 
@@ -74,7 +74,7 @@ class Engine:
     def look(self) -> tuple[dict[str, Stage], list[str], list[WorkerState]]:
         """For those who watch, from another thread: stages, the keys of what is in hand, workers."""
         with self.store.lock:
-            in_hand = [key for lane in self.lanes for key in lane.in_hand]
+            in_hand = [key for queue in self.queues for key in queue.in_hand]
             return dict(self.stages), in_hand, self.executor.workers()
 
     def _drop_damaged(self) -> None:
@@ -102,7 +102,7 @@ class _Pass:
         self.engine, self.retry = engine, retry
         self.draws: dict[str, DrawQueue] = {}
         self.scores: dict[tuple[str, str], ScoreQueue] = {}
-        self.errands: list[RemoteWorker] = []
+        self.remote_workers: list[RemoteWorker] = []
         self.samples: dict[str, list[Sample]] = defaultdict(list)
         """Those that a trajectory to be drawn is for, by its key."""
         self.watched: dict[str, list[Sample]] = defaultdict(list)
@@ -114,37 +114,37 @@ class _Pass:
 
     @property
     def damaged(self) -> set[str]:
-        return {image for lane in self.scores.values() for image in lane.damaged}
+        return {image for queue in self.scores.values() for image in queue.damaged}
 
     def run(self) -> int:
-        self._make_score_lanes()
+        self._make_score_queues()
         jobs = self._survey()
         with self.progress.stages() as stage:
-            self._make_draw_lanes(jobs)
-            lanes: Lanes = [*self.draws.values(), *self.scores.values()]
-            self.engine.lanes = lanes
-            for lane in lanes:
-                if lane.stage not in self.stages and (lane.stage == "draw" or jobs or lane.waiting):
-                    self.stages[lane.stage] = stage(lane.stage, 0)
+            self._make_draw_queues(jobs)
+            queues: Queues = [*self.draws.values(), *self.scores.values()]
+            self.engine.queues = queues
+            for queue in queues:
+                if queue.stage not in self.stages and (queue.stage == "draw" or jobs or queue.waiting):
+                    self.stages[queue.stage] = stage(queue.stage, 0)
             self._resize()
             self._refuse(jobs)
-            own = [lane for lane in lanes if not any(lane is one.lane for one in self.errands)]
+            own = [queue for queue in queues if not any(queue is one.queue for one in self.remote_workers)]
             try:
-                for one in self.errands:
+                for one in self.remote_workers:
                     one.start()
                 self._work(own)
-                for one in self.errands:
+                for one in self.remote_workers:
                     one.wait()
             finally:
-                for one in self.errands:
+                for one in self.remote_workers:
                     one.end()
             self._raise()
-        return sum(lane.done for lane in lanes)
+        return sum(queue.done for queue in queues)
 
     # --- what there is to do ---
 
     def _survey(self) -> dict[str, Job]:
-        """What must be drawn; what must be looked at is put into its lanes."""
+        """What must be drawn; what must be looked at is put into its queues."""
         wanted: set[str] = set()
         for found in sample_states_in_parts(self.plan, self.store):
             for one in found:
@@ -158,7 +158,7 @@ class _Pass:
                 self.undrawn[sample.benchmark] += 1
         return {key: self.plan.jobs[key] for key in sorted(wanted)}
 
-    def _make_draw_lanes(self, jobs: dict[str, Job]) -> None:
+    def _make_draw_queues(self, jobs: dict[str, Job]) -> None:
         by_model: dict[str, list[Job]] = {alias: [] for alias in self.plan.models}
         for job in jobs.values():
             by_model[job.model].append(job)
@@ -168,37 +168,39 @@ class _Pass:
                 model = spec.build()
                 cost = expected_seconds(self.plan, self.store, alias, model)
                 size = 1 if isinstance(model, RemoteImageModel) else model.batch_size
-                lane = self.draws[alias] = DrawQueue(alias, PluginWorkerSpec(spec), self.store.lock, own, size, cost)
+                queue = self.draws[alias] = DrawQueue(alias, PluginWorkerSpec(spec), self.store.lock, own, size, cost)
                 if isinstance(model, RemoteImageModel):
                     work = RemoteModel(model, digest(dict(self.plan.models[alias])), self.store)
-                    self.errands.append(RemoteWorker(work, lane, self._keep_one))
-        for (_, check), score in self.scores.items():
-            if not check:
+                    self.remote_workers.append(RemoteWorker(work, queue, self._keep_one))
+        for (_, rescoring), score in self.scores.items():
+            if not rescoring:
                 score.feeders += self.draws.values()
 
-    def _make_score_lanes(self) -> None:
+    def _make_score_queues(self) -> None:
         if not self.engine.scoring:
             return
         found: list[tuple[str, str, Scorer | JudgeScorer]] = []
-        for name, protocol in self.plan.protocols.items():
-            found.append((name, "", protocol.benchmark.scorer()))
-        for name, protocol in self.plan.protocols.items():
-            checks = protocol.benchmark.checks() if isinstance(protocol.benchmark, HasRescoring) else ()
-            found += [(name, check.name, check.scorer) for check in checks]
+        for name, planned in self.plan.benchmarks.items():
+            found.append((name, "", planned.benchmark.scorer()))
+        for name, planned in self.plan.benchmarks.items():
+            rescorings = planned.benchmark.rescorings() if isinstance(planned.benchmark, HasRescoring) else ()
+            found += [(name, rescoring.name, rescoring.scorer) for rescoring in rescorings]
         specs = {spec.plugin.name: spec.plugin for spec in self.plan.sweep.benchmarks}
-        for name, check, scorer in found:
+        for name, rescoring, scorer in found:
             panel = isinstance(scorer, JudgeScorer)
             size = CONSULTED if isinstance(scorer, JudgeScorer) else scorer.batch_size
-            recipe = PluginWorkerSpec(specs[name], check or None)
-            lane = ScoreQueue(name, recipe, self.store.lock, self.store, size, check=check, with_replies=panel)
-            if check:
-                lane.feeders.append(self.scores[name, ""])
-            self.scores[name, check] = lane
+            worker_spec = PluginWorkerSpec(specs[name], rescoring or None)
+            queue = ScoreQueue(
+                name, worker_spec, self.store.lock, self.store, size, rescoring=rescoring, with_replies=panel
+            )
+            if rescoring:
+                queue.feeders.append(self.scores[name, ""])
+            self.scores[name, rescoring] = queue
             if isinstance(scorer, JudgeScorer) and not getattr(scorer, "in_process", False):
-                self.errands.append(RemoteWorker(RemoteJudge(scorer, self.store), lane, self._keep_one))
+                self.remote_workers.append(RemoteWorker(RemoteJudge(scorer, self.store), queue, self._keep_one))
 
     def _follow(self, found: Iterable[SampleState]) -> None:
-        """What these samples want next: a score, or a check of the one that they have."""
+        """What these samples want next: a score, or a rescoring of what they have."""
         if not self.engine.scoring:
             return
         found = list(found)
@@ -207,50 +209,50 @@ class _Pass:
                 name, again = one.sample.benchmark, one.score_key in self.retry
                 if one.failure is None or again:
                     self.scores[name, ""].add(one.score_key, PendingScore(one.image, one.sample.item, again))
-                if self.plan.protocols[name].checks:
+                if self.plan.benchmarks[name].rescorings:
                     self.watched[one.score_key].append(one.sample)
         for up in rescore_states(self.plan, self.store, found):
             again = up.key in self.retry
             if up.score is None and (up.failure is None or again):
-                sample, image = up.standing.sample, up.standing.image
+                sample, image = up.sample_state.sample, up.sample_state.image
                 assert image is not None
-                self.scores[sample.benchmark, up.check.name].add(up.key, PendingScore(image, sample.item, again))
+                self.scores[sample.benchmark, up.rescoring.name].add(up.key, PendingScore(image, sample.item, again))
 
     # --- doing it ---
 
     def _refuse(self, jobs: dict[str, Job]) -> None:
         """Fail the jobs whose prompts their model cannot take, before anything is loaded."""
-        for alias, lane in self.draws.items():
+        for alias, queue in self.draws.items():
             check = PromptCheck(self.plan.sweep.models[alias].build())
             outcomes = [(job, isolate(check, [job])[0]) for job in jobs.values() if job.model == alias]
             refused = [(job, one) for job, one in outcomes if isinstance(one, Failure)]
             with _undisturbed(), self.store.batch():
                 for job, failure in refused:
                     self.store.add_failure(job.key, failure.reason)
-            lane.drop({job.key for job, _ in refused})
+            queue.drop({job.key for job, _ in refused})
             self._drawn([job for job, _ in refused])
-            self._advance(lane, len(refused), len(refused))
+            self._advance(queue, len(refused), len(refused))
 
-    def _work(self, lanes: Lanes) -> None:
-        for lane, jobs, outcomes in self.engine.executor.run(lanes):
+    def _work(self, queues: Queues) -> None:
+        for queue, jobs, outcomes in self.engine.executor.run(queues):
             if isinstance(outcomes, BudgetError):
-                lane.put_back(jobs)
-                lane.stop()
-                self.engine.stops[lane.subject] = str(outcomes)
+                queue.put_back(jobs)
+                queue.stop()
+                self.engine.stops[queue.subject] = str(outcomes)
                 continue
             failed = sum(isinstance(one, Failure) for one in outcomes)
             with _undisturbed(), self.store.batch():
                 drawn = (step for one in outcomes if isinstance(one, Trajectory) for step in one.steps)
                 self.store.add_images(step.image for step in drawn if step.image is not None)
                 for job, outcome in zip(jobs, outcomes, strict=True):
-                    self._keep(lane, job, outcome)
+                    self._keep(queue, job, outcome)
             with self.store.lock:
-                self._next(lane, jobs)
-                lane.settle(jobs, failed)
-            self._advance(lane, len(jobs), failed)
+                self._next(queue, jobs)
+                queue.settle(jobs, failed)
+            self._advance(queue, len(jobs), failed)
             self._raise(only_now=True)
 
-    def _keep(self, lane: Any, job: Any, outcome: Any) -> None:
+    def _keep(self, queue: Any, job: Any, outcome: Any) -> None:
         if isinstance(outcome, JudgedScore):
             for one in outcome.said:
                 about = (one.question, one.judge, one.image, one.rubric, one.repeat)
@@ -268,22 +270,22 @@ class _Pass:
                 seed=job.seed,
                 cap=job.cap,
             )
-            lane.measure(job, outcome)
+            queue.measure(job, outcome)
         else:
             self.store.add_score(job.key, job.digest, outcome)
 
-    def _keep_one(self, lane: DrawQueue | ScoreQueue, job: Any, outcome: Score | Trajectory | SampleError) -> None:
-        """From the thread of an errand."""
+    def _keep_one(self, queue: DrawQueue | ScoreQueue, job: Any, outcome: Score | Trajectory | SampleError) -> None:
+        """From the thread of an remote worker."""
         failure = Failure(one_line(str(outcome))) if isinstance(outcome, SampleError) else None
         with self.store.lock:
             with self.store.batch():
-                self._keep(lane, job, failure or outcome)
-            self._next(lane, [job])
-            lane.settle([job], int(failure is not None))
-            self._advance(lane, 1, int(failure is not None))
+                self._keep(queue, job, failure or outcome)
+            self._next(queue, [job])
+            queue.settle([job], int(failure is not None))
+            self._advance(queue, 1, int(failure is not None))
 
-    def _next(self, lane: DrawQueue | ScoreQueue, jobs: Sequence[Any]) -> None:
-        if isinstance(lane, DrawQueue):
+    def _next(self, queue: DrawQueue | ScoreQueue, jobs: Sequence[Any]) -> None:
+        if isinstance(queue, DrawQueue):
             self._follow(self._drawn(jobs))
         elif watched := [sample for job in jobs for sample in self.watched.pop(job.key, ())]:
             self._follow(sample_states(self.plan, self.store, watched))
@@ -293,29 +295,29 @@ class _Pass:
         self.undrawn.subtract(sample.benchmark for sample in samples)
         return sample_states(self.plan, self.store, samples)
 
-    def _advance(self, lane: DrawQueue | ScoreQueue, done: int, failed: int) -> None:
+    def _advance(self, queue: DrawQueue | ScoreQueue, done: int, failed: int) -> None:
         with self.store.lock:
             self._resize()
             if done:
-                self.stages[lane.stage].advance(done, failed)
+                self.stages[queue.stage].advance(done, failed)
 
     def _resize(self) -> None:
         """A stage is as large as what is known of it by now, and the scores that undrawn samples will want."""
         for title, stage in self.stages.items():
-            known = sum(lane.total for lane in self.engine.lanes if lane.stage == title)
+            known = sum(queue.total for queue in self.engine.queues if queue.stage == title)
             stage.resize(known + (self.undrawn.total() if title == "score" else 0))
 
     def _raise(self, *, only_now: bool = False) -> None:
-        """What ended an errand. A judge or model that will not work ends the run once all else is done."""
-        for one in self.errands:
+        """What ended an remote worker. A judge or model that will not work ends the run once all else is done."""
+        for one in self.remote_workers:
             error = one.error
             if isinstance(error, BudgetError):
-                self.engine.stops[one.lane.subject] = str(error)
+                self.engine.stops[one.queue.subject] = str(error)
             elif isinstance(error, EndpointError) and only_now:
                 # Said only where something does go on: what ends a run is one line.
-                goes_on = one.lane.stopped and not all(lane.finished for lane in self.engine.lanes)
-                if goes_on and one.lane.name not in self.warned:
-                    self.warned.add(one.lane.name)
+                goes_on = one.queue.stopped and not all(queue.finished for queue in self.engine.queues)
+                if goes_on and one.queue.name not in self.warned:
+                    self.warned.add(one.queue.name)
                     self.progress.say(f"warning: {error}; all else goes on")
             elif error is not None:
                 raise error

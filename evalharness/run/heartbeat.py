@@ -109,8 +109,10 @@ class Heartbeat:
             in_hand=tuple(in_hand) if state == "running" else (),
             workers=tuple(workers) if state == "running" else (),
         )
+        data = asdict(now)
+        data["workers"] = [_worker_data(worker) for worker in now.workers]
         with contextlib.suppress(OSError):
-            write_text_atomically(self.path, json.dumps(asdict(now)))
+            write_text_atomically(self.path, json.dumps(data))
 
     def _stage(self, name: str, stage: Stage) -> StageState:
         counts = self._counts.setdefault(name, deque(maxlen=WINDOW))
@@ -118,6 +120,12 @@ class Heartbeat:
         (start, before), (end, after) = counts[0], counts[-1]
         rate = (after - before) / (end - start) if end > start else 0.0
         return StageState(stage.done, stage.failed, stage.total, rate)
+
+
+def _worker_data(worker: WorkerState) -> dict[str, Any]:
+    """The file calls a queue a lane, as it always has."""
+    data = asdict(worker)
+    return {"lane": data.pop("queue"), **data}
 
 
 def read(out: Path) -> Live | None:
@@ -130,7 +138,7 @@ def read(out: Path) -> Live | None:
     try:
         data = json.loads(path.read_bytes())
         stages = {name: StageState(**stage) for name, stage in data.pop("stages").items()}
-        workers = tuple(WorkerState(**one) for one in data.pop("workers"))
+        workers = tuple(WorkerState(queue=worker.pop("lane"), **worker) for worker in data.pop("workers"))
         return Live(**{**data, "stages": stages, "workers": workers, "in_hand": tuple(data["in_hand"])})
     except FileNotFoundError:
         return None

@@ -14,9 +14,9 @@ from evalharness.store.store import Store
 def imported_images(plan: Plan, store: Store) -> dict[str, Any]:
     """``images``: for each model that fetches, how many it has and one digest over them; ``warnings``: lines."""
     built = {alias: spec.build() for alias, spec in plan.sweep.models.items()}
-    fetchers = {alias: model for alias, model in built.items() if isinstance(model, ImageSource)}
-    info: dict[str, Any] = {"images": {}, "warnings": []} if fetchers else {}
-    for alias, model in fetchers.items():
+    image_sources = {alias: model for alias, model in built.items() if isinstance(model, ImageSource)}
+    info: dict[str, Any] = {"images": {}, "warnings": []} if image_sources else {}
+    for alias, model in image_sources.items():
         sources = {job.key: job.source for job in plan.jobs.values() if job.model == alias and job.source}
         found = sorted(source.digest for source in sources.values() if source.digest)
         info["images"][alias] = {"files": len(found), "wanted": len(sources), "digest": digest(found)}
@@ -30,9 +30,9 @@ def imported_images(plan: Plan, store: Store) -> dict[str, Any]:
 def _known(plan: Plan) -> list[tuple[Any, int]]:
     return [
         (item, index)
-        for protocol in plan.protocols.values()
-        for item in protocol.benchmark.items()
-        for index in range(protocol.samples)
+        for planned in plan.benchmarks.values()
+        for item in planned.benchmark.items()
+        for index in range(planned.samples)
     ]
 
 

@@ -22,13 +22,13 @@ SMALLEST = 8
 
 
 class _Queue:
-    """What lanes share: jobs in hand, and the lanes that feed this one. All is done under one lock."""
+    """What queues share: jobs in hand, and the queues that feed this one. All is done under one lock."""
 
     stage: Literal["draw", "score", "check"]
 
-    def __init__(self, subject: str, recipe: WorkerSpec, lock: threading.Condition) -> None:
+    def __init__(self, subject: str, worker_spec: WorkerSpec, lock: threading.Condition) -> None:
         self.subject = subject
-        self.recipe = recipe
+        self.worker_spec = worker_spec
         self.in_hand: dict[str, Any] = {}
         self.feeders: list[_Queue] = []
         self.stopped = False
@@ -86,13 +86,13 @@ class DrawQueue(_Queue):
     def __init__(
         self,
         subject: str,
-        recipe: WorkerSpec,
+        worker_spec: WorkerSpec,
         lock: threading.Condition,
         jobs: Iterable[Job],
         batch_size: int,
         cost: Callable[[Job], float],
     ) -> None:
-        super().__init__(subject, recipe, lock)
+        super().__init__(subject, worker_spec, lock)
         self.batch_size = batch_size
         groups: dict[VariantSettings, deque[Job]] = {}
         for job in jobs:
@@ -185,17 +185,17 @@ class ScoreQueue(_Queue):
     def __init__(
         self,
         subject: str,
-        recipe: WorkerSpec,
+        worker_spec: WorkerSpec,
         lock: threading.Condition,
         store: Store,
         batch_size: int,
         *,
-        check: str = "",
+        rescoring: str = "",
         with_replies: bool = False,
     ) -> None:
-        super().__init__(subject, recipe, lock)
-        self.stage = "check" if check else "score"
-        self.check = check
+        super().__init__(subject, worker_spec, lock)
+        self.stage = "check" if rescoring else "score"
+        self.rescoring = rescoring
         self.batch_size = batch_size
         self.damaged: set[str] = set()
         self._store, self._with_replies = store, with_replies
@@ -205,7 +205,7 @@ class ScoreQueue(_Queue):
 
     @property
     def name(self) -> str:
-        return f"{self.stage} {self.subject}{' ' + self.check if self.check else ''}"
+        return f"{self.stage} {self.subject}{' ' + self.rescoring if self.rescoring else ''}"
 
     @property
     def waiting(self) -> int:

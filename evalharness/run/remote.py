@@ -24,7 +24,7 @@ from evalharness.types.trajectory import Trajectory
 
 T = TypeVar("T")
 Keep = Callable[[Any, Any, Any], None]
-"""Of a lane, a job and its outcome: writes it."""
+"""Of a queue, a job and its outcome: writes it."""
 POLL = 0.5
 PATIENCE = 5.0
 """Seconds that a thread has to end in once it is told to."""
@@ -84,14 +84,14 @@ class RemoteModel:
 
 
 class RemoteWorker:
-    """A lane's thread. What it raised is in ``error`` once :attr:`lane` is stopped."""
+    """A queue's thread. What it raised is in ``error`` once :attr:`queue` is stopped."""
 
-    def __init__(self, work: RemoteWork, lane: DrawQueue | ScoreQueue, keep: Keep) -> None:
-        self.lane = lane
+    def __init__(self, work: RemoteWork, queue: DrawQueue | ScoreQueue, keep: Keep) -> None:
+        self.queue = queue
         self.error: BaseException | None = None
         self._work, self._keep = work, keep
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=lane.name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=queue.name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -104,22 +104,22 @@ class RemoteWorker:
     def end(self) -> None:
         """Ask nothing more. An answer that takes longer than :data:`PATIENCE` is not waited for."""
         self._ending.set()
-        self.lane.stop()
+        self.queue.stop()
         if self._thread.ident is not None:
             self._thread.join(PATIENCE)
 
     def _run(self) -> None:
         try:
             self._work.recall()
-            while not self.lane.finished and not self._ending.is_set():
-                if self.lane.waiting:
+            while not self.queue.finished and not self._ending.is_set():
+                if self.queue.waiting:
                     self._go()
                 else:
-                    self.lane.wait(POLL)
+                    self.queue.wait(POLL)
         except BaseException as error:  # noqa: BLE001 - it is raised again where the run is driven
             self.error = error
         finally:
-            self.lane.stop()
+            self.queue.stop()
 
     def _go(self) -> None:
         """All that is there. Each outcome is written as it comes: it may have cost money."""
@@ -129,12 +129,12 @@ class RemoteWorker:
                 for key, outcome in outcomes:
                     if self._ending.is_set():
                         return
-                    self._keep(self.lane, in_hand.pop(key), outcome)
+                    self._keep(self.queue, in_hand.pop(key), outcome)
         finally:
-            self.lane.put_back(list(in_hand.values()))
+            self.queue.put_back(list(in_hand.values()))
 
     def _jobs(self, in_hand: dict[str, Any]) -> Iterator[Any]:
-        while not self._ending.is_set() and (jobs := self.lane.take()):
+        while not self._ending.is_set() and (jobs := self.queue.take()):
             for job in jobs:
                 in_hand[job.key] = job
                 yield job

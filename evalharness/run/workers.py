@@ -1,4 +1,4 @@
-"""The work itself: jobs in, results out. A worker is made from a recipe, wherever it is to run."""
+"""The work itself: jobs in, results out. A worker is made from a worker_spec, wherever it is to run."""
 
 from __future__ import annotations
 
@@ -30,40 +30,40 @@ from evalharness.types.trajectory import Step, Trajectory
 
 @dataclass(frozen=True)
 class PluginWorkerSpec:
-    """A model, or the scorer of a benchmark or of one of its checks."""
+    """What makes a worker of a model, of the scorer of a benchmark, or of that of one of its rescorings."""
 
-    spec: PluginSpec
-    check: str | None = None
+    plugin: PluginSpec
+    rescoring: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Only what was set: a setting that was not may depend on those around it."""
-        settings = self.spec.settings.model_dump(mode="json", exclude_unset=True)
-        return {"kind": self.spec.kind, "name": self.spec.name, "settings": settings, "check": self.check}
+        settings = self.plugin.settings.model_dump(mode="json", exclude_unset=True)
+        return {"kind": self.plugin.kind, "name": self.plugin.name, "settings": settings, "rescoring": self.rescoring}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PluginWorkerSpec:
         settings = getattr(registry.load(data["kind"], data["name"]), "Settings", NoSettings)
         checked = settings.model_validate_json(json.dumps(data["settings"]), strict=True)
-        return cls(PluginSpec(data["kind"], data["name"], checked), data["check"])
+        return cls(PluginSpec(data["kind"], data["name"], checked), data["rescoring"])
 
     def identity(self) -> Mapping[str, Any]:
-        built = self.spec.build()
-        identity: Mapping[str, Any] = (built if self.spec.kind == "models" else self._scorer(built)).identity()
+        built = self.plugin.build()
+        identity: Mapping[str, Any] = (built if self.plugin.kind == "models" else self._scorer(built)).identity()
         return identity
 
     def worker(self) -> Worker[Any, Any]:
-        built = self.spec.build()
-        if self.spec.kind == "models":
+        built = self.plugin.build()
+        if self.plugin.kind == "models":
             return FetchWorker(built) if isinstance(built, ImageSource) else GenerateWorker(built)
         scorer = self._scorer(built)
         return JudgeWorker(scorer) if isinstance(scorer, JudgeScorer) else ScoreWorker(scorer)
 
     def _scorer(self, benchmark: Any) -> Scorer | JudgeScorer:
-        if self.check is None:
+        if self.rescoring is None:
             scorer: Scorer | JudgeScorer = benchmark.scorer()
             return scorer
-        checks = benchmark.checks() if isinstance(benchmark, HasRescoring) else ()
-        return next(check.scorer for check in checks if check.name == self.check)
+        rescorings = benchmark.rescorings() if isinstance(benchmark, HasRescoring) else ()
+        return next(rescoring.scorer for rescoring in rescorings if rescoring.name == self.rescoring)
 
 
 # --- drawing ---

@@ -93,13 +93,13 @@ class _Rows:
         return found
 
     def _show(self, places: Sequence[int], images: Sequence[str | None]) -> None:
-        samples, protocols = self.plan.samples, self.plan.protocols
+        samples, benchmarks = self.plan.samples, self.plan.benchmarks
         for place, image in zip(places, images, strict=True):
             if image is None:
                 self._fail(place, NO_IMAGE)
             else:
                 sample, self.images[place] = samples[place], image
-                self.keys[place] = protocols[sample.benchmark].score_key(image, sample.item)
+                self.keys[place] = benchmarks[sample.benchmark].score_key(image, sample.item)
 
     def read_scores(self, store: Store) -> None:
         users = _Users(self.keys)

@@ -25,7 +25,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
     import pandas as pd
 
     samples = sample_frame(plan, store)
-    under_check = _checkups(plan, store, samples)
+    under_check = _rescore_states(plan, store, samples)
     checks = pd.DataFrame([_check_row(one) for one in under_check], columns=list(CHECK_COLUMNS))
     arms = pd.DataFrame([_arm_row(plan, index) for index in range(len(plan.sweep.arms))], columns=list(ARM_COLUMNS))
     arms["max_iterations"] = arms["max_iterations"].astype("Int64")
@@ -36,10 +36,10 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
 
     own: dict[str | None, list[RescoreState]] = defaultdict(list)
     for one in under_check:
-        own[one.standing.score_key].append(one)
+        own[one.sample_state.score_key].append(one)
 
     def details(key: str) -> dict[str, Any]:
-        checked = {one.check.name: _check_details(one, store) for one in own.get(key, ())}
+        checked = {one.rescoring.name: _check_details(one, store) for one in own.get(key, ())}
         return store.details(key) | ({"checks": checked} if checked else {})
 
     about = _plan_info(plan)
@@ -50,20 +50,23 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
 
 
 def _judged(plan: Plan, store: Store) -> Callable[[str, str, Sequence[str]], Mapping[str, Judged]]:
-    items = {(name, item.id): item for name, protocol in plan.protocols.items() for item in protocol.items}
+    items = {(name, item.id): item for name, planned in plan.benchmarks.items() for item in planned.items}
 
     def judged(benchmark: str, item: str, images: Sequence[str]) -> Mapping[str, Judged]:
-        protocol = plan.protocols[benchmark]
-        keys = {protocol.score_key(image, items[benchmark, item]): image for image in images}
+        planned = plan.benchmarks[benchmark]
+        keys = {planned.score_key(image, items[benchmark, item]): image for image in images}
         return {keys[key]: Judged(one.value, one.reason, key) for key, one in store.scores(keys).items()}
 
     return judged
 
 
-def _checkups(plan: Plan, store: Store, samples: pd.DataFrame) -> list[RescoreState]:
+def _rescore_states(plan: Plan, store: Store, samples: pd.DataFrame) -> list[RescoreState]:
     """Of the scored samples alone that a check takes in; without their steps."""
     taken = {
-        (name, item) for name, protocol in plan.protocols.items() for check in protocol.checks for item in check.items
+        (name, item)
+        for name, planned in plan.benchmarks.items()
+        for rescoring in planned.rescorings
+        for item in rescoring.items
     }
     if not taken:
         return []
@@ -94,16 +97,16 @@ def _spent(store: Store, scorers: list[Mapping[str, Any]], samples: pd.DataFrame
 
 
 def _check_row(one: RescoreState) -> dict[str, Any]:
-    sample, score = one.standing.sample, one.standing.score
+    sample, score = one.sample_state.sample, one.sample_state.score
     return {
         "benchmark": sample.benchmark,
-        "check": one.check.name,
-        "kind": one.check.kind,
+        "check": one.rescoring.name,
+        "kind": one.rescoring.kind,
         "arm": sample.arm.name,
         "item": sample.item.id,
         "category": sample.item.category,
         "seed_index": sample.seed_index,
-        "image": one.standing.image,
+        "image": one.sample_state.image,
         "score": score.value if score else math.nan,
         "other": one.score.value if one.score else math.nan,
         "state": "scored" if one.score else "failed" if one.failure else "pending",
@@ -131,9 +134,9 @@ def _arm_row(plan: Plan, index: int) -> dict[str, Any]:
 
 def _plan_info(plan: Plan) -> dict[str, Any]:
     limits = {
-        name: {"items": len(protocol.items), "of": protocol.of, "seed": plan.sweep.seed}
-        for name, protocol in plan.protocols.items()
-        if len(protocol.items) < protocol.of
+        name: {"items": len(planned.items), "of": planned.of, "seed": plan.sweep.seed}
+        for name, planned in plan.benchmarks.items()
+        if len(planned.items) < planned.of
     }
     return {
         "name": plan.sweep.name,
@@ -141,30 +144,30 @@ def _plan_info(plan: Plan) -> dict[str, Any]:
         "seed": plan.sweep.seed,
         "sweep": plan.sweep.resolved(),
         "limit": limits or None,
-        "benchmarks": {name: _benchmark_info(plan, name) for name in plan.protocols},
+        "benchmarks": {name: _benchmark_info(plan, name) for name in plan.benchmarks},
         "models": {alias: dict(identity) for alias, identity in plan.models.items()},
-        "literature": [row for row in literature.rows(plan.sweep.literature) if row["benchmark"] in plan.protocols],
+        "literature": [row for row in literature.rows(plan.sweep.literature) if row["benchmark"] in plan.benchmarks],
     }
 
 
 def _benchmark_info(plan: Plan, name: str) -> dict[str, Any]:
-    protocol = plan.protocols[name]
-    benchmark = protocol.benchmark
+    planned = plan.benchmarks[name]
+    benchmark = planned.benchmark
     prompts = benchmark.prompt_set()
     more: dict[str, Any] = {key: getattr(benchmark, key)() for key in ("title", "notes") if hasattr(benchmark, key)}
     if getattr(benchmark, "needs_all_items", False):
         more["whole"] = dict(Counter(item.category for item in benchmark.items()))
-    if protocol.checks:
+    if planned.rescorings:
         more["checks"] = [
             {"name": one.name, "kind": one.kind, "scorer": dict(one.scorer), "items": len(one.items)}
-            for one in protocol.checks
+            for one in planned.rescorings
         ]
     return more | {
         "version": benchmark.version,
         "prompt_set": prompts.name,
         "prompt_digest": prompts.digest,
-        "scorer": dict(protocol.scorer),
+        "scorer": dict(planned.scorer),
         "weights": dict(benchmark.weights),
-        "items": len(protocol.items),
-        "samples": protocol.samples,
+        "items": len(planned.items),
+        "samples": planned.samples,
     }

@@ -51,7 +51,7 @@ def sample_states(plan: Plan, store: Store, samples: Sequence[Sample] | None = N
         if image is None:
             found.append(SampleState(sample, steps, failure=NO_IMAGE))
         else:
-            key = plan.protocols[sample.benchmark].score_key(image, sample.item)
+            key = plan.benchmarks[sample.benchmark].score_key(image, sample.item)
             found.append(SampleState(sample, steps, image, key))
     return _with_scores(found, store)
 
@@ -70,30 +70,30 @@ def _with_scores(found: list[SampleState], store: Store) -> list[SampleState]:
 
 
 def sample_states_in_parts(plan: Plan, store: Store, size: int = 5000) -> Iterator[list[SampleState]]:
-    """All standings, so many at a time: those of a large plan do not fit into memory all at once."""
+    """All states, so many at a time: those of a large plan do not fit into memory all at once."""
     for start in range(0, len(plan.samples), size):
         yield sample_states(plan, store, plan.samples[start : start + size])
 
 
 @dataclass(frozen=True, slots=True)
 class RescoreState:
-    """A scored sample under a check; ``key`` is that of the check's score."""
+    """A scored sample under a rescoring; ``key`` is that of the rescoring's score."""
 
-    standing: SampleState
-    check: PlannedRescoring
+    sample_state: SampleState
+    rescoring: PlannedRescoring
     key: str
     score: Score | None = None
     failure: str | None = None
 
 
 def rescore_states(plan: Plan, store: Store, found: Iterable[SampleState]) -> list[RescoreState]:
-    """One for each scored sample and each check that takes in its item."""
+    """One for each scored sample and each rescoring that takes in its item."""
     open_: list[RescoreState] = []
     for one in found:
-        protocol = plan.protocols[one.sample.benchmark]
-        for check in protocol.checks:
-            if one.score is not None and one.image is not None and one.sample.item.id in check.items:
-                open_.append(RescoreState(one, check, protocol.score_key(one.image, one.sample.item, check)))
+        planned = plan.benchmarks[one.sample.benchmark]
+        for rescoring in planned.rescorings:
+            if one.score is not None and one.image is not None and one.sample.item.id in rescoring.items:
+                open_.append(RescoreState(one, rescoring, planned.score_key(one.image, one.sample.item, rescoring)))
     keys = [one.key for one in open_]
     scores, failures = store.scores(keys), store.failures(keys)
     return [replace(one, score=scores.get(one.key), failure=failures.get(one.key)) for one in open_]
@@ -110,7 +110,7 @@ def pending_jobs(plan: Plan, found: Iterable[SampleState], retry: Collection[str
 
 
 def failed_keys(plan: Plan, store: Store) -> set[str]:
-    """The keys of all jobs, scores and checks that failed."""
+    """The keys of all jobs, scores and rescorings that failed."""
     failed = set(store.failures(plan.jobs))
     for found in sample_states_in_parts(plan, store):
         keys = [one.score_key for one in found if one.score_key is not None]

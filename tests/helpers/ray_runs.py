@@ -188,7 +188,7 @@ class Going:
         """The places of the workers that draw at this moment, as ``status`` would show them."""
         seen = heartbeat.read(self.out)
         return (
-            [one.place for one in seen.workers if one.lane.startswith("draw") and one.state == "busy"] if seen else []
+            [one.place for one in seen.workers if one.queue.startswith("draw") and one.state == "busy"] if seen else []
         )
 
 

@@ -108,7 +108,7 @@ def fill(plan: Plan, store: Store) -> None:
             yield job.key, "drawer", job.variant.variant, job.prompt, job.seed, job.cap, 1, json.dumps(steps)
 
     store._db.executemany("INSERT INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows())
-    protocol = plan.protocols["prompts"]
+    planned = plan.benchmarks["prompts"]
 
     def scores() -> Iterator[tuple[Any, ...]]:
         for sample in plan.samples:
@@ -116,7 +116,7 @@ def fill(plan: Plan, store: Store) -> None:
             difficulty = int(_digest(sample.item.id + str(sample.seed_index))[:8], 16) / 2**32
             right = difficulty < 0.6 + 0.04 * (sample.arm.cap or 0)
             details = '{"detections": []}'
-            yield protocol.score_key(image, sample.item), image, float(right), "" if right else "missing", details
+            yield planned.score_key(image, sample.item), image, float(right), "" if right else "missing", details
 
     store._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", scores())
     store._db.commit()

@@ -40,13 +40,13 @@ def test_the_keys_of_a_plan_are_digests_of_what_they_stand_for(sweep_file: Write
     sweep = schema.load(sweep_file(SWEEP))
     plan = make_plan(sweep)
     identity = digest(dict(plan.models["fake"]))
-    protocol = plan.protocols["fake"]
+    planned = plan.benchmarks["fake"]
     for sample in plan.samples:
         item, seed = sample.item, sample_seed(3, "fake", sample.item.id, sample.seed_index)
         parts = ["trajectory", identity, sample.arm.variant.key(), item.prompt, seed]
         assert (sample.seed, sample.job) == (seed, digest(parts))
-        told = ["score", "ab" * 32, protocol.scorer_digest, digest(dict(item.metadata))]
-        assert protocol.score_key("ab" * 32, item) == digest(told)
+        told = ["score", "ab" * 32, planned.scorer_digest, digest(dict(item.metadata))]
+        assert planned.score_key("ab" * 32, item) == digest(told)
 
 
 def test_canonical_json_does_not_depend_on_order() -> None:
@@ -94,9 +94,9 @@ def test_select_and_resize(sweep_file: Write) -> None:
     assert chosen.baseline == "process max_iterations=1"
     with pytest.raises(ConfigError, match="did you mean 'process'"):
         select(sweep, ["proces"])
-    full = make_plan(resize(sweep, full=True)).protocols["fake"]
+    full = make_plan(resize(sweep, full=True)).benchmarks["fake"]
     assert (len(full.items), full.samples) == (10, 2)
-    small = make_plan(resize(sweep, limit=2, samples=5)).protocols["fake"]
+    small = make_plan(resize(sweep, limit=2, samples=5)).benchmarks["fake"]
     assert (len(small.items), small.samples) == (2, 5)
 
 

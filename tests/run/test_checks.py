@@ -41,7 +41,7 @@ class Blind:
 
 
 class CheckedBenchmark(FakeBenchmark):
-    def checks(self) -> list[Rescoring]:
+    def rescorings(self) -> list[Rescoring]:
         return [Rescoring("blind", "second", Blind()), Rescoring("some", "repeat", FakeScorer(), items=3)]
 
 

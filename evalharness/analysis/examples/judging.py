@@ -30,36 +30,36 @@ AHEAD = 16
 
 def judge(plan: Plan, store: Store, executor: Executor, progress: Progress) -> int:
     """Returns the number of pictures that were scored."""
-    lanes: dict[str, ScoreQueue] = {}
+    queues: dict[str, ScoreQueue] = {}
     searches: dict[str, list[_Search]] = {}
     specs = {spec.plugin.name: spec.plugin for spec in plan.sweep.benchmarks}
-    for name, protocol in plan.protocols.items():
-        scorer = protocol.benchmark.scorer()
+    for name, planned in plan.benchmarks.items():
+        scorer = planned.benchmark.scorer()
         if not isinstance(scorer, JudgeScorer):
-            lane = ScoreQueue(name, PluginWorkerSpec(specs[name]), store.lock, store, scorer.batch_size)
-            own = [_Search(plan, store, name, samples, lane) for samples in _leads(plan, name)]
+            queue = ScoreQueue(name, PluginWorkerSpec(specs[name]), store.lock, store, scorer.batch_size)
+            own = [_Search(plan, store, name, samples, queue) for samples in _leads(plan, name)]
             for one in own:
                 one.advance()
-            if lane.waiting:
-                lanes[name], searches[name] = lane, own
-    if lanes:
-        _work(lanes, searches, store, executor, progress)
-    return sum(lane.done for lane in lanes.values())
+            if queue.waiting:
+                queues[name], searches[name] = queue, own
+    if queues:
+        _work(queues, searches, store, executor, progress)
+    return sum(queue.done for queue in queues.values())
 
 
 def _work(
-    lanes: dict[str, ScoreQueue],
+    queues: dict[str, ScoreQueue],
     searches: dict[str, list[_Search]],
     store: Store,
     executor: Executor,
     progress: Progress,
 ) -> None:
     with progress.stages() as stage:
-        shown = stage("refinements", sum(lane.total for lane in lanes.values()))
-        for lane, jobs, outcomes in executor.run(list(lanes.values())):
+        shown = stage("refinements", sum(queue.total for queue in queues.values()))
+        for queue, jobs, outcomes in executor.run(list(queues.values())):
             if isinstance(outcomes, BudgetError):
-                lane.put_back(jobs)
-                lane.stop()
+                queue.put_back(jobs)
+                queue.stop()
                 continue
             with store.batch():
                 for job, outcome in zip(jobs, outcomes, strict=True):
@@ -67,12 +67,12 @@ def _work(
                         store.add_failure(job.key, outcome.reason)
                     else:
                         store.add_score(job.key, job.digest, outcome)
-            # What follows is added before these are settled, so that the lane does not seem to be at its end.
-            for one in searches[lane.subject]:
+            # What follows is added before these are settled, so that the queue does not seem to be at its end.
+            for one in searches[queue.subject]:
                 one.advance()
-            lane.settle(jobs, sum(isinstance(one, Failure) for one in outcomes))
+            queue.settle(jobs, sum(isinstance(one, Failure) for one in outcomes))
             with store.lock:
-                shown.resize(sum(one.total for one in lanes.values()))
+                shown.resize(sum(one.total for one in queues.values()))
                 shown.advance(len(jobs))
 
 
@@ -95,8 +95,8 @@ def _leads(plan: Plan, benchmark: str) -> list[list[Sample]]:
 class _Search:
     """As :mod:`evalharness.analysis.examples.search`, but it asks for the scores that are missing and waits."""
 
-    def __init__(self, plan: Plan, store: Store, benchmark: str, samples: list[Sample], lane: ScoreQueue) -> None:
-        self._protocol, self._store, self._lane = plan.protocols[benchmark], store, lane
+    def __init__(self, plan: Plan, store: Store, benchmark: str, samples: list[Sample], queue: ScoreQueue) -> None:
+        self._planned, self._store, self._queue = plan.benchmarks[benchmark], store, queue
         self._cases = islice(self._walk(samples), REFINEMENTS)
         self._ahead: deque[tuple[Sample, Seen, Case]] = deque()
         self._tally = Tally()
@@ -114,12 +114,12 @@ class _Search:
             lacking = {key: todo for key, todo in wanted.items() if key not in known and key not in failed}
             if lacking:
                 for key, todo in lacking.items():
-                    self._lane.add(key, todo)
+                    self._queue.add(key, todo)
                 return
             while self._ahead:
                 sample, seen, case = self._ahead.popleft()
                 found = [
-                    known.get(self._protocol.score_key(image, sample.item))
+                    known.get(self._planned.score_key(image, sample.item))
                     for image in (case.refinement.before, case.refinement.after)
                 ]
                 before, after = (Judged(one.value, one.reason) if one else None for one in found)
@@ -127,7 +127,7 @@ class _Search:
 
     def _wanted(self) -> dict[str, PendingScore]:
         return {
-            self._protocol.score_key(image, sample.item): PendingScore(image, sample.item)
+            self._planned.score_key(image, sample.item): PendingScore(image, sample.item)
             for sample, _, case in self._ahead
             for image in (case.refinement.before, case.refinement.after)
         }

@@ -24,26 +24,26 @@ class Local:
         self.settings = settings
         self._at: list[WorkerState] = []
 
-    def run(self, lanes: Sequence[WorkQueue]) -> Iterator[Done]:
-        for lane in lanes:
-            yield from self._work(lane)
+    def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
+        for queue in queues:
+            yield from self._work(queue)
 
-    def _work(self, lane: WorkQueue) -> Iterator[Done]:
+    def _work(self, queue: WorkQueue) -> Iterator[Done]:
         worker = None
-        while not lane.finished:
-            batch = lane.take()
+        while not queue.finished:
+            batch = queue.take()
             if not batch:
-                lane.wait(POLL)
+                queue.wait(POLL)
                 continue
-            self._at = [WorkerState(lane.name, "this process", "busy", len(batch))]
-            worker = worker or lane.recipe.worker()
+            self._at = [WorkerState(queue.name, "this process", "busy", len(batch))]
+            worker = worker or queue.worker_spec.worker()
             outcomes: list[Any] | BudgetError
             try:
                 outcomes = isolate(worker, batch)
             except BudgetError as spent:
                 outcomes = spent
             self._at = []
-            yield lane, batch, outcomes
+            yield queue, batch, outcomes
 
     def workers(self) -> list[WorkerState]:
         return self._at

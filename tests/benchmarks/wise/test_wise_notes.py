@@ -88,7 +88,7 @@ def test_a_benchmark_without_a_published_rubric(tmp_path: Path, monkeypatch: pyt
 
 def test_all_judges_are_there_to_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = benchmark(monkeypatch, QWEN, WiseVerified, judge_repeats=3, second_judge="other")
-    scorer, checks = mine.scorer(), mine.checks()
+    scorer, checks = mine.scorer(), mine.rescorings()
     assert len(scorer.judges) == 2
     assert [check.name for check in checks] == ["repeat 1", "repeat 2", "second judge"]
     panels = [check.scorer for check in checks if isinstance(check.scorer, JudgePanel)]

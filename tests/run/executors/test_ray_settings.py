@@ -13,8 +13,8 @@ from evalharness.run.executors.ray.host import Host
 
 
 def need(settings: dict[str, Any], stage: str, subject: str, *, has_gpus: bool) -> tuple[Any, ...]:
-    lane: Any = SimpleNamespace(stage=stage, subject=subject)
-    found = Ray.Settings.model_validate(settings).resources(lane, has_gpus=has_gpus)
+    queue: Any = SimpleNamespace(stage=stage, subject=subject)
+    found = Ray.Settings.model_validate(settings).resources(queue, has_gpus=has_gpus)
     return found.gpus, found.cpus, found.workers
 
 
@@ -35,9 +35,9 @@ def test_what_a_worker_needs(settings: dict[str, Any], stage: str, has_gpus: boo
     assert need(settings, stage, "big", has_gpus=has_gpus) == expected
 
 
-def settings_there(recipe_settings: dict[str, Any], paths: dict[str, str]) -> Any:
-    recipe = {"kind": "models", "name": "toy", "settings": recipe_settings, "check": None}
-    return Host(recipe, paths, 1)._plain["settings"]
+def settings_there(settings: dict[str, Any], paths: dict[str, str]) -> Any:
+    worker_spec = {"kind": "models", "name": "toy", "settings": settings, "rescoring": None}
+    return Host(worker_spec, paths, 1)._plain["settings"]
 
 
 def test_a_node_reads_its_own_copy_where_it_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,11 +66,11 @@ class Ray:
         patience: Annotated[float, Field(gt=0)] = 300.0
         paths: dict[str, str] = {}
 
-        def resources(self, lane: WorkQueue, *, has_gpus: bool) -> Resources:
-            """What a worker of a lane needs: its own entry, or that of its kind."""
-            if lane.stage == "draw":
-                return self.models.get(lane.subject, self.draw).for_cluster(1.0 if has_gpus else 0.0)
-            return self.benchmarks.get(lane.subject, self.score).for_cluster(0.25 if has_gpus else 0.0)
+        def resources(self, queue: WorkQueue, *, has_gpus: bool) -> Resources:
+            """What a worker of a queue needs: its own entry, or that of its kind."""
+            if queue.stage == "draw":
+                return self.models.get(queue.subject, self.draw).for_cluster(1.0 if has_gpus else 0.0)
+            return self.benchmarks.get(queue.subject, self.score).for_cluster(0.25 if has_gpus else 0.0)
 
     requires: ClassVar[tuple[str, ...]] = ("ray",)
 
@@ -87,15 +87,15 @@ class Ray:
                 if name not in known:
                     raise ConfigError(f"executor 'ray': {key}: none is called {name!r}{did_you_mean(name, known)}")
 
-    def run(self, lanes: Sequence[WorkQueue]) -> Iterator[Done]:
-        if all(lane.finished for lane in lanes):
+    def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
+        if all(queue.finished for queue in queues):
             return
         from ray.exceptions import RayError
 
         from evalharness.run.executors.ray.pool import Pool
 
         self._start()
-        self._pool = Pool(self.settings, lanes, own=self.settings.address is None)
+        self._pool = Pool(self.settings, queues, own=self.settings.address is None)
         try:
             yield from self._pool.run()
         except RayError as error:

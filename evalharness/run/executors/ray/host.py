@@ -1,4 +1,4 @@
-"""What runs in a Ray actor: one worker, made from its recipe, that answers batches. Only plain values come and go."""
+"""What runs in a Ray actor: one worker, made from its spec, that answers batches. Only plain values come and go."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Host:
     raised would have Ray pickle it.
     """
 
-    def __init__(self, recipe: Plain, paths: Mapping[str, str], threads: int) -> None:
+    def __init__(self, worker_spec: Plain, paths: Mapping[str, str], threads: int) -> None:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
-        self._plain = recipe | {"settings": _moved(recipe["settings"], paths)}
+        self._plain = worker_spec | {"settings": _moved(worker_spec["settings"], paths)}
 
     def describe(self) -> Plain:
         """What it is, and where: the identity of the model or scorer, as this machine has it."""
         from evalharness._util import environment
 
         try:
-            identity = dict(self._recipe.identity())
+            identity = dict(self._worker_spec.identity())
         except (EvalHarnessError, ImportError) as error:
             return _fatal(error)
         return {"identity": identity, "versions": environment.versions(), "gpus": _gpus()}
@@ -50,7 +50,7 @@ class Host:
         return {"outcomes": [wire.pack_outcome(one) for one in outcomes], "seconds": time.perf_counter() - start}
 
     @cached_property
-    def _recipe(self) -> Any:
+    def _worker_spec(self) -> Any:
         from evalharness.run.workers import PluginWorkerSpec
 
         return PluginWorkerSpec.from_json(self._plain)
@@ -59,7 +59,7 @@ class Host:
     def _worker(self) -> Any:
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        return self._recipe.worker()
+        return self._worker_spec.worker()
 
 
 def _gpus() -> list[str]:

@@ -34,7 +34,7 @@ WORTH = 10.0
 LOOK_AROUND = 2.0
 """Seconds between looks at which nodes there are."""
 HOPELESS = 10
-"""So many workers of a lane that die one after the other, with no batch done between, are no sample's fault."""
+"""So many workers of a queue that die one after the other, with no batch done between, are no sample's fault."""
 LOSSES = 10
 """So often may a sample be lost with its node, which is not its fault."""
 
@@ -57,7 +57,7 @@ class _Call:
 @dataclass(eq=False)
 class _Actor:
     handle: Any
-    lane: WorkQueue
+    queue: WorkQueue
     node: _Node
     need: Resources
     described: Any
@@ -77,8 +77,8 @@ class _Actor:
 class Pool:
     """See the module's docstring. ``own``: Ray was started here, for this run alone."""
 
-    def __init__(self, settings: Ray.Settings, lanes: Sequence[WorkQueue], *, own: bool) -> None:
-        self._settings, self._lanes, self._own = settings, lanes, own
+    def __init__(self, settings: Ray.Settings, queues: Sequence[WorkQueue], *, own: bool) -> None:
+        self._settings, self._queues, self._own = settings, queues, own
         self._actors: list[_Actor] = []
         self._nodes: dict[str, _Node] = {}
         self._looked = -LOOK_AROUND
@@ -93,7 +93,7 @@ class Pool:
     def run(self) -> Iterator[Done]:
         while True:
             self._look_around()
-            if all(lane.finished for lane in self._lanes):
+            if all(queue.finished for queue in self._queues):
                 return
             self._adjust()
             for actor in self._actors:
@@ -106,7 +106,7 @@ class Pool:
             jobs = sum(len(call.jobs) for call in list(actor.calls))
             states.append(
                 WorkerState(
-                    actor.lane.name,
+                    actor.queue.name,
                     actor.place,
                     "starting" if not actor.ready else "busy" if jobs else "idle",
                     jobs,
@@ -135,44 +135,44 @@ class Pool:
             if node["Alive"]
         }
 
-    def _need(self, lane: WorkQueue) -> Resources:
-        return self._settings.resources(lane, has_gpus=any(node.gpus for node in self._nodes.values()))
+    def _need(self, queue: WorkQueue) -> Resources:
+        return self._settings.resources(queue, has_gpus=any(node.gpus for node in self._nodes.values()))
 
     def _adjust(self) -> None:
-        """Each lane has one worker, as far as they fit; the others go to whichever has most to do for each it has."""
+        """Each queue has one worker, as far as they fit; the others go to whichever has most to do for each it has."""
         for actor in list(self._actors):
-            if actor.lane.finished:
+            if actor.queue.finished:
                 self._let_go(actor)
-        lanes = self._in_order()
-        for lane in lanes:
-            if not self._count(lane) and not self._add(lane) and lane.waiting:
-                self._make_room(lane)
-        while crowded := [lane for lane in lanes if self._wants_more(lane)]:
-            crowded.sort(key=lambda lane: -lane.load / max(1, self._count(lane)))
-            if not any(self._add(lane) for lane in crowded):
+        queues = self._in_order()
+        for queue in queues:
+            if not self._count(queue) and not self._add(queue) and queue.waiting:
+                self._make_room(queue)
+        while crowded := [queue for queue in queues if self._wants_more(queue)]:
+            crowded.sort(key=lambda queue: -queue.load / max(1, self._count(queue)))
+            if not any(self._add(queue) for queue in crowded):
                 break
         self._mind_the_hopeless()
 
     def _in_order(self) -> list[WorkQueue]:
         """The first to draw, then those that look at what it draws, then the next to draw."""
-        going = [lane for lane in self._lanes if not lane.finished]
-        draws = [lane for lane in going if lane.stage == "draw"]
-        return [*draws[:1], *(lane for lane in going if lane.stage != "draw"), *draws[1:]]
+        going = [queue for queue in self._queues if not queue.finished]
+        draws = [queue for queue in going if queue.stage == "draw"]
+        return [*draws[:1], *(queue for queue in going if queue.stage != "draw"), *draws[1:]]
 
-    def _wants_more(self, lane: WorkQueue) -> bool:
-        own = [actor for actor in self._actors if actor.lane is lane]
-        limit = self._need(lane).workers
+    def _wants_more(self, queue: WorkQueue) -> bool:
+        own = [actor for actor in self._actors if actor.queue is queue]
+        limit = self._need(queue).workers
         if limit is not None and len(own) >= limit:
             return False
         idle = sum(not actor.calls for actor in own)
-        return lane.waiting > idle and (lane.stage == "draw" or lane.load > WORTH * len(own))
+        return queue.waiting > idle and (queue.stage == "draw" or queue.load > WORTH * len(own))
 
-    def _count(self, lane: WorkQueue) -> int:
-        return sum(actor.lane is lane for actor in self._actors)
+    def _count(self, queue: WorkQueue) -> int:
+        return sum(actor.queue is queue for actor in self._actors)
 
-    def _add(self, lane: WorkQueue) -> bool:
+    def _add(self, queue: WorkQueue) -> bool:
         """One more worker, on the node with most left; False if there is no room."""
-        need = self._need(lane)
+        need = self._need(queue)
         wanted = need.gpus or 0
         fitting = [found for found in self._free() if found[0] >= need.cpus and found[1] >= wanted]
         if not fitting:
@@ -185,8 +185,8 @@ class Pool:
             "scheduling_strategy": NodeAffinitySchedulingStrategy(node.id, soft=False),
         }
         threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, int(need.cpus)))
-        handle = self._host.options(**options).remote(lane.recipe.as_json(), self._settings.paths, threads)
-        self._actors.append(_Actor(handle, lane, node, need, handle.describe.remote()))
+        handle = self._host.options(**options).remote(queue.worker_spec.as_json(), self._settings.paths, threads)
+        self._actors.append(_Actor(handle, queue, node, need, handle.describe.remote()))
         self._without_worker = None
         return True
 
@@ -199,25 +199,25 @@ class Pool:
             found.append((round(cpus, 6), round(gpus, 6), node))
         return found
 
-    def _make_room(self, lane: WorkQueue) -> None:
+    def _make_room(self, queue: WorkQueue) -> None:
         """End a worker that has had nothing to do for a while."""
         for actor in list(self._actors):
-            idle = actor.ready and not actor.calls and not actor.lane.waiting
+            idle = actor.ready and not actor.calls and not actor.queue.waiting
             if idle and time.monotonic() - actor.idle_since > 1:
                 self._let_go(actor)
-                self._add(lane)
+                self._add(queue)
                 return
 
     def _mind_the_hopeless(self) -> None:
         """Work without a worker, and none that could come."""
-        lanes = [lane for lane in self._lanes if lane.waiting and not self._count(lane) and not self._fits(lane)]
-        if not lanes or (self._actors and not self._own):
+        queues = [queue for queue in self._queues if queue.waiting and not self._count(queue) and not self._fits(queue)]
+        if not queues or (self._actors and not self._own):
             self._without_worker = None
             return
         self._without_worker = self._without_worker or time.monotonic()
-        lane = lanes[0]
-        need = self._need(lane)
-        wanted = f"a worker to {lane.name} needs {need.cpus:g} CPUs and {need.gpus:g} GPUs"
+        queue = queues[0]
+        need = self._need(queue)
+        wanted = f"a worker to {queue.name} needs {need.cpus:g} CPUs and {need.gpus:g} GPUs"
         if self._own:
             raise ConfigError(f"executor 'ray': {wanted}; this machine has {self._largest()}")
         if time.monotonic() - self._without_worker > self._settings.patience:
@@ -228,9 +228,9 @@ class Pool:
             )
         time.sleep(TICK)
 
-    def _fits(self, lane: WorkQueue) -> bool:
+    def _fits(self, queue: WorkQueue) -> bool:
         """Whether a node had room if it had nothing else to do."""
-        need = self._need(lane)
+        need = self._need(queue)
         return any(node.cpus >= need.cpus and node.gpus >= (need.gpus or 0) for node in self._nodes.values())
 
     def _largest(self) -> str:
@@ -241,19 +241,19 @@ class Pool:
 
     def _feed(self, actor: _Actor) -> None:
         """A second batch only while there are more than enough for all, so that the end is shared evenly."""
-        lane = actor.lane
+        queue = actor.queue
         while actor.ready and len(actor.calls) < DEPTH:
-            count = self._count(lane)
-            if actor.calls and lane.waiting <= 2 * count * len(actor.calls[0].jobs):
+            count = self._count(queue)
+            if actor.calls and queue.waiting <= 2 * count * len(actor.calls[0].jobs):
                 return
-            jobs = lane.take(count)
+            jobs = queue.take(count)
             if not jobs:
                 return
             ref = actor.handle.work.remote(wire.pack_jobs(jobs))
             actor.calls.append(_Call(ref, jobs, time.monotonic()))
 
     def _collect(self) -> Iterator[Done]:
-        """What has come in since; a batch's jobs are still in the lane's hand until whoever drives this has them."""
+        """What has come in since; a batch's jobs are still in the queue's hand until whoever drives this has them."""
         refs = {call.ref: actor for actor in self._actors for call in actor.calls}
         refs |= {actor.described: actor for actor in self._actors if actor.described is not None}
         if not refs:
@@ -288,19 +288,19 @@ class Pool:
             actor.idle_since = time.monotonic()
             if actor.calls:
                 actor.calls[0].since = time.monotonic()
-            self._deaths[actor.lane.name] = 0
-            if hasattr(actor.lane, "pace"):
-                actor.lane.pace(len(call.jobs), data["seconds"])
+            self._deaths[actor.queue.name] = 0
+            if hasattr(actor.queue, "pace"):
+                actor.queue.pace(len(call.jobs), data["seconds"])
             self._feed(actor)
-            yield actor.lane, call.jobs, [wire.unpack_outcome(one) for one in data["outcomes"]]
+            yield actor.queue, call.jobs, [wire.unpack_outcome(one) for one in data["outcomes"]]
 
     def _verify(self, actor: _Actor, data: dict[str, Any]) -> None:
         """The same weights and programs as here, or the run is not what its report would say."""
-        lane = actor.lane
-        if lane.name not in self._identities:
-            self._identities[lane.name] = canonical(dict(lane.recipe.identity()))
-        if canonical(data["identity"]) != self._identities[lane.name]:
-            raise EvalHarnessError(f"node {actor.node.name} has other weights than this machine to {lane.name}")
+        queue = actor.queue
+        if queue.name not in self._identities:
+            self._identities[queue.name] = canonical(dict(queue.worker_spec.identity()))
+        if canonical(data["identity"]) != self._identities[queue.name]:
+            raise EvalHarnessError(f"node {actor.node.name} has other weights than this machine to {queue.name}")
         for package, version in data["versions"].items():
             if self._versions.get(package, version) != version:
                 raise EvalHarnessError(
@@ -312,7 +312,7 @@ class Pool:
         if cls is BudgetError and ref != actor.described:
             jobs = [job for call in actor.calls for job in call.jobs]
             self._let_go(actor)
-            yield actor.lane, jobs, BudgetError(message)
+            yield actor.queue, jobs, BudgetError(message)
             return
         raise (cls if issubclass(cls, EvalHarnessError) else EvalHarnessError)(f"node {actor.node.name}: {message}")
 
@@ -330,23 +330,23 @@ class Pool:
         self._looked = -LOOK_AROUND
         self._look_around()
         lost = actor.node.id not in self._nodes
-        lane, reason = actor.lane, _reason(error)
+        queue, reason = actor.queue, _reason(error)
         running, *others = [call.jobs for call in actor.calls] or [[]]
         for jobs in reversed(others):
-            lane.put_back(jobs)
+            queue.put_back(jobs)
         if not lost:
-            self._deaths[lane.name] += 1
-            if self._deaths[lane.name] >= HOPELESS:
-                lane.put_back(running)
-                raise EvalHarnessError(f"{HOPELESS} workers to {lane.name} died, one after the other: {reason}")
+            self._deaths[queue.name] += 1
+            if self._deaths[queue.name] >= HOPELESS:
+                queue.put_back(running)
+                raise EvalHarnessError(f"{HOPELESS} workers to {queue.name} died, one after the other: {reason}")
         tally, limit = (self._losses, LOSSES) if lost else (self._crashes, self._settings.retries)
         tally.update(job.key for job in running)
         again = [job for job in running if tally[job.key] <= limit]
         given_up = [job for job in running if tally[job.key] > limit]
-        lane.put_back(again, alone=not lost)
+        queue.put_back(again, alone=not lost)
         if given_up:
             text = f"{limit + 1} workers died at it, the last: {reason}" if limit else reason
-            yield lane, given_up, [Failure(one_line(text)) for _ in given_up]
+            yield queue, given_up, [Failure(one_line(text)) for _ in given_up]
 
     def _let_go(self, actor: _Actor) -> None:
         self._actors.remove(actor)

@@ -29,14 +29,14 @@ def job(number: int, variant: Any = CHEAP) -> Job:
     return Job(f"{number}", "m", variant, f"prompt {number}", number)
 
 
-def lane(jobs: list[Job], batch_size: int) -> DrawQueue:
+def queue(jobs: list[Job], batch_size: int) -> DrawQueue:
     return DrawQueue("m", None, threading.Condition(), jobs, batch_size, lambda job: float(job.cap or 1))  # type: ignore[arg-type]
 
 
 @given(st.lists(st.booleans(), max_size=200), st.integers(1, 64), st.integers(1, 20))
 def test_every_job_is_taken_once_and_batches_are_of_one_variant(dear: list[bool], size: int, workers: int) -> None:
     jobs = [job(number, DEAR if one else CHEAP) for number, one in enumerate(dear)]
-    one = lane(jobs, size)
+    one = queue(jobs, size)
     batches = []
     while batch := one.take(workers):
         batches.append(batch)
@@ -56,7 +56,7 @@ def test_all_workers_come_to_the_end_together(workers: int) -> None:
     """Greedy workers, jobs of 8 and of 1 s: the last ends at most two jobs after the even share."""
     jobs = [job(number, DEAR if number % 4 == 0 else CHEAP) for number in range(400)]
     total = sum(each.cap or 1 for each in jobs)
-    one, free_at = lane(jobs, 16), [0.0] * workers
+    one, free_at = queue(jobs, 16), [0.0] * workers
     while batch := one.take(workers):
         first = min(range(workers), key=free_at.__getitem__)
         free_at[first] += sum(each.cap or 1 for each in batch)
@@ -69,7 +69,7 @@ def test_all_workers_come_to_the_end_together(workers: int) -> None:
 
 
 def test_what_is_measured_corrects_what_was_expected() -> None:
-    one = lane([job(number) for number in range(100)], 50)
+    one = queue([job(number) for number in range(100)], 50)
     before = one.load
     batch = one.take()
     for each in batch:
@@ -79,7 +79,7 @@ def test_what_is_measured_corrects_what_was_expected() -> None:
 
 
 def test_what_comes_back_is_taken_again_first_and_alone_if_need_be() -> None:
-    one = lane([job(number) for number in range(6)], 2)
+    one = queue([job(number) for number in range(6)], 2)
     first, second = one.take(), one.take()
     one.put_back(second)
     one.put_back(first, alone=True)
