@@ -22,8 +22,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from evalharness.api import registry
+from evalharness.assets.weights_folder import embedded_weights
 from evalharness.config import schema
-from evalharness.detectors.weights import embedded_weights
 
 TESTED_HERE = [page for page in PAGES if page.stem != "plugins"]
 """That page installs packages of its own and is run whole by test_plugins_page.py."""

@@ -14,8 +14,8 @@ from evalharness.api.benchmark import Exported, KnownAnswer
 from evalharness.api.detector import Detector
 from evalharness.assets.asset import Asset, fetched
 from evalharness.config.plugin_ref import DetectorRef
-from evalharness.detectors import official as official_networks
-from evalharness.detectors.colours import ColourClassifier
+from evalharness.detectors import geneval_weights
+from evalharness.detectors.colors import ColorClassifier
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
 
@@ -39,7 +39,7 @@ class GenEval:
     weights: ClassVar[Mapping[str, float]] = {tag: 1 / len(TAGS) for tag in TAGS}
     images_per_prompt = 4
     rules = Rules
-    assets: ClassVar[tuple[Asset, ...]] = (official_networks.MASK2FORMER, official_networks.CLIP, prompts.REWRITTEN)
+    assets: ClassVar[tuple[Asset, ...]] = (geneval_weights.MASK2FORMER, geneval_weights.CLIP, prompts.REWRITTEN)
 
     class Settings(Rules):
         """The rules' numbers, and:
@@ -52,7 +52,7 @@ class GenEval:
 
         prompts: Literal["original", "rewritten"] | Path = "original"
         detector: DetectorRef = Field(default_factory=lambda: DetectorRef.model_validate("mask2former"))
-        colors: ColourClassifier.Settings = ColourClassifier.Settings()
+        colors: ColorClassifier.Settings = ColorClassifier.Settings()
         device: str = "auto"
         batch_size: int = Field(8, ge=1)
         evidence_floor: float = Field(EVIDENCE_FLOOR, ge=0, le=1)
@@ -77,7 +77,7 @@ class GenEval:
         return [Item(f"{index:05d}", line["prompt"], line["tag"], line) for index, line in enumerate(lines)]
 
     def scorer(self) -> GenEvalScorer:
-        colours = ColourClassifier(self._shared(self.settings.colors), COLORS, COLOR_TEMPLATES)
+        colours = ColorClassifier(self._shared(self.settings.colors), COLORS, COLOR_TEMPLATES)
         own = self.settings
         return GenEvalScorer(self.version, self._detector(), colours, self._rules(), own.batch_size, own.evidence_floor)
 
@@ -124,5 +124,5 @@ class GenEval:
         """``None`` for the prompts that are generated."""
         source = self.settings.prompts
         if source == "rewritten":
-            return fetched(prompts.REWRITTEN, official_networks.COMMAND)
+            return fetched(prompts.REWRITTEN, geneval_weights.COMMAND)
         return source if isinstance(source, Path) else None

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from evalharness.api.detector import Detection, Detector
-from evalharness.detectors.colours import ColourClassifier
+from evalharness.detectors.colors import ColorClassifier
 from evalharness.errors import ConfigError
 from evalharness.types.item import Item
 from evalharness.types.score import Score
@@ -30,7 +30,7 @@ class GenEvalScorer:
         self,
         version: str,
         detector: Detector,
-        colours: ColourClassifier,
+        colours: ColorClassifier,
         rules: Rules,
         batch_size: int,
         evidence_floor: float = EVIDENCE_FLOOR,

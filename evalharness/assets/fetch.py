@@ -13,56 +13,16 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO
 
 from evalharness._util.file_digests import blob_digest, file_digest, sha256_sums
 from evalharness._util.file_lock import LockedError, lock_file
 from evalharness._util.files import atomic_folder
-from evalharness.api import registry
 from evalharness.assets.asset import SUMS, Asset, cache, damaged, is_published
 from evalharness.assets.download import download, shown
-from evalharness.errors import ConfigError, EvalHarnessError, PluginError, WeightsError, did_you_mean
-
-if TYPE_CHECKING:
-    from evalharness.assets.hub import Snapshot
+from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 
 Say = Callable[[str], None]
-Fetchable: TypeAlias = "Asset | Snapshot"
-
-
-def assets_of(name: str) -> list[Fetchable]:
-    """What the plugins of this name, of whatever kind, need and do not carry.
-
-    Raises:
-        ConfigError: no plugin has this name, or it needs nothing.
-    """
-    kinds = {kind: registry.available(kind) for kind in registry.KINDS}
-    having = [kind for kind, found in kinds.items() if name in found]
-    if not having:
-        known = {name for found in kinds.values() for name in found}
-        raise ConfigError(f"no plugin is called {name!r}{did_you_mean(name, known)}")
-    assets = [asset for kind in having for asset in _assets(registry.load(kind, name))]
-    if not assets:
-        raise ConfigError(f"{name!r} needs no files that could be fetched; these do: {', '.join(fetchable())}")
-    return list(dict.fromkeys(assets))
-
-
-def fetchable() -> dict[str, list[Fetchable]]:
-    """All installed plugins with assets, by name."""
-    found: dict[str, list[Fetchable]] = {}
-    for kind in registry.KINDS:
-        for name in registry.available(kind):
-            try:
-                assets = _assets(registry.load(kind, name))
-            except PluginError:
-                continue
-            if assets:
-                found[name] = list(dict.fromkeys([*found.get(name, ()), *assets]))
-    return dict(sorted(found.items()))
-
-
-def _assets(plugin: object) -> tuple[Fetchable, ...]:
-    return tuple(getattr(plugin, "assets", ()))
 
 
 def fetch(

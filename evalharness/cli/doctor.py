@@ -16,8 +16,8 @@ from evalharness.errors import ConfigError, EvalHarnessError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from evalharness.doctor.examination import Examination
-    from evalharness.doctor.finding import Finding
+    from evalharness.doctor.check_result import CheckResult
+    from evalharness.doctor.scorer_check import ScorerCheck
 
 MOST_IMAGES = 32
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 if no check failed, else 1."""
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     for finding in _findings(options):
         findings.append(finding)
         if not options.json:
@@ -48,10 +48,10 @@ def run(options: argparse.Namespace) -> int:
     return 0 if good else 1
 
 
-def _findings(options: argparse.Namespace) -> Iterator[Finding]:
+def _findings(options: argparse.Namespace) -> Iterator[CheckResult]:
     """What was asked is checked at once, the rest as it is read."""
     from evalharness.doctor import checks, golden
-    from evalharness.doctor.finding import examine
+    from evalharness.doctor.check_result import run_checks
 
     sweep = schema.load(options.sweep) if options.sweep else None
     photographs = _photographs(options)
@@ -63,16 +63,16 @@ def _findings(options: argparse.Namespace) -> Iterator[Finding]:
     if not examined and (options.golden or options.write_golden):
         raise ConfigError(f"{options.sweep}: no benchmark has a scorer that golden images could check")
     good = True
-    for finding in examine(checks.checks(options.store, sweep, embedded, examined, made)):
+    for finding in run_checks(checks.checks(options.store, sweep, embedded, examined, made)):
         good = good and finding.status != "fail"
         yield finding
     if options.write_golden:
         yield _written(options.write_golden, examined, good=good)
 
 
-def _written(path: Path, examined: list[Examination], *, good: bool) -> Finding:
+def _written(path: Path, examined: list[ScorerCheck], *, good: bool) -> CheckResult:
     from evalharness.doctor import golden
-    from evalharness.doctor.finding import fail, ok
+    from evalharness.doctor.check_result import fail, ok
 
     if not good:
         return fail("write-golden", f"{path} is not written: a check failed", "record only a machine in order")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evalharness.assets import fetch, hub
 from evalharness.assets.hub import Snapshot
+from evalharness.assets.plugin_assets import assets_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fetch, check and convert; prints where each file is."""
-    for asset in fetch.assets_of(options.name):
+    for asset in assets_of(options.name):
         if isinstance(asset, Snapshot):
             for path in hub.fetch(asset, _say, mirror=options.mirror, root=options.to):
                 sys.stdout.write(f"{path}\n")

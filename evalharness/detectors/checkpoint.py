@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalharness._util.files import atomic_folder
 from evalharness.detectors import architecture, coco, convert
-from evalharness.detectors.mask2former_transformers import ALIASES, load
+from evalharness.detectors.transformers_folder import load
 from evalharness.errors import ConfigError, WeightsError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _classes(meta: dict[str, Any]) -> Any:
 
 
 def _names(classes: Any) -> tuple[str, ...]:
-    return tuple(ALIASES.get(str(name), str(name)) for name in classes)
+    return tuple(coco.geneval_name(str(name)) for name in classes)
 
 
 def to_folder(file: Path, folder: Path) -> None:

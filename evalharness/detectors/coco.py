@@ -1,4 +1,4 @@
-"""COCO's 80 classes in the order of its labels, in COCO's words: what a checkpoint means that does not say."""
+"""COCO's 80 classes, and GenEval's names for them."""
 
 from __future__ import annotations
 
@@ -15,3 +15,27 @@ CLASSES: tuple[str, ...] = tuple(
     .strip()
     .split(", ")
 )
+"""COCO's names in the order of its labels, for checkpoints that do not name their classes."""
+
+GENEVAL_NAMES = {
+    "mouse": "computer mouse",
+    "remote": "tv remote",
+    "keyboard": "computer keyboard",
+    "hair dryer": "hair drier",
+    "motorbike": "motorcycle",
+    "aeroplane": "airplane",
+    "sofa": "couch",
+    "pottedplant": "potted plant",
+    "diningtable": "dining table",
+    "tvmonitor": "tv",
+}
+"""Class names of COCO checkpoints → GenEval's, where they differ."""
+
+
+def geneval_name(name: str) -> str:
+    """GenEval's name of a class.
+
+    >>> geneval_name("mouse"), geneval_name("dog")
+    ('computer mouse', 'dog')
+    """
+    return GENEVAL_NAMES.get(name, name)

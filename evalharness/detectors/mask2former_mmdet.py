@@ -21,9 +21,10 @@ from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
 from evalharness._util.hashing import digest
 from evalharness.api.detector import Detection, detect_by_size
-from evalharness.detectors import architecture, checkpoint, convert, mmcv_ops, official
-from evalharness.detectors.mask2former_transformers import ALIASES, FILES
-from evalharness.detectors.weights import checked_folder, embedded_weights
+from evalharness.assets.weights_folder import checked_folder, embedded_weights
+from evalharness.detectors import architecture, checkpoint, convert, geneval_weights, mmcv_ops
+from evalharness.detectors.coco import geneval_name
+from evalharness.detectors.transformers_folder import FILES
 from evalharness.errors import WeightsError, did_you_mean
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Mask2FormerMMDet:
             return self
 
     requires = ("mmcv", "mmengine", "mmdet")
-    assets = (official.MASK2FORMER,)
+    assets = (geneval_weights.MASK2FORMER,)
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -107,7 +108,7 @@ class Mask2FormerMMDet:
     def _weights(self) -> Path:
         weights = self.settings.weights
         if weights == "official":
-            return official.mask2former_file()
+            return geneval_weights.mask2former_file()
         return embedded_weights("detector") if weights == "embedded" else weights
 
     def _config(self) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def read_folder(folder: Path) -> checkpoint.Checkpoint:
     from safetensors.torch import load_file
 
     labels = read_json(folder / "config.json")["id2label"]
-    names = tuple(ALIASES.get(labels[str(label)], labels[str(label)]) for label in range(len(labels)))
+    names = tuple(geneval_name(labels[str(label)]) for label in range(len(labels)))
     try:
         state = load_file(folder / "model.safetensors")
     except (OSError, SafetensorError) as error:

@@ -20,8 +20,8 @@ from evalharness._util import environment
 from evalharness._util.files import write_text_atomically
 from evalharness._util.hashing import canonical
 from evalharness.api.benchmark import KnownAnswer
-from evalharness.doctor.examination import Examination, described, scored
-from evalharness.doctor.finding import Finding, fail, ok, warn
+from evalharness.doctor.check_result import CheckResult, fail, ok, warn
+from evalharness.doctor.scorer_check import ScorerCheck, describe_identity, scored
 from evalharness.errors import ConfigError, EvalHarnessError
 from evalharness.types.item import Item
 from evalharness.types.score import Score
@@ -94,7 +94,7 @@ def read(path: Path) -> Golden:
         raise ConfigError(f"{path} is no golden file: {where}: {first['msg']}") from None
 
 
-def write(path: Path, examinations: Sequence[Examination]) -> None:
+def write(path: Path, examinations: Sequence[ScorerCheck]) -> None:
     """Record what the scorers say; the file appears whole.
 
     Raises:
@@ -108,7 +108,7 @@ def write(path: Path, examinations: Sequence[Examination]) -> None:
         raise EvalHarnessError(f"cannot write the golden file {path}: {error.strerror}") from error
 
 
-def _recorded(examination: Examination) -> GoldenScorer:
+def _recorded(examination: ScorerCheck) -> GoldenScorer:
     images = [
         GoldenImage(
             part=specimen.part,
@@ -142,7 +142,7 @@ def _objects(score: Score) -> tuple[GoldenObject, ...]:
     )
 
 
-def compare(golden: Golden, examination: Examination) -> Iterator[Finding]:
+def compare(golden: Golden, examination: ScorerCheck) -> Iterator[CheckResult]:
     """The scorer on the file's images, against what the file says of them."""
     name = f"{examination.label} golden"
     recorded = golden.scorers.get(examination.benchmark.name)
@@ -151,7 +151,8 @@ def compare(golden: Golden, examination: Examination) -> Iterator[Finding]:
         return
     identity = examination.identity
     if canonical(identity) != canonical(recorded.identity):
-        other = f"{described(recorded.identity)} there, {described(identity)} here: {_difference(recorded, identity)}"
+        theirs, ours = describe_identity(recorded.identity), describe_identity(identity)
+        other = f"{theirs} there, {ours} here: {_difference(recorded, identity)}"
         yield fail(name, f"the golden file is of another scorer ({other})", "compare like with like, or write another")
         return
     specimens = [_specimen(image, name) for image in recorded.images]
@@ -161,7 +162,7 @@ def compare(golden: Golden, examination: Examination) -> Iterator[Finding]:
 
 def _judged(
     name: str, golden: Golden, recorded: GoldenScorer, specimens: Sequence[KnownAnswer], scores: Sequence[Score]
-) -> Finding:
+) -> CheckResult:
     objects, other, verdicts, first = 0, 0, 0, ""
     for image, specimen, score in zip(recorded.images, specimens, scores, strict=True):
         found, side = _objects(score), max(specimen.image.size)

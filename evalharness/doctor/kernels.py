@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalharness.doctor.finding import Finding, fail, ok, warn
+from evalharness.doctor.check_result import CheckResult, fail, ok, warn
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ TOLERANCE = 0.02
 Operation = Callable[..., "Tensor"]
 
 
-def devices() -> Iterator[Finding]:
+def devices() -> Iterator[CheckResult]:
     """The GPUs that torch sees, and whether it was built for them."""
     import torch
 
@@ -39,7 +39,7 @@ def devices() -> Iterator[Finding]:
         yield device(index)
 
 
-def device(index: int) -> Finding:
+def device(index: int) -> CheckResult:
     import torch
 
     name, (major, minor) = torch.cuda.get_device_name(index), torch.cuda.get_device_capability(index)
@@ -70,7 +70,7 @@ def runs_on(built: Sequence[str], major: int, minor: int) -> bool:
     return False
 
 
-def every_device() -> Iterator[Finding]:
+def every_device() -> Iterator[CheckResult]:
     """:func:`kernels` on the CPU and on each GPU."""
     import torch
 
@@ -78,7 +78,7 @@ def every_device() -> Iterator[Finding]:
         yield from kernels(name)
 
 
-def kernels(device: str) -> Iterator[Finding]:
+def kernels(device: str) -> Iterator[CheckResult]:
     """What networks are made of, on ``device`` in float32 and bfloat16, against the CPU in float64."""
     import torch
 
@@ -135,7 +135,7 @@ def operations() -> dict[str, tuple[Operation, Sequence[tuple[int, ...]]]]:
     }
 
 
-def mmcv(device: str = "auto") -> Iterator[Finding]:
+def mmcv(device: str = "auto") -> Iterator[CheckResult]:
     """MMDetection's compiled operations: there and right, or replaced by PyTorch's own."""
     missing = [package for package in ("mmcv", "mmengine", "mmdet") if find_spec(package) is None]
     if missing:

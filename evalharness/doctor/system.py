@@ -11,19 +11,19 @@ from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
 from evalharness._util import environment
-from evalharness.doctor.finding import Finding, fail, ok, warn
+from evalharness.doctor.check_result import CheckResult, fail, ok, warn
 
 TIGHT, TOO_TIGHT = 10e9, 1e9
 """Free bytes below which a disk is worth a word, and below which no run should start."""
 
 
-def python() -> Iterator[Finding]:
+def python() -> Iterator[CheckResult]:
     yield ok("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 
 
 def packages(
     required: Iterable[str] | None = None, installed: Callable[[str], str | None] | None = None
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """The versions that are installed, against those that this package and its extras ask for."""
     from packaging.requirements import Requirement
 
@@ -71,7 +71,7 @@ def _extra(marker: str) -> str | None:
     return rest.strip().strip("\"'()") if found else None
 
 
-def torch() -> Iterator[Finding]:
+def torch() -> Iterator[CheckResult]:
     """torch, and torchvision built for it."""
     import torch
 
@@ -89,7 +89,7 @@ def torch() -> Iterator[Finding]:
     yield ok("torch", f"{torch.__version__}, {torch.get_num_threads()} threads")
 
 
-def opencv() -> Iterator[Finding]:
+def opencv() -> Iterator[CheckResult]:
     from evalharness.detectors.mmcv_ops import check_opencv
 
     check_opencv()
@@ -100,7 +100,7 @@ def opencv() -> Iterator[Finding]:
 
 def disks(
     places: Mapping[str, Path], needed: Mapping[str, float] | None = None, free: Callable[[Path], float] | None = None
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Room and permission at ``places`` (what for → folder, there or not); ``needed`` are bytes, about."""
     free = free or (lambda folder: shutil.disk_usage(folder).free)
     for what, place in places.items():

@@ -23,7 +23,7 @@ from evalharness._util.file_digests import folder_digest
 from evalharness._util.quiet import silent
 from evalharness.api.executor import Failure, isolate
 from evalharness.api.judge import JudgePrompt
-from evalharness.detectors.weights import checked_folder, embedded_weights
+from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.errors import ConfigError, SampleError, did_you_mean
 from evalharness.judges.pictures import shown
 from evalharness.types.reply import Reply

@@ -14,7 +14,7 @@ from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import folder_digest
 from evalharness._util.quiet import silent
 from evalharness.api.model import Drawn
-from evalharness.detectors.weights import checked_folder
+from evalharness.assets.weights_folder import checked_folder
 from evalharness.errors import ConfigError, SampleError, WeightsError, did_you_mean
 
 COMMIT = re.compile(r"[0-9a-f]{40}")

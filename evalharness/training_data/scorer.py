@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from evalharness.api import registry
 from evalharness.api.detector import Detection, Detector
 from evalharness.config.plugin_ref import DetectorRef
-from evalharness.detectors.colours import ColourClassifier
+from evalharness.detectors.colors import ColorClassifier
 from evalharness.training_data.english import COLORS
 from evalharness.training_data.filters import Case, Verdict, broken_relations, compare
 from evalharness.training_data.graphs import Node
@@ -28,7 +28,7 @@ class Scorer:
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         detector: DetectorRef = Field(default_factory=lambda: DetectorRef.model_validate("mask2former"))
-        colors: ColourClassifier.Settings = ColourClassifier.Settings()
+        colors: ColorClassifier.Settings = ColorClassifier.Settings()
         threshold: float = Field(default=0.3, ge=0, le=1)
 
     name = "scorer"
@@ -37,7 +37,7 @@ class Scorer:
         self.settings = settings or self.Settings()
         choice = self.settings.detector
         self._detector: Detector = registry.load("detectors", choice.name)(choice.settings)
-        self._colours = ColourClassifier(self.settings.colors, COLORS, TEMPLATES)
+        self._colours = ColorClassifier(self.settings.colors, COLORS, TEMPLATES)
 
     def identity(self) -> Mapping[str, Any]:
         return {

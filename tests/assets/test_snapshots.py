@@ -17,7 +17,7 @@ from evalharness.api import registry
 from evalharness.assets import hub as snapshots
 from evalharness.assets.hub import LISTING, Snapshot
 from evalharness.cli import main
-from evalharness.doctor.fetched import fetched as examined
+from evalharness.doctor.fetched_files import fetched as examined
 from evalharness.errors import EvalHarnessError, WeightsError
 
 COMMIT = "0123456789" * 4

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from evalharness.assets.weights_folder import embedded_weights
 from evalharness.benchmarks.geneval import prompts
 from evalharness.benchmarks.geneval.classes import CLASSES, TAGS
 from evalharness.cli import main
-from evalharness.detectors.weights import embedded_weights
 from evalharness.miniature.world.scenes import right
 from evalharness.miniature.world.world import render
 

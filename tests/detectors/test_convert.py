@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from evalharness.assets.weights_folder import embedded_weights
 from evalharness.cli import main
 from evalharness.detectors import checkpoint, coco, convert
 from evalharness.detectors.mask2former_transformers import Mask2Former
-from evalharness.detectors.weights import embedded_weights
 from evalharness.errors import ConfigError, WeightsError
 
 Tensors = dict[str, torch.Tensor]

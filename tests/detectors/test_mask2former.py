@@ -11,16 +11,16 @@ from safetensors.torch import load_file, save_file
 
 from evalharness._util.devices import pick_device
 from evalharness.detectors import mask2former_transformers
-from evalharness.detectors.mask2former_transformers import (
-    Mask2Former,
+from evalharness.detectors.mask2former_transformers import Mask2Former
+from evalharness.detectors.mmdet_pipeline import (
     Sizes,
     best_instances,
-    load,
     mask_instances,
-    normalise,
+    normalize,
     resize,
     target_size,
 )
+from evalharness.detectors.transformers_folder import load
 from evalharness.errors import ConfigError, WeightsError
 
 
@@ -107,7 +107,7 @@ def test_pixels_are_normalised(detector_folder: Path) -> None:
     processor = Mask2FormerImageProcessor.from_pretrained(detector_folder)
     image = picture(64, 64, 0)
     expected = (np.asarray(image) - 255 * np.array([0.485, 0.456, 0.406])) / (255 * np.array([0.229, 0.224, 0.225]))
-    found = normalise(torch.from_numpy(resize(image, processor))[None], processor)[0].permute(1, 2, 0)
+    found = normalize(torch.from_numpy(resize(image, processor))[None], processor)[0].permute(1, 2, 0)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert resize(picture(80, 40, 0), processor).shape == (48, 96, 3)
 

@@ -18,10 +18,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from evalharness.api.detector import Detection
+from evalharness.assets.weights_folder import embedded_weights
 from evalharness.detectors import architecture, coco, convert
 from evalharness.detectors.mask2former_fast import speed_up
-from evalharness.detectors.mask2former_transformers import Mask2Former, load
-from evalharness.detectors.weights import embedded_weights
+from evalharness.detectors.mask2former_transformers import Mask2Former
+from evalharness.detectors.transformers_folder import load
 from evalharness.errors import PluginError, WeightsError
 
 pytest.importorskip("mmdet", reason="MMDetection is not installed: pip install 'evalharness[geneval]'")

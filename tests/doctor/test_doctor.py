@@ -13,9 +13,8 @@ from PIL import Image
 
 from evalharness.api import registry
 from evalharness.cli import main
-from evalharness.doctor import checks, kernels, system
-from evalharness.doctor import sweep as of_sweep
-from evalharness.doctor.finding import ok
+from evalharness.doctor import checks, kernels, sweep_checks, system
+from evalharness.doctor.check_result import ok
 from evalharness.miniature.model.plugin import Miniature
 from evalharness.run.executors.local import Local
 
@@ -174,7 +173,7 @@ def test_room_for_a_sweep_s_images(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     def needed(text: str) -> float:
         (tmp_path / "x.yaml").write_text(text)
-        return of_sweep.needed(schema.load(tmp_path / "x.yaml"))
+        return sweep_checks.needed(schema.load(tmp_path / "x.yaml"))
 
     assert needed(SWEEP) == 2 * 96 * 96
     process: Callable[[str], str] = lambda more: SWEEP.replace("single_pass", f"process, max_iterations: 5{more}")  # noqa: E731

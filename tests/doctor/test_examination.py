@@ -14,14 +14,14 @@ from PIL import Image
 
 from evalharness.doctor import golden
 from evalharness.doctor.checks import embedded_networks
-from evalharness.doctor.examination import Examination, described
 from evalharness.doctor.golden import GoldenObject, unmatched
+from evalharness.doctor.scorer_check import ScorerCheck, describe_identity
 from evalharness.errors import ConfigError, EvalHarnessError
 from evalharness.types.score import Score
 
 
-def examination(**settings: Any) -> Examination:
-    return Examination("squares", Squares(Squares.Settings(**settings)))
+def examination(**settings: Any) -> ScorerCheck:
+    return ScorerCheck("squares", Squares(Squares.Settings(**settings)))
 
 
 def lines(found: Any) -> list[str]:
@@ -63,10 +63,10 @@ def test_a_scorer_of_which_nothing_is_known() -> None:
 
 def test_identities_in_short() -> None:
     digest = "0123456789" * 6 + "abcd"
-    assert described({"protocol": "x", "detector": {"name": "d", "weights": digest}, "colors": {"name": "c"}}) == (
-        "d 01234567, c"
-    )
-    assert described({"name": "m", "hub": "a/b", "revision": digest}) == "m 01234567"
+    assert describe_identity(
+        {"protocol": "x", "detector": {"name": "d", "weights": digest}, "colors": {"name": "c"}}
+    ) == ("d 01234567, c")
+    assert describe_identity({"name": "m", "hub": "a/b", "revision": digest}) == "m 01234567"
 
 
 @pytest.mark.slow
@@ -164,7 +164,7 @@ def test_a_scorer_that_changed(made: golden.Golden, faults: Any, status: str, wo
 
 def test_one_object_of_many_may_be_rounding(tmp_path: Path) -> None:
     photographs = [Image.new("RGB", (60, 60), "red")] * 30
-    golden.write(tmp_path / "golden.json", [Examination("squares", Squares(), photographs)])
+    golden.write(tmp_path / "golden.json", [ScorerCheck("squares", Squares(), photographs)])
     made = golden.read(tmp_path / "golden.json")
     one = examination()
     score = one.scorer.score

@@ -13,18 +13,18 @@ import pytest
 
 from evalharness.assets.asset import SUMS, Asset
 from evalharness.doctor import system
-from evalharness.doctor.fetched import fetched
-from evalharness.doctor.finding import Finding, examine, fail, ok
+from evalharness.doctor.check_result import CheckResult, fail, ok, run_checks
+from evalharness.doctor.fetched_files import fetched
 from evalharness.errors import WeightsError
 
 
-def statuses(findings: Iterator[Finding]) -> list[str]:
+def statuses(findings: Iterator[CheckResult]) -> list[str]:
     return [finding.status for finding in findings]
 
 
 def test_a_check_that_raises_does_not_hide_the_next() -> None:
     def raises(error: Exception) -> Any:
-        def check() -> Iterator[Finding]:
+        def check() -> Iterator[CheckResult]:
             yield ok("first half", "fine")
             raise error
 
@@ -35,7 +35,7 @@ def test_a_check_that_raises_does_not_hide_the_next() -> None:
         ("broken", raises(RuntimeError("CUDA error:\nno kernel image"))),
         ("last", lambda: [ok("last", "reached")]),
     ]
-    lines = [finding.line() for finding in examine(checks)]
+    lines = [finding.line() for finding in run_checks(checks)]
     assert lines == [
         "ok    first half: fine",
         "fail  missing: no weights here; fetch them",

@@ -17,7 +17,7 @@ from torch.nn import functional
 from evalharness._util import devices
 from evalharness.detectors import mmcv_ops
 from evalharness.doctor import kernels
-from evalharness.doctor.finding import Finding
+from evalharness.doctor.check_result import CheckResult
 
 
 def test_this_machine_computes() -> None:
@@ -113,7 +113,7 @@ def test_a_gpu_that_torch_does_not_see(monkeypatch: pytest.MonkeyPatch, files: l
 # --- MMDetection's operations ---
 
 
-def operations(monkeypatch: pytest.MonkeyPatch, *, device: str, compiled: bool, works: bool = True) -> Finding:
+def operations(monkeypatch: pytest.MonkeyPatch, *, device: str, compiled: bool, works: bool = True) -> CheckResult:
     pytest.importorskip("mmdet")
     mmcv_ops.stand_in()
     import mmcv.ops  # noqa: F401 - now, as it could not be imported with a module in which no operation is

@@ -20,8 +20,8 @@ from pydantic import ValidationError
 
 from evalharness.api.model import ImageModel, ImageRequest, ImageSource, RemoteImageModel
 from evalharness.errors import BudgetError, EndpointError, SampleError
-from evalharness.models.images_answer import unwanted
 from evalharness.models.images_api import ImagesAPI
+from evalharness.models.images_response import reason_not_to_follow
 from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Step
 
@@ -282,11 +282,11 @@ def test_a_redirect_is_not_followed_nor_is_a_large_file_read() -> None:
 
 def test_hosts_that_are_named() -> None:
     base, hosts = "https://api.example/v1", ("cdn.example",)
-    assert unwanted("https://cdn.example/a.png", base, hosts) is None
-    assert unwanted("https://cdn.example:8443/a.png", base, hosts) is None
-    assert unwanted("http://cdn.example/a.png", base, hosts) == "it is not https, as base_url is"
-    assert "not that of base_url" in str(unwanted("https://cdn.example.evil/a.png", base, hosts))
-    assert "not that of base_url" in str(unwanted("https://api.example@evil/a.png", base, hosts))
+    assert reason_not_to_follow("https://cdn.example/a.png", base, hosts) is None
+    assert reason_not_to_follow("https://cdn.example:8443/a.png", base, hosts) is None
+    assert reason_not_to_follow("http://cdn.example/a.png", base, hosts) == "it is not https, as base_url is"
+    assert "not that of base_url" in str(reason_not_to_follow("https://cdn.example.evil/a.png", base, hosts))
+    assert "not that of base_url" in str(reason_not_to_follow("https://api.example@evil/a.png", base, hosts))
 
 
 # --- tries, places, budgets: as the judge has them, in brief ---

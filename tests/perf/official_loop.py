@@ -21,7 +21,7 @@ from evalharness.api.detector import Detection
 from evalharness.benchmarks.geneval.classes import COLOR_TEMPLATES, COLORS
 from evalharness.benchmarks.geneval.rules import Rules, judge, keep
 from evalharness.detectors import convert, mask2former_mmdet
-from evalharness.detectors.mask2former_transformers import ALIASES
+from evalharness.detectors.coco import geneval_name
 
 BATCH, WORKERS = 16, 4
 """Of the data loader."""
@@ -39,7 +39,7 @@ class OfficialLoop:
         self.detector.to(device).eval()
         self.detector.cfg = None
         self.steps = [dict(step) for step in config["test_pipeline"]]
-        self.names = [ALIASES.get(name, name) for name in names]
+        self.names = [geneval_name(name) for name in names]
         self.clip, self.transform, self.tokenizer = clip
         self.device = device
         self.heads: dict[str, torch.Tensor] = {}

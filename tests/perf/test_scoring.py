@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
+from evalharness.assets.weights_folder import embedded_weights
 from evalharness.benchmarks.geneval.benchmark import GenEval
-from evalharness.detectors.weights import embedded_weights
 from evalharness.miniature.world.scenes import right
 from evalharness.miniature.world.world import render
 from evalharness.types.item import Item

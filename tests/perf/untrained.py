@@ -81,10 +81,10 @@ def save_detector(folder: Path) -> None:
 
 def find_objects(model: Any, processor: Any) -> None:
     """Set the class predictor as the module says."""
-    from evalharness.detectors.mask2former_transformers import normalise, resize
+    from evalharness.detectors.mmdet_pipeline import normalize, resize
 
     image = resize(picture(items(1)[0], 0), processor)
-    output = model(pixel_values=normalise(torch.from_numpy(image)[None], processor))
+    output = model(pixel_values=normalize(torch.from_numpy(image)[None], processor))
     [coco.CLASSES.index(name) for name in CLASSES]
     masks = output.masks_queries_logits[0].flatten(1)
     inside = masks > 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evalharness.detectors.weights import checked_folder, embedded_weights
+from evalharness.assets.weights_folder import checked_folder, embedded_weights
 
 MODEL = "model.safetensors"
 DIFFERENCE = "difference.safetensors"

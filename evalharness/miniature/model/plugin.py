@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
 from evalharness.api.model import Drawn, Written
-from evalharness.detectors.weights import embedded_weights
+from evalharness.assets.weights_folder import embedded_weights
 from evalharness.errors import SampleError, WeightsError
 from evalharness.generation.variants import BestOfN, Process, TextCot, VariantSettings
 from evalharness.miniature.model.checkpoint import weights_file

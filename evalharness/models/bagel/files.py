@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from evalharness._util.file_digests import sha256_sums
-from evalharness.detectors.weights import checked_folder
+from evalharness.assets.weights_folder import checked_folder
 from evalharness.errors import WeightsError
 
 NETWORK, AUTOENCODER = "ema.safetensors", "ae.safetensors"

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from evalharness.detectors.weights import checked_folder
+from evalharness.assets.weights_folder import checked_folder
 from evalharness.errors import WeightsError, did_you_mean
 from evalharness.models.bagel.autoencoder import Autoencoder, as_linear
 from evalharness.models.bagel.config import LATENT_SIDE, Sizes, read_sizes

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from evalharness.assets import hub
 from evalharness.assets.asset import damaged, is_published
-from evalharness.assets.fetch import Fetchable, fetchable
 from evalharness.assets.hub import Snapshot
-from evalharness.doctor.finding import Finding, fail, ok, warn
+from evalharness.assets.plugin_assets import Fetchable, fetchable
+from evalharness.doctor.check_result import CheckResult, fail, ok, warn
 
 
-def fetched(by_plugin: Mapping[str, Sequence[Fetchable]] | None = None) -> Iterator[Finding]:
+def fetched(by_plugin: Mapping[str, Sequence[Fetchable]] | None = None) -> Iterator[CheckResult]:
     """A line for each plugin, and one for each file that is not as it should be."""
     by_plugin = fetchable() if by_plugin is None else by_plugin
     for name, assets in by_plugin.items():
@@ -32,7 +32,7 @@ def _is_there(asset: Fetchable) -> bool:
     return asset.path.is_file() or (asset.convert is not None and asset.converted_path.is_dir())
 
 
-def _wrong(name: str, asset: Fetchable) -> Finding | None:
+def _wrong(name: str, asset: Fetchable) -> CheckResult | None:
     advice = f"evalharness fetch {name} replaces it"
     if isinstance(asset, Snapshot):
         return _wrong_of(name, asset, advice)
@@ -48,7 +48,7 @@ def _wrong(name: str, asset: Fetchable) -> Finding | None:
     return None
 
 
-def _wrong_of(name: str, snapshot: Snapshot, advice: str) -> Finding | None:
+def _wrong_of(name: str, snapshot: Snapshot, advice: str) -> CheckResult | None:
     """The first file of a folder that is not as it was listed."""
     listing = hub.read(snapshot, snapshot.path)
     if listing is None:

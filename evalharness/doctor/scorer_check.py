@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from evalharness.api.benchmark import HasKnownAnswers, KnownAnswer, Scorer
-from evalharness.doctor.finding import Finding, fail, ok, warn
+from evalharness.doctor.check_result import CheckResult, fail, ok, warn
 from evalharness.errors import EvalHarnessError
 from evalharness.types.score import Score
 
@@ -20,7 +20,7 @@ ADVICE = (
 )
 
 
-class Examination:
+class ScorerCheck:
     """A benchmark with its scorer, which looks at each specimen once, when first asked. ``label`` begins its lines.
 
     ``photographs`` are more images, of which only a golden file can say what is right.
@@ -49,10 +49,10 @@ class Examination:
     def scores(self) -> list[Score]:
         return scored(self.scorer, self.specimens)
 
-    def verdicts(self) -> Iterator[Finding]:
+    def verdicts(self) -> Iterator[CheckResult]:
         """A line for each part of the scorer of which it is known what it should say; else one that it runs at all."""
         known = [pair for pair in zip(self.specimens, self.scores, strict=True) if pair[0].correct is not None]
-        identity = described(self.identity)
+        identity = describe_identity(self.identity)
         if not known:
             found = sum(len(score.details.get("detections", ())) for score in self.scores)
             yield warn(
@@ -92,7 +92,7 @@ def _complaint(wrong: Sequence[tuple[KnownAnswer, Score]], own: Sequence[tuple[K
     return f"{count}; the first, {image} of {first.item.prompt!r}, {said}"
 
 
-def described(identity: Mapping[str, Any]) -> str:
+def describe_identity(identity: Mapping[str, Any]) -> str:
     """The names and the beginnings of the weights' digests in an identity, however deep they stand.
 
     >>> described({"detector": {"name": "a", "weights": "0" * 64}, "rules": {"x": 1}})
@@ -102,5 +102,5 @@ def described(identity: Mapping[str, Any]) -> str:
     if isinstance(name := identity.get("name"), str):
         digests = [str(identity[key])[:8] for key in ("weights", "revision") if isinstance(identity.get(key), str)]
         found.append(" ".join([name, *digests]))
-    found += [text for value in identity.values() if isinstance(value, Mapping) and (text := described(value))]
+    found += [text for value in identity.values() if isinstance(value, Mapping) and (text := describe_identity(value))]
     return ", ".join(found)

@@ -7,8 +7,8 @@ from typing import Any
 
 from evalharness.api.model import Interleaver
 from evalharness.config.schema import PluginSpec, Sweep
-from evalharness.doctor.examination import described
-from evalharness.doctor.finding import Finding, ok
+from evalharness.doctor.check_result import CheckResult, ok
+from evalharness.doctor.scorer_check import describe_identity
 from evalharness.plan.plan import Job, make_plan
 
 BYTES_A_PIXEL = 2
@@ -17,21 +17,21 @@ USUAL = (1024, 1024)
 """Pixels of an image of a model that does not say."""
 
 
-def model(alias: str, spec: PluginSpec) -> Iterator[Finding]:
+def model(alias: str, spec: PluginSpec) -> Iterator[CheckResult]:
     """Its weights are there; their digests are read for its identity. One behind an address answers."""
     built = spec.build()
-    yield ok(f"model {alias}", described(built.identity()))
+    yield ok(f"model {alias}", describe_identity(built.identity()))
     yield from _reachable(f"model {alias}", built)
 
 
-def scorer(spec: PluginSpec) -> Iterator[Finding]:
+def scorer(spec: PluginSpec) -> Iterator[CheckResult]:
     """The same of what scores a benchmark."""
     built = spec.build().scorer()
-    yield ok(f"scorer {spec.name}", described(built.identity()) or "ready")
+    yield ok(f"scorer {spec.name}", describe_identity(built.identity()) or "ready")
     yield from _reachable(f"judge {spec.name}", built)
 
 
-def _reachable(name: str, built: Any) -> Iterator[Finding]:
+def _reachable(name: str, built: Any) -> Iterator[CheckResult]:
     ask = getattr(built, "reachable", None)
     if ask is not None:
         ask()

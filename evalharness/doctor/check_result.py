@@ -12,7 +12,7 @@ Status = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """A line. ``advice`` says what to do if ``status`` is not ``ok``."""
 
     check: str
@@ -25,23 +25,23 @@ class Finding:
         return f"{self.status:<4}  {self.check}: {' '.join(text.split())}"
 
 
-Check = Callable[[], Iterable[Finding]]
+Check = Callable[[], Iterable[CheckResult]]
 
 
-def ok(check: str, message: str) -> Finding:
-    return Finding(check, "ok", message)
+def ok(check: str, message: str) -> CheckResult:
+    return CheckResult(check, "ok", message)
 
 
-def warn(check: str, message: str, advice: str) -> Finding:
-    return Finding(check, "warn", message, advice)
+def warn(check: str, message: str, advice: str) -> CheckResult:
+    return CheckResult(check, "warn", message, advice)
 
 
-def fail(check: str, message: str, advice: str = "") -> Finding:
+def fail(check: str, message: str, advice: str = "") -> CheckResult:
     """``advice`` may be left out where the message of an error says what to do."""
-    return Finding(check, "fail", message, advice)
+    return CheckResult(check, "fail", message, advice)
 
 
-def examine(checks: Iterable[tuple[str, Check]]) -> Iterator[Finding]:
+def run_checks(checks: Iterable[tuple[str, Check]]) -> Iterator[CheckResult]:
     """What the checks find, as they find it; one that raises has failed."""
     for name, check in checks:
         try:

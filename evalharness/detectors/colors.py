@@ -28,8 +28,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
 from evalharness.api.detector import Detection
-from evalharness.detectors import official
-from evalharness.detectors.weights import checked_folder, embedded_weights
+from evalharness.assets.weights_folder import checked_folder, embedded_weights
+from evalharness.detectors import geneval_weights
 from evalharness.errors import WeightsError, did_you_mean
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ BATCH, CPU_BATCH = 256, 8
 """Objects in a pass through the network, which bounds its memory. On a CPU it gains nothing from more."""
 
 
-class ColourClassifier:
+class ColorClassifier:
     """Names the colours of objects.
 
     ``templates`` are texts with ``{color}`` and ``{cls}``. For each class a colour is the normalised mean of the
@@ -60,7 +60,7 @@ class ColourClassifier:
         device: str = "auto"
 
         @model_validator(mode="after")
-        def _one_source(self) -> ColourClassifier.Settings:
+        def _one_source(self) -> ColorClassifier.Settings:
             has_file = isinstance(self.weights, Path)
             if self.architecture is None and self.pretrained is not None:
                 raise ValueError("pretrained needs an architecture, such as ViT-L-14")
@@ -84,7 +84,7 @@ class ColourClassifier:
     @property
     def architecture(self) -> str | None:
         """open_clip's name, or ``None`` where a folder says it."""
-        return official.CLIP_ARCHITECTURE if self.settings.weights == "official" else self.settings.architecture
+        return geneval_weights.CLIP_ARCHITECTURE if self.settings.weights == "official" else self.settings.architecture
 
     def identity(self) -> dict[str, Any]:
         """The architecture and the digests that decide a colour."""
@@ -153,7 +153,7 @@ class ColourClassifier:
     def _weights_file(self) -> Path:
         """The file of ``architecture``'s weights; a tag's file is downloaded at the first use."""
         if self.settings.weights == "official":
-            return official.clip_file()
+            return geneval_weights.clip_file()
         if self.settings.pretrained is None:
             return Path(self.settings.weights)
         import httpx2

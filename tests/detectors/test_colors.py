@@ -10,16 +10,16 @@ from PIL import Image
 from pydantic import ValidationError
 
 from evalharness.api.detector import Detection
-from evalharness.detectors import colours
-from evalharness.detectors.colours import ColourClassifier, crop
+from evalharness.detectors import colors
+from evalharness.detectors.colors import ColorClassifier, crop
 from evalharness.errors import WeightsError
 
 COLORS = ("red", "green", "blue")
 TEMPLATES = ("a photo of a {color} {cls}", "a photo of a {color}-colored {cls}", "a photo of a {color} object")
 
 
-def classifier(**settings: Any) -> ColourClassifier:
-    return ColourClassifier(ColourClassifier.Settings(device="cpu", **settings), COLORS, TEMPLATES)
+def classifier(**settings: Any) -> ColorClassifier:
+    return ColorClassifier(ColorClassifier.Settings(device="cpu", **settings), COLORS, TEMPLATES)
 
 
 def objects(number: int) -> list[tuple[Image.Image, Detection]]:
@@ -81,7 +81,7 @@ def test_many_objects_go_in_passes_of_a_limited_size(clip_folder: Path, monkeypa
     model, _, _ = mine._load()
     passes: list[int] = []
     model.visual.register_forward_hook(lambda _module, inputs, _output: passes.append(len(inputs[0])))
-    monkeypatch.setattr(colours, "CPU_BATCH", 2)
+    monkeypatch.setattr(colors, "CPU_BATCH", 2)
     assert mine.classify(objects(5)) == together
     assert passes == [2, 2, 1]
 
@@ -121,7 +121,7 @@ def test_an_architecture_with_a_file(clip_folder: Path, tmp_path: Path) -> None:
 )
 def test_settings_that_name_no_single_clip(settings: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
-        ColourClassifier.Settings.model_validate(settings)
+        ColorClassifier.Settings.model_validate(settings)
 
 
 def test_openai_tags_bring_their_activation() -> None:

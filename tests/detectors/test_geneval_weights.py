@@ -23,8 +23,8 @@ from evalharness.api.detector import Detection
 from evalharness.assets.asset import Asset
 from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.cli import main
-from evalharness.detectors import convert, official
-from evalharness.detectors.colours import ColourClassifier
+from evalharness.detectors import convert, geneval_weights
+from evalharness.detectors.colors import ColorClassifier
 from evalharness.detectors.mask2former_transformers import Mask2Former
 from evalharness.errors import WeightsError
 
@@ -48,18 +48,18 @@ def fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector_folder: Path
 
     state = convert.to_mmdet(load_file(detector_folder / "model.safetensors"))
     checkpoint = {"state_dict": as_2x(state), "meta": {"CLASSES": ("person", "mouse", "dog"), "epoch": 50}}
-    torch.save(checkpoint, publish(official.MASK2FORMER.name))
-    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, official.CLIP_ARCHITECTURE, TINY_CLIP)
+    torch.save(checkpoint, publish(geneval_weights.MASK2FORMER.name))
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, geneval_weights.CLIP_ARCHITECTURE, TINY_CLIP)
     torch.manual_seed(1)
-    save_file(open_clip.CLIP(**TINY_CLIP).state_dict(), publish(official.CLIP.name))
+    save_file(open_clip.CLIP(**TINY_CLIP).state_dict(), publish(geneval_weights.CLIP.name))
 
     def small(asset: Asset) -> Asset:
         return replace(asset, sha256=file_digest(publish(asset.name)), size=None)
 
     monkeypatch.setenv("EVALHARNESS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(official, "MASK2FORMER", small(official.MASK2FORMER))
-    monkeypatch.setattr(official, "CLIP", small(official.CLIP))
-    monkeypatch.setattr(GenEval, "assets", (official.MASK2FORMER, official.CLIP))
+    monkeypatch.setattr(geneval_weights, "MASK2FORMER", small(geneval_weights.MASK2FORMER))
+    monkeypatch.setattr(geneval_weights, "CLIP", small(geneval_weights.CLIP))
+    monkeypatch.setattr(GenEval, "assets", (geneval_weights.MASK2FORMER, geneval_weights.CLIP))
     return lambda: main.main(["fetch", "geneval", "--mirror", str(mirror)])
 
 
@@ -97,12 +97,12 @@ def test_the_detector_by_mmdetection(fetch: Fetch, tmp_path: Path) -> None:
     assert fetch() == 0
     # The tiny network's shape, in place of the Swin-S that belongs to the published file.
     names = ("config.json", "preprocessor_config.json")
-    parts = [json.loads((official.mask2former_folder() / name).read_text()) for name in names]
+    parts = [json.loads((geneval_weights.mask2former_folder() / name).read_text()) for name in names]
     config = architecture.mmdet_config(*parts)
     (tmp_path / "tiny.py").write_text("".join(f"{key} = {value!r}\n" for key, value in config.items()))
     mine = Mask2FormerMMDet(Mask2FormerMMDet.Settings(**settings, config=tmp_path / "tiny.py"))
-    assert mine.identity()["weights"] == official.MASK2FORMER.sha256
-    by_path = {"weights": official.mask2former_file(), "device": "cpu", "config": tmp_path / "tiny.py"}
+    assert mine.identity()["weights"] == geneval_weights.MASK2FORMER.sha256
+    by_path = {"weights": geneval_weights.mask2former_file(), "device": "cpu", "config": tmp_path / "tiny.py"}
     other = Mask2FormerMMDet(Mask2FormerMMDet.Settings(**by_path))
     (found,) = mine.detect(pictures(1))
     assert [found] == other.detect(pictures(1))
@@ -112,15 +112,15 @@ def test_the_detector_by_mmdetection(fetch: Fetch, tmp_path: Path) -> None:
 
 def test_the_clip(fetch: Fetch) -> None:
     colors, templates = ("red", "green", "blue"), ("a photo of a {color} {cls}",)
-    mine = ColourClassifier(ColourClassifier.Settings(weights="official", device="cpu"), colors, templates)
+    mine = ColorClassifier(ColorClassifier.Settings(weights="official", device="cpu"), colors, templates)
     with pytest.raises(WeightsError, match=r"has not been fetched; do so with: evalharness fetch geneval"):
         mine.identity()
     assert fetch() == 0
     assert mine.identity() == {
-        "name": "clip", "architecture": "ViT-L-14-quickgelu", "weights": official.CLIP.sha256
+        "name": "clip", "architecture": "ViT-L-14-quickgelu", "weights": geneval_weights.CLIP.sha256
     }  # fmt: skip
-    by_file = {"architecture": "ViT-L-14-quickgelu", "weights": official.clip_file()}
-    other = ColourClassifier(ColourClassifier.Settings(**by_file, device="cpu"), colors, templates)
+    by_file = {"architecture": "ViT-L-14-quickgelu", "weights": geneval_weights.clip_file()}
+    other = ColorClassifier(ColorClassifier.Settings(**by_file, device="cpu"), colors, templates)
     objects = [(image, Detection("dog", (5, 5, 40, 40), 0.9)) for image in pictures(6)]
     assert mine.classify(objects) == other.classify(objects)
     assert "QuickGELU" in str(mine._load()[0])
@@ -128,7 +128,7 @@ def test_the_clip(fetch: Fetch) -> None:
 
 def test_an_architecture_beside_the_official_clip_is_refused() -> None:
     with pytest.raises(ValueError, match="an architecture needs either weights"):
-        ColourClassifier.Settings(architecture="ViT-L-14", weights="official")
+        ColorClassifier.Settings(architecture="ViT-L-14", weights="official")
 
 
 def test_a_sweep_says_at_once_what_is_not_fetched(
@@ -155,19 +155,19 @@ def test_a_sweep_says_at_once_what_is_not_fetched(
 def test_the_published_clip_is_of_the_size_that_its_architecture_has() -> None:
     """Header and float32 tensors of a ViT-L/14, to the byte: what was published is that state dict and no more."""
     with torch.device("meta"):
-        model = open_clip.CLIP(**open_clip.get_model_config(official.CLIP_ARCHITECTURE))
+        model = open_clip.CLIP(**open_clip.get_model_config(geneval_weights.CLIP_ARCHITECTURE))
     header: dict[str, Any] = {}
     end = 0
     for name, value in sorted(model.state_dict().items()):
         start, end = end, end + 4 * value.numel()
         header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [start, end]}
     text = len(json.dumps(header, separators=(",", ":")))
-    assert official.CLIP.size == 8 + -(-text // 8) * 8 + end
+    assert geneval_weights.CLIP.size == 8 + -(-text // 8) * 8 + end
 
 
 def test_names_and_digests_agree() -> None:
-    assert Path(official.MASK2FORMER.name).stem.endswith(f"-{official.MASK2FORMER.sha256[:8]}")
-    assert official.MASK2FORMER.url.endswith(f"/{official.MASK2FORMER.name}")
+    assert Path(geneval_weights.MASK2FORMER.name).stem.endswith(f"-{geneval_weights.MASK2FORMER.sha256[:8]}")
+    assert geneval_weights.MASK2FORMER.url.endswith(f"/{geneval_weights.MASK2FORMER.name}")
     assert all(len(asset.sha256) == 64 for asset in GenEval.assets)
 
 
@@ -178,18 +178,18 @@ def test_a_tag_is_found_in_the_hub_s_cache_without_a_network(fetch: Fetch, monke
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(folder.parent))
     monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "ViT-L-14", {**TINY_CLIP, "quick_gelu": False})
-    settings = ColourClassifier.Settings(architecture="ViT-L-14", pretrained="openai", device="cpu")
-    mine = ColourClassifier(settings, ("red", "green"), ("a photo of a {color} {cls}",))
+    settings = ColorClassifier.Settings(architecture="ViT-L-14", pretrained="openai", device="cpu")
+    mine = ColorClassifier(settings, ("red", "green"), ("a photo of a {color} {cls}",))
     with pytest.raises(WeightsError, match="cannot download CLIP ViT-L-14 openai"):
         mine.identity()
     assert fetch() == 0
     snapshot = folder / "snapshots" / ("0" * 40)
     snapshot.mkdir(parents=True)
-    shutil.copy(official.clip_file(), snapshot / "open_clip_model.safetensors")
+    shutil.copy(geneval_weights.clip_file(), snapshot / "open_clip_model.safetensors")
     (folder / "refs").mkdir()
     (folder / "refs" / "main").write_text("0" * 40)
-    assert mine.identity()["weights"] == official.CLIP.sha256
-    other = ColourClassifier(ColourClassifier.Settings(weights="official", device="cpu"), mine.colors, mine.templates)
+    assert mine.identity()["weights"] == geneval_weights.CLIP.sha256
+    other = ColorClassifier(ColorClassifier.Settings(weights="official", device="cpu"), mine.colors, mine.templates)
     objects = [(image, Detection("dog", (5, 5, 40, 40), 0.9)) for image in pictures(6)]
     assert mine.classify(objects) == other.classify(objects)
     features = [one._load()[0].encode_image(torch.ones(1, 3, 32, 32)) for one in (mine, other)]
