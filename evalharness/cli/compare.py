@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -74,7 +73,7 @@ def _head(label: str, run: Results) -> str:
 def _table(found: Sequence[Compared]) -> pd.DataFrame:
     import pandas as pd
 
-    from evalharness.report.tables import MISSING, p_text, points_text, score_text
+    from evalharness.report.formatting import MISSING, p_text, points_text, score_text
 
     rows = []
     for one in found:
@@ -100,13 +99,13 @@ def _table(found: Sequence[Compared]) -> pd.DataFrame:
 
 def _write(out: Path, found: Comparison, table: pd.DataFrame, heads: Sequence[str]) -> None:
     """``compare.json``, ``.md``, ``.tex`` and, of the contrasts with their categories, ``.csv`` and ``.parquet``."""
-    from evalharness.report import frames, latex
-    from evalharness.report.sheets import plain
+    from evalharness.report import analysis_frames, latex
+    from evalharness.report.json_values import pretty_json
 
-    contrasts = frames.contrasts([one.contrast for one in found.compared if one.contrast])
+    contrasts = analysis_frames.contrasts([one.contrast for one in found.compared if one.contrast])
     notes = [f"note: {line}" for line in found.notes]
     markdown = "\n\n".join([*heads, str(table.to_markdown(index=False, disable_numparse=True)), *notes])
-    data = json.dumps(plain(asdict(found) | {"runs": list(heads)}), indent=2, ensure_ascii=False, allow_nan=False)
+    data = pretty_json(asdict(found) | {"runs": list(heads)})
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "compare.json").write_text(data + "\n", encoding="utf-8")

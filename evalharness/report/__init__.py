@@ -10,12 +10,19 @@ __all__ = ["build"]
 
 
 def build(results: Results, out: Path, *, gallery_mb: float | None = None) -> Path:
-    """Write the report of ``results`` to the folder ``out``; returns ``out / "index.html"``.
+    """Write the report of a run.
 
-    ``gallery_mb`` bounds the images and trajectories that it carries, in megabytes: of more a part is shown, chosen by
-    rule, and of each sample there is a row of Parquet but no line of JSON. All numbers are of all samples.
+    Args:
+        results: of the run.
+        out: folder of the report.
+        gallery_mb: limit on the images and trajectories of the gallery, in megabytes. Of more a part is shown, chosen
+            by rule, and the per-sample JSON lines are left out. All numbers are of all samples.
 
-    Raises :class:`~evalharness.errors.EvalHarnessError` when ``out`` cannot be written.
+    Returns:
+        ``out / "index.html"``.
+
+    Raises:
+        EvalHarnessError: ``out`` cannot be written.
     """
     from evalharness.report.page import write_page
 

@@ -1,13 +1,13 @@
-"""What the gallery reads.
+"""The data of the gallery.
 
-``data/samples.css`` holds a row for every sample, ``data/part-N.css`` the trajectories and the scorers' evidence of a
-few prompts each, loaded when one is opened.
+``data/samples.css`` holds a row for every sample. ``data/part-N.css`` holds the trajectories and the scorer's details
+of a few prompts each; the page loads it when a sample is opened.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,25 +15,32 @@ from typing import TYPE_CHECKING, Any
 from evalharness.analysis import Analysis
 from evalharness.analysis.arms import baseline, records
 from evalharness.errors import EvalHarnessError
-from evalharness.report.choice import Cases, Weigher, choice, said
-from evalharness.report.pictures import Numbered, Pictures
-from evalharness.report.sheets import write_sheet
+from evalharness.report.data_sheets import write_sheet
+from evalharness.report.gallery_choice import GallerySize, SamplesByCase, choice
+from evalharness.report.report_images import IndexedValues, ReportImages
 from evalharness.store.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ITEMS_PER_PART = 25
-MOST = 20_000
-"""Samples; of more a part is shown (:mod:`evalharness.report.choice`)."""
+MAX_SAMPLES = 20_000
+"""Of more samples a part is shown (:mod:`evalharness.report.gallery_choice`)."""
 STATES = ("pending", "generated", "scored", "failed")
 COSTS = ("iterations", "evaluations", "tokens")
 FIELDS = ("item", "seed", "arm", "state", "score", "reason", "image", *COSTS, "seconds")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What a gallery carries: ``samples`` of all that the run has, and how they were chosen if they are not all."""
+class GalleryContent:
+    """What a gallery shows.
+
+    Attributes:
+        samples: how many it shows.
+        of: how many the run has.
+        rule: how they were chosen; empty if all are shown.
+        warnings: for the reader of the page.
+    """
 
     samples: int
     of: int
@@ -46,133 +53,149 @@ def write_gallery(
     analyses: Sequence[Analysis],
     lead: str | None,
     folder: Path,
-    before: Path,
+    previous: Path,
     *,
-    most: int = MOST,
+    max_samples: int = MAX_SAMPLES,
     megabytes: float | None = None,
-) -> Shown:
-    """Write ``data/`` and ``images/`` under ``folder``. ``lead`` is the arm shown first.
+) -> GalleryContent:
+    """Write ``data/`` and ``images/`` of a report.
 
-    ``most`` samples at most; their images, trajectories and evidence take about ``megabytes`` at most.
+    Args:
+        results: of the run.
+        analyses: of its benchmarks.
+        lead: the arm that is shown first.
+        folder: of the report.
+        previous: folder of an earlier report, see :class:`ReportImages`.
+        max_samples: show a part of more samples.
+        megabytes: approximate limit on images, trajectories and details; none by default.
+
+    Raises:
+        EvalHarnessError: there is no room for a single prompt.
     """
     (folder / "data").mkdir(parents=True, exist_ok=True)
     samples, rule = results.samples, ""
-    if len(samples) > most or megabytes is not None:
-        samples, rule = _part_of(results, analyses, most, math.inf if megabytes is None else 1e6 * megabytes)
-    pictures = Pictures(results, folder, before)
-    _Gallery(results, pictures, folder / "data").write(samples, lead)
-    found = []
-    if missing := len(pictures.missing):
+    if len(samples) > max_samples or megabytes is not None:
+        max_bytes = math.inf if megabytes is None else 1e6 * megabytes
+        samples, rule = _chosen_samples(results, analyses, max_samples, max_bytes)
+    images = ReportImages(results, folder, previous)
+    _GalleryData(results, images, folder / "data").write(samples, lead)
+    warnings = []
+    if missing := len(images.missing):
         files = "image file is" if missing == 1 else "image files are"
-        found.append(f"{missing} {files} missing from the store; the page shows an empty place instead.")
-    return Shown(len(samples), len(results.samples), rule, found)
+        warnings.append(f"{missing} {files} missing from the store; the page shows an empty place instead.")
+    return GalleryContent(len(samples), len(results.samples), rule, warnings)
 
 
-class _Gallery:
-    def __init__(self, results: Results, pictures: Pictures, folder: Path) -> None:
-        self.results, self.pictures, self.folder = results, pictures, folder
-        self.reasons, self.items = Numbered(), Numbered()
+class _GalleryData:
+    def __init__(self, results: Results, images: ReportImages, folder: Path) -> None:
+        self.results, self.images, self.folder = results, images, folder
+        self.reasons, self.items = IndexedValues(), IndexedValues()
 
     def write(self, frame: pd.DataFrame, lead: str | None) -> None:
         arms, benchmarks = records(self.results.arms), self.results.info["benchmarks"]
-        order = {arm["arm"]: place for place, arm in enumerate(arms)}
-        samples = _ordered(frame, order)
-        rows = [self._row(sample, order) for sample in samples]
+        arm_indices = {arm["arm"]: index for index, arm in enumerate(arms)}
+        samples = _ordered(frame, arm_indices)
+        rows = [self._row(sample, arm_indices) for sample in samples]
         parts: dict[int, list[int]] = {}
         for index, row in enumerate(rows):
             parts.setdefault(row[0] // ITEMS_PER_PART, []).append(index)
         for number, members in parts.items():
             write_sheet(self.folder, f"part-{number}", self._part(samples, members))
-        index_data = {
+        data = {
             "arms": [arm["arm"] for arm in arms],
-            "caps": [_whole(arm["max_iterations"]) for arm in arms],
+            "caps": [_integer(arm["max_iterations"]) for arm in arms],
             "baseline": baseline(self.results.arms),
             "lead": lead,
-            "titles": {name: about.get("title", name) for name, about in benchmarks.items()},
+            "titles": {name: info.get("title", name) for name, info in benchmarks.items()},
             "items": self.items.values(),
             "itemsPerPart": ITEMS_PER_PART,
             "states": STATES,
             "fields": FIELDS,
             "samples": rows,
             "reasons": self.reasons.values(),
-            "images": self.pictures.values(),
-            "thumbs": self.pictures.thumbnails(),
+            "images": self.images.values(),
+            "thumbs": self.images.thumbnails(),
             "of": len(self.results.samples),
         }
-        write_sheet(self.folder, "samples", index_data)
+        write_sheet(self.folder, "samples", data)
 
-    def _row(self, sample: dict[str, Any], order: dict[str, int]) -> list[Any]:
+    def _row(self, sample: dict[str, Any], arm_indices: dict[str, int]) -> list[Any]:
         item = (sample["benchmark"], sample["item"], sample["category"], sample["prompt"])
         return [
-            self.items.place(item),
-            _whole(sample["seed_index"]),
-            order[sample["arm"]],
+            self.items.index(item),
+            _integer(sample["seed_index"]),
+            arm_indices[sample["arm"]],
             STATES.index(sample["state"]),
             sample["score"] if sample["state"] == "scored" else None,
-            self.reasons.place(sample["reason"] if isinstance(sample["reason"], str) else ""),
-            self.pictures.show(sample["image"]),
-            *(_whole(sample[name]) for name in COSTS),
-            _rounded(sample["seconds"]),
+            self.reasons.index(sample["reason"] if isinstance(sample["reason"], str) else ""),
+            self.images.add(sample["image"]),
+            *(_integer(sample[name]) for name in COSTS),
+            _milliseconds(sample["seconds"]),
         ]
 
     def _part(self, samples: list[dict[str, Any]], members: list[int]) -> dict[str, Any]:
         """The trajectories and details of some samples; arms that share one refer to the same entry."""
-        trajectories, details = Numbered(), Numbered()
-        places: dict[int, list[int | None]] = {}
+        trajectories, details = IndexedValues(), IndexedValues()
+        references: dict[int, list[int | None]] = {}
         for index in members:
-            keys = (samples[index]["trajectory"], samples[index]["score_key"])
-            tables = (trajectories, details)
-            places[index] = [
-                table.place(key) if isinstance(key, str) else None for table, key in zip(tables, keys, strict=True)
+            references[index] = [
+                values.index(key) if isinstance(key := samples[index][name], str) else None
+                for name, values in (("trajectory", trajectories), ("score_key", details))
             ]
         return {
-            "samples": places,
+            "samples": references,
             "trajectories": [self._steps(str(key)) for key in trajectories.values()],
             "details": [self.results.details(str(key)) for key in details.values()],
         }
 
     def _steps(self, key: str) -> list[dict[str, Any]]:
-        shown: dict[str, Callable[[Any], Any]] = {"image": self.pictures.show, "seconds": _rounded, "seed": _digits}
-        return [step | {name: show(step[name]) for name, show in shown.items()} for step in self.results.steps(key)]
+        return [
+            step
+            | {
+                "image": self.images.add(step["image"]),
+                "seconds": _milliseconds(step["seconds"]),
+                # Text: a seed has more digits than a number of JavaScript.
+                "seed": None if step["seed"] is None else str(step["seed"]),
+            }
+            for step in self.results.steps(key)
+        ]
 
 
-def _part_of(results: Results, analyses: Sequence[Analysis], most: int, size: float) -> tuple[pd.DataFrame, str]:
-    """The samples of as many cases, in turn, as there is room for; and the rule, empty if that is all of them."""
-    chosen, own = choice(results, analyses), Cases(results.samples)
-    weigher, kept, count, weight = Weigher(results), [], 0, 0
-    for case in chosen.in_turn():
-        count += own.count(case)
-        weight += weigher.added(own.rows(case)) if size < math.inf else 0
-        if count > most or weight > size:
+def _chosen_samples(
+    results: Results, analyses: Sequence[Analysis], max_samples: int, max_bytes: float
+) -> tuple[pd.DataFrame, str]:
+    """The samples of as many cases, by rank, as there is room for, and the rule; it is empty if these are all."""
+    ranking, samples = choice(results, analyses), SamplesByCase(results.samples)
+    size, kept, count, weight = GallerySize(results), [], 0, 0
+    for case in ranking.ranked():
+        count += samples.count(case)
+        weight += size.added(samples.rows(case)) if max_bytes < math.inf else 0
+        if count > max_samples or weight > max_bytes:
             break
         kept.append(case)
-    if len(kept) == len(chosen.cases):
+    if len(kept) == len(ranking.cases):
         return results.samples, ""
     if not kept:
         raise EvalHarnessError(
             f"the gallery has no room for a single prompt, which takes {weight / 1e6:.1f} MB; allow more"
         )
-    return own.frame(kept), said(chosen, kept)
+    return samples.frame(kept), ranking.rule_text(kept)
 
 
-def _ordered(samples: pd.DataFrame, order: dict[str, int]) -> list[dict[str, Any]]:
+def _ordered(samples: pd.DataFrame, arm_indices: dict[str, int]) -> list[dict[str, Any]]:
     """By item in the order of the run, then seed, then arm."""
     import pandas as pd
 
     item = pd.factorize(pd.MultiIndex.from_frame(samples[["benchmark", "item"]]))[0]
-    keyed = samples.assign(_item=item, _arm=samples["arm"].map(order))
+    keyed = samples.assign(_item=item, _arm=samples["arm"].map(arm_indices))
     keyed = keyed.sort_values(["_item", "seed_index", "_arm"], kind="stable")
     return records(keyed.drop(columns=["_item", "_arm"]))
 
 
-def _whole(value: Any) -> int | None:
+def _integer(value: Any) -> int | None:
     return None if value is None or value != value or str(value) == "<NA>" else int(value)
 
 
-def _digits(seed: Any) -> str | None:
-    """Text: a seed has more digits than JavaScript's numbers."""
-    return None if seed is None else str(seed)
-
-
-def _rounded(value: Any) -> float | None:
-    return None if value is None or value != value else round(float(value), 3)
+def _milliseconds(seconds: Any) -> float | None:
+    """Seconds rounded to milliseconds."""
+    return None if seconds is None or seconds != seconds else round(float(seconds), 3)

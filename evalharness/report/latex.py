@@ -1,4 +1,4 @@
-"""Tables for a paper: booktabs, quoted rows under a rule of their own, their sources in a note."""
+"""Tables for a paper in LaTeX with booktabs: quoted rows below a rule, their sources in notes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def escape(text: str) -> str:
     >>> escape("50 % of a_b: −1")
     '50 \\\\% of a\\\\_b: $-$1'
     """
-    return re.sub("|".join(map(re.escape, SPECIAL)), lambda found: SPECIAL[found[0]], " ".join(text.split()))
+    return re.sub("|".join(map(re.escape, SPECIAL)), lambda match: SPECIAL[match[0]], " ".join(text.split()))
 
 
 def booktabs(table: pd.DataFrame, quoted: pd.DataFrame | None = None, notes: Sequence[str] = ()) -> str:

@@ -1,4 +1,4 @@
-"""A report appears whole or not at all: it is made in a folder beside the real one and moved in, index.html last."""
+"""Writes a report completely or not at all: it is made in a folder beside the real one and moved in, index last."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ INDEX = "index.html"
 
 @contextmanager
 def staged(out: Path) -> Iterator[Path]:
-    """An empty folder whose files move to ``out`` when the block ends well; else ``out`` stays as it was.
+    """An empty folder whose files move to ``out`` when the block succeeds; otherwise ``out`` stays as it was.
 
-    Files of the report before that are in the new one no more are removed, files that no report wrote stay.
+    Files of the previous report that the new one lacks are removed; files that no report wrote stay.
+
+    Raises:
+        EvalHarnessError: the folder cannot be made.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
         folder = out.parent / f".{out.name}.new"
-        if folder.exists():  # of a process that was killed here
+        if folder.exists():  # left by a process that was killed
             shutil.rmtree(folder)
         folder.mkdir()
     except OSError as error:
@@ -37,17 +40,17 @@ def staged(out: Path) -> Iterator[Path]:
 
 def _move(folder: Path, out: Path) -> None:
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    before = _listed(out)
+    previous = _manifest(out)
     (folder / MANIFEST).parent.mkdir(exist_ok=True)
     (folder / MANIFEST).write_text(json.dumps(names, indent=0), encoding="utf-8")
     for name in [*(name for name in names if name != INDEX), MANIFEST, INDEX]:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).replace(out / name)
-    for name in before - set(names):
+    for name in previous - set(names):
         _remove(out, name)
 
 
-def _listed(out: Path) -> set[str]:
+def _manifest(out: Path) -> set[str]:
     try:
         names = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a run says on the terminal when it is done: a line an arm, and what failed."""
+"""What a run prints when it is done: a line for each arm, and what failed."""
 
 from __future__ import annotations
 
@@ -10,38 +10,43 @@ if TYPE_CHECKING:
 
 def table(results: Results) -> list[str]:
     """Arm, overall score (the weighted mean of the categories) and coverage, for each benchmark."""
-    from evalharness.analysis import coverage as completeness
+    from evalharness.analysis.coverage import coverage
 
     lines: list[str] = []
-    for name, about in results.info["benchmarks"].items():
-        rows, lacking = [("arm", "overall", "scored")], []
+    for name, info in results.info["benchmarks"].items():
+        rows, incomplete = [("arm", "overall", "scored")], []
         for arm in results.arms["arm"]:
-            own = results.samples[(results.samples["arm"] == arm) & (results.samples["benchmark"] == name)]
-            coverage = completeness.coverage(own, about)
-            rows.append((arm, overall(coverage, about["weights"]), coverage.text))
-            lacking += [f"    {arm}: {coverage.by_category_text}"] if not coverage.complete else []
+            samples = results.samples[(results.samples["arm"] == arm) & (results.samples["benchmark"] == name)]
+            covered = coverage(samples, info)
+            rows.append((arm, overall(covered, info["weights"]), covered.text))
+            if not covered.complete:
+                incomplete.append(f"    {arm}: {covered.by_category_text}")
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines += ["", about.get("title", name)]
-        lines += [f"  {a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
-        lines += ["  scored of expected by category:", *lacking] if lacking else []
+        lines += ["", info.get("title", name)]
+        lines += [f"  {arm:<{widths[0]}}  {score:>{widths[1]}}  {count:>{widths[2]}}" for arm, score, count in rows]
+        if incomplete:
+            lines += ["  scored of expected by category:", *incomplete]
     return lines
 
 
-def overall(coverage: Any, weights: dict[str, float]) -> str:
-    """Only of complete runs: a missing sample is not a zero, nor is it nothing; nor is a category without a sample."""
+def overall(covered: Any, weights: dict[str, float]) -> str:
+    """The overall score of a complete arm; otherwise its range, since a missing sample is neither right nor wrong."""
     from evalharness.analysis import stats
 
-    low, high = stats.bounds(coverage.values, coverage.categories, weights)
-    return f"{low:.4f}" if coverage.complete and low == high else f"incomplete: {low:.2f} to {high:.2f}"
+    low, high = stats.bounds(covered.values, covered.categories, weights)
+    if covered.complete and low == high:
+        return f"{low:.4f}"
+    return f"incomplete: {low:.2f} to {high:.2f}"
 
 
 def failed(results: Results) -> list[str]:
-    """How many samples, and why the first."""
-    found = results.samples[results.samples["state"] == "failed"]
+    """How many samples and checks failed, and the first reason."""
+    samples = results.samples[results.samples["state"] == "failed"]
     lines = []
-    if not found.empty:
-        lines = ["", f"{len(found)} samples failed, the first: {found['reason'].iloc[0]}"]
-    checks = results.checks[results.checks["state"] == "failed"] if results.checks is not None else found[:0]
-    if not checks.empty:
-        lines += ["", f"of the checks {len(checks)} failed, the first: {checks['reason'].iloc[0]}"]
+    if not samples.empty:
+        lines += ["", f"{len(samples)} samples failed, the first: {samples['reason'].iloc[0]}"]
+    if results.checks is not None:
+        checks = results.checks[results.checks["state"] == "failed"]
+        if not checks.empty:
+            lines += ["", f"of the checks {len(checks)} failed, the first: {checks['reason'].iloc[0]}"]
     return [*lines, "--retry-failed tries them again"] if lines else []

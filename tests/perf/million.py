@@ -22,8 +22,10 @@ from evalharness.api import registry
 from evalharness.config import schema
 from evalharness.config.yaml import Document
 from evalharness.plan.plan import Plan, make_plan
-from evalharness.report.numbers import write_results, write_samples
-from evalharness.report.tables import build_tables, write_tables
+from evalharness.report.results_json import write_results
+from evalharness.report.sample_files import write_samples
+from evalharness.report.summary import summarize
+from evalharness.report.table_files import write_tables
 from evalharness.run.executors.local import Local
 from evalharness.store.load import load_results
 from evalharness.store.store import Store
@@ -152,7 +154,7 @@ def report(samples: int, folder: Path) -> dict[str, Any]:
         del plan
         lap("load")
         assert len(results.samples) == (results.samples["state"] == "scored").sum() > 0.99 * samples
-        tables = build_tables(results)
+        tables = summarize(results)
         lap("tables")
         write_tables(tables, folder / "out" / "tables")
         write_samples(results, folder / "out" / "tables")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from browser import View, launched
-from report.fake import fake_results
+from report_fakes import fake_results
 
 from evalharness.report import build
 

@@ -3,11 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from report_fakes import fake_results
 
 from evalharness.report import build
 from evalharness.store.results import Results
-
-from .fake import fake_results
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,11 @@ from urllib.parse import unquote_plus
 
 import pytest
 from browser import View, launched
+from report_fakes import INJECTION
 
 from evalharness.report import build
-from evalharness.report.tables import build_tables
+from evalharness.report.summary import summarize
 from evalharness.store.results import Results
-
-from .fake import INJECTION
 
 pytestmark = pytest.mark.slow
 REFERENCE = Path(__file__).parents[2] / "reports" / "reference" / "iters"
@@ -187,7 +186,7 @@ def test_fixed_and_broken_between_any_two_arms(view: View, results: Results) -> 
 
 
 def test_a_link_of_the_table_leads_to_its_images(view: View, results: Results) -> None:
-    contrast = build_tables(results)[0].analysis.contrast("process max_iterations=6")
+    contrast = summarize(results)[0].analysis.contrast("process max_iterations=6")
     assert contrast is not None
     page = view.open()
     row = page.locator(".compact tbody tr", has_text="process max_iterations=6").first

@@ -7,12 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from page_outline import Outline
+from report_fakes import INJECTION
 
 from evalharness.errors import EvalHarnessError
 from evalharness.report.collection import write_collection
-
-from .fake import INJECTION
-from .test_page import Outline
 
 
 @pytest.fixture(scope="module")

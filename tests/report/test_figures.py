@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from evalharness.analysis.stats import Estimate
-from evalharness.report.figures.differences import MOST, forest
+from evalharness.report.figures.difference_plots import MAX_ARMS, forest
 
 
 def contrast(arm: str, *, confirmatory: bool) -> Any:
@@ -30,9 +30,9 @@ def drawn(count: int, confirmatory: set[int]) -> tuple[list[str], str]:
 def test_a_forest_plot_shows_first_what_was_declared_before_the_run() -> None:
     arms, caption = drawn(8, {3, 6, 7})
     assert arms == ["3", "6", "7", "0", "1"]
-    assert f"{MOST} arms of 8" in caption
+    assert f"{MAX_ARMS} arms of 8" in caption
 
 
 def test_a_forest_plot_that_has_room_shows_all() -> None:
-    arms, caption = drawn(MOST, set())
+    arms, caption = drawn(MAX_ARMS, set())
     assert arms == ["0", "1", "2", "3", "4"] and "arms of" not in caption

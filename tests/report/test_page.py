@@ -8,61 +8,38 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
+from page_outline import Outline, read_sheet
 from PIL import Image
+from report_fakes import CATEGORIES, INJECTION, fake_results
 
 from evalharness.analysis import Trend
 from evalharness.analysis.stats import Estimate
-from evalharness.report import build, figures, grids, pictures, provenance, sheets, story
-from evalharness.report.figures import sketch
-from evalharness.report.tables import build_tables
+from evalharness.report import (
+    build,
+    claims,
+    data_sheets,
+    figures,
+    formatting,
+    overview,
+    page_tables,
+    provenance,
+    report_images,
+    significance,
+)
+from evalharness.report.figures import style
+from evalharness.report.summary import summarize
 from evalharness.store.results import Results
-
-from .fake import CATEGORIES, INJECTION, fake_results
-
-VOID = {"meta", "link", "img", "input", "br", "rect", "source"}
-
-
-class Outline(HTMLParser):
-    """Collects what is in a page and checks that tags close in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 @pytest.fixture(scope="module")
 def outline(report: Path) -> Outline:
     return Outline((report / "index.html").read_text(encoding="utf-8"))
-
-
-def read_sheet(path: Path) -> Any:
-    """As the page does it: the strings joined, without what CSS escaped."""
-    text = path.read_text(encoding="ascii")
-    chunks = re.findall(r'--data-\d+:"((?:[^"\\]|\\.)*)"', text)
-    assert f"--parts:{len(chunks)};" in text
-    return json.loads("".join(re.sub(r"\\(.)", r"\1", chunk) for chunk in chunks))
 
 
 def test_the_page_is_well_formed(outline: Outline) -> None:
@@ -124,8 +101,8 @@ def test_the_first_screen_tells_what_was_run(outline: Outline) -> None:
 
 
 def test_a_claim_says_what_the_table_says(results: Results) -> None:
-    table = build_tables(results)[0]
-    claim = story.claims(results, table)[0]
+    table = summarize(results)[0]
+    claim = claims.claims(results, table)[0]
     row = table.wide.set_index("arm").loc["process max_iterations=6"]
     assert claim.told_apart
     assert str(claim) == (
@@ -136,27 +113,27 @@ def test_a_claim_says_what_the_table_says(results: Results) -> None:
 
 
 def test_what_correction_takes_away_is_no_claim(results: Results) -> None:
-    table = build_tables(results)[0]
+    table = summarize(results)[0]
     contrast = table.analysis.contrast("process max_iterations=6")
     assert contrast is not None
-    assert grids.told_apart(contrast)
+    assert significance.is_difference(contrast.difference, contrast.p_adjusted)
     weaker = replace(contrast, p=0.03, p_adjusted=0.09, family=7)
-    assert not grids.told_apart(weaker)
+    assert not significance.is_difference(weaker.difference, weaker.p_adjusted)
     changed = replace(table, analysis=replace(table.analysis, contrasts=(weaker,)))
-    (claim,) = story.claims(results, changed)
+    (claim,) = claims.claims(results, changed)
     assert "cannot be told apart from single-pass, difference " in str(claim)
     assert str(claim).endswith("; p = 0.030, corrected for 7 contrasts 0.090")
 
 
 def test_declared_contrasts_and_trends_are_claimed_first(results: Results) -> None:
-    table = build_tables(results)[0]
+    table = summarize(results)[0]
     second = table.analysis.contrast("process max_iterations=2")
     assert second is not None
     slope = Estimate(0.012, 0.004, 0.02, 0.004, 36, 72)
     trend = Trend("geneval", ("a", "b", "c"), "max_iterations", (1.0, 2.0, 3.0), slope, 0.001, 0.002, 2)
     declared = (replace(second, confirmatory=True), table.analysis.contrasts[-1])
     changed = replace(table, analysis=replace(table.analysis, contrasts=declared, trends=(trend,)))
-    found = [str(claim) for claim in story.claims(results, changed)]
+    found = [str(claim) for claim in claims.claims(results, changed)]
     assert [text.split(" ", 2)[1] for text in found] == ["max_iterations=2", "max_iterations=6", "overall"]
     assert found[-1] == (
         "the overall score rises by 1.2 points with each unit of max_iterations, from 1 to 3, slope 1.2 points, "
@@ -168,13 +145,13 @@ def test_arms_alike_cannot_be_told_apart(tmp_path: Path) -> None:
     results = fake_results(tmp_path, prompts=24, missing=False)
     same = results.samples.set_index(["arm", "item"])["score"]
     results.samples.loc[results.samples["arm"] == "text-cot", "score"] = same["single-pass"].to_numpy()
-    claim = story.claims(results, build_tables(results)[0])[1]
+    claim = claims.claims(results, summarize(results)[0])[1]
     assert (claim.arm, claim.told_apart) == ("text-cot", False)
     assert "cannot be told apart from single-pass, difference 0.0 points" in str(claim)
 
 
 def test_warnings_name_what_is_missing(results: Results) -> None:
-    found = " ".join(story.warnings(results, build_tables(results)[0]))
+    found = " ".join(overview.warnings(results, summarize(results)[0]))
     assert "36 of 553" in found
     assert "process max_iterations=5 (69/72)" in found
     assert "failed × 2: the model wrote no plan" in found
@@ -228,8 +205,8 @@ def test_results_json_is_strict(report: Path) -> None:
 
 
 def test_figures_tell_their_numbers_in_words(results: Results, tmp_path: Path) -> None:
-    tables = build_tables(results)
-    leads = {table.benchmark: story.lead_arms(results, table) for table in tables}
+    tables = summarize(results)
+    leads = {table.benchmark: claims.lead_arms(results, table) for table in tables}
     drawings = figures.draw_figures(results.arms, tables, leads, tmp_path)
     assert {drawing.stem for drawing in drawings} == {
         f"{benchmark}-{kind}"
@@ -240,8 +217,8 @@ def test_figures_tell_their_numbers_in_words(results: Results, tmp_path: Path) -
         assert "process max_iterations=6" in drawing.alt
         light, dark = (tmp_path / f"{drawing.stem}{end}.svg" for end in ("", "-dark"))
         assert light.stat().st_size > 5000
-        assert sketch.INK in light.read_text()
-        assert sketch.INK not in dark.read_text()
+        assert style.INK in light.read_text()
+        assert style.INK not in dark.read_text()
         assert (tmp_path / f"{drawing.stem}.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -249,7 +226,7 @@ def test_no_figure_without_its_data(tmp_path: Path) -> None:
     results = fake_results(tmp_path / "images", prompts=12, missing=False)
     one = results.samples[results.samples["arm"] == "single-pass"]
     alone = Results(results.info, results.arms, one, results.steps, results.details, results.image_path)
-    assert figures.draw_figures(alone.arms, build_tables(alone), {"geneval": []}, tmp_path / "figures") == []
+    assert figures.draw_figures(alone.arms, summarize(alone), {"geneval": []}, tmp_path / "figures") == []
     text = build(alone, tmp_path / "report").read_text(encoding="utf-8")
     assert "<figure>" not in text
 
@@ -265,7 +242,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_sheet_brings_back_any_text(tmp_path: Path) -> None:
     text = "".join(chr(code) for code in (*range(32, 127), 0, 9, 10, 13, 0x2028, 0xE9, 0x1F600)) + INJECTION
     data = {"text": text * 9000, "none": [float("nan"), float("inf")], "number": np.float64(0.5)}
-    sheets.write_sheet(tmp_path, "part-0", data)
+    data_sheets.write_sheet(tmp_path, "part-0", data)
     written = tmp_path / "part-0.css"
     assert read_sheet(written) == {"text": text * 9000, "none": [None, None], "number": 0.5}
     assert written.read_text().count("--data-") > 1
@@ -282,9 +259,9 @@ def test_large_images_have_thumbnails_that_a_rebuild_keeps(results: Results, tmp
     run = replace(results, image_path=lambda digest: store / f"{digest}.png")
     before, after = tmp_path / "before", tmp_path / "after"
     for folder in (before, after):
-        shown = pictures.Pictures(run, folder, before)
-        assert [shown.show(digest) for digest in (*sizes, "d" * 64, None)] == [0, 1, 2, None, None]
-        assert shown.thumbnails() == [0]
+        images = report_images.ReportImages(run, folder, before)
+        assert [images.add(digest) for digest in (*sizes, "d" * 64, None)] == [0, 1, 2, None, None]
+        assert images.thumbnails() == [0]
     thumbs = [folder / "thumbs" / f"{'a' * 64}.webp" for folder in (before, after)]
     assert thumbs[0].samefile(thumbs[1])
     with Image.open(thumbs[0]) as image:
@@ -304,15 +281,15 @@ def test_provenance_counts_shared_trajectories_once(results: Results, outline: O
 def test_quoted_rows_stand_apart(results: Results) -> None:
     row = {"benchmark": "geneval", "name": "Other (2024)", "score": 0.55, "low": None, "high": None, "note": ""}
     row |= {"categories": {"counting": 0.25}, "source": "arXiv 1.2"}
-    table = build_tables(replace(results, info={**results.info, "literature": [row]}))[0]
-    for grid, cells in ((grids.headline(table), 8), (grids.by_category(table, CATEGORIES), 8)):
+    table = summarize(replace(results, info={**results.info, "literature": [row]}))[0]
+    for grid, cells in ((page_tables.headline(table), 8), (page_tables.by_category(table, CATEGORIES), 8)):
         (one,) = grid.quoted
         assert (one.cells[0].note, one.cells[1].text, len(one.cells)) == ("quoted from arXiv 1.2", "0.55", cells)
         assert all("quoted" not in row.cells[0].note for row in grid.rows)
     assert [cell.text for cell in one.cells[2:6]] == ["–", "–", "0.25", "–"]
-    assert any("quoted rows" in line for line in story.warnings(results, table))
+    assert any("quoted rows" in line for line in overview.warnings(results, table))
 
 
-@pytest.mark.parametrize("module", [grids, sheets, provenance])
+@pytest.mark.parametrize("module", [data_sheets, formatting])
 def test_examples(module: Any) -> None:
     assert doctest.testmod(module).failed == 0

@@ -11,8 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-
-from .test_page import Outline, read_sheet
+from page_outline import Outline, read_sheet
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "reports" / "reference"

@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from evalharness.report.figures.differences import flips, forest
-from evalharness.report.figures.scores import cost, iterations
-from evalharness.report.figures.sketch import Drawing, lines, save
-from evalharness.report.tables import Table
+from evalharness.report.figures.difference_plots import flips, forest
+from evalharness.report.figures.score_plots import cost, iterations
+from evalharness.report.figures.style import FigureFile, family_styles, save
+from evalharness.report.summary import Summary
 
-__all__ = ["Drawing", "draw_figures"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FigureFile", "draw_figures"]
 
 
-def draw_figures(arms: Any, tables: list[Table], leads: Mapping[str, Sequence[str]], folder: Path) -> list[Drawing]:
-    """Draw what the data allow; colours belong to arms, the same in all figures.
+def draw_figures(
+    arms: pd.DataFrame, summaries: Sequence[Summary], leads: Mapping[str, Sequence[str]], folder: Path
+) -> list[FigureFile]:
+    """Draw the figures for which there are data. A family of arms has the same colour in all of them.
 
-    ``leads``: of each benchmark the arms that figures of differences are about.
+    Args:
+        arms: of the run.
+        summaries: of its benchmarks.
+        leads: of each benchmark, the arms that figures of differences are about.
+        folder: where they are written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    styles, found = lines(arms), []
-    for table in tables:
-        chosen = leads[table.benchmark]
-        made = iterations(table, styles), cost(table, styles), forest(table, chosen, styles), flips(table)
-        found += [save(sketch, table.benchmark, folder) for sketch in made if sketch is not None]
-    return found
+    styles = family_styles(arms)
+    files = []
+    for summary in summaries:
+        plots = (
+            iterations(summary, styles),
+            cost(summary, styles),
+            forest(summary, leads[summary.benchmark], styles),
+            flips(summary),
+        )
+        files += [save(plot, summary.benchmark, folder) for plot in plots if plot is not None]
+    return files

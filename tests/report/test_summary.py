@@ -9,29 +9,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from report_fakes import CATEGORIES, fake_results
 
 from evalharness.analysis import arms
 from evalharness.errors import EvalHarnessError
-from evalharness.report import tables
+from evalharness.report import formatting, summary, table_files
 from evalharness.store.results import Results
-
-from .fake import CATEGORIES, fake_results
 
 
 @pytest.fixture(scope="module")
-def table(results: Results) -> tables.Table:
-    return tables.build_tables(results)[0]
+def table(results: Results) -> summary.Summary:
+    return summary.summarize(results)[0]
 
 
-def row(table: tables.Table, arm: str) -> pd.Series:
+def row(table: summary.Summary, arm: str) -> pd.Series:
     return table.wide.set_index("arm").loc[arm]
 
 
 def test_examples() -> None:
-    assert doctest.testmod(tables).failed == 0
+    assert doctest.testmod(formatting).failed == 0
 
 
-def test_overall_is_the_mean_of_six_category_means(results: Results, table: tables.Table) -> None:
+def test_overall_is_the_mean_of_six_category_means(results: Results, table: summary.Summary) -> None:
     for arm in ("single-pass", "process max_iterations=6"):
         means = []
         for category in CATEGORIES:
@@ -47,7 +46,7 @@ def test_overall_is_the_mean_of_six_category_means(results: Results, table: tabl
         assert found["overall_low"] < found["overall"] < found["overall_high"]
 
 
-def test_the_difference_is_over_pairs_that_both_have(results: Results, table: tables.Table) -> None:
+def test_the_difference_is_over_pairs_that_both_have(results: Results, table: summary.Summary) -> None:
     samples = results.samples[results.samples["benchmark"] == "geneval"]
     scores = {(s.arm, s.item, s.seed_index): s.score for s in samples.itertuples() if s.state == "scored"}
     category = dict(zip(samples["item"], samples["category"], strict=True))
@@ -62,7 +61,7 @@ def test_the_difference_is_over_pairs_that_both_have(results: Results, table: ta
         assert found["pairs"] == sum(map(len, differences.values()))
 
 
-def test_an_incomplete_arm_has_bounds_and_no_headline(results: Results, table: tables.Table) -> None:
+def test_an_incomplete_arm_has_bounds_and_no_headline(results: Results, table: summary.Summary) -> None:
     found = row(table, "process max_iterations=5")
     samples = results.samples[(results.samples["benchmark"] == "geneval") & (results.samples["arm"] == found.name)]
     assert math.isnan(found["overall"])
@@ -74,14 +73,14 @@ def test_an_incomplete_arm_has_bounds_and_no_headline(results: Results, table: t
     assert shown.startswith("incomplete: ")
 
 
-def test_costs_are_means_over_drawn_samples(results: Results, table: tables.Table) -> None:
+def test_costs_are_means_over_drawn_samples(results: Results, table: summary.Summary) -> None:
     samples = results.samples[(results.samples["benchmark"] == "geneval")]
     own = samples[(samples["arm"] == "process max_iterations=5") & samples["image"].notna()]
     assert row(table, "process max_iterations=5")["tokens"] == pytest.approx(own["tokens"].astype(float).mean())
 
 
 def test_benchmarks_never_share_a_table(results: Results) -> None:
-    found = tables.build_tables(results)
+    found = summary.summarize(results)
     assert [table.benchmark for table in found] == ["geneval", "shapes"]
     assert all(set(table.wide["benchmark"]) == {table.benchmark} for table in found)
 
@@ -89,21 +88,21 @@ def test_benchmarks_never_share_a_table(results: Results) -> None:
 def test_a_category_without_samples_is_not_zero(tmp_path: Path) -> None:
     results = fake_results(tmp_path, prompts=12, missing=False)
     results.samples.loc[results.samples["category"] == "colors", ["state", "score"]] = ["pending", None]
-    found = row(tables.build_tables(results)[0], "single-pass")
+    found = row(summary.summarize(results)[0], "single-pass")
     assert math.isnan(found["category.colors"])
     assert math.isnan(found["overall"])
     assert found["bound_high"] - found["bound_low"] == pytest.approx(1 / 6)
 
 
-def test_the_long_form_holds_the_same_numbers(table: tables.Table) -> None:
+def test_the_long_form_holds_the_same_numbers(table: summary.Summary) -> None:
     for quantity, column in (("overall", "overall"), ("difference", "difference"), ("category.colors",) * 2):
         part = table.long[table.long["quantity"] == quantity].set_index("arm")["value"]
         pd.testing.assert_series_equal(part, table.wide.set_index("arm")[column], check_names=False)
 
 
 def test_tables_round_trip(results: Results, tmp_path: Path) -> None:
-    found = tables.build_tables(results)
-    tables.write_tables(found, tmp_path)
+    found = summary.summarize(results)
+    table_files.write_tables(found, tmp_path)
     for table in found:
         for form, frame in (("wide", table.wide), ("long", table.long)):
             stem = tmp_path / f"{table.benchmark}-{form}"
@@ -117,7 +116,7 @@ def test_tables_round_trip(results: Results, tmp_path: Path) -> None:
 def test_a_run_without_samples_says_so(results: Results) -> None:
     empty = Results(results.info, results.arms, results.samples.iloc[:0], results.steps, results.details, Path)
     with pytest.raises(EvalHarnessError, match="no samples"):
-        tables.build_tables(empty)
+        summary.summarize(empty)
 
 
 def test_families_differ_in_their_cap_alone(results: Results) -> None:
@@ -134,6 +133,6 @@ def test_families_differ_in_their_cap_alone(results: Results) -> None:
     [("judge-7", "judge-7 "), ({"detector": {"name": "m2f"}}, "m2f "), ({}, ""), ({"judge": "x", "name": "y"}, "y x ")],
 )
 def test_a_scorer_is_named_with_a_digest(identity: object, text: str) -> None:
-    found = tables.short_scorer(identity)
+    found = formatting.short_scorer(identity)
     assert found[:-8] == text
-    assert tables.short_scorer({"other": 1}) != found
+    assert formatting.short_scorer({"other": 1}) != found

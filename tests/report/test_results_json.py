@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from evalharness.report import numbers
-from evalharness.report.tables import build_tables
+from evalharness.report import results_json
+from evalharness.report.summary import summarize
 from evalharness.store.results import Results
 
 lm_eval_utils = pytest.importorskip("lm_eval.utils")
@@ -20,7 +20,7 @@ lm_eval_utils = pytest.importorskip("lm_eval.utils")
 def folder(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("numbers")
     claims = {"geneval": ["a claim", "another"], "shapes": ["a third"]}
-    numbers.write_results(results, build_tables(results), out, claims=claims, judging={})
+    results_json.write_results(results, summarize(results), out, claims=claims, judging={})
     return out
 
 
@@ -51,7 +51,7 @@ def test_its_keys_are_lm_eval_s(data: dict[str, Any]) -> None:
 
 def test_lm_eval_prints_it_as_its_own(data: dict[str, Any], results: Results) -> None:
     table = lm_eval_utils.make_table(data)
-    row = build_tables(results)[0].wide.set_index("arm").loc["single-pass"]
+    row = summarize(results)[0].wide.set_index("arm").loc["single-pass"]
     (line,) = [line for line in table.splitlines() if line.startswith("|geneval/single-pass ")]
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
     assert cells == [

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from report_fakes import fake_results
 
 from evalharness.analysis.stats import Estimate
-from evalharness.report import build, recipes, story
-from evalharness.report.tables import Table, build_tables
+from evalharness.report import build, claims, replicates
+from evalharness.report.summary import Summary, summarize
 from evalharness.store.results import Results
-
-from .fake import fake_results
 
 LONG = [f"process max_iterations={cap}" for cap in (4, 5, 6)]
 SAID = {"replicates": {"short": ["single-pass", "text-cot"], "long": LONG, "once": ["process max_iterations=3"]}}
@@ -27,25 +26,25 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 @pytest.fixture(scope="module")
-def table(trained: Results) -> Table:
-    return build_tables(trained)[0]
+def table(trained: Results) -> Summary:
+    return summarize(trained)[0]
 
 
-def test_recipes_are_claimed_in_place_of_their_trainings(trained: Results, table: Table) -> None:
-    said = [str(one) for one in story.claims(trained, table)]
+def test_recipes_are_claimed_in_place_of_their_trainings(trained: Results, table: Summary) -> None:
+    said = [str(one) for one in claims.claims(trained, table)]
     long, once = table.analysis.recipe_contrasts
     assert said[0].startswith("long is ")
     assert f"points above short, more than training noise: 95 % interval {100 * long.difference.low:.1f} to" in said[0]
     assert "over trainings (3 of long, 2 of short)" in said[0]
     share = long.shares.trainings / long.shares.total
     assert said[0].endswith(f"of its variance {100 * share:.0f} % is between trainings")
-    assert said[1].startswith(f"once {recipes.relation(once)} short, ")
+    assert said[1].startswith(f"once {replicates.relation(once)} short, ")
     assert "once was trained once, and is taken to vary as short does" in said[1]
     # The lead arms, text-cot and the longest process, are trainings of "short" and of "long".
     assert len(said) == 2
 
 
-def test_every_verdict_has_its_words(table: Table) -> None:
+def test_every_verdict_has_its_words(table: Summary) -> None:
     one = replace(table.analysis.recipe_contrasts[0], p=0.01, p_adjusted=0.02, family=2)
     counts = {"long": 3, "short": 2}
     beyond = replace(one, difference=Estimate(0.1, 0.05, 0.15), everywhere=Estimate(0.1, 0.01, 0.19))
@@ -53,36 +52,36 @@ def test_every_verdict_has_its_words(table: Table) -> None:
     within = replace(beyond, difference=Estimate(0.1, -0.05, 0.25))
     corrected = replace(beyond, p_adjusted=0.06)
     unknown = replace(beyond, difference=Estimate(0.1), everywhere=Estimate(0.1))
-    found = [recipes.verdict(each) for each in (beyond, prompts, within, corrected, unknown)]
+    found = [replicates.verdict(each) for each in (beyond, prompts, within, corrected, unknown)]
     assert found == ["beyond", "prompts", "within", "within", "unknown"]
-    assert recipes.relation(within) == "is within training noise of"
-    assert "95 % interval −5.0 to 25.0 over trainings" in recipes.evidence(within, counts)
-    assert "p = 0.010, corrected for 2 comparisons of recipes 0.060" in recipes.evidence(corrected, counts)
-    assert "more than training noise but not for any prompts" in recipes.evidence(prompts, counts)
-    assert recipes.evidence(unknown, {"long": 1, "short": 1}) == (
+    assert replicates.relation(within) == "is within training noise of"
+    assert "95 % interval −5.0 to 25.0 over trainings" in replicates.evidence(within, counts)
+    assert "p = 0.010, corrected for 2 comparisons of recipes 0.060" in replicates.evidence(corrected, counts)
+    assert "more than training noise but not for any prompts" in replicates.evidence(prompts, counts)
+    assert replicates.evidence(unknown, {"long": 1, "short": 1}) == (
         "difference 10.0 points, 1 of long, 1 of short: no interval over trainings"
     )
-    assert "score all the same" in recipes.evidence(unknown, counts)
+    assert "score all the same" in replicates.evidence(unknown, counts)
 
 
-def test_noise_in_a_sentence(table: Table) -> None:
+def test_noise_in_a_sentence(table: Summary) -> None:
     short, long, once = table.analysis.recipes
-    assert recipes.noise(once) == "once was trained once: how much of its score is training noise is not known"
-    assert recipes.noise(long).startswith(f"3 trainings of long score {long.scores[0]:.3f}, ")
-    assert recipes.noise(short).endswith(f"between them {100 * short.deviation.value:.1f} points")
+    assert replicates.noise(once) == "once was trained once: how much of its score is training noise is not known"
+    assert replicates.noise(long).startswith(f"3 trainings of long score {long.scores[0]:.3f}, ")
+    assert replicates.noise(short).endswith(f"between them {100 * short.deviation.value:.1f} points")
 
 
 def test_an_incomplete_training_is_named(tmp_path: Path) -> None:
     found = fake_results(tmp_path, prompts=60)
     found = replace(found, info=dict(found.info) | {"sweep": {"analysis": SAID}})
-    said = [str(one) for one in story.claims(found, build_tables(found)[0])]
+    said = [str(one) for one in claims.claims(found, summarize(found)[0])]
     assert said[0].endswith("process max_iterations=4 and process max_iterations=5 are incomplete")
 
 
-def test_page_files_and_json(trained: Results, table: Table, tmp_path: Path) -> None:
+def test_page_files_and_json(trained: Results, table: Summary, tmp_path: Path) -> None:
     page = build(trained, tmp_path / "report").read_text(encoding="utf-8")
     assert "<h3>Training noise</h3>" in page and "<h3>Recipes</h3>" in page
-    assert recipes.noise(table.analysis.recipes[2]) + "." in page
+    assert replicates.noise(table.analysis.recipes[2]) + "." in page
     folder = tmp_path / "report"
     frame = pd.read_parquet(folder / "tables/geneval-recipes.parquet").set_index("recipe")
     long = table.analysis.recipes[1]

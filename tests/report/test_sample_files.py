@@ -10,7 +10,7 @@ import pandas as pd
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from evalharness.report import lines
+from evalharness.report import sample_files
 from evalharness.store.results import SAMPLE_COLUMNS
 
 TEXT = st.text(st.characters(codec=None), max_size=8)
@@ -41,8 +41,8 @@ def test_a_line_says_what_its_row_does(rows: list[dict[str, Any]]) -> None:
         {name: pd.Series([row[name] for row in made], dtype=object if name in words else None)
          for name in SAMPLE_COLUMNS}
     )  # fmt: skip
-    found = [json.loads(line) for line in lines.sample_lines(frame, "b")]
-    assert list(lines.sample_lines(frame, "other")) == []
+    found = [json.loads(line) for line in sample_files.sample_lines(frame, "b")]
+    assert list(sample_files.sample_lines(frame, "other")) == []
     for line, row in zip(found, rows, strict=True):
         sanitized = {key: _encodable(value) for key, value in row.items()}
         scored = row["state"] == "scored" and not math.isnan(row["score"])
@@ -57,9 +57,9 @@ def test_a_line_says_what_its_row_does(rows: list[dict[str, Any]]) -> None:
 def test_rows_are_written_some_at_a_time(monkeypatch: Any) -> None:
     row = dict.fromkeys(SAMPLE_COLUMNS, 0) | ABOUT | {"arm": "a", "state": "scored", "reason": "", "score": 1.0}
     frame = pd.DataFrame([row | {"item": str(n // 2), "seed_index": n} for n in range(7)])
-    whole = list(lines.sample_lines(frame, "b"))
-    monkeypatch.setattr(lines, "LINES", 3)
-    assert list(lines.sample_lines(frame, "b")) == whole
+    whole = list(sample_files.sample_lines(frame, "b"))
+    monkeypatch.setattr(sample_files, "LINES", 3)
+    assert list(sample_files.sample_lines(frame, "b")) == whole
     assert [json.loads(line)["doc_id"] for line in whole] == [0, 0, 1, 1, 2, 2, 3]
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from evalharness.report import build
-from evalharness.report.judging import Judging, judging
-from evalharness.report.tables import build_tables
+from evalharness.report.judge_section import Judging, judging
+from evalharness.report.summary import summarize
 from evalharness.store.results import ARM_COLUMNS, CHECK_COLUMNS, SAMPLE_COLUMNS, Results
 
 WEIGHTS = {"culture": 0.75, "time": 0.25}
@@ -63,7 +63,7 @@ def run(
 
 
 def judged(results: Results) -> Judging:
-    found = judging(results, build_tables(results)[0])
+    found = judging(results, summarize(results)[0])
     assert found is not None
     return found
 
@@ -83,7 +83,7 @@ def test_the_variance_of_the_judge_by_hand() -> None:
     (effect,) = found.effects
     variance = 0.75**2 * (1 / 6) / 4 + 0.25**2 * (1 / 4) / 4
     assert effect.moves == pytest.approx(1.96 * math.sqrt(variance))
-    row = build_tables(results)[0].wide.iloc[0]
+    row = summarize(results)[0].wide.iloc[0]
     half = (row["overall_high"] - row["overall_low"]) / 2
     assert effect.half == pytest.approx(half)
     assert effect.share == pytest.approx(variance / (half / 1.96) ** 2)
@@ -129,7 +129,7 @@ def test_the_page_and_its_numbers(tmp_path: Path) -> None:
 def test_coverage_by_category(tmp_path: Path) -> None:
     spoiled = STEADY | {"scores": [1, NAN, 0, 0, 1, 1, 0, 1]}
     results = run(**spoiled, whole={"culture": 4, "time": 6})  # type: ignore[arg-type]
-    (table,) = build_tables(results)
+    (table,) = summarize(results)
     row = table.wide.iloc[0]
     assert (row["coverage"], row["category.culture.scored"], row["category.culture.expected"]) == ("7/10", 3, 4)
     assert (row["category.time.scored"], row["category.time.expected"]) == (4, 6)

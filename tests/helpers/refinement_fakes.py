@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evalharness.store.results import Judged, Results
+from report_fakes import INJECTION, fake_results
 
-from .fake import INJECTION, fake_results
+from evalharness.store.results import Judged, Results
 
 PLAN = "<ins> add a red cat at left </ins> <des> a red cat at left </des>"
 SKETCHED = "<inspect> a dog at left should be a red cat </inspect>"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from evalharness.report import frames, latex, tables
+from evalharness.report import analysis_frames, latex, summary, table_files
 from evalharness.store.results import Results
 
 QUOTED = [
@@ -23,11 +23,11 @@ QUOTED = [
 
 
 @pytest.fixture(scope="module")
-def written(results: Results, tmp_path_factory: pytest.TempPathFactory) -> tuple[tables.Table, Path]:
+def written(results: Results, tmp_path_factory: pytest.TempPathFactory) -> tuple[summary.Summary, Path]:
     quoting = replace(results, info=dict(results.info) | {"literature": QUOTED})
-    built = tables.build_tables(quoting)
+    built = summary.summarize(quoting)
     folder = tmp_path_factory.mktemp("tables")
-    tables.write_tables(built, folder)
+    table_files.write_tables(built, folder)
     return built[0], folder
 
 
@@ -35,7 +35,7 @@ def test_examples() -> None:
     assert doctest.testmod(latex).failed == 0
 
 
-def test_contrasts_have_a_row_each_and_one_for_each_category(written: tuple[tables.Table, Path]) -> None:
+def test_contrasts_have_a_row_each_and_one_for_each_category(written: tuple[summary.Summary, Path]) -> None:
     table, folder = written
     for read in (pd.read_csv, pd.read_parquet):
         suffix = "csv" if read is pd.read_csv else "parquet"
@@ -47,19 +47,19 @@ def test_contrasts_have_a_row_each_and_one_for_each_category(written: tuple[tabl
             assert overall.loc["text-cot", name] == pytest.approx(wide.loc["text-cot", other])
         parts = found[(found["arm"] == "text-cot") & (found["category"] != "overall")]
         assert parts["fixed"].sum() == wide.loc["text-cot", "fixed"]
-    assert list(frames.contrasts(table.analysis.contrasts).columns) == list(frames.CONTRAST_COLUMNS)
+    assert list(analysis_frames.contrasts(table.analysis.contrasts).columns) == list(analysis_frames.CONTRAST_COLUMNS)
 
 
-def test_every_frame_survives_its_files(written: tuple[tables.Table, Path]) -> None:
+def test_every_frame_survives_its_files(written: tuple[summary.Summary, Path]) -> None:
     table, folder = written
-    for name, frame in frames.frames(table.analysis).items():
+    for name, frame in analysis_frames.frames(table.analysis).items():
         if len(frame):
             back = pd.read_parquet(folder / f"geneval-{name}.parquet")
             pd.testing.assert_frame_equal(back, frame, check_dtype=False)
     assert not (folder / "geneval-trends.csv").exists()
 
 
-def test_quoted_rows_stand_apart_with_their_sources(written: tuple[tables.Table, Path]) -> None:
+def test_quoted_rows_stand_apart_with_their_sources(written: tuple[summary.Summary, Path]) -> None:
     _, folder = written
     text = (folder / "geneval-wide.md").read_text()
     measured, _, quoted = text.partition("Quoted, not measured here:")
@@ -74,7 +74,7 @@ def test_quoted_rows_stand_apart_with_their_sources(written: tuple[tables.Table,
     assert r"arXiv 2604.04746; 100 \% theirs" in rows[2]
 
 
-def test_latex_has_as_many_cells_in_each_row(written: tuple[tables.Table, Path]) -> None:
+def test_latex_has_as_many_cells_in_each_row(written: tuple[summary.Summary, Path]) -> None:
     _, folder = written
     for path in folder.glob("*.tex"):
         lines = path.read_text().splitlines()
@@ -85,7 +85,7 @@ def test_latex_has_as_many_cells_in_each_row(written: tuple[tables.Table, Path])
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX here")
-def test_latex_compiles(written: tuple[tables.Table, Path], tmp_path: Path) -> None:
+def test_latex_compiles(written: tuple[summary.Summary, Path], tmp_path: Path) -> None:
     _, folder = written
     body = "\n\n".join(path.read_text() for path in folder.glob("*.tex"))
     source = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{body}\end{{document}}"

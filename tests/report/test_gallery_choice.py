@@ -13,13 +13,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_fakes import fake_results
 
 from evalharness.errors import EvalHarnessError
-from evalharness.report import build, choice, gallery, grids
-from evalharness.report.tables import build_tables
+from evalharness.report import build, gallery, gallery_choice, page_tables
+from evalharness.report.summary import summarize
 from evalharness.store.results import Results
-
-from .fake import fake_results
 
 Table = list[list[bool]]
 
@@ -30,7 +29,7 @@ Table = list[list[bool]]
     )
 )
 def test_the_next_case_serves_most_of_the_ends_that_were_served_least(table: Table) -> None:
-    order = list(choice.in_turn(np.array(table, dtype=bool)))
+    order = list(gallery_choice.ranked(np.array(table, dtype=bool)))
     assert sorted(order) == list(range(len(table)))
     served, left = [0] * len(table[0]), set(range(len(table)))
     for place in order:
@@ -42,15 +41,15 @@ def test_the_next_case_serves_most_of_the_ends_that_were_served_least(table: Tab
         served = [count + table[place][end] for end, count in enumerate(served)]
 
 
-def carried(results: Results, folder: Path, **limits: Any) -> tuple[gallery.Shown, pd.DataFrame]:
+def carried(results: Results, folder: Path, **limits: Any) -> tuple[gallery.GalleryContent, pd.DataFrame]:
     """What a gallery says of itself, and the samples in it."""
-    analyses = [table.analysis for table in build_tables(results)]
+    analyses = [table.analysis for table in summarize(results)]
     shown = gallery.write_gallery(results, analyses, None, folder, folder / "none", **limits)
     return shown, rows_of(folder)
 
 
 def rows_of(folder: Path) -> pd.DataFrame:
-    from .test_page import read_sheet
+    from page_outline import read_sheet
 
     data = read_sheet(folder / "data" / "samples.css")
     rows = pd.DataFrame(data["samples"], columns=data["fields"])
@@ -61,14 +60,14 @@ def rows_of(folder: Path) -> pd.DataFrame:
 
 
 def test_every_number_that_leads_to_images_leads_to_one(results: Results, tmp_path: Path) -> None:
-    shown, rows = carried(results, tmp_path, most=400)
+    shown, rows = carried(results, tmp_path, max_samples=400)
     assert shown.samples == len(rows) <= 400
     assert shown.of == len(results.samples) == 1152
     assert "no room" not in shown.rule
     links = [
         cell
-        for table in build_tables(results)
-        for grid in (grids.headline(table), grids.comparisons(table), grids.coverage(table))
+        for table in summarize(results)
+        for grid in (page_tables.headline(table), page_tables.comparisons(table), page_tables.coverage(table))
         for row in (grid.rows if grid else [])
         for cell in row.cells
         if cell.href and cell.value
@@ -88,14 +87,14 @@ def test_every_number_that_leads_to_images_leads_to_one(results: Results, tmp_pa
 
 
 def test_a_prompt_and_seed_comes_with_all_its_arms(results: Results, tmp_path: Path) -> None:
-    _, rows = carried(results, tmp_path, most=100)
+    _, rows = carried(results, tmp_path, max_samples=100)
     assert set(rows.groupby(["benchmark", "item", "seed"]).size()) == {8}
 
 
 def test_a_small_part_is_inside_a_larger_one_and_the_same_again(results: Results, tmp_path: Path) -> None:
     keys = ["benchmark", "item", "seed", "arm"]
     parts = [
-        {tuple(row) for row in carried(results, tmp_path / str(number), most=most)[1][keys].to_numpy().tolist()}
+        {tuple(row) for row in carried(results, tmp_path / str(number), max_samples=most)[1][keys].to_numpy().tolist()}
         for number, most in enumerate((80, 400, 400))
     ]
     assert parts[0] < parts[1] == parts[2]
@@ -107,7 +106,7 @@ def test_all_is_shown_where_there_is_room(results: Results, tmp_path: Path) -> N
 
 
 def test_what_has_no_room_is_said(results: Results, tmp_path: Path) -> None:
-    shown, _ = carried(results, tmp_path, most=16)
+    shown, _ = carried(results, tmp_path, max_samples=16)
     assert "There was no room for an image of " in shown.rule
     with pytest.raises(EvalHarnessError, match="no room for a single prompt"):
         carried(results, tmp_path / "none", megabytes=0.0001)
@@ -151,4 +150,4 @@ def test_numbers_and_records_stay_whole(part: tuple[Results, Path], tmp_path: Pa
 
 
 def test_examples() -> None:
-    assert doctest.testmod(choice).failed == 0
+    assert doctest.testmod(gallery_choice).failed == 0

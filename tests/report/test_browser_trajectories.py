@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 from browser import View, launched
+from refinement_fakes import chosen_results
 
 from evalharness.report import build
-from evalharness.report.examples import PAGE
-
-from .chosen_fakes import chosen_results
+from evalharness.report.trajectories_page import PAGE
 
 pytestmark = pytest.mark.slow
 

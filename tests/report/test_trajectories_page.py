@@ -7,16 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from page_outline import Outline
+from refinement_fakes import chosen_results
+from report_fakes import INJECTION
 
 from evalharness.analysis.examples.rules import RULES
 from evalharness.analysis.examples.search import choose
 from evalharness.report import build
-from evalharness.report.examples import PAGE, write_examples
+from evalharness.report.trajectories_page import PAGE, write_examples
 from evalharness.store.results import Results
-
-from .chosen_fakes import chosen_results
-from .fake import INJECTION
-from .test_page import Outline
 
 
 @pytest.fixture(scope="module")
@@ -115,5 +114,5 @@ def test_a_file_that_is_missing_and_a_picture_that_nobody_judged(chosen: Results
     text = (tmp_path / "report" / PAGE).read_text(encoding="utf-8")
     assert "sketch, iteration 1: its file is missing" in text
     assert "not judged" in text
-    assert [entry.rule.name for entry in part.entries if entry.story] == ["claimed-instruction-state"]
-    assert "of 0 both pictures were judged" in part.looked
+    assert [example.rule.name for example in part.examples if example.trajectory] == ["claimed-instruction-state"]
+    assert "of 0 both pictures were judged" in part.searched

@@ -1,0 +1,120 @@
+"""An analysis as pandas frames: contrasts and their categories, trends, costs, best of k, parts of the variance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from evalharness.analysis import Analysis, Contrast, RecipeContrast, Replicates, Trend
+from evalharness.analysis.stats import Estimate, Shares
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONTRAST_COLUMNS = (
+    "benchmark", "arm", "baseline", "confirmatory", "correction", "family",
+    "category", "difference", "low", "high", "se", "prompts", "pairs",
+    "fixed", "broken", "both_right", "both_wrong", "better", "worse",
+    "p", "p_adjusted", "mcnemar", "detectable", "variance_prompts", "variance_seeds", "variance_judge",
+)  # fmt: skip
+"""Columns of a table of contrasts. Those from ``p`` on are given for the category ``overall`` alone."""
+
+
+def frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """The frames by the name that ends their files."""
+    return {
+        "contrasts": contrasts(analysis.contrasts),
+        "trends": _frame([_trend(trend) for trend in analysis.trends]),
+        "recipes": _frame([_recipe(recipe) for recipe in analysis.recipes]),
+        "recipe-contrasts": _frame([_recipe_contrast(contrast) for contrast in analysis.recipe_contrasts]),
+        "costs": _frame(
+            [
+                {"arm": point.arm, "measure": point.measure}
+                | _interval("cost", point.cost)
+                | _interval("score", point.score)
+                for point in analysis.costs
+            ]
+        ),
+        "best-of": _frame(
+            [{"arm": point.arm, "k": point.k} | _interval("score", point.score) for point in analysis.best_of]
+        ),
+        "variance": _frame(
+            [{"arm": arm} | asdict(parts) | {"total": parts.total} for arm, parts in analysis.variance.items()]
+        ),
+    }
+
+
+def contrasts(compared: Sequence[Contrast]) -> pd.DataFrame:
+    """A row for each contrast, overall, and one for each of its categories."""
+    rows = []
+    for contrast in compared:
+        names = {name: getattr(contrast, name) for name in ("benchmark", "arm", "baseline")}
+        names |= {name: getattr(contrast, name) for name in ("confirmatory", "correction", "family")}
+        tests = {name: getattr(contrast, name) for name in ("p", "p_adjusted", "mcnemar", "detectable")}
+        variance = contrast.variance
+        tests |= {f"variance_{name}": getattr(variance, name) for name in ("prompts", "seeds", "judge")}
+        overall = _difference(contrast.difference) | asdict(contrast.flips) | tests
+        rows.append(names | {"category": "overall"} | overall)
+        for category, flips in contrast.flips_by_category.items():
+            rows.append(names | {"category": category} | _difference(contrast.categories[category]) | asdict(flips))
+    return _frame(rows, CONTRAST_COLUMNS)
+
+
+def quoted(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Published scores of a benchmark: name, overall, low, high, ``category.NAME``, note, source."""
+    return _frame(
+        [
+            {"name": row["name"], "overall": row["score"], "low": row["low"], "high": row["high"]}
+            | {f"category.{name}": value for name, value in row["categories"].items()}
+            | {"note": row["note"], "source": row["source"]}
+            for row in rows
+        ],
+        ("name", "overall", "low", "high"),
+    )
+
+
+def _difference(estimate: Estimate) -> dict[str, Any]:
+    interval = {"difference": estimate.value, "low": estimate.low, "high": estimate.high, "se": estimate.se}
+    return interval | {"prompts": estimate.prompts, "pairs": estimate.samples}
+
+
+def _trend(trend: Trend) -> dict[str, Any]:
+    values = " ".join(f"{value:g}" for value in trend.values)
+    return (
+        {"arms": " | ".join(trend.arms), "over": trend.over, "values": values}
+        | _interval("slope", trend.slope)
+        | {"p": trend.p, "p_adjusted": trend.p_adjusted, "family": trend.family}
+    )
+
+
+def _recipe(recipe: Replicates) -> dict[str, Any]:
+    return (
+        {"recipe": recipe.name, "trainings": len(recipe.arms), "arms": " | ".join(recipe.arms)}
+        | {"scores": " ".join(map(repr, recipe.scores))}
+        | _interval("mean", recipe.mean)
+        | _interval("deviation", recipe.deviation)
+        | _shares(recipe.shares)
+    )
+
+
+def _recipe_contrast(contrast: RecipeContrast) -> dict[str, Any]:
+    wider = {"everywhere_low": contrast.everywhere.low, "everywhere_high": contrast.everywhere.high}
+    tests = {name: getattr(contrast, name) for name in ("degrees", "p", "p_adjusted", "family", "assumed")}
+    names = {"recipe": contrast.recipe, "against": contrast.against}
+    return names | _difference(contrast.difference) | wider | tests | _shares(contrast.shares)
+
+
+def _shares(shares: Shares) -> dict[str, float]:
+    return {f"variance_{name}": value for name, value in asdict(shares).items()}
+
+
+def _interval(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high, f"{name}_se": estimate.se}
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(list(rows))
+    return frame.reindex(columns=[*columns, *(name for name in frame.columns if name not in columns)])

@@ -1,0 +1,115 @@
+"""Tables of a page as cells: what each says, sorts by, and leads to in the gallery."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from evalharness.analysis.stats import Estimate
+from evalharness.report.formatting import MISSING, mean_text, p_text, score_interval, score_text
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table.
+
+    Attributes:
+        text: what it says.
+        value: what it sorts by, if it is a number.
+        note: small text beside or below.
+        href: a link to samples in the gallery.
+        mark: ``strong`` for a difference, ``incomplete`` where samples are missing.
+    """
+
+    text: str
+    value: float | None = None
+    note: str = ""
+    href: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    cells: list[Cell]
+    baseline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageTable:
+    """A table of the page.
+
+    Attributes:
+        columns: their headings; the first column names the row.
+        words: headings of the columns that hold text; the others hold numbers.
+        quoted: rows of published numbers, which are marked and sort among themselves.
+    """
+
+    title: str
+    caption: str
+    columns: list[str]
+    rows: list[Row]
+    words: frozenset[str] = frozenset()
+    quoted: list[Row] = field(default_factory=list)
+
+    def without(self, *names: str) -> PageTable:
+        """The table without some columns."""
+        kept = [index for index, name in enumerate(self.columns) if name not in names]
+        return replace(
+            self,
+            columns=[self.columns[index] for index in kept],
+            rows=[Row([row.cells[index] for index in kept], row.baseline) for row in self.rows],
+            quoted=[Row([row.cells[index] for index in kept], row.baseline) for row in self.quoted],
+        )
+
+
+def score_cell(value: float, low: float = math.nan, high: float = math.nan) -> Cell:
+    """A score with its interval below."""
+    return Cell(score_text(value), value, score_interval(low, high))
+
+
+def estimate_cell(estimate: Estimate | None) -> Cell:
+    """A score with its interval; a dash for none."""
+    return Cell(MISSING, math.nan) if estimate is None else score_cell(estimate.value, estimate.low, estimate.high)
+
+
+def overall_cell(row: Mapping[str, Any]) -> Cell:
+    """The overall score of a row of the wide table, or the range that it can still end up in."""
+    if math.isnan(row["overall"]):
+        return Cell(f"{row['bound_low']:.2f} to {row['bound_high']:.2f}", math.nan, "incomplete", mark="incomplete")
+    return score_cell(row["overall"], row["overall_low"], row["overall_high"])
+
+
+def coverage_cell(row: Mapping[str, Any]) -> Cell:
+    """Scored of expected samples, sorted by their number."""
+    return Cell(row["coverage"], row["scored"], mark="incomplete" if row["scored"] < row["expected"] else "")
+
+
+def p_cell(p: float) -> Cell:
+    return Cell(p_text(p), p)
+
+
+def mean_cell(value: float, decimals: int = 1) -> Cell:
+    return Cell(mean_text(value, decimals), value)
+
+
+def share_cell(part: float, total: float) -> Cell:
+    """A part of a variance in per cent."""
+    share = part / total if total > 0 else math.nan
+    return Cell(share_text(part, total), share)
+
+
+def share_text(part: float, total: float) -> str:
+    share = part / total if total > 0 else math.nan
+    return MISSING if math.isnan(share) else f"{100 * share:.0f} %"
+
+
+def blank_cells(count: int) -> list[Cell]:
+    return [Cell("", math.nan)] * count
+
+
+def gallery_link(benchmark: str, **filters: str) -> str:
+    """A link to the samples that the filters of the gallery let through."""
+    return "#" + urlencode({"benchmark": benchmark, **filters})

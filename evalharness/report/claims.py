@@ -1,0 +1,156 @@
+"""The sentences on top of a page, computed from the numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evalharness._util.text import counted
+from evalharness.analysis import Contrast, Trend
+from evalharness.analysis.arms import Family, baseline, families, records
+from evalharness.report import replicates
+from evalharness.report.formatting import number_text, p_text, percent_text
+from evalharness.report.significance import excludes_zero, is_difference
+from evalharness.report.summary import Summary
+from evalharness.store.results import Results
+
+WideRows = Mapping[str, Mapping[str, Any]]
+"""Rows of the wide table by arm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """``arm`` ``relation`` ``baseline``, ``evidence``: how an arm compares and how certain that is.
+
+    A trend has no baseline. ``told_apart``: whether it is a difference.
+    """
+
+    benchmark: str
+    arm: str
+    relation: str
+    baseline: str
+    evidence: str
+    told_apart: bool
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.arm, self.relation, self.baseline) if part) + f", {self.evidence}"
+
+
+def claims(results: Results, summary: Summary) -> list[Claim]:
+    """The claims of a benchmark, in the order in which a page shows them.
+
+    First what was declared before the run: recipes, then contrasts. Then one claim for each family of arms, about its
+    member with the highest cap, so that no arm is picked for its score. An arm whose recipe has a claim gets none of
+    its own. Trends come last.
+    """
+    analysis, samples = summary.analysis, int(results.info["benchmarks"][summary.benchmark]["samples"])
+    rows = {row["arm"]: row for row in records(summary.wide)}
+    contrasts = [contrast for contrast in analysis.contrasts if contrast.confirmatory]
+    covered = replicates.covered_arms(analysis)
+    for arm in lead_arms(results, summary):
+        contrast = analysis.contrast(arm)
+        if arm not in covered and contrast is not None and contrast not in contrasts:
+            contrasts.append(contrast)
+    return [
+        *_recipe_claims(summary, rows),
+        *(_contrast_claim(contrast, rows, samples) for contrast in contrasts),
+        *(_trend_claim(trend) for trend in analysis.trends),
+    ]
+
+
+def lead_arms(results: Results, summary: Summary) -> list[str]:
+    """The arm with the highest cap of each family, without the baseline."""
+    measured, reference = set(summary.wide["arm"]), baseline(results.arms)
+    leads = []
+    for family in _families_with_caps_first(results):
+        if arms := [arm for arm in family.arms if arm in measured and arm != reference]:
+            leads.append(arms[-1])
+    return leads
+
+
+def lead_arm(results: Results) -> str | None:
+    """The arm that the gallery shows first: that of the first claim."""
+    names = [family.arms[-1] for family in _families_with_caps_first(results)]
+    return next((name for name in names if name != baseline(results.arms)), names[0] if names else None)
+
+
+def _families_with_caps_first(results: Results) -> list[Family]:
+    return sorted(families(results.arms), key=lambda family: not family.caps)
+
+
+def _recipe_claims(summary: Summary, rows: WideRows) -> Iterator[Claim]:
+    arms = {recipe.name: recipe.arms for recipe in summary.analysis.recipes}
+    counts = {name: len(members) for name, members in arms.items()}
+    for contrast in summary.analysis.recipe_contrasts:
+        evidence = replicates.evidence(contrast, counts)
+        evidence += _incomplete_text([*arms[contrast.recipe], *arms[contrast.against]], rows)
+        yield Claim(
+            benchmark=summary.benchmark,
+            arm=contrast.recipe,
+            relation=replicates.relation(contrast),
+            baseline=contrast.against,
+            evidence=evidence,
+            told_apart=replicates.verdict(contrast) == "beyond",
+        )
+
+
+def _contrast_claim(contrast: Contrast, rows: WideRows, samples: int) -> Claim:
+    difference = contrast.difference
+    told_apart = is_difference(difference, contrast.p_adjusted)
+    relation = "cannot be told apart from"
+    if math.isnan(difference.value):
+        relation, evidence = "cannot yet be compared with", "too few pairs are scored"
+    elif math.isnan(difference.low):
+        evidence = f"difference {percent_text(difference.value)} points, too few prompts for an interval"
+    elif told_apart:
+        points = 100 * difference.value
+        relation = f"is {number_text(abs(points))} points {'above' if points > 0 else 'below'}"
+        evidence = _interval_text(contrast, samples)
+    else:
+        evidence = f"difference {percent_text(difference.value)} points, {_interval_text(contrast, samples)}"
+        evidence += _no_difference_text(contrast)
+    if not math.isnan(difference.value):
+        evidence += _incomplete_text([contrast.arm, contrast.baseline], rows)
+    return Claim(contrast.benchmark, contrast.arm, relation, contrast.baseline, evidence, told_apart)
+
+
+def _interval_text(contrast: Contrast, samples: int) -> str:
+    difference = contrast.difference
+    pairs = f"{difference.samples} pairs that both have"
+    if difference.samples == difference.prompts * samples:
+        pairs = f"{difference.prompts} prompts × {counted(samples, 'image')}"
+    low, high = number_text(100 * difference.low), number_text(100 * difference.high)
+    return f"95 % interval {low} to {high}, paired over {pairs}"
+
+
+def _no_difference_text(contrast: Contrast) -> str:
+    """Why a contrast is none: the correction, or what the run could have shown."""
+    if excludes_zero(contrast.difference):
+        p, adjusted = p_text(contrast.p), p_text(contrast.p_adjusted)
+        return f"; p = {p}, corrected for {contrast.family} contrasts {adjusted}"
+    if math.isnan(contrast.detectable):
+        return ""
+    return f"; a true difference of {percent_text(contrast.detectable)} would show four times in five"
+
+
+def _incomplete_text(arms: list[str], rows: WideRows) -> str:
+    incomplete = [arm for arm in arms if rows[arm]["scored"] < rows[arm]["expected"]]
+    if not incomplete:
+        return ""
+    return f"; {' and '.join(incomplete)} {'is' if len(incomplete) == 1 else 'are'} incomplete"
+
+
+def _trend_claim(trend: Trend) -> Claim:
+    told_apart = is_difference(trend.slope, trend.p_adjusted)
+    value, low, high = (100 * end for end in (trend.slope.value, trend.slope.low, trend.slope.high))
+    course = f"{'rises' if value > 0 else 'falls'} by {number_text(abs(value))} points"
+    if not told_apart:
+        course = "shows no trend"
+    evidence = (
+        f"slope {number_text(value)} points, 95 % interval {number_text(low)} to {number_text(high)}, "
+        f"over {len(trend.arms)} arms and {trend.slope.prompts} prompts; corrected p = {p_text(trend.p_adjusted)}"
+    )
+    relation = f"{course} with each unit of {trend.over}, from {trend.values[0]:g} to {trend.values[-1]:g}"
+    return Claim(trend.benchmark, "the overall score", relation, "", evidence, told_apart)

@@ -1,0 +1,174 @@
+"""How figures look, on light paper and on dark, and how they are saved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalharness.analysis.arms import Family, families, records
+from evalharness.analysis.stats import Estimate
+from evalharness.report.formatting import overall_text, slug
+from evalharness.report.summary import Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, RULE = "#1d1d1b", "#e2e1dc"
+# The ink, and Okabe & Ito's colours, which colour-blind readers can tell apart; their yellow does not show on white.
+COLORS = (INK, "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
+GOOD, BAD = COLORS[3], COLORS[4]
+ON_DARK = {
+    INK: "#eceae4",
+    RULE: "#3a3935",
+    "#0072b2": "#4da3dc",
+    "#009e73": "#2fbf95",
+    "#d55e00": "#f0803c",
+    "#cc79a7": "#e3a0c6",
+    "#56b4e9": "#7cc7f0",
+}
+MARKERS = ("s", "^", "o", "D", "v", "P", "X")
+DASHES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+    "grid.color": RULE,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.hashsalt": "evalharness",  # the same numbers give the same bytes
+}
+WIDTH = 5.4
+"""Inches."""
+PIXELS_PER_INCH = 96
+"""Of the page, whose half column is as wide as a figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class FigureFile:
+    """A figure on disk: ``stem`` + ``.svg``, ``-dark.svg`` and ``.png``.
+
+    Attributes:
+        alt: what it shows, in words.
+        width: in pixels of the page.
+        height: in pixels of the page.
+    """
+
+    benchmark: str
+    stem: str
+    title: str
+    caption: str
+    alt: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """What to draw and how to describe it; ``height`` in inches."""
+
+    kind: str
+    title: str
+    caption: str
+    alt: str
+    draw: Callable[[Figure], None]
+    height: float = 3.6
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyStyle:
+    """How the arms of a family are drawn."""
+
+    family: Family
+    index: int
+
+    @property
+    def color(self) -> str:
+        return COLORS[self.index % len(COLORS)]
+
+    @property
+    def marker(self) -> str:
+        return MARKERS[self.index % len(MARKERS)]
+
+    @property
+    def dash(self) -> Any:
+        return DASHES[self.index % len(DASHES)]
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The arguments of a line with markers."""
+        return {"color": self.color, "marker": self.marker, "label": self.family.label}
+
+
+def family_styles(arms: pd.DataFrame) -> list[FamilyStyle]:
+    """A style for each family, in the order of the arms."""
+    return [FamilyStyle(family, index) for index, family in enumerate(families(arms))]
+
+
+def rows_by_arm(summary: Summary) -> Mapping[str, Mapping[str, Any]]:
+    """The rows of the wide table."""
+    return {row["arm"]: row for row in records(summary.wide)}
+
+
+def scores_text(summary: Summary, arms: Iterable[str]) -> str:
+    """The scores of some arms in words."""
+    names = set(arms)
+    return "; ".join(f"{arm}: {overall_text(row)}" for arm, row in rows_by_arm(summary).items() if arm in names)
+
+
+def error_bars(estimates: Sequence[Estimate], scale: float = 1.0) -> list[list[float]]:
+    """The distances to both ends of the intervals: (2, estimates)."""
+    return [
+        [scale * (estimate.value - estimate.low) for estimate in estimates],
+        [scale * (estimate.high - estimate.value) for estimate in estimates],
+    ]
+
+
+def add_legend(figure: Figure, axes: Axes) -> None:
+    """A legend above the axes, in as many columns as the names leave room for."""
+    handles, labels = axes.get_legend_handles_labels()
+    columns = 2
+    if sum(map(len, labels)) < 60:
+        columns = 3
+    elif max(map(len, labels)) > 45:
+        columns = 1
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns, frameon=False)
+
+
+def save(plot: Plot, benchmark: str, folder: Path) -> FigureFile:
+    """Draw a figure and write its files: transparent SVGs in colours for light and for dark pages, a PNG on white."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    stem = f"{slug(benchmark)}-{plot.kind}"
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, plot.height), layout="constrained")
+        FigureCanvasAgg(figure)
+        plot.draw(figure)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # the layout is final; each file would compute it again
+        # Without this metadata the files hold no address of a schema or a site.
+        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(folder / f"{stem}.svg", metadata=metadata, transparent=True)
+        figure.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None}, facecolor="white")
+    light = (folder / f"{stem}.svg").read_text(encoding="utf-8")
+    dark = re.sub("#[0-9a-f]{6}", lambda match: ON_DARK.get(match[0], match[0]), light)
+    (folder / f"{stem}-dark.svg").write_text(dark, encoding="utf-8")
+    return FigureFile(
+        benchmark=benchmark,
+        stem=stem,
+        title=plot.title,
+        caption=plot.caption,
+        alt=f"{plot.title}, {plot.alt}.",
+        width=round(PIXELS_PER_INCH * WIDTH),
+        height=round(PIXELS_PER_INCH * plot.height),
+    )

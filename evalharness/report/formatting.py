@@ -1,0 +1,134 @@
+"""Numbers and names as text for people."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+MISSING = "–"
+NAME_KEYS = ("name", "detector", "judge", "rubric", "model")
+"""Keys of a scorer's identity that hold a name, or an identity with a name."""
+
+
+def number_text(value: float) -> str:
+    """One decimal and a true minus sign; no negative zero."""
+    return f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
+
+
+def mean_text(value: float, decimals: int = 1) -> str:
+    """A mean cost, or a dash."""
+    return MISSING if math.isnan(value) else f"{value:.{decimals}f}"
+
+
+def p_text(value: float) -> str:
+    """
+    >>> p_text(0.00009999), p_text(0.0312)
+    ('0.0001', '0.031')
+    """
+    if math.isnan(value):
+        return MISSING
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.4f}"
+
+
+def score_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    """
+    >>> score_text(0.83, 0.79, 0.87)
+    '0.83 [0.79, 0.87]'
+    """
+    if math.isnan(value):
+        return MISSING
+    return f"{_two_decimals(value)} {score_interval(low, high)}".rstrip()
+
+
+def score_interval(low: float, high: float) -> str:
+    """Both ends in brackets; empty if there is no interval."""
+    return "" if math.isnan(low) else f"[{_two_decimals(low)}, {_two_decimals(high)}]"
+
+
+def points_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    """A difference of scores in points (hundredths).
+
+    >>> points_text(0.041, -0.002, 0.059)
+    '+4.1 [−0.2, 5.9]'
+    """
+    sign = "+" if round(100 * value, 1) > 0 else ""
+    return MISSING if math.isnan(value) else sign + percent_text(value, low, high)
+
+
+def percent_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    """A share in per cent, without the sign.
+
+    >>> percent_text(0.4, 0.31, 0.5)
+    '40.0 [31.0, 50.0]'
+    """
+    if math.isnan(value):
+        return MISSING
+    return f"{number_text(100 * value)} {points_interval(low, high)}".rstrip()
+
+
+def points_interval(low: float, high: float) -> str:
+    """Both ends in points, in brackets; empty if there is no interval."""
+    return "" if math.isnan(low) else f"[{number_text(100 * low)}, {number_text(100 * high)}]"
+
+
+def overall_text(row: Mapping[str, Any]) -> str:
+    """The overall score of a row of the wide table, or the range that it can still end up in."""
+    if math.isnan(row["overall"]):
+        return f"incomplete: {row['bound_low']:.2f} to {row['bound_high']:.2f}"
+    return score_text(row["overall"], row["overall_low"], row["overall_high"])
+
+
+def category_coverage(row: Mapping[str, Any], category: str) -> str:
+    """``"93/120"`` where samples of a category are missing, else nothing."""
+    scored, expected = (row[f"category.{category}.{count}"] for count in ("scored", "expected"))
+    return f"{scored}/{expected}" if scored < expected else ""
+
+
+def duration(seconds: Any) -> str:
+    """
+    >>> duration(31.4), duration(4321), duration(200000)
+    ('31 s', '72 min', '55.6 h')
+    """
+    if not isinstance(seconds, int | float):
+        return ""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
+
+
+def slug(name: str) -> str:
+    """A file name for a benchmark's name.
+
+    >>> slug("geneval (long)")
+    'geneval-long'
+    """
+    return "-".join("".join(c if c.isalnum() or c == "_" else " " for c in name).split()) or "benchmark"
+
+
+def short_digest(digest: Any) -> str:
+    """The first eight digits of a digest."""
+    return str(digest or "").removeprefix("sha256:")[:8]
+
+
+def short_scorer(identity: Any) -> str:
+    """The names in a scorer's identity, and the first digits of a digest of all of it."""
+    text = identity if isinstance(identity, str) else json.dumps(identity, sort_keys=True, default=str)
+    names = [identity] if isinstance(identity, str) else list(_names(identity))
+    return " ".join([*dict.fromkeys(names), hashlib.sha256(text.encode()).hexdigest()[:8]])
+
+
+def _names(identity: Any) -> Iterator[str]:
+    if not isinstance(identity, Mapping):
+        return
+    for value in map(identity.get, NAME_KEYS):
+        if isinstance(value, str):
+            yield value
+        else:
+            yield from _names(value)
+
+
+def _two_decimals(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")

@@ -1,0 +1,30 @@
+"""Results as JSON without NaN."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it: NaN and infinity become null, numpy scalars Python's, anything unknown its text."""
+    if isinstance(value, dict):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if hasattr(value, "item") and not isinstance(value, str | bytes):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def compact_json(value: Any) -> str:
+    """ASCII on one line, without spaces."""
+    return json.dumps(plain(value), separators=(",", ":"), allow_nan=False)
+
+
+def pretty_json(value: Any) -> str:
+    """Indented, for people."""
+    return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)

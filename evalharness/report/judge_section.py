@@ -1,0 +1,176 @@
+"""The section on the judge: what repeated questions and a second judge say of it, and what it cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evalharness.analysis import category_weights, stats
+from evalharness.analysis.agreement import Agreement, agreement, flip_rate, reply_variance
+from evalharness.analysis.arms import records
+from evalharness.analysis.stats import Estimate
+from evalharness.report.formatting import short_scorer
+from evalharness.report.summary import Summary
+from evalharness.store.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Z = 1.96
+"""Half the width of a 95 % interval in standard errors."""
+SAMPLE_COLUMNS = ["arm", "item", "seed_index"]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeNoise:
+    """How much of an arm's overall score is the judge's noise. NaN where the repeats or the scores do not tell.
+
+    Attributes:
+        samples: how many were judged again.
+        flips: how often two replies about one of its images differ.
+        moves: if all its images were judged again, its overall score would move this far at most, 95 times in 100.
+        half: half the interval of its overall score.
+        share: the judge's part of the variance of its overall score.
+    """
+
+    arm: str
+    samples: int
+    flips: Estimate
+    moves: float
+    half: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """The judge was asked ``times`` times about the same images; ``missing`` repeats have no score."""
+
+    times: int
+    samples: int
+    items: int
+    missing: int
+    flips: Estimate
+    effects: list[JudgeNoise]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondJudge:
+    """Two judges on the same images.
+
+    Attributes:
+        missing: images without a score of the second judge.
+        parts: the category on which the two agree least; empty if they always agree.
+        arms: (arm, overall by the first, by the second) over the samples that both scored; NaN where a category has
+            none.
+    """
+
+    name: str
+    scorer: str
+    missing: int
+    both: Agreement
+    categories: dict[str, Agreement]
+    parts: str
+    arms: list[tuple[str, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """All that is known of a benchmark's judge; ``spent``: replies, tokens and dollars for the images of this run."""
+
+    repeats: Repeats | None = None
+    seconds: list[SecondJudge] = field(default_factory=list)
+    spent: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def judging(results: Results, summary: Summary) -> Judging | None:
+    """``None`` for a benchmark without a judge or without checks."""
+    if results.checks is None:
+        return None
+    info = results.info["benchmarks"][summary.benchmark]
+    checks = results.checks[results.checks["benchmark"] == summary.benchmark]
+    if checks.empty and not info.get("spent"):
+        return None
+    weights = category_weights(results, summary.benchmark)
+    repeats = checks[checks["kind"] == "repeat"]
+    seconds = [
+        _second_judge(checks[checks["check"] == check["name"]], check, weights)
+        for check in info.get("checks", ())
+        if check["kind"] == "second"
+    ]
+    return Judging(
+        repeats=None if repeats.empty else _repeats(repeats, summary, weights),
+        seconds=[second for second in seconds if second.both.samples],
+        spent=info.get("spent", {}),
+    )
+
+
+def _repeats(checks: pd.DataFrame, summary: Summary, weights: Mapping[str, float]) -> Repeats:
+    index = [*SAMPLE_COLUMNS, "category", "score"]
+    samples = checks.pivot(index=index, columns="check", values="other").reset_index()
+    values = samples[["score", *checks["check"].unique()]].to_numpy(dtype=float)
+    arms = samples["arm"].to_numpy()
+    effects = []
+    for row in records(summary.wide):
+        of_arm = arms == row["arm"]
+        if of_arm.any():
+            effects.append(_judge_noise(row, samples[of_arm], values[of_arm], weights))
+    return Repeats(
+        times=values.shape[1],
+        samples=len(samples),
+        items=samples["item"].nunique(),
+        missing=int(np.isnan(values).sum()),
+        flips=flip_rate(values, samples["item"], samples["category"]),
+        effects=effects,
+    )
+
+
+def _judge_noise(
+    row: Mapping[str, Any], samples: pd.DataFrame, values: Any, weights: Mapping[str, float]
+) -> JudgeNoise:
+    """``values``: (samples, replies), the scores of all replies about each image."""
+    counts = {name: int(row[f"category.{name}.scored"]) for name in weights}
+    variance = reply_variance(values, samples["category"], weights, counts)
+    complete = not math.isnan(row["overall"])
+    half = (row["overall_high"] - row["overall_low"]) / 2 if complete else math.nan
+    return JudgeNoise(
+        arm=row["arm"],
+        samples=len(samples),
+        flips=flip_rate(values, samples["item"], samples["category"]),
+        moves=Z * math.sqrt(variance) if complete else math.nan,
+        half=half,
+        share=min(1.0, variance / (half / Z) ** 2) if half > 0 else math.nan,
+    )
+
+
+def _second_judge(checks: pd.DataFrame, check: Mapping[str, Any], weights: Mapping[str, float]) -> SecondJudge:
+    scored = checks[checks["other"].notna()]
+    categories = {name: _agreement(scored[scored["category"] == name]) for name in weights}
+    rates = {name: category.same.value for name, category in categories.items() if category.samples}
+    least = min(rates, key=lambda name: rates[name]) if rates else ""
+    return SecondJudge(
+        name=check["name"],
+        scorer=short_scorer(check["scorer"]),
+        missing=int(checks["other"].isna().sum()),
+        both=_agreement(scored),
+        categories=categories,
+        parts=least if least and rates[least] < 1 else "",
+        arms=[(str(arm), *_overalls(scored[scored["arm"] == arm], weights)) for arm in scored["arm"].unique()],
+    )
+
+
+def _overalls(rows: pd.DataFrame, weights: Mapping[str, float]) -> tuple[float, float]:
+    first, second = (
+        stats.category_means(rows[column], rows["category"], list(weights)) for column in ("score", "other")
+    )
+    return float(stats.weighted(first, weights)), float(stats.weighted(second, weights))
+
+
+def _agreement(rows: pd.DataFrame) -> Agreement:
+    return agreement(rows["score"], rows["other"], rows["item"], rows["category"])

@@ -1,0 +1,136 @@
+"""What was run, on what, and what a reader must know before quoting a number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evalharness._util.text import counted
+from evalharness.analysis.arms import records
+from evalharness.report.formatting import duration, short_digest, short_scorer
+from evalharness.report.provenance import model_seconds
+from evalharness.report.summary import Summary
+from evalharness.store.results import Results
+
+REASONS = 3
+"""The most frequent reasons of failed samples that the warnings name."""
+REASON_LENGTH = 160
+
+
+def lede(results: Results, summary: Summary) -> str:
+    """What was run, on what, in a sentence."""
+    arms = counted(len(summary.wide), "arm")
+    models = _model_names(results, summary.wide["model"].unique())
+    scorer = short_scorer(results.info["benchmarks"][summary.benchmark]["scorer"])
+    scored, expected = int(summary.wide["scored"].sum()), int(summary.wide["expected"].sum())
+    return (
+        f"{arms} of {models} on {summary.title}, {_prompts_text(results, summary.benchmark)}; "
+        f"scored by {scorer}: {scored:,} of {expected:,} samples."
+    )
+
+
+def benchmark_facts(results: Results, summary: Summary) -> list[tuple[str, str]]:
+    """What was run on what: (label, text)."""
+    info = results.info["benchmarks"][summary.benchmark]
+    models = results.arms.loc[results.arms["arm"].isin(summary.wide["arm"]), "model"].unique()
+    return [
+        ("Model" if len(models) == 1 else "Models", _model_names(results, models)),
+        ("Benchmark", f"{summary.title}, protocol version {info['version']}"),
+        ("Prompts", _prompts_text(results, summary.benchmark)),
+        ("Prompt set", f"{info['prompt_set']}, SHA-256 {short_digest(info['prompt_digest'])}…"),
+        ("Scorer", short_scorer(info["scorer"])),
+        *(("Judge", text) for text in _replayed_judges(info["scorer"])),
+        ("Coverage", _coverage_text(results, summary.benchmark)),
+    ]
+
+
+def run_facts(results: Results) -> list[tuple[str, str]]:
+    """When, how much work, from which code: (label, text).
+
+    There is no wall time: a run that was resumed has none that means anything.
+    """
+    info = results.info
+    commit = str(info.get("git_commit") or "")
+    facts = [
+        ("Started", str(info.get("started") or "").replace("T", " ")[:16]),
+        ("Model time", duration(model_seconds(results) or None)),
+        ("Seed", info.get("seed")),
+        ("Code", short_digest(commit) + ("+" if commit.endswith("+") else "")),
+    ]
+    return [(label, str(text)) for label, text in facts if text not in (None, "")]
+
+
+def warnings(results: Results, summary: Summary) -> list[str]:
+    """What a reader must know before quoting a number."""
+    info = results.info["benchmarks"][summary.benchmark]
+    lines = []
+    if limit := subset(results, summary.benchmark):
+        lines.append(
+            f"a subset of {limit['items']} of {limit['of']} prompts; not comparable with scores on all of them."
+        )
+    if info["prompt_set"] != "original":
+        lines.append(f"the prompts are not the benchmark's own but {info['prompt_set']}.")
+    lines += info.get("notes", ())
+    if len(summary.quoted):
+        lines.append("quoted rows are other people’s numbers; nothing here was measured against them.")
+    rows = [row for row in records(summary.wide) if row["scored"] < row["expected"]]
+    if rows:
+        names = ", ".join(f"{row['arm']} ({row['coverage']})" for row in rows)
+        lines.append(
+            f"incomplete, so without a headline number: {names}. "
+            "Shown instead: the overall score if all that is missing were wrong, and if all were right."
+        )
+    lines += _failures(results, summary.benchmark)
+    return [f"{summary.title}: {line}" for line in lines]
+
+
+def subset(results: Results, benchmark: str) -> dict[str, Any] | None:
+    """The limit that was set on a benchmark's prompts, if it left any out."""
+    limit = (results.info.get("limit") or {}).get(benchmark)
+    return dict(limit) if limit and limit["items"] < limit["of"] else None
+
+
+def _failures(results: Results, benchmark: str) -> list[str]:
+    samples = results.samples
+    failed = samples[(samples["benchmark"] == benchmark) & (samples["state"] == "failed")]
+    reasons = Counter(" ".join(str(reason).split())[:REASON_LENGTH] for reason in failed["reason"])
+    return [f"failed × {count}: {reason}" for reason, count in reasons.most_common(REASONS)]
+
+
+def _coverage_text(results: Results, benchmark: str) -> str:
+    samples = results.samples[results.samples["benchmark"] == benchmark]
+    counts = samples["state"].value_counts()
+    text = f"{counts.get('scored', 0)} of {len(samples)} samples scored"
+    for state, label in (("failed", "failed"), ("generated", "not yet scored"), ("pending", "pending")):
+        if state in counts:
+            text += f", {counts[state]} {label}"
+    return text
+
+
+def _replayed_judges(scorer: Any) -> Iterator[str]:
+    """The judges in a scorer's identity whose replies came from a file."""
+    if not isinstance(scorer, Mapping):
+        return
+    if isinstance(source := scorer.get("replayed_from"), str):
+        judge = short_scorer(scorer.get("judge"))
+        yield f"{judge}, replayed from a file of replies, SHA-256 {short_digest(source)}…"
+    for part in scorer.values():
+        yield from _replayed_judges(part)
+
+
+def _prompts_text(results: Results, benchmark: str) -> str:
+    info, limit = results.info["benchmarks"][benchmark], subset(results, benchmark)
+    images = f"{counted(info['samples'], 'image')} per prompt"
+    if limit:
+        return f"{limit['items']} of {limit['of']} prompts, stratified subset, seed {limit['seed']}; {images}"
+    return f"all {info['items']} prompts; {images}"
+
+
+def _model_names(results: Results, models: Any) -> str:
+    identities = results.info.get("models", {})
+    texts = []
+    for name in models:
+        identity = identities.get(name)
+        texts.append(name if identity is None else short_scorer({"name": name, "identity": identity}))
+    return ", ".join(texts)

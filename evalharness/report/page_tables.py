@@ -1,0 +1,193 @@
+"""The tables of a benchmark's section on the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from evalharness.analysis import Contrast
+from evalharness.analysis.arms import records
+from evalharness.report.cells import (
+    Cell,
+    PageTable,
+    Row,
+    blank_cells,
+    coverage_cell,
+    estimate_cell,
+    gallery_link,
+    mean_cell,
+    overall_cell,
+    p_cell,
+    score_cell,
+    share_cell,
+)
+from evalharness.report.formatting import (
+    MISSING,
+    category_coverage,
+    number_text,
+    points_interval,
+    points_text,
+    score_interval,
+)
+from evalharness.report.significance import is_difference
+from evalharness.report.summary import Summary
+from evalharness.report.table_files import number_or_nan
+
+
+def headline(summary: Summary) -> PageTable:
+    """The first screen: an arm a row, its score, and how it compares with the baseline."""
+    columns = ["Arm", "Overall", "Difference", "p", "Fixed", "Broken", "Scored", "Sampler steps"]
+    rows = []
+    for row in records(summary.wide):
+        contrast = None if row["baseline"] else summary.analysis.contrast(row["arm"])
+        if contrast is None:
+            comparison = [Cell("baseline" if row["baseline"] else MISSING), *blank_cells(3)]
+        else:
+            comparison = [_difference(contrast), p_cell(contrast.p_adjusted)]
+            for change, count in (("fixed", contrast.flips.fixed), ("broken", contrast.flips.broken)):
+                link = gallery_link(contrast.benchmark, arm=contrast.arm, change=change)
+                comparison.append(Cell(f"{count:,}", count, href=link))
+        scored = replace(coverage_cell(row), value=row["scored"] / row["expected"])
+        cells = [Cell(row["arm"]), overall_cell(row), *comparison, scored, mean_cell(row["evaluations"])]
+        rows.append(Row(cells, bool(row["baseline"])))
+    caption = (
+        "Overall: mean of the images’ scores (1: right), weighted over categories. Difference: to the baseline, in "
+        "points, paired by prompt and seed; bold where it can be told from zero. p: corrected for all comparisons. "
+        "Brackets: 95 % intervals over prompts. Fixed: right where the baseline is wrong; broken: the other way round."
+    )
+    quoted = quoted_rows(summary, blank=len(columns) - 2)
+    table = PageTable("Scores", caption, columns, rows, quoted=quoted)
+    compared = any(not math.isnan(row["p"]) or row["pairs"] for row in records(summary.wide))
+    return table if compared else table.without("Difference", "p", "Fixed", "Broken")
+
+
+def quoted_rows(summary: Summary, categories: Sequence[str] = (), blank: int = 0) -> list[Row]:
+    """Published scores, if they were requested, each with its source.
+
+    Args:
+        summary: of the benchmark.
+        categories: the categories that have a column.
+        blank: how many empty cells end the row.
+    """
+    rows = []
+    for row in records(summary.quoted):
+        source = "; ".join(str(row[name]) for name in ("source", "note") if row.get(name))
+        overall = score_cell(*(number_or_nan(row[name]) for name in ("overall", "low", "high")))
+        scores = [score_cell(number_or_nan(row.get(f"category.{name}"))) for name in categories]
+        name = Cell(str(row["name"]), note=f"quoted from {source}")
+        rows.append(Row([name, overall, *scores, *blank_cells(blank)]))
+    return rows
+
+
+def by_category(summary: Summary, categories: Sequence[str]) -> PageTable:
+    """The score of each arm on each category; each leads to its images."""
+    rows = []
+    for row in records(summary.wide):
+        cells = [Cell(row["arm"]), overall_cell(row)]
+        for name in categories:
+            note = score_interval(row[f"category.{name}.low"], row[f"category.{name}.high"])
+            mark = ""
+            if incomplete := category_coverage(row, name):
+                note, mark = f"{note}\n{incomplete} scored".strip(), "incomplete"
+            link = gallery_link(summary.benchmark, arm=row["arm"], category=name)
+            cells.append(replace(score_cell(row[f"category.{name}"]), note=note, href=link, mark=mark))
+        rows.append(Row(cells, bool(row["baseline"])))
+    caption = "Means with 95 % intervals over prompts. Each number leads to its images."
+    columns = ["Arm", "Overall", *(name.replace("_", " ") for name in categories)]
+    return PageTable("Scores by category", caption, columns, rows, quoted=quoted_rows(summary, categories))
+
+
+def comparisons(summary: Summary) -> PageTable | None:
+    """Every contrast with its test."""
+    contrasts = summary.analysis.contrasts
+    if not contrasts:
+        return None
+    exact = any(not math.isnan(contrast.mcnemar) for contrast in contrasts)
+    columns = ["Arm", "Against", "Difference", "p", "Adjusted p", "Correction", *(["McNemar p"] if exact else [])]
+    columns += ["Pairs", "Fixed", "Broken", "Both right", "Both wrong"]
+    caption = (
+        "Differences in points over the pairs (prompt and seed) that both arms have scores for; p by flipping the "
+        "signs of whole prompts. Contrasts that the sweep file declares confirmatory are corrected by Holm’s method, "
+        "all others by Benjamini and Hochberg’s. The counts of pairs lead to them."
+    )
+    rows = [_comparison_row(summary, contrast, exact=exact) for contrast in contrasts]
+    return PageTable("Comparisons", caption, columns, rows, frozenset({"Against", "Correction"}))
+
+
+def _comparison_row(summary: Summary, contrast: Contrast, *, exact: bool) -> Row:
+    method = "Holm" if contrast.correction == "holm" else "Benjamini–Hochberg"
+    correction = f"{'declared; ' if contrast.confirmatory else ''}{method} over {contrast.family}"
+    cells = [Cell(contrast.arm), Cell(contrast.baseline), _difference(contrast), p_cell(contrast.p)]
+    cells += [p_cell(contrast.p_adjusted), Cell(correction)]
+    if exact:
+        cells.append(p_cell(contrast.mcnemar))
+    cells.append(Cell(f"{contrast.difference.samples:,}", contrast.difference.samples))
+    filters = {"arm": contrast.arm}
+    versus = {} if contrast.baseline == summary.analysis.baseline else {"vs": contrast.baseline}
+    for change in ("fixed", "broken", "both-right", "both-wrong"):
+        count = getattr(contrast.flips, change.replace("-", "_"))
+        link = gallery_link(summary.benchmark, **filters, change=change, **versus)
+        cells.append(Cell(f"{count:,}", count, href=link))
+    return Row(cells)
+
+
+def sensitivity(summary: Summary) -> PageTable | None:
+    """What the run could show, and what smaller differences would take."""
+    contrasts = [contrast for contrast in summary.analysis.contrasts if not math.isnan(contrast.detectable)]
+    if not contrasts:
+        return None
+    rows = []
+    for contrast in contrasts:
+        variance = contrast.variance
+        detectable = Cell(number_text(100 * contrast.detectable), contrast.detectable)
+        cells = [Cell(contrast.arm), Cell(contrast.baseline), detectable]
+        cells += [share_cell(part, variance.total) for part in (variance.prompts, variance.seeds, variance.judge)]
+        for needed in contrast.needed:
+            prompts = f"{needed.prompts:,.0f}" if math.isfinite(needed.prompts) else MISSING
+            images = f"or {needed.images:,.0f} images each" if math.isfinite(needed.images) else ""
+            cells.append(Cell(prompts, needed.prompts, images))
+        rows.append(Row(cells))
+    targets = [number_text(100 * needed.difference).removesuffix(".0") for needed in contrasts[0].needed]
+    columns = ["Arm", "Against", "Shows, points", "Prompts’ part", "Seeds’ part", "Judge’s part"]
+    columns += [f"For {target} points" for target in targets]
+    caption = (
+        "“Shows”: the smallest true difference that a run like this shows four times in five. Parts: how much of the "
+        "variance of the difference comes from the choice of prompts, of seeds, and from the judge’s mood. Last "
+        "columns: prompts (or images of each of these prompts) that such a difference would take."
+    )
+    return PageTable("What this run could show", caption, columns, rows, frozenset({"Against"}))
+
+
+def best_of(summary: Summary) -> PageTable | None:
+    """The limit that choosing among a prompt's images by the scorer itself would reach."""
+    points = summary.analysis.best_of
+    if not points:
+        return None
+    counts = sorted({point.k for point in points})
+    scores = {(point.arm, point.k): point.score for point in points}
+    arms = dict.fromkeys(point.arm for point in points)
+    rows = [Row([Cell(arm), *(estimate_cell(scores.get((arm, k))) for k in counts)]) for arm in arms]
+    caption = "If the scorer itself chose the best of k images of each prompt. A limit that no arm reaches, not an arm."
+    return PageTable("Best of k", caption, ["Arm", *(f"k = {k}" for k in counts)], rows)
+
+
+def coverage(summary: Summary) -> PageTable:
+    """How many samples each arm has, what a sample costs, and what it was made with."""
+    rows = []
+    for row in records(summary.wide):
+        link = gallery_link(summary.benchmark, arm=row["arm"], outcome="failed") if row["failed"] else ""
+        cells = [Cell(row["arm"]), coverage_cell(row), Cell(str(row["failed"]), row["failed"], href=link)]
+        cells += [mean_cell(row["evaluations"]), mean_cell(row["tokens"]), mean_cell(row["seconds"], 2)]
+        cells += [Cell(str(row[name])) for name in ("model", "prompt_set", "scorer")]
+        rows.append(Row(cells, bool(row["baseline"])))
+    columns = ["Arm", "Scored", "Failed", "Sampler steps", "Tokens", "Seconds", "Model", "Prompt set", "Scorer"]
+    caption = "Means per sample that was drawn."
+    return PageTable("Coverage and cost", caption, columns, rows, frozenset({"Model", "Prompt set", "Scorer"}))
+
+
+def _difference(contrast: Contrast) -> Cell:
+    difference = contrast.difference
+    interval = points_interval(difference.low, difference.high)
+    mark = "strong" if is_difference(difference, contrast.p_adjusted) else ""
+    return Cell(points_text(difference.value), difference.value, interval, mark=mark)

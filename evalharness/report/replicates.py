@@ -1,0 +1,191 @@
+"""What a report says of training noise, where the sweep file declares which arms are trainings of one recipe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from evalharness.analysis import Analysis, RecipeContrast, Replicates
+from evalharness.analysis.stats import Estimate, Shares
+from evalharness.report.cells import Cell, PageTable, Row, p_cell, score_cell, share_cell, share_text
+from evalharness.report.formatting import MISSING, number_text, p_text, percent_text, points_interval, points_text
+from evalharness.report.significance import excludes_zero, is_difference
+from evalharness.report.summary import Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Verdict = Literal["beyond", "within", "prompts", "unknown"]
+VERDICTS: Mapping[Verdict, str] = {
+    "beyond": "more than training noise",
+    "within": "within training noise",
+    "prompts": "more than training noise, within chance of the prompts",
+    "unknown": "training noise not known",
+}
+SHARE_COLUMNS = ("Trainings’ part", "Prompts’ part", "Images’ part")
+
+
+def verdict(contrast: RecipeContrast) -> Verdict:
+    """``beyond`` or ``within`` training noise; ``prompts``: beyond it, but not beyond the choice of prompts;
+    ``unknown``: there are too few trainings to tell."""
+    if math.isnan(contrast.difference.low):
+        return "unknown"
+    if not is_difference(contrast.difference, contrast.p_adjusted):
+        return "within"
+    return "beyond" if excludes_zero(contrast.everywhere) else "prompts"
+
+
+def relation(contrast: RecipeContrast) -> str:
+    """In words, between the two names."""
+    points = 100 * contrast.difference.value
+    return {
+        "beyond": f"is {number_text(abs(points))} points {'above' if points > 0 else 'below'}",
+        "within": "is within training noise of",
+        "prompts": "cannot be told apart from",
+        "unknown": "cannot be weighed against the training noise of",
+    }[verdict(contrast)]
+
+
+def evidence(contrast: RecipeContrast, counts: Mapping[str, int]) -> str:
+    """The numbers that a relation rests on.
+
+    Args:
+        contrast: of two recipes.
+        counts: number of trainings of each recipe.
+    """
+    difference = f"difference {percent_text(contrast.difference.value)} points, "
+    trainings = ", ".join(f"{counts[name]} of {name}" for name in (contrast.recipe, contrast.against))
+    reached = verdict(contrast)
+    if reached == "unknown":
+        alike = " score all the same" if max(counts[contrast.recipe], counts[contrast.against]) > 1 else ""
+        return f"{difference}{trainings}{alike}: no interval over trainings"
+    text = {
+        "beyond": "more than training noise: ",
+        "within": difference,
+        "prompts": f"{difference}more than training noise but not for any prompts: ",
+    }[reached]
+    text += f"95 % interval {_ends(contrast.difference)} over trainings ({trainings})"
+    if not math.isnan(contrast.everywhere.low):
+        text += f", {_ends(contrast.everywhere)} over trainings and prompts"
+    if reached == "within" and excludes_zero(contrast.difference):
+        corrected = f"corrected for {contrast.family} comparisons of recipes {p_text(contrast.p_adjusted)}"
+        text += f"; p = {p_text(contrast.p)}, {corrected}"
+    if contrast.assumed:
+        single = contrast.recipe if contrast.assumed == contrast.against else contrast.against
+        text += f"; {single} was trained once, and is taken to vary as {contrast.assumed} does"
+    if contrast.shares.total > 0:
+        share = share_text(contrast.shares.trainings, contrast.shares.total)
+        text += f"; of its variance {share} is between trainings"
+    return text
+
+
+def noise(recipe: Replicates) -> str:
+    """How much the trainings of a recipe differ, in a sentence without its full stop."""
+    if len(recipe.arms) < 2:
+        return f"{recipe.name} was trained once: how much of its score is training noise is not known"
+    return (
+        f"{len(recipe.arms)} trainings of {recipe.name} score {_scores(recipe)}: standard deviation between them "
+        f"{number_text(100 * recipe.deviation.value)} points"
+    )
+
+
+def noise_table(summary: Summary) -> PageTable | None:
+    """A recipe a row: the scores of its trainings, and how far they are apart."""
+    recipes = summary.analysis.recipes
+    if not recipes:
+        return None
+    rows = []
+    for recipe in recipes:
+        deviation = Cell("trained once")
+        if len(recipe.arms) > 1:
+            spread = recipe.deviation
+            deviation = Cell(percent_text(spread.value), spread.value, points_interval(spread.low, spread.high))
+        cells = [Cell(recipe.name), Cell(str(len(recipe.arms)), len(recipe.arms)), Cell(_scores(recipe))]
+        cells += [score_cell(recipe.mean.value, recipe.mean.low, recipe.mean.high), deviation]
+        rows.append(Row(cells + _share_cells(recipe.shares)))
+    caption = " ".join(f"{noise(recipe)}." for recipe in recipes) + (
+        " Arms that the sweep file declares to be trainings of one recipe, which differ in nothing else. Mean and "
+        "standard deviation are over the trainings, each counted once however many images it drew; brackets: 95 % "
+        "intervals by Student’s t and by chi-square. Parts: of the variance of the score of one training, what other "
+        "trainings, other prompts (for all trainings alike), and other images would change."
+    )
+    columns = ["Recipe", "Trainings", "Their scores", "Mean", "Between trainings, points", *SHARE_COLUMNS]
+    return PageTable("Training noise", caption, columns, rows, frozenset({"Their scores"}))
+
+
+def contrasts_table(summary: Summary) -> PageTable | None:
+    """A contrast of two recipes a row."""
+    contrasts = summary.analysis.recipe_contrasts
+    if not contrasts:
+        return None
+    caption = (
+        "Mean of the trainings of a recipe minus that of another’s, in points; bold where it is more than training "
+        "noise and chance of the prompts. Brackets: Welch’s 95 % interval, in which a training counts once; wider: the "
+        "same for other prompts too. A recipe trained once is taken to vary as the other does. p-values by Welch’s "
+        "test, adjusted by Holm over all comparisons of recipes. Parts: of the variance of the difference."
+    )
+    columns = ["Recipe", "Against", "Difference", "For other prompts too", "Degrees of freedom", "p", "Adjusted p"]
+    columns += [*SHARE_COLUMNS, "Verdict"]
+    rows = [_contrast_row(contrast) for contrast in contrasts]
+    return PageTable("Recipes", caption, columns, rows, frozenset({"Against", "Verdict"}))
+
+
+def _contrast_row(contrast: RecipeContrast) -> Row:
+    gap, wider = contrast.difference, contrast.everywhere
+    mark = "strong" if verdict(contrast) == "beyond" else ""
+    difference = Cell(points_text(gap.value), gap.value, points_interval(gap.low, gap.high), mark=mark)
+    degrees = MISSING if math.isnan(contrast.degrees) else f"{contrast.degrees:.1f}"
+    cells = [Cell(contrast.recipe), Cell(contrast.against), difference, Cell(_wider_interval(contrast), wider.low)]
+    cells += [Cell(degrees, contrast.degrees), p_cell(contrast.p), p_cell(contrast.p_adjusted)]
+    return Row([*cells, *_share_cells(contrast.shares), Cell(_verdict_text(contrast))])
+
+
+def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
+    """The contrasts of recipes for people, a row each."""
+    import pandas as pd
+
+    counts = {recipe.name: len(recipe.arms) for recipe in analysis.recipes}
+    rows = []
+    for contrast in analysis.recipe_contrasts:
+        difference = contrast.difference
+        rows.append(
+            {
+                "recipe": f"{contrast.recipe} ({counts[contrast.recipe]})",
+                "against": f"{contrast.against} ({counts[contrast.against]})",
+                "difference, points": points_text(difference.value, difference.low, difference.high),
+                "for other prompts too": _wider_interval(contrast),
+                "p": p_text(contrast.p),
+                "p adjusted": p_text(contrast.p_adjusted),
+                "between trainings": share_text(contrast.shares.trainings, contrast.shares.total),
+                "verdict": _verdict_text(contrast),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def covered_arms(analysis: Analysis) -> set[str]:
+    """The arms whose comparison with the baseline is made by their recipe's."""
+    compared = [contrast for contrast in analysis.recipe_contrasts if not math.isnan(contrast.difference.low)]
+    names = {name for contrast in compared for name in (contrast.recipe, contrast.against)}
+    return {arm for recipe in analysis.recipes if recipe.name in names for arm in recipe.arms}
+
+
+def _share_cells(shares: Shares) -> list[Cell]:
+    return [share_cell(part, shares.total) for part in (shares.trainings, shares.prompts, shares.images)]
+
+
+def _verdict_text(contrast: RecipeContrast) -> str:
+    return VERDICTS[verdict(contrast)] + (f", as {contrast.assumed} varies" if contrast.assumed else "")
+
+
+def _wider_interval(contrast: RecipeContrast) -> str:
+    return points_interval(contrast.everywhere.low, contrast.everywhere.high) or MISSING
+
+
+def _scores(recipe: Replicates) -> str:
+    return ", ".join(f"{score:.3f}" for score in recipe.scores)
+
+
+def _ends(estimate: Estimate) -> str:
+    return f"{number_text(100 * estimate.low)} to {number_text(100 * estimate.high)}"

@@ -1,0 +1,135 @@
+"""The files with a row for every sample: ``BENCHMARK-samples.parquet``, and JSON lines as lm-eval writes them.
+
+A run may have a million samples, so the lines are put together a column at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from json.encoder import encode_basestring
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalharness.report.formatting import slug
+from evalharness.store.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRIC = "score"
+COSTS = ("evaluations", "tokens", "seconds", "dollars")
+LINES = 50_000
+"""Rows that are held as text at a time."""
+ESCAPED = r'[\x00-\x1f"\\]'
+"""Characters that JSON strings escape."""
+
+
+def write_samples(results: Results, folder: Path) -> None:
+    """Write ``BENCHMARK-samples.parquet``, without the store's keys, which mean nothing without the store."""
+    for benchmark, samples in results.samples.groupby("benchmark", sort=False):
+        rows = samples.drop(columns=["benchmark", "trajectory", "score_key"])
+        rows.to_parquet(folder / f"{slug(str(benchmark))}-samples.parquet", index=False, compression="zstd")
+
+
+def write_sample_lines(results: Results, benchmarks: Sequence[str], date: str, folder: Path) -> None:
+    """Write ``samples_BENCHMARK_DATE.jsonl`` of each benchmark."""
+    folder.mkdir(exist_ok=True)
+    for benchmark in benchmarks:
+        name = f"samples_{slug(benchmark)}_{date}.jsonl"
+        with (folder / name).open("w", encoding="utf-8", errors="replace") as file:
+            file.writelines(sample_lines(results.samples, benchmark))
+
+
+def sample_lines(samples: pd.DataFrame, benchmark: str) -> Iterator[str]:
+    """A line of JSON for each sample of a benchmark, in any state; ``score`` is ``null`` for a sample without one."""
+    rows = samples[samples["benchmark"] == benchmark]
+    beginnings: dict[str, str] = {}
+    for start in range(0, len(rows), LINES):
+        chunk = rows.iloc[start : start + LINES]
+        documents = zip(*(chunk[name].tolist() for name in ("item", "category", "prompt")), strict=True)
+        for (item, category, prompt), line_end in zip(documents, _line_ends(chunk), strict=True):
+            if item not in beginnings:
+                document = {"benchmark": benchmark, "item": item, "category": category, "prompt": prompt}
+                beginnings[item] = _document(len(beginnings), document)
+            yield beginnings[item] + line_end
+
+
+def _hash(text: str) -> str:
+    """The hash that lm-eval takes of a document, a prompt or a target."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _document(number: int, doc: Mapping[str, str]) -> str:
+    """The keys that all samples of a prompt share, as the beginning of a JSON object."""
+    shared = {
+        "doc_id": number,
+        "doc": doc,
+        "target": "",
+        "arguments": {"gen_args_0": {"arg_0": doc["prompt"]}},
+        "filter": "none",
+        "metrics": [METRIC],
+        "doc_hash": _hash(json.dumps(doc, ensure_ascii=False, indent=2)),
+        "prompt_hash": _hash(str(doc["prompt"])),
+        "target_hash": _hash(""),
+    }
+    return json.dumps(shared, ensure_ascii=False)[:-1] + ", "
+
+
+def _line_ends(samples: pd.DataFrame) -> list[str]:
+    """The keys of each sample itself, as the end of a JSON object and its line."""
+    import pyarrow.compute as pc
+
+    image = _texts(samples["image"])
+    response = image.fill_null('""')
+    columns = {
+        "arm": _texts(samples["arm"]),
+        **{name: _numbers(samples[name]) for name in ("seed_index", "seed")},
+        "resps": pc.binary_join_element_wise("[[", response, "]]", ""),
+        "filtered_resps": pc.binary_join_element_wise("[", response, "]", ""),
+        METRIC: _numbers(samples["score"].where(samples["state"] == "scored")),
+        "state": _texts(samples["state"]),
+        "reason": _texts(samples["reason"]).fill_null('""'),
+        "image": image,
+        **{name: _texts(samples[name]) for name in ("trajectory", "score_key")},
+        **{name: _numbers(samples[name]) for name in ("iterations", *COSTS)},
+    }
+    pieces: list[Any] = []
+    for name, column in columns.items():
+        separator = ", " if pieces else ""
+        pieces += [f'{separator}"{name}": ', column.fill_null("null")]
+    lines: list[str] = pc.binary_join_element_wise(*pieces, "}\n", "").to_pylist()
+    return lines
+
+
+def _texts(values: pd.Series) -> Any:
+    """JSON strings as an Arrow array; null for a value that is not text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = [value if isinstance(value, str) else None for value in values.tolist()]
+    try:
+        column = pa.array(texts, pa.string())
+    except UnicodeEncodeError:  # half a surrogate pair, which has no UTF-8
+        column = pa.array([text and text.encode("utf-8", "replace").decode() for text in texts], pa.string())
+    if pc.any(pc.match_substring_regex(column, pattern=ESCAPED)).as_py():
+        return pa.array([None if text is None else encode_basestring(text) for text in column.to_pylist()], pa.string())
+    return pc.binary_join_element_wise('"', column, '"', "")
+
+
+def _numbers(values: pd.Series) -> Any:
+    """JSON numbers as an Arrow array of texts that read back exactly; null for a number that is not finite.
+
+    A float keeps its decimal point: readers of JSON lines take a column's type from its first value.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = pa.array(values, from_pandas=True)
+    texts = column.cast(pa.string())
+    if not pa.types.is_floating(column.type):
+        return texts
+    integral = pc.match_substring_regex(texts, pattern=r"^-?\d+$")
+    texts = pc.if_else(integral, pc.binary_join_element_wise(texts, ".0", ""), texts)
+    return pc.if_else(pc.is_finite(column), texts, None)

@@ -1,0 +1,120 @@
+"""The files in ``tables/``: numbers as CSV and Parquet, tables for people as Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evalharness.analysis import Contrast
+from evalharness.analysis.arms import records
+from evalharness.report import analysis_frames, latex, replicates
+from evalharness.report.formatting import MISSING, p_text, percent_text, points_text, score_text, slug
+from evalharness.report.summary import Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAPER_COLUMNS = ("arm", "overall", "difference to baseline", "p", "scored")
+"""Columns of a table for a paper, with the categories."""
+
+
+def write_tables(summaries: Sequence[Summary], folder: Path) -> None:
+    """Write ``BENCHMARK-wide``, ``-long``, ``-contrasts`` … of every benchmark."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for summary in summaries:
+        stem = folder / slug(summary.benchmark)
+        _write_frames(stem, summary)
+        _write_scores(stem, summary)
+        if summary.analysis.recipe_contrasts:
+            _write_text(f"{stem}-recipe-contrasts", replicates.contrasts_frame(summary.analysis))
+        if summary.analysis.contrasts:
+            _write_text(f"{stem}-contrasts", _contrasts_frame(summary.analysis.contrasts))
+
+
+def _write_frames(stem: Path, summary: Summary) -> None:
+    frames = {"wide": summary.wide, "long": summary.long} | analysis_frames.frames(summary.analysis)
+    for form, frame in (frames | {"quoted": summary.quoted}).items():
+        if len(frame):
+            frame.to_csv(f"{stem}-{form}.csv", index=False)
+            frame.to_parquet(f"{stem}-{form}.parquet", index=False)
+
+
+def _write_scores(stem: Path, summary: Summary) -> None:
+    categories = list(summary.analysis.weights)
+    quoted, sources = _quoted_frame(summary.quoted, categories)
+    parts = [_markdown_table(summary.shown)]
+    if len(quoted):
+        bullets = "\n".join(f"- {_markdown_cell(source)}" for source in sources)
+        parts += ["Quoted, not measured here:", _markdown_table(quoted), bullets]
+    _write(f"{stem}-wide.md", "\n\n".join(parts) + "\n")
+    _write(f"{stem}-long.md", _markdown_table(summary.long.round(4)) + "\n")
+    columns = [name for name in summary.shown.columns if name in (*PAPER_COLUMNS, *categories)]
+    quoted = quoted.reindex(columns=columns, fill_value=MISSING)
+    _write(f"{stem}.tex", latex.booktabs(summary.shown[columns], quoted, sources))
+
+
+def _contrasts_frame(contrasts: Sequence[Contrast]) -> pd.DataFrame:
+    """The contrasts for people: a row each, in points."""
+    import pandas as pd
+
+    rows = []
+    for contrast in contrasts:
+        difference, flips = contrast.difference, contrast.flips
+        correction = "confirmatory, Holm" if contrast.confirmatory else "Benjamini–Hochberg"
+        rows.append(
+            {
+                "arm": contrast.arm,
+                "against": contrast.baseline,
+                "difference, points": points_text(difference.value, difference.low, difference.high),
+                "p": p_text(contrast.p),
+                "p adjusted": p_text(contrast.p_adjusted),
+                "correction": f"{correction} over {contrast.family}",
+                "fixed": str(flips.fixed),
+                "broken": str(flips.broken),
+                "both right": str(flips.both_right),
+                "both wrong": str(flips.both_wrong),
+                "could have shown": percent_text(contrast.detectable),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _quoted_frame(quoted: pd.DataFrame, categories: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The quoted rows with those columns of the measured ones that they have, and their sources."""
+    import pandas as pd
+
+    rows, sources = [], []
+    for row in records(quoted):
+        overall = score_text(row["overall"], number_or_nan(row["low"]), number_or_nan(row["high"]))
+        scores = {name: score_text(number_or_nan(row.get(f"category.{name}"))) for name in categories}
+        rows.append({"arm": f"{row['name']} (quoted)", "overall": overall} | scores)
+        sources.append(f"{row['name']}: {row['source']}" + (f"; {row['note']}" if row["note"] else ""))
+    return pd.DataFrame(rows, columns=["arm", "overall", *categories]), sources
+
+
+def number_or_nan(value: Any) -> float:
+    """A number of a quoted row, which has ``None`` where nothing was published."""
+    return math.nan if value is None else float(value)
+
+
+def _write_text(stem: str, frame: pd.DataFrame) -> None:
+    _write(f"{stem}.md", _markdown_table(frame) + "\n")
+    _write(f"{stem}.tex", latex.booktabs(frame))
+
+
+def _markdown_table(frame: pd.DataFrame) -> str:
+    return str(frame.map(_markdown_cell).to_markdown(index=False, disable_numparse=True))
+
+
+def _markdown_cell(value: Any) -> str:
+    text = "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value)
+    text = text.replace("<NA>", "").replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return " ".join(text.split())
+
+
+def _write(path: str, text: str) -> None:
+    Path(path).write_text(text, encoding="utf-8")

@@ -1,0 +1,43 @@
+"""The templates of the pages, and the files that pages share."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalharness.report.formatting import MISSING, number_text, percent_text, score_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def environment() -> Environment:
+    """The templates with the filters that they use. All values are escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["words"] = lambda name: str(name).replace("_", " ")
+    templates.filters["lower_first"] = lambda text: text[:1].lower() + text[1:]
+    templates.filters["score"] = score_text
+    templates.filters["estimate"] = lambda estimate: score_text(estimate.value, estimate.low, estimate.high)
+    templates.filters["percent"] = lambda estimate: percent_text(estimate.value, estimate.low, estimate.high)
+    templates.filters["points"] = lambda value: MISSING if math.isnan(value) else number_text(100 * value)
+    return templates
+
+
+def copy_assets(folder: Path, *names: str) -> None:
+    """Copy style sheets to ``assets/`` under a report's folder."""
+    assets = folder / "assets"
+    assets.mkdir(exist_ok=True)
+    for name in names:
+        shutil.copyfile(TEMPLATES / name, assets / name)

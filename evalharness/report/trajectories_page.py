@@ -1,0 +1,209 @@
+"""``trajectories.html``: for each process arm the trajectories chosen by ``evalharness.analysis.examples``.
+
+A page of its own, without a script: every step with its text, its picture, the scorer's boxes and its verdict, as far
+as they are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from evalharness._util.text import counted
+from evalharness.analysis.examples.rules import Rule
+from evalharness.analysis.examples.search import Chosen, Example, Lookup, choose, from_samples
+from evalharness.report.detection_boxes import Box, boxes
+from evalharness.report.report_images import ReportImages, png_size
+from evalharness.report.summary import benchmark_title
+from evalharness.report.templating import copy_assets, environment
+from evalharness.store.results import Judged, Results
+
+PAGE = "trajectories.html"
+STYLE = "trajectories.css"
+KINDS = ("plan", "sketch", "inspect", "refine", "think", "draw")
+"""Kinds of steps that have a column and a style of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepImage:
+    """A picture and what is known of it; ``source`` is empty if its file is missing."""
+
+    source: str
+    alt: str
+    width: int = 0
+    height: int = 0
+    boxes: list[Box] = field(default_factory=list)
+    verdict: tuple[str, str] = ("pending", "not judged")
+    """Style and words."""
+    reason: str = ""
+    judge_reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """A step. ``note`` marks the picture ``before`` the chosen refinement and the one ``after`` it."""
+
+    kind: str
+    style: str
+    text: str
+    picture: StepImage | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTrajectory:
+    """A chosen trajectory: its iterations with their steps, which are of so many ``kinds``."""
+
+    heading: str
+    facts: str
+    gallery: str
+    iterations: list[tuple[int, list[ShownStep]]]
+    kinds: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleExample:
+    """What a rule chose, or ``None``; ``number`` counts the refinements up to it. ``anchor`` is its place."""
+
+    anchor: str
+    rule: Rule
+    trajectory: ShownTrajectory | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmExamples:
+    """The examples of an arm on a benchmark; ``searched`` says what was searched for them."""
+
+    anchor: str
+    benchmark: str
+    arm: str
+    searched: str
+    examples: list[RuleExample]
+
+
+def write_examples(results: Results, folder: Path, previous: Path) -> list[ArmExamples]:
+    """Write the page and its pictures.
+
+    Args:
+        results: of the run.
+        folder: of the report.
+        previous: folder of an earlier report, see :class:`ReportImages`.
+
+    Returns:
+        The parts of the page; none for a run without process arms, which has no such page.
+    """
+    chosen = choose(results)
+    if not chosen:
+        return []
+    builder = _PageBuilder(results, folder, previous)
+    parts = [builder.arm(f"arm-{number}", arm) for number, arm in enumerate(chosen, 1)]
+    text = environment().get_template("trajectories.html.j2").render(name=results.info["name"], parts=parts)
+    (folder / PAGE).write_text(text, encoding="utf-8", errors="replace")
+    copy_assets(folder, STYLE)
+    return parts
+
+
+class _PageBuilder:
+    def __init__(self, results: Results, folder: Path, previous: Path) -> None:
+        self.results = results
+        self.images = ReportImages(results, folder, previous)
+        self.lookup: Lookup = results.judged or from_samples(results.samples)
+
+    def arm(self, anchor: str, chosen: Chosen) -> ArmExamples:
+        examples = []
+        for rule, example in chosen.found:
+            trajectory = None if example is None else self.trajectory(chosen, example)
+            number = 0 if example is None else example.number
+            examples.append(RuleExample(f"{anchor}-{rule.name}", rule, trajectory, number))
+        title = benchmark_title(self.results, chosen.benchmark)
+        return ArmExamples(anchor, title, chosen.arm, _searched_text(chosen), examples)
+
+    def trajectory(self, chosen: Chosen, example: Example) -> ShownTrajectory:
+        row, steps, refinement = example.seen.row, example.seen.steps, example.case.refinement
+        digests = list(dict.fromkeys(step["image"] for step in steps if step["image"]))
+        judged = self.lookup(chosen.benchmark, str(row["item"]), digests)
+        drawn = [index for index, step in enumerate(steps) if step["image"]]
+        before = max(index for index in range(refinement.place) if steps[index]["image"] == refinement.before)
+        notes = {before: "before", refinement.place: "after"}
+        iterations: dict[int, list[ShownStep]] = {}
+        for index, step in enumerate(steps):
+            shown = self.step(step, judged, notes.get(index, ""), final=index == max(drawn, default=-1))
+            iterations.setdefault(int(step["iteration"]), []).append(shown)
+        kinds = {step["kind"] for step in steps}
+        return ShownTrajectory(
+            heading=str(row["prompt"]),
+            facts=_facts_text(row, refinement.iteration),
+            gallery=_gallery_link(chosen, row),
+            iterations=list(iterations.items()),
+            kinds=sum(kind in kinds for kind in KINDS),
+        )
+
+    def step(self, step: Mapping[str, Any], judged: Mapping[str, Judged], note: str, *, final: bool) -> ShownStep:
+        kind, picture = str(step["kind"]), None
+        if step["image"]:
+            name = f"{kind}, iteration {step['iteration']}" + (", the final image" if final else "")
+            picture = self.picture(str(step["image"]), judged.get(str(step["image"])), name)
+        return ShownStep(kind, kind if kind in KINDS else "", str(step["text"] or ""), picture, note)
+
+    def picture(self, digest: str, judged: Judged | None, name: str) -> StepImage:
+        path = self.images.path(digest)
+        if not path.is_file() and self.images.add(digest) is None:
+            return StepImage("", f"{name}: its file is missing")
+        width, height = (max(1, side) for side in png_size(path))
+        source = f"images/{path.name}"
+        if judged is None:
+            return StepImage(source, name, width, height)
+        details = self.results.details(judged.key) if judged.key else {}
+        detected = list(boxes(details.get("detections"), width))
+        labels = "; ".join(box.label for box in detected)
+        return StepImage(
+            source=source,
+            alt=name + (f"; the scorer sees: {labels}" if labels else ""),
+            width=width,
+            height=height,
+            boxes=detected,
+            verdict=_verdict(judged),
+            reason=judged.reason,
+            judge_reply=_last_reply(details.get("replies")),
+        )
+
+
+def _searched_text(chosen: Chosen) -> str:
+    samples = counted(chosen.samples, "sample")
+    if not chosen.refinements:
+        return f"None of {samples} refined a picture."
+    return (
+        f"{'All' if chosen.whole else 'The first'} {samples} in the order of prompts, seeds and iterations: "
+        f"{counted(chosen.refinements, 'refinement')}; of {chosen.judged:,} both pictures were judged."
+    )
+
+
+def _facts_text(row: Mapping[str, Any], iteration: int) -> str:
+    category = str(row["category"]).replace("_", " ")
+    return f"{category} · item {row['item']} · seed index {row['seed_index']} · refined in iteration {iteration}"
+
+
+def _gallery_link(chosen: Chosen, row: Mapping[str, Any]) -> str:
+    sample = "/".join(str(part) for part in (chosen.benchmark, row["item"], row["seed_index"], chosen.arm))
+    return "index.html#" + urlencode({"arm": "*", "sample": sample})
+
+
+def _verdict(judged: Judged) -> tuple[str, str]:
+    """Style and words, as in the gallery."""
+    if judged.right:
+        return "right", "✓ right"
+    if judged.score > 0:
+        return "partly", f"◐ partly right ({judged.score:.2f})"
+    return "wrong", "✗ wrong"
+
+
+def _last_reply(replies: Any) -> str:
+    """The reply that counted: the last of a judge's attempts."""
+    if not isinstance(replies, list):
+        return ""
+    texts = [reply.get("text") for reply in reversed(replies) if isinstance(reply, dict)]
+    return next((text for text in texts if isinstance(text, str)), "")
