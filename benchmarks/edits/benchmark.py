@@ -11,7 +11,7 @@ from evalharness.judges.judged import Judged
 from evalharness.judges.settings import JudgedSettings
 from evalharness.types.item import Item, PromptSet
 
-from . import items
+from . import edit_file
 from .rubric import EditRubric, read_reply
 
 
@@ -54,4 +54,4 @@ class Edits(Judged):
 
     @cached_property
     def _items(self) -> list[Item]:
-        return items.read(self.settings.prompts)
+        return edit_file.read(self.settings.prompts)

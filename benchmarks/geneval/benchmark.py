@@ -19,10 +19,10 @@ from evalharness.detectors.colors import ColorClassifier
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
 
-from . import evidence, official, prompt_file, prompts, specimens
+from . import detection_scoring, known_answers, prompt_file, prompts, published_layout
 from .classes import COLOR_TEMPLATES, COLORS, TAGS
-from .rules import Rules
 from .scorer import EVIDENCE_FLOOR, GenEvalScorer
+from .scoring_rules import Rules
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
@@ -87,16 +87,16 @@ class GenEval:
         embedded = getattr(settings.detector.settings, "weights", None) == settings.colors.weights == "embedded"
         published = self._rules() == Rules.model_validate({})
         plain = embedded and published and settings.colors.architecture is None
-        return specimens.with_known_verdicts() if plain else specimens.for_other_networks()
+        return known_answers.with_known_verdicts() if plain else known_answers.for_other_networks()
 
     def export(self, samples: Iterable[Exported], folder: Path) -> None:
         """GenEval's image folders and its ``results.jsonl``."""
-        official.write(samples, folder)
+        published_layout.write(samples, folder)
 
     @staticmethod
     def verdict(found: Any, rules: Rules, where: str) -> Score:
         """Judge detections that were made elsewhere."""
-        return evidence.verdict(found, rules, where)
+        return detection_scoring.score_detections(found, rules, where)
 
     def _rules(self) -> Rules:
         return Rules.model_validate(self.settings.model_dump(include=set(Rules.model_fields)))

@@ -13,7 +13,7 @@ from evalharness.errors import ConfigError
 from evalharness.types.item import Item
 from evalharness.types.score import Score
 
-from .rules import Rules, Verdict, judge, objects_to_color
+from .scoring_rules import Rules, Verdict, judge, objects_to_color
 
 EVIDENCE_FLOOR = 0.05
 """Detections above this score are kept as evidence by default, though they do not count."""

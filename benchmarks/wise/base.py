@@ -17,9 +17,9 @@ from evalharness.judges.panel import Rubric
 from evalharness.judges.settings import JudgedSettings
 from evalharness.types.item import Item, PromptSet
 
-from . import official, prompt_files
+from . import prompt_files, published_layout
 from .prompt_files import File
-from .rubrics import PUBLISHED, Official, OfficialRubric, OwnRubric
+from .rubrics import PUBLISHED, OfficialRubric, OfficialRubricPath, OwnRubric
 
 COMMIT = "eb51174483a5de2e34e8614cf9dfb3319ee7fcd0"
 """Of PKU-YuanGroup/WISE, 2026-04-25."""
@@ -64,7 +64,7 @@ class Wise(Judged):
         ``{official: PATH}``."""
 
         prompts: Literal["original", "rewritten"] | Path = "original"
-        rubric: Literal["own"] | Official = "own"
+        rubric: Literal["own"] | OfficialRubricPath = "own"
 
     settings: Settings
 
@@ -103,7 +103,7 @@ class Wise(Judged):
     @cached_property
     def _rubric(self) -> Rubric:
         chosen = self.settings.rubric
-        if not isinstance(chosen, Official):
+        if not isinstance(chosen, OfficialRubricPath):
             return self.own
         if not self.scripts:
             raise ConfigError(f"{self.name} has no rubric but its own")
@@ -137,4 +137,4 @@ class Wise(Judged):
     def export(self, samples: Iterable[Exported], folder: Path) -> None:
         """``ID.png``, and the files that the published scripts write."""
         name = "Results" if self.rubric().name == PUBLISHED else f"Results-{self.rubric().name}".replace(" ", "-")
-        official.write(samples, folder, name)
+        published_layout.write(samples, folder, name)

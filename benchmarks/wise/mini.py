@@ -13,7 +13,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from evalharness.config.plugin_ref import JudgeRef
-from evalharness.miniature.world.claims import REQUEST, SYSTEM
+from evalharness.miniature.world.judge_statements import REQUEST, SYSTEM
 
 from . import prompt_files
 from .base import Wise

@@ -32,7 +32,7 @@ def read_bit(text: str) -> Score | None:
     >>> read_bit("**Score**: 1").value, read_bit("Score: 10")
     (1.0, None)
     """
-    lines = spoken(text).split("\n")
+    lines = without_thoughts(text).split("\n")
     stated = [value for _, value in _statements(lines, ("score",), "01")]
     if not stated:
         stated = _bare(lines, "01")
@@ -52,7 +52,7 @@ def read_scales(text: str) -> Score | None:
     >>> read_scales("Consistency: 2\\nRealism: 1\\nAesthetic Quality: 0").value
     0.8
     """
-    lines = spoken(text).split("\n")
+    lines = without_thoughts(text).split("\n")
     labelled = list(_statements(lines, SCALES, "012"))
     pairs = labelled or list(zip(SCALES, _bare(lines, "012"), strict=False))
     stated: dict[str, str] = {}
@@ -68,7 +68,7 @@ def read_scales(text: str) -> Score | None:
     return Score(total, reason, {name.replace(" ", "_"): mark for name, mark in said.items()})
 
 
-def spoken(text: str) -> str:
+def without_thoughts(text: str) -> str:
     """The text without thoughts. They end where the text ends, and begin where it begins, if a tag is missing."""
     kept: list[str] = []
     thinking = False

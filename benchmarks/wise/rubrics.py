@@ -38,7 +38,7 @@ NOBODY = Item("0", "", "", {key: f"{{{key}}}" for key in KEYS} | {"prompt_id": 0
 """An item that says nothing: what its messages hold, those of every item hold."""
 
 
-class Official(BaseModel):
+class OfficialRubricPath(BaseModel):
     """``{official: PATH}``: a checkout of the published repository, or the script itself. Its code is run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

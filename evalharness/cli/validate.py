@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evalharness.api import registry
 from evalharness.errors import ConfigError, did_you_mean
-from evalharness.training_data import reading, rules
+from evalharness.training_data import reading, validation
 
 NONE = "none"
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         for entry in reading.entries(path):
             seen += 1
             said = entry.row.get("format") if isinstance(entry.row, dict) else None
-            found = list(rules.violations(entry.row, spoken=said if isinstance(said, str) and said else otherwise))
+            found = list(validation.violations(entry.row, spoken=said if isinstance(said, str) and said else otherwise))
             broken, lines = broken + bool(found), lines + len(found)
             for violation in found:
                 sys.stdout.write(_line(f"{entry.file}: {entry.name}: {violation.rule}: {violation.what}"))

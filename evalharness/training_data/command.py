@@ -19,7 +19,7 @@ from evalharness._util.guard import guarded
 from evalharness.api.model import Interleaver
 from evalharness.config.plugin_ref import PluginRef
 from evalharness.errors import ConfigError, did_you_mean
-from evalharness.training_data.make import ARMS, Arm, Components, DatasetBuilder
+from evalharness.training_data.builder import ARMS, Arm, Components, DatasetBuilder
 from evalharness.training_data.preview import write_preview
 from evalharness.training_data.records import FORMAT, write_shard
 from evalharness.training_data.world import World
@@ -47,7 +47,7 @@ class ModelChoice(PluginRef):
     kind: ClassVar[str] = "models"
 
 
-class Request(BaseModel):
+class DatasetRequest(BaseModel):
     """What to make. Everything but ``out`` decides the records."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, teacher: str | None, model
     parser.add_argument("--model", default=model, metavar="PLUGIN", help=drawn)
 
 
-def request(options: argparse.Namespace, world: World) -> Request:
+def request(options: argparse.Namespace, world: World) -> DatasetRequest:
     """The options, checked.
 
     Raises:
@@ -88,7 +88,7 @@ def request(options: argparse.Namespace, world: World) -> Request:
     given = {name: _parsed(name, text) for name, text in chosen.items() if text is not None}
     try:
         plain = {name: getattr(options, name) for name in ("out", "n", "seed", "arm")}
-        return Request.model_validate({**plain, **given, "world": world})
+        return DatasetRequest.model_validate({**plain, **given, "world": world})
     except ValidationError as error:
         first = error.errors()[0]
         place = "--" + str(first["loc"][0])
@@ -102,7 +102,7 @@ def _parsed(name: str, text: str) -> Any:
         raise ConfigError(f"--{name}: {text!r} is neither a name nor YAML such as {{name: NAME, key: value}}") from None
 
 
-def make(asked: Request) -> dict[str, Any]:
+def make(asked: DatasetRequest) -> dict[str, Any]:
     """All shards that are not there yet, then the card, which is returned.
 
     Raises:
@@ -130,7 +130,7 @@ def make(asked: Request) -> dict[str, Any]:
     return card
 
 
-def _about(asked: Request, arm: Arm, kit: Components) -> dict[str, Any]:
+def _about(asked: DatasetRequest, arm: Arm, kit: Components) -> dict[str, Any]:
     """What decides the records: the same for two folders with the same data."""
     return {
         "arm": asked.arm,
@@ -162,7 +162,7 @@ def _claim(out: Path, about: dict[str, Any]) -> None:
     _write(claim, about)
 
 
-def _kit(asked: Request, arm: Arm) -> Components:
+def _kit(asked: DatasetRequest, arm: Arm) -> Components:
     teacher, model = asked.teacher.build(), None
     if arm.self_sampling:
         if asked.model is None:

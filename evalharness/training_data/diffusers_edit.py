@@ -15,7 +15,7 @@ from pydantic import Field
 
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.models.diffusers import Diffusers
-from evalharness.training_data.teachers import Request
+from evalharness.training_data.teachers import DrawingRequest
 
 
 class DiffusersEdit(Diffusers):
@@ -32,7 +32,7 @@ class DiffusersEdit(Diffusers):
     def identity(self) -> Mapping[str, Any]:
         return {**super().identity(), "size": self.settings.size}
 
-    def draw(self, requests: Sequence[Request]) -> list[Image.Image]:
+    def draw(self, requests: Sequence[DrawingRequest]) -> list[Image.Image]:
         """One at a time: editing pipelines take one size for a batch, and the states of a chain have theirs.
 
         Raises:
@@ -40,7 +40,7 @@ class DiffusersEdit(Diffusers):
         """
         return [self._edit(request) for request in requests]
 
-    def _edit(self, request: Request) -> Image.Image:
+    def _edit(self, request: DrawingRequest) -> Image.Image:
         import torch
 
         pipeline, call, size = self._load(), self._call(), self.settings.size

@@ -16,7 +16,7 @@ from evalharness.training_data.graphs import SceneGraph
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class DrawingRequest:
     """A state to draw: all of ``after``, from the picture ``before`` (``None``: from nothing).
 
     ``instruction`` says what is new, ``description`` all of it, both in the world's language.
@@ -38,6 +38,6 @@ class Teacher(Protocol):
         """What decides a drawing; JSON, without paths or devices."""
         ...
 
-    def draw(self, requests: Sequence[Request]) -> list[Image.Image]:
+    def draw(self, requests: Sequence[DrawingRequest]) -> list[Image.Image]:
         """One RGB image a request; each depends on its own request alone."""
         ...

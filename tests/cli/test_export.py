@@ -18,8 +18,8 @@ from evalharness.assets.weights_folder import embedded_weights
 from evalharness.benchmarks.geneval import prompts
 from evalharness.benchmarks.geneval.classes import CLASSES, TAGS
 from evalharness.cli import main
+from evalharness.miniature.world.board import render
 from evalharness.miniature.world.scenes import right
-from evalharness.miniature.world.world import render
 
 pytestmark = pytest.mark.skipif(
     not all(embedded_weights(name).is_dir() for name in ("detector", "clip")),

@@ -198,7 +198,7 @@ def test_verdicts_on_right_and_wrong_scenes() -> None:
     from evalharness.benchmarks.geneval.benchmark import GenEval
     from evalharness.benchmarks.geneval.classes import TAGS
     from evalharness.miniature.world import scenes
-    from evalharness.miniature.world.world import render
+    from evalharness.miniature.world.board import render
     from evalharness.types.item import Item
 
     lines = [line for tag in TAGS for line in [one for one in prompts.generate() if one["tag"] == tag][:20]]

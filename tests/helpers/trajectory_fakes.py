@@ -11,14 +11,14 @@ import numpy as np
 from PIL import Image
 
 from evalharness.api.model import Drawn, Written
+from evalharness.miniature.world.board import BACKGROUND, COLOR_NAMES, PLACES, SIZE, canvas, cell_slices, render
+from evalharness.miniature.world.board import Thing as WorldThing
+from evalharness.miniature.world.placed_language import PlacedLanguage
+from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.renderer import Renderer
-from evalharness.miniature.world.source import MiniatureWorld
-from evalharness.miniature.world.words import Placed
-from evalharness.miniature.world.world import BACKGROUND, COLOR_NAMES, PLACES, SIZE, canvas, cell_slices, render
-from evalharness.miniature.world.world import Thing as WorldThing
+from evalharness.training_data.builder import ARMS, Components, DatasetBuilder
 from evalharness.training_data.filters import Case, Verdict, compare
 from evalharness.training_data.graphs import Node
-from evalharness.training_data.make import ARMS, Components, DatasetBuilder
 from evalharness.training_data.records import Record
 
 
@@ -133,7 +133,7 @@ class Scribbler:
         for context, seed in zip(contexts, seeds, strict=True):
             described = re.search(r"<des> (.*) </des>", context[-1])
             assert described is not None
-            nodes = Placed().read(described[1].replace("a orange", "an orange").replace("a apple", "an apple"))
+            nodes = PlacedLanguage().read(described[1].replace("a orange", "an orange").replace("a apple", "an apple"))
             assert nodes is not None
             if seed % 3 == 0:
                 nodes[-1] = Node(nodes[-1].name, "pink" if nodes[-1].color != "pink" else "blue", nodes[-1].place)

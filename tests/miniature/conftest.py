@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from evalharness.miniature.training.augment import Painter
+from evalharness.miniature.training.augment import BoardSampler
 from evalharness.miniature.world.bank import Bank
 
 
 @pytest.fixture
-def painter() -> Painter:
+def painter() -> BoardSampler:
     """Paints with noise for icons, all of them 16 x 24 boxes: drawing the real ones takes long."""
     rng = np.random.default_rng(0)
     tiles = rng.integers(0, 256, (80, 10, 32, 32, 3), dtype=np.uint8)
     masks = np.zeros((80, 10, 32, 32), bool)
     masks[:, :, 4:28, 8:24] = True
     torch.manual_seed(0)
-    return Painter(Bank(tiles, masks, np.zeros(80, np.int64)), "cpu")
+    return BoardSampler(Bank(tiles, masks, np.zeros(80, np.int64)), "cpu")

@@ -14,8 +14,8 @@ import pytest
 from evalharness.benchmarks.geneval.prompts import generate
 from evalharness.miniature.world import scenes
 from evalharness.miniature.world.bank import bank
-from evalharness.miniature.world.world import CLASSES, COLOR_NAMES, Scene, Thing, render, tile
-from evalharness.miniature.world.world import mask as mask_of
+from evalharness.miniature.world.board import CLASSES, COLOR_NAMES, Scene, Thing, render, tile
+from evalharness.miniature.world.board import mask as mask_of
 
 WEIGHTS = Path(scenes.__file__).parents[1] / "weights"
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from evalharness.miniature.training import run as runs
-from evalharness.miniature.training.augment import EMPTY, Painter, shuffled
+from evalharness.miniature.training import training_run as runs
+from evalharness.miniature.training.augment import EMPTY, BoardSampler, shuffled
 from evalharness.miniature.training.clip import MEAN, STD, zoom
 from evalharness.miniature.training.detector import targets
 from evalharness.miniature.training.optimizers import ExactMuon
 
 
-def test_clean_boards_show_the_icons_as_they_are(painter: Painter) -> None:
+def test_clean_boards_show_the_icons_as_they_are(painter: BoardSampler) -> None:
     boards = painter.boards(8, roughness=0.0)
     painted = painter.icons[:, :, :3] + painter.background
     for board, place in (boards.labels != EMPTY).nonzero().tolist():
@@ -27,7 +27,7 @@ def test_clean_boards_show_the_icons_as_they_are(painter: Painter) -> None:
     assert not boards.masks[boards.labels == EMPTY].any()
 
 
-def test_targets_stand_in_their_places(painter: Painter) -> None:
+def test_targets_stand_in_their_places(painter: BoardSampler) -> None:
     boards = painter.boards(8, roughness=0.0)
     wanted = targets(boards, 24)
     assert wanted.shape == (8, 9, 24, 24)
@@ -38,7 +38,7 @@ def test_targets_stand_in_their_places(painter: Painter) -> None:
         torch.testing.assert_close(wanted[board, place], inside)
 
 
-def test_shuffled_keeps_the_pixels_and_moves_most(painter: Painter) -> None:
+def test_shuffled_keeps_the_pixels_and_moves_most(painter: BoardSampler) -> None:
     cells = painter.icons[:20, 0]
     for parts in (2, 4):
         mixed = shuffled(cells, parts)
@@ -60,11 +60,11 @@ def test_zoom_is_open_clips_preprocessing(box: tuple[int, int, int, int]) -> Non
 
 
 def test_a_killed_run_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def start() -> tuple[runs.Run, Iterator[int]]:
+    def start() -> tuple[runs.TrainingRun, Iterator[int]]:
         torch.manual_seed(0)
         model = torch.nn.Linear(2, 2)
         optimizer = torch.optim.AdamW(model.parameters())
-        run = runs.Run("toy", tmp_path / "out", tmp_path, 0, 6, "cpu", model, [optimizer], lr=0.1, warmup=2)
+        run = runs.TrainingRun("toy", tmp_path / "out", tmp_path, 0, 6, "cpu", model, [optimizer], lr=0.1, warmup=2)
         return run, run.loop()
 
     monkeypatch.setattr(runs, "CHECKPOINT_EVERY", -1.0)

@@ -24,9 +24,9 @@ from evalharness.miniature.model.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.model.plugin import Miniature
 from evalharness.miniature.model.tokenizer import VOCABULARY, Tokenizer
 from evalharness.miniature.training.unified import SHAPES, begin, save
-from evalharness.miniature.world.lessons import Draw, Lesson, Look, Text, lesson
+from evalharness.miniature.world.board import CLASSES, canvas
 from evalharness.miniature.world.scenes import random_metadata, random_scene
-from evalharness.miniature.world.world import CLASSES, canvas
+from evalharness.miniature.world.training_examples import Draw, Look, Text, TrainingExample, training_example
 
 TOKENIZER = Tokenizer()
 
@@ -81,7 +81,7 @@ def test_lessons_fit_their_length() -> None:
     rng = random.Random(0)
     latents = torch.zeros(801, 4)
     for kind, (_, length) in SHAPES.items():
-        collate([lesson(rng, kind) for _ in range(300)], length, TOKENIZER, latents)
+        collate([training_example(rng, kind) for _ in range(300)], length, TOKENIZER, latents)
 
 
 def test_a_checkpoint_goes_on_with_more_words(network: Network, codec: Codec, tmp_path: Path) -> None:
@@ -101,7 +101,9 @@ def test_a_checkpoint_goes_on_with_more_words(network: Network, codec: Codec, tm
     torch.testing.assert_close(larger.blocks[0].qkv.weight, network.blocks[0].qkv.weight, atol=1e-2, rtol=0)
 
 
-def forward(network: Network, made: Lesson, latents: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def forward(
+    network: Network, made: TrainingExample, latents: torch.Tensor, noise: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
     """The whole lesson in one pass, as in training: logits of every position, predicted latents at t = 1."""
     batch = collate([made], 96, TOKENIZER, latents)
     x = network.embed_text(batch.ids)
@@ -117,7 +119,7 @@ def forward(network: Network, made: Lesson, latents: torch.Tensor, noise: torch.
 def test_step_by_step_is_what_was_trained_in_one_piece(network: Network, codec: Codec, kind: str) -> None:
     latents = tile_latents(codec)
     rng = random.Random(kind)
-    made = lesson(rng, kind, unconditional=0)  # type: ignore[arg-type]
+    made = training_example(rng, kind, unconditional=0)  # type: ignore[arg-type]
     noise = torch.randn(1, 9, 256, generator=torch.Generator().manual_seed(1))
     logits, predicted, _ = forward(network, made, latents, noise)
     (one,) = ctx.start(network, 1)

@@ -18,10 +18,10 @@ from evalharness.api.judge import JudgePrompt
 from evalharness.benchmarks.wise.mini import WiseMini
 from evalharness.miniature.model.tokenizer import Tokenizer
 from evalharness.miniature.world import scenes
-from evalharness.miniature.world.claims import explain
+from evalharness.miniature.world.board import CLASSES, Scene, natural_color, render
+from evalharness.miniature.world.judge_statements import explain
 from evalharness.miniature.world.knowledge import FACTS, Fact, taught
-from evalharness.miniature.world.riddles import ask, meaning
-from evalharness.miniature.world.world import CLASSES, Scene, natural_color, render
+from evalharness.miniature.world.knowledge_prompts import meaning, prompt_about
 from evalharness.types.item import Item
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
@@ -64,7 +64,7 @@ def test_each_prompt_is_a_riddle_beside_classes_that_no_lesson_puts_there() -> N
     assert len(items) == len(FACTS) >= 120
     for item in items:
         fact, names = fact_of(item)
-        assert item.prompt == ask(fact, *names)
+        assert item.prompt == prompt_about(fact, *names)
         assert item.category == fact.category
         assert not any(taught(fact, name) for name in names)
         answer = item.metadata["Explanation"].removeprefix(explain(fact) + " ")

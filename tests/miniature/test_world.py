@@ -10,9 +10,7 @@ import pytest
 from evalharness.benchmarks.geneval.classes import CLASSES as GENEVAL_CLASSES
 from evalharness.benchmarks.geneval.classes import COLORS as GENEVAL_COLORS
 from evalharness.miniature.world import scenes
-from evalharness.miniature.world.icons import icon
-from evalharness.miniature.world.lessons import TAGS
-from evalharness.miniature.world.world import (
+from evalharness.miniature.world.board import (
     BACKGROUND,
     CLASSES,
     COLOR_NAMES,
@@ -23,6 +21,8 @@ from evalharness.miniature.world.world import (
     natural_color,
     tile,
 )
+from evalharness.miniature.world.icons import icon
+from evalharness.miniature.world.training_examples import TAGS
 
 
 def test_it_has_geneval_s_classes_and_colours() -> None:

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from evalharness.api.detector import Detection
 from evalharness.benchmarks.geneval.classes import COLOR_TEMPLATES, COLORS
-from evalharness.benchmarks.geneval.rules import Rules, judge, keep
+from evalharness.benchmarks.geneval.scoring_rules import Rules, judge, keep
 from evalharness.detectors import convert, mask2former_mmdet
 from evalharness.detectors.coco import geneval_name
 

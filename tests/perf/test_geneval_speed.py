@@ -18,8 +18,8 @@ import untrained
 from PIL import Image
 
 from evalharness.benchmarks.geneval.benchmark import GenEval
-from evalharness.benchmarks.geneval.rules import Rules
 from evalharness.benchmarks.geneval.scorer import GenEvalScorer
+from evalharness.benchmarks.geneval.scoring_rules import Rules
 from evalharness.detectors import coco
 from evalharness.types.item import Item
 

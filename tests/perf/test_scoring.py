@@ -11,8 +11,8 @@ from PIL import Image
 
 from evalharness.assets.weights_folder import embedded_weights
 from evalharness.benchmarks.geneval.benchmark import GenEval
+from evalharness.miniature.world.board import render
 from evalharness.miniature.world.scenes import right
-from evalharness.miniature.world.world import render
 from evalharness.types.item import Item
 
 IMAGES = 64

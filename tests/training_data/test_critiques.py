@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trajectory_fakes import records
 
+from evalharness.miniature.world.board import PLACES
+from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.scenes import RELATIONS, holds
-from evalharness.miniature.world.source import MiniatureWorld
-from evalharness.miniature.world.world import PLACES
 from evalharness.training_data.critiques import misplaced, misread
 from evalharness.training_data.graphs import Edge, Node, SceneGraph
 

@@ -17,14 +17,14 @@ from pydantic import ValidationError
 
 from evalharness.api.judge import JudgePrompt
 from evalharness.errors import ConfigError, SampleError, WeightsError
-from evalharness.miniature.world.source import MiniatureWorld
-from evalharness.miniature.world.world import Thing, render
+from evalharness.miniature.world.board import Thing, render
+from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.training_data.filters import Case, Verdict, broken_relations, compare
 from evalharness.training_data.graphs import Edge, Node, SceneGraph
-from evalharness.training_data.judging import Judging, read
+from evalharness.training_data.judge_filter import JudgeFilter, read
 from evalharness.training_data.language import Mismatch
-from evalharness.training_data.scorer import Scorer
-from evalharness.training_data.teachers import Request
+from evalharness.training_data.scorer_filter import ScorerFilter
+from evalharness.training_data.teachers import DrawingRequest
 from evalharness.types.reply import Reply
 
 DOG, CUP = Node("dog"), Node("cup", "red")
@@ -51,8 +51,8 @@ def _teacher(folder: Path, **settings: Any) -> Any:
     return DiffusersEdit(DiffusersEdit.Settings.model_validate(given))
 
 
-def _request(before: Image.Image | None, instruction: str = "Add a dog", seed: int = 3) -> Request:
-    return Request(before, SceneGraph((DOG,)), instruction, "a dog", seed)
+def _request(before: Image.Image | None, instruction: str = "Add a dog", seed: int = 3) -> DrawingRequest:
+    return DrawingRequest(before, SceneGraph((DOG,)), instruction, "a dog", seed)
 
 
 def test_a_state_is_what_the_pipeline_makes_of_the_one_before(pix2pix: Path) -> None:
@@ -147,7 +147,7 @@ def _case(scene: tuple[Thing, ...], *nodes: Node) -> Case:
 def test_the_embedded_detector_finds_what_is_wrong() -> None:
     scene = (Thing("dog", "brown", 0), Thing("cup", "blue", 4))
     dog, cup = Node("dog", None, "top-left"), Node("cup", "red", "center")
-    right, wrong, missing = Scorer().check(
+    right, wrong, missing = ScorerFilter().check(
         [_case(scene, dog, Node("cup", "blue", "center")), _case(scene, dog, cup), _case(scene[:1], dog, cup)]
     )
     assert right == Verdict(True)
@@ -174,7 +174,7 @@ class _Judge:
 
 
 def test_a_judge_is_asked_about_each_picture_and_its_words_are_kept() -> None:
-    filter_ = Judging()
+    filter_ = JudgeFilter()
     judge = filter_._judge = _Judge(["Score: 1", "Score: 0\nWrong: the cup\nis blue", None, "perhaps"])
     images = [Image.new("RGB", (4, 4), color) for color in ("red", "blue", "green", "white")]
     cases = [Case(image, SceneGraph((CUP,)), "a photo of a cup", "a red cup", MiniatureWorld()) for image in images]
@@ -205,4 +205,4 @@ def test_a_judge_cannot_smuggle_markers_into_the_data() -> None:
 @pytest.mark.parametrize("rubric", ["{picture}", "is it right?", "{description} {"])
 def test_a_rubric_without_its_places_is_refused(rubric: str) -> None:
     with pytest.raises(ValidationError):
-        Judging.Settings(rubric=rubric)
+        JudgeFilter.Settings(rubric=rubric)

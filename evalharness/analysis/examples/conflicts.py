@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from evalharness.generation.formats.strokes import inner
-from evalharness.miniature.world.words import SMEAR, Placed
-from evalharness.miniature.world.world import CLASSES, PLACES, natural_color
+from evalharness.miniature.world.board import CLASSES, PLACES, natural_color
+from evalharness.miniature.world.placed_language import SMEAR, PlacedLanguage
 from evalharness.training_data.critiques import Conflict
 from evalharness.training_data.english import English
 from evalharness.training_data.graphs import Node
@@ -67,7 +67,7 @@ def conflict(plan: str, inspection: str, correction: str) -> Conflict | None:
 
 def _clauses(description: str, said: str, mended: str) -> Iterator[_Clause | None]:
     """``None`` for a clause that cannot be read."""
-    placed = Placed().read(description)
+    placed = PlacedLanguage().read(description)
     if placed is not None:
         parts = (said or mended).split(" and ")
         yield from (_at_place(placed, part.strip(), inspected=bool(said)) for part in parts)
@@ -105,7 +105,7 @@ def _read_at(words: str, place: str) -> tuple[str, str] | None:
         return None
     if words == f"a {SMEAR}":
         return SMEAR, ""
-    read = Placed().read(f"{words} at {place}")
+    read = PlacedLanguage().read(f"{words} at {place}")
     if not read:
         raise ValueError(words)
     return _shown(read[0])

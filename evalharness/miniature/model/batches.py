@@ -13,9 +13,9 @@ from evalharness.miniature.model.codec import SCALE, Codec
 from evalharness.miniature.model.network import CLEAN, NOISY
 from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, Tokenizer
 from evalharness.miniature.world.bank import bank
+from evalharness.miniature.world.board import BACKGROUND, CELLS, CLASSES, COLOR_NAMES, PLACES, Thing
 from evalharness.miniature.world.icons import CELL
-from evalharness.miniature.world.lessons import Board, Draw, Lesson, Look, Smear, Text
-from evalharness.miniature.world.world import BACKGROUND, CELLS, CLASSES, COLOR_NAMES, PLACES, Thing
+from evalharness.miniature.world.training_examples import Board, Draw, Look, Smear, Text, TrainingExample
 
 _CLASS = {name: i for i, name in enumerate(CLASSES)}
 _COLOR = {name: i for i, name in enumerate(COLOR_NAMES)}
@@ -86,12 +86,12 @@ class Batch:
         return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
 
 
-def marked(made: Lesson) -> Lesson:
+def marked(made: TrainingExample) -> TrainingExample:
     """A lesson with the tokens that start and end an image around its canvases.
 
     To start one is learned where it was for the model to say so: after its own words, or before what it is to draw.
     """
-    out: Lesson = []
+    out: TrainingExample = []
     for number, segment in enumerate(made):
         if isinstance(segment, Text):
             out.append(segment)
@@ -103,7 +103,7 @@ def marked(made: Lesson) -> Lesson:
     return out
 
 
-def collate(lessons: list[Lesson], length: int, tokenizer: Tokenizer, latents: Tensor) -> Batch:
+def collate(lessons: list[TrainingExample], length: int, tokenizer: Tokenizer, latents: Tensor) -> Batch:
     """Lessons as one batch padded to ``length``; ``latents`` are the bank's, perhaps with more rows."""
     count = len(lessons)
     ids, kinds, cells, positions, segments = (np.zeros((count, length), np.int64) for _ in range(5))

@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from evalharness.miniature.world.bank import bank
+from evalharness.miniature.world.board import BACKGROUND, SIDE, SIZE
 from evalharness.miniature.world.icons import CELL
-from evalharness.miniature.world.world import BACKGROUND, SIDE, SIZE
 
 SCALE = 4.0
 LATENT = 256

@@ -20,7 +20,7 @@ from evalharness.errors import SampleError, WeightsError
 from evalharness.generation.variants import BestOfN, Process, TextCot, VariantSettings
 from evalharness.miniature.model.checkpoint import weights_file
 from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, MARKERS, Tokenizer
-from evalharness.miniature.world.world import BACKGROUND, SIZE
+from evalharness.miniature.world.board import BACKGROUND, SIZE
 
 if TYPE_CHECKING:
     import torch

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from evalharness._util.text import plural
 from evalharness.errors import SampleError, did_you_mean
+from evalharness.miniature.world.board import CLASSES, COLOR_NAMES, PLACES
 from evalharness.miniature.world.knowledge import FACTS
-from evalharness.miniature.world.world import CLASSES, COLOR_NAMES, PLACES
 
 MARKERS = (
     "<pad>", "<text>", "</text>", "<image>", "<think>", "</think>", "<ins>", "</ins>", "<des>", "</des>",

@@ -16,8 +16,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from evalharness.miniature.world.bank import Bank
+from evalharness.miniature.world.board import BACKGROUND, CELLS, SIDE
 from evalharness.miniature.world.icons import CELL
-from evalharness.miniature.world.world import BACKGROUND, CELLS, SIDE
 
 SHIFT, SCALE, TURN = 2.0, 0.06, 0.06
 """How far a thing may be off at most: pixels, factor, radians."""
@@ -39,7 +39,7 @@ class Boards:
     """(batch, 9, 32, 32) float in 0..1: the coverage of each cell by its thing."""
 
 
-class Painter:
+class BoardSampler:
     """Draws random boards from the icon bank on ``device``."""
 
     def __init__(self, bank: Bank, device: str) -> None:

@@ -21,11 +21,11 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import Tensor
 
 from evalharness._util.files import atomic_path, write_text_atomically
-from evalharness.miniature.training.augment import EMPTY, Boards, Painter
-from evalharness.miniature.training.run import Run, arguments
+from evalharness.miniature.training.augment import EMPTY, Boards, BoardSampler
+from evalharness.miniature.training.training_run import TrainingRun, arguments
 from evalharness.miniature.world.bank import bank
+from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIDE
 from evalharness.miniature.world.icons import CELL
-from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, SIDE
 
 TEMPLATES = ("a photo of a {color} {cls}", "a photo of a {color}-colored {cls}", "a photo of a {color} object")
 GREY = 0x99 / 255
@@ -167,13 +167,13 @@ def save(model: CLIP, tokens: Tokenizer, config: dict[str, Any], out: Path) -> N
 def main() -> None:
     args = arguments("clip", steps=2000)
     data = bank()
-    painter = Painter(data, args.device)
+    painter = BoardSampler(data, args.device)
     tokens = tokenizer()
     config = model_config(tokens.get_vocab_size())
     model = CLIP(**config).to(args.device).train()
     texts = all_texts(tokens, config["text_cfg"]["context_length"]).to(args.device)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.02)
-    run = Run("clip", args.out, args.scratch, args.seed, args.steps, args.device, model, [optimizer], lr=1e-3)
+    run = TrainingRun("clip", args.out, args.scratch, args.seed, args.steps, args.device, model, [optimizer], lr=1e-3)
     for step in run.loop():
         some = torch.randperm(len(CLASSES), device=texts.device)[:CLASSES_A_STEP]
         pixels, kinds, colors = crops(painter.boards(BOARDS, among=some))

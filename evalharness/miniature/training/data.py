@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from evalharness.errors import ConfigError
-from evalharness.miniature.world.source import MiniatureWorld
+from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.training_data import command
 
 

@@ -20,10 +20,10 @@ from transformers import (
     SwinConfig,
 )
 
-from evalharness.miniature.training.augment import EMPTY, Boards, Painter
-from evalharness.miniature.training.run import Run, arguments, half_precision
+from evalharness.miniature.training.augment import EMPTY, Boards, BoardSampler
+from evalharness.miniature.training.training_run import TrainingRun, arguments, half_precision
 from evalharness.miniature.world.bank import bank
-from evalharness.miniature.world.world import CELLS, CLASSES, SIDE, SIZE
+from evalharness.miniature.world.board import CELLS, CLASSES, SIDE, SIZE
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STRIDES = (4, 8, 16, 32)
@@ -159,13 +159,15 @@ def save(model: Mask2FormerForUniversalSegmentation, out: Any) -> None:
 def main() -> None:
     args = arguments("detector", steps=3000)
     data = bank()
-    painter = Painter(data, args.device)
+    painter = BoardSampler(data, args.device)
     model = Mask2FormerForUniversalSegmentation(config())
     model.to(args.device).train()
     head = torch.nn.Conv2d(model.config.backbone_config.hidden_size, EMPTY + 1, 1).to(args.device)
     both = torch.nn.ModuleList((model, head))
     optimizer = torch.optim.AdamW(both.parameters(), weight_decay=0.02)
-    run = Run("detector", args.out, args.scratch, args.seed, args.steps, args.device, both, [optimizer], lr=1e-3)
+    run = TrainingRun(
+        "detector", args.out, args.scratch, args.seed, args.steps, args.device, both, [optimizer], lr=1e-3
+    )
     for step in run.loop():
         alone = step < BACKBONE_SHARE * run.steps
         loss = step_loss(model, head, painter.boards(BATCH), alone)

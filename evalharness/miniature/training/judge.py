@@ -28,21 +28,21 @@ from transformers import (
 )
 
 from evalharness._util.text import plural
-from evalharness.miniature.training.augment import EMPTY, Boards, Painter
-from evalharness.miniature.training.judge_lessons import (
+from evalharness.miniature.training.augment import EMPTY, Boards, BoardSampler
+from evalharness.miniature.training.judge_examples import (
     ANSWER,
     DEMANDS,
     IMAGE,
     UNKNOWN,
-    Lesson,
-    lessons,
+    JudgeBatch,
+    judge_batch,
     processor,
     tokenizer,
 )
-from evalharness.miniature.training.run import Run, arguments, started
+from evalharness.miniature.training.training_run import TrainingRun, arguments, started
 from evalharness.miniature.world.bank import bank
+from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIZE
 from evalharness.miniature.world.scenes import RELATIONS
-from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, SIZE
 
 STEPS, NAMING_STEPS, EASY_STEPS = 3600, 400, 600
 """In all, of naming alone, and of easy claims after it."""
@@ -123,7 +123,7 @@ class Student(nn.Module):
         cells = torch.arange(CELLS, device=features.device).repeat(len(features))
         return named + F.cross_entropy(self.cell(features).flatten(0, 1), cells)
 
-    def names(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
+    def names(self, lesson: JudgeBatch) -> tuple[Tensor, Tensor]:
         """(n, length): 1 where the first thing asked for is named, 2 where the second is, else 0; and where any is."""
         out = torch.zeros_like(lesson.ids)
         rows = torch.arange(len(out), device=out.device)
@@ -132,7 +132,7 @@ class Student(nn.Module):
             out[rows[there], lesson.word[there, role - 1]] = role
         return out, torch.isin(lesson.ids, self.names_of_classes)
 
-    def hidden(self, lesson: Lesson, features: Tensor) -> tuple[Tensor, ...]:
+    def hidden(self, lesson: JudgeBatch, features: Tensor) -> tuple[Tensor, ...]:
         """The Llama's hidden states over (n, length) tokens in which ``features`` (n, 9, width) stand, as they go in
         and after each layer.
 
@@ -180,7 +180,7 @@ def _ease(judge: LlavaForConditionalGeneration, words: PreTrainedTokenizerFast) 
         table[many] = table[one]
 
 
-def losses(student: Student, boards: Boards, lesson: Lesson) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def losses(student: Student, boards: Boards, lesson: JudgeBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Losses (of the answer, of naming, of each head) and shares of right answers: of all, and of the heads."""
     features = student.features(boards.pixels)
     states = student.hidden(lesson, features[lesson.image])
@@ -226,12 +226,12 @@ def losses(student: Student, boards: Boards, lesson: Lesson) -> tuple[dict[str, 
 
 @torch.no_grad()
 def measure(
-    student: Student, words: PreTrainedTokenizerFast, painter: Painter, count: int, rough: float, seed: int
+    student: Student, words: PreTrainedTokenizerFast, painter: BoardSampler, count: int, rough: float, seed: int
 ) -> float:
     """Share of right answers on fresh boards, by the teacher-forced digit."""
     student.eval()
     boards = painter.boards(count, rough, most=MOST)
-    right = float(losses(student, boards, lessons(words, boards, 4, random.Random(seed)))[1]["right"])
+    right = float(losses(student, boards, judge_batch(words, boards, 4, random.Random(seed)))[1]["right"])
     student.train()
     return right
 
@@ -275,7 +275,7 @@ def main() -> None:
         "judge", STEPS, lambda parser: parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
     )
     data = bank()
-    painter = Painter(data, args.device)
+    painter = BoardSampler(data, args.device)
     words = PreTrainedTokenizerFast.from_pretrained(args.start) if args.start else tokenizer()
     student = Student(words).to(args.device).train()
     card: dict[str, Any] = {"bank": data.digest, "stored": "float16; loaded as float32", **started("judge", args)}
@@ -283,7 +283,7 @@ def main() -> None:
     if args.start:
         begin(student, args.start)
     optimizer = torch.optim.AdamW(student.parameters(), betas=(0.9, 0.98), weight_decay=0.02)
-    run = Run(
+    run = TrainingRun(
         "judge", args.out, args.scratch, args.seed, args.steps, args.device, student, [optimizer], lr=1.2e-3, warmup=150
     )
     rng = random.Random(args.seed)
@@ -297,7 +297,7 @@ def main() -> None:
         else:
             easy = step < easy_steps
             boards = painter.boards(BOARDS, most=3 if easy else MOST, alike=0.33 if easy else 0.5)
-            values, right = losses(student, boards, lessons(words, boards, CLAIMS, rng, easy=easy))
+            values, right = losses(student, boards, judge_batch(words, boards, CLAIMS, rng, easy=easy))
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(values.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)

@@ -36,9 +36,9 @@ from evalharness.miniature.model.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
 from evalharness.miniature.training.curves import draw_curve
 from evalharness.miniature.training.optimizers import optimizers
-from evalharness.miniature.training.recorded import Recorded, noised
-from evalharness.miniature.training.run import (
-    Run,
+from evalharness.miniature.training.recorded_examples import RecordedExamples, noised
+from evalharness.miniature.training.training_run import (
+    TrainingRun,
     arguments,
     command,
     half_precision,
@@ -47,8 +47,8 @@ from evalharness.miniature.training.run import (
     trapezoid,
 )
 from evalharness.miniature.world.bank import bank
-from evalharness.miniature.world.lessons import Kind, lesson
-from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
+from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
+from evalharness.miniature.world.training_examples import Kind, training_example
 
 Shapes = dict[Kind, tuple[int, int]]
 SHAPES: Shapes = {"single": (96, 20), "think": (40, 48), "step": (40, 64), "inspect": (32, 96)}
@@ -129,7 +129,7 @@ def _weights(labels: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Endless:
-    """Lessons without end, drawn from a seed (``evalharness.miniature.world.lessons``)."""
+    """Lessons without end, drawn from a seed (``evalharness.miniature.world.training_examples``)."""
 
     seed: int
     shapes: Shapes
@@ -147,7 +147,7 @@ class Endless:
         mark = hashlib.sha256(f"{self.seed}/{step}/{kind}".encode()).digest()
         rng = random.Random(mark)
         count, length = self.shapes[kind]
-        made = [lesson(rng, kind) for _ in range(count)]
+        made = [training_example(rng, kind) for _ in range(count)]
         return noised(collate(made, length, self.tokenizer, self.latents), mark)
 
 
@@ -165,7 +165,7 @@ def save(folder: Path, network: Network, codec: Codec, *, learned: Sequence[str]
 
 
 def learn(
-    student: Student, step: int, source: Endless | Recorded, device: str, naming_weight: float
+    student: Student, step: int, source: Endless | RecordedExamples, device: str, naming_weight: float
 ) -> dict[str, float]:
     """Add up the weighed gradients of a batch of each kind, or part, of lessons; returns the losses by name."""
     values: dict[str, float] = {}
@@ -176,7 +176,7 @@ def learn(
             words, flow, naming, switching = losses(student, batch.to(where), times.to(where), noise.to(where))
         (source.weights[kind] * (words + FLOW_WEIGHT * flow + naming_weight * naming)).backward()
         named = {"words": words, "flow": flow, "naming": naming}
-        if isinstance(source, Recorded):
+        if isinstance(source, RecordedExamples):
             named["switching"] = switching
         values |= {f"{kind}_{name}": value.item() for name, value in named.items()}
     return values
@@ -223,9 +223,9 @@ def train(args: argparse.Namespace) -> None:
     tokenizer, codec = Tokenizer(), Codec(fit())
     network = Network(NetworkConfig(len(tokenizer)))
     card: dict[str, Any] = {"bank": bank().digest, "stored": "float16; loaded as float64", **started("unified", args)}
-    source: Endless | Recorded
+    source: Endless | RecordedExamples
     if args.data:
-        source = Recorded.load(args.data, args.seed, args.batch, tokenizer, codec)
+        source = RecordedExamples.load(args.data, args.seed, args.batch, tokenizer, codec)
         card["data"], card["lessons"] = source.card, source.counts
         card["command"] = card.get("command", command("unified", args)) + _given(args)
     else:
@@ -234,7 +234,7 @@ def train(args: argparse.Namespace) -> None:
         begin(network, args.start, tokenizer.vocabulary)
     student = Student(network).to(args.device)
     both = optimizers(student, bfloat16=multiplies_bfloat16(args.device))
-    run = Run(
+    run = TrainingRun(
         "unified", args.out, args.scratch, args.seed, args.steps, args.device, student, both,
         lr=args.rate or (CONTINUED_RATE if args.start else RATE), warmup=max(1, min(200, args.steps // 8)),
         schedule=trapezoid, tag=_tag(source, card),
@@ -270,7 +270,7 @@ def _given(args: argparse.Namespace) -> str:
     return f"{rate}{naming} --batch {args.batch} --data {' '.join(map(str, args.data))}"
 
 
-def _tag(source: Endless | Recorded, card: dict[str, Any]) -> str:
+def _tag(source: Endless | RecordedExamples, card: dict[str, Any]) -> str:
     """Runs that differ in their data or their start have checkpoints of their own."""
     if isinstance(source, Endless):
         return ""

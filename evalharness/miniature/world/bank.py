@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from evalharness.miniature.world.board import BACKGROUND, CLASSES, COLOR_NAMES, natural_color, tile
 from evalharness.miniature.world.icons import CELL, icon
-from evalharness.miniature.world.world import BACKGROUND, CLASSES, COLOR_NAMES, natural_color, tile
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from evalharness._util.text import plural
+from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
 from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, with_article
-from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
 
 TAGS = ("things", "numbers", "attributes", "relations", "mixed")
 TAG_SHARES = (1, 1, 1, 3, 2)

@@ -8,9 +8,9 @@ from typing import Any
 from PIL import Image
 
 from evalharness.errors import ConfigError
-from evalharness.miniature.world.world import CLASSES, PLACES, Thing, render
+from evalharness.miniature.world.board import CLASSES, PLACES, Thing, render
 from evalharness.training_data.graphs import Node
-from evalharness.training_data.teachers import Request
+from evalharness.training_data.teachers import DrawingRequest
 
 
 class Renderer:
@@ -26,7 +26,7 @@ class Renderer:
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name, "version": 1}
 
-    def draw(self, requests: Sequence[Request]) -> list[Image.Image]:
+    def draw(self, requests: Sequence[DrawingRequest]) -> list[Image.Image]:
         return [render(tuple(_thing(node) for node in request.after.nodes)) for request in requests]
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from evalharness._util.text import plural
-from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, SIDE, Scene, Thing, natural_color
+from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIDE, Scene, Thing, natural_color
 
 RELATIONS = ("left of", "right of", "above", "below")
 NUMBERS = {2: "two", 3: "three", 4: "four"}

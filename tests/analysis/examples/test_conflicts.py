@@ -12,9 +12,9 @@ from trajectory_fakes import maker
 from evalharness.analysis.examples import conflicts
 from evalharness.analysis.examples.conflicts import conflict
 from evalharness.analysis.examples.rules import refinements
+from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.renderer import Renderer
-from evalharness.miniature.world.source import MiniatureWorld
-from evalharness.training_data.make import ARMS, Components, DatasetBuilder
+from evalharness.training_data.builder import ARMS, Components, DatasetBuilder
 
 PLACED = "<ins> add a red cat at left </ins> <des> a dog at top and a red cat at left </des>"
 ENGLISH = "<ins> Add a red cat </ins> <des> a dog and a red cat </des>"

@@ -19,7 +19,7 @@ from evalharness._util.prompt_images import show
 from evalharness.api import registry
 from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import Drawn
-from evalharness.benchmarks.edits import items
+from evalharness.benchmarks.edits import edit_file
 from evalharness.benchmarks.edits.rubric import EditRubric, read_reply
 from evalharness.cli import sweep
 from evalharness.config import schema
@@ -111,7 +111,7 @@ def write(folder: Path, lines: Sequence[Mapping[str, Any]]) -> Path:
 
 
 def test_items(folder: Path) -> None:
-    found = items.read(folder / "edits.jsonl")
+    found = edit_file.read(folder / "edits.jsonl")
     assert [(item.id, item.category) for item in found] == [("bright", "light"), ("00002", "light"), ("00003", "shape")]
     assert found[0].picture is not None
     assert show(found[0].picture).getpixel((0, 0)) == (100, 0, 0)
@@ -132,14 +132,14 @@ def test_items(folder: Path) -> None:
 def test_a_line_at_fault_is_named(folder: Path, line: str, message: str) -> None:
     (folder / "edits.jsonl").write_text(json.dumps(EDITS[0]) + "\n" + line + "\n")
     with pytest.raises(ConfigError, match=message):
-        items.read(folder / "edits.jsonl")
+        edit_file.read(folder / "edits.jsonl")
 
 
 def test_a_file_without_edits(folder: Path) -> None:
     with pytest.raises(ConfigError, match="has no edits; a line is"):
-        items.read(write(folder, []))
+        edit_file.read(write(folder, []))
     with pytest.raises(ConfigError, match="cannot read"):
-        items.read(folder / "none.jsonl")
+        edit_file.read(folder / "none.jsonl")
 
 
 # --- the judge ---
@@ -166,7 +166,7 @@ def test_any_reply_is_read(text: str) -> None:
 
 
 def test_the_judge_sees_both_pictures(folder: Path) -> None:
-    item = items.read(folder / "edits.jsonl")[1]
+    item = edit_file.read(folder / "edits.jsonl")[1]
     buffer = io.BytesIO()
     Image.new("RGB", (2, 2), (7, 8, 9)).save(buffer, "PNG")
     rubric = EditRubric()
@@ -222,7 +222,7 @@ def test_what_cannot_edit_is_refused_before_anything_runs(folder: Path, old: str
 
 @pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"no image")])
 def test_a_picture_that_is_gone_or_changed(folder: Path, spoil: Callable[[Path], Any]) -> None:
-    item: Item = items.read(folder / "edits.jsonl")[1]
+    item: Item = edit_file.read(folder / "edits.jsonl")[1]
     assert item.picture is not None
     spoil(item.picture.path)
     with pytest.raises(SampleError, match=r"(unreadable|changed) image: b\.png"):

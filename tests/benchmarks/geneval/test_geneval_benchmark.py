@@ -12,8 +12,8 @@ from evalharness.api.detector import Detection
 from evalharness.benchmarks.geneval import prompts
 from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.benchmarks.geneval.classes import TAGS
-from evalharness.benchmarks.geneval.rules import Rules
 from evalharness.benchmarks.geneval.scorer import GenEvalScorer
+from evalharness.benchmarks.geneval.scoring_rules import Rules
 from evalharness.errors import ConfigError
 from evalharness.types.item import Item
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalharness.api.detector import Detection
-from evalharness.benchmarks.geneval.rules import Rules, iou, judge, keep, objects_to_color, relations
+from evalharness.benchmarks.geneval.scoring_rules import Rules, iou, judge, keep, objects_to_color, relations
 
 RULES = Rules()
 

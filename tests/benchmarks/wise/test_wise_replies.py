@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalharness.benchmarks.wise.replies import SCALES, read_bit, read_scales, spoken
+from evalharness.benchmarks.wise.replies import SCALES, read_bit, read_scales, without_thoughts
 from evalharness.types.score import Score
 
 BITS: list[tuple[str, int]] = [
@@ -169,7 +169,7 @@ def test_a_score_is_never_read_without_its_digit(text: str) -> None:
     """The digit of a bit stands in what was spoken, and no other bit is stated there."""
     score = read_bit(text)
     if score is not None:
-        said = spoken(text)
+        said = without_thoughts(text)
         assert str(int(score.value)) in said
         other = str(1 - int(score.value))
         assert not re.search(rf"\bscore: {other}\b", said, re.IGNORECASE)

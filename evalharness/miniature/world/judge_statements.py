@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness._util.text import plural
+from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
 from evalharness.miniature.world.knowledge import FACTS, Fact
 from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, holds, with_article
-from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
 
 SYSTEM = "You compare a picture with what it should show."
 QUESTION = "Does the picture show all that the explanation asks for? Answer in one line, Score: 1 or Score: 0."
@@ -42,7 +42,7 @@ _MEANS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Statement:
     """A sentence and what it speaks of: things, and perhaps a number of the first or the relation of the two."""
 
     words: str
@@ -75,17 +75,17 @@ def explain(fact: Fact) -> str:
     return _MEANS[fact.kind].format(fact.riddle[0].upper() + fact.riddle[1:], answer)
 
 
-def claim(rng: random.Random, board: Board, true: bool, *, easy: bool = False) -> Claim:
+def statement(rng: random.Random, board: Board, true: bool, *, easy: bool = False) -> Statement:
     """A claim that holds of a board, or fails in one thing; an ``easy`` one is of one thing."""
     kinds = [_things, _colored] if easy else [_things, *3 * [_colored], *2 * [_pair], *2 * [_number], *4 * [_relation]]
     while True:
         made = rng.choice(kinds)(rng, board, true)
         if made is not None:
             words, nouns, *demand = made
-            return Claim(rng.choice(_FRAMES).format(words), tuple(nouns), true, *demand)
+            return Statement(rng.choice(_FRAMES).format(words), tuple(nouns), true, *demand)
 
 
-def request(rng: random.Random, said: Claim, *, easy: bool = False) -> tuple[str, str]:
+def request(rng: random.Random, said: Statement, *, easy: bool = False) -> tuple[str, str]:
     """A prompt and an explanation: often a riddle and its answer, which the claim that follows has nothing to do with.
 
     An ``easy`` one has the claim's own things for a prompt, and nothing but the claim.

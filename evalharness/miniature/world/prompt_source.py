@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 from evalharness.miniature.world import crowded
-from evalharness.miniature.world.lessons import TAG_SHARES, TAGS
-from evalharness.miniature.world.riddles import riddle
+from evalharness.miniature.world.board import BACKGROUND, CLASSES, COLOR_NAMES, PLACES, SIDE, SIZE, cell_slices
+from evalharness.miniature.world.knowledge_prompts import knowledge_prompt
+from evalharness.miniature.world.placed_language import SMEAR, PlacedLanguage
 from evalharness.miniature.world.scenes import holds, random_metadata
-from evalharness.miniature.world.words import SMEAR, Placed
-from evalharness.miniature.world.world import BACKGROUND, CLASSES, COLOR_NAMES, PLACES, SIDE, SIZE, cell_slices
+from evalharness.miniature.world.training_examples import TAG_SHARES, TAGS
 from evalharness.training_data.graphs import Edge, Node, SceneGraph, of_metadata
 from evalharness.training_data.language import Language
 from evalharness.training_data.world import Task
@@ -28,7 +28,7 @@ class MiniatureWorld:
     """GenEval's six kinds of prompt, riddles (``knowledge``: their share) and crowded prompts (``crowded``: theirs)."""
 
     name = "miniature"
-    language: Language = Placed()
+    language: Language = PlacedLanguage()
     names = CLASSES
     colors = COLOR_NAMES
     places = PLACES
@@ -42,7 +42,7 @@ class MiniatureWorld:
     def task(self, index: int, rng: random.Random) -> Task:
         kind = rng.random()
         if kind < self.shares["knowledge"]:
-            prompt, meant = riddle(rng)
+            prompt, meant = knowledge_prompt(rng)
             return self._task({"tag": "knowledge", "prompt": prompt, **meant}, rng, knowledge=True)
         if kind < self.shares["knowledge"] + self.shares["crowded"]:
             return self._task(crowded.metadata(rng, rng.choices(crowded.TAGS, crowded.TAG_SHARES)[0]), rng)

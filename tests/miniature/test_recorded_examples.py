@@ -21,14 +21,14 @@ from evalharness.miniature.model.codec import Codec
 from evalharness.miniature.model.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.model.plugin import Miniature
 from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
-from evalharness.miniature.training import recorded, unified
-from evalharness.miniature.training import run as runs
+from evalharness.miniature.training import recorded_examples, unified
+from evalharness.miniature.training import training_run as runs
 from evalharness.miniature.training.arms import TEMPERATURE, Study, main
-from evalharness.miniature.training.recorded import Cells, Recorded, lessons
+from evalharness.miniature.training.recorded_examples import Cells, RecordedExamples, examples
 from evalharness.miniature.world import bank as banks
-from evalharness.miniature.world.lessons import Draw, Lesson, Look, Text
-from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, Thing, render, tile
-from evalharness.training_data.make import _png
+from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, Thing, render, tile
+from evalharness.miniature.world.training_examples import Draw, Look, Text, TrainingExample
+from evalharness.training_data.builder import _png
 
 TOKENIZER = Tokenizer()
 STEPS = ("step", "relate")
@@ -43,7 +43,7 @@ def small_bank() -> Any:
             tiles[CLASSES.index(name), at] = tile(name, color)
     made = banks.Bank(tiles, np.zeros((80, 10, 32, 32), bool), np.zeros(80, np.int64))
     patch = pytest.MonkeyPatch()
-    for module in (banks, batches, codec, recorded, unified):
+    for module in (banks, batches, codec, recorded_examples, unified):
         patch.setattr(module, "bank", lambda: made)
     basis = torch.linalg.qr(torch.randn(3072, 256, generator=torch.Generator().manual_seed(0))).Q.T.contiguous()
     patch.setattr(unified, "fit", lambda: basis)
@@ -75,7 +75,7 @@ def test_a_picture_of_something_else_is_what_the_codec_makes_of_it(small_bank: C
 def test_what_is_wrong_is_read_and_not_learned(cells: Cells) -> None:
     checked = set()
     for one in records("full", 2, 40):
-        made = list(lessons(one, cells))
+        made = list(examples(one, cells))
         critiques = one.provenance.get("critiques", {})
         for kind, lesson in made:
             learned = [segment.words for segment in lesson if isinstance(segment, Text) and segment.learn]
@@ -103,7 +103,7 @@ def test_what_is_wrong_is_read_and_not_learned(cells: Cells) -> None:
 def test_the_chain_of_lessons_looks_at_what_was_left(cells: Cells) -> None:
     """Each step begins with the state that the one before ended with; the last one ends."""
     one = next(r for r in records("no-self-sampling", 2, 20) if r.kind == "process" and r.trajectory.iterations > 3)
-    steps = [lesson for kind, lesson in lessons(one, cells) if kind in STEPS]
+    steps = [lesson for kind, lesson in examples(one, cells) if kind in STEPS]
     assert steps[0][1] == Look(dict.fromkeys(range(CELLS), EMPTY)) or one.provenance.get("critiques", {}).get("1")
     assert steps[-1][2] == Text("<end>")
     assert steps[-1][1] == Look(cells.board(one.trajectory.image or b""))
@@ -115,7 +115,7 @@ def test_a_step_relates_if_both_ends_of_a_relation_are_then_there(cells: Cells) 
     for arm in ("full", "no-subsampling"):
         for one in (one for one in records(arm, 2, 60) if one.kind == "process" and one.category in told):
             if len({node.name for node in one.graph.nodes}) == 2:
-                kinds = [kind for kind, _ in lessons(one, cells) if kind in STEPS]
+                kinds = [kind for kind, _ in examples(one, cells) if kind in STEPS]
                 relation = one.category == "position"
                 assert kinds == (["step", "relate", "step"] if relation else ["step"] * 3)
                 checked.add((arm, relation))
@@ -131,7 +131,7 @@ def test_a_lesson_begins_as_the_loop_does(cells: Cells) -> None:
             for number in range(1, trajectory.iterations):
                 own = [step for step in trajectory.steps if step.iteration == number]
                 begun.append(" ".join([begun[0], *(step.text for step in own if step.kind in ("plan", "refine"))]))
-            found = [lesson[0] for _, lesson in lessons(one, cells)]
+            found = [lesson[0] for _, lesson in examples(one, cells)]
             assert list(dict.fromkeys(found)) == [Text(words, learn=False) for words in begun]
 
 
@@ -140,7 +140,7 @@ def test_a_lesson_begins_as_the_loop_does(cells: Cells) -> None:
 
 def test_to_start_an_image_is_learned_where_the_model_has_to_say_so() -> None:
     prompt, plan, said = Text("p", learn=False), Text("<ins>"), Text("<inspect>")
-    made: Lesson = [prompt, Look({}), plan, Look({}), said, Draw({})]
+    made: TrainingExample = [prompt, Look({}), plan, Look({}), said, Draw({})]
     starts = [segment.learn for segment in marked(made) if isinstance(segment, Text) and segment.words == IMAGE]
     assert starts == [False, True, True]
     ends = [segment.learn for segment in marked(made) if isinstance(segment, Text) and segment.words == IMAGE_END]
@@ -148,7 +148,12 @@ def test_to_start_an_image_is_learned_where_the_model_has_to_say_so() -> None:
 
 
 def test_marks_are_labels_of_the_tokens_before_them(cells: Cells) -> None:
-    made: Lesson = [Text("<text> a dog </text>", learn=False), Look({}), Text("<ins> add a dog </ins>"), Draw({4: 3})]
+    made: TrainingExample = [
+        Text("<text> a dog </text>", learn=False),
+        Look({}),
+        Text("<ins> add a dog </ins>"),
+        Draw({4: 3}),
+    ]
     batch = collate([marked(made)], 48, TOKENIZER, cells.table())
     start, end = TOKENIZER.id(IMAGE), TOKENIZER.id(IMAGE_END)
     labels = batch.labels[0].tolist()
@@ -166,7 +171,7 @@ def test_a_marked_checkpoint_reads_as_it_was_trained(small_bank: Codec, cells: C
     unified.save(tmp_path, net, small_bank, learned=["marked"])
     model = Miniature(Miniature.Settings(weights=tmp_path, steps=1))
     picture = render((Thing("cat", "blue", 2),))
-    made: Lesson = [Text("<text> a cat </text>"), Look(cells.board(_png(picture))), Text("<ins>"), Draw({})]
+    made: TrainingExample = [Text("<text> a cat </text>"), Look(cells.board(_png(picture))), Text("<ins>"), Draw({})]
     batch = collate([marked(made)], 40, TOKENIZER, cells.table())
     network, own = model._load()
     noise = torch.randn(9, 256, generator=torch.Generator().manual_seed(5)).double()[None]
@@ -261,7 +266,7 @@ def test_a_killed_training_on_records_ends_with_the_same_weights(
 
 def test_a_batch_is_a_function_of_seed_and_step(tmp_path: Path, small_bank: Codec) -> None:
     data = study(tmp_path)._data("base", None)
-    first, second = (Recorded.load([data], 1, 12, TOKENIZER, small_bank) for _ in range(2))
+    first, second = (RecordedExamples.load([data], 1, 12, TOKENIZER, small_bank) for _ in range(2))
     assert first.shapes == second.shapes
     assert set(first.shapes) == {f"{kind}_{half}" for kind in ("single", "think", "read") for half in ("short", "long")}
     assert sum(count for count, _ in first.shapes.values()) == 12
@@ -273,26 +278,26 @@ def test_a_batch_is_a_function_of_seed_and_step(tmp_path: Path, small_bank: Code
 
 def test_each_lesson_counts_alike(tmp_path: Path, small_bank: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loss of a part is a mean over its lessons: its weight in the sum is in proportion to how many there are."""
-    found = Recorded.load([study(tmp_path)._data("base", None)], 1, 24, TOKENIZER, small_bank)
+    found = RecordedExamples.load([study(tmp_path)._data("base", None)], 1, 24, TOKENIZER, small_bank)
     assert len({found.weights[part] / count for part, (count, _) in found.shapes.items()}) == 1
     assert sum(found.weights.values()) == pytest.approx(len(found.shapes))
     scale = torch.ones((), requires_grad=True)
     monkeypatch.setattr(unified, "losses", lambda *_: (scale, 0 * scale, 0 * scale, 0 * scale))
     expected = 0.0
     for part, weight in found.weights.items():
-        one = Recorded(**{**vars(found), "shapes": {part: found.shapes[part]}})
-        monkeypatch.setattr(Recorded, "weights", found.weights)
+        one = RecordedExamples(**{**vars(found), "shapes": {part: found.shapes[part]}})
+        monkeypatch.setattr(RecordedExamples, "weights", found.weights)
         unified.learn(None, 0, one, "cpu", 0.0)  # type: ignore[arg-type]
         expected += weight
         assert scale.grad is not None and scale.grad.item() == pytest.approx(expected)
 
 
 def test_shorter_and_longer_lessons_are_padded_apart(tmp_path: Path, small_bank: Codec) -> None:
-    found = Recorded.load([study(tmp_path)._data("base", None)], 1, 12, TOKENIZER, small_bank)
+    found = RecordedExamples.load([study(tmp_path)._data("base", None)], 1, 12, TOKENIZER, small_bank)
     for kind, count in found.counts.items():
         short, long = found.parts[f"{kind}_short"], found.parts[f"{kind}_long"]
         assert len(short) + len(long) == count and len(long) - len(short) in (0, 1)
-        lengths = [[recorded._length(one, TOKENIZER) for one in half] for half in (short, long)]
+        lengths = [[recorded_examples._length(one, TOKENIZER) for one in half] for half in (short, long)]
         assert max(lengths[0]) <= min(lengths[1])
         for half, own in zip(("short", "long"), lengths, strict=True):
             assert 0 <= found.shapes[f"{kind}_{half}"][1] - max(own) < 8
@@ -300,7 +305,7 @@ def test_shorter_and_longer_lessons_are_padded_apart(tmp_path: Path, small_bank:
 
 def test_incomplete_data_and_unknown_arms_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigError, match="holds no shard"):
-        Recorded.load([tmp_path], 0, 8, TOKENIZER, Codec(torch.zeros(256, 3072)))
+        RecordedExamples.load([tmp_path], 0, 8, TOKENIZER, Codec(torch.zeros(256, 3072)))
     assert main(["--arms", "ful", "--out", str(tmp_path)]) == 2
     assert "no arm 'ful'; did you mean 'full'?" in capsys.readouterr().err
 

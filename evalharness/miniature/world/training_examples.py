@@ -3,7 +3,7 @@
 Four kinds: ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture), ``step`` (prompt and
 canvas → plan → next canvas) and ``inspect`` (the same, then a sketch that may be wrong → inspection → refinement →
 corrected canvas). A share of each is unconditional (canvas → picture), for guidance. A share of those with words to
-say are about riddles (``evalharness.miniature.world.riddles``), and end in words: no riddle is ever drawn. The
+say take prompts that need knowledge (``knowledge_prompts``) and end in words: no such prompt is ever drawn. The
 words here are the miniature's own; their markers are those of the ``strokes`` format.
 """
 
@@ -13,9 +13,9 @@ import random
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from evalharness.miniature.world.riddles import riddle
+from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, PLACES, Scene, Thing, natural_color
+from evalharness.miniature.world.knowledge_prompts import knowledge_prompt
 from evalharness.miniature.world.scenes import random_metadata, right, with_article
-from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, PLACES, Scene, Thing, natural_color
 
 Kind = Literal["single", "think", "step", "inspect"]
 TAGS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
@@ -58,7 +58,7 @@ class Draw:
     learn: bool = True
 
 
-Lesson = list[Text | Look | Draw]
+TrainingExample = list[Text | Look | Draw]
 
 
 def name_of(thing: Thing) -> str:
@@ -144,15 +144,15 @@ def _smear(rng: random.Random, thing: Thing) -> Smear:
     return Smear(thing, other, rng.uniform(0.35, 0.75))
 
 
-def _single(rng: random.Random, prompt: str, goal: Scene) -> Lesson:
+def _single(rng: random.Random, prompt: str, goal: Scene) -> TrainingExample:
     return [Text(read_prompt(prompt), learn=False), Draw(board_of(goal))]
 
 
-def _think(rng: random.Random, prompt: str, goal: Scene) -> Lesson:
+def _think(rng: random.Random, prompt: str, goal: Scene) -> TrainingExample:
     return [Text(read_prompt(prompt), learn=False), Text(f"<think> {describe(goal)} </think>"), Draw(board_of(goal))]
 
 
-def _step(rng: random.Random, prompt: str, goal: Scene) -> Lesson:
+def _step(rng: random.Random, prompt: str, goal: Scene) -> TrainingExample:
     start = Text(read_prompt(prompt), learn=False)
     at = rng.random()
     if at < 0.18:
@@ -167,11 +167,11 @@ def _step(rng: random.Random, prompt: str, goal: Scene) -> Lesson:
     return [start, Look(board_of(now)), Text(words), Draw(board_of(after))]
 
 
-def _inspect(rng: random.Random, prompt: str, goal: Scene) -> Lesson:
+def _inspect(rng: random.Random, prompt: str, goal: Scene) -> TrainingExample:
     count = rng.randrange(len(goal))
     now, after, added = goal[:count], goal[: count + 1], goal[count]
     words = plan(f"add {name_of(added)} at {added.place}", after)
-    start: Lesson = [Text(read_prompt(prompt), learn=False), Look(board_of(now))]
+    start: TrainingExample = [Text(read_prompt(prompt), learn=False), Look(board_of(now))]
     at = rng.random()
     if at < 0.4:
         return [*start, Text(words, learn=False), Look(board_of(after)), Text("<inspect> ok </inspect>"),
@@ -189,21 +189,21 @@ def _inspect(rng: random.Random, prompt: str, goal: Scene) -> Lesson:
     return [*start, Text(words, learn=False), Look(fault.board), Text(said), Draw(board_of(after))]
 
 
-_LESSONS = {"single": _single, "think": _think, "step": _step, "inspect": _inspect}
+_EXAMPLES = {"single": _single, "think": _think, "step": _step, "inspect": _inspect}
 
 
-RIDDLES: dict[Kind, float] = {"single": 0.0, "think": 0.5, "step": 0.4, "inspect": 0.3}
+KNOWLEDGE_SHARES: dict[Kind, float] = {"single": 0.0, "think": 0.5, "step": 0.4, "inspect": 0.3}
 """Kind of lesson → the share of riddles in it."""
 
 
-def lesson(rng: random.Random, kind: Kind, *, unconditional: float = 0.1) -> Lesson:
+def training_example(rng: random.Random, kind: Kind, *, unconditional: float = 0.1) -> TrainingExample:
     """One lesson of a kind, on a prompt of GenEval's distribution or a riddle."""
-    if rng.random() < RIDDLES[kind]:
-        prompt, metadata = riddle(rng)
-        made = _LESSONS[kind](rng, prompt, right(metadata, rng))
+    if rng.random() < KNOWLEDGE_SHARES[kind]:
+        prompt, metadata = knowledge_prompt(rng)
+        made = _EXAMPLES[kind](rng, prompt, right(metadata, rng))
         return [replace(segment, learn=False) if isinstance(segment, Draw) else segment for segment in made]
     metadata = random_metadata(rng, rng.choices(TAGS, TAG_SHARES)[0])
-    made = _LESSONS[kind](rng, metadata["prompt"], right(metadata, rng))
+    made = _EXAMPLES[kind](rng, metadata["prompt"], right(metadata, rng))
     draw = made[-1]
     if rng.random() < unconditional and isinstance(draw, Draw) and draw.learn:
         looked = [segment for segment in made if isinstance(segment, Look)]

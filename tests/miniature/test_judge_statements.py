@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalharness._util.text import plural
-from evalharness.miniature.world.claims import REQUEST, Board, claim, explain, messages, noun, request
+from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
+from evalharness.miniature.world.judge_statements import REQUEST, Board, explain, messages, noun, request, statement
 from evalharness.miniature.world.knowledge import CATEGORIES, FACTS, taught
-from evalharness.miniature.world.riddles import ask, meaning, riddle
-from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
+from evalharness.miniature.world.knowledge_prompts import knowledge_prompt, meaning, prompt_about
 
 NUMBER = {"two": 2, "three": 3, "four": 4}
 cells = st.one_of(st.none(), st.tuples(st.sampled_from(CLASSES[:12]), st.sampled_from(COLOR_NAMES)))
@@ -51,7 +51,7 @@ def holds(board: Board, words: str) -> bool:
 
 @given(boards, st.integers(0, 2**32), st.booleans())
 def test_a_claim_is_as_true_as_it_says(board: Board, seed: int, true: bool) -> None:
-    said = claim(random.Random(seed), board, true and any(board))
+    said = statement(random.Random(seed), board, true and any(board))
     asked = re.sub(
         r"^(The image should show|The picture should contain|It must show|Expected:|There should be|Look for) ",
         "",
@@ -66,7 +66,7 @@ def test_a_claim_is_as_true_as_it_says(board: Board, seed: int, true: bool) -> N
 @given(boards, st.integers(0, 2**32))
 def test_a_request_ends_in_its_claim(board: Board, seed: int) -> None:
     rng = random.Random(seed)
-    said = claim(rng, board, False)
+    said = statement(rng, board, False)
     prompt, explanation = request(rng, said)
     assert explanation.endswith(said.words)
     system, user = messages(prompt, explanation)
@@ -92,8 +92,8 @@ def test_every_category_has_facts_whose_answers_are_of_the_world() -> None:
 @pytest.mark.parametrize("seed", range(300))
 def test_no_lesson_is_a_prompt_of_wise_mini(seed: int) -> None:
     """Beside a riddle it puts the classes that lessons do not, and beside riddles for things nothing."""
-    prompt, metadata = riddle(random.Random(seed))
-    assert not any(prompt == ask(fact) for fact in FACTS if fact.kind == "thing")
+    prompt, metadata = knowledge_prompt(random.Random(seed))
+    assert not any(prompt == prompt_about(fact) for fact in FACTS if fact.kind == "thing")
     for fact in FACTS:
         if fact.kind != "thing" and prompt.endswith(fact.riddle) and fact.kind != "place":
             assert taught(fact, metadata["include"][0]["class"])
@@ -101,7 +101,7 @@ def test_no_lesson_is_a_prompt_of_wise_mini(seed: int) -> None:
 
 def test_meanings() -> None:
     place = next(fact for fact in FACTS if fact.riddle == "to the north on a map of")
-    assert ask(place, "cup", "bed") == "a photo of a cup to the north on a map of a bed"
+    assert prompt_about(place, "cup", "bed") == "a photo of a cup to the north on a map of a bed"
     assert meaning(place, "cup", "bed") == {
         "include": [{"class": "bed", "count": 1}, {"class": "cup", "count": 1, "position": ["above", 0]}]
     }

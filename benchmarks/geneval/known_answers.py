@@ -13,7 +13,7 @@ from PIL import Image
 
 from evalharness.api.benchmark import KnownAnswer
 from evalharness.miniature.world import scenes
-from evalharness.miniature.world.world import render
+from evalharness.miniature.world.board import render
 from evalharness.types.item import Item
 
 from . import prompts

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from evalharness._util.text import plural
+from evalharness.miniature.world.board import CLASSES
 from evalharness.miniature.world.knowledge import FACTS, Fact, taught
 from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, with_article
-from evalharness.miniature.world.world import CLASSES
 
 _COUNTS = {word: number for number, word in NUMBERS.items()}
 
 
-def ask(fact: Fact, *names: str) -> str:
+def prompt_about(fact: Fact, *names: str) -> str:
     """The prompt that ``wise-mini`` has for a fact; a riddle for a thing takes no class, one for a place two.
 
     >>> ask(next(fact for fact in FACTS if fact.kind == "color"), "bed")
@@ -30,7 +30,7 @@ def ask(fact: Fact, *names: str) -> str:
 
 
 def meaning(fact: Fact, *names: str) -> dict[str, Any]:
-    """What :func:`ask` means, as the ``include`` of a GenEval prompt."""
+    """What :func:`prompt_about` means, as the ``include`` of a GenEval prompt."""
     if fact.kind == "thing":
         return {"include": [{"class": fact.answer, "count": 1}]}
     if fact.kind == "color":
@@ -40,12 +40,12 @@ def meaning(fact: Fact, *names: str) -> dict[str, Any]:
     return {"include": [_one(names[1]), {**_one(names[0]), "position": [fact.answer, 0]}]}
 
 
-def riddle(rng: random.Random) -> tuple[str, Mapping[str, Any]]:
+def knowledge_prompt(rng: random.Random) -> tuple[str, Mapping[str, Any]]:
     """A prompt that ``wise-mini`` does not have, and what it means."""
     fact = rng.choice(FACTS)
     if fact.kind != "thing":
         names = rng.sample([name for name in CLASSES if taught(fact, name)], 2)
-        return ask(fact, *names), meaning(fact, *names)
+        return prompt_about(fact, *names), meaning(fact, *names)
     other = rng.choice([name for name in CLASSES if name != fact.answer])
     answer, beside = _one(fact.answer), _one(other)
     at = rng.random()

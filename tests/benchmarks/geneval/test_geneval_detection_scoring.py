@@ -13,9 +13,9 @@ from evalharness.api.detector import Detection
 from evalharness.benchmarks.geneval import prompts
 from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.benchmarks.geneval.classes import COLORS
-from evalharness.benchmarks.geneval.evidence import verdict
-from evalharness.benchmarks.geneval.rules import Rules
+from evalharness.benchmarks.geneval.detection_scoring import score_detections
 from evalharness.benchmarks.geneval.scorer import GenEvalScorer
+from evalharness.benchmarks.geneval.scoring_rules import Rules
 from evalharness.errors import ConfigError
 from evalharness.types.item import Item
 
@@ -88,16 +88,16 @@ def test_details_tell_what_other_thresholds_would_have_said(metadata: dict[str, 
     published = score(found, metadata, Rules())
     details = list(published.details["detections"])
     rng.shuffle(details)
-    again = verdict({"metadata": metadata, "detections": details}, other, "here")
+    again = score_detections({"metadata": metadata, "detections": details}, other, "here")
     direct = score(found, metadata, other)
     assert (again.value, again.reason) == (direct.value, direct.reason)
 
 
 def test_a_color_is_needed_only_where_the_rules_ask() -> None:
     faint = DOG | {"score": 0.1, "color": None}
-    assert verdict(evidence(DOG, faint), Rules(), "here").value == 1
+    assert score_detections(evidence(DOG, faint), Rules(), "here").value == 1
     with pytest.raises(ConfigError, match=r"here: the rules ask for the color of the dog with score 0\.1, which has"):
-        verdict(evidence(faint), Rules(threshold=0.05), "here")
+        score_detections(evidence(faint), Rules(threshold=0.05), "here")
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_a_color_is_needed_only_where_the_rules_ask() -> None:
 )
 def test_malformed_evidence(wrong: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=f"^here:? {message}"):
-        verdict(wrong, Rules(), "here")
+        score_detections(wrong, Rules(), "here")

@@ -12,7 +12,7 @@ from evalharness.types.score import Score
 
 from . import prompt_file
 from .classes import CLASSES, COLORS
-from .rules import Rules, judge
+from .scoring_rules import Rules, judge
 
 Pixels = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
@@ -49,7 +49,7 @@ class _Evidence(BaseModel):
     detections: list[_Detection]
 
 
-def verdict(evidence: Any, rules: Rules, where: str) -> Score:
+def score_detections(evidence: Any, rules: Rules, where: str) -> Score:
     """Judge ``{"metadata": a prompt's line, "detections": [{"class", "box", "score", "color"}, …]}``.
 
     Detections come in any order and with any score. ``color`` is needed only of those whose colour the rules ask for.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from evalharness.miniature.world.board import CLASSES, COLOR_NAMES, PLACES, natural_color
 from evalharness.miniature.world.scenes import with_article
-from evalharness.miniature.world.world import CLASSES, COLOR_NAMES, PLACES, natural_color
 from evalharness.training_data.graphs import Node, SceneGraph
 from evalharness.training_data.language import Mismatch
 
@@ -17,7 +17,7 @@ _THING = re.compile(
 )
 
 
-class Placed:
+class PlacedLanguage:
     """See the module's docstring.
 
     >>> Placed().read("an orange bus at top and a cat at left")

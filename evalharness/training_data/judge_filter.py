@@ -29,7 +29,7 @@ _WRONG = re.compile(r"^\W*wrong\W*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
 _MARKERS = re.compile(r"[<>\r\n]+")
 
 
-class Judging:
+class JudgeFilter:
     """A state is right if the judge says so; what it says is wrong becomes the words of an inspection."""
 
     class Settings(BaseModel):

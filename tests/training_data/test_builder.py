@@ -20,17 +20,17 @@ from trajectory_fakes import LIKELY, Oracle, Scribbler, SmallWorld, maker, recor
 from evalharness.errors import ConfigError
 from evalharness.miniature.model.tokenizer import Tokenizer
 from evalharness.miniature.world import crowded
+from evalharness.miniature.world.board import Thing, render
+from evalharness.miniature.world.placed_language import PlacedLanguage
+from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.renderer import Renderer
-from evalharness.miniature.world.source import MiniatureWorld
-from evalharness.miniature.world.words import Placed
-from evalharness.miniature.world.world import Thing, render
-from evalharness.training_data import chains, command, make
+from evalharness.training_data import builder, chains, command
+from evalharness.training_data.builder import ARMS, Components, DatasetBuilder
 from evalharness.training_data.english import English
 from evalharness.training_data.filters import Case, Verdict
 from evalharness.training_data.graphs import Edge, Node, SceneGraph, of_metadata
-from evalharness.training_data.make import ARMS, Components, DatasetBuilder
 from evalharness.training_data.records import Record, from_row, read, to_row
-from evalharness.training_data.teachers import Request
+from evalharness.training_data.teachers import DrawingRequest
 from evalharness.training_data.world import PromptFile
 
 NAMES = st.sampled_from(["dog", "cat", "cup"])
@@ -93,13 +93,13 @@ def test_the_miniature_s_words_are_read_back_and_are_in_its_vocabulary(seed: int
     rng = random.Random(seed)
     world, tokenizer = MiniatureWorld(), Tokenizer()
     task = world.task(0, rng)
-    told = Placed().description(task.graph)
-    assert Placed().read(told) == list(task.graph.nodes)
+    told = PlacedLanguage().description(task.graph)
+    assert PlacedLanguage().read(told) == list(task.graph.nodes)
     assert tokenizer.decode(tokenizer.encode(told)) == told
     assert len(tokenizer.encode(task.prompt)) <= 60
     assert len(tokenizer.encode(f"<think> {told} </think>")) <= 64  # the format's limit
     last = len(task.graph.nodes) - 1
-    plan = f"<ins> {Placed().instruction(task.graph, last)} </ins> <des> {told} </des>"
+    plan = f"<ins> {PlacedLanguage().instruction(task.graph, last)} </ins> <des> {told} </des>"
     assert len(tokenizer.encode(plan)) <= 96
     assert world.fits(task.graph)
 
@@ -128,7 +128,7 @@ def test_all_arms_share_their_prompts_and_pictures(arm: str) -> None:
 @pytest.mark.parametrize("arm", ["full", "no-subsampling"])
 def test_a_record_depends_on_seed_and_number_alone(arm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     together = records(arm, 4, 9)
-    monkeypatch.setattr(make, "BATCH", 2)
+    monkeypatch.setattr(builder, "BATCH", 2)
     alone = [one for batch in maker(arm, 4).batches([7, 3]) for one in batch]
     assert alone == [one for one in together if one.provenance["index"] in (3, 7)]
     assert records(arm, 5, 9) != together
@@ -142,7 +142,7 @@ def test_a_state_shows_what_its_plan_describes(seed: int) -> None:
         described: list[Node] | None = None
         for step in one.trajectory.steps:
             if step.kind == "plan" and step.text != "<end>":
-                described = Placed().read(step.text.partition("<des> ")[2].removesuffix(" </des>"))
+                described = PlacedLanguage().read(step.text.partition("<des> ")[2].removesuffix(" </des>"))
             corrected = any(s.kind == "refine" and s.iteration == step.iteration for s in one.trajectory.steps)
             if step.kind == "sketch" and not corrected:
                 assert described is not None
@@ -238,7 +238,7 @@ class _Clumsy(Renderer):
         self.calls += 1
         if self.calls % 2 == 0:
             return super().draw(requests)
-        return super().draw([Request(None, SceneGraph(()), "", "", 0) for _ in requests])
+        return super().draw([DrawingRequest(None, SceneGraph(()), "", "", 0) for _ in requests])
 
 
 def test_what_the_filter_turns_down_is_drawn_again_or_given_up() -> None:
@@ -264,10 +264,10 @@ def test_rows_survive_the_file(tmp_path: Path) -> None:
 # --- the command ---
 
 
-def _asked(out: Path, **changes: Any) -> command.Request:
+def _asked(out: Path, **changes: Any) -> command.DatasetRequest:
     given = {"out": out, "n": 5, "arm": "no-self-sampling", "teacher": "renderer", "filter": "scorer",
              "model": "miniature", "world": SmallWorld(), **changes}  # fmt: skip
-    return command.Request.model_validate(given)
+    return command.DatasetRequest.model_validate(given)
 
 
 def test_an_interrupted_run_goes_on_and_makes_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from transformers import CLIPImageProcessor, LlavaProcessor, PreTrainedTokenizer
 
 from evalharness._util.text import plural
 from evalharness.miniature.training.augment import EMPTY, Boards
-from evalharness.miniature.world.claims import Board, Claim, Noun, claim, explain, messages, request
+from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIZE
+from evalharness.miniature.world.judge_statements import Board, Noun, Statement, explain, messages, request, statement
 from evalharness.miniature.world.knowledge import FACTS
 from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, holds
-from evalharness.miniature.world.world import CELLS, CLASSES, COLOR_NAMES, SIZE
 
 PAD, IMAGE, END = "<pad>", "<image>", "<|end|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
@@ -44,7 +44,7 @@ def corpus() -> list[str]:
         texts += [message["content"] for message in messages(f"a photo of {fact.riddle}", explain(fact))]
     for _ in range(4000):
         cells = [(rng.choice(CLASSES), rng.choice(COLOR_NAMES)) if rng.random() < 0.5 else None for _ in range(CELLS)]
-        texts += request(rng, claim(rng, cells, False))
+        texts += request(rng, statement(rng, cells, False))
     return texts
 
 
@@ -81,7 +81,7 @@ def processor(words: PreTrainedTokenizerFast) -> LlavaProcessor:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class JudgeBatch:
     """``n`` requests with their answers, without the ``start`` that they share; on the boards' device."""
 
     start: Tensor  # (tokens,) int64
@@ -108,8 +108,8 @@ def _found(cells: Board, one: Noun) -> list[int]:
     return [i for i, cell in enumerate(cells) if cell is not None and one in (cell, (cell[0], None))]
 
 
-def _labels(cells: Board, said: Claim) -> dict[str, Any]:
-    """What there is to see on a board for a claim: the fields of :class:`Lesson` for one request."""
+def _labels(cells: Board, said: Statement) -> dict[str, Any]:
+    """What there is to see on a board for a claim: the fields of :class:`JudgeBatch` for one request."""
     found = [_found(cells, one) for one in said.nouns]
     role = [next((i for i, own in enumerate(found, 1) if cell in own), 0) for cell in range(CELLS)]
     place = [own[0] if len(own) == 1 else UNKNOWN for own in found]
@@ -135,15 +135,15 @@ def _words(words: PreTrainedTokenizerFast, ids: list[int], nouns: Sequence[Noun]
     return places + [UNKNOWN] * (2 - len(places))
 
 
-def lessons(
+def judge_batch(
     words: PreTrainedTokenizerFast, boards: Boards, each: int, rng: random.Random, *, easy: bool = False
-) -> Lesson:
+) -> JudgeBatch:
     """``each`` claims about every board, half of them true."""
     texts, image, labels, nouns = [], [], [], []
     for index in range(len(boards.labels)):
         cells = board(boards, index)
         for _ in range(each):
-            said = claim(rng, cells, rng.random() < 0.5 and any(cells), easy=easy)
+            said = statement(rng, cells, rng.random() < 0.5 and any(cells), easy=easy)
             chat = messages(*request(rng, said, easy=easy))
             chat[-1]["content"] += IMAGE * CELLS
             chat.append({"role": "assistant", "content": f"Score: {int(said.true)}"})
@@ -164,4 +164,4 @@ def lessons(
         **{name: torch.tensor([one[name] for one in labels]) for name in labels[0]},
         "word": torch.tensor([_words(words, own[start:], about) for own, about in zip(ids, nouns, strict=True)]),
     }
-    return Lesson(**{name: field.to(boards.labels.device) for name, field in fields.items()})
+    return JudgeBatch(**{name: field.to(boards.labels.device) for name, field in fields.items()})

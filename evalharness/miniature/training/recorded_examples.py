@@ -30,10 +30,10 @@ from evalharness.miniature.model.batches import EMPTY, Batch, collate, marked, t
 from evalharness.miniature.model.codec import Codec, to_pixels
 from evalharness.miniature.model.tokenizer import Tokenizer
 from evalharness.miniature.world.bank import bank
+from evalharness.miniature.world.board import BACKGROUND, CELLS, PLACES, SIDE
 from evalharness.miniature.world.icons import CELL
-from evalharness.miniature.world.lessons import Board, Draw, Lesson, Look, Text, read_prompt
-from evalharness.miniature.world.words import Placed
-from evalharness.miniature.world.world import BACKGROUND, CELLS, PLACES, SIDE
+from evalharness.miniature.world.placed_language import PlacedLanguage
+from evalharness.miniature.world.training_examples import Board, Draw, Look, Text, TrainingExample, read_prompt
 from evalharness.training_data import records
 from evalharness.training_data.graphs import SceneGraph
 from evalharness.training_data.records import Record
@@ -43,7 +43,7 @@ Kind = Literal["single", "think", "read", "step", "relate", "inspect"]
 SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 8, "relate": 4, "inspect": 5}
 """Of a batch and of its loss; the shares of kinds that the data lack go to the others."""
 END = "<end>"
-LANGUAGE = Placed()
+LANGUAGE = PlacedLanguage()
 
 
 class Cells:
@@ -77,7 +77,7 @@ class Cells:
         return torch.cat([own, torch.stack(self._more).float()]) if self._more else own
 
 
-def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
+def examples(record: Record, cells: Cells) -> Iterator[tuple[Kind, TrainingExample]]:
     """All that a record teaches."""
     prompt = Text(read_prompt(record.prompt), learn=False)
     steps = record.trajectory.steps
@@ -111,7 +111,7 @@ def lessons(record: Record, cells: Cells) -> Iterator[tuple[Kind, Lesson]]:
         if "inspect" in own:
             said = " ".join(own[kind].text for kind in ("inspect", "refine") if kind in own)
             corrected = "refine" in own and draws
-            start: Lesson = [asked, Look(state), Text(plan.text, learn=False), Look(sketch)]
+            start: TrainingExample = [asked, Look(state), Text(plan.text, learn=False), Look(sketch)]
             yield "inspect", [*start, Text(said), Draw(right, learn=corrected)]
         state = right
         asked = Text(f"{prompt.words} {remembered(list(own.values()))}", learn=False)
@@ -143,7 +143,7 @@ def _png(step: Step) -> bytes:
 
 
 @dataclass
-class Recorded:
+class RecordedExamples:
     """Lessons of data sets, drawn at random: a batch is a function of seed and step alone.
 
     ``parts``: the lessons of each kind, the shorter half and the longer by themselves, so that little is padding;
@@ -153,23 +153,25 @@ class Recorded:
     seed: int
     tokenizer: Tokenizer
     latents: Tensor
-    parts: dict[str, list[Lesson]]
+    parts: dict[str, list[TrainingExample]]
     shapes: dict[str, tuple[int, int]]
     counts: dict[Kind, int]
     card: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def load(cls, folders: Sequence[Path], seed: int, batch: int, tokenizer: Tokenizer, codec: Codec) -> Recorded:
+    def load(
+        cls, folders: Sequence[Path], seed: int, batch: int, tokenizer: Tokenizer, codec: Codec
+    ) -> RecordedExamples:
         """Read data sets into memory: texts as they are, pictures as numbers of cells.
 
         Raises:
             ConfigError: a folder holds no complete data, or words that the miniature does not know.
         """
         cells = Cells(codec)
-        found: dict[Kind, list[Lesson]] = {}
+        found: dict[Kind, list[TrainingExample]] = {}
         for folder in folders:
             for record in records.read(folder):
-                for kind, made in lessons(record, cells):
+                for kind, made in examples(record, cells):
                     found.setdefault(kind, []).append(marked(made))
         parts, shapes = _parts(found, batch, tokenizer)
         counts = {kind: len(own) for kind, own in found.items()}
@@ -212,8 +214,8 @@ def noised(batch: Batch, mark: bytes) -> tuple[Batch, Tensor, Tensor]:
 
 
 def _parts(
-    found: Mapping[Kind, list[Lesson]], batch: int, tokenizer: Tokenizer
-) -> tuple[dict[str, list[Lesson]], dict[str, tuple[int, int]]]:
+    found: Mapping[Kind, list[TrainingExample]], batch: int, tokenizer: Tokenizer
+) -> tuple[dict[str, list[TrainingExample]], dict[str, tuple[int, int]]]:
     """Parts and their shapes: few shapes, as each is compiled once."""
     total = sum(SHARES[kind] for kind in found)
     parts, shapes = {}, {}
@@ -231,7 +233,7 @@ def _parts(
     return parts, shapes
 
 
-def _length(made: Lesson, tokenizer: Tokenizer) -> int:
+def _length(made: TrainingExample, tokenizer: Tokenizer) -> int:
     return sum(len(tokenizer.encode(one.words)) if isinstance(one, Text) else CELLS for one in made)
 
 

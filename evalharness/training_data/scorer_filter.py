@@ -19,7 +19,7 @@ TEMPLATES = ("a photo of a {color} {cls}", "a photo of a {color}-colored {cls}",
 """GenEval's (arXiv 2310.11513)."""
 
 
-class Scorer:
+class ScorerFilter:
     """A state is right if it shows each thing of its graph, in its colour, and nothing else, and all relations hold."""
 
     class Settings(BaseModel):

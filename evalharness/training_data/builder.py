@@ -23,7 +23,7 @@ from evalharness.training_data.critiques import OK, Conflict, Critique, another,
 from evalharness.training_data.filters import Case, Filter, Verdict, compare
 from evalharness.training_data.graphs import Node, SceneGraph
 from evalharness.training_data.records import Record
-from evalharness.training_data.teachers import Request, Teacher
+from evalharness.training_data.teachers import DrawingRequest, Teacher
 from evalharness.training_data.world import Task, World
 from evalharness.types.trajectory import Cost, Step, Trajectory, remembered
 
@@ -159,7 +159,7 @@ class DatasetBuilder:
         requests = []
         for index, task in tasks.items():
             told = language.description(task.graph)
-            requests.append(Request(None, task.graph, told, told, self._noise(index, "think")))
+            requests.append(DrawingRequest(None, task.graph, told, told, self._noise(index, "think")))
         drawn = self._drawn(requests, [task.prompt for task in tasks.values()])
         records = []
         for (index, task), request, image in zip(tasks.items(), requests, drawn, strict=True):
@@ -274,14 +274,14 @@ class DatasetBuilder:
         for turn in turns:
             after, draft = turn.move.after, turn.draft
             words = language.instruction(turn.move.told, turn.move.node), language.description(after)
-            requests.append(Request(draft.image, after, *words, self._noise(draft.index, f"state {draft.at}")))
+            requests.append(DrawingRequest(draft.image, after, *words, self._noise(draft.index, f"state {draft.at}")))
         drawn = self._drawn(requests, [turn.draft.task.prompt for turn in turns])
         for turn, image in zip(turns, drawn, strict=True):
             turn.target = turn.sketch = image
             if image is None:
                 turn.draft.failed = "trajectories given up"
 
-    def _drawn(self, requests: Sequence[Request], prompts: Sequence[str]) -> list[Image.Image | None]:
+    def _drawn(self, requests: Sequence[DrawingRequest], prompts: Sequence[str]) -> list[Image.Image | None]:
         """A teacher's drawings that the filter lets pass, after some tries."""
         done: list[Image.Image | None] = [None] * len(requests)
         open_ones = list(range(len(requests)))
@@ -325,7 +325,7 @@ class DatasetBuilder:
                 language.instruction(wrong, len(wrong.nodes) - 1) if wrong.nodes else "",
                 language.description(wrong),
             )
-            requests.append(Request(turn.draft.image, wrong, *words, noise))
+            requests.append(DrawingRequest(turn.draft.image, wrong, *words, noise))
         for turn, image in zip(turns, self.kit.teacher.draw(requests) if requests else [], strict=True):
             turn.sketch = image
             self.counts["teacher critiques"] += 1
@@ -417,9 +417,9 @@ def _plan(instruction: str, description: str) -> str:
     return f"<ins> {instruction} </ins> <des> {description} </des>"
 
 
-def _again(request: Request, attempt: int) -> Request:
+def _again(request: DrawingRequest, attempt: int) -> DrawingRequest:
     seed = request.seed if attempt == 0 else (request.seed + attempt * 1_000_003) % 2**63
-    return Request(request.before, request.after, request.instruction, request.description, seed)
+    return DrawingRequest(request.before, request.after, request.instruction, request.description, seed)
 
 
 def _png(image: Image.Image) -> bytes:

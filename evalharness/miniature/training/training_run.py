@@ -41,7 +41,7 @@ def trapezoid(step: int, steps: int, warmup: int) -> float:
 
 
 @dataclass
-class Run:
+class TrainingRun:
     """One training run: model and optimizers, where it stands, and what it has seen so far."""
 
     name: str

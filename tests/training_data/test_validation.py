@@ -16,7 +16,7 @@ from trajectory_fakes import records
 
 from evalharness.cli import main
 from evalharness.store.store import Store
-from evalharness.training_data import growth, rules
+from evalharness.training_data import growth, validation
 from evalharness.training_data.records import to_row, write_shard
 from evalharness.types.trajectory import Step, Trajectory
 
@@ -34,14 +34,14 @@ def flat(row: Row) -> Row:
 
 
 def found(row: Row) -> set[str]:
-    return {violation.rule for violation in rules.violations(row)}
+    return {violation.rule for violation in validation.violations(row)}
 
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["full", "no-critique", "no-self-sampling", "base"]))
 def test_generated_data_pass(seed: int, arm: str) -> None:
     for row in rows(arm, seed):
-        assert list(rules.violations(flat(row))) == []
+        assert list(validation.violations(flat(row))) == []
 
 
 def test_instructions_from_unsubsampled_graphs_contradict_what_is_there() -> None:
@@ -184,7 +184,7 @@ GOOD = list(good_rows())
 
 def test_there_are_rows_to_spoil_and_every_rule_has_a_fault() -> None:
     assert len(GOOD) >= 5
-    assert set(FAULTS.values()) == set(rules.RULES)
+    assert set(FAULTS.values()) == set(validation.RULES)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
@@ -210,7 +210,7 @@ JSON = st.recursive(
 @given(JSON)
 @example({"steps": [{"prompt": None, "image": False}]})
 def test_any_json_is_judged_without_an_error(row: Any) -> None:
-    assert all(violation.rule in rules.RULES for violation in rules.violations(row))
+    assert all(violation.rule in validation.RULES for violation in validation.violations(row))
 
 
 @given(
@@ -222,7 +222,7 @@ def test_any_plan_is_judged_without_an_error(parts: list[str]) -> None:
         {"kind": "plan", "iteration": 1, "text": " ".join(parts)},
         {"kind": "sketch", "iteration": 1, "text": "", "image": picture},
     ]
-    list(rules.violations({"prompt": "a cat", "steps": steps, "finished": False}))
+    list(validation.violations({"prompt": "a cat", "steps": steps, "finished": False}))
 
 
 # --- free text ---

@@ -12,10 +12,10 @@ from transformers import PreTrainedTokenizerFast
 
 from evalharness._util.text import plural
 from evalharness.miniature import training
-from evalharness.miniature.training.augment import EMPTY, Boards, Painter
+from evalharness.miniature.training.augment import EMPTY, Boards, BoardSampler
 from evalharness.miniature.training.judge import MOST
-from evalharness.miniature.training.judge_lessons import DEMANDS, IMAGE, UNKNOWN, Lesson, lessons
-from evalharness.miniature.world.world import CLASSES, COLOR_NAMES
+from evalharness.miniature.training.judge_examples import DEMANDS, IMAGE, UNKNOWN, JudgeBatch, judge_batch
+from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
 
 TOKENIZER = Path(training.__file__).parents[1] / "weights" / "judge"
 ASK = r"(?:The image should show|The picture should contain|It must show|Expected:|There should be|Look for) ([^.]*?)"
@@ -39,7 +39,7 @@ def boards(seed: int, count: int = 12) -> Boards:
     return Boards(nothing, labels, torch.randint(10, (count, 9), generator=draw), nothing)
 
 
-def read(words: PreTrainedTokenizerFast, lesson: Lesson, row: int) -> tuple[str, bool]:
+def read(words: PreTrainedTokenizerFast, lesson: JudgeBatch, row: int) -> tuple[str, bool]:
     """The sentence that asks, and the verdict."""
     tokens = torch.cat([lesson.start, lesson.ids[row][lesson.mask[row].bool()]])
     # A thing's or a colour's token takes in the space before it.
@@ -66,7 +66,7 @@ def parse(ask: str) -> tuple[list[tuple[str, str | None]], str | None]:
 @pytest.mark.parametrize("easy", [False, True])
 def test_the_labels_are_what_the_tokens_ask_for(words: PreTrainedTokenizerFast, easy: bool) -> None:
     drawn = boards(3)
-    lesson = lessons(words, drawn, 8, random.Random(0), easy=easy)
+    lesson = judge_batch(words, drawn, 8, random.Random(0), easy=easy)
     assert len(lesson.ids) == 96
     kinds = set()
     for row in range(len(lesson.ids)):
@@ -100,10 +100,10 @@ def test_the_labels_are_what_the_tokens_ask_for(words: PreTrainedTokenizerFast, 
     assert easy == (kinds == {None})
 
 
-def test_a_number_is_about_as_often_right_as_wrong(words: PreTrainedTokenizerFast, painter: Painter) -> None:
+def test_a_number_is_about_as_often_right_as_wrong(words: PreTrainedTokenizerFast, painter: BoardSampler) -> None:
     """A judge that sees mostly wrong numbers learns to say so without counting."""
     drawn = painter.boards(400, most=MOST, alike=0.5)
-    lesson = lessons(words, drawn, 4, random.Random(1))
+    lesson = judge_batch(words, drawn, 4, random.Random(1))
     verdicts = [read(words, lesson, row)[1] for row in range(len(lesson.ids)) if 1 <= lesson.demand[row] <= 3]
     assert len(verdicts) > 100
     assert 0.4 < sum(verdicts) / len(verdicts) < 0.6
