@@ -247,8 +247,8 @@ def test_the_documented_analysis_and_literature_are_right(tmp_path: Path) -> Non
     (tmp_path / "quoted.yaml").write_text(quoted)
     (tmp_path / "sweep.yaml").write_text(f"{arms}{analysis}literature: quoted.yaml\n")
     loaded = schema.load(tmp_path / "sweep.yaml")
-    assert [one.against for one in loaded.analysis.confirmatory] == ["single-pass", "text-cot"]
-    assert len(loaded.analysis.trend[0].arms) == 6
+    assert [one.against for one in loaded.analysis.contrasts] == ["single-pass", "text-cot"]
+    assert len(loaded.analysis.trends[0].arms) == 6
     assert [row["name"] for row in literature.rows(loaded.literature)] == ["BAGEL", "BAGEL, by users"]
 
 

@@ -1,40 +1,26 @@
-"""Which arms belong together: those that differ in their iteration cap alone are one line of a figure."""
+"""The arms of a run, as the table of its results holds them."""
 
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from evalharness.config.arm_families import CapFamily, cap_families, family_key
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Arms by rising ``max_iterations``; ``caps`` is empty for an arm without iterations, which stands alone."""
-
-    label: str
-    arms: tuple[str, ...]
-    caps: tuple[int, ...]
-
-
-def families(arms: pd.DataFrame) -> list[Family]:
-    """The families in the order of their first arm."""
+def families(arms: pd.DataFrame) -> list[CapFamily]:
+    """The families of arms that differ only in their cap, in the order of their first arms."""
     import pandas as pd
 
-    groups: dict[tuple[str, ...], list[tuple[int, str]]] = {}
+    entries = []
     for row in records(arms):
-        capped = not pd.isna(row["max_iterations"])
-        key = (row["model"], row["variant"], _other_settings(row["settings"])) if capped else (row["arm"],)
-        groups.setdefault(key, []).append((int(row["max_iterations"]) if capped else -1, row["arm"]))
-    return [_family(sorted(members)) for members in groups.values()]
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as dicts by column name."""
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+        settings = json.loads(row["settings"]) if row["settings"] else {}
+        cap = None if pd.isna(row["max_iterations"]) else int(row["max_iterations"])
+        entries.append((row["arm"], family_key(row["model"], settings | {"variant": row["variant"]}), cap))
+    return cap_families(entries)
 
 
 def baseline(arms: pd.DataFrame) -> str | None:
@@ -43,12 +29,6 @@ def baseline(arms: pd.DataFrame) -> str | None:
     return str(names.iloc[0]) if len(names) else None
 
 
-def _family(members: list[tuple[int, str]]) -> Family:
-    names = tuple(name for _, name in members)
-    label = re.sub(r"\s*\bmax_iterations=\d+", "", names[0]).strip() if len(names) > 1 else names[0]
-    return Family(label or names[0], names, tuple(cap for cap, _ in members if cap >= 0))
-
-
-def _other_settings(text: Any) -> str:
-    settings = json.loads(text) if text else {}
-    return json.dumps({name: value for name, value in settings.items() if name != "max_iterations"}, sort_keys=True)
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as dicts by column name."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]

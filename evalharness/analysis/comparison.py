@@ -1,4 +1,4 @@
-"""Two runs side by side: paired where they share prompts and seeds, and where they do not it says so."""
+"""Two runs side by side: paired where they share prompts and seeds; notes say where they do not."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from evalharness.analysis import adjusted, category_weights, stats
+from evalharness.analysis import stats
+from evalharness.analysis.adjustment import adjust_contrasts
+from evalharness.analysis.benchmarks import category_weights
 from evalharness.analysis.contrasts import contrasts
-from evalharness.analysis.declared import Declared
 from evalharness.analysis.findings import Contrast
 from evalharness.analysis.grid import Grid, grid
 from evalharness.analysis.stats import Estimate
@@ -24,11 +25,12 @@ Pairing = Literal["seeds", "prompts", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """An arm of the first run and one of the second on a benchmark; ``difference`` is second minus first.
+    """An arm of the first run and an arm of the second on a benchmark; ``difference`` is second minus first.
 
-    ``pairing``: by prompt and seed; by prompt alone, where no seed is shared; or none, where no prompt is: the interval
-    is then that of independent runs (Zou & Donner, 2008) and there is no p-value. ``contrast``: of the pairs.
-    ``scores`` are over all samples of each run, also over those that have no partner.
+    ``pairing``: by prompt and seed; by prompt alone if no seed is shared; none if no prompt is shared. Without pairing
+    the interval is that of independent runs (Zou & Donner, *Statistics in Medicine* 27, 2008), without a p-value.
+    ``contrast``: the paired contrast.
+    ``scores``: over all samples of each run, including those without a partner.
     """
 
     benchmark: str
@@ -41,105 +43,108 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``notes``: where the two runs do not agree, a line each."""
+    """All compared arms; ``notes`` has a line for each way in which the runs do not agree."""
 
     compared: tuple[Compared, ...]
     notes: tuple[str, ...]
 
 
 def compare(first: Results, second: Results, arms: Sequence[tuple[str, str]] = ()) -> Comparison:
-    """Compare these arms (of the first, of the second), by default those of the same name, on all shared benchmarks."""
+    """Compare two runs on all benchmarks that both have.
+
+    Args:
+        first: A run.
+        second: Another run.
+        arms: Pairs of an arm of the first and an arm of the second; by default the arms of the same name.
+    """
     pairs = list(arms) or [(arm, arm) for arm in first.arms["arm"] if arm in set(second.arms["arm"])]
-    found: dict[str, list[Compared]] = {}
+    compared: list[Compared] = []
     notes: list[str] = []
     for benchmark in first.info["benchmarks"]:
         if benchmark in second.info["benchmarks"]:
-            notes += [f"{benchmark}: {line}" for line in _disagreements(first, second, benchmark)]
-            one, lines = _on(first, second, benchmark, pairs)
-            found[benchmark] = one
-            notes += [f"{benchmark}: {line}" for line in lines]
-    for name in dict.fromkeys([*first.info["benchmarks"], *second.info["benchmarks"]]):
-        if name not in found:
-            where = "first" if name in first.info["benchmarks"] else "second"
-            notes.append(f"{name}: only in the {where} run")
-    return Comparison(_with_adjusted([one for own in found.values() for one in own]), tuple(notes))
+            on_benchmark, benchmark_notes = _compare_on(first, second, benchmark, pairs)
+            compared += on_benchmark
+            notes += [f"{benchmark}: {note}" for note in _protocol_notes(first, second, benchmark) + benchmark_notes]
+    for label, run, other in (("first", first, second), ("second", second, first)):
+        missing = [name for name in run.info["benchmarks"] if name not in other.info["benchmarks"]]
+        notes += [f"{name}: only in the {label} run" for name in missing]
+    return Comparison(_with_adjusted_p(compared), tuple(notes))
 
 
-def _on(
+def _compare_on(
     first: Results, second: Results, benchmark: str, pairs: Sequence[tuple[str, str]]
 ) -> tuple[list[Compared], list[str]]:
+    """What is compared on a benchmark, without adjusted p-values, and notes."""
     frames = [run.samples[run.samples["benchmark"] == benchmark] for run in (first, second)]
-    pairing, aligned, notes = _aligned(*frames)
+    pairing, aligned, notes = _align(*frames)
     weights = category_weights(first, benchmark) | category_weights(second, benchmark)
     weights |= category_weights(first, benchmark)
     grids = [grid(run, benchmark) for run in (first, second)]
-    pairs = [pair for pair in pairs if all(arm in own.arms for arm, own in zip(pair, grids, strict=True))]
+    pairs = [pair for pair in pairs if all(arm in table.arms for arm, table in zip(pair, grids, strict=True))]
     scores = [
-        [stats.estimate(own.column(pair[side]), own.items, own.categories, weights).overall for pair in pairs]
-        for side, own in enumerate(grids)
+        [stats.estimate(table.column(pair[side]), table.items, table.categories, weights).overall for pair in pairs]
+        for side, table in enumerate(grids)
     ]
     tests: list[Contrast | None] = [None] * len(pairs)
     if pairing != "none" and pairs:
-        both = _both(benchmark, aligned, pairs)
-        said = Declared(tuple((f"B {b}", f"A {a}") for a, b in pairs), frozenset(), ())
-        tests = list(contrasts(both, said, weights, {}))
-    found = []
-    for place, pair in enumerate(pairs):
-        one, test = (scores[0][place], scores[1][place]), tests[place]
-        difference = test.difference if test else _independent(*one)
-        found.append(Compared(benchmark, pair, one, pairing, difference, test))
-    return found, notes
+        labelled = [(f"B {arm_of_second}", f"A {arm_of_first}") for arm_of_first, arm_of_second in pairs]
+        tests = list(contrasts(_joint_grid(benchmark, aligned, pairs), labelled, weights))
+    compared = []
+    for pair, score, other, test in zip(pairs, *scores, tests, strict=True):
+        difference = test.difference if test else _independent(score, other)
+        compared.append(Compared(benchmark, pair, (score, other), pairing, difference, test))
+    return compared, notes
 
 
-def _aligned(first: pd.DataFrame, second: pd.DataFrame) -> tuple[Pairing, list[pd.DataFrame], list[str]]:
-    """Both runs' samples that have a partner; a pair has the same item and ``seed_index``."""
+def _align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[Pairing, list[pd.DataFrame], list[str]]:
+    """The samples of both runs that have a partner, and notes; a pair has the same item and ``seed_index``."""
     key = ["item", "seed_index", "seed"]
-    slots = [one[key].drop_duplicates() for one in (first, second)]
+    slots = [samples[key].drop_duplicates() for samples in (first, second)]
     shared_items = set(slots[0]["item"]) & set(slots[1]["item"])
-    alone = [sorted(set(own["item"]) - shared_items) for own in slots]
-    notes = [
-        f"{len(items)} prompts only in the {name} run, such as {items[0]!r}; they are left out of the difference"
-        for items, name in zip(alone, ("first", "second"), strict=True)
-        if items
-    ]
+    notes = []
+    for label, run_slots in zip(("first", "second"), slots, strict=True):
+        if unshared := sorted(set(run_slots["item"]) - shared_items):
+            notes.append(
+                f"{len(unshared)} prompts only in the {label} run, such as {unshared[0]!r}; "
+                "they are left out of the difference"
+            )
     if not shared_items:
         return "none", [], ["no prompt is in both runs: the difference is not paired", *notes]
     both = slots[0].merge(slots[1], on=["item", "seed"], suffixes=("", "_second"))
     if both.empty:
         notes.append("the runs share prompts but no seed: paired by prompt, so flips compare different noise")
         shared = slots[0].merge(slots[1], on=["item", "seed_index"])[["item", "seed_index"]]
-        return "prompts", [one.merge(shared, on=["item", "seed_index"]) for one in (first, second)], notes
-    left = [int(own["item"].isin(shared_items).sum()) - len(both) for own in slots]
-    notes += [
-        f"{count} seeds of shared prompts only in the {name} run; they are left out of the difference"
-        for count, name in zip(left, ("first", "second"), strict=True)
-        if count
-    ]
-    moved = both[["item", "seed", "seed_index"]]
-    chosen = [one.drop(columns="seed_index").merge(moved, on=["item", "seed"]) for one in (first, second)]
-    return "seeds", chosen, notes + _other_prompts(first, second)
+        return "prompts", [samples.merge(shared, on=["item", "seed_index"]) for samples in (first, second)], notes
+    for label, run_slots in zip(("first", "second"), slots, strict=True):
+        if count := int(run_slots["item"].isin(shared_items).sum()) - len(both):
+            notes.append(
+                f"{count} seeds of shared prompts only in the {label} run; they are left out of the difference"
+            )
+    # A seed may stand at another index in the second run: both take the index of the first.
+    index = both[["item", "seed", "seed_index"]]
+    chosen = [samples.drop(columns="seed_index").merge(index, on=["item", "seed"]) for samples in (first, second)]
+    return "seeds", chosen, notes + _wording_notes(first, second)
 
 
-def _other_prompts(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
-    texts = [one.drop_duplicates("item").set_index("item")["prompt"] for one in (first, second)]
+def _wording_notes(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
+    texts = [samples.drop_duplicates("item").set_index("item")["prompt"] for samples in (first, second)]
     both = texts[0].to_frame("first").join(texts[1].rename("second"), how="inner")
     changed = both.index[both["first"] != both["second"]]
     return [f"{len(changed)} prompts have the same id but other words, such as {changed[0]!r}"] if len(changed) else []
 
 
-def _both(benchmark: str, aligned: Sequence[pd.DataFrame], pairs: Sequence[tuple[str, str]]) -> Grid:
+def _joint_grid(benchmark: str, aligned: Sequence[pd.DataFrame], pairs: Sequence[tuple[str, str]]) -> Grid:
     """One grid of both runs: the arms of the first are called A …, those of the second B …"""
     import pandas as pd
 
-    wanted = [{pair[side] for pair in pairs} for side in (0, 1)]
-    parts = [
-        own[own["arm"].isin(names)].assign(arm=label + " " + own["arm"])
-        for own, names, label in zip(aligned, wanted, "AB", strict=True)
-    ]
+    parts = []
+    for side, (samples, label) in enumerate(zip(aligned, "AB", strict=True)):
+        names = {pair[side] for pair in pairs}
+        parts.append(samples[samples["arm"].isin(names)].assign(arm=label + " " + samples["arm"]))
     samples = pd.concat(parts, ignore_index=True)
     arms = pd.DataFrame({"arm": list(dict.fromkeys(samples["arm"]))})
-    nothing: Any = None
-    return grid(Results({}, arms, samples, nothing, nothing, nothing), benchmark)
+    unused: Any = None
+    return grid(Results({}, arms, samples, unused, unused, unused), benchmark)
 
 
 def _independent(first: Estimate, second: Estimate) -> Estimate:
@@ -150,8 +155,8 @@ def _independent(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, value - below, value + above, math.hypot(first.se, second.se))
 
 
-def _disagreements(first: Results, second: Results, benchmark: str) -> list[str]:
-    abouts = [run.info["benchmarks"][benchmark] for run in (first, second)]
+def _protocol_notes(first: Results, second: Results, benchmark: str) -> list[str]:
+    protocols = [run.info["benchmarks"][benchmark] for run in (first, second)]
     labels = {
         "version": "the protocol's version",
         "prompt_digest": "the prompt set",
@@ -159,7 +164,9 @@ def _disagreements(first: Results, second: Results, benchmark: str) -> list[str]
         "weights": "the categories' weights; those of the first are taken",
     }
     return [
-        f"the runs differ in {text}" for key, text in labels.items() if _json(abouts[0][key]) != _json(abouts[1][key])
+        f"the runs differ in {text}"
+        for key, text in labels.items()
+        if _json(protocols[0][key]) != _json(protocols[1][key])
     ]
 
 
@@ -167,7 +174,9 @@ def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _with_adjusted(found: Sequence[Compared]) -> tuple[Compared, ...]:
-    tested = [one.contrast for one in found if one.contrast is not None]
-    new = iter(adjusted(tested))
-    return tuple(replace(one, contrast=next(new)) if one.contrast is not None else one for one in found)
+def _with_adjusted_p(compared: Sequence[Compared]) -> tuple[Compared, ...]:
+    adjusted, _ = adjust_contrasts([entry.contrast for entry in compared if entry.contrast is not None])
+    next_contrast = iter(adjusted)
+    return tuple(
+        replace(entry, contrast=next(next_contrast)) if entry.contrast is not None else entry for entry in compared
+    )

@@ -3,52 +3,77 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from evalharness.analysis import stats
-from evalharness.analysis.declared import Declared, DeclaredTrend, Pair
 from evalharness.analysis.findings import Contrast, Flips, Trend
 from evalharness.analysis.grid import Grid
 from evalharness.analysis.stats import Floats, Scores
+from evalharness.config.analysis import PlannedTrend
+
+Pair = tuple[str, str]
+"""An arm and the arm that it is compared with."""
 
 NEEDED = (0.01, 0.02, 0.04)
-"""Differences for which a contrast says what would show them."""
+"""Differences for which a contrast says what sizes of run would show them."""
 
 
-def contrasts(grid: Grid, said: Declared, weights: Mapping[str, float], judge: Mapping[str, float]) -> list[Contrast]:
-    """Of all pairs whose arms the benchmark has; p-values are not adjusted yet. ``judge``: variance by arm."""
-    pairs = [pair for pair in said.pairs if set(pair) <= set(grid.arms)]
+def contrasts(
+    grid: Grid,
+    pairs: Sequence[Pair],
+    weights: Mapping[str, float],
+    *,
+    preregistered: Collection[Pair] = (),
+    judge: Mapping[str, float] | None = None,
+) -> list[Contrast]:
+    """The contrasts of all pairs whose arms the benchmark has; p-values are not adjusted yet.
+
+    Args:
+        grid: The benchmark's scores.
+        pairs: The arms to compare.
+        weights: Category → its weight in the overall score.
+        preregistered: Those of the pairs that are confirmatory.
+        judge: Arm → variance of its overall score that is due to the judge.
+    """
+    pairs = [pair for pair in pairs if set(pair) <= set(grid.arms)]
     if not pairs:
         return []
     columns = np.stack([grid.difference(*pair) for pair in pairs], axis=1)
-    found = stats.estimates(columns, grid.items, grid.categories, weights, limits=(-1.0, 1.0))
+    scores = stats.estimates(columns, grid.items, grid.categories, weights, limits=(-1.0, 1.0))
     p_values = stats.sign_flip(columns, grid.items, grid.categories, weights)
+    judge = judge or {}
     return [
-        _contrast(grid, pair, column, scores, float(p), pair in said.confirmatory, weights, judge)
-        for pair, column, scores, p in zip(pairs, columns.T, found, p_values, strict=True)
+        _contrast(
+            grid,
+            pair,
+            scores=pair_scores,
+            variance=stats.components(
+                column, grid.items, grid.categories, weights, judge=sum(judge.get(arm, 0.0) for arm in pair)
+            ),
+            p=float(p),
+            preregistered=pair in preregistered,
+        )
+        for pair, column, pair_scores, p in zip(pairs, columns.T, scores, p_values, strict=True)
     ]
 
 
+def trends(grid: Grid, planned: Sequence[PlannedTrend], weights: Mapping[str, float]) -> list[Trend]:
+    """The planned trends whose arms the benchmark has; p-values are not adjusted yet."""
+    return [_trend(grid, trend, weights) for trend in planned if set(trend.arms) <= set(grid.arms)]
+
+
 def _contrast(
-    grid: Grid,
-    pair: Pair,
-    column: Floats,
-    scores: Scores,
-    p: float,
-    confirmatory: bool,
-    weights: Mapping[str, float],
-    judge: Mapping[str, float],
+    grid: Grid, pair: Pair, *, scores: Scores, variance: stats.Components, p: float, preregistered: bool
 ) -> Contrast:
-    mood = sum(judge.get(arm, 0.0) for arm in pair)
-    parts = stats.components(column, grid.items, grid.categories, weights, judge=mood)
-    by_category = {
-        name: _flips(grid.column(pair[0])[inside], grid.column(pair[1])[inside])
-        for name in weights
+    first, second = (grid.column(arm) for arm in pair)
+    flips = _flips(first, second)
+    flips_by_category = {
+        name: _flips(first[inside], second[inside])
+        for name in scores.categories
         if (inside := grid.categories == name).any()
     }
-    flips = _flips(grid.column(pair[0]), grid.column(pair[1]))
     return Contrast(
         benchmark=grid.benchmark,
         arm=pair[0],
@@ -57,33 +82,34 @@ def _contrast(
         categories=scores.categories,
         p=p,
         p_adjusted=p,
-        confirmatory=confirmatory,
-        correction="holm" if confirmatory else "benjamini-hochberg",
+        preregistered=preregistered,
+        correction="holm" if preregistered else "benjamini-hochberg",
         family=1,
         mcnemar=_mcnemar(grid, pair, scores, flips),
         flips=flips,
-        flips_by_category=by_category,
-        variance=parts,
+        flips_by_category=flips_by_category,
+        variance=variance,
         detectable=stats.detectable(scores.overall.se),
-        needed=tuple(stats.needed(parts, scores.prompts, difference) for difference in NEEDED),
+        needed=tuple(stats.needed(variance, scores.prompts, difference) for difference in NEEDED),
     )
 
 
-def _flips(own: Floats, other: Floats) -> Flips:
-    both = ~np.isnan(own) & ~np.isnan(other)
-    own, other = own[both], other[both]
-    right, before = own == 1, other == 1
+def _flips(first: Floats, second: Floats) -> Flips:
+    both = ~np.isnan(first) & ~np.isnan(second)
+    first, second = first[both], second[both]
+    first_right, second_right = first == 1, second == 1
     return Flips(
-        fixed=int((right & ~before).sum()),
-        broken=int((~right & before).sum()),
-        both_right=int((right & before).sum()),
-        both_wrong=int((~right & ~before).sum()),
-        better=int((own > other).sum()),
-        worse=int((own < other).sum()),
+        fixed=int((first_right & ~second_right).sum()),
+        broken=int((~first_right & second_right).sum()),
+        both_right=int((first_right & second_right).sum()),
+        both_wrong=int((~first_right & ~second_right).sum()),
+        better=int((first > second).sum()),
+        worse=int((first < second).sum()),
     )
 
 
 def _mcnemar(grid: Grid, pair: Pair, scores: Scores, flips: Flips) -> float:
+    """NaN unless each prompt has one image and all scores are 0 or 1."""
     values = np.stack([grid.column(arm) for arm in pair])
     values = values[~np.isnan(values)]
     if not scores.samples or scores.samples != scores.prompts or not np.isin(values, (0.0, 1.0)).all():
@@ -91,17 +117,21 @@ def _mcnemar(grid: Grid, pair: Pair, scores: Scores, flips: Flips) -> float:
     return stats.mcnemar(flips.fixed, flips.broken)
 
 
-def trends(grid: Grid, said: Sequence[DeclaredTrend], weights: Mapping[str, float]) -> list[Trend]:
-    """Of all declared trends whose arms the benchmark has."""
-    return [_trend(grid, one, weights) for one in said if set(one.arms) <= set(grid.arms)]
-
-
-def _trend(grid: Grid, said: DeclaredTrend, weights: Mapping[str, float]) -> Trend:
+def _trend(grid: Grid, planned: PlannedTrend, weights: Mapping[str, float]) -> Trend:
     """The slope of a row is Σ (x - mean x) score / Σ (x - mean x)²; a row that lacks an arm has none."""
-    values = np.array(said.values)
+    values = np.array(planned.values)
     factors = (values - values.mean()) / ((values - values.mean()) ** 2).sum()
-    rows = np.stack([grid.column(arm) for arm in said.arms], axis=1) @ factors
-    reach = float(factors[factors > 0].sum())
-    found = stats.estimate(rows, grid.items, grid.categories, weights, limits=(-reach, reach)).overall
-    p = float(stats.sign_flip(rows, grid.items, grid.categories, weights)[0])
-    return Trend(grid.benchmark, said.arms, said.over, said.values, found, p, p, 1)
+    slopes = np.stack([grid.column(arm) for arm in planned.arms], axis=1) @ factors
+    limit = float(factors[factors > 0].sum())
+    estimate = stats.estimate(slopes, grid.items, grid.categories, weights, limits=(-limit, limit)).overall
+    p = float(stats.sign_flip(slopes, grid.items, grid.categories, weights)[0])
+    return Trend(
+        benchmark=grid.benchmark,
+        arms=planned.arms,
+        over=planned.over,
+        values=planned.values,
+        slope=estimate,
+        p=p,
+        p_adjusted=p,
+        family=1,
+    )

@@ -1,4 +1,4 @@
-"""What an analysis finds, as plain values.
+"""The results of an analysis, as plain values.
 
 Scores are in 0..1, NaN where the data do not say; a difference is the arm's score minus the baseline's.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from evalharness.analysis.stats import Components, Estimate, Needed, Scores, Shares
+from evalharness.analysis.stats import Components, Estimate, Needed, Scores, Shares, significant
 
 Correction = Literal["holm", "benjamini-hochberg"]
 Measure = Literal["evaluations", "tokens", "seconds", "dollars"]
@@ -17,10 +17,9 @@ Measure = Literal["evaluations", "tokens", "seconds", "dollars"]
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """Pairs of images, same prompt and seed; right is a score of 1.
+    """Counts of pairs of images of the same prompt and seed. An image is right if its score is 1.
 
-    ``fixed``: only the arm's is right, ``broken``: only the baseline's.
-
+    ``fixed``: only the arm's image is right; ``broken``: only the baseline's.
     ``better`` and ``worse`` compare the scores themselves; where all are 0 or 1 they equal ``fixed`` and ``broken``.
     """
 
@@ -36,10 +35,13 @@ class Flips:
 class Contrast:
     """An arm against another, over the pairs (prompt and seed) that both have scores for.
 
-    ``p`` by sign flips of whole prompts; ``p_adjusted`` for the ``family`` of so many contrasts, by Holm if it is
-    ``confirmatory`` (declared before the run), else by Benjamini and Hochberg. ``mcnemar``: exact p-value of the
-    unweighted difference, only where each prompt has one image and all scores are 0 or 1, else NaN. ``detectable``: the
-    smallest true difference that this run would have shown four times in five. ``needed``: what others would take.
+    ``p``: by sign flips of whole prompts.
+    ``p_adjusted``: corrected for a family of ``family`` contrasts, by Holm if ``preregistered`` (confirmatory), else by
+    Benjamini and Hochberg.
+    ``mcnemar``: exact p-value of the unweighted difference, NaN unless each prompt has one image and all scores are 0
+    or 1.
+    ``detectable``: the smallest true difference that this run would have shown with a power of 0.8.
+    ``needed``: the sizes of runs that would show other differences.
     """
 
     benchmark: str
@@ -49,7 +51,7 @@ class Contrast:
     categories: Mapping[str, Estimate]
     p: float
     p_adjusted: float
-    confirmatory: bool
+    preregistered: bool
     correction: Correction
     family: int
     mcnemar: float
@@ -59,14 +61,19 @@ class Contrast:
     detectable: float
     needed: tuple[Needed, ...]
 
+    @property
+    def significant(self) -> bool:
+        """Whether the interval of the difference excludes 0 and the adjusted p-value is at most 0.05."""
+        return significant(self.difference, self.p_adjusted)
+
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Does the score rise along arms of rising ``values`` of the setting ``over``? Declared before the run.
+    """The trend of the score over arms of rising ``values`` of the setting ``over``; preregistered.
 
     ``slope``: of the least-squares line through the arms' scores, per unit of the setting, over the prompts and seeds
-    that all of the arms have scores for. ``p`` by sign flips of whole prompts; ``p_adjusted`` by Holm, in one family
-    with the confirmatory contrasts.
+    that all of the arms have scores for.
+    ``p``: by sign flips of whole prompts; ``p_adjusted``: by Holm, in one family with the preregistered contrasts.
     """
 
     benchmark: str
@@ -78,10 +85,18 @@ class Trend:
     p_adjusted: float
     family: int
 
+    @property
+    def significant(self) -> bool:
+        """Whether the interval of the slope excludes 0 and the adjusted p-value is at most 0.05."""
+        return significant(self.slope, self.p_adjusted)
+
 
 @dataclass(frozen=True, slots=True)
 class CostPoint:
-    """An arm's score and what a sample costs: function evaluations (sampler steps), tokens, seconds; dollars if any."""
+    """An arm's score and its mean cost per sample.
+
+    ``measure``: function evaluations (sampler steps), tokens, seconds, or dollars if there are any.
+    """
 
     arm: str
     measure: Measure
@@ -91,7 +106,7 @@ class CostPoint:
 
 @dataclass(frozen=True, slots=True)
 class BestOf:
-    """The score if the scorer itself chose the best of ``k`` images of a prompt: a limit, not an arm."""
+    """The score if the scorer itself chose the best of ``k`` images of a prompt: an upper limit, not an arm."""
 
     arm: str
     k: int
@@ -100,11 +115,12 @@ class BestOf:
 
 @dataclass(frozen=True, slots=True)
 class Replicates:
-    """Trainings of one recipe, declared before the run.
+    """Arms whose models come from trainings of one recipe with different seeds; preregistered.
 
-    ``scores``: of each arm, over the samples that all of them have. ``mean`` and ``deviation``: over and between the
-    trainings, with intervals that count each of them once; NaN for a single one. ``shares``: where the variance of the
-    score of one training is.
+    ``scores``: of each arm, over the samples that all of them have.
+    ``mean`` and ``deviation``: over and between the arms, with intervals that count each training once; NaN for a
+    single one.
+    ``shares``: the parts of the variance of the score of one training.
     """
 
     benchmark: str
@@ -117,17 +133,19 @@ class Replicates:
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeContrast:
-    """A recipe against another: the mean of its trainings minus that of the other's, over the samples that all have.
+class ReplicateContrast:
+    """The mean of a group of replicates minus that of another group, over the samples that all of them have.
 
-    ``difference``: Welch's interval over the trainings, on these prompts. Where one of the two was trained once,
-    ``assumed`` names the other, whose trainings' noise is taken for both; where both were, there is no interval.
-    ``everywhere``: the same widened by the choice of prompts. ``p`` is of ``difference``; ``p_adjusted`` by Holm, over
-    the ``family`` of all contrasts of recipes in the run. ``shares``: where the variance of the difference is.
+    ``difference``: with Welch's interval over the trainings, on these prompts.
+    ``assumed``: where one group is a single training, the name of the other, whose variance is taken for both; else
+    empty. Where both are single there is no interval.
+    ``everywhere``: the difference with an interval that is widened by the choice of prompts.
+    ``p`` is of ``difference``; ``p_adjusted`` by Holm over the ``family`` of all such contrasts in the run.
+    ``shares``: the parts of the variance of the difference.
     """
 
     benchmark: str
-    recipe: str
+    group: str
     against: str
     difference: Estimate
     degrees: float
@@ -138,13 +156,18 @@ class RecipeContrast:
     assumed: str
     shares: Shares
 
+    @property
+    def significant(self) -> bool:
+        """Whether the interval over trainings excludes 0 and the adjusted p-value is at most 0.05."""
+        return significant(self.difference, self.p_adjusted)
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All of one benchmark. ``scores`` and ``variance`` are by arm.
+    """The analysis of one benchmark. ``scores`` and ``variance`` are by arm.
 
-    A category of weight 0 is not part of the overall score. ``scores`` are over the samples that there
-    are; whether an arm is complete, so that its overall score is one, is said in the tables (``scored``, ``expected``).
+    A category of weight 0 is no part of the overall score. ``scores`` are over the samples that exist; the tables say
+    whether an arm is complete (``scored``, ``expected``), without which it has no overall score.
     """
 
     benchmark: str
@@ -156,13 +179,26 @@ class Analysis:
     trends: tuple[Trend, ...]
     costs: tuple[CostPoint, ...]
     best_of: tuple[BestOf, ...]
-    recipes: tuple[Replicates, ...] = ()
-    recipe_contrasts: tuple[RecipeContrast, ...] = ()
+    replicates: tuple[Replicates, ...] = ()
+    replicate_contrasts: tuple[ReplicateContrast, ...] = ()
 
     def contrast(self, arm: str, baseline: str | None = None) -> Contrast | None:
-        """That of an arm with the baseline, or with another arm."""
-        other = baseline or self.baseline
-        return next((one for one in self.contrasts if (one.arm, one.baseline) == (arm, other)), None)
+        """The contrast of an arm with the baseline, or with another arm."""
+        pair = arm, baseline or self.baseline
+        return next((contrast for contrast in self.contrasts if (contrast.arm, contrast.baseline) == pair), None)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """As JSON, under the keys of the published numbers."""
+        return asdict(self, dict_factory=_with_published_keys)
+
+
+_PUBLISHED_KEYS = {
+    "preregistered": "confirmatory",
+    "replicates": "recipes",
+    "replicate_contrasts": "recipe_contrasts",
+    "group": "recipe",
+}
+
+
+def _with_published_keys(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {_PUBLISHED_KEYS.get(name, name): value for name, value in fields}

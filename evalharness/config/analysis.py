@@ -1,38 +1,44 @@
-"""What a sweep file says beforehand about its analysis: confirmatory contrasts, trends, trainings of one recipe."""
+"""What a sweep file says beforehand about its analysis: confirmatory contrasts, trends, replicates."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from evalharness.config.arm_families import CAP, base_name
 from evalharness.config.yaml import Document, Location
 from evalharness.errors import did_you_mean
 
+ArmSettings = Mapping[str, Mapping[str, Any]]
+"""Name of an arm → its variant's settings."""
 
-class _Strict(BaseModel):
+
+class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ContrastEntry(_Strict):
-    """``against``: by default the baseline."""
+class ContrastEntry(_Entry):
+    """``against`` is the baseline by default."""
 
     arm: str
     against: str | None = None
 
 
-class TrendEntry(_Strict):
-    """``over``: a setting of the arms that is a number."""
+class TrendEntry(_Entry):
+    """``over`` is a numeric setting of the arms."""
 
     arms: str | list[str]
-    over: str = "max_iterations"
+    over: str = CAP
 
 
-class AnalysisEntry(_Strict):
-    """Arms by their name, or by the name in the file for all arms that it expands to."""
+class AnalysisEntry(_Entry):
+    """The section ``analysis`` of a sweep file.
+
+    Arms are given by name, or by the name in the file, which stands for all arms that it expands to.
+    """
 
     confirmatory: list[str | ContrastEntry] = []
     trend: TrendEntry | list[TrendEntry] = []
@@ -40,143 +46,175 @@ class AnalysisEntry(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
+class PlannedContrast:
+    """A confirmatory contrast: ``arm`` minus ``against``."""
+
     arm: str
     against: str
 
 
 @dataclass(frozen=True, slots=True)
-class Trend:
-    """``arms`` by rising value of the setting ``over``."""
+class PlannedTrend:
+    """``arms`` by rising ``values`` of the setting ``over``."""
 
     arms: tuple[str, ...]
     over: str
+    values: tuple[float, ...]
+
+    @classmethod
+    def along(cls, over: str, arms: Collection[str], settings: ArmSettings) -> PlannedTrend:
+        """The trend over a setting, its arms sorted by it."""
+        values = {arm: float(settings[arm][over]) for arm in arms}
+        ordered = tuple(sorted(arms, key=values.__getitem__))
+        return cls(ordered, over, tuple(values[arm] for arm in ordered))
 
 
 @dataclass(frozen=True, slots=True)
-class Replicates:
-    """Arms that differ in nothing but the training run that their weights come from."""
+class ReplicateGroup:
+    """Arms that differ only in the training run that their weights come from."""
 
     name: str
     arms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class AnalysisDeclarations:
-    """All names but those of replicates are names of arms."""
+class Preregistration:
+    """The analysis that a sweep file declares before its run. All names but those of replicate groups are arms."""
 
-    confirmatory: tuple[Contrast, ...] = ()
-    trend: tuple[Trend, ...] = ()
-    replicates: tuple[Replicates, ...] = ()
+    contrasts: tuple[PlannedContrast, ...] = ()
+    trends: tuple[PlannedTrend, ...] = ()
+    replicates: tuple[ReplicateGroup, ...] = ()
 
-    def within(self, arms: Collection[str]) -> AnalysisDeclarations:
-        """Those whose arms are all among these; replicates are those of them that are left."""
-        contrasts = tuple(one for one in self.confirmatory if {one.arm, one.against} <= set(arms))
-        left = [Replicates(one.name, tuple(arm for arm in one.arms if arm in arms)) for one in self.replicates]
-        trends = tuple(one for one in self.trend if set(one.arms) <= set(arms))
-        return AnalysisDeclarations(contrasts, trends, tuple(one for one in left if one.arms))
+    def within(self, arms: Collection[str]) -> Preregistration:
+        """The part about these arms: contrasts and trends that have all of theirs, replicates as many as are left."""
+        groups = [
+            ReplicateGroup(group.name, tuple(arm for arm in group.arms if arm in arms)) for group in self.replicates
+        ]
+        return Preregistration(
+            tuple(contrast for contrast in self.contrasts if {contrast.arm, contrast.against} <= set(arms)),
+            tuple(trend for trend in self.trends if set(trend.arms) <= set(arms)),
+            tuple(group for group in groups if group.arms),
+        )
 
     def as_dict(self) -> dict[str, Any]:
-        """As it could stand in a sweep file."""
+        """The section as it could stand in a sweep file; JSON."""
         return {
-            "confirmatory": [{"arm": one.arm, "against": one.against} for one in self.confirmatory],
-            "trend": [{"arms": list(one.arms), "over": one.over} for one in self.trend],
-            "replicates": {one.name: list(one.arms) for one in self.replicates},
+            "confirmatory": [{"arm": contrast.arm, "against": contrast.against} for contrast in self.contrasts],
+            "trend": [{"arms": list(trend.arms), "over": trend.over} for trend in self.trends],
+            "replicates": {group.name: list(group.arms) for group in self.replicates},
         }
 
+    @classmethod
+    def from_dict(cls, section: Mapping[str, Any], settings: ArmSettings) -> Preregistration:
+        """Read what :meth:`as_dict` wrote, as far as it is about the arms that ``settings`` has."""
+        contrasts = [PlannedContrast(entry["arm"], entry["against"]) for entry in section.get("confirmatory", ())]
+        trends = [
+            PlannedTrend.along(entry["over"], entry["arms"], settings)
+            for entry in section.get("trend", ())
+            if set(entry["arms"]) <= settings.keys()
+        ]
+        groups = [ReplicateGroup(str(name), tuple(arms)) for name, arms in section.get("replicates", {}).items()]
+        return cls(tuple(contrasts), tuple(trends), tuple(groups)).within(settings)
 
-def base_name(arm: str) -> str:
-    """An arm's name in the file, without the settings that tell it from those beside it.
 
-    >>> base_name("process max_iterations=2 inspect=true")
-    'process'
-    """
-    return re.sub(r"( \w+=[^ ]*)+$", "", arm)
-
-
-def check(
-    document: Document,
-    entry: AnalysisEntry,
-    arms: Mapping[str, Mapping[str, Any]],
-    baseline: str,
-    models: Mapping[str, str],
-) -> AnalysisDeclarations:
-    """Names written out and checked; ``arms`` has the settings of each, ``models`` the name of its model.
+def resolve(
+    document: Document, entry: AnalysisEntry, settings: ArmSettings, baseline: str, models: Mapping[str, str]
+) -> Preregistration:
+    """Check a section and write its names out. ``models``: name of an arm → alias of its model.
 
     Raises:
         ConfigError: no such arm, a setting that is no number or the same in all arms, or replicates that are none.
     """
-    contrasts: list[Contrast] = []
-    for index, one in enumerate(entry.confirmatory):
+    return Preregistration(
+        _contrasts(document, entry.confirmatory, settings, baseline),
+        _trends(document, entry.trend, settings),
+        _replicates(document, entry, settings, models),
+    )
+
+
+def _contrasts(
+    document: Document, entries: list[str | ContrastEntry], settings: ArmSettings, baseline: str
+) -> tuple[PlannedContrast, ...]:
+    contrasts: list[PlannedContrast] = []
+    for index, entry in enumerate(entries):
         at: Location = ("analysis", "confirmatory", index)
-        wanted = ContrastEntry(arm=one) if isinstance(one, str) else one
-        (against,) = _single(document, wanted.against, arms, at) if wanted.against else (baseline,)
-        named = [arm for arm in _named(document, wanted.arm, arms, at) if arm != against]
-        if not named:
-            raise document.error(f"{wanted.arm!r} would be compared with itself", *at)
-        contrasts += [Contrast(arm, against) for arm in named]
-    entries = entry.trend if isinstance(entry.trend, list) else [entry.trend]
-    places: list[Location] = [
-        ("analysis", "trend", *([i] if isinstance(entry.trend, list) else [])) for i in range(len(entries))
-    ]
-    trends = tuple(_trend(document, one, arms, at) for one, at in zip(entries, places, strict=True))
-    return AnalysisDeclarations(tuple(dict.fromkeys(contrasts)), trends, _replicates(document, entry, arms, models))
+        contrast = ContrastEntry(arm=entry) if isinstance(entry, str) else entry
+        against = _single_arm(document, contrast.against, settings, at) if contrast.against else baseline
+        arms = [arm for arm in _arms_named(document, contrast.arm, settings, at) if arm != against]
+        if not arms:
+            raise document.error(f"{contrast.arm!r} would be compared with itself", *at)
+        contrasts += [PlannedContrast(arm, against) for arm in arms]
+    return tuple(dict.fromkeys(contrasts))
 
 
-def _trend(document: Document, entry: TrendEntry, arms: Mapping[str, Mapping[str, Any]], at: Location) -> Trend:
-    wanted = [entry.arms] if isinstance(entry.arms, str) else entry.arms
-    named = list(dict.fromkeys(arm for name in wanted for arm in _named(document, name, arms, (*at, "arms"))))
-    for arm in named:
-        value = arms[arm].get(entry.over)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            numbers = [
-                key for key, one in arms[arm].items() if isinstance(one, int | float) and not isinstance(one, bool)
-            ]
-            hint = did_you_mean(entry.over, numbers)
+def _trends(
+    document: Document, entries: TrendEntry | list[TrendEntry], settings: ArmSettings
+) -> tuple[PlannedTrend, ...]:
+    at: Location = ("analysis", "trend")
+    if isinstance(entries, TrendEntry):
+        return (_trend(document, entries, settings, at),)
+    return tuple(_trend(document, entry, settings, (*at, index)) for index, entry in enumerate(entries))
+
+
+def _trend(document: Document, entry: TrendEntry, settings: ArmSettings, at: Location) -> PlannedTrend:
+    names = [entry.arms] if isinstance(entry.arms, str) else entry.arms
+    arms = list(dict.fromkeys(arm for name in names for arm in _arms_named(document, name, settings, (*at, "arms"))))
+    for arm in arms:
+        if not _is_number(settings[arm].get(entry.over)):
+            numeric = [name for name, value in settings[arm].items() if _is_number(value)]
+            hint = did_you_mean(entry.over, numeric)
             raise document.error(f"arm {arm!r} has no number {entry.over!r}{hint}", *at, "over")
-    if len({arms[arm][entry.over] for arm in named}) < 2:
+    if len({settings[arm][entry.over] for arm in arms}) < 2:
         raise document.error(f"a trend needs arms with two values of {entry.over!r} or more", *at, "arms")
-    return Trend(tuple(sorted(named, key=lambda arm: float(arms[arm][entry.over]))), entry.over)
+    return PlannedTrend.along(entry.over, arms, settings)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _replicates(
-    document: Document, entry: AnalysisEntry, arms: Mapping[str, Mapping[str, Any]], models: Mapping[str, str]
-) -> tuple[Replicates, ...]:
-    """An arm is of one recipe alone; its trainings have the same settings, each with a model of its own."""
-    groups, owner = [], dict[str, str]()
-    for name, wanted in entry.replicates.items():
-        at: Location = ("analysis", "replicates", name)
-        listed = [wanted] if isinstance(wanted, str) else wanted
-        named = tuple(dict.fromkeys(arm for one in listed for arm in _named(document, one, arms, at)))
-        if not named:
-            raise document.error(f"{name!r} names no arm", *at)
-        trained: dict[str, str] = {}
-        for arm in named:
-            if arm in owner:
-                raise document.error(f"arm {arm!r} stands in {owner[arm]!r} already", *at)
-            other = next((key for key, value in arms[arm].items() if value != arms[named[0]].get(key)), None)
-            if other is not None:
-                raise document.error(f"{named[0]!r} and {arm!r} differ in {other!r}, not in their training alone", *at)
-            if models[arm] in trained:
-                both = f"{trained[models[arm]]!r} and {arm!r}"
+    document: Document, entry: AnalysisEntry, settings: ArmSettings, models: Mapping[str, str]
+) -> tuple[ReplicateGroup, ...]:
+    """An arm is in one group only; the arms of a group have the same settings, and each has its own model."""
+    groups: list[ReplicateGroup] = []
+    group_of: dict[str, str] = {}
+    for group, names in entry.replicates.items():
+        at: Location = ("analysis", "replicates", group)
+        listed = [names] if isinstance(names, str) else names
+        arms = tuple(dict.fromkeys(arm for name in listed for arm in _arms_named(document, name, settings, at)))
+        if not arms:
+            raise document.error(f"{group!r} names no arm", *at)
+        arm_of_model: dict[str, str] = {}
+        for arm in arms:
+            if arm in group_of:
+                raise document.error(f"arm {arm!r} stands in {group_of[arm]!r} already", *at)
+            first = settings[arms[0]]
+            differing = next((name for name, value in settings[arm].items() if value != first.get(name)), None)
+            if differing is not None:
+                raise document.error(
+                    f"{arms[0]!r} and {arm!r} differ in {differing!r}, not in their training alone", *at
+                )
+            if models[arm] in arm_of_model:
+                both = f"{arm_of_model[models[arm]]!r} and {arm!r}"
                 raise document.error(f"{both} have the same model: a training counts once", *at)
-            trained[models[arm]], owner[arm] = arm, name
-        groups.append(Replicates(name, named))
+            arm_of_model[models[arm]], group_of[arm] = arm, group
+        groups.append(ReplicateGroup(group, arms))
     return tuple(groups)
 
 
-def _single(document: Document, name: str, arms: Mapping[str, Any], at: Location) -> Iterator[str]:
-    found = _named(document, name, arms, at)
-    if len(found) > 1:
-        raise document.error(f"{name!r} is {len(found)} arms; say which, such as {found[-1]!r}", *at)
-    yield found[0]
+def _single_arm(document: Document, name: str, settings: ArmSettings, at: Location) -> str:
+    arms = _arms_named(document, name, settings, at)
+    if len(arms) > 1:
+        raise document.error(f"{name!r} is {len(arms)} arms; say which, such as {arms[-1]!r}", *at)
+    return arms[0]
 
 
-def _named(document: Document, name: str, arms: Mapping[str, Any], at: Location) -> list[str]:
-    if name in arms:
+def _arms_named(document: Document, name: str, settings: ArmSettings, at: Location) -> list[str]:
+    if name in settings:
         return [name]
-    found = [arm for arm in arms if base_name(arm) == name]
-    if not found:
-        known = {*arms, *map(base_name, arms)}
+    arms = [arm for arm in settings if base_name(arm) == name]
+    if not arms:
+        known = {*settings, *map(base_name, settings)}
         raise document.error(f"no arm is called {name!r}{did_you_mean(name, known)}", *at)
-    return found
+    return arms

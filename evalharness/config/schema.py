@@ -14,8 +14,10 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness.api import registry
-from evalharness.config import analysis as declarations
 from evalharness.config import literature, yaml
+from evalharness.config.analysis import AnalysisEntry, Preregistration
+from evalharness.config.analysis import resolve as resolve_analysis
+from evalharness.config.arm_families import CAP, FamilyKey, family_key
 from evalharness.config.yaml import Document, Location
 from evalharness.errors import ConfigError, PluginError, did_you_mean
 from evalharness.generation import variants
@@ -45,7 +47,7 @@ class SweepFile(_Strict):
     arms: Annotated[list[Entry], Field(min_length=1)]
     baseline: str | None = None
     executor: str | Entry = "local"
-    analysis: declarations.AnalysisEntry = declarations.AnalysisEntry()
+    analysis: AnalysisEntry = AnalysisEntry()
     literature: str | list[str] = []
 
 
@@ -91,7 +93,12 @@ class Arm:
     @property
     def cap(self) -> int | None:
         """The iteration cap; ``None`` for a variant that does not iterate."""
-        return getattr(self.variant, "max_iterations", None)
+        return getattr(self.variant, CAP, None)
+
+    @property
+    def family(self) -> FamilyKey:
+        """The same for arms that differ only in their cap."""
+        return family_key(self.model, self.variant.key())
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class Sweep:
     arms: tuple[Arm, ...]
     baseline: str
     executor: PluginSpec
-    analysis: declarations.AnalysisDeclarations = field(default_factory=declarations.AnalysisDeclarations)
+    analysis: Preregistration = field(default_factory=Preregistration)
     literature: tuple[str, ...] = ()
 
     def resolved(self) -> dict[str, Any]:
@@ -175,7 +182,7 @@ def parse(document: Document, amend: Callable[[SweepFile], SweepFile] = lambda t
         arms=arms,
         baseline=baseline,
         executor=_plugin(document, "executors", top.executor, ("executor",)),
-        analysis=declarations.check(document, top.analysis, settings, baseline, {arm.name: arm.model for arm in arms}),
+        analysis=resolve_analysis(document, top.analysis, settings, baseline, {arm.name: arm.model for arm in arms}),
         literature=literature.locate(document, top.literature),
     )
 

@@ -17,7 +17,7 @@ from evalharness._util.gc_paused import gc_paused
 from evalharness._util.hashing import Digests, canonical, digest, seed_of
 from evalharness.api.benchmark import Benchmark, HasRescoring
 from evalharness.api.model import ImageSource, Interleaver, SourceFile
-from evalharness.config.analysis import base_name
+from evalharness.config.arm_families import CAP, FamilyKey, base_name, family_key
 from evalharness.config.schema import Arm, BenchmarkSpec, Sweep
 from evalharness.errors import ConfigError, WeightsError, did_you_mean
 from evalharness.generation.variants import Edit, SinglePass, VariantSettings, require_editor, speech
@@ -42,7 +42,12 @@ class Job:
 
     @property
     def cap(self) -> int | None:
-        return getattr(self.variant, "max_iterations", None)
+        return getattr(self.variant, CAP, None)
+
+    @property
+    def family(self) -> FamilyKey:
+        """That of the arms that the job is for."""
+        return family_key(self.model, self.variant.key())
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +142,11 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     _require_trainings(sweep, digests)
     samples: list[Sample] = []
     jobs: dict[str, Job] = {}
-    slots: dict[tuple[str, str, str], list[_Slot]] = {}
+    slots: dict[tuple[str, FamilyKey], list[_Slot]] = {}
     seeds = {name: list(_seeds(sweep.seed, name, planned)) for name, planned in benchmarks.items()}
     for arm in sweep.arms:
         for name in benchmarks:
-            shared = name, arm.model, canonical(arm.variant.key())
+            shared = name, arm.family
             if shared not in slots:
                 slots[shared] = list(_slots(seeds[name], arm, built[arm.model], digests[arm.model]))
             for item, index, own, key, source in slots[shared]:

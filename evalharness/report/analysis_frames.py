@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from evalharness.analysis import Analysis, Contrast, RecipeContrast, Replicates, Trend
+from evalharness.analysis import Analysis, Contrast, ReplicateContrast, Replicates, Trend
 from evalharness.analysis.stats import Estimate, Shares
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
     return {
         "contrasts": contrasts(analysis.contrasts),
         "trends": _frame([_trend(trend) for trend in analysis.trends]),
-        "recipes": _frame([_recipe(recipe) for recipe in analysis.recipes]),
-        "recipe-contrasts": _frame([_recipe_contrast(contrast) for contrast in analysis.recipe_contrasts]),
+        "recipes": _frame([_recipe(recipe) for recipe in analysis.replicates]),
+        "recipe-contrasts": _frame([_recipe_contrast(contrast) for contrast in analysis.replicate_contrasts]),
         "costs": _frame(
             [
                 {"arm": point.arm, "measure": point.measure}
@@ -50,7 +50,7 @@ def contrasts(compared: Sequence[Contrast]) -> pd.DataFrame:
     rows = []
     for contrast in compared:
         names = {name: getattr(contrast, name) for name in ("benchmark", "arm", "baseline")}
-        names |= {name: getattr(contrast, name) for name in ("confirmatory", "correction", "family")}
+        names |= {"confirmatory": contrast.preregistered, "correction": contrast.correction, "family": contrast.family}
         tests = {name: getattr(contrast, name) for name in ("p", "p_adjusted", "mcnemar", "detectable")}
         variance = contrast.variance
         tests |= {f"variance_{name}": getattr(variance, name) for name in ("prompts", "seeds", "judge")}
@@ -98,10 +98,10 @@ def _recipe(recipe: Replicates) -> dict[str, Any]:
     )
 
 
-def _recipe_contrast(contrast: RecipeContrast) -> dict[str, Any]:
+def _recipe_contrast(contrast: ReplicateContrast) -> dict[str, Any]:
     wider = {"everywhere_low": contrast.everywhere.low, "everywhere_high": contrast.everywhere.high}
     tests = {name: getattr(contrast, name) for name in ("degrees", "p", "p_adjusted", "family", "assumed")}
-    names = {"recipe": contrast.recipe, "against": contrast.against}
+    names = {"recipe": contrast.group, "against": contrast.against}
     return names | _difference(contrast.difference) | wider | tests | _shares(contrast.shares)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from evalharness._util.text import counted
 from evalharness.analysis import Contrast, Trend
-from evalharness.analysis.arms import Family, baseline, families, records
+from evalharness.analysis.arms import baseline, families, records
+from evalharness.config.arm_families import CapFamily
 from evalharness.report import replicates
 from evalharness.report.formatting import number_text, p_text, percent_text
-from evalharness.report.significance import excludes_zero, is_difference
 from evalharness.report.summary import Summary
 from evalharness.store.results import Results
 
@@ -47,7 +47,7 @@ def claims(results: Results, summary: Summary) -> list[Claim]:
     """
     analysis, samples = summary.analysis, int(results.info["benchmarks"][summary.benchmark]["samples"])
     rows = {row["arm"]: row for row in records(summary.wide)}
-    contrasts = [contrast for contrast in analysis.contrasts if contrast.confirmatory]
+    contrasts = [contrast for contrast in analysis.contrasts if contrast.preregistered]
     covered = replicates.covered_arms(analysis)
     for arm in lead_arms(results, summary):
         contrast = analysis.contrast(arm)
@@ -76,19 +76,19 @@ def lead_arm(results: Results) -> str | None:
     return next((name for name in names if name != baseline(results.arms)), names[0] if names else None)
 
 
-def _families_with_caps_first(results: Results) -> list[Family]:
+def _families_with_caps_first(results: Results) -> list[CapFamily]:
     return sorted(families(results.arms), key=lambda family: not family.caps)
 
 
 def _recipe_claims(summary: Summary, rows: WideRows) -> Iterator[Claim]:
-    arms = {recipe.name: recipe.arms for recipe in summary.analysis.recipes}
+    arms = {recipe.name: recipe.arms for recipe in summary.analysis.replicates}
     counts = {name: len(members) for name, members in arms.items()}
-    for contrast in summary.analysis.recipe_contrasts:
+    for contrast in summary.analysis.replicate_contrasts:
         evidence = replicates.evidence(contrast, counts)
-        evidence += _incomplete_text([*arms[contrast.recipe], *arms[contrast.against]], rows)
+        evidence += _incomplete_text([*arms[contrast.group], *arms[contrast.against]], rows)
         yield Claim(
             benchmark=summary.benchmark,
-            arm=contrast.recipe,
+            arm=contrast.group,
             relation=replicates.relation(contrast),
             baseline=contrast.against,
             evidence=evidence,
@@ -98,7 +98,7 @@ def _recipe_claims(summary: Summary, rows: WideRows) -> Iterator[Claim]:
 
 def _contrast_claim(contrast: Contrast, rows: WideRows, samples: int) -> Claim:
     difference = contrast.difference
-    told_apart = is_difference(difference, contrast.p_adjusted)
+    told_apart = contrast.significant
     relation = "cannot be told apart from"
     if math.isnan(difference.value):
         relation, evidence = "cannot yet be compared with", "too few pairs are scored"
@@ -127,7 +127,7 @@ def _interval_text(contrast: Contrast, samples: int) -> str:
 
 def _no_difference_text(contrast: Contrast) -> str:
     """Why a contrast is none: the correction, or what the run could have shown."""
-    if excludes_zero(contrast.difference):
+    if contrast.difference.excludes_zero:
         p, adjusted = p_text(contrast.p), p_text(contrast.p_adjusted)
         return f"; p = {p}, corrected for {contrast.family} contrasts {adjusted}"
     if math.isnan(contrast.detectable):
@@ -143,7 +143,7 @@ def _incomplete_text(arms: list[str], rows: WideRows) -> str:
 
 
 def _trend_claim(trend: Trend) -> Claim:
-    told_apart = is_difference(trend.slope, trend.p_adjusted)
+    told_apart = trend.significant
     value, low, high = (100 * end for end in (trend.slope.value, trend.slope.low, trend.slope.high))
     course = f"{'rises' if value > 0 else 'falls'} by {number_text(abs(value))} points"
     if not told_apart:

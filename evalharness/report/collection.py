@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalharness.analysis.stats import Estimate
+from evalharness.analysis.stats import Estimate, significant
 from evalharness.errors import EvalHarnessError
 from evalharness.report.cells import Cell, PageTable, Row, coverage_cell
 from evalharness.report.formatting import (
@@ -23,7 +23,6 @@ from evalharness.report.formatting import (
     short_digest,
 )
 from evalharness.report.publish import INDEX
-from evalharness.report.significance import is_difference
 from evalharness.report.templating import copy_assets, environment
 
 
@@ -103,5 +102,5 @@ def _difference_cell(row: Mapping[str, Any]) -> Cell:
         return Cell("baseline")
     difference = Estimate(row["difference"], row["difference_low"], row["difference_high"])
     interval = points_interval(difference.low, difference.high)
-    mark = "strong" if is_difference(difference, row["p_adjusted"]) else ""
+    mark = "strong" if significant(difference, row["p_adjusted"]) else ""
     return Cell(points_text(difference.value), difference.value, interval, mark=mark)

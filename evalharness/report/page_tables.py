@@ -30,7 +30,6 @@ from evalharness.report.formatting import (
     points_text,
     score_interval,
 )
-from evalharness.report.significance import is_difference
 from evalharness.report.summary import Summary
 from evalharness.report.table_files import number_or_nan
 
@@ -117,7 +116,7 @@ def comparisons(summary: Summary) -> PageTable | None:
 
 def _comparison_row(summary: Summary, contrast: Contrast, *, exact: bool) -> Row:
     method = "Holm" if contrast.correction == "holm" else "Benjamini–Hochberg"
-    correction = f"{'declared; ' if contrast.confirmatory else ''}{method} over {contrast.family}"
+    correction = f"{'declared; ' if contrast.preregistered else ''}{method} over {contrast.family}"
     cells = [Cell(contrast.arm), Cell(contrast.baseline), _difference(contrast), p_cell(contrast.p)]
     cells += [p_cell(contrast.p_adjusted), Cell(correction)]
     if exact:
@@ -189,5 +188,5 @@ def coverage(summary: Summary) -> PageTable:
 def _difference(contrast: Contrast) -> Cell:
     difference = contrast.difference
     interval = points_interval(difference.low, difference.high)
-    mark = "strong" if is_difference(difference, contrast.p_adjusted) else ""
+    mark = "strong" if contrast.significant else ""
     return Cell(points_text(difference.value), difference.value, interval, mark=mark)

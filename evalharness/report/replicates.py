@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from evalharness.analysis import Analysis, RecipeContrast, Replicates
+from evalharness.analysis import Analysis, ReplicateContrast, Replicates
 from evalharness.analysis.stats import Estimate, Shares
 from evalharness.report.cells import Cell, PageTable, Row, p_cell, score_cell, share_cell, share_text
 from evalharness.report.formatting import MISSING, number_text, p_text, percent_text, points_interval, points_text
-from evalharness.report.significance import excludes_zero, is_difference
 from evalharness.report.summary import Summary
 
 if TYPE_CHECKING:
@@ -26,17 +25,17 @@ VERDICTS: Mapping[Verdict, str] = {
 SHARE_COLUMNS = ("Trainings’ part", "Prompts’ part", "Images’ part")
 
 
-def verdict(contrast: RecipeContrast) -> Verdict:
+def verdict(contrast: ReplicateContrast) -> Verdict:
     """``beyond`` or ``within`` training noise; ``prompts``: beyond it, but not beyond the choice of prompts;
     ``unknown``: there are too few trainings to tell."""
     if math.isnan(contrast.difference.low):
         return "unknown"
-    if not is_difference(contrast.difference, contrast.p_adjusted):
+    if not contrast.significant:
         return "within"
-    return "beyond" if excludes_zero(contrast.everywhere) else "prompts"
+    return "beyond" if contrast.everywhere.excludes_zero else "prompts"
 
 
-def relation(contrast: RecipeContrast) -> str:
+def relation(contrast: ReplicateContrast) -> str:
     """In words, between the two names."""
     points = 100 * contrast.difference.value
     return {
@@ -47,7 +46,7 @@ def relation(contrast: RecipeContrast) -> str:
     }[verdict(contrast)]
 
 
-def evidence(contrast: RecipeContrast, counts: Mapping[str, int]) -> str:
+def evidence(contrast: ReplicateContrast, counts: Mapping[str, int]) -> str:
     """The numbers that a relation rests on.
 
     Args:
@@ -55,10 +54,10 @@ def evidence(contrast: RecipeContrast, counts: Mapping[str, int]) -> str:
         counts: number of trainings of each recipe.
     """
     difference = f"difference {percent_text(contrast.difference.value)} points, "
-    trainings = ", ".join(f"{counts[name]} of {name}" for name in (contrast.recipe, contrast.against))
+    trainings = ", ".join(f"{counts[name]} of {name}" for name in (contrast.group, contrast.against))
     reached = verdict(contrast)
     if reached == "unknown":
-        alike = " score all the same" if max(counts[contrast.recipe], counts[contrast.against]) > 1 else ""
+        alike = " score all the same" if max(counts[contrast.group], counts[contrast.against]) > 1 else ""
         return f"{difference}{trainings}{alike}: no interval over trainings"
     text = {
         "beyond": "more than training noise: ",
@@ -68,11 +67,11 @@ def evidence(contrast: RecipeContrast, counts: Mapping[str, int]) -> str:
     text += f"95 % interval {_ends(contrast.difference)} over trainings ({trainings})"
     if not math.isnan(contrast.everywhere.low):
         text += f", {_ends(contrast.everywhere)} over trainings and prompts"
-    if reached == "within" and excludes_zero(contrast.difference):
+    if reached == "within" and contrast.difference.excludes_zero:
         corrected = f"corrected for {contrast.family} comparisons of recipes {p_text(contrast.p_adjusted)}"
         text += f"; p = {p_text(contrast.p)}, {corrected}"
     if contrast.assumed:
-        single = contrast.recipe if contrast.assumed == contrast.against else contrast.against
+        single = contrast.group if contrast.assumed == contrast.against else contrast.against
         text += f"; {single} was trained once, and is taken to vary as {contrast.assumed} does"
     if contrast.shares.total > 0:
         share = share_text(contrast.shares.trainings, contrast.shares.total)
@@ -92,7 +91,7 @@ def noise(recipe: Replicates) -> str:
 
 def noise_table(summary: Summary) -> PageTable | None:
     """A recipe a row: the scores of its trainings, and how far they are apart."""
-    recipes = summary.analysis.recipes
+    recipes = summary.analysis.replicates
     if not recipes:
         return None
     rows = []
@@ -116,7 +115,7 @@ def noise_table(summary: Summary) -> PageTable | None:
 
 def contrasts_table(summary: Summary) -> PageTable | None:
     """A contrast of two recipes a row."""
-    contrasts = summary.analysis.recipe_contrasts
+    contrasts = summary.analysis.replicate_contrasts
     if not contrasts:
         return None
     caption = (
@@ -131,12 +130,12 @@ def contrasts_table(summary: Summary) -> PageTable | None:
     return PageTable("Recipes", caption, columns, rows, frozenset({"Against", "Verdict"}))
 
 
-def _contrast_row(contrast: RecipeContrast) -> Row:
+def _contrast_row(contrast: ReplicateContrast) -> Row:
     gap, wider = contrast.difference, contrast.everywhere
     mark = "strong" if verdict(contrast) == "beyond" else ""
     difference = Cell(points_text(gap.value), gap.value, points_interval(gap.low, gap.high), mark=mark)
     degrees = MISSING if math.isnan(contrast.degrees) else f"{contrast.degrees:.1f}"
-    cells = [Cell(contrast.recipe), Cell(contrast.against), difference, Cell(_wider_interval(contrast), wider.low)]
+    cells = [Cell(contrast.group), Cell(contrast.against), difference, Cell(_wider_interval(contrast), wider.low)]
     cells += [Cell(degrees, contrast.degrees), p_cell(contrast.p), p_cell(contrast.p_adjusted)]
     return Row([*cells, *_share_cells(contrast.shares), Cell(_verdict_text(contrast))])
 
@@ -145,13 +144,13 @@ def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
     """The contrasts of recipes for people, a row each."""
     import pandas as pd
 
-    counts = {recipe.name: len(recipe.arms) for recipe in analysis.recipes}
+    counts = {recipe.name: len(recipe.arms) for recipe in analysis.replicates}
     rows = []
-    for contrast in analysis.recipe_contrasts:
+    for contrast in analysis.replicate_contrasts:
         difference = contrast.difference
         rows.append(
             {
-                "recipe": f"{contrast.recipe} ({counts[contrast.recipe]})",
+                "recipe": f"{contrast.group} ({counts[contrast.group]})",
                 "against": f"{contrast.against} ({counts[contrast.against]})",
                 "difference, points": points_text(difference.value, difference.low, difference.high),
                 "for other prompts too": _wider_interval(contrast),
@@ -166,20 +165,20 @@ def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
 
 def covered_arms(analysis: Analysis) -> set[str]:
     """The arms whose comparison with the baseline is made by their recipe's."""
-    compared = [contrast for contrast in analysis.recipe_contrasts if not math.isnan(contrast.difference.low)]
-    names = {name for contrast in compared for name in (contrast.recipe, contrast.against)}
-    return {arm for recipe in analysis.recipes if recipe.name in names for arm in recipe.arms}
+    compared = [contrast for contrast in analysis.replicate_contrasts if not math.isnan(contrast.difference.low)]
+    names = {name for contrast in compared for name in (contrast.group, contrast.against)}
+    return {arm for recipe in analysis.replicates if recipe.name in names for arm in recipe.arms}
 
 
 def _share_cells(shares: Shares) -> list[Cell]:
     return [share_cell(part, shares.total) for part in (shares.trainings, shares.prompts, shares.images)]
 
 
-def _verdict_text(contrast: RecipeContrast) -> str:
+def _verdict_text(contrast: ReplicateContrast) -> str:
     return VERDICTS[verdict(contrast)] + (f", as {contrast.assumed} varies" if contrast.assumed else "")
 
 
-def _wider_interval(contrast: RecipeContrast) -> str:
+def _wider_interval(contrast: ReplicateContrast) -> str:
     return points_interval(contrast.everywhere.low, contrast.everywhere.high) or MISSING
 
 

@@ -29,7 +29,7 @@ def write_tables(summaries: Sequence[Summary], folder: Path) -> None:
         stem = folder / slug(summary.benchmark)
         _write_frames(stem, summary)
         _write_scores(stem, summary)
-        if summary.analysis.recipe_contrasts:
+        if summary.analysis.replicate_contrasts:
             _write_text(f"{stem}-recipe-contrasts", replicates.contrasts_frame(summary.analysis))
         if summary.analysis.contrasts:
             _write_text(f"{stem}-contrasts", _contrasts_frame(summary.analysis.contrasts))
@@ -64,7 +64,7 @@ def _contrasts_frame(contrasts: Sequence[Contrast]) -> pd.DataFrame:
     rows = []
     for contrast in contrasts:
         difference, flips = contrast.difference, contrast.flips
-        correction = "confirmatory, Holm" if contrast.confirmatory else "Benjamini–Hochberg"
+        correction = "confirmatory, Holm" if contrast.preregistered else "Benjamini–Hochberg"
         rows.append(
             {
                 "arm": contrast.arm,

@@ -5,7 +5,6 @@ A rate is the seconds that one trajectory takes on the device, of a process the 
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evalharness._util.hashing import canonical, digest
+from evalharness._util.hashing import digest
 from evalharness._util.progress import duration
 from evalharness.api.model import RemoteImageModel
 from evalharness.config import yaml
+from evalharness.config.arm_families import name_without_cap
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.plan.plan import Job, Plan
 from evalharness.store.store import Store
@@ -98,7 +98,7 @@ def shares(plan: Plan, store: Store, keys: Iterable[str], given: RatesFile | Non
     groups: dict[Kind, list[Job]] = defaultdict(list)
     for key in keys:
         job = plan.jobs[key]
-        groups[job.model, canonical(job.variant.key())].append(job)
+        groups[job.family].append(job)
     found = []
     for (alias, name), arms in _arms(plan).items():
         if jobs := groups.get((alias, name)):
@@ -152,7 +152,7 @@ def _arms(plan: Plan) -> dict[Kind, list[str]]:
     """Model and variant → the arms that share their trajectories, in the order of the sweep, without their caps."""
     found: dict[Kind, list[str]] = defaultdict(list)
     for arm in plan.sweep.arms:
-        found[arm.model, canonical(arm.variant.key())].append(re.sub(r" max_iterations=\d+", "", arm.name))
+        found[arm.family].append(name_without_cap(arm.name))
     return {kind: list(dict.fromkeys(names)) for kind, names in found.items()}
 
 

@@ -70,16 +70,16 @@ def test_confirmatory_contrasts_and_trends_are_one_family_and_the_rest_another()
     }
     settings = {f"y {n}": {"n": n} for n in (1, 2, 3)}
     found = analyse(run(random_scores(arms), settings=settings, analysis=said))["toy"]
-    tested = [one for one in found.contrasts if one.confirmatory]
+    tested = [one for one in found.contrasts if one.preregistered]
     assert [(one.arm, one.baseline) for one in tested] == [("z", "x"), ("z", "y 3")]
-    assert [(one.arm, one.baseline) for one in found.contrasts if not one.confirmatory] == [
+    assert [(one.arm, one.baseline) for one in found.contrasts if not one.preregistered] == [
         (f"y {n}", "x") for n in (1, 2, 3)
     ]
     (trend,) = found.trends
     holm = stats.holm([*(one.p for one in tested), trend.p])
     assert [*(one.p_adjusted for one in tested), trend.p_adjusted] == holm.tolist()
     assert {(one.family, one.correction) for one in tested} == {(3, "holm")}
-    others = [one for one in found.contrasts if not one.confirmatory]
+    others = [one for one in found.contrasts if not one.preregistered]
     assert [one.p_adjusted for one in others] == stats.benjamini_hochberg([one.p for one in others]).tolist()
     assert {(one.family, one.correction) for one in others} == {(3, "benjamini-hochberg")}
 

@@ -195,8 +195,8 @@ def test_what_is_declared_is_written_out_and_survives_a_report(sweep_file: Write
 def test_a_declaration_about_arms_that_are_left_out_is_left_out(sweep_file: Write) -> None:
     sweep = schema.load(sweep_file(SWEEP + "analysis: {confirmatory: [process], trend: {arms: process}}\n"))
     kept = plan.select(sweep, ["single", "process max_iterations=2"])
-    assert [one.arm for one in kept.analysis.confirmatory] == ["process max_iterations=2"]
-    assert kept.analysis.trend == ()
+    assert [one.arm for one in kept.analysis.contrasts] == ["process max_iterations=2"]
+    assert kept.analysis.trends == ()
     assert schema.parse(yaml.Document(Path("results.json"), kept.resolved())).analysis == kept.analysis
 
 

@@ -30,7 +30,7 @@ def test_the_bootstrap_of_eight_arms_against_a_loop() -> None:
     values = (generator.random((2212, 8)) < 0.8).astype(float)
     weights = dict.fromkeys(TAGS, 1 / 6)
 
-    resampling._kept_draws.cache_clear()
+    resampling.forget_draws()
     begin = time.process_time()
     stats.estimates(values, items, labels, weights)
     ours = time.process_time() - begin

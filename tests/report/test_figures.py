@@ -9,18 +9,18 @@ from evalharness.analysis.stats import Estimate
 from evalharness.report.figures.difference_plots import MAX_ARMS, forest
 
 
-def contrast(arm: str, *, confirmatory: bool) -> Any:
+def contrast(arm: str, *, preregistered: bool) -> Any:
     return SimpleNamespace(
         arm=arm,
         baseline="full",
-        confirmatory=confirmatory,
+        preregistered=preregistered,
         difference=Estimate(0.1, 0.0, 0.2),
         categories={"position": Estimate(0.1, 0.0, 0.2)},
     )
 
 
-def drawn(count: int, confirmatory: set[int]) -> tuple[list[str], str]:
-    made = {str(n): contrast(str(n), confirmatory=n in confirmatory) for n in range(count)}
+def drawn(count: int, preregistered: set[int]) -> tuple[list[str], str]:
+    made = {str(n): contrast(str(n), preregistered=n in preregistered) for n in range(count)}
     table: Any = SimpleNamespace(title="T", analysis=SimpleNamespace(contrast=made.get, weights={"position": 1.0}))
     sketch = forest(table, list(made), [])
     assert sketch is not None

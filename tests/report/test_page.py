@@ -30,7 +30,6 @@ from evalharness.report import (
     page_tables,
     provenance,
     report_images,
-    significance,
 )
 from evalharness.report.figures import style
 from evalharness.report.summary import summarize
@@ -116,9 +115,9 @@ def test_what_correction_takes_away_is_no_claim(results: Results) -> None:
     table = summarize(results)[0]
     contrast = table.analysis.contrast("process max_iterations=6")
     assert contrast is not None
-    assert significance.is_difference(contrast.difference, contrast.p_adjusted)
+    assert contrast.significant
     weaker = replace(contrast, p=0.03, p_adjusted=0.09, family=7)
-    assert not significance.is_difference(weaker.difference, weaker.p_adjusted)
+    assert not weaker.significant
     changed = replace(table, analysis=replace(table.analysis, contrasts=(weaker,)))
     (claim,) = claims.claims(results, changed)
     assert "cannot be told apart from single-pass, difference " in str(claim)
@@ -131,7 +130,7 @@ def test_declared_contrasts_and_trends_are_claimed_first(results: Results) -> No
     assert second is not None
     slope = Estimate(0.012, 0.004, 0.02, 0.004, 36, 72)
     trend = Trend("geneval", ("a", "b", "c"), "max_iterations", (1.0, 2.0, 3.0), slope, 0.001, 0.002, 2)
-    declared = (replace(second, confirmatory=True), table.analysis.contrasts[-1])
+    declared = (replace(second, preregistered=True), table.analysis.contrasts[-1])
     changed = replace(table, analysis=replace(table.analysis, contrasts=declared, trends=(trend,)))
     found = [str(claim) for claim in claims.claims(results, changed)]
     assert [text.split(" ", 2)[1] for text in found] == ["max_iterations=2", "max_iterations=6", "overall"]

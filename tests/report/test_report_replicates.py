@@ -32,7 +32,7 @@ def table(trained: Results) -> Summary:
 
 def test_recipes_are_claimed_in_place_of_their_trainings(trained: Results, table: Summary) -> None:
     said = [str(one) for one in claims.claims(trained, table)]
-    long, once = table.analysis.recipe_contrasts
+    long, once = table.analysis.replicate_contrasts
     assert said[0].startswith("long is ")
     assert f"points above short, more than training noise: 95 % interval {100 * long.difference.low:.1f} to" in said[0]
     assert "over trainings (3 of long, 2 of short)" in said[0]
@@ -45,7 +45,7 @@ def test_recipes_are_claimed_in_place_of_their_trainings(trained: Results, table
 
 
 def test_every_verdict_has_its_words(table: Summary) -> None:
-    one = replace(table.analysis.recipe_contrasts[0], p=0.01, p_adjusted=0.02, family=2)
+    one = replace(table.analysis.replicate_contrasts[0], p=0.01, p_adjusted=0.02, family=2)
     counts = {"long": 3, "short": 2}
     beyond = replace(one, difference=Estimate(0.1, 0.05, 0.15), everywhere=Estimate(0.1, 0.01, 0.19))
     prompts = replace(beyond, everywhere=Estimate(0.1, -0.01, 0.21))
@@ -65,7 +65,7 @@ def test_every_verdict_has_its_words(table: Summary) -> None:
 
 
 def test_noise_in_a_sentence(table: Summary) -> None:
-    short, long, once = table.analysis.recipes
+    short, long, once = table.analysis.replicates
     assert replicates.noise(once) == "once was trained once: how much of its score is training noise is not known"
     assert replicates.noise(long).startswith(f"3 trainings of long score {long.scores[0]:.3f}, ")
     assert replicates.noise(short).endswith(f"between them {100 * short.deviation.value:.1f} points")
@@ -81,10 +81,10 @@ def test_an_incomplete_training_is_named(tmp_path: Path) -> None:
 def test_page_files_and_json(trained: Results, table: Summary, tmp_path: Path) -> None:
     page = build(trained, tmp_path / "report").read_text(encoding="utf-8")
     assert "<h3>Training noise</h3>" in page and "<h3>Recipes</h3>" in page
-    assert replicates.noise(table.analysis.recipes[2]) + "." in page
+    assert replicates.noise(table.analysis.replicates[2]) + "." in page
     folder = tmp_path / "report"
     frame = pd.read_parquet(folder / "tables/geneval-recipes.parquet").set_index("recipe")
-    long = table.analysis.recipes[1]
+    long = table.analysis.replicates[1]
     assert frame.loc["long", "deviation"] == pytest.approx(long.deviation.value)
     assert [float(text) for text in frame.loc["long", "scores"].split()] == list(long.scores)
     contrasts = pd.read_csv(folder / "tables/geneval-recipe-contrasts.csv")
@@ -93,6 +93,6 @@ def test_page_files_and_json(trained: Results, table: Summary, tmp_path: Path) -
     assert r"\toprule" in (folder / "tables/geneval-recipe-contrasts.tex").read_text()
     found = json.loads((folder / "results.json").read_text())
     assert found["analysis"]["geneval"]["recipe_contrasts"][0]["difference"]["value"] == pytest.approx(
-        table.analysis.recipe_contrasts[0].difference.value
+        table.analysis.replicate_contrasts[0].difference.value
     )
     assert found["claims"][0].startswith("long is ")

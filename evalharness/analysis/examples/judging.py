@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
-from evalharness._util.hashing import canonical
 from evalharness._util.progress import Progress
 from evalharness.analysis.examples.rules import Case
 from evalharness.analysis.examples.search import REFINEMENTS, SAMPLES, Seen, Tally
@@ -81,10 +80,9 @@ def _leads(plan: Plan, benchmark: str) -> list[list[Sample]]:
     caps: dict[tuple[str, str], str] = {}
     highest: dict[tuple[str, str], int] = {}
     for arm in plan.sweep.arms:
-        if isinstance(arm.variant, Process) and arm.variant.refine:
-            key = arm.model, canonical(arm.variant.key())
-            if (arm.cap or 0) > highest.get(key, 0):
-                caps[key], highest[key] = arm.name, arm.cap or 0
+        refines = isinstance(arm.variant, Process) and arm.variant.refine
+        if refines and (arm.cap or 0) > highest.get(arm.family, 0):
+            caps[arm.family], highest[arm.family] = arm.name, arm.cap or 0
     own: dict[str, list[Sample]] = {name: [] for name in caps.values()}
     for sample in plan.samples:
         if sample.benchmark == benchmark and sample.arm.name in own:

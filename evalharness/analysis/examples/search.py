@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from evalharness.analysis.arms import Family, families, records
+from evalharness.analysis.arms import families, records
 from evalharness.analysis.examples.rules import (  # fmt: skip
     CLAIMED,
     CLAIMED_UNTOLD,
@@ -18,6 +18,7 @@ from evalharness.analysis.examples.rules import (  # fmt: skip
     Rule,
     refinements,
 )
+from evalharness.config.arm_families import CapFamily
 from evalharness.store.results import Judged, Results
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def choose(results: Results) -> list[Chosen]:
     return found
 
 
-def process_families(results: Results) -> list[Family]:
+def process_families(results: Results) -> list[CapFamily]:
     """Those of variant ``process``."""
     process = {row["arm"] for row in records(results.arms) if row["variant"] == "process"}
     return [family for family in families(results.arms) if family.arms[-1] in process]
@@ -153,7 +154,7 @@ class Tally:
         return (*found, (RULES[-1], self.first.get(RULES[-1].name)))
 
 
-def _chosen(benchmark: str, family: Family, walk: Iterable[Seen], lookup: Lookup, size: int) -> Chosen:
+def _chosen(benchmark: str, family: CapFamily, walk: Iterable[Seen], lookup: Lookup, size: int) -> Chosen:
     tally, samples = Tally(), 0
     for seen in walk:
         samples += 1

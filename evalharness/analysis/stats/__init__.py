@@ -1,20 +1,18 @@
 """Statistics of a run: clustered by prompt, stratified by category, paired between arms, and seeded.
 
-The images of one prompt resemble each other, so a prompt with all its seeds is what is drawn, flipped or counted (a
-cluster). How many prompts a category has is part of a benchmark's design, so prompts are drawn within their category (a
-stratum). Everything works on columns (samples, arms) at once.
+The images of one prompt resemble each other, so the unit that is drawn, flipped or counted is a prompt with all its
+seeds (a cluster). The number of prompts of a category is part of a benchmark's design, so prompts are drawn within
+their category (a stratum). All functions work on all columns of (samples, arms) at a time.
 """
 
 from __future__ import annotations
 
 from evalharness.analysis.stats.clusters import Floats
 from evalharness.analysis.stats.corrections import benjamini_hochberg, holm
-from evalharness.analysis.stats.intervals import LEVEL, Estimate, interval, none_of
+from evalharness.analysis.stats.intervals import CONFIDENCE, SIGNIFICANCE, Estimate, interval, none_of, significant
 from evalharness.analysis.stats.permutation import PERMUTATIONS, mcnemar, sign_flip
 from evalharness.analysis.stats.repeated import best_of
-from evalharness.analysis.stats.resampling import RESAMPLES, resampled_sums
-from evalharness.analysis.stats.scores import Scores, bounds, category_means, estimate, estimates, weighted
-from evalharness.analysis.stats.trainings import (  # fmt: skip
+from evalharness.analysis.stats.replicates import (
     Shares,
     Unpaired,
     clustered,
@@ -25,12 +23,15 @@ from evalharness.analysis.stats.trainings import (  # fmt: skip
     single_against,
     welch,
 )
+from evalharness.analysis.stats.resampling import RESAMPLES, resampled_sums
+from evalharness.analysis.stats.scores import Scores, bounds, category_means, estimate, estimates, weighted
 from evalharness.analysis.stats.variance import Components, Needed, components, detectable, needed
 
 __all__ = [
-    "LEVEL",
+    "CONFIDENCE",
     "PERMUTATIONS",
     "RESAMPLES",
+    "SIGNIFICANCE",
     "Components",
     "Estimate",
     "Floats",
@@ -58,6 +59,7 @@ __all__ = [
     "resampled_sums",
     "shares",
     "sign_flip",
+    "significant",
     "single_against",
     "weighted",
     "welch",

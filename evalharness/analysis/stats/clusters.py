@@ -1,4 +1,4 @@
-"""Samples by prompt: the sums and counts of each prompt are all that an estimate, a resample or a sign flip needs."""
+"""Samples grouped by prompt: estimates, resamples and sign flips need only the sum and count of each prompt."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Stratum:
-    """The prompts of one category; ``sums`` and ``counts`` are (prompts, columns), a column being an arm or a
-    difference of two. A prompt without a value in a column has count 0 there."""
+    """The prompts of one category.
+
+    ``sums`` and ``counts`` are (prompts, columns); a column is an arm or a difference of two arms. A prompt without a
+    value in a column has count 0 there.
+    """
 
     name: str
     sums: Floats
@@ -23,34 +26,35 @@ class Stratum:
 
     @property
     def means(self) -> Floats:
-        """Of each column over all samples; NaN for one without any."""
+        """The mean over the samples of each column; NaN for a column without samples."""
         with np.errstate(invalid="ignore"):
-            found: Floats = self.sums.sum(axis=0) / self.counts.sum(axis=0)
-        return found
+            means: Floats = self.sums.sum(axis=0) / self.counts.sum(axis=0)
+        return means
 
     @property
     def prompts(self) -> Floats:
-        """How many prompts have a value, for each column."""
-        found: Floats = (self.counts > 0).sum(axis=0).astype(float)
-        return found
+        """The number of prompts with a value in each column."""
+        prompts: Floats = (self.counts > 0).sum(axis=0).astype(float)
+        return prompts
 
     @property
     def variances(self) -> Floats:
         """The variance of each mean, clustered by prompt: n / (n - 1) Σ (sum - mean × count)² / (Σ count)².
 
-        Of the linearised ratio (Cochran, *Sampling Techniques*, 1977, section 9A). It is the cluster-robust variance
-        (CR1) of the intercept of the category, as arXiv 2411.00640 recommends. NaN with fewer than two prompts.
+        The variance of the linearised ratio (Cochran, *Sampling Techniques*, 1977, section 9A), which is the
+        cluster-robust variance (CR1) of the category's intercept that arXiv 2411.00640 recommends. NaN with fewer than
+        two prompts.
         """
         prompts = self.prompts
         with np.errstate(invalid="ignore", divide="ignore"):
             residuals = self.sums - np.nan_to_num(self.means) * self.counts
             scale = np.where(prompts > 1, prompts / (prompts - 1), np.nan)
-            found: Floats = scale * (residuals**2).sum(axis=0) / self.counts.sum(axis=0) ** 2
-        return found
+            variances: Floats = scale * (residuals**2).sum(axis=0) / self.counts.sum(axis=0) ** 2
+        return variances
 
 
 def columns_of(values: npt.ArrayLike) -> Floats:
-    """As (samples, columns): a single column may be given flat."""
+    """The values as (samples, columns); a single column may be given as (samples,)."""
     table = np.asarray(values, dtype=float)
     return table[:, None] if table.ndim == 1 else table
 
@@ -58,7 +62,7 @@ def columns_of(values: npt.ArrayLike) -> Floats:
 def strata(
     columns: npt.ArrayLike, items: npt.ArrayLike, categories: npt.ArrayLike, names: Iterable[str] | None = None
 ) -> Iterator[Stratum]:
-    """The strata in the order of ``names``, or of all categories there are; prompts in the order of their ids."""
+    """The strata in the order of ``names``, by default of all categories; prompts in the order of their ids."""
     table, prompts, labels = columns_of(columns), np.asarray(items), np.asarray(categories)
     for name in np.unique(labels) if names is None else names:
         inside = labels == name
@@ -66,12 +70,12 @@ def strata(
 
 
 def _grouped(table: Floats, items: npt.NDArray[Any]) -> tuple[Floats, Floats]:
-    """The sum and the number of the values of each item, column by column."""
+    """The sum and the number of the values of each item, both (items, columns)."""
     if not len(table):
         return np.zeros((0, table.shape[1])), np.zeros((0, table.shape[1]))
     _, cluster = np.unique(items, return_inverse=True)
     order = np.argsort(cluster, kind="stable")
     starts = np.flatnonzero(np.diff(cluster[order], prepend=-1))
-    there = ~np.isnan(table)
-    sums = np.add.reduceat(np.where(there, table, 0.0)[order], starts, axis=0)
-    return sums, np.add.reduceat(there.astype(float)[order], starts, axis=0)
+    present = ~np.isnan(table)
+    sums = np.add.reduceat(np.where(present, table, 0.0)[order], starts, axis=0)
+    return sums, np.add.reduceat(present.astype(float)[order], starts, axis=0)

@@ -1,4 +1,4 @@
-"""Corrections for looking at several contrasts. Both return adjusted p-values in the order given; NaN stays NaN."""
+"""Corrections for multiple tests. Both return adjusted p-values in the given order; NaN stays NaN."""
 
 from __future__ import annotations
 
@@ -14,38 +14,43 @@ Mask = npt.NDArray[np.bool_]
 
 
 def holm(p_values: Sequence[float]) -> Floats:
-    """Holm (1979): the chance of even one false finding in the family stays below the level, however they depend.
+    """Control the probability of any false finding in the family, whatever the dependence of the tests.
+
+    Holm, *Scandinavian Journal of Statistics* 6, 1979.
 
     >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
     [0.03, 0.06, 0.06]
     """
-    found, there, order = _sorted(p_values)
+    present, mask, order = _sorted(p_values)
     count = len(order)
-    stepped = np.maximum.accumulate(found[order] * np.arange(count, 0, -1))
-    return _unsorted(stepped, there, order)
+    stepped = np.maximum.accumulate(present[order] * np.arange(count, 0, -1))
+    return _unsorted(stepped, mask, order)
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> Floats:
-    """Benjamini & Hochberg (1995): the expected share of false findings among the findings stays below the level.
+    """Control the expected share of false findings among the findings.
+
+    Benjamini & Hochberg, *Journal of the Royal Statistical Society B* 57, 1995.
 
     >>> benjamini_hochberg([0.01, 0.04, 0.03]).round(3).tolist()
     [0.03, 0.04, 0.04]
     """
-    found, there, order = _sorted(p_values)
+    present, mask, order = _sorted(p_values)
     count = len(order)
-    stepped = np.minimum.accumulate((found[order] * count / np.arange(1, count + 1))[::-1])[::-1]
-    return _unsorted(stepped, there, order)
+    stepped = np.minimum.accumulate((present[order] * count / np.arange(1, count + 1))[::-1])[::-1]
+    return _unsorted(stepped, mask, order)
 
 
 def _sorted(p_values: Sequence[float]) -> tuple[Floats, Mask, Indices]:
-    given = np.asarray(p_values, dtype=float)
-    there = ~np.isnan(given)
-    return given[there], there, np.argsort(given[there], kind="stable")
+    """The p-values that are not NaN, where those stand, and the order that sorts them."""
+    values = np.asarray(p_values, dtype=float)
+    mask = ~np.isnan(values)
+    return values[mask], mask, np.argsort(values[mask], kind="stable")
 
 
-def _unsorted(stepped: Floats, there: Mask, order: Indices) -> Floats:
-    adjusted = np.full(len(there), np.nan)
-    own = np.empty(len(order))
-    own[order] = np.minimum(stepped, 1.0)
-    adjusted[there] = own
+def _unsorted(stepped: Floats, mask: Mask, order: Indices) -> Floats:
+    present = np.empty(len(order))
+    present[order] = np.minimum(stepped, 1.0)
+    adjusted = np.full(len(mask), np.nan)
+    adjusted[mask] = present
     return adjusted

@@ -1,4 +1,4 @@
-"""Intervals: the bootstrap's percentiles, and what to say where the bootstrap sees nothing."""
+"""Estimates with intervals: percentiles of the bootstrap, and limits where the bootstrap has no variation to draw."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import numpy.typing as npt
 
 from evalharness.analysis.stats.clusters import Floats
 
-LEVEL = 0.95
+CONFIDENCE = 0.95
+"""The confidence level of all intervals."""
+SIGNIFICANCE = 0.05
+"""The level that an adjusted p-value must not exceed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A mean, the interval around it and its standard error; NaN where the data do not say.
 
-    ``se`` is clustered by prompt. ``prompts`` and ``samples``: how many it rests on, 0 where nobody counted.
+    ``se`` is clustered by prompt. ``prompts`` and ``samples``: how many it rests on, 0 where they were not counted.
     """
 
     value: float
@@ -27,19 +30,34 @@ class Estimate:
     prompts: int = 0
     samples: int = 0
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval excludes 0; False without an interval."""
+        return bool(self.low > 0 or self.high < 0)
 
-def interval(value: float, replicates: npt.ArrayLike, level: float = LEVEL) -> Estimate:
-    """A value with the percentile interval of its replicates; without one if any of them is NaN."""
-    found = np.asarray(replicates, dtype=float)
-    if math.isnan(value) or np.isnan(found).any():
+
+def significant(difference: Estimate, p_adjusted: float) -> bool:
+    """Whether a difference has an interval that excludes 0 and a p-value of at most 0.05.
+
+    A p-value that does not exist (NaN) does not count against it.
+    """
+    return difference.excludes_zero and not p_adjusted > SIGNIFICANCE
+
+
+def interval(value: float, resampled: npt.ArrayLike, level: float = CONFIDENCE) -> Estimate:
+    """A value with the percentile interval of its resampled values; without one if any of them is NaN."""
+    values = np.asarray(resampled, dtype=float)
+    if math.isnan(value) or np.isnan(values).any():
         return Estimate(value)
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     # Where resamples hardly differ, rounding could leave the estimate just outside.
     return Estimate(value, min(float(low), value), max(float(high), value))
 
 
-def none_of(count: int, level: float = LEVEL) -> float:
-    """What never happened in ``count`` independent trials happens at most this often (Clopper & Pearson, 1934).
+def none_of(count: int, level: float = CONFIDENCE) -> float:
+    """The upper limit of the rate of an event that never happened in ``count`` independent trials.
+
+    Clopper & Pearson, *Biometrika* 26, 1934.
 
     >>> round(none_of(60), 3)
     0.06
@@ -48,14 +66,15 @@ def none_of(count: int, level: float = LEVEL) -> float:
 
 
 def near_limit(
-    value: float, variance: float, prompts: int, samples: int, off: int, level: float = LEVEL
+    value: float, variance: float, prompts: int, samples: int, off: int, level: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """Limits of a share in 0..1 that only ``off`` prompts keep from 0 or 1: the bootstrap has little to draw from.
+    """Limits of a share in 0..1 that only ``off`` prompts keep from 0 or 1, so that the bootstrap has little to draw.
 
-    Clopper and Pearson's interval with as many trials as would give a plain share this variance (Korn & Graubard,
-    *Survey Methodology* 24, 1998): the number of prompts where the images of a prompt are all alike, the number of
-    images where they have nothing in common. The variance rests on few prompts, so that the trials are lessened by
-    Student's t with as many degrees of freedom; they are never fewer than the prompts, which are independent.
+    The interval of Clopper and Pearson with the effective number of trials, at which a simple share would have this
+    variance (Korn & Graubard, *Survey Methodology* 24, 1998): the number of prompts if all images of a prompt are
+    alike, the number of images if they are independent. The variance rests on few prompts, so the number of trials is
+    reduced by Student's t with ``off`` degrees of freedom. It is never below the number of prompts, which are
+    independent.
 
     >>> [round(end, 3) for end in near_limit(79 / 80, 1 / 80 * 79 / 80 / 80, 80, 80, 1)]
     [0.932, 1.0]
@@ -64,25 +83,32 @@ def near_limit(
 
     tail, trials = (1 - level) / 2, float(prompts)
     if variance > 0 and off > 0:
-        lessened = (float(ndtri(tail)) / float(stdtrit(off, tail))) ** 2
-        trials = min(max(lessened * value * (1 - value) / variance, trials), float(samples))
+        reduction = (float(ndtri(tail)) / float(stdtrit(off, tail))) ** 2
+        trials = min(max(reduction * value * (1 - value) / variance, trials), float(samples))
     right, wrong = trials * value, trials * (1 - value)
     low = float(betaincinv(right, wrong + 1, tail)) if right > 0 else 0.0
-    return low, float(betaincinv(right + 1, wrong, 1 - tail)) if wrong > 0 else 1.0
+    high = float(betaincinv(right + 1, wrong, 1 - tail)) if wrong > 0 else 1.0
+    return low, high
 
 
-def unseen(weights: Floats, prompts: Floats, reaches: Floats, level: float = LEVEL) -> float:
-    """How far a weighted sum of categories may lie from where all their prompts agree, to one side.
+def unseen(weights: Floats, prompts: Floats, reaches: Floats, level: float = CONFIDENCE) -> float:
+    """How far a weighted sum of categories may lie, to one side, from its value where all prompts agree.
 
-    In each of these categories every prompt has the same mean, so that no resample differs from another. Let a share q
-    of all prompts be different; that none of n was seen has probability (1 - q)^n, over the categories the product,
-    and where that is below (1 - level) / 2 the shares are ruled out. A prompt that differs moves the mean by
-    ``reaches`` at most. Of all shares not ruled out this bounds Σ weight × q × reach, since -log(1 - q) ≥ q.
+    In each of these categories every prompt has the same mean, so that all resamples are equal. Let a share q of all
+    prompts be different. The probability to see none of them among n is (1 - q)^n, and the product of these over the
+    categories. Shares with a probability below (1 - level) / 2 are ruled out. A prompt that differs moves the mean by
+    ``reaches`` at most. The result bounds Σ weight × q × reach over all shares not ruled out, as -log(1 - q) ≥ q.
+
+    Args:
+        weights: Of the categories, (categories,).
+        prompts: The number of prompts of each.
+        reaches: The distance of each category's mean from the limit of the scores on this side.
+        level: The confidence level of the two-sided interval.
 
     >>> round(unseen(np.array([1.0]), np.array([60]), np.array([1.0])), 3)
     0.06
     """
     if not len(weights):
         return 0.0
-    alone = float(sum(w * none_of(int(n), level) * r for w, n, r in zip(weights, prompts, reaches, strict=True)))
-    return min(alone, math.log(2 / (1 - level)) * float((weights * reaches / prompts).max()))
+    separate = float(sum(w * none_of(int(n), level) * r for w, n, r in zip(weights, prompts, reaches, strict=True)))
+    return min(separate, math.log(2 / (1 - level)) * float((weights * reaches / prompts).max()))

@@ -12,26 +12,27 @@ from evalharness.analysis.stats.clusters import Floats, Stratum, strata
 
 RESAMPLES = 10_000
 CHUNK = 4_000_000
-"""Counts that are worked on at once: 32 MB."""
+"""Counts that are worked on at a time: 32 MB."""
 KEPT = 64_000_000
-"""Counts of a category that are kept for the next estimate: 64 MB, of eight categories."""
+"""Up to this number, the counts of a category are kept for the next estimate: 64 MB, of eight categories."""
 MANY = 1000
+"""Above this number of prompts, drawing prompt by prompt is faster than from the multinomial distribution."""
 
 
 def resampled_means(stratum: Stratum, place: int, *, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
     """The mean of each column in each resample: (resamples, columns); NaN for a column with fewer than two prompts.
 
-    ``place`` is the category's place among the categories: each has draws of its own. Columns that rest on the same
-    prompts share them; what is drawn for a column are the prompts that have a value in it.
+    ``place`` is the index of the category, which selects its draws. For a column, only the prompts with a value in it
+    are drawn. Columns with the same prompts share their draws.
     """
     means = np.full((resamples, stratum.sums.shape[1]), np.nan)
-    patterns, which = np.unique(stratum.counts > 0, axis=1, return_inverse=True)
+    patterns, pattern_of_column = np.unique(stratum.counts > 0, axis=1, return_inverse=True)
     for number, pattern in enumerate(patterns.T):
-        own = np.flatnonzero(which == number)
+        columns = np.flatnonzero(pattern_of_column == number)
         if pattern.sum() > 1:
-            both = np.concatenate([stratum.sums[pattern][:, own], stratum.counts[pattern][:, own]], axis=1)
+            both = np.concatenate([stratum.sums[pattern][:, columns], stratum.counts[pattern][:, columns]], axis=1)
             drawn = _drawn_sums(both, place, seed, resamples)
-            means[:, own] = drawn[:, : len(own)] / drawn[:, len(own) :]
+            means[:, columns] = drawn[:, : len(columns)] / drawn[:, len(columns) :]
     return means
 
 
@@ -43,28 +44,42 @@ def resampled_sums(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Floats:
-    """Sums of the columns (samples, m) over the samples of each resample: (resamples, m), prompts drawn as above."""
-    found = [
-        _drawn_sums(one.sums, place, seed, resamples) for place, one in enumerate(strata(columns, items, categories))
+    """Sums of the columns (samples, columns) over the samples of each resample: (resamples, columns).
+
+    Prompts are drawn within their category, with all their samples.
+    """
+    sums = [
+        _drawn_sums(stratum.sums, place, seed, resamples)
+        for place, stratum in enumerate(strata(columns, items, categories))
     ]
-    return np.sum(found, axis=0) if found else np.zeros((resamples, 0))
+    return np.sum(sums, axis=0) if sums else np.zeros((resamples, 0))
+
+
+def exact_in_single_precision(table: Floats) -> bool:
+    """Whether sums over draws of prompts are exact in single precision, which takes half the time.
+
+    A resample draws as many prompts as there are, so sums of whole numbers, such as counts of right images, are whole
+    numbers below 2^24.
+    """
+    whole_numbers = bool((table == np.rint(table)).all())
+    return whole_numbers and len(table) * float(np.abs(table).max(initial=0)) < 2**24
+
+
+def forget_draws() -> None:
+    """Drop the draws that are kept for the next estimate."""
+    _kept_draws.cache_clear()
 
 
 def _drawn_sums(table: Floats, place: int, seed: int, resamples: int) -> Floats:
+    """Sums over the drawn prompts: (resamples, columns) from (prompts, columns)."""
     if len(table) * resamples > KEPT:
         return np.concatenate([draws @ table for draws in _draws(len(table), resamples, seed, place)])
     kept = _kept_draws(len(table), resamples, seed, place)
     size = max(1, CHUNK // len(table))
-    number = np.dtype(np.float32 if _fits(table) else np.float64)
-    factors = table.astype(number)
-    parts = [np.matmul(kept[at : at + size].astype(number), factors) for at in range(0, resamples, size)]
+    dtype = np.dtype(np.float32 if exact_in_single_precision(table) else np.float64)
+    factors = table.astype(dtype)
+    parts = [np.matmul(kept[at : at + size].astype(dtype), factors) for at in range(0, resamples, size)]
     return np.concatenate(parts).astype(float)
-
-
-def _fits(table: Floats) -> bool:
-    """Whether sums of draws are exact in single precision, too, which takes half the time: of rights and wrongs they
-    are whole numbers, as many prompts being drawn as there are, below 2 to the 24th."""
-    return bool((table == np.rint(table)).all()) and len(table) * float(np.abs(table).max(initial=0)) < 2**24
 
 
 def _draws(prompts: int, resamples: int, seed: int, place: int) -> Iterator[Floats]:
@@ -75,7 +90,7 @@ def _draws(prompts: int, resamples: int, seed: int, place: int) -> Iterator[Floa
         size = min(left, max(1, CHUNK // prompts))
         if prompts <= MANY:
             yield generator.multinomial(prompts, share, size=size).astype(float)
-        else:  # the same, faster where the prompts are many
+        else:  # the same distribution
             drawn = generator.integers(prompts, size=(size, prompts)) + prompts * np.arange(size)[:, None]
             yield np.bincount(drawn.ravel(), minlength=size * prompts).reshape(size, prompts).astype(float)
         left -= size
@@ -83,7 +98,10 @@ def _draws(prompts: int, resamples: int, seed: int, place: int) -> Iterator[Floa
 
 @lru_cache(maxsize=8)
 def _kept_draws(prompts: int, resamples: int, seed: int, place: int) -> npt.NDArray[np.uint8]:
-    """All at once; the arms of a sweep, and the parts of its report, share them. No prompt is drawn 256 times."""
+    """The draws of all resamples, which the arms of a sweep and the parts of its report share.
+
+    A byte per count suffices: no prompt is drawn 256 times.
+    """
     drawn = np.concatenate([chunk.astype(np.uint8) for chunk in _draws(prompts, resamples, seed, place)])
     drawn.flags.writeable = False
     return drawn

@@ -1,9 +1,9 @@
 """Scores with their uncertainty: clustered by prompt, stratified by category.
 
 The overall score is the weighted sum of the category scores, as the benchmarks define it (GenEval: six equal weights;
-WISE: each category's share of the prompts), and a category's score is the mean over its samples.
+WISE: each category's share of the prompts). A category's score is the mean over its samples.
 
-A missing score is NaN and never 0: it is left out of a mean, and :func:`bounds` says how much it could matter.
+A missing score is NaN, never 0. It is left out of means; :func:`bounds` says how much it could matter.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ import numpy as np
 import numpy.typing as npt
 
 from evalharness.analysis.stats.clusters import Floats, Stratum, strata
-from evalharness.analysis.stats.intervals import LEVEL, Estimate, near_limit, none_of, unseen
+from evalharness.analysis.stats.intervals import CONFIDENCE, Estimate, near_limit, none_of, unseen
 from evalharness.analysis.stats.resampling import RESAMPLES, resampled_means
 
 SAME = 1e-12
-"""Means that differ by less are equal but for rounding."""
+"""Means that differ by less are equal up to rounding."""
 FEW = 10
-"""With fewer prompts that keep a category from being all right, or all wrong, its interval is not the bootstrap's."""
+"""If fewer prompts keep a category from being all right, or all wrong, its interval is not the bootstrap's."""
 Limits = tuple[float, float] | None
-"""Between what values can be: scores 0 and 1, differences of scores -1 and 1; ``None``: no value is impossible."""
+"""The least and greatest possible value: scores 0 and 1, differences of scores -1 and 1; ``None``: unlimited."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The overall score, the score of each category, and how many samples and prompts they rest on."""
+    """The overall score, the score of each category, and the numbers of samples and prompts they rest on."""
 
     overall: Estimate
     categories: Mapping[str, Estimate]
@@ -39,7 +39,7 @@ class Scores:
 
 
 def category_means(values: npt.ArrayLike, categories: npt.ArrayLike, names: list[str]) -> Floats:
-    """The mean of each named category over the values that are there; NaN for a category without any.
+    """The mean of each named category over the values that are not NaN, (names,); NaN for a category without any.
 
     >>> category_means([1.0, 0.0, 1.0, float("nan")], ["a", "a", "b", "b"], ["a", "b", "c"])
     array([0.5, 1. , nan])
@@ -50,7 +50,7 @@ def category_means(values: npt.ArrayLike, categories: npt.ArrayLike, names: list
 
 
 def weighted(means: Floats, weights: Mapping[str, float]) -> Any:
-    """Σ weight × mean over the last axis; a category of weight 0 does not matter, not even when it is NaN."""
+    """Σ weight × mean over the last axis, (…, categories) → (…); a category of weight 0 may be NaN."""
     factors = np.array(list(weights.values()), dtype=float)
     return means[..., factors != 0] @ factors[factors != 0]
 
@@ -63,12 +63,11 @@ def estimate(
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
+    level: float = CONFIDENCE,
     limits: Limits = (0.0, 1.0),
 ) -> Scores:
-    """:func:`estimates` of one arm; ``values`` has one entry a sample."""
-    given = {"seed": seed, "resamples": resamples, "level": level, "limits": limits}
-    return estimates(values, items, categories, weights, **given)[0]  # type: ignore[arg-type]
+    """:func:`estimates` of a single column; ``values`` is (samples,)."""
+    return estimates(values, items, categories, weights, seed=seed, resamples=resamples, level=level, limits=limits)[0]
 
 
 def estimates(
@@ -79,42 +78,55 @@ def estimates(
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
+    level: float = CONFIDENCE,
     limits: Limits = (0.0, 1.0),
 ) -> list[Scores]:
     """Category means, their weighted sum, and bootstrap intervals for all of them, for each column.
 
-    ``columns`` is (samples, columns), an arm each; ``items`` (prompt ids) and ``categories`` have one entry a sample; a
-    NaN is a missing sample. The same function on differences of arms, aligned by item and seed, gives paired
-    differences over the pairs that both have; their ``limits`` are (-1, 1). An interval needs two prompts in each
-    category that it covers, else it is NaN. It is the percentile interval (Efron & Tibshirani, *An Introduction to the
-    Bootstrap*, 1993, chapter 13), but where all or nearly all prompts of a category are right, or wrong: there it is
-    that of :func:`near_limit`, and what :func:`unseen` cannot rule out widens the overall interval.
+    On differences of arms, aligned by item and seed, this gives paired differences over the pairs that both have.
+
+    An interval needs two prompts in each category that it covers, else it is NaN. It is the percentile interval (Efron
+    & Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13) unless all or nearly all prompts of a category
+    are right, or wrong: then it is that of :func:`near_limit`, and the overall interval is widened by :func:`unseen`.
+
+    Args:
+        columns: (samples, columns), a column for each arm or difference of arms; NaN where a sample is missing.
+        items: The prompt id of each sample.
+        categories: The category of each sample.
+        weights: Category → its weight in the overall score.
+        seed: Of the bootstrap.
+        resamples: The number of resamples.
+        level: The confidence level.
+        limits: The least and greatest possible value, (-1, 1) for differences of scores.
     """
     parts = list(strata(columns, items, categories, list(weights)))
-    replicates = np.stack(
-        [resampled_means(one, place, seed=seed, resamples=resamples) for place, one in enumerate(parts)], axis=-1
+    category_resamples = np.stack(
+        [resampled_means(stratum, place, seed=seed, resamples=resamples) for place, stratum in enumerate(parts)],
+        axis=-1,
     )
-    means = np.stack([one.means for one in parts], axis=-1)
-    variances = np.stack([one.variances for one in parts], axis=-1)
+    means = np.stack([stratum.means for stratum in parts], axis=-1)
+    variances = np.stack([stratum.variances for stratum in parts], axis=-1)
     overall = weighted(means, weights)
-    spread = np.sqrt(weighted(variances, {name: weight**2 for name, weight in weights.items()}))
-    drawn = np.concatenate([replicates, weighted(replicates, weights)[:, :, None]], axis=-1)
+    errors = np.sqrt(weighted(variances, {name: weight**2 for name, weight in weights.items()}))
+    drawn = np.concatenate([category_resamples, weighted(category_resamples, weights)[:, :, None]], axis=-1)
     ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0, overwrite_input=True)
-    found = []
+    scores = []
     for column in range(means.shape[0]):
-        single = [_category(one, column, ends[:, column, place], level, limits) for place, one in enumerate(parts)]
+        by_category = {
+            stratum.name: _category(stratum, column, ends[:, column, place], level, limits)
+            for place, stratum in enumerate(parts)
+        }
+        prompts = sum(estimate.prompts for estimate in by_category.values())
+        samples = sum(estimate.samples for estimate in by_category.values())
         total = _between(float(overall[column]), ends[:, column, -1])
         total = _widened(total, parts, column, weights, level, limits)
-        prompts, samples = sum(one.prompts for one in single), sum(one.samples for one in single)
-        total = replace(total, se=float(spread[column]), prompts=prompts, samples=samples)
-        names = [one.name for one in parts]
-        found.append(Scores(total, dict(zip(names, single, strict=True)), samples, prompts))
-    return found
+        total = replace(total, se=float(errors[column]), prompts=prompts, samples=samples)
+        scores.append(Scores(total, by_category, samples, prompts))
+    return scores
 
 
 def bounds(values: npt.ArrayLike, categories: npt.ArrayLike, weights: Mapping[str, float]) -> tuple[float, float]:
-    """The overall score if every missing (NaN) sample were wrong, and if every one were right.
+    """The overall score if all missing (NaN) samples were wrong, and if all were right.
 
     >>> bounds([1.0, float("nan")], ["a", "a"], {"a": 1.0})
     (0.5, 1.0)
@@ -127,42 +139,46 @@ def bounds(values: npt.ArrayLike, categories: npt.ArrayLike, weights: Mapping[st
     return ends[0], ends[1]
 
 
-def _agreeing(one: Stratum, column: int) -> bool:
+def _prompt_means(stratum: Stratum, column: int) -> Floats:
+    present = stratum.counts[:, column] > 0
+    means: Floats = stratum.sums[present, column] / stratum.counts[present, column]
+    return means
+
+
+def _agreeing(stratum: Stratum, column: int) -> bool:
     """Whether all prompts, at least two, have the same mean."""
-    there = one.counts[:, column] > 0
-    means = one.sums[there, column] / one.counts[there, column]
+    means = _prompt_means(stratum, column)
     return len(means) > 1 and float(np.ptp(means)) < SAME
 
 
 def _between(value: float, ends: Floats) -> Estimate:
-    """With an interval that holds the value: where resamples hardly differ, rounding could leave it just outside."""
+    """A value with an interval that contains it: where resamples hardly differ, rounding could leave it outside."""
     if math.isnan(value) or np.isnan(ends).any():
         return Estimate(value)
     return Estimate(value, min(float(ends[0]), value), max(float(ends[1]), value))
 
 
-def _off(one: Stratum, column: int, limits: tuple[float, float]) -> int | None:
-    """How many prompts are not at the limit where nearly all are; None where many are not."""
-    there = one.counts[:, column] > 0
-    means = one.sums[there, column] / one.counts[there, column]
+def _off_limit(stratum: Stratum, column: int, limits: tuple[float, float]) -> int | None:
+    """The number of prompts that are not at the limit where nearly all are; ``None`` if many are not."""
+    means = _prompt_means(stratum, column)
     off = min(int((means < limits[1] - SAME).sum()), int((means > limits[0] + SAME).sum()))
     return off if len(means) > 1 and off < FEW and off <= len(means) / 2 else None
 
 
-def _category(one: Stratum, column: int, ends: Floats, level: float, limits: Limits) -> Estimate:
-    value, prompts = float(one.means[column]), int(one.prompts[column])
-    samples, variance = int(one.counts[:, column].sum()), float(one.variances[column])
-    if limits is not None and _agreeing(one, column):
+def _category(stratum: Stratum, column: int, ends: Floats, level: float, limits: Limits) -> Estimate:
+    value, prompts = float(stratum.means[column]), int(stratum.prompts[column])
+    samples, variance = int(stratum.counts[:, column].sum()), float(stratum.variances[column])
+    if limits is not None and _agreeing(stratum, column):
         share = none_of(prompts, level)
-        found = Estimate(value, value - share * (value - limits[0]), value + share * (limits[1] - value))
-    elif limits is not None and (off := _off(one, column, limits)) is not None:
-        reach = limits[1] - limits[0]
-        share = (value - limits[0]) / reach
-        low, high = near_limit(share, variance / reach**2, prompts, samples, off, level)
-        found = Estimate(value, limits[0] + reach * low, limits[0] + reach * high)
+        estimate = Estimate(value, value - share * (value - limits[0]), value + share * (limits[1] - value))
+    elif limits is not None and (off := _off_limit(stratum, column, limits)) is not None:
+        width = limits[1] - limits[0]
+        share = (value - limits[0]) / width
+        low, high = near_limit(share, variance / width**2, prompts, samples, off, level)
+        estimate = Estimate(value, limits[0] + width * low, limits[0] + width * high)
     else:
-        found = _between(value, ends)
-    return replace(found, se=math.sqrt(variance), prompts=prompts, samples=samples)
+        estimate = _between(value, ends)
+    return replace(estimate, se=math.sqrt(variance), prompts=prompts, samples=samples)
 
 
 def _widened(
@@ -173,16 +189,18 @@ def _widened(
     level: float,
     limits: Limits,
 ) -> Estimate:
-    """The overall interval with what the categories hide in which all prompts agree; distances add as squares (Zou &
-    Donner, 2008)."""
+    """The overall interval, widened for the categories in which all prompts agree.
+
+    Distances to the ends add as squares (Zou & Donner, *Statistics in Medicine* 27, 2008).
+    """
     if limits is None or math.isnan(total.low):
         return total
-    hidden = [one for one in parts if weights[one.name] and _agreeing(one, column)]
-    if not hidden:
+    agreeing = [stratum for stratum in parts if weights[stratum.name] and _agreeing(stratum, column)]
+    if not agreeing:
         return total
-    factors = np.array([weights[one.name] for one in hidden])
-    prompts = np.array([one.prompts[column] for one in hidden])
-    means = np.array([one.means[column] for one in hidden])
+    factors = np.array([weights[stratum.name] for stratum in agreeing])
+    prompts = np.array([stratum.prompts[column] for stratum in agreeing])
+    means = np.array([stratum.means[column] for stratum in agreeing])
     below = unseen(factors, prompts, means - limits[0], level)
     above = unseen(factors, prompts, limits[1] - means, level)
     low = total.value - math.hypot(total.value - total.low, below)

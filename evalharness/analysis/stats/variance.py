@@ -1,4 +1,4 @@
-"""Where the variance of an overall score is, and what a smaller one would cost."""
+"""The components of the variance of an overall score, and the sizes of runs that would reduce it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from evalharness.analysis.stats.clusters import Stratum, strata
-from evalharness.analysis.stats.intervals import LEVEL
+from evalharness.analysis.stats.intervals import CONFIDENCE
 
 POWER = 0.8
+"""The probability with which a test finds the smallest detectable difference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Components:
     """The variance of an overall score (or of a paired difference) in parts that sum to it.
 
-    ``prompts``: other prompts would have been easier or harder; ``seeds``: other noise would have drawn other images;
-    ``judge``: asked again, the judge would have said otherwise (0 where it was not asked again; then ``seeds`` holds it
-    too). NaN where every prompt has a single image, so that the first two cannot be told apart: ``prompts`` is then
-    their sum. ``images``: the mean number of images per prompt.
+    ``prompts``: due to the choice of prompts, which are easier or harder.
+    ``seeds``: due to the noise from which images are drawn. NaN where every prompt has a single image, so that the two
+    cannot be separated; ``prompts`` is then their sum.
+    ``judge``: due to inconsistent replies of the judge; 0 if it was not asked repeatedly, and then part of ``seeds``.
+    ``images``: the mean number of images per prompt.
     """
 
     prompts: float
@@ -37,9 +39,9 @@ class Components:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """What would show a difference: so many prompts (with as many images each), or so many images per prompt.
+    """The number of prompts (with as many images each), or of images per prompt, that would show a difference.
 
-    ``images`` is infinite where the prompts alone vary too much. NaN where the data do not say.
+    ``images`` is infinite if the prompts alone vary too much. NaN where the data do not say.
     """
 
     difference: float
@@ -55,28 +57,33 @@ def components(
     *,
     judge: float = 0.0,
 ) -> Components:
-    """Σ weight² (σ²_prompt Σ n² / N² + σ²_seed / N) over the categories; n images of a prompt, N of all.
+    """The variance Σ weight² (σ²_prompt Σ n² / N² + σ²_seed / N) over the categories, in its variance.
 
-    σ² are the one-way ANOVA estimates for prompts with different numbers of images (Searle, Casella & McCulloch,
-    *Variance Components*, 1992, section 3.6).
+    n is the number of images of a prompt, N that of all. σ² are the one-way ANOVA estimates for prompts with different
+    numbers of images (Searle, Casella & McCulloch, *Variance Components*, 1992, section 3.6).
 
-    ``judge`` is the part of it that the judge's mood has (:func:`evalharness.analysis.agreement.reply_variance`).
+    Args:
+        values: A score or difference for each sample, NaN where it is missing.
+        items: The prompt id of each sample.
+        categories: The category of each sample.
+        weights: Category → its weight.
+        judge: The part that is due to the judge (:func:`evalharness.analysis.agreement.reply_variance`).
     """
     prompts, seeds, samples, clusters = 0.0, 0.0, 0, 0
     table = np.asarray(values, dtype=float)
     squares = np.stack([table, table**2], axis=1)
-    for one in strata(squares, items, categories, [name for name, weight in weights.items() if weight]):
-        between, within = _anova(one)
-        prompts += weights[one.name] ** 2 * between
-        seeds += weights[one.name] ** 2 * within
-        samples, clusters = samples + int(one.counts[:, 0].sum()), clusters + int(one.prompts[0])
+    for stratum in strata(squares, items, categories, [name for name, weight in weights.items() if weight]):
+        between, within = _anova(stratum)
+        prompts += weights[stratum.name] ** 2 * between
+        seeds += weights[stratum.name] ** 2 * within
+        samples, clusters = samples + int(stratum.counts[:, 0].sum()), clusters + int(stratum.prompts[0])
     if samples == clusters or math.isnan(seeds):
         return Components(prompts, math.nan, judge or math.nan, samples / clusters if clusters else math.nan)
     judge = min(judge, seeds)
     return Components(prompts, seeds - judge, judge, samples / clusters)
 
 
-def detectable(se: float, *, level: float = LEVEL, power: float = POWER) -> float:
+def detectable(se: float, *, level: float = CONFIDENCE, power: float = POWER) -> float:
     """The smallest true difference that a two-sided test would find with this power, given the standard error.
 
     >>> round(detectable(0.01), 4)
@@ -87,24 +94,29 @@ def detectable(se: float, *, level: float = LEVEL, power: float = POWER) -> floa
     return float(se * (ndtri((1 + level) / 2) + ndtri(power)))
 
 
-def needed(parts: Components, prompts: int, difference: float, *, level: float = LEVEL, power: float = POWER) -> Needed:
-    """How many prompts, or images per prompt, would show a paired difference of this size.
+def needed(
+    variance: Components, prompts: int, difference: float, *, level: float = CONFIDENCE, power: float = POWER
+) -> Needed:
+    """The number of prompts, or of images per prompt, that would show a paired difference of this size.
 
-    More prompts of each category shrink all parts alike, more images of each prompt only those of seeds and judge.
+    More prompts of each category reduce all components alike, more images of each prompt only those of seeds and judge.
+    ``prompts`` is the present number.
     """
     allowed = (difference / detectable(1.0, level=level, power=power)) ** 2
-    more = math.ceil(prompts * parts.total / allowed - 1e-9) if parts.total >= 0 else math.nan
-    if math.isnan(parts.seeds):
+    more = math.ceil(prompts * variance.total / allowed - 1e-9) if variance.total >= 0 else math.nan
+    if math.isnan(variance.seeds):
         return Needed(difference, more, math.nan)
-    left = allowed - parts.prompts
-    images = parts.images * (parts.seeds + parts.judge) / left if left > 0 else math.inf
+    left = allowed - variance.prompts
+    if not left > 0:
+        return Needed(difference, more, math.inf)
+    images = variance.images * (variance.seeds + variance.judge) / left
     return Needed(difference, more, max(1, math.ceil(images - 1e-9)) if math.isfinite(images) else math.inf)
 
 
-def _anova(one: Stratum) -> tuple[float, float]:
-    """What prompts and seeds add to the variance of the category's mean."""
-    there = one.counts[:, 0] > 0
-    counts, sums, squares = one.counts[there, 0], one.sums[there, 0], one.sums[there, 1]
+def _anova(stratum: Stratum) -> tuple[float, float]:
+    """The parts of the variance of the category's mean that are due to prompts and to seeds."""
+    present = stratum.counts[:, 0] > 0
+    counts, sums, squares = stratum.counts[present, 0], stratum.sums[present, 0], stratum.sums[present, 1]
     total, prompts = counts.sum(), len(counts)
     if prompts < 2:
         return math.nan, math.nan

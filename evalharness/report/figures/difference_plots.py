@@ -25,7 +25,7 @@ def forest(summary: Summary, leads: Sequence[str], styles: Sequence[FamilyStyle]
     candidates = [summary.analysis.contrast(arm) for arm in leads]
     measured = [contrast for contrast in candidates if contrast and not math.isnan(contrast.difference.value)]
     # Contrasts that were declared before the run come first, if there is no room for all.
-    contrasts = sorted(measured, key=lambda contrast: not contrast.confirmatory)[:MAX_ARMS]
+    contrasts = sorted(measured, key=lambda contrast: not contrast.preregistered)[:MAX_ARMS]
     if not contrasts:
         return None
     categories = [

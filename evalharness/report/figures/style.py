@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalharness.analysis.arms import Family, families, records
+from evalharness.analysis.arms import families, records
 from evalharness.analysis.stats import Estimate
+from evalharness.config.arm_families import CapFamily
 from evalharness.report.formatting import overall_text, slug
 from evalharness.report.summary import Summary
 
@@ -87,7 +88,7 @@ class Plot:
 class FamilyStyle:
     """How the arms of a family are drawn."""
 
-    family: Family
+    family: CapFamily
     index: int
 
     @property

@@ -81,9 +81,9 @@ def test_many_prompts_are_drawn_another_way_with_the_same_distribution(monkeypat
     labels = np.full(len(items), "a")
     usual = stats.estimate(values, items, labels, {"a": 1.0}).overall
     monkeypatch.setattr("evalharness.analysis.stats.resampling.MANY", 0)
-    resampling._kept_draws.cache_clear()
+    resampling.forget_draws()
     found = stats.estimate(values, items, labels, {"a": 1.0}).overall
-    resampling._kept_draws.cache_clear()
+    resampling.forget_draws()
     assert (found.low, found.high) == pytest.approx((usual.low, usual.high), abs=0.002)
     assert found != usual
 

@@ -11,13 +11,13 @@ import pytest
 from scipy import stats as scipy_stats
 
 from evalharness.analysis import stats
-from evalharness.analysis.stats import trainings
+from evalharness.analysis.stats import replicates
 
 WEIGHTS = {"a": 0.25, "b": 0.75}
 
 
 def test_examples() -> None:
-    assert doctest.testmod(trainings).failed == 0
+    assert doctest.testmod(replicates).failed == 0
 
 
 @pytest.mark.parametrize(("first", "second"), [(3, 3), (2, 5), (7, 3)])

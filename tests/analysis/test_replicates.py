@@ -32,20 +32,20 @@ def overall(analysis: Analysis, arms: list[str]) -> list[float]:
 
 def test_a_recipe_is_a_sample_of_its_trainings() -> None:
     found = analyse(run(trained(), analysis=SAID))["toy"]
-    assert [(one.name, len(one.arms)) for one in found.recipes] == [("base", 3), ("full", 3), ("single", 1)]
-    full = found.recipes[1]
+    assert [(one.name, len(one.arms)) for one in found.replicates] == [("base", 3), ("full", 3), ("single", 1)]
+    full = found.replicates[1]
     scores = overall(found, ARMS[:3])
     assert full.scores == pytest.approx(scores)
     assert (full.mean.value, full.deviation.value) == pytest.approx((np.mean(scores), np.std(scores, ddof=1)))
-    single = found.recipes[2]
+    single = found.replicates[2]
     assert math.isnan(single.deviation.value) and math.isnan(single.shares.trainings)
 
 
 def test_recipes_are_compared_with_that_of_the_baseline_by_welch_s_test() -> None:
     results = run(trained(), analysis=SAID)
     found = analyse(results)["toy"]
-    assert [(one.recipe, one.against) for one in found.recipe_contrasts] == [("base", "full"), ("single", "full")]
-    base, single = found.recipe_contrasts
+    assert [(one.group, one.against) for one in found.replicate_contrasts] == [("base", "full"), ("single", "full")]
+    base, single = found.replicate_contrasts
     known = scipy_stats.ttest_ind(overall(found, ARMS[3:6]), overall(found, ARMS[:3]), equal_var=False)
     ends = known.confidence_interval()
     assert (base.difference.low, base.difference.high, base.p) == pytest.approx((ends.low, ends.high, known.pvalue))
@@ -53,7 +53,7 @@ def test_recipes_are_compared_with_that_of_the_baseline_by_welch_s_test() -> Non
     alone = stats.single_against(overall(found, ["single"])[0], overall(found, ARMS[:3]))
     assert (single.difference.low, single.degrees) == pytest.approx((alone.difference.low, 2))
     assert single.assumed == "full"
-    assert [one.p_adjusted for one in found.recipe_contrasts] == stats.holm([base.p, single.p]).tolist()
+    assert [one.p_adjusted for one in found.replicate_contrasts] == stats.holm([base.p, single.p]).tolist()
     # The wider interval holds both kinds of chance.
     table = grid(results, "toy")
     gap = np.mean([table.column(arm) for arm in ARMS[3:6]], axis=0) - np.mean(
@@ -70,19 +70,19 @@ def test_a_single_training_stands_on_either_side() -> None:
     said = {"replicates": {"single": ["single"], "full": ARMS[:3]}}
     scores = trained()
     turned = {name: scores[name] for name in ("single", *ARMS[:3])}
-    (one,) = analyse(run(turned, analysis=said))["toy"].recipe_contrasts
+    (one,) = analyse(run(turned, analysis=said))["toy"].replicate_contrasts
     (other,) = analyse(run({name: scores[name] for name in (*ARMS[:3], "single")}, analysis=said))[
         "toy"
-    ].recipe_contrasts
-    assert (one.recipe, one.against, one.assumed) == ("full", "single", "full")
-    assert (other.recipe, other.against, other.assumed) == ("single", "full", "full")
+    ].replicate_contrasts
+    assert (one.group, one.against, one.assumed) == ("full", "single", "full")
+    assert (other.group, other.against, other.assumed) == ("single", "full", "full")
     assert (one.difference.low, one.difference.high) == pytest.approx((-other.difference.high, -other.difference.low))
     assert one.p == other.p
 
 
 def test_of_two_single_trainings_nothing_is_said() -> None:
     said = {"replicates": {"single": ["single"], "full": ["full"]}}
-    (one,) = analyse(run(trained(), analysis=said))["toy"].recipe_contrasts
+    (one,) = analyse(run(trained(), analysis=said))["toy"].replicate_contrasts
     assert one.difference.value == pytest.approx(-0.1, abs=0.15)
     assert all(map(math.isnan, (one.difference.low, one.everywhere.low, one.p, one.p_adjusted, one.shares.total)))
     assert one.family == 0
@@ -95,14 +95,14 @@ def test_a_missing_sample_is_left_out_of_all_trainings() -> None:
     cut = {name: np.array(values) for name, values in scores.items()}
     for name in ARMS[:6]:
         cut[name][3, 0] = math.nan
-    first, second = (analyse(run(one, analysis=SAID))["toy"].recipe_contrasts[0] for one in (holed, cut))
+    first, second = (analyse(run(one, analysis=SAID))["toy"].replicate_contrasts[0] for one in (holed, cut))
     assert first == second
     assert first.difference.samples == 79
 
 
 def test_no_declaration_no_recipes() -> None:
     found = analyse(run(random_scores(["x", "y"])))["toy"]
-    assert (found.recipes, found.recipe_contrasts) == ((), ())
+    assert (found.replicates, found.replicate_contrasts) == ((), ())
     assert found.as_dict()["recipes"] == ()
 
 
@@ -118,7 +118,7 @@ def test_simulated_intervals_hold_for_other_trainings_and_other_prompts() -> Non
         chance = easy[:, None] + np.outer(lead, [0, 0, 0, 1, 1, 1]) + generator.normal(0, 0.03, 6)
         right = generator.random((2, 60, 6)) < np.clip(chance, 0, 1)
         scores = {name: right[:, :, place].T.astype(float) for place, name in enumerate("abcdef")}
-        (one,) = analyse(run(scores, analysis=said))["toy"].recipe_contrasts
+        (one,) = analyse(run(scores, analysis=said))["toy"].replicate_contrasts
         held["both"] += one.everywhere.low <= 0.1 <= one.everywhere.high
         held["trainings"] += one.difference.low <= 0.1 <= one.difference.high
     assert 0.94 <= held["both"] / runs <= 0.995

@@ -1,0 +1,101 @@
+"""The analysis of each benchmark of a run."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evalharness.analysis import stats
+from evalharness.analysis.adjustment import adjust_analyses
+from evalharness.analysis.agreement import reply_variance
+from evalharness.analysis.arms import baseline, records
+from evalharness.analysis.contrasts import contrasts, trends
+from evalharness.analysis.costs import best_of, costs
+from evalharness.analysis.findings import Analysis
+from evalharness.analysis.grid import Grid, grid
+from evalharness.analysis.replicates import replicate_contrasts, replicates
+from evalharness.config.analysis import Preregistration
+from evalharness.store.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def analyse(results: Results) -> dict[str, Analysis]:
+    """Analyse each benchmark that has samples, in the order of the sweep file.
+
+    p-values are adjusted over the whole run, in three families: what the sweep file preregisters, on all benchmarks;
+    all other contrasts; the contrasts between replicates.
+    """
+    preregistered = _preregistration(results)
+    sampled = set(results.samples["benchmark"].unique())
+    return adjust_analyses(
+        {name: _analysis(results, name, preregistered) for name in results.info["benchmarks"] if name in sampled}
+    )
+
+
+def category_weights(results: Results, benchmark: str) -> dict[str, float]:
+    """The benchmark's weights in its order, then the categories that have none (weight 0)."""
+    weights = {str(name): float(weight) for name, weight in results.info["benchmarks"][benchmark]["weights"].items()}
+    categories = results.samples.loc[results.samples["benchmark"] == benchmark, "category"].unique()
+    return weights | dict.fromkeys(sorted(set(categories) - set(weights)), 0.0)
+
+
+def _preregistration(results: Results) -> Preregistration:
+    """What the sweep file declared about the arms that this run has."""
+    settings = {str(row["arm"]): json.loads(row["settings"] or "{}") for row in records(results.arms)}
+    return Preregistration.from_dict(results.info.get("sweep", {}).get("analysis") or {}, settings)
+
+
+def _analysis(results: Results, benchmark: str, preregistered: Preregistration) -> Analysis:
+    table, weights = grid(results, benchmark), category_weights(results, benchmark)
+    scores = dict(zip(table.arms, stats.estimates(table.scores, table.items, table.categories, weights), strict=True))
+    judge = _judge_variance(results.checks, table, weights)
+    variance = {
+        arm: stats.components(table.column(arm), table.items, table.categories, weights, judge=judge.get(arm, 0.0))
+        for arm in table.arms
+    }
+    reference = baseline(results.arms)
+    planned = [(contrast.arm, contrast.against) for contrast in preregistered.contrasts]
+    usual = [(str(arm), reference) for arm in results.arms["arm"] if reference is not None and arm != reference]
+    pairs = list(dict.fromkeys([*usual, *planned]))
+    return Analysis(
+        benchmark=benchmark,
+        baseline=reference,
+        weights=weights,
+        scores=scores,
+        variance=variance,
+        contrasts=tuple(contrasts(table, pairs, weights, preregistered=frozenset(planned), judge=judge)),
+        trends=tuple(trends(table, preregistered.trends, weights)),
+        costs=tuple(costs(table, scores, weights)),
+        best_of=tuple(best_of(table, weights)),
+        replicates=tuple(replicates(table, preregistered.replicates, weights)),
+        replicate_contrasts=tuple(replicate_contrasts(table, preregistered.replicates, weights, reference)),
+    )
+
+
+def _judge_variance(checks: pd.DataFrame | None, table: Grid, weights: Mapping[str, float]) -> dict[str, float]:
+    """The variance that the judge's inconsistency adds to the overall score of each arm.
+
+    Only of arms whose images were judged repeatedly by the same judge.
+    """
+    if checks is None:
+        return {}
+    repeats = checks[(checks["benchmark"] == table.benchmark) & (checks["kind"] == "repeat")]
+    if repeats.empty:
+        return {}
+    sample = ["arm", "item", "seed_index", "category", "score"]
+    wide = repeats.pivot(index=sample, columns="check", values="other").reset_index()
+    variances = {}
+    for arm, rows in wide.groupby("arm"):
+        present = table.categories[~np.isnan(table.column(str(arm)))]
+        counts = {name: int((present == name).sum()) for name in weights}
+        values = rows[["score", *repeats["check"].unique()]].to_numpy(dtype=float)
+        variance = reply_variance(values, rows["category"], weights, counts)
+        if not math.isnan(variance):
+            variances[str(arm)] = variance
+    return variances

@@ -1,0 +1,71 @@
+"""Names of arms, and which arms differ only in their iteration cap.
+
+Arms of one cap family share their trajectories (a longer cap continues a shorter one) and are one line of a figure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evalharness._util.hashing import canonical
+
+CAP = "max_iterations"
+"""The setting of a variant that caps its iterations."""
+
+FamilyKey = tuple[str, str]
+"""Model and canonical JSON of the variant's settings without the cap: the same for all arms of a family."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapFamily:
+    """Arms by rising cap; ``caps`` is empty for an arm without iterations, which is a family by itself."""
+
+    label: str
+    arms: tuple[str, ...]
+    caps: tuple[int, ...]
+
+
+def family_key(model: str, settings: Mapping[str, Any]) -> FamilyKey:
+    """The key of an arm's family.
+
+    >>> family_key("m", {"variant": "process", "max_iterations": 2}) == family_key("m", {"variant": "process"})
+    True
+    """
+    return model, canonical({name: value for name, value in settings.items() if name != CAP})
+
+
+def cap_families(arms: Iterable[tuple[str, FamilyKey, int | None]]) -> list[CapFamily]:
+    """Group arms, each given as name, key and cap, into families in the order of their first arms."""
+    groups: dict[FamilyKey | str, list[tuple[int, str]]] = {}
+    for name, key, cap in arms:
+        if cap is None:
+            groups[name] = [(-1, name)]
+        else:
+            groups.setdefault(key, []).append((cap, name))
+    return [_family(sorted(members)) for members in groups.values()]
+
+
+def base_name(arm: str) -> str:
+    """An arm's name in the sweep file, without the settings that its expansion added.
+
+    >>> base_name("process max_iterations=2 inspect=true")
+    'process'
+    """
+    return re.sub(r"( \w+=[^ ]*)+$", "", arm)
+
+
+def name_without_cap(arm: str) -> str:
+    """
+    >>> name_without_cap("process max_iterations=2 inspect=true")
+    'process inspect=true'
+    """
+    return re.sub(rf"\s*\b{CAP}=\d+", "", arm).strip() or arm
+
+
+def _family(members: list[tuple[int, str]]) -> CapFamily:
+    names = tuple(name for _, name in members)
+    label = name_without_cap(names[0]) if len(names) > 1 else names[0]
+    return CapFamily(label, names, tuple(cap for cap, _ in members if cap >= 0))
