@@ -87,13 +87,11 @@ class Preregistration:
 
     def within(self, arms: Collection[str]) -> Preregistration:
         """The part about these arms: contrasts and trends that have all of theirs, replicates as many as are left."""
-        groups = [
-            ReplicateGroup(group.name, tuple(arm for arm in group.arms if arm in arms)) for group in self.replicates
-        ]
+        groups = {group.name: tuple(arm for arm in group.arms if arm in arms) for group in self.replicates}
         return Preregistration(
             tuple(contrast for contrast in self.contrasts if {contrast.arm, contrast.against} <= set(arms)),
             tuple(trend for trend in self.trends if set(trend.arms) <= set(arms)),
-            tuple(group for group in groups if group.arms),
+            tuple(ReplicateGroup(name, members) for name, members in groups.items() if members),
         )
 
     def as_dict(self) -> dict[str, Any]:
