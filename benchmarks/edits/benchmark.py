@@ -7,15 +7,14 @@ from functools import cached_property
 from pathlib import Path
 
 from evalharness._util.hashing import digest
-from evalharness.judges.judged import Judged
-from evalharness.judges.settings import JudgedSettings
+from evalharness.judges.judged_benchmark import JudgedBenchmark, JudgedSettings
 from evalharness.types.item import Item, PromptSet
 
 from . import edit_file
 from .rubric import EditRubric, read_reply
 
 
-class Edits(Judged):
+class Edits(JudgedBenchmark):
     """Its protocol is this project's own; the score of a category is the mean of its items, the overall score the mean
     of the categories."""
 

@@ -12,9 +12,8 @@ from evalharness._util.hashing import canonical
 from evalharness.api.benchmark import Exported
 from evalharness.assets.asset import Asset
 from evalharness.errors import ConfigError, did_you_mean
-from evalharness.judges.judged import Judged
-from evalharness.judges.panel import Rubric
-from evalharness.judges.settings import JudgedSettings
+from evalharness.judges.judge_scorer import Rubric
+from evalharness.judges.judged_benchmark import JudgedBenchmark, JudgedSettings
 from evalharness.types.item import Item, PromptSet
 
 from . import prompt_files, published_layout
@@ -34,7 +33,7 @@ def published(folder: str, path: str, files: Mapping[str, tuple[str, int]]) -> t
     return tuple(Asset(folder, name, f"{url}/{name}", sha256, size) for name, (sha256, size) in files.items())
 
 
-class Wise(Judged):
+class Wise(JudgedBenchmark):
     """A subclass names its prompts, weights and rubric, and how it reads a reply.
 
     One that ships its prompts overrides :meth:`files`; one without ``scripts`` has no rubric but its own.

@@ -64,7 +64,7 @@ class JudgeScorer(Protocol):
         ...
 
     def judge(
-        self, submissions: Iterable[ScoreRequest], replies: Replies
+        self, requests: Iterable[ScoreRequest], replies: Replies
     ) -> Iterator[tuple[ScoreRequest, Score | SampleError]]:
         """A score for each submission, in any order; SampleError where no reply could be had or understood.
 

@@ -45,9 +45,9 @@ def _shortened(value: Any) -> Any:
     return [_shortened(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def reply_key(judge: str, question: JudgePrompt | str) -> str:
+def reply_key(judge: str, prompt: JudgePrompt | str) -> str:
     """The key of a judge's replies to a question, or to one of that key; ``judge`` is the digest of its identity."""
-    return digest(["reply", judge, question if isinstance(question, str) else question.key()])
+    return digest(["reply", judge, prompt if isinstance(prompt, str) else prompt.key()])
 
 
 class Replies(Protocol):
@@ -57,7 +57,7 @@ class Replies(Protocol):
         """The replies to a question, one a try, in the order of the tries."""
         ...
 
-    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None:
+    def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
         """Keep a reply for good before the next line runs. ``judge`` is the digest of the judge's identity."""
         ...
 
@@ -80,7 +80,7 @@ class Judge(Protocol):
         """What decides a reply: model, decoding, endpoint kind; JSON, without keys, addresses or devices."""
         ...
 
-    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         """Each question's number with its reply, as they come, in any order.
 
         Questions are taken from the iterable only as there is room to ask them; the caller may add to it while it is

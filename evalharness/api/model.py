@@ -150,7 +150,7 @@ class RemoteImageModel(Protocol):
         """What was spent on it before this run: that counts, too."""
         ...
 
-    def commission(self, orders: Iterable[tuple[int, ImageRequest]]) -> Iterator[tuple[int, Step | SampleError]]:
+    def generate(self, requests: Iterable[tuple[int, ImageRequest]]) -> Iterator[tuple[int, Step | SampleError]]:
         """Each order's number with the drawing, a PNG file, and what it cost, as they come, in any order.
 
         Orders are taken from the iterable only as there is room for them. SampleError stands for an image that could

@@ -18,11 +18,11 @@ from pydantic_core import to_json
 from evalharness._util.text import one_line
 from evalharness.errors import EndpointError, SampleError, did_you_mean
 from evalharness.http.budget import Budget
-from evalharness.http.gate import ConcurrencyLimiter
+from evalharness.http.failure import EndpointFailure, of_status, pause
+from evalharness.http.limiter import ConcurrencyLimiter
 from evalharness.http.model_list import NO_LIST, read_models
-from evalharness.http.scrub import redact
+from evalharness.http.redact import redact
 from evalharness.http.settings import EndpointSettings
-from evalharness.http.trouble import EndpointFailure, of_status, pause
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -57,7 +57,7 @@ class Calls(ABC, Generic[Q, A]):
         self.gate = ConcurrencyLimiter(settings.concurrency, budget)
 
     @abstractmethod
-    async def ask(self, question: Q) -> A | EndpointFailure:
+    async def ask(self, request: Q) -> A | EndpointFailure:
         """One call."""
 
     @abstractmethod
@@ -79,14 +79,14 @@ class Calls(ABC, Generic[Q, A]):
         self.gate.stop(EndpointError("the run has ended"))
         await self.client.close()
 
-    async def answer(self, question: Q) -> A | SampleError | None:
+    async def answer(self, request: Q) -> A | SampleError | None:
         """The answer, or why there is none; ``None`` if the question was not asked as :attr:`gate` has closed."""
         tries = 0
         while await self.gate.enter():
             try:
                 async with self._door:  # a turn of the loop each, so that one request is out before the next is made
                     await asyncio.sleep(0)
-                outcome = await self._call(question)
+                outcome = await self._call(request)
             finally:
                 self.gate.leave()
             tries += 1
@@ -144,9 +144,9 @@ class Calls(ABC, Generic[Q, A]):
             "again", f"no connection: {said}", open=not isinstance(error, aiohttp.ClientConnectorError)
         )
 
-    async def _call(self, question: Q) -> A | EndpointFailure:
+    async def _call(self, request: Q) -> A | EndpointFailure:
         start = time.monotonic()
-        outcome = await self.ask(question)
+        outcome = await self.ask(request)
         if not isinstance(outcome, EndpointFailure):
             self._accept(self.cost(outcome))
             return outcome
@@ -165,12 +165,12 @@ class Calls(ABC, Generic[Q, A]):
         if self.settings.max_dollars is not None and cost is None:
             self.gate.stop(EndpointError(f"the endpoint does not say how many tokens it used, {self.tokens_wanted}"))
 
-    def _give_up(self, trouble: EndpointFailure, tries: int) -> SampleError:
-        self._given_up += not trouble.about_content
+    def _give_up(self, failure: EndpointFailure, tries: int) -> SampleError:
+        self._given_up += not failure.about_content
         if self._given_up >= HOPELESS:
             count = f"{self._given_up} {self.wanted[0]} in a row got no {self.wanted[1]}"
-            self.gate.stop(EndpointError(f"{count}, the last: {trouble.reason}; --retry-failed asks them again"))
-        return SampleError(trouble.reason if tries == 1 else f"{trouble.reason} (the last of {tries} tries)")
+            self.gate.stop(EndpointError(f"{count}, the last: {failure.reason}; --retry-failed asks them again"))
+        return SampleError(failure.reason if tries == 1 else f"{failure.reason} (the last of {tries} tries)")
 
     async def _bound(self, response: httpx2.Response) -> None:
         """Count what comes, so that no server can fill the memory; compressed bytes could not be counted."""

@@ -18,7 +18,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-def answers(questions: Iterable[tuple[int, Q]], calls: Calls[Q, A], most: int) -> Iterator[tuple[int, A | SampleError]]:
+def answers(requests: Iterable[tuple[int, Q]], calls: Calls[Q, A], most: int) -> Iterator[tuple[int, A | SampleError]]:
     """Each question's number with its answer, as they come. Calls go on in another thread while the caller works.
 
     ``most`` questions are in hand at once; with more than may be asked at once, no place is idle while an answer is
@@ -29,7 +29,7 @@ def answers(questions: Iterable[tuple[int, Q]], calls: Calls[Q, A], most: int) -
     """
     from anyio.from_thread import start_blocking_portal
 
-    todo = iter(questions)
+    todo = iter(requests)
     done: SimpleQueue[tuple[int, Future[Any]]] = SimpleQueue()
     in_hand = 0
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(calls):
@@ -38,9 +38,9 @@ def answers(questions: Iterable[tuple[int, Q]], calls: Calls[Q, A], most: int) -
             while in_hand < most and calls.gate.stopped is None:
                 if (taken := next(todo, None)) is None:
                     break
-                number, question = taken
+                number, request = taken
                 # Not through the portal, which would wait for the loop to take each.
-                future = asyncio.run_coroutine_threadsafe(calls.answer(question), loop)
+                future = asyncio.run_coroutine_threadsafe(calls.answer(request), loop)
                 future.add_done_callback(partial(_put, done, number))
                 in_hand += 1
             if not in_hand:

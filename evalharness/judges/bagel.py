@@ -19,7 +19,7 @@ from evalharness.api.executor import Failure, isolate
 from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import Written
 from evalharness.errors import SampleError
-from evalharness.judges.pictures import shown
+from evalharness.judges.data_url import decode_image
 from evalharness.models.bagel import plugin, published
 from evalharness.models.bagel.published import Published
 from evalharness.models.bagel.settings import Longest
@@ -76,16 +76,16 @@ class Bagel:
         """Load it: whatever an answer needs is then there."""
         self._model.start(0)
 
-    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        for batch in chunks(questions, self.settings.batch_size):
-            outcomes = isolate(self._answer, [question for _, question in batch])
+    def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
+        for batch in chunks(prompts, self.settings.batch_size):
+            outcomes = isolate(self._answer, [prompt for _, prompt in batch])
             for (number, _), outcome in zip(batch, outcomes, strict=True):
                 yield number, SampleError(outcome.reason) if isinstance(outcome, Failure) else outcome
 
-    def _answer(self, questions: Sequence[JudgePrompt]) -> list[Reply]:
-        parts = [list(_parts(question.messages)) for question in questions]
+    def _answer(self, prompts: Sequence[JudgePrompt]) -> list[Reply]:
+        parts = [list(_parts(prompt.messages)) for prompt in prompts]
         start = time.perf_counter()
-        contexts = self._model.start(len(questions))
+        contexts = self._model.start(len(prompts))
         for nth in range(max(map(len, parts))):
             here = [(context, own[nth]) for context, own in zip(contexts, parts, strict=True) if nth < len(own)]
             texts = [(context, part) for context, part in here if isinstance(part, str)]
@@ -96,12 +96,12 @@ class Bagel:
                 self._model.glance([context for context, _ in images], [image for _, image in images])
         read = [context.whole.cache.length for context in contexts]
         written: dict[int, Written] = {}
-        for limit in sorted({question.max_tokens for question in questions}):
-            who = [n for n, question in enumerate(questions) if question.max_tokens == limit]
-            seeds = [int(questions[n].key()[:15], 16) for n in who]
+        for limit in sorted({prompt.max_tokens for prompt in prompts}):
+            who = [n for n, prompt in enumerate(prompts) if prompt.max_tokens == limit]
+            seeds = [int(prompts[n].key()[:15], 16) for n in who]
             texts_ = self._model.write([contexts[n] for n in who], stop=END, max_tokens=limit, seeds=seeds)
             written |= dict(zip(who, texts_, strict=True))
-        seconds = (time.perf_counter() - start) / len(questions)
+        seconds = (time.perf_counter() - start) / len(prompts)
         return [
             Reply(one.text, "stop" if one.ended else "length", read[n], one.tokens, seconds=seconds)
             for n, one in sorted(written.items())
@@ -116,4 +116,4 @@ def _parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[str | Image.Image]
             yield content
             continue
         for part in content:
-            yield shown(part["image_url"]["url"]) if part["type"] == "image_url" else part["text"]
+            yield decode_image(part["image_url"]["url"]) if part["type"] == "image_url" else part["text"]

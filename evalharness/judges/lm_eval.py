@@ -25,7 +25,7 @@ from evalharness.api.executor import Failure, isolate
 from evalharness.api.judge import JudgePrompt
 from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.errors import ConfigError, SampleError, did_you_mean
-from evalharness.judges.pictures import shown
+from evalharness.judges.data_url import decode_image
 from evalharness.types.reply import Reply
 
 IMAGE = "<image>"
@@ -109,36 +109,36 @@ class LMEval:
 
     # --- asking ---
 
-    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         # Sampling draws from one stream of random numbers for a batch: asked alone, a question has its own.
         size = 1 if self.settings.temperature > 0 else self.settings.batch_size
-        for batch in chunks(questions, size):
+        for batch in chunks(prompts, size):
             self._ready()
-            outcomes = isolate(self._answer, [question for _, question in batch])
+            outcomes = isolate(self._answer, [prompt for _, prompt in batch])
             for (number, _), outcome in zip(batch, outcomes, strict=True):
                 yield number, SampleError(outcome.reason) if isinstance(outcome, Failure) else outcome
 
-    def _answer(self, questions: Sequence[JudgePrompt]) -> list[Reply]:
+    def _answer(self, prompts: Sequence[JudgePrompt]) -> list[Reply]:
         import torch
         from lm_eval.api.instance import Instance
 
         model = self._model
-        asked = [_request(question.messages) for question in questions]
+        asked = [_request(prompt.messages) for prompt in prompts]
         requests = []
-        for index, (question, one) in enumerate(zip(questions, asked, strict=True)):
+        for index, (prompt, one) in enumerate(zip(prompts, asked, strict=True)):
             context = model.apply_chat_template([dict(message) for message in one.chat])
-            arguments = (context, self._generation(question), {"visual": list(one.images)})
+            arguments = (context, self._generation(prompt), {"visual": list(one.images)})
             requests.append(Instance("generate_until", {}, arguments, index))
-        torch.manual_seed(int(questions[0].key()[:15], 16))
+        torch.manual_seed(int(prompts[0].key()[:15], 16))
         start = time.perf_counter()
         texts = model.generate_until(requests, disable_tqdm=True)
-        seconds = (time.perf_counter() - start) / len(questions)
+        seconds = (time.perf_counter() - start) / len(prompts)
         return [Reply(str(text), seconds=seconds) for text in texts]
 
-    def _generation(self, question: JudgePrompt) -> dict[str, Any]:
+    def _generation(self, prompt: JudgePrompt) -> dict[str, Any]:
         sampled = self.settings.temperature > 0
         decoding = {"temperature": self.settings.temperature, "do_sample": sampled}
-        return {"until": [], "max_gen_toks": question.max_tokens, **decoding, **self.settings.generation}
+        return {"until": [], "max_gen_toks": prompt.max_tokens, **decoding, **self.settings.generation}
 
     def _ready(self) -> Any:
         """The model, loaded at the first call."""
@@ -190,7 +190,7 @@ def _request(messages: Sequence[Mapping[str, Any]]) -> _Request:
         words = []
         for part in parts:
             if part["type"] == "image_url":
-                images.append(shown(part["image_url"]["url"]))
+                images.append(decode_image(part["image_url"]["url"]))
                 words.append(IMAGE)
             else:
                 words.append(part["text"].replace(IMAGE, "<an image>"))

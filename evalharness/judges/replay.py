@@ -45,12 +45,12 @@ class Replay:
             REPLAYED_FROM: file_digest(self.settings.path),
         }
 
-    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         """As of :class:`~evalharness.api.judge.Judge`: for each time that a question is asked, its next reply."""
-        for number, question in questions:
-            key = question.key()
+        for number, prompt in prompts:
+            key = prompt.key()
             replies = self._replies.get(key, [])
-            nth = max(self._given[key], question.tried)
+            nth = max(self._given[key], prompt.tried)
             self._given[key] = nth + 1
             if nth < len(replies):
                 yield number, replies[nth]

@@ -56,12 +56,12 @@ class ImagesAPI:
         """Count what this model cost in earlier runs towards its budget."""
         self._budget.recall(spent)
 
-    def commission(self, orders: Iterable[tuple[int, ImageRequest]]) -> Iterator[tuple[int, Step | SampleError]]:
+    def generate(self, requests: Iterable[tuple[int, ImageRequest]]) -> Iterator[tuple[int, Step | SampleError]]:
         """See :class:`~evalharness.api.model.RemoteImageModel`."""
         pending: dict[int, ImageRequest] = {}
 
         def remember() -> Iterator[tuple[int, ImageRequest]]:
-            for number, request in orders:
+            for number, request in requests:
                 pending[number] = request
                 yield number, request
 
@@ -71,7 +71,7 @@ class ImagesAPI:
                 yield number, outcome if isinstance(outcome, SampleError) else self._step(request, outcome)
 
     def reachable(self) -> None:
-        """Check that the endpoint answers, without ordering an image.
+        """Check that the endpoint answers, without requesting an image.
 
         Raises:
             EndpointError: with what to do about it.

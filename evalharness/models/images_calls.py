@@ -14,8 +14,8 @@ import aiohttp
 from evalharness.api.model import ImageRequest
 from evalharness.http.budget import Budget
 from evalharness.http.calls import Calls
-from evalharness.http.scrub import redact
-from evalharness.http.trouble import CONTENT, TRANSIENT, EndpointFailure, pause, retry_after
+from evalharness.http.redact import redact
+from evalharness.http.failure import CONTENT, TRANSIENT, EndpointFailure, pause, retry_after
 from evalharness.models.images_response import (
     Delivery,
     ImageResponse,
@@ -41,9 +41,9 @@ class ImageCalls(Calls[ImageRequest, Delivery]):
         super().__init__(settings, budget, settings.max_bytes)
         self._images_settings = settings
 
-    async def ask(self, question: ImageRequest) -> Delivery | EndpointFailure:
+    async def ask(self, request: ImageRequest) -> Delivery | EndpointFailure:
         start = time.monotonic()
-        text = await self.text("post", PATH, self._images_settings.body(question))
+        text = await self.text("post", PATH, self._images_settings.body(request))
         if isinstance(text, EndpointFailure):
             return self._explain(text)
         response = parse_response(text)
@@ -64,7 +64,7 @@ class ImageCalls(Calls[ImageRequest, Delivery]):
     async def problem(self) -> str | None:
         """Why no image would come, or ``None``.
 
-        No image is ordered: the list of models is asked for, and if it does not answer the question, an image without
+        No image is requested: the list of models is asked for, and if it does not answer the question, an image without
         a prompt.
         """
         names = await self.missing_model()

@@ -187,11 +187,11 @@ class _Pass:
             found += [(name, rescoring.name, rescoring.scorer) for rescoring in rescorings]
         specs = {spec.plugin.name: spec.plugin for spec in self.plan.sweep.benchmarks}
         for name, rescoring, scorer in found:
-            panel = isinstance(scorer, JudgeScorer)
+            judged = isinstance(scorer, JudgeScorer)
             size = CONSULTED if isinstance(scorer, JudgeScorer) else scorer.batch_size
             worker_spec = PluginWorkerSpec(specs[name], rescoring or None)
             queue = ScoreQueue(
-                name, worker_spec, self.store.lock, self.store, size, rescoring=rescoring, with_replies=panel
+                name, worker_spec, self.store.lock, self.store, size, rescoring=rescoring, with_replies=judged
             )
             if rescoring:
                 queue.feeders.append(self.scores[name, ""])

@@ -43,21 +43,21 @@ class RemoteWork(Protocol):
 
 
 class RemoteJudge:
-    """A panel whose judge is elsewhere."""
+    """A scorer whose judge is behind an endpoint."""
 
-    def __init__(self, panel: JudgeScorer, store: Store) -> None:
-        self._panel, self._store = panel, store
+    def __init__(self, scorer: JudgeScorer, store: Store) -> None:
+        self._scorer, self._store = scorer, store
 
     def recall(self) -> None:
-        for judge in getattr(self._panel, "judges", ()):
+        for judge in getattr(self._scorer, "judges", ()):
             if isinstance(judge, Budgeted):
                 judge.recall(self._store.replies.spent(digest(dict(judge.identity()))))
 
     def ask(self, jobs: Iterable[ScoreJob]) -> Iterator[tuple[str, Score | SampleError]]:
-        submissions = (job.submission() for job in jobs)
-        with _closed(self._panel.judge(submissions, self._store.replies)) as judged:
-            for submission, outcome in judged:
-                yield submission.key, outcome
+        requests = (job.request() for job in jobs)
+        with _closed(self._scorer.judge(requests, self._store.replies)) as judged:
+            for request, outcome in judged:
+                yield request.key, outcome
 
 
 class RemoteModel:
@@ -72,12 +72,12 @@ class RemoteModel:
     def ask(self, jobs: Iterable[Job]) -> Iterator[tuple[str, Trajectory | SampleError]]:
         keys: dict[int, str] = {}
 
-        def orders() -> Iterator[tuple[int, ImageRequest]]:
+        def requests() -> Iterator[tuple[int, ImageRequest]]:
             for number, job in enumerate(jobs):
                 keys[number] = job.key
                 yield number, ImageRequest(job.prompt, job.seed)
 
-        with _closed(self._model.commission(orders())) as delivered:
+        with _closed(self._model.generate(requests())) as delivered:
             for number, outcome in delivered:
                 drawn = outcome if isinstance(outcome, SampleError) else Trajectory((outcome,))
                 yield keys.pop(number), drawn

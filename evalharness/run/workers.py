@@ -120,7 +120,7 @@ class ScoreJob:
     retry: bool = False
     replies: Mapping[str, Sequence[Reply]] = field(default_factory=dict)
 
-    def submission(self) -> ScoreRequest:
+    def request(self) -> ScoreRequest:
         return ScoreRequest(self.key, self.item, self.image, self.digest, self.retry)
 
 
@@ -148,7 +148,7 @@ def _decode(data: bytes) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class JudgeReply:
-    """A judge's reply to a question, as the store keeps it; ``key`` is that of the reply, the others are digests."""
+    """A judge's reply to a prompt, as the store keeps it; ``key`` is that of the reply, the others are digests."""
 
     key: str
     question: str
@@ -161,7 +161,7 @@ class JudgeReply:
 
 @dataclass(frozen=True, slots=True)
 class JudgedScore:
-    """What a panel made of an image, and what its judge newly said of it."""
+    """A judge's score of an image, with the replies that are new."""
 
     outcome: Score | Failure
     said: tuple[JudgeReply, ...]
@@ -169,16 +169,16 @@ class JudgedScore:
 
 @dataclass(frozen=True)
 class JudgeWorker:
-    """A worker that has a panel's judge with it."""
+    """A worker whose judge computes its replies in this process."""
 
-    panel: JudgeScorer
+    scorer: JudgeScorer
 
     def __call__(self, jobs: Sequence[ScoreJob], /) -> list[JudgedScore]:
         notes = _BatchReplies(jobs)
         outcomes: dict[str, Score | Failure] = {}
-        for submission, outcome in self.panel.judge([job.submission() for job in jobs], notes):
+        for request, outcome in self.scorer.judge([job.request() for job in jobs], notes):
             failed = isinstance(outcome, SampleError)
-            outcomes[submission.key] = Failure(one_line(str(outcome))) if failed else outcome  # type: ignore[assignment]
+            outcomes[request.key] = Failure(one_line(str(outcome))) if failed else outcome  # type: ignore[assignment]
         return [JudgedScore(outcomes[job.key], tuple(notes.about(job.digest))) for job in jobs]
 
 
@@ -194,9 +194,9 @@ class _BatchReplies:
     def get(self, key: str) -> list[Reply]:
         return list(self._known.get(key, ()))
 
-    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None:
+    def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
         self._known.setdefault(key, []).append(reply)
-        about = (question.key(), judge, question.image, question.rubric, question.repeat)
+        about = (prompt.key(), judge, prompt.image, prompt.rubric, prompt.repeat)
         self._said.append(JudgeReply(key, *about, reply))
 
     def spent(self, judge: str) -> Spent:

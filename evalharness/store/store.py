@@ -407,8 +407,8 @@ class StoredReplies:
                         total[name] += reply[name]
         return total
 
-    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None:
-        self.put(key, (question.key(), judge, question.image, question.rubric, question.repeat), reply)
+    def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
+        self.put(key, (prompt.key(), judge, prompt.image, prompt.rubric, prompt.repeat), reply)
 
     def put(self, key: str, about: tuple[str, str, str, str, int], reply: Reply) -> None:
         """As :meth:`add`, of digests: question, judge, image, rubric, and the number of the repeat."""

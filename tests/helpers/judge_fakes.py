@@ -45,7 +45,7 @@ arms:
 JUDGES: dict[str, Any] = {"openai": OpenAI, "replay": Replay}
 
 
-class AskingPanel:
+class AskingScorer:
     """Asks once; a reply without a score is a failure."""
 
     def __init__(self, judge: Judge) -> None:
@@ -55,35 +55,35 @@ class AskingPanel:
         return {"protocol": "1", "judge": self.judges[0].identity()}
 
     def judge(
-        self, submissions: Iterable[ScoreRequest], replies: Replies
+        self, requests: Iterable[ScoreRequest], replies: Replies
     ) -> Iterator[tuple[ScoreRequest, Score | SampleError]]:
         (judge,) = self.judges
         name = digest(dict(judge.identity()))
         asked: list[tuple[ScoreRequest, JudgePrompt]] = []
         known: list[tuple[ScoreRequest, Reply]] = []
 
-        def questions() -> Iterator[tuple[int, JudgePrompt]]:
-            for submission in submissions:
-                question = self.question(submission)
-                if found := replies.get(reply_key(name, question)):
-                    known.append((submission, found[-1]))
+        def prompts() -> Iterator[tuple[int, JudgePrompt]]:
+            for request in requests:
+                prompt = self.prompt(request)
+                if found := replies.get(reply_key(name, prompt)):
+                    known.append((request, found[-1]))
                     continue
-                asked.append((submission, question))
-                yield len(asked) - 1, question
+                asked.append((request, prompt))
+                yield len(asked) - 1, prompt
 
-        for number, reply in judge.ask(questions()):
-            submission, question = asked[number]
+        for number, reply in judge.ask(prompts()):
+            request, prompt = asked[number]
             if isinstance(reply, Reply):
-                replies.add(reply_key(name, question), question, name, reply)
-            yield submission, self.score(reply)
-        for submission, reply in known:
-            yield submission, self.score(reply)
+                replies.add(reply_key(name, prompt), prompt, name, reply)
+            yield request, self.score(reply)
+        for request, reply in known:
+            yield request, self.score(reply)
 
     @staticmethod
-    def question(submission: ScoreRequest) -> JudgePrompt:
-        url = "data:image/png;base64," + base64.b64encode(submission.image).decode()
-        content = [{"type": "text", "text": submission.item.prompt}, {"type": "image_url", "image_url": {"url": url}}]
-        return JudgePrompt([{"role": "user", "content": content}], submission.digest, "rubric", 20)
+    def prompt(request: ScoreRequest) -> JudgePrompt:
+        url = "data:image/png;base64," + base64.b64encode(request.image).decode()
+        content = [{"type": "text", "text": request.item.prompt}, {"type": "image_url", "image_url": {"url": url}}]
+        return JudgePrompt([{"role": "user", "content": content}], request.digest, "rubric", 20)
 
     @staticmethod
     def score(reply: Reply | SampleError) -> Score | SampleError:
@@ -113,10 +113,10 @@ class AskedBenchmark:
     def items(self) -> list[Item]:
         return [Item(str(number), f"question {number}", "all", {}) for number in range(self.settings.items)]
 
-    def scorer(self) -> AskingPanel:
+    def scorer(self) -> AskingScorer:
         settings = dict(self.settings.judge)
         plugin = JUDGES[settings.pop("name")]
-        return AskingPanel(plugin(plugin.Settings.model_validate(settings)))
+        return AskingScorer(plugin(plugin.Settings.model_validate(settings)))
 
 
 core_fakes.PLUGINS["benchmarks", "asked"] = AskedBenchmark

@@ -25,7 +25,7 @@ def png(color: tuple[int, int, int]) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def question(words: str, url: str, number: int = 0) -> JudgePrompt:
+def prompt(words: str, url: str, number: int = 0) -> JudgePrompt:
     content = [{"type": "text", "text": words}, {"type": "image_url", "image_url": {"url": url}}]
     messages = [{"role": "system", "content": "Judge."}, {"role": "user", "content": content}]
     return JudgePrompt(messages, f"image {number}", "rubric", 7)
@@ -56,7 +56,7 @@ def judge(**settings: Any) -> tuple[LMEval, Model]:
 
 def test_texts_and_images_reach_the_model_in_their_places() -> None:
     made, model = judge(batch_size=2)
-    asked = [(n, question(f"Is it red? {n} ", png((200, n, 0)), n)) for n in range(5)]
+    asked = [(n, prompt(f"Is it red? {n} ", png((200, n, 0)), n)) for n in range(5)]
     replies = dict(made.ask(iter(asked)))
     assert model.batches == [2, 2, 1]
     for n, reply in replies.items():
@@ -66,16 +66,16 @@ def test_texts_and_images_reach_the_model_in_their_places() -> None:
 
 def test_words_do_not_smuggle_an_image_in() -> None:
     made, _ = judge()
-    [(_, reply)] = made.ask([(0, question("a photo of <image> ", png((1, 2, 3))))])
+    [(_, reply)] = made.ask([(0, prompt("a photo of <image> ", png((1, 2, 3))))])
     assert isinstance(reply, Reply) and reply.text.count("<image>") == 1
 
 
 def test_a_question_at_fault_fails_alone() -> None:
     made, _ = judge(batch_size=4)
     asked = [
-        question("fine", png((0, 0, 0))),
-        question("broken", png((0, 0, 0))),
-        question("fine", "data:image/png;base64,AAAA"),
+        prompt("fine", png((0, 0, 0))),
+        prompt("broken", png((0, 0, 0))),
+        prompt("fine", "data:image/png;base64,AAAA"),
     ]
     outcomes = [outcome for _, outcome in made.ask(enumerate(asked))]
     assert isinstance(outcomes[0], Reply)
@@ -85,7 +85,7 @@ def test_a_question_at_fault_fails_alone() -> None:
 
 def test_sampled_replies_are_asked_one_by_one() -> None:
     made, model = judge(temperature=0.7, batch_size=4)
-    list(made.ask(enumerate([question("a", png((0, 0, 0)), n) for n in range(3)])))
+    list(made.ask(enumerate([prompt("a", png((0, 0, 0)), n) for n in range(3)])))
     assert model.batches == [1, 1, 1]
 
 

@@ -18,7 +18,7 @@ from evalharness.api.judge import JudgePrompt
 from evalharness.errors import BudgetError, EndpointError, SampleError
 from evalharness.http import calls
 from evalharness.http.calls import HOPELESS
-from evalharness.http.gate import ConcurrencyLimiter
+from evalharness.http.limiter import ConcurrencyLimiter
 from evalharness.judges.openai import OpenAI
 from evalharness.types.reply import Reply
 from evalharness.types.spent import Spent
@@ -28,15 +28,15 @@ FAST = {"backoff": 0.01, "key_env": "JUDGE_KEY"}
 OK = Answer(completion("Score: 1"))
 
 
-def question(number: int, repeat: int = 0) -> JudgePrompt:
+def prompt(number: int, repeat: int = 0) -> JudgePrompt:
     url = "data:image/png;base64," + base64.b64encode(PNG).decode()
     content = [{"type": "text", "text": f"question {number}"}, {"type": "image_url", "image_url": {"url": url}}]
     messages = [{"role": "system", "content": "Ü \u2028 \x1f/"}, {"role": "user", "content": content}]
     return JudgePrompt(messages, "image", "rubric", 20, repeat)
 
 
-def questions(count: int) -> Iterator[tuple[int, JudgePrompt]]:
-    return ((number, question(number)) for number in range(count))
+def prompts(count: int) -> Iterator[tuple[int, JudgePrompt]]:
+    return ((number, prompt(number)) for number in range(count))
 
 
 def judge(url: str, **settings: Any) -> OpenAI:
@@ -52,7 +52,7 @@ def number_of(call: Call) -> int:
 
 def test_every_question_gets_its_own_reply() -> None:
     with serving(lambda call: Answer(completion(f"I see {number_of(call)}"), delay=0.01)) as (server, url):
-        found = dict(judge(url, price_prompt=3, price_completion=10).ask(questions(100)))
+        found = dict(judge(url, price_prompt=3, price_completion=10).ask(prompts(100)))
     assert {number: reply.text for number, reply in found.items()} == {n: f"I see {n}" for n in range(100)}  # type: ignore[union-attr]
     reply = found[7]
     assert isinstance(reply, Reply)
@@ -65,7 +65,7 @@ def test_every_question_gets_its_own_reply() -> None:
 def test_the_request_is_that_of_the_official_client_and_its_messages_byte_for_byte(key: str) -> None:
     import openai
 
-    asked, extra = question(1), {"chat_template_kwargs": {"enable_thinking": False}, "top_k": 1}
+    asked, extra = prompt(1), {"chat_template_kwargs": {"enable_thinking": False}, "top_k": 1}
     with serving(lambda call: OK) as (server, url):
         list(judge(url, extra_body=extra).ask([(1, asked)]))
         client = openai.OpenAI(api_key=key, base_url=url)
@@ -87,7 +87,7 @@ def test_the_request_is_that_of_the_official_client_and_its_messages_byte_for_by
 
 def test_what_is_sent_follows_the_settings() -> None:
     with serving(lambda call: OK) as (server, url):
-        list(judge(url, temperature=None, token_limit="max_completion_tokens").ask(questions(1)))
+        list(judge(url, temperature=None, token_limit="max_completion_tokens").ask(prompts(1)))
     assert set(server.calls[0].body) == {"messages", "model", "max_completion_tokens"}
 
 
@@ -98,7 +98,7 @@ def test_a_refusal_and_an_empty_reply_are_replies_without_words() -> None:
         2: completion("Sco", finish_reason="length"),
     }
     with serving(lambda call: Answer(bodies[number_of(call)])) as (_, url):
-        found: dict[int, Any] = dict(judge(url).ask(questions(3)))
+        found: dict[int, Any] = dict(judge(url).ask(prompts(3)))
     assert [(one.text, one.finish_reason, one.refusal) for _, one in sorted(found.items())] == [
         ("", "stop", "No."),
         ("", "content_filter", ""),
@@ -107,7 +107,7 @@ def test_a_refusal_and_an_empty_reply_are_replies_without_words() -> None:
 
 
 def test_a_question_may_be_added_while_others_are_asked() -> None:
-    todo = deque(questions(5))
+    todo = deque(prompts(5))
 
     class Waiting:
         def __iter__(self) -> Waiting:
@@ -123,7 +123,7 @@ def test_a_question_may_be_added_while_others_are_asked() -> None:
         for number, _ in judge(url).ask(Waiting()):
             seen[number] += 1
             if seen[number] < 3:
-                todo.append((number, question(number)))
+                todo.append((number, prompt(number)))
     assert seen == dict.fromkeys(range(5), 3)
 
 
@@ -134,7 +134,7 @@ def test_no_more_calls_at_once_than_places_over_connections_that_stay() -> None:
     taken: list[int] = []
 
     def lazily() -> Iterator[tuple[int, JudgePrompt]]:
-        for number, asked in questions(60):
+        for number, asked in prompts(60):
             taken.append(number)
             yield number, asked
 
@@ -148,7 +148,7 @@ def test_no_more_calls_at_once_than_places_over_connections_that_stay() -> None:
 def test_an_endpoint_in_a_process_of_its_own() -> None:
     """What tests/perf measures, with fewer calls and no clock."""
     with process("--latency", "0.05", "--places", "8") as url:
-        found = dict(judge(url, concurrency=16).ask(questions(100)))
+        found = dict(judge(url, concurrency=16).ask(prompts(100)))
     assert [reply.text for reply in found.values() if isinstance(reply, Reply)] == ["Score: 1"] * 100
 
 
@@ -163,7 +163,7 @@ def test_fewer_calls_at_once_once_there_were_too_many(monkeypatch: pytest.Monkey
     monkeypatch.setattr(calls, "ConcurrencyLimiter", Watched)
     respond = lambda call: OK if call.nth or number_of(call) > 4 else Answer(error("slow down"), 429)  # noqa: E731
     with serving(respond) as (_, url):
-        found = dict(judge(url, concurrency=32).ask(questions(100)))
+        found = dict(judge(url, concurrency=32).ask(prompts(100)))
     assert [type(one) for one in found.values()] == [Reply] * 100
     assert min(limits) <= 16
     assert min(limits) < limits[-1] < 32, "and slowly more again"
@@ -172,7 +172,7 @@ def test_fewer_calls_at_once_once_there_were_too_many(monkeypatch: pytest.Monkey
 def test_work_of_the_caller_does_not_hold_up_the_calls() -> None:
     start = time.monotonic()
     with serving(lambda call: Answer(completion("x"), delay=0.2)) as (_, url):
-        for _ in judge(url, concurrency=4).ask(questions(12)):
+        for _ in judge(url, concurrency=4).ask(prompts(12)):
             time.sleep(0.04)
         elapsed = time.monotonic() - start
         assert elapsed < 12 * 0.04 + 3 * 0.2, "one after the other it would take as long"
@@ -202,7 +202,7 @@ def test_work_of_the_caller_does_not_hold_up_the_calls() -> None:
 )
 def test_what_passes_is_tried_again(trouble: Answer) -> None:
     with serving(lambda call: OK if call.nth else trouble) as (server, url):
-        found = dict(judge(url, timeout=0.3 if trouble.hang else 30).ask(questions(3)))
+        found = dict(judge(url, timeout=0.3 if trouble.hang else 30).ask(prompts(3)))
     assert [type(one) for one in found.values()] == [Reply] * 3
     assert len(server.calls) == 6
 
@@ -215,7 +215,7 @@ def test_retry_after_is_waited_for() -> None:
         return OK if call.nth else Answer(error("busy"), 429, {"retry-after": "0.4"})
 
     with serving(respond) as (_, url):
-        list(judge(url, backoff=0).ask(questions(1)))
+        list(judge(url, backoff=0).ask(prompts(1)))
     assert 0.4 <= times[1] - times[0] < 2
 
 
@@ -232,7 +232,7 @@ def test_retry_after_is_waited_for() -> None:
 )
 def test_what_does_not_pass_is_a_reason_and_no_reply(trouble: Answer, reason: str) -> None:
     with serving(lambda call: trouble if number_of(call) == 1 else OK) as (server, url):
-        found = dict(judge(url, retries=2, timeout=0.2 if trouble.hang else 30).ask(questions(3)))
+        found = dict(judge(url, retries=2, timeout=0.2 if trouble.hang else 30).ask(prompts(3)))
     assert isinstance(found[1], SampleError)
     assert str(found[1]) == reason
     assert isinstance(found[0], Reply)
@@ -254,7 +254,7 @@ def test_what_no_question_would_change_ends_it_and_keeps_what_came(status: int, 
     with serving(lambda call: Answer(body, status) if number_of(call) >= 10 else OK) as (server, url):
         found: dict[int, Any] = {}
         with pytest.raises(EndpointError) as caught:
-            for number, one in judge(url, concurrency=4).ask(questions(1000)):
+            for number, one in judge(url, concurrency=4).ask(prompts(1000)):
                 found[number] = one
     answered = {number_of(call) for call in server.calls} & set(range(10))
     assert found.keys() == answered, "what was under way is waited for, and kept"
@@ -270,7 +270,7 @@ def test_an_endpoint_that_answers_nobody_is_given_up() -> None:
     with serving(lambda call: Answer(error("unsupported parameter"), 400)) as (server, url):
         found = []
         with pytest.raises(EndpointError, match=r"10 questions in a row got no reply, the last: .*unsupported"):
-            for pair in judge(url, concurrency=2).ask(questions(1000)):
+            for pair in judge(url, concurrency=2).ask(prompts(1000)):
                 found.append(pair)
     assert HOPELESS <= len(found) < HOPELESS + 4
     assert len(server.calls) == len(found)
@@ -279,7 +279,7 @@ def test_an_endpoint_that_answers_nobody_is_given_up() -> None:
 def test_questions_that_are_not_wanted_are_no_sign_of_that() -> None:
     refused = Answer(error("rejected by the safety system"), 400)
     with serving(lambda call: refused) as (_, url):
-        found = list(judge(url).ask(questions(3 * HOPELESS)))
+        found = list(judge(url).ask(prompts(3 * HOPELESS)))
     assert len(found) == 3 * HOPELESS
 
 
@@ -292,23 +292,23 @@ def test_a_budget_of_calls_is_kept_and_what_came_is_kept() -> None:
         one.recall(Spent(5, 0.0))
         found = []
         with pytest.raises(BudgetError, match="20 of 20 calls, 5 calls of them in earlier runs; raise it"):
-            for pair in one.ask(questions(100)):
+            for pair in one.ask(prompts(100)):
                 found.append(pair)
         assert len(found) == len(server.calls) == 15
         with pytest.raises(BudgetError):
-            list(one.ask(questions(100)))
+            list(one.ask(prompts(100)))
     assert len(server.calls) == 15
 
 
 def test_calls_that_are_turned_away_cost_nothing() -> None:
     respond = lambda call: OK if call.nth else Answer(error("busy"), 429)  # noqa: E731
     with serving(respond) as (_, url):
-        assert len(list(judge(url, max_calls=10).ask(questions(10)))) == 10
+        assert len(list(judge(url, max_calls=10).ask(prompts(10)))) == 10
 
 
 def test_calls_that_may_have_been_paid_for_count() -> None:
     with serving(lambda call: OK if call.nth else Answer(b"<html>")) as (server, url), pytest.raises(BudgetError):
-        list(judge(url, max_calls=10).ask(questions(10)))
+        list(judge(url, max_calls=10).ask(prompts(10)))
     assert len(server.calls) == 10
 
 
@@ -319,7 +319,7 @@ def test_a_budget_of_dollars() -> None:
         one = judge(url, max_dollars=0.04, concurrency=8, **prices)
         found = []
         with pytest.raises(BudgetError, match=r"0\.03732 of 0\.04 dollars"):
-            for pair in one.ask(questions(100)):
+            for pair in one.ask(prompts(100)):
                 found.append(pair)
     assert len(found) == len(server.calls) == 12
 
@@ -330,7 +330,7 @@ def test_dollars_cannot_be_counted_without_tokens() -> None:
     with serving(lambda call: Answer(body)) as (server, url):
         found = []
         with pytest.raises(EndpointError, match="set max_calls in its place"):
-            for pair in judge(url, max_dollars=1, price_prompt=1, price_completion=1).ask(questions(100)):
+            for pair in judge(url, max_dollars=1, price_prompt=1, price_completion=1).ask(prompts(100)):
                 found.append(pair)
     assert len(found) == len(server.calls) == 1
 
@@ -342,7 +342,7 @@ def test_whoever_stops_early_leaves_nothing_running() -> None:
     before = threading.active_count()
     with serving(lambda call: OK if number_of(call) == 0 else Answer(hang=True)) as (_, url):
         running = threading.active_count()
-        asking = judge(url).ask(questions(100))
+        asking = judge(url).ask(prompts(100))
         start = time.monotonic()
         assert next(asking)[0] == 0
         asking.close()  # type: ignore[attr-defined]
@@ -353,7 +353,7 @@ def test_whoever_stops_early_leaves_nothing_running() -> None:
 
 def test_an_error_among_the_questions_passes_through() -> None:
     def broken() -> Iterator[tuple[int, JudgePrompt]]:
-        yield from questions(3)
+        yield from prompts(3)
         raise OSError("disk")
 
     with serving(lambda call: Answer(hang=True)) as (_, url), pytest.raises(OSError, match="disk"):
@@ -460,16 +460,16 @@ def test_openai_itself_wants_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
         judge("https://api.openai.com/v1").reachable()
     monkeypatch.setenv("JUDGE_KEY", "sk-two\nlines")
     with pytest.raises(EndpointError, match="characters that no key has") as caught:
-        list(judge("http://127.0.0.1:9/v1").ask(questions(1)))
+        list(judge("http://127.0.0.1:9/v1").ask(prompts(1)))
     assert "sk-two" not in str(caught.value)
 
 
 def test_a_key_is_not_asked_for_elsewhere_and_its_line_break_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JUDGE_KEY", raising=False)
     with serving(lambda call: OK) as (server, url):
-        list(judge(url).ask(questions(1)))
+        list(judge(url).ask(prompts(1)))
         monkeypatch.setenv("JUDGE_KEY", "sk-one\n")
-        list(judge(url).ask(questions(1)))
+        list(judge(url).ask(prompts(1)))
     assert [call.headers["authorization"] for call in server.calls] == ["Bearer EMPTY", "Bearer sk-one"]
 
 

@@ -18,12 +18,12 @@ HOT = {"name": "openai", "model": "mini", "temperature": 1.0}
 VLM = {"name": "lm-eval", "path": "vlm"}
 
 
-def question(number: int, tried: int = 0) -> JudgePrompt:
+def prompt(number: int, tried: int = 0) -> JudgePrompt:
     return JudgePrompt([{"role": "user", "content": f"{number}"}], f"image {number}", "rubric", 20, 0, tried)
 
 
 def line(number: int, attempt: int, text: str, judge: dict[str, Any] = MINI) -> str:
-    asked = question(number)
+    asked = prompt(number)
     reply = Reply(text, "stop", 3, 4, 0.5, 0.25, "no", "hm", "mini-1")
     return Line(
         question=asked.key(), attempt=attempt, judge=judge, image=asked.image, rubric="rubric", repeat=0, reply=reply
@@ -42,9 +42,9 @@ def texts(judge: Replay, *asked: JudgePrompt) -> list[str]:
 
 def test_replies_come_back_whole_in_the_order_of_the_attempts(tmp_path: Path) -> None:
     judge = replay(tmp_path, line(1, 1, "second"), line(1, 0, "first"), line(2, 0, "other"))
-    (found,) = [outcome for _, outcome in judge.ask([(0, question(1))])]
+    (found,) = [outcome for _, outcome in judge.ask([(0, prompt(1))])]
     assert found == Reply("first", "stop", 3, 4, 0.5, 0.25, "no", "hm", "mini-1")
-    assert texts(judge, question(1), question(2), question(1), question(3)) == [
+    assert texts(judge, prompt(1), prompt(2), prompt(1), prompt(3)) == [
         "second",
         "other",
         "no: said.jsonl has 2 replies to this, no more",
@@ -54,12 +54,12 @@ def test_replies_come_back_whole_in_the_order_of_the_attempts(tmp_path: Path) ->
 
 def test_a_run_that_goes_on_gets_the_replies_that_it_does_not_have(tmp_path: Path) -> None:
     lines = [line(1, 0, "first"), line(1, 1, "second"), line(1, 2, "third")]
-    assert texts(replay(tmp_path, *lines), question(1, tried=1), question(1, tried=2)) == ["second", "third"]
-    assert texts(replay(tmp_path, *lines), question(1, tried=3)) == ["no: said.jsonl has 3 replies to this, no more"]
+    assert texts(replay(tmp_path, *lines), prompt(1, tried=1), prompt(1, tried=2)) == ["second", "third"]
+    assert texts(replay(tmp_path, *lines), prompt(1, tried=3)) == ["no: said.jsonl has 3 replies to this, no more"]
 
 
 def test_failures_are_of_the_sample(tmp_path: Path) -> None:
-    ((_, found),) = replay(tmp_path, line(1, 0, "x")).ask([(0, question(2))])
+    ((_, found),) = replay(tmp_path, line(1, 0, "x")).ask([(0, prompt(2))])
     assert isinstance(found, SampleError)
 
 
@@ -81,7 +81,7 @@ def test_of_several_judges_one_must_be_named(tmp_path: Path) -> None:
         replay(tmp_path, *lines, judge="mini").identity()
     with pytest.raises(ConfigError, match="judge 'none' is none of"):
         replay(tmp_path, *lines, judge="none").identity()
-    assert texts(replay(tmp_path, *lines, judge="lm-eval"), question(1)) == ["vlm"]
+    assert texts(replay(tmp_path, *lines, judge="lm-eval"), prompt(1)) == ["vlm"]
     for key, one in recorded.read(tmp_path / "said.jsonl").items():
         named = replay(tmp_path, *lines, judge=key[:8])
         assert named.identity()["judge"] == one.identity
@@ -115,7 +115,7 @@ def test_a_malformed_line_is_named(tmp_path: Path, bad: bytes, says: str) -> Non
 
 
 def test_a_file_that_contradicts_itself(tmp_path: Path) -> None:
-    assert texts(replay(tmp_path, line(1, 0, "x"), line(1, 0, "x")), question(1)) == ["x"]
+    assert texts(replay(tmp_path, line(1, 0, "x"), line(1, 0, "x")), prompt(1)) == ["x"]
     with pytest.raises(ConfigError, match="line 3: another reply to the same question and attempt as in line 1"):
         replay(tmp_path, line(1, 0, "x"), line(2, 0, "x"), line(1, 0, "y")).identity()
 

@@ -37,7 +37,7 @@ class Forgets:
     def get(self, key: str) -> list[Reply]:
         return []
 
-    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None: ...
+    def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None: ...
 
 
 def benchmark() -> WiseMini:
@@ -88,17 +88,17 @@ def test_the_prompt_file_has_the_form_of_wise_s() -> None:
 
 
 def judged(kinds: set[str], draw: Callable[[dict[str, Any], random.Random], Scene], seed: int) -> list[float]:
-    """Scores of pictures drawn for the items about these kinds of facts, by wise-mini's own panel."""
+    """Scores of pictures drawn for the items about these kinds of facts, by wise-mini's own scorer."""
     rng = random.Random(seed)
-    submissions = []
+    requests = []
     for item in benchmark().items():
         fact, names = fact_of(item)
         if fact.kind in kinds:
             buffer = io.BytesIO()
             render(draw({"tag": TAGS[fact.kind], **meaning(fact, *names)}, rng)).save(buffer, "PNG")
-            submissions.append(ScoreRequest(item.id, item, buffer.getvalue(), f"{seed} {item.id}"))
-    outcomes = [outcome for _, outcome in benchmark().scorer().judge(submissions, Forgets())]
-    assert len(outcomes) == len(submissions) > 0
+            requests.append(ScoreRequest(item.id, item, buffer.getvalue(), f"{seed} {item.id}"))
+    outcomes = [outcome for _, outcome in benchmark().scorer().judge(requests, Forgets())]
+    assert len(outcomes) == len(requests) > 0
     assert all(isinstance(outcome, Score) for outcome in outcomes)
     return [outcome.value for outcome in outcomes if isinstance(outcome, Score)]
 

@@ -37,12 +37,12 @@ def model(url: str, **settings: Any) -> ImagesAPI:
     return ImagesAPI(ImagesAPI.Settings.model_validate_json(json.dumps(given), strict=True))
 
 
-def orders(count: int) -> Iterator[tuple[int, ImageRequest]]:
+def requests(count: int) -> Iterator[tuple[int, ImageRequest]]:
     return ((number, ImageRequest(f"thing {number}", SEED + number)) for number in range(count))
 
 
 def made_by(one: ImagesAPI, count: int = 1) -> dict[int, Any]:
-    return dict(one.commission(orders(count)))
+    return dict(one.generate(requests(count)))
 
 
 def number_of(call: Call) -> int:
@@ -115,9 +115,9 @@ def test_image_formats(form: str) -> None:
 def test_of_a_png_only_its_pixels_are_kept() -> None:
     from PIL.PngImagePlugin import PngInfo
 
-    noted, buffer = PngInfo(), io.BytesIO()
-    noted.add_text("parameters", "secret")
-    Image.new("RGB", (4, 4), "red").save(buffer, "PNG", pnginfo=noted, icc_profile=b"profile")
+    recorded, buffer = PngInfo(), io.BytesIO()
+    recorded.add_text("parameters", "secret")
+    Image.new("RGB", (4, 4), "red").save(buffer, "PNG", pnginfo=recorded, icc_profile=b"profile")
     with serving(lambda call: Answer(made(buffer.getvalue() + b"<script>"))) as (_, url):
         (step,) = made_by(model(url)).values()
     with Image.open(io.BytesIO(step.image)) as image:
@@ -342,7 +342,7 @@ def test_a_budget_of_calls() -> None:
         one, found = model(url, max_calls=20, concurrency=8), []
         one.recall(Spent(5, 0.0))
         with pytest.raises(BudgetError, match="20 of 20 calls, 5 calls of them in earlier runs; raise it"):
-            for pair in one.commission(orders(100)):
+            for pair in one.generate(requests(100)):
                 found.append(pair)
     assert len(found) == len(server.calls) == 15
 
@@ -351,7 +351,7 @@ def test_a_budget_of_dollars_at_a_price_an_image_needs_no_first_call_to_learn_it
     with serving(lambda call: Answer(drawing(call).body, delay=0.05)) as (server, url):
         found = []
         with pytest.raises(BudgetError, match=r"0\.48 of 0\.5 dollars"):
-            for pair in model(url, max_dollars=0.5, price_image=0.04, concurrency=8).commission(orders(100)):
+            for pair in model(url, max_dollars=0.5, price_image=0.04, concurrency=8).generate(requests(100)):
                 found.append(pair)
     assert len(found) == len(server.calls) == 12
     assert server.most_at_once == 8

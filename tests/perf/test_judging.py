@@ -32,7 +32,7 @@ LARGE_PNG = 1_500_000
 pytestmark = pytest.mark.perf
 
 
-def questions(size: int, count: int) -> Iterator[tuple[int, JudgePrompt]]:
+def prompts(size: int, count: int) -> Iterator[tuple[int, JudgePrompt]]:
     url = "data:image/png;base64," + base64.b64encode(os.urandom(size)).decode()
     for number in range(count):
         content = [{"type": "text", "text": f"{number} {'?' * 2000}"}, {"type": "image_url", "image_url": {"url": url}}]
@@ -42,7 +42,7 @@ def questions(size: int, count: int) -> Iterator[tuple[int, JudgePrompt]]:
 def by_judge(url: str, size: int, concurrency: int, count: int = CALLS) -> tuple[float, float]:
     """Calls a second, and milliseconds of processor time a call."""
     judge = OpenAI(OpenAI.Settings(model="m", base_url=url, concurrency=concurrency))
-    todo = list(questions(size, count))
+    todo = list(prompts(size, count))
     start, busy = time.perf_counter(), time.process_time()
     replies = [reply for _, reply in judge.ask(todo)]
     seconds, busy = time.perf_counter() - start, time.process_time() - busy
@@ -53,11 +53,11 @@ def by_judge(url: str, size: int, concurrency: int, count: int = CALLS) -> tuple
 def by_threads(url: str, size: int, threads: int) -> float:
     """Calls a second of the leanest program that opens a connection a call."""
     settings, host = OpenAI.Settings(model="m"), urlsplit(url).netloc
-    todo = [question for _, question in questions(size, CALLS)]
+    todo = [prompt for _, prompt in prompts(size, CALLS)]
 
-    def call(question: JudgePrompt) -> None:
+    def call(prompt: JudgePrompt) -> None:
         connection = http.client.HTTPConnection(host, timeout=60)
-        body = json.dumps(settings.body(question))
+        body = json.dumps(settings.body(prompt))
         connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
         assert json.loads(connection.getresponse().read())["choices"]
         connection.close()

@@ -167,8 +167,8 @@ class _Judge:
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name}
 
-    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        self.asked = list(questions)
+    def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
+        self.asked = list(prompts)
         for (number, _), answer in reversed(list(zip(self.asked, self.answers, strict=True))):
             yield number, SampleError("no") if answer is None else Reply(answer)
 

@@ -136,15 +136,15 @@ def test_a_picture_that_cannot_be_scored_holds_nothing_up(run: Run, monkeypatch:
 
 
 class Judge:
-    """A panel: it would cost money."""
+    """A scorer with a judge: it would cost money."""
 
     asked = 0
 
     def identity(self) -> dict[str, Any]:
         return {"name": "judge"}
 
-    def judge(self, submissions: Any, replies: Any) -> Iterator[Any]:
-        for one in submissions:
+    def judge(self, requests: Any, replies: Any) -> Iterator[Any]:
+        for one in requests:
             Judge.asked += 1
             yield one, Score(1.0)
 

@@ -24,7 +24,7 @@ from evalharness.benchmarks.edits.rubric import EditRubric, read_reply
 from evalharness.cli import sweep
 from evalharness.config import schema
 from evalharness.errors import ConfigError, SampleError
-from evalharness.judges.pictures import shown
+from evalharness.judges.data_url import decode_image
 from evalharness.plan.plan import make_plan
 from evalharness.types.item import Item
 from evalharness.types.reply import Reply
@@ -81,10 +81,10 @@ class Eye:
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name}
 
-    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        for number, question in questions:
-            parts = question.messages[1]["content"]
-            before, after = (shown(part["image_url"]["url"]) for part in parts if part["type"] == "image_url")
+    def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
+        for number, prompt in prompts:
+            parts = prompt.messages[1]["content"]
+            before, after = (decode_image(part["image_url"]["url"]) for part in parts if part["type"] == "image_url")
             brighter = after.getpixel((0, 0)) > before.getpixel((0, 0))  # type: ignore[operator]
             yield number, Reply(f"Followed: {9 if brighter else 0}\nKept: 4")
 
@@ -172,7 +172,7 @@ def test_the_judge_sees_both_pictures(folder: Path) -> None:
     rubric = EditRubric()
     messages = rubric.messages(item, base64.b64encode(buffer.getvalue()).decode())
     urls = [part["image_url"]["url"] for part in messages[1]["content"] if part["type"] == "image_url"]
-    assert [shown(url).getpixel((0, 0)) for url in urls] == [(0, 100, 0), (7, 8, 9)]
+    assert [decode_image(url).getpixel((0, 0)) for url in urls] == [(0, 100, 0), (7, 8, 9)]
     assert item.prompt in messages[1]["content"][0]["text"]
     assert rubric.digest() == EditRubric().digest()
 

@@ -20,7 +20,7 @@ from evalharness.benchmarks.wise.rubrics import FUNCTION, OwnRubric
 from evalharness.benchmarks.wise.verified import WiseVerified
 from evalharness.config.plugin_ref import JudgeRef
 from evalharness.errors import ConfigError
-from evalharness.judges.panel import JudgePanel
+from evalharness.judges.judge_scorer import RubricScorer
 from evalharness.types.score import Score
 
 OFF = {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}
@@ -91,11 +91,13 @@ def test_all_judges_are_there_to_be_reached(monkeypatch: pytest.MonkeyPatch) -> 
     scorer, checks = mine.scorer(), mine.rescorings()
     assert len(scorer.judges) == 2
     assert [check.name for check in checks] == ["repeat 1", "repeat 2", "second judge"]
-    panels = [check.scorer for check in checks if isinstance(check.scorer, JudgePanel)]
-    assert [panel.asked for panel in panels] == [scorer.asked, scorer.asked, scorer.judges[1]], "one judge, one budget"
-    assert [panel.repeat for panel in panels] == [1, 2, 0]
+    extra = [check.scorer for check in checks if isinstance(check.scorer, RubricScorer)]
+    assert [again.primary for again in extra] == [scorer.primary, scorer.primary, scorer.judges[1]], (
+        "one judge, one budget"
+    )
+    assert [again.repeat for again in extra] == [1, 2, 0]
     assert [check.items for check in checks] == [60, 60, None]
-    assert panels[2].identity() == scorer.identity(), "of two judges that are the same"
+    assert extra[2].identity() == scorer.identity(), "of two judges that are the same"
 
 
 class Riddles(Wise):

@@ -56,15 +56,15 @@ class Painter:
         return [Drawn(Image.new("RGB", (8, 8), tuple(color)), 1) for color in colors]
 
 
-def text_of(question: JudgePrompt) -> str:
+def text_of(prompt: JudgePrompt) -> str:
     """The user's words, whatever the rubric."""
-    text: str = question.messages[1]["content"][0]["text"]
+    text: str = prompt.messages[1]["content"][0]["text"]
     return text
 
 
-def by_image(question: JudgePrompt) -> str:
+def by_image(prompt: JudgePrompt) -> str:
     """Seven of ten images are right."""
-    return f"Score: {int(int(question.image[:4], 16) % 10 < 7)}"
+    return f"Score: {int(int(prompt.image[:4], 16) % 10 < 7)}"
 
 
 class Rule:
@@ -85,10 +85,10 @@ class Rule:
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name, "rule": self.settings.rule}
 
-    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        for number, question in questions:
-            Rule.asked.append(question)
-            said = Rule.rules[self.settings.rule](question)
+    def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
+        for number, prompt in prompts:
+            Rule.asked.append(prompt)
+            said = Rule.rules[self.settings.rule](prompt)
             yield number, said if isinstance(said, SampleError) else Reply(said, "stop", 100, 4, 0.01, 0.5)
             if len(Rule.asked) == int(os.environ.get("RULE_KILL_AT", "0")):
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -161,7 +161,7 @@ def test_an_own_score_is_never_called_one_of_wise(folder: Path, capsys: pytest.C
 
 def test_the_two_protocols_never_meet_in_one_column(folder: Path) -> None:
     marks = "Consistency: 2\nRealism: 1\nAesthetic Quality: 0"
-    Rule.rules["both"] = lambda question: marks if question.max_tokens == 2000 else by_image(question)
+    Rule.rules["both"] = lambda prompt: marks if prompt.max_tokens == 2000 else by_image(prompt)
     both = "{name: wise-verified, prompts: verified, judge: {name: rule, rule: both}, limit: 30}"
     both += "\n  - {name: wise-legacy, prompts: legacy, judge: {name: rule, rule: both}, limit: 30}"
     text = SWEEP.replace("{name: wise-verified, prompts: verified, judge: rule, limit: 60}", both)
@@ -182,7 +182,7 @@ def test_a_whole_run_has_the_overall_of_the_protocol(folder: Path) -> None:
     text = SWEEP.replace(", limit: 60", "")
     found = run(folder, text)
     means = {name: row(found)[f"category.{name}"] for name in WiseVerified.ids}
-    asked = [int(by_image(question)[-1]) for question in Rule.asked]
+    asked = [int(by_image(prompt)[-1]) for prompt in Rule.asked]
     assert len(asked) == 1000
     assert row(found)["overall"] == pytest.approx(
         0.40 * means["culture"] + 0.12 * sum(means[name] for name in means if name != "culture")
@@ -217,14 +217,14 @@ def test_prompts_that_are_not_there_are_one_line(
 
 
 def test_unreadable_replies_and_errors_are_failures_with_reasons(folder: Path) -> None:
-    def spoiled(question: JudgePrompt) -> str | SampleError:
-        kind = int(question.image[:4], 16) % 6
-        return SampleError("HTTP 500") if kind == 0 else "I cannot tell." if kind == 1 else by_image(question)
+    def spoiled(prompt: JudgePrompt) -> str | SampleError:
+        kind = int(prompt.image[:4], 16) % 6
+        return SampleError("HTTP 500") if kind == 0 else "I cannot tell." if kind == 1 else by_image(prompt)
 
     Rule.rules["by image"] = spoiled
     first = row(run(folder))
     assert first["failed"] == 60 - first["scored"] > 0
-    images = [question.image for question in Rule.asked]
+    images = [prompt.image for prompt in Rule.asked]
     mute = {image for image in images if int(image[:4], 16) % 6 == 1}
     assert {images.count(image) for image in mute} == {3}, "three tries, then no more"
     with sqlite3.connect(folder / "r" / "store" / "store.sqlite") as db:
@@ -237,7 +237,7 @@ def test_unreadable_replies_and_errors_are_failures_with_reasons(folder: Path) -
     assert len(Rule.asked) == len(images), "what failed is not asked again"
     Rule.rules["by image"] = by_image
     assert row(run(folder, SWEEP, "--retry-failed"))["scored"] == 60
-    assert {question.image for question in Rule.asked[len(images) :]} == set(images) - {
+    assert {prompt.image for prompt in Rule.asked[len(images) :]} == set(images) - {
         image for image in images if int(image[:4], 16) % 6 > 1
     }
 
@@ -258,18 +258,18 @@ def test_no_reply_is_paid_for_twice_after_a_kill(folder: Path) -> None:
 def test_repeats_flip_no_score(folder: Path) -> None:
     """The judge changes its mind about every third image when asked again."""
 
-    def moody(question: JudgePrompt) -> str:
-        flip = question.repeat and int(question.image[:4], 16) % 3 == 0
-        return f"Score: {int(by_image(question)[-1]) ^ int(bool(flip))}"
+    def moody(prompt: JudgePrompt) -> str:
+        flip = prompt.repeat and int(prompt.image[:4], 16) % 3 == 0
+        return f"Score: {int(by_image(prompt)[-1]) ^ int(bool(flip))}"
 
     before = row(run(folder))
     Rule.rules["by image"] = moody
     Rule.asked.clear()
     found = run(folder, SWEEP.replace("judge: rule,", "judge: rule, judge_repeats: 3, repeat_items: 30,"))
-    assert {question.repeat for question in Rule.asked} == {1, 2}
+    assert {prompt.repeat for prompt in Rule.asked} == {1, 2}
     assert len(Rule.asked) == 60
     assert row(found) == before
-    images = {question.image for question in Rule.asked}
+    images = {prompt.image for prompt in Rule.asked}
     assert len(images) == 30
     flipped = sum(int(image[:4], 16) % 3 == 0 for image in images)
     repeats = found["judging"]["wise-verified"]["repeats"]
@@ -285,9 +285,9 @@ def test_a_second_judge_agrees_or_not(folder: Path) -> None:
     """It sees the same but in chemistry, where it says the opposite."""
     chemistry = [f"number {number}\n" for number in WiseVerified.ids["chemistry"]]
 
-    def contrary(question: JudgePrompt) -> str:
-        bit = int(by_image(question)[-1])
-        return f"Score: {1 - bit if any(words in text_of(question) for words in chemistry) else bit}"
+    def contrary(prompt: JudgePrompt) -> str:
+        bit = int(by_image(prompt)[-1])
+        return f"Score: {1 - bit if any(words in text_of(prompt) for words in chemistry) else bit}"
 
     Rule.rules["contrary"] = contrary
     before = row(run(folder))
@@ -309,7 +309,7 @@ def test_a_second_judge_agrees_or_not(folder: Path) -> None:
 
 
 def test_a_check_that_fails_leaves_the_score_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Rule.rules["by image"] = lambda question: SampleError("HTTP 503") if question.repeat else by_image(question)
+    Rule.rules["by image"] = lambda prompt: SampleError("HTTP 503") if prompt.repeat else by_image(prompt)
     text = SWEEP.replace("judge: rule,", "judge: rule, judge_repeats: 2, repeat_items: 10,")
     found = run(folder, text)
     assert (row(found)["scored"], row(found)["failed"]) == (60, 0)
@@ -335,8 +335,8 @@ arms: [{name: single, variant: single_pass}]
 """
 
 
-def marks(question: JudgePrompt) -> str:
-    three = [int(digit, 16) % 3 for digit in question.image[:3]]
+def marks(prompt: JudgePrompt) -> str:
+    three = [int(digit, 16) % 3 for digit in prompt.image[:3]]
     return "Consistency: {}\nRealism: {}\nAesthetic Quality: {}".format(*three)
 
 

@@ -32,7 +32,7 @@ def picture(i: int) -> Image.Image:
     return small.picture(i, 40 + 20 * i, 70 - 11 * i)
 
 
-def question(i: int, *, limit: int = 39, system: str = "", url: str = "") -> JudgePrompt:
+def prompt(i: int, *, limit: int = 39, system: str = "", url: str = "") -> JudgePrompt:
     buffer = io.BytesIO()
     picture(i).save(buffer, "PNG")
     url = url or "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -69,14 +69,14 @@ def replies(judge: Judge, *asked: JudgePrompt) -> list[Reply]:
 
 
 def test_answers_are_the_original_s(judge: Judge, recorded: Mapping[str, np.ndarray]) -> None:
-    found = replies(judge, *(question(i) for i in range(4)))
+    found = replies(judge, *(prompt(i) for i in range(4)))
     assert [one.text for one in found] == [json.loads(str(recorded[f"understand/{i}"])) for i in range(4)]
     assert all(one.prompt_tokens > 0 and one.completion_tokens > 0 for one in found)
 
 
 def test_an_answer_depends_on_its_question_alone(judge: Judge) -> None:
     """Whatever the others are: more texts, shorter answers."""
-    mixed = [question(0), question(1, system="Be brief."), question(2, limit=2)]
+    mixed = [prompt(0), prompt(1, system="Be brief."), prompt(2, limit=2)]
     together = replies(judge, *mixed)
     for one, asked in zip(together, mixed, strict=True):
         (alone,) = replies(judge, asked)
@@ -85,13 +85,13 @@ def test_an_answer_depends_on_its_question_alone(judge: Judge) -> None:
             alone.finish_reason,
             alone.prompt_tokens,
         )
-    (plain,) = replies(judge, question(1))
+    (plain,) = replies(judge, prompt(1))
     assert together[1].prompt_tokens > plain.prompt_tokens
     assert (together[2].finish_reason, together[2].completion_tokens) == ("length", 2)
 
 
 def test_an_image_that_cannot_be_read_fails_its_question_alone(judge: Judge) -> None:
-    asked = [question(0), question(1, url="data:image/png;base64,AAAA")]
+    asked = [prompt(0), prompt(1, url="data:image/png;base64,AAAA")]
     found = dict(judge.ask(iter(list(enumerate(asked)))))
     assert isinstance(found[0], Reply)
     assert isinstance(found[1], SampleError)

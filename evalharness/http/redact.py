@@ -14,7 +14,7 @@ HIDDEN = "[key]"
 def redact(text: str, key: str) -> str:
     """``text`` without the key, as it is or quoted for a URL, and without longer pieces of it.
 
-    >>> scrub("wrong key: sk-0123456789, or Bearer sk-01234567...", "sk-0123456789")
+    >>> redact("wrong key: sk-0123456789, or Bearer sk-01234567...", "sk-0123456789")
     'wrong key: [key], or Bearer [key]...'
     """
     for form in {key, quote(key, safe="")} - {""}:

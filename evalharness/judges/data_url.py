@@ -1,4 +1,4 @@
-"""The images in a question, for judges that look at them themselves."""
+"""Images as they stand in a judge's prompt: data URLs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from evalharness.errors import SampleError
 PREFIX = "data:image/png;base64,"
 
 
-def shown(url: str) -> Image.Image:
-    """The image of a data URL, RGB; SampleError if it is no PNG file."""
+def decode_image(url: str) -> Image.Image:
+    """The RGB image of a data URL.
+
+    Raises:
+        SampleError: The URL does not hold a PNG file.
+    """
     try:
         data = base64.b64decode(url.removeprefix(PREFIX), validate=True)
         return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")

@@ -10,17 +10,17 @@ from typing import Any
 from evalharness.api.benchmark import ScoreRequest
 from evalharness.api.judge import JudgePrompt
 from evalharness.errors import SampleError
-from evalharness.judges.panel import JudgePanel
+from evalharness.judges.judge_scorer import RubricScorer
 from evalharness.types.item import Item
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 
 Answer = Callable[[JudgePrompt, int], str | SampleError | None]
-"""What a judge says of a question that it was asked so often before; ``None``: it loses it."""
+"""What a judge replies to a prompt, given how often it was asked before; ``None``: it loses the prompt."""
 
 
 class FakeJudge:
-    """Takes ``places`` questions at a time and answers the last one first."""
+    """Takes ``places`` prompts at a time and answers the last one first."""
 
     def __init__(self, answer: Answer, name: str = "fake", places: int = 3) -> None:
         self.answer, self.name, self.places = answer, name, places
@@ -31,12 +31,12 @@ class FakeJudge:
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name}
 
-    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         self.rounds += 1
-        source, open_ = iter(questions), list[tuple[int, JudgePrompt]]()
+        source, open_ = iter(prompts), list[tuple[int, JudgePrompt]]()
         while True:
-            while len(open_) < self.places and (question := next(source, None)) is not None:
-                open_.append(question)
+            while len(open_) < self.places and (prompt := next(source, None)) is not None:
+                open_.append(prompt)
             if not open_:
                 return
             self.most = max(self.most, len(open_))
@@ -56,7 +56,7 @@ class KeptReplies:
     def get(self, key: str) -> list[Reply]:
         return list(self.kept.get(key, []))
 
-    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None:
+    def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
         self.kept.setdefault(key, []).append(reply)
 
 
@@ -74,16 +74,16 @@ def read(text: str) -> Score | None:
     return Score(float(text), f"said {text}", {"bit": text}) if text in ("0", "1") else None
 
 
-def panel(judge: FakeJudge, **other: Any) -> JudgePanel:
-    return JudgePanel("fake 1", judge, FakeRubric(), read, 50, **other)
+def scorer(judge: FakeJudge, **other: Any) -> RubricScorer:
+    return RubricScorer("fake 1", judge, FakeRubric(), read, 50, **other)
 
 
-def submission(number: int, *, retry: bool = False) -> ScoreRequest:
+def request(number: int, *, retry: bool = False) -> ScoreRequest:
     image = f"image {number}".encode()
     item = Item(str(number), f"thing {number}", "a", {"number": number})
     return ScoreRequest(f"key {number}", item, image, hashlib.sha256(image).hexdigest(), retry)
 
 
-def prompt(question: JudgePrompt) -> str:
-    text: str = question.messages[0]["content"][0]["text"]
+def prompt_text(prompt: JudgePrompt) -> str:
+    text: str = prompt.messages[0]["content"][0]["text"]
     return text

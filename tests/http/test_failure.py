@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalharness.http.trouble import LONGEST_PAUSE, EndpointFailure, of_status, pause, retry_after
+from evalharness.http.failure import LONGEST_PAUSE, EndpointFailure, of_status, pause, retry_after
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

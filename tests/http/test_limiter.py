@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evalharness.errors import BudgetError, EndpointError
 from evalharness.http.budget import Budget
-from evalharness.http.gate import ConcurrencyLimiter
+from evalharness.http.limiter import ConcurrencyLimiter
 from evalharness.types.spent import Spent
 
 

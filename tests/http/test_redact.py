@@ -5,8 +5,8 @@ import doctest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalharness.http import scrub as module
-from evalharness.http.scrub import HIDDEN, PIECE, redact
+from evalharness.http import redact as module
+from evalharness.http.redact import HIDDEN, PIECE, redact
 
 WORDS = st.text(alphabet="abcdefgh0123456789-_", min_size=PIECE, max_size=40)
 

@@ -1,0 +1,77 @@
+"""Base class of benchmarks that a judge scores: which judges are asked, and how often."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from evalharness.api.benchmark import Rescoring
+from evalharness.api.judge import Judge
+from evalharness.config.plugin_ref import JudgeRef
+from evalharness.judges.judge_scorer import Rubric, RubricScorer
+from evalharness.types.score import Score
+
+
+class JudgedSettings(BaseModel):
+    """The settings of a benchmark that a judge scores.
+
+    Attributes:
+        judge: The judge whose first reply is the score.
+        judge_repeats: How often the judge is asked about each image of ``repeat_items`` items. The first reply counts;
+            the others show how consistent the judge is.
+        repeat_items: The number of items that are judged repeatedly.
+        second_judge: Judges the same images. Its scores only show how far the two judges agree.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    judge: JudgeRef
+    judge_repeats: int = Field(default=1, ge=1, le=20)
+    repeat_items: int = Field(default=60, ge=1)
+    second_judge: JudgeRef | None = None
+
+
+class JudgedBenchmark(ABC):
+    """A subclass adds its name, its items, its rubric and a parser of the judge's replies."""
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    max_tokens: ClassVar[int]
+    settings: JudgedSettings
+
+    @staticmethod
+    @abstractmethod
+    def read(text: str) -> Score | None:
+        """The score that a reply states, if it states one; never raises."""
+
+    @abstractmethod
+    def rubric(self) -> Rubric:
+        """What the judge is told."""
+
+    def scorer(self) -> RubricScorer:
+        return self._scorer(self._judge, secondary=self._second_judges)
+
+    def rescorings(self) -> list[Rescoring]:
+        """The judge asked again, and the second judge. They share connections and budgets with the scorer's judges."""
+        items = self.settings.repeat_items
+        repeats = [
+            Rescoring(f"repeat {number}", "repeat", self._scorer(self._judge, repeat=number), items)
+            for number in range(1, self.settings.judge_repeats)
+        ]
+        return repeats + [Rescoring("second judge", "second", self._scorer(judge)) for judge in self._second_judges]
+
+    def _scorer(self, judge: Judge, *, repeat: int = 0, secondary: tuple[Judge, ...] = ()) -> RubricScorer:
+        protocol = f"{self.name} {self.version}"
+        return RubricScorer(protocol, judge, self.rubric(), self.read, self.max_tokens, repeat, secondary)
+
+    @cached_property
+    def _judge(self) -> Judge:
+        judge: Judge = self.settings.judge.build()
+        return judge
+
+    @cached_property
+    def _second_judges(self) -> tuple[Judge, ...]:
+        return () if self.settings.second_judge is None else (self.settings.second_judge.build(),)
