@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.file_digests import file_digest
-from evalharness.errors import ConfigError, WeightsError, did_you_mean
+from evalharness._util.validation import error_line
+from evalharness.errors import ConfigError, WeightsError
 from evalharness.types.item import Item, PromptImage
 
 
@@ -65,9 +65,5 @@ def _items(text: str, path: Path) -> Iterator[Item]:
 def _line(raw: str, where: str) -> Line:
     try:
         return Line.model_validate_json(raw)
-    except ValidationError as errors:
-        first: Any = errors.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(f"{where}: unknown key {key!r}{did_you_mean(key, Line.model_fields)}") from None
-        raise ConfigError(f"{where}: {key + ': ' if key else ''}{first['msg']}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {error_line(error, Line)}") from None

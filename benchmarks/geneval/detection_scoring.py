@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from evalharness._util.validation import error_line
 from evalharness.api.detector import Detection
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.types.score import Score
@@ -62,7 +63,7 @@ def score_detections(evidence: Any, rules: Rules, where: str) -> Score:
     try:
         checked = _Evidence.model_validate(evidence)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {prompt_file.first_error(error)}") from None
+        raise ConfigError(f"{where}: {error_line(error, _Evidence)}") from None
     metadata = prompt_file.check(checked.metadata, f"{where}: metadata")
     detections = [_detection(one) for one in checked.detections]
     colors = {id(found): one.color for found, one in zip(detections, checked.detections, strict=True)}

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from evalharness._util.validation import error_line
 from evalharness.errors import ConfigError, did_you_mean
 
 from .classes import CLASSES, COLORS, RELATIONS
@@ -109,12 +110,5 @@ def check(prompt: dict[str, Any], where: str) -> dict[str, Any]:
     try:
         _Line.model_validate(prompt)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {first_error(error)}") from None
+        raise ConfigError(f"{where}: {error_line(error, _Line)}") from None
     return prompt
-
-
-def first_error(error: ValidationError) -> str:
-    """What is wrong first, and where."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"

@@ -14,8 +14,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.hashing import digest
+from evalharness._util.validation import error_line
 from evalharness.assets.asset import Asset, cached
-from evalharness.errors import ConfigError, did_you_mean
+from evalharness.errors import ConfigError
 from evalharness.types.item import Item
 
 CATEGORIES = ("culture", "time", "space", "biology", "physics", "chemistry")
@@ -134,13 +135,7 @@ def _checked(entry: Any, where: str) -> dict[str, Any]:
     try:
         return _Line.model_validate(entry).model_dump()
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(f"{where}: unknown key {key!r}{did_you_mean(key, _Line.model_fields)}") from None
-        if first["type"] == "missing":
-            raise ConfigError(f"{where}: key {key!r} is missing") from None
-        raise ConfigError(f"{where}: {key + ': ' if key else ''}{first['msg']}") from None
+        raise ConfigError(f"{where}: {error_line(error, _Line)}") from None
 
 
 def _read(path: Path) -> bytes:

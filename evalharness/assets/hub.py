@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 
 from evalharness._util.file_digests import file_digest
 from evalharness._util.files import write_text_atomically
+from evalharness._util.validation import error_line
 from evalharness.assets import fetch as fetching
 from evalharness.assets.asset import Asset, cache
 from evalharness.assets.download import HUB, fetch_text
@@ -237,10 +238,8 @@ def _as_found(snapshot: Snapshot, say: Say, mirror: str, root: Path | None, fold
 def _parsed(snapshot: Snapshot, text: bytes, where: str) -> Listing:
     try:
         listing = Listing.model_validate_json(text)
-    except ValidationError as errors:
-        first = errors.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise WeightsError(f"{where} is no listing: {place + ': ' if place else ''}{first['msg']}") from None
+    except ValidationError as error:
+        raise WeightsError(f"{where} is no listing: {error_line(error, Listing)}") from None
     known = snapshot.choices()
     other = sorted(listing.files.keys() - known.keys())
     if listing.hub != snapshot.hub or other:

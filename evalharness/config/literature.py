@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evalharness._util.validation import first_mistake
 from evalharness.config import yaml
 from evalharness.config.yaml import Document
 from evalharness.errors import ConfigError, did_you_mean
@@ -98,11 +99,9 @@ def read(name: str) -> list[Section]:
     for index, data in enumerate(document.data):
         try:
             sections.append(Section.model_validate(data))
-        except ValidationError as errors:
-            first = errors.errors(include_url=False)[0]
-            place = (index, *first["loc"])
-            named = ".".join(map(str, first["loc"]))
-            raise document.error(f"{named}: {first['msg'][:1].lower()}{first['msg'][1:]}", *place) from None
+        except ValidationError as error:
+            mistake = first_mistake(error, Section)
+            raise document.error(mistake.line, index, *mistake.location) from None
     return sections
 
 

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, SerializationInfo, ValidationError, model_serializer, model_validator
 
+from evalharness._util.validation import first_mistake
 from evalharness.api import registry
 from evalharness.config.schema import NoSettings
-from evalharness.errors import PluginError, did_you_mean
+from evalharness.errors import PluginError
 
 
 class PluginRef(BaseModel):
@@ -53,15 +54,10 @@ class PluginRef(BaseModel):
         try:
             return settings.model_validate_json(json.dumps(entry, default=str), strict=True)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            if first["type"] == "extra_forbidden":
-                key = str(first["loc"][-1])
-                raise ValueError(f"unknown key {key!r}{did_you_mean(key, settings.model_fields)}") from None
-            if first["type"] == "missing":
-                raise ValueError(f"key {place!r} of {name!r} is missing") from None
-            message = first["msg"].removeprefix("Value error, ")
-            raise ValueError(f"{place + ': ' if place else ''}{message}") from None
+            mistake = first_mistake(error, settings)
+            if mistake.kind == "missing":
+                raise ValueError(f"key {'.'.join(map(str, mistake.location))!r} of {name!r} is missing") from None
+            raise ValueError(mistake.line) from None
 
     @model_serializer
     def _flat(self, info: SerializationInfo) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evalharness._util.validation import Mistake, first_mistake
 from evalharness.api import registry
 from evalharness.config import literature, yaml
 from evalharness.config.analysis import AnalysisEntry, Preregistration
@@ -347,41 +348,20 @@ def _validate(cls: type[M], document: Document, at: Location, data: Any = None, 
     text = json.dumps(document.data if data is None else data, default=str)
     try:
         return cls.model_validate_json(text, strict=True)
-    except ValidationError as errors:
-        raise _located(cls, document, at, errors, common) from None
+    except ValidationError as error:
+        raise _located(document, at, first_mistake(error, cls, common)) from None
 
 
-def _located(
-    cls: type[BaseModel], document: Document, at: Location, errors: ValidationError, common: tuple[str, ...]
-) -> ConfigError:
-    details = errors.errors(include_url=False)
-    first = min(details, key=lambda detail: (detail["type"] != "extra_forbidden", len(detail["loc"])))
-    location = (*at, *first["loc"])
-    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        key = str(first["loc"][-1])
-        known = [*_fields(cls, first["loc"][:-1]), *(common if len(first["loc"]) == 1 else ())]
-        return document.error(f"unknown key {key!r}{did_you_mean(key, known)}{more}", *location, key=True)
-    if first["type"] == "missing":
-        return document.error(f"key {first['loc'][-1]!r} is missing{more}", *location[:-1])
+def _located(document: Document, at: Location, mistake: Mistake) -> ConfigError:
+    """A mistake in what stands at ``at``, with its line."""
+    location = (*at, *mistake.location)
+    more = f" (and {mistake.count - 1} more)" if mistake.count > 1 else ""
+    if mistake.kind == "extra_forbidden":
+        return document.error(f"{mistake.message}{more}", *location, key=True)
+    if mistake.kind == "missing":
+        return document.error(f"{mistake.message}{more}", *location[:-1])
     # Where a value may be of several types, the place ends with the type's name, which is not in the file.
     while location[len(at) :] and location not in document.values:
         location = location[:-1]
-    named = ".".join(map(str, location[len(at) :]))
-    message = _lower(first["msg"].removeprefix("Value error, "))
-    return document.error(f"{named + ': ' if named else ''}{message}{more}", *location)
-
-
-def _fields(cls: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    """The keys that a model knows, at a place inside it."""
-    current: type[BaseModel] = cls
-    for step in location:
-        annotation = current.model_fields[step].annotation if step in current.model_fields else None
-        for kind in (annotation, *get_args(annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                current = kind
-    return list(current.model_fields)
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
+    place = ".".join(map(str, location[len(at) :]))
+    return document.error(f"{place + ': ' if place else ''}{mistake.message}{more}", *location)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evalharness._util import environment
 from evalharness._util.files import write_text_atomically
 from evalharness._util.hashing import canonical
+from evalharness._util.validation import error_line
 from evalharness.api.benchmark import KnownAnswer
 from evalharness.doctor.check_result import CheckResult, fail, ok, warn
 from evalharness.doctor.scorer_check import ScorerCheck, describe_identity, scored
@@ -89,9 +90,7 @@ def read(path: Path) -> Golden:
     except OSError as error:
         raise ConfigError(f"cannot read the golden file {path}: {error.strerror}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigError(f"{path} is no golden file: {where}: {first['msg']}") from None
+        raise ConfigError(f"{path} is no golden file: {error_line(error, Golden)}") from None
 
 
 def write(path: Path, examinations: Sequence[ScorerCheck]) -> None:

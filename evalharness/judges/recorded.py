@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue, NonNegativeInt, ValidationError
 
 from evalharness._util.hashing import digest
+from evalharness._util.validation import error_line
 from evalharness.errors import ConfigError
 from evalharness.types.reply import Reply
 
@@ -68,10 +69,8 @@ def read(path: Path) -> dict[str, Recorded]:
 def _parsed(text: bytes, where: str) -> Line:
     try:
         return Line.model_validate_json(text, strict=True)
-    except ValidationError as errors:
-        first = errors.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{where} is not a reply: {place + ': ' if place else ''}{first['msg']}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{where} is not a reply: {error_line(error, Line)}") from None
 
 
 def _add(judges: dict[str, Recorded], line: Line, number: int, path: Path) -> None:

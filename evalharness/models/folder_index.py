@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from evalharness.errors import ConfigError, did_you_mean
+from evalharness._util.validation import error_line
+from evalharness.errors import ConfigError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 NUMBERED = re.compile(r"([0-9]{1,9})\.\w+")
@@ -165,13 +166,7 @@ def _row(raw: Any, where: str) -> _Row:
     try:
         return _Row.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == "extra_forbidden":
-            key = str(first["loc"][0])
-            raise ConfigError(f"{where}: unknown key {key!r}{did_you_mean(key, _Row.model_fields)}") from None
-        place = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {place + ': ' if place else ''}{message}") from None
+        raise ConfigError(f"{where}: {error_line(error, _Row)}") from None
 
 
 def _json_rows(manifest: Path) -> Iterator[tuple[int, Any]]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.hashing import digest
 from evalharness._util.progress import duration
+from evalharness._util.validation import error_line
 from evalharness.api.model import RemoteImageModel
 from evalharness.config import yaml
 from evalharness.config.arm_families import name_without_cap
@@ -76,12 +77,8 @@ def read(path: Path) -> RatesFile:
     document = yaml.read(path)
     try:
         return RatesFile.model_validate(document.data, strict=True)
-    except ValidationError as errors:
-        first = errors.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ConfigError(
-            f"{path} is no file of rates: {place + ': ' if place else ''}{first['msg'].lower()}"
-        ) from None
+    except ValidationError as error:
+        raise ConfigError(f"{path} is no file of rates: {error_line(error, RatesFile)}") from None
 
 
 def shares(plan: Plan, store: Store, keys: Iterable[str], given: RatesFile | None = None) -> list[Share]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evalharness._util.file_digests import file_digest
 from evalharness._util.files import write_text_atomically
 from evalharness._util.guard import guarded
+from evalharness._util.validation import first_mistake
 from evalharness.api.model import Interleaver
 from evalharness.config.plugin_ref import PluginRef
 from evalharness.errors import ConfigError, did_you_mean
@@ -90,9 +91,8 @@ def request(options: argparse.Namespace, world: World) -> DatasetRequest:
         plain = {name: getattr(options, name) for name in ("out", "n", "seed", "arm")}
         return DatasetRequest.model_validate({**plain, **given, "world": world})
     except ValidationError as error:
-        first = error.errors()[0]
-        place = "--" + str(first["loc"][0])
-        raise ConfigError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+        mistake = first_mistake(error, Request)
+        raise ConfigError(f"--{mistake.location[0]}: {mistake.message}") from None
 
 
 def _parsed(name: str, text: str) -> Any:

@@ -62,7 +62,7 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verdicts(str(tmp_path / "none")) == 2
     assert capsys.readouterr().err.endswith("none: No such file or directory\n")
     assert verdicts("-", "--threshold", "1.5") == 2
-    assert capsys.readouterr().err == ("evalharness: --threshold: Input should be less than or equal to 1, got '1.5'\n")
+    assert capsys.readouterr().err == ("evalharness: --threshold: input should be less than or equal to 1, got '1.5'\n")
     with pytest.raises(SystemExit) as caught:
         verdicts("-", "--treshold", "1")
     assert caught.value.code == 2

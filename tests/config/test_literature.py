@@ -36,7 +36,7 @@ def test_categories_are_those_of_the_benchmarks_and_add_up_to_the_score() -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- {benchmark: x, rows: [{name: a, score: 0.5}]}", r"lit\.yaml:1:\d+: rows\.0\.source: field required"),
+        ("- {benchmark: x, rows: [{name: a, score: 0.5}]}", r"lit\.yaml:1:\d+: rows\.0: key 'source' is missing"),
         (
             "- {benchmark: x, rows: [{name: a, score: 83, source: s}]}",
             r"lit\.yaml:1:42: rows\.0\.score: .*less than or equal",

@@ -216,7 +216,7 @@ def test_a_path_that_leads_out_is_refused(flat: Path, name: Callable[[Path], str
         ("m.jsonl", "[1]", "line 1: not a JSON object"),
         ("m.jsonl", '{"file": "a.png", "imte": "0"}', "line 1: unknown key 'imte'; did you mean 'item'"),
         ("m.jsonl", '{"file": "a.png"}', "line 1: an item or a prompt must say whose image it is"),
-        ("m.jsonl", '{"item": "0"}', "line 1: file: Field required"),
+        ("m.jsonl", '{"item": "0"}', "line 1: key 'file' is missing"),
         ("m.jsonl", '{"file": "a.png", "item": "0", "index": -1}', "line 1: index: .* greater than or equal to 0"),
         ("m.jsonl", '{"file": "a", "item": "0"}\n\n{"file": "b", "item": "0"}', "line 3: .* are those of line 1"),
         ("m.jsonl", "\n", "names no images"),

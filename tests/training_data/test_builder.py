@@ -312,7 +312,7 @@ def test_a_folder_is_not_filled_with_two_kinds_of_data(tmp_path: Path) -> None:
         (["--teacher", "rendrer"], "--teacher: no teacher named 'rendrer'; did you mean 'renderer'"),
         (["--teacher", "{name: diffusers-edit"], "--teacher: .* is neither a name nor YAML"),
         (["--filter", "{name: scorer, treshold: 0.2}"], "--filter: unknown key 'treshold'; did you mean 'threshold'"),
-        (["--n", "0"], "--n: Input should be greater than or equal to 1"),
+        (["--n", "0"], "--n: input should be greater than or equal to 1"),
         (["--model", "{name: folder, path: x}"], "--model: 'folder' does not speak the format strokes"),
         (["--crowded", "0.9", "--knowledge", "0.2"], "together at most 1"),
     ],

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from evalharness._util.validation import error_line
 from evalharness.errors import WeightsError
 
 Renorm = Literal["global", "channel", "text_channel"]
@@ -115,6 +116,4 @@ def _read(kind: type[M], path: Path) -> M:
     except UnicodeDecodeError:
         raise WeightsError(f"{path} is not UTF-8 text") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise WeightsError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from None
+        raise WeightsError(f"{path}: {error_line(error, kind)}") from None

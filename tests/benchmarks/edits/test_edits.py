@@ -121,10 +121,10 @@ def test_items(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("nonsense", r"edits.jsonl:2: Invalid JSON"),
+        ("nonsense", r"edits.jsonl:2: invalid JSON"),
         ('{"prompt": "x", "image": "none.png"}', r"edits.jsonl:2: cannot read .*none.png: No such file"),
         ('{"prompt": " ", "image": "a.png"}', r"edits.jsonl:2: prompt: "),
-        ('{"image": "a.png"}', r"edits.jsonl:2: prompt: Field required"),
+        ('{"image": "a.png"}', r"edits.jsonl:2: key 'prompt' is missing"),
         ('{"prompt": "x", "picture": "a.png", "image": "a.png"}', r"unknown key 'picture'; "),
         ('{"prompt": "x", "image": "a.png", "id": "bright"}', r"the id 'bright' stands twice"),
     ],

@@ -104,7 +104,7 @@ def test_a_color_is_needed_only_where_the_rules_ask() -> None:
     ("wrong", "message"),
     [
         ([], "is not a JSON object, got list"),
-        ({"detections": []}, "metadata: Field required"),
+        ({"detections": []}, "key 'metadata' is missing"),
         (evidence(DOG, metadata=RED_DOG | {"tag": "colours"}), "metadata: tag: "),
         (evidence(DOG | {"class": "dgo"}), "detections.0.class: unknown class 'dgo'; did you mean 'dog'"),
         (evidence(DOG, DOG | {"color": "cyan"}), "detections.1.color: unknown color 'cyan'"),
