@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ValidationError
 
+from evalharness._util.validation import first_mistake
 from evalharness.api import registry
 from evalharness.api.benchmark import RuleBased
 from evalharness.errors import ConfigError
@@ -62,9 +63,9 @@ def _rules(rules: type[BaseModel], given: dict[str, Any]) -> BaseModel:
     try:
         return rules.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        option = str(first["loc"][0]).replace("_", "-")
-        raise ConfigError(f"--{option}: {first['msg']}, got {first['input']!r}") from None
+        mistake = first_mistake(error, rules)
+        option = str(mistake.location[0]).replace("_", "-")
+        raise ConfigError(f"--{option}: {mistake.message}, got {mistake.value!r}") from None
 
 
 @contextmanager
