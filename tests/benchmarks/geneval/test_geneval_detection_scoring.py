@@ -108,7 +108,7 @@ def test_a_color_is_needed_only_where_the_rules_ask() -> None:
         (evidence(DOG, metadata=RED_DOG | {"tag": "colours"}), "metadata: tag: "),
         (evidence(DOG | {"class": "dgo"}), "detections.0.class: unknown class 'dgo'; did you mean 'dog'"),
         (evidence(DOG, DOG | {"color": "cyan"}), "detections.1.color: unknown color 'cyan'"),
-        (evidence(DOG | {"box": [0, 0, 1]}), "detections.0.box: List should have at least 4"),
+        (evidence(DOG | {"box": [0, 0, 1]}), "detections.0.box: list should have at least 4"),
         (evidence(DOG | {"box": [0, 0, 1, float("nan")]}), "detections.0.box.3: "),
         (evidence(DOG | {"box": [0, 0, 1, 1e300]}), "detections.0.box.3: "),
         (evidence(DOG | {"score": float("inf")}), "detections.0.score: "),

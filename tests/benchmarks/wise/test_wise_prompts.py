@@ -135,7 +135,7 @@ def spoil(entries: list[dict[str, Any]], number: int, **change: Any) -> None:
     ("change", "message"),
     [
         ({"Prompt": None}, r"all.json item 7: key 'Prompt' is missing"),
-        ({"Prompt": ""}, r"item 7: Prompt: String should have at least 1 character"),
+        ({"Prompt": ""}, r"item 7: Prompt: string should have at least 1 character"),
         ({"Explanation": 3}, r"item 7: Explanation: input should be a valid string"),
         ({"prompt_id": "7"}, r"item 7: prompt_id: input should be a valid integer"),
         ({"prompt_id": True}, r"item 7: prompt_id: input should be a valid integer"),
