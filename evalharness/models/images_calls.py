@@ -14,8 +14,8 @@ import aiohttp
 from evalharness.api.model import ImageRequest
 from evalharness.http.budget import Budget
 from evalharness.http.calls import Calls
-from evalharness.http.redact import redact
 from evalharness.http.failure import CONTENT, TRANSIENT, EndpointFailure, pause, retry_after
+from evalharness.http.redact import redact
 from evalharness.models.images_response import (
     Delivery,
     ImageResponse,
