@@ -91,7 +91,7 @@ def request(options: argparse.Namespace, world: World) -> DatasetRequest:
         plain = {name: getattr(options, name) for name in ("out", "n", "seed", "arm")}
         return DatasetRequest.model_validate({**plain, **given, "world": world})
     except ValidationError as error:
-        mistake = first_mistake(error, Request)
+        mistake = first_mistake(error, DatasetRequest)
         raise ConfigError(f"--{mistake.location[0]}: {mistake.message}") from None
 
 
