@@ -14,7 +14,7 @@ from evalharness.api.executor import Failure
 from evalharness.api.model import SourceFile
 from evalharness.generation.variants import Process, SinglePass
 from evalharness.plan.plan import Job
-from evalharness.run.executors.ray import wire
+from evalharness.run.executors import wire
 from evalharness.run.queues import SMALLEST, DrawQueue, PendingScore, ScoreQueue
 from evalharness.run.workers import JudgedScore, JudgeReply, ScoreJob
 from evalharness.types.item import Item

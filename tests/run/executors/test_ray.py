@@ -21,7 +21,8 @@ from ray_runs import content, run, write
 
 from evalharness.benchmarks.geneval import prompts
 from evalharness.errors import EvalHarnessError
-from evalharness.run.executors.ray.executor import STARTS, Ray
+from evalharness.run.executors.ray import startup
+from evalharness.run.executors.ray.settings import RaySettings
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
 PROMPTS = [json.loads(line)["prompt"] for line in prompts.to_jsonl(prompts.generate()).splitlines()[:240:20]]
@@ -323,9 +324,9 @@ def test_a_start_of_ray_that_fails_leaves_nothing_running(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(EvalHarnessError, match=r"^executor 'ray': Ray does not start here: .* during startup\.$"):
-        Ray(Ray.Settings())._start()
-    assert len(started) == STARTS
-    assert [one.wait(5) for one in started] == [-signal.SIGKILL] * STARTS
+        startup.start(RaySettings())
+    assert len(started) == startup.ATTEMPTS
+    assert [one.wait(5) for one in started] == [-signal.SIGKILL] * startup.ATTEMPTS
 
 
 def test_what_is_wrong_is_one_line(tmp_path: Path, env: dict[str, str]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from evalharness.run.executors.host import WorkerHost
 from evalharness.run.executors.ray.executor import Ray
-from evalharness.run.executors.ray.host import Host
 
 
 def need(settings: dict[str, Any], stage: str, subject: str, *, has_gpus: bool) -> tuple[Any, ...]:
@@ -37,7 +37,7 @@ def test_what_a_worker_needs(settings: dict[str, Any], stage: str, has_gpus: boo
 
 def settings_there(settings: dict[str, Any], paths: dict[str, str]) -> Any:
     worker_spec = {"kind": "models", "name": "toy", "settings": settings, "rescoring": None}
-    return Host(worker_spec, paths, 1)._plain["settings"]
+    return WorkerHost(worker_spec, paths, 1).spec["settings"]
 
 
 def test_a_node_reads_its_own_copy_where_it_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

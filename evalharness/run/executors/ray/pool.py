@@ -1,4 +1,4 @@
-"""The actors of a run on Ray: which there are, on which nodes, what each is at, and what becomes of those that die."""
+"""The Ray actors of a run: where they are placed, what each is working on, and how those that die are replaced."""
 
 from __future__ import annotations
 
@@ -8,35 +8,32 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, LocalRayletDiedError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from evalharness import errors
 from evalharness._util import environment
 from evalharness._util.hashing import canonical
 from evalharness._util.text import one_line
-from evalharness.api.executor import Done, Failure, WorkerState, WorkQueue
+from evalharness.api.executor import Done, WorkerState, WorkQueue
 from evalharness.errors import BudgetError, ConfigError, EvalHarnessError
-from evalharness.run.executors.ray import wire
-from evalharness.run.executors.ray.host import Host
+from evalharness.run.executors import wire
+from evalharness.run.executors.deaths import DeathRecord, retry_or_fail
+from evalharness.run.executors.host import WorkerHost
+from evalharness.run.executors.ray.settings import RaySettings, Resources
 
-if TYPE_CHECKING:
-    from evalharness.run.executors.ray.executor import Ray, Resources
-
-DEPTH = 2
-"""So many batches an actor has at most: one at work, one that it need not wait for."""
-TICK = 0.2
-WORTH = 10.0
-"""Seconds of work for each worker that looks at images, below which no other is started beside them."""
-LOOK_AROUND = 2.0
-"""Seconds between looks at which nodes there are."""
-HOPELESS = 10
-"""So many workers of a queue that die one after the other, with no batch done between, are no sample's fault."""
-LOSSES = 10
-"""So often may a sample be lost with its node, which is not its fault."""
+MAX_CALLS = 2
+"""Batches an actor has at most: one that is worked on, one that waits."""
+POLL = 0.2
+"""Seconds between looks at the state of the run."""
+WORK_PER_SCORER = 10.0
+"""Seconds of waiting work for each scoring worker, above which another one is started."""
+NODE_REFRESH = 2.0
+"""Seconds between looks at the nodes of the cluster."""
+MAX_LOSSES = 10
+"""How often a sample may be lost together with its node, which is not its fault."""
 
 
 @dataclass
@@ -45,6 +42,9 @@ class _Node:
     name: str
     cpus: float
     gpus: float
+
+    def has_room(self, need: Resources) -> bool:
+        return self.cpus >= need.cpus and self.gpus >= (need.gpus or 0)
 
 
 @dataclass
@@ -60,8 +60,8 @@ class _Actor:
     queue: WorkQueue
     node: _Node
     need: Resources
-    described: Any
-    """The reference of its description, until that has come."""
+    description: Any
+    """The reference of its description; None once that has arrived and the actor is ready."""
     calls: deque[_Call] = field(default_factory=deque)
     idle_since: float = field(default_factory=time.monotonic)
     place: str = field(init=False)
@@ -71,28 +71,41 @@ class _Actor:
 
     @property
     def ready(self) -> bool:
-        return self.described is None
+        return self.description is None
+
+    @property
+    def state(self) -> WorkerState:
+        jobs = sum(len(call.jobs) for call in list(self.calls))
+        if not self.ready:
+            return WorkerState(self.queue.name, self.place, "starting", jobs)
+        return WorkerState(self.queue.name, self.place, "busy" if jobs else "idle", jobs)
 
 
-class Pool:
-    """See the module's docstring. ``own``: Ray was started here, for this run alone."""
+class ActorPool:
+    """Places actors on nodes, feeds them, and collects what they return.
 
-    def __init__(self, settings: Ray.Settings, queues: Sequence[WorkQueue], *, own: bool) -> None:
-        self._settings, self._queues, self._own = settings, queues, own
+    Args:
+        settings: The executor's settings.
+        queues: The queues of the run.
+        started_here: Whether Ray was started on this machine for this run alone.
+    """
+
+    def __init__(self, settings: RaySettings, queues: Sequence[WorkQueue], *, started_here: bool) -> None:
+        self._settings, self._queues, self._started_here = settings, queues, started_here
         self._actors: list[_Actor] = []
         self._nodes: dict[str, _Node] = {}
-        self._looked = -LOOK_AROUND
-        self._deaths: Counter[str] = Counter()
-        self._crashes: Counter[str] = Counter()
+        self._nodes_refreshed = -NODE_REFRESH
+        self._deaths = DeathRecord(settings.retries)
         self._losses: Counter[str] = Counter()
-        self._without_worker: float | None = None
+        self._no_room_since: float | None = None
         self._versions = environment.versions()
         self._identities: dict[str, str] = {}
-        self._host = ray.remote(Host)
+        self._host = ray.remote(WorkerHost)
 
     def run(self) -> Iterator[Done]:
+        """Work until all queues are finished."""
         while True:
-            self._look_around()
+            self._refresh_nodes()
             if all(queue.finished for queue in self._queues):
                 return
             self._adjust()
@@ -101,33 +114,24 @@ class Pool:
             yield from self._collect()
 
     def states(self) -> list[WorkerState]:
-        states: list[WorkerState] = []
-        for actor in list(self._actors):
-            jobs = sum(len(call.jobs) for call in list(actor.calls))
-            states.append(
-                WorkerState(
-                    actor.queue.name,
-                    actor.place,
-                    "starting" if not actor.ready else "busy" if jobs else "idle",
-                    jobs,
-                )
-            )
-        return states
+        """The state of each actor."""
+        return [actor.state for actor in list(self._actors)]
 
     def stop(self) -> None:
+        """End all actors."""
         for actor in list(self._actors):
-            self._let_go(actor)
+            self._end(actor)
 
-    # --- who works where ---
+    # --- placement ---
 
-    def _look_around(self) -> None:
-        if time.monotonic() - self._looked < LOOK_AROUND:
+    def _refresh_nodes(self) -> None:
+        if time.monotonic() - self._nodes_refreshed < NODE_REFRESH:
             return
-        self._looked = time.monotonic()
+        self._nodes_refreshed = time.monotonic()
         self._nodes = {
             node["NodeID"]: _Node(
                 node["NodeID"],
-                node["NodeManagerHostname"] + ("" if self._own else f" ({node['NodeManagerAddress']})"),
+                node["NodeManagerHostname"] + ("" if self._started_here else f" ({node['NodeManagerAddress']})"),
                 node["Resources"].get("CPU", 0.0),
                 node["Resources"].get("GPU", 0.0),
             )
@@ -139,11 +143,11 @@ class Pool:
         return self._settings.resources(queue, has_gpus=any(node.gpus for node in self._nodes.values()))
 
     def _adjust(self) -> None:
-        """Each queue has one worker, as far as they fit; the others go to whichever has most to do for each it has."""
+        """Give each queue one worker, as far as they fit, and the remaining room to those with most work per worker."""
         for actor in list(self._actors):
             if actor.queue.finished:
-                self._let_go(actor)
-        queues = self._in_order()
+                self._end(actor)
+        queues = self._by_priority()
         for queue in queues:
             if not self._count(queue) and not self._add(queue) and queue.waiting:
                 self._make_room(queue)
@@ -151,98 +155,102 @@ class Pool:
             crowded.sort(key=lambda queue: -queue.load / max(1, self._count(queue)))
             if not any(self._add(queue) for queue in crowded):
                 break
-        self._mind_the_hopeless()
+        self._check_placement()
 
-    def _in_order(self) -> list[WorkQueue]:
-        """The first to draw, then those that look at what it draws, then the next to draw."""
-        going = [queue for queue in self._queues if not queue.finished]
-        draws = [queue for queue in going if queue.stage == "draw"]
-        return [*draws[:1], *(queue for queue in going if queue.stage != "draw"), *draws[1:]]
+    def _by_priority(self) -> list[WorkQueue]:
+        """The first model to draw, then the scorers of what it draws, then the other models."""
+        unfinished = [queue for queue in self._queues if not queue.finished]
+        draws = [queue for queue in unfinished if queue.stage == "draw"]
+        return [*draws[:1], *(queue for queue in unfinished if queue.stage != "draw"), *draws[1:]]
 
     def _wants_more(self, queue: WorkQueue) -> bool:
-        own = [actor for actor in self._actors if actor.queue is queue]
+        actors = [actor for actor in self._actors if actor.queue is queue]
         limit = self._need(queue).workers
-        if limit is not None and len(own) >= limit:
+        if limit is not None and len(actors) >= limit:
             return False
-        idle = sum(not actor.calls for actor in own)
-        return queue.waiting > idle and (queue.stage == "draw" or queue.load > WORTH * len(own))
+        idle = sum(not actor.calls for actor in actors)
+        return queue.waiting > idle and (queue.stage == "draw" or queue.load > WORK_PER_SCORER * len(actors))
 
     def _count(self, queue: WorkQueue) -> int:
         return sum(actor.queue is queue for actor in self._actors)
 
     def _add(self, queue: WorkQueue) -> bool:
-        """One more worker, on the node with most left; False if there is no room."""
+        """Start a worker on the node with most room; False if none has room."""
         need = self._need(queue)
-        wanted = need.gpus or 0
-        fitting = [found for found in self._free() if found[0] >= need.cpus and found[1] >= wanted]
-        if not fitting:
+        nodes = [node for node in self._free() if node.has_room(need)]
+        if not nodes:
             return False
-        _, _, node = max(fitting, key=lambda found: (found[1], found[0]))
+        node = self._nodes[max(nodes, key=lambda node: (node.gpus, node.cpus)).id]
         options = {
             "num_cpus": need.cpus,
-            "num_gpus": wanted,
+            "num_gpus": need.gpus or 0,
             "max_restarts": 0,
             "scheduling_strategy": NodeAffinitySchedulingStrategy(node.id, soft=False),
         }
         threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, int(need.cpus)))
         handle = self._host.options(**options).remote(queue.worker_spec.as_json(), self._settings.paths, threads)
         self._actors.append(_Actor(handle, queue, node, need, handle.describe.remote()))
-        self._without_worker = None
+        self._no_room_since = None
         return True
 
-    def _free(self) -> list[tuple[float, float, _Node]]:
-        found = []
+    def _free(self) -> list[_Node]:
+        """The nodes with what their actors leave of them."""
+        free = []
         for node in self._nodes.values():
-            own = [actor.need for actor in self._actors if actor.node.id == node.id]
-            cpus = node.cpus - sum(need.cpus for need in own)
-            gpus = node.gpus - sum(need.gpus or 0 for need in own)
-            found.append((round(cpus, 6), round(gpus, 6), node))
-        return found
+            needs = [actor.need for actor in self._actors if actor.node.id == node.id]
+            cpus = node.cpus - sum(need.cpus for need in needs)
+            gpus = node.gpus - sum(need.gpus or 0 for need in needs)
+            free.append(_Node(node.id, node.name, round(cpus, 6), round(gpus, 6)))
+        return free
 
     def _make_room(self, queue: WorkQueue) -> None:
-        """End a worker that has had nothing to do for a while."""
+        """Replace a worker that has been idle for a while."""
         for actor in list(self._actors):
             idle = actor.ready and not actor.calls and not actor.queue.waiting
             if idle and time.monotonic() - actor.idle_since > 1:
-                self._let_go(actor)
+                self._end(actor)
                 self._add(queue)
                 return
 
-    def _mind_the_hopeless(self) -> None:
-        """Work without a worker, and none that could come."""
-        queues = [queue for queue in self._queues if queue.waiting and not self._count(queue) and not self._fits(queue)]
-        if not queues or (self._actors and not self._own):
-            self._without_worker = None
+    def _check_placement(self) -> None:
+        """End the run if work is waiting that no node has room for.
+
+        Raises:
+            ConfigError: this machine is too small.
+            EvalHarnessError: the cluster has had no room for ``patience`` seconds.
+        """
+        stuck = [queue for queue in self._queues if queue.waiting and not self._count(queue) and not self._fits(queue)]
+        if not stuck or (self._actors and not self._started_here):
+            self._no_room_since = None
             return
-        self._without_worker = self._without_worker or time.monotonic()
-        queue = queues[0]
-        need = self._need(queue)
-        wanted = f"a worker to {queue.name} needs {need.cpus:g} CPUs and {need.gpus:g} GPUs"
-        if self._own:
-            raise ConfigError(f"executor 'ray': {wanted}; this machine has {self._largest()}")
-        if time.monotonic() - self._without_worker > self._settings.patience:
-            has = f"its largest node has {self._largest()}" if self._nodes else "it has no node"
+        self._no_room_since = self._no_room_since or time.monotonic()
+        need = self._need(stuck[0])
+        wanted = f"a worker to {stuck[0].name} needs {need.cpus:g} CPUs and {need.gpus:g} GPUs"
+        if self._started_here:
+            raise ConfigError(f"executor 'ray': {wanted}; this machine has {self._largest_node()}")
+        if time.monotonic() - self._no_room_since > self._settings.patience:
+            has = f"its largest node has {self._largest_node()}" if self._nodes else "it has no node"
             raise EvalHarnessError(
                 f"executor 'ray': {wanted}; the cluster has had no room for {self._settings.patience:g} s, {has}; "
                 "run again to continue"
             )
-        time.sleep(TICK)
+        time.sleep(POLL)
 
     def _fits(self, queue: WorkQueue) -> bool:
-        """Whether a node had room if it had nothing else to do."""
+        """Whether a node would have room if it had nothing else to do."""
         need = self._need(queue)
-        return any(node.cpus >= need.cpus and node.gpus >= (need.gpus or 0) for node in self._nodes.values())
+        return any(node.has_room(need) for node in self._nodes.values())
 
-    def _largest(self) -> str:
+    def _largest_node(self) -> str:
         node = max(self._nodes.values(), key=lambda node: (node.gpus, node.cpus))
         return f"{node.cpus:g} CPUs and {node.gpus:g} GPUs"
 
-    # --- work out, results in ---
+    # --- batches out, results in ---
 
     def _feed(self, actor: _Actor) -> None:
-        """A second batch only while there are more than enough for all, so that the end is shared evenly."""
+        """Send batches; a second one only while there are more than enough for all, so that all end together."""
         queue = actor.queue
-        while actor.ready and len(actor.calls) < DEPTH:
+        while actor.ready and len(actor.calls) < MAX_CALLS:
             count = self._count(queue)
             if actor.calls and queue.waiting <= 2 * count * len(actor.calls[0].jobs):
                 return
@@ -253,19 +261,19 @@ class Pool:
             actor.calls.append(_Call(ref, jobs, time.monotonic()))
 
     def _collect(self) -> Iterator[Done]:
-        """What has come in since; a batch's jobs are still in the queue's hand until whoever drives this has them."""
+        """Wait for results. The jobs of a batch stay in the queue's hand until the caller has their outcomes."""
         refs = {call.ref: actor for actor in self._actors for call in actor.calls}
-        refs |= {actor.described: actor for actor in self._actors if actor.described is not None}
+        refs |= {actor.description: actor for actor in self._actors if actor.description is not None}
         if not refs:
-            time.sleep(TICK / 2)
+            time.sleep(POLL / 2)
             return
-        ready, _ = ray.wait(list(refs), num_returns=1, timeout=TICK)
+        ready, _ = ray.wait(list(refs), num_returns=1, timeout=POLL)
         if ready:
             ready, _ = ray.wait(list(refs), num_returns=len(refs), timeout=0)
         for ref in ready:
             if refs[ref] in self._actors:
                 yield from self._receive(refs[ref], ref)
-        yield from self._end_the_stuck()
+        yield from self._end_overdue()
 
     def _receive(self, actor: _Actor, ref: Any) -> Iterator[Done]:
         try:
@@ -273,12 +281,12 @@ class Pool:
         except LocalRayletDiedError:
             raise
         except (RayError, GetTimeoutError) as error:
-            yield from self._bury(actor, error)
+            yield from self._replace(actor, error)
             return
         if "fatal" in data:
-            yield from self._fatal(actor, ref, *data["fatal"])
-        elif ref == actor.described:
-            actor.described = None
+            yield from self._raise_or_stop(actor, ref, data)
+        elif ref == actor.description:
+            actor.description = None
             if data["gpus"]:
                 actor.place += f", GPU {', '.join(data['gpus'])}"
             self._verify(actor, data)
@@ -288,14 +296,18 @@ class Pool:
             actor.idle_since = time.monotonic()
             if actor.calls:
                 actor.calls[0].since = time.monotonic()
-            self._deaths[actor.queue.name] = 0
+            self._deaths.batch_done(actor.queue)
             if hasattr(actor.queue, "pace"):
                 actor.queue.pace(len(call.jobs), data["seconds"])
             self._feed(actor)
-            yield actor.queue, call.jobs, [wire.unpack_outcome(one) for one in data["outcomes"]]
+            yield actor.queue, call.jobs, [wire.unpack_outcome(outcome) for outcome in data["outcomes"]]
 
     def _verify(self, actor: _Actor, data: dict[str, Any]) -> None:
-        """The same weights and programs as here, or the run is not what its report would say."""
+        """Make sure that a node has the same weights and program versions, which the report names.
+
+        Raises:
+            EvalHarnessError: it has not.
+        """
         queue = actor.queue
         if queue.name not in self._identities:
             self._identities[queue.name] = canonical(dict(queue.worker_spec.identity()))
@@ -307,55 +319,47 @@ class Pool:
                     f"node {actor.node.name} has {package} {version}, this machine {self._versions[package]}"
                 )
 
-    def _fatal(self, actor: _Actor, ref: Any, kind: str, message: str) -> Iterator[Done]:
-        cls = getattr(errors, kind, EvalHarnessError)
-        if cls is BudgetError and ref != actor.described:
-            jobs = [job for call in actor.calls for job in call.jobs]
-            self._let_go(actor)
-            yield actor.queue, jobs, BudgetError(message)
-            return
-        raise (cls if issubclass(cls, EvalHarnessError) else EvalHarnessError)(f"node {actor.node.name}: {message}")
+    def _raise_or_stop(self, actor: _Actor, ref: Any, data: dict[str, Any]) -> Iterator[Done]:
+        """Hand on that a budget is spent; raise any other error of the actor, with the name of its node."""
+        error = wire.unpack_error(data)
+        if not isinstance(error, BudgetError) or ref == actor.description:
+            kind = type(error) if isinstance(error, EvalHarnessError) else EvalHarnessError
+            raise kind(f"node {actor.node.name}: {error}")
+        jobs = [job for call in actor.calls for job in call.jobs]
+        self._end(actor)
+        yield actor.queue, jobs, error
 
-    # --- the dead ---
+    # --- deaths ---
 
-    def _end_the_stuck(self) -> Iterator[Done]:
+    def _end_overdue(self) -> Iterator[Done]:
         limit = self._settings.timeout
         for actor in list(self._actors):
             if limit is not None and actor.calls and time.monotonic() - actor.calls[0].since > limit:
-                yield from self._bury(actor, TimeoutError(f"no result within {limit:g} s"))
+                yield from self._replace(actor, TimeoutError(f"no result within {limit:g} s"))
 
-    def _bury(self, actor: _Actor, error: BaseException) -> Iterator[Done]:
-        """Its samples are tried again: alone, if they may be what killed it."""
-        self._let_go(actor)
-        self._looked = -LOOK_AROUND
-        self._look_around()
-        lost = actor.node.id not in self._nodes
-        queue, reason = actor.queue, _reason(error)
-        running, *others = [call.jobs for call in actor.calls] or [[]]
-        for jobs in reversed(others):
-            queue.put_back(jobs)
-        if not lost:
-            self._deaths[queue.name] += 1
-            if self._deaths[queue.name] >= HOPELESS:
-                queue.put_back(running)
-                raise EvalHarnessError(f"{HOPELESS} workers to {queue.name} died, one after the other: {reason}")
-        tally, limit = (self._losses, LOSSES) if lost else (self._crashes, self._settings.retries)
-        tally.update(job.key for job in running)
-        again = [job for job in running if tally[job.key] <= limit]
-        given_up = [job for job in running if tally[job.key] > limit]
-        queue.put_back(again, alone=not lost)
-        if given_up:
-            text = f"{limit + 1} workers died at it, the last: {reason}" if limit else reason
-            yield queue, given_up, [Failure(one_line(text)) for _ in given_up]
+    def _replace(self, actor: _Actor, error: BaseException) -> Iterator[Done]:
+        """Let an actor's samples be tried again: alone, if they may be what killed it."""
+        self._end(actor)
+        self._nodes_refreshed = -NODE_REFRESH
+        self._refresh_nodes()
+        reason = _reason(error)
+        running, *waiting = [call.jobs for call in actor.calls] or [[]]
+        for jobs in reversed(waiting):
+            actor.queue.put_back(jobs)
+        if actor.node.id in self._nodes:
+            yield from self._deaths.worker_died(actor.queue, running, reason)
+        else:
+            text = f"{MAX_LOSSES + 1} workers died at it, the last: {reason}"
+            yield from retry_or_fail(actor.queue, running, self._losses, MAX_LOSSES, text, alone=False)
 
-    def _let_go(self, actor: _Actor) -> None:
+    def _end(self, actor: _Actor) -> None:
         self._actors.remove(actor)
         with contextlib.suppress(RayError):
             ray.kill(actor.handle)
 
 
 def _reason(error: BaseException) -> str:
-    """What of Ray's many lines tells why."""
+    """The one of Ray's many lines that says why an actor died."""
     text = str(error.cause if isinstance(error, RayTaskError) else error)
     if "memory pressure" in text or "OutOfMemory" in type(error).__name__:
         return "the machine ran out of memory"

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from evalharness import errors
 from evalharness.api.executor import Failure
 from evalharness.api.model import SourceFile
 from evalharness.generation.variants import VariantSettings
@@ -25,6 +26,7 @@ VARIANT: TypeAdapter[VariantSettings] = TypeAdapter(VariantSettings)
 
 
 def pack_jobs(jobs: Sequence[Any]) -> Plain:
+    """A batch: jobs to draw, which share their variant, or jobs to score."""
     if isinstance(jobs[0], Job):
         variant = jobs[0].variant.model_dump(mode="json")
         return {"variant": variant, "draw": [_pack_job(job) for job in jobs]}
@@ -32,41 +34,58 @@ def pack_jobs(jobs: Sequence[Any]) -> Plain:
 
 
 def unpack_jobs(data: Mapping[str, Any]) -> list[Any]:
+    """The inverse of :func:`pack_jobs`."""
     if "draw" in data:
         variant = VARIANT.validate_python(data["variant"])
-        return [_unpack_job(one, variant) for one in data["draw"]]
-    return [_unpack_score_job(one) for one in data["score"]]
+        return [_unpack_job(job, variant) for job in data["draw"]]
+    return [_unpack_score_job(job) for job in data["score"]]
 
 
 def pack_outcome(outcome: Any) -> Plain:
+    """A failure, a trajectory, a judged score or a score."""
     if isinstance(outcome, Failure):
         return {"failed": outcome.reason}
     if isinstance(outcome, Trajectory):
         steps = [{**asdict(step), "cost": list(asdict(step.cost).values())} for step in outcome.steps]
         return {"steps": steps, "finished": outcome.finished}
     if isinstance(outcome, JudgedScore):
-        said = [{**asdict(one), "reply": asdict(one.reply)} for one in outcome.said]
-        return {"verdict": pack_outcome(outcome.outcome), "said": said}
+        return {"judged": pack_outcome(outcome.outcome), "replies": [asdict(reply) for reply in outcome.said]}
     details = json.dumps(dict(outcome.details))
     return {"value": float(outcome.value), "reason": outcome.reason, "details": details}
 
 
 def unpack_outcome(data: Mapping[str, Any]) -> Any:
+    """The inverse of :func:`pack_outcome`."""
     if "failed" in data:
         return Failure(data["failed"])
     if "steps" in data:
         steps = (Step(**{**step, "cost": Cost(*step["cost"])}) for step in data["steps"])
         return Trajectory(tuple(steps), data["finished"])
-    if "verdict" in data:
-        said = (JudgeReply(**{**one, "reply": Reply(**one["reply"])}) for one in data["said"])
-        return JudgedScore(unpack_outcome(data["verdict"]), tuple(said))
+    if "judged" in data:
+        replies = (JudgeReply(**{**reply, "reply": Reply(**reply["reply"])}) for reply in data["replies"])
+        return JudgedScore(unpack_outcome(data["judged"]), tuple(replies))
     return Score(data["value"], data["reason"], json.loads(data["details"]))
+
+
+def pack_error(error: Exception) -> Plain:
+    """An error that ends the run: the nearest class of :mod:`evalharness.errors`, and the message."""
+    known = (cls.__name__ for cls in type(error).__mro__ if getattr(errors, cls.__name__, None) is cls)
+    return {"fatal": [next(known, type(error).__name__), str(error)]}
+
+
+def unpack_error(data: Mapping[str, Any]) -> Exception:
+    """The inverse of :func:`pack_error`; an import error stays one, anything else is an EvalHarnessError."""
+    kind, message = data["fatal"]
+    if kind in ("ImportError", "ModuleNotFoundError"):
+        return ImportError(message)
+    error: Exception = getattr(errors, kind, errors.EvalHarnessError)(message)
+    return error
 
 
 def _pack_job(job: Job) -> Plain:
     source = None if job.source is None else asdict(job.source)
-    made = {"key": job.key, "model": job.model, "prompt": job.prompt, "seed": job.seed, "source": source}
-    return made | {"picture": _pack_picture(job.picture)}
+    packed = {"key": job.key, "model": job.model, "prompt": job.prompt, "seed": job.seed, "source": source}
+    return packed | {"picture": _pack_picture(job.picture)}
 
 
 def _unpack_job(data: Plain, variant: VariantSettings) -> Job:
@@ -85,7 +104,7 @@ def _unpack_picture(data: Plain | None) -> PromptImage | None:
 
 def _pack_score_job(job: ScoreJob) -> Plain:
     item = {"id": job.item.id, "prompt": job.item.prompt, "category": job.item.category}
-    replies = {key: [asdict(reply) for reply in said] for key, said in job.replies.items()}
+    replies = {key: [asdict(reply) for reply in known] for key, known in job.replies.items()}
     return {
         "key": job.key,
         "digest": job.digest,
@@ -97,8 +116,8 @@ def _pack_score_job(job: ScoreJob) -> Plain:
 
 
 def _unpack_score_job(data: Plain) -> ScoreJob:
-    own = data["item"]
-    picture = _unpack_picture(own["picture"])
-    item = Item(**{**own, "metadata": json.loads(own["metadata"]), "picture": picture})
-    replies = {key: [Reply(**reply) for reply in said] for key, said in data["replies"].items()}
+    fields = data["item"]
+    picture = _unpack_picture(fields["picture"])
+    item = Item(**{**fields, "metadata": json.loads(fields["metadata"]), "picture": picture})
+    replies = {key: [Reply(**reply) for reply in known] for key, known in data["replies"].items()}
     return ScoreJob(data["key"], data["digest"], data["image"], item, data["retry"], replies)

@@ -1,0 +1,90 @@
+"""One worker in a process of its own: made from its spec, it answers packed batches. Only plain values come and go."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from evalharness.errors import EvalHarnessError
+
+Plain = dict[str, Any]
+
+
+class WorkerHost:
+    """Holds the worker of one queue; runs in a Ray actor or in a child process of the executor ``local``.
+
+    An error that ends the run comes back as ``{"fatal": [kind, message]}``, as a value: if it were raised, Ray would
+    pickle it.
+
+    Args:
+        spec: The worker's spec as JSON.
+        paths: A path on the driver's machine → where this machine may have its own copy.
+        threads: Threads of each computation on the processor.
+    """
+
+    def __init__(self, spec: Plain, paths: Mapping[str, str], threads: int) -> None:
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = str(threads)
+        self._threads = threads
+        self.spec = spec | {"settings": _replace_paths(spec["settings"], paths)}
+
+    def describe(self) -> Plain:
+        """The identity of the model or scorer as this machine has it, and what it runs on."""
+        from evalharness._util import environment
+        from evalharness.run.executors import wire
+
+        try:
+            identity = dict(self._worker_spec.identity())
+        except (EvalHarnessError, ImportError) as error:
+            return wire.pack_error(error)
+        return {"identity": identity, "versions": environment.versions(), "gpus": _ray_gpus()}
+
+    def work(self, batch: Plain) -> Plain:
+        """The outcomes of a batch and the seconds that it took."""
+        from evalharness.api.executor import isolate
+        from evalharness.run.executors import wire
+
+        start = time.perf_counter()
+        try:
+            outcomes = isolate(self._worker, wire.unpack_jobs(batch))
+        except (EvalHarnessError, ImportError) as error:
+            return wire.pack_error(error)
+        packed = [wire.pack_outcome(outcome) for outcome in outcomes]
+        return {"outcomes": packed, "seconds": time.perf_counter() - start}
+
+    @cached_property
+    def _worker_spec(self) -> Any:
+        from evalharness.run.workers import PluginWorkerSpec
+
+        return PluginWorkerSpec.from_json(self.spec)
+
+    @cached_property
+    def _worker(self) -> Any:
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(self._threads)
+        return self._worker_spec.worker()
+
+
+def _ray_gpus() -> list[str]:
+    ray = sys.modules.get("ray")
+    return list(ray.get_runtime_context().get_accelerator_ids().get("GPU", ())) if ray else []
+
+
+def _replace_paths(value: Any, paths: Mapping[str, str]) -> Any:
+    """Settings in which a path is replaced by this machine's own copy, if that exists."""
+    if isinstance(value, dict):
+        return {key: _replace_paths(inner, paths) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_replace_paths(inner, paths) for inner in value]
+    if isinstance(value, str):
+        for shared, local in paths.items():
+            root = shared.rstrip("/")
+            if value == shared or value.startswith(root + "/"):
+                copy = os.path.expandvars(local).rstrip("/") + value[len(root) :]
+                return copy if Path(copy).exists() else value
+    return value

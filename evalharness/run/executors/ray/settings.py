@@ -1,0 +1,49 @@
+"""The settings of the executor ``ray``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from evalharness.api.executor import WorkQueue
+
+Amount = Annotated[float, Field(ge=0, le=4096)]
+
+
+class Resources(BaseModel):
+    """What one worker needs. ``gpus``: a part of one, or several; ``workers``: at most so many at once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gpus: Amount | None = None
+    cpus: Amount = 1.0
+    workers: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+    def with_default_gpus(self, gpus: float) -> Resources:
+        """Itself, with ``gpus`` unless it names an amount."""
+        return self if self.gpus is not None else self.model_copy(update={"gpus": gpus})
+
+
+class RaySettings(BaseModel):
+    """See docs/cluster.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    address: str | None = None
+    cpus: Annotated[int, Field(ge=1, le=4096)] | None = None
+    gpus: Annotated[int, Field(ge=0, le=1024)] | None = None
+    draw: Resources = Resources()
+    score: Resources = Resources()
+    models: dict[str, Resources] = {}
+    benchmarks: dict[str, Resources] = {}
+    retries: Annotated[int, Field(ge=0, le=100)] = 2
+    timeout: Annotated[float, Field(gt=0)] | None = None
+    patience: Annotated[float, Field(gt=0)] = 300.0
+    paths: dict[str, str] = {}
+
+    def resources(self, queue: WorkQueue, *, has_gpus: bool) -> Resources:
+        """What a worker of a queue needs: the entry of its model or benchmark, or that of its stage."""
+        if queue.stage == "draw":
+            return self.models.get(queue.subject, self.draw).with_default_gpus(1.0 if has_gpus else 0.0)
+        return self.benchmarks.get(queue.subject, self.score).with_default_gpus(0.25 if has_gpus else 0.0)
