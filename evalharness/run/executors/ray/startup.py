@@ -27,7 +27,7 @@ START_ERRORS = (OSError, RuntimeError, ValueError)
 def start(settings: RaySettings) -> None:
     """Start Ray, or connect to the cluster at ``settings.address``.
 
-    Ray reports nothing to anybody and has no dashboard. If it is started here, it listens on the loopback interface only.
+    Ray reports nothing to anybody and has no dashboard. Started here, it listens on the loopback interface only.
 
     Raises:
         EvalHarnessError: there is no cluster at the address, or Ray does not start.
