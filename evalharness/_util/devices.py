@@ -1,6 +1,8 @@
-"""Names of torch devices."""
+"""Names of torch devices, and the number of processors."""
 
 from __future__ import annotations
+
+import os
 
 from evalharness.errors import ConfigError
 
@@ -21,3 +23,10 @@ def pick_device(name: str) -> str:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"device {name!r} cannot be used here: {reason}; use auto, cpu or cuda") from None
     return name
+
+
+def processor_count() -> int:
+    """The processors that this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import evalharness
+from evalharness._util import gpus
 
 PACKAGES = (
     "torch",
@@ -54,10 +55,13 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def hardware() -> str:
-    """Processor count and, if torch is loaded and sees any, the names of the GPUs. Does not load torch."""
+    """Processor count and the names of the GPUs that this process may use. Does not load torch."""
     described = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU"
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return described
-    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return f"{described}, {' + '.join(names)}"
+    if torch is None:
+        names = [gpu.name for gpu in gpus.visible() if gpu.name]
+    elif torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    else:
+        names = []
+    return f"{described}, {' + '.join(names)}" if names else described

@@ -16,7 +16,7 @@ from evalharness.cli import main
 from evalharness.doctor import checks, kernels, sweep_checks, system
 from evalharness.doctor.check_result import ok
 from evalharness.miniature.model.plugin import Miniature
-from evalharness.run.executors.local import Local
+from evalharness.run.executors.in_process import InProcess
 
 SWEEP = """\
 name: mine
@@ -33,7 +33,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[tuple[str, 
     known: dict[tuple[str, str], Any] = {
         ("benchmarks", "squares"): Squares,
         ("benchmarks", "plain"): Plain,
-        ("executors", "local"): Local,
+        ("executors", "local"): InProcess,
         ("models", "miniature"): Miniature,
     }
     formats, real = registry.available("formats"), registry.load

@@ -22,7 +22,7 @@ from evalharness.api import registry
 from evalharness.api.model import Drawn
 from evalharness.errors import PluginError, SampleError, did_you_mean
 from evalharness.generation import variants
-from evalharness.run.executors.local import Local
+from evalharness.run.executors.in_process import InProcess
 from evalharness.store.results import Results
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
@@ -144,7 +144,7 @@ class FakeBenchmark:
 PLUGINS: dict[tuple[str, str], Any] = {
     ("models", "fake"): FakeModel,
     ("benchmarks", "fake"): FakeBenchmark,
-    ("executors", "local"): Local,
+    ("executors", "local"): InProcess,
 }
 
 

@@ -26,7 +26,7 @@ from evalharness.report.results_json import write_results
 from evalharness.report.sample_files import write_samples
 from evalharness.report.summary import summarize
 from evalharness.report.table_files import write_tables
-from evalharness.run.executors.local import Local
+from evalharness.run.executors.in_process import InProcess
 from evalharness.store.load import load_results
 from evalharness.store.store import Store
 from evalharness.types.item import Item, PromptSet
@@ -82,7 +82,7 @@ class Prompts:
 
 def plan_of(samples: int, folder: Path) -> Plan:
     real = registry.load
-    mine = {("models", "drawer"): Drawer, ("benchmarks", "prompts"): Prompts, ("executors", "local"): Local}
+    mine = {("models", "drawer"): Drawer, ("benchmarks", "prompts"): Prompts, ("executors", "local"): InProcess}
     registry.load = lambda kind, name: mine.get((kind, name)) or real(kind, name)  # type: ignore[assignment]
     data = {
         "name": "million",

@@ -1,52 +1,68 @@
-"""Everything in this process, one batch after the other: first all drawing, then all scoring."""
+"""The default executor ``local``: the devices of this machine.
+
+It works in one child process for each GPU or, without a GPU, for each processor. A run with little to do, or a machine
+with one device, needs no child: then it works in this process.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.api.executor import Done, WorkerState, WorkQueue, isolate
-from evalharness.errors import BudgetError
-
-POLL = 0.2
-"""Seconds to wait for work that another thread may bring."""
+from evalharness._util import gpus
+from evalharness._util.devices import processor_count
+from evalharness.api.executor import Done, WorkerState, WorkQueue
+from evalharness.run.executors.child_pool import MIN_WORK, ChildPool
+from evalharness.run.executors.in_process import InProcess
 
 
 class Local:
-    """The default executor. It holds one model or scorer at a time."""
+    """Chooses between this process and children, see docs/sweep-files.md."""
 
     class Settings(BaseModel):
+        """``workers``: processes at most; ``in_process``: no children, and torch's own number of threads."""
+
         model_config = ConfigDict(extra="forbid", frozen=True)
+
+        workers: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
+        in_process: bool = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._at: list[WorkerState] = []
+        self._executor: InProcess | ChildPool | None = None
 
     def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
-        for queue in queues:
-            yield from self._work(queue)
+        """Work until all queues are finished; see :class:`~evalharness.api.executor.Executor`."""
+        if all(queue.finished for queue in queues):
+            return
+        if not isinstance(self._executor, ChildPool):
+            self._executor = self._choose(queues)
+        yield from self._executor.run(queues)
 
-    def _work(self, queue: WorkQueue) -> Iterator[Done]:
-        worker = None
-        while not queue.finished:
-            batch = queue.take()
-            if not batch:
-                queue.wait(POLL)
-                continue
-            self._at = [WorkerState(queue.name, "this process", "busy", len(batch))]
-            worker = worker or queue.worker_spec.worker()
-            outcomes: list[Any] | BudgetError
-            try:
-                outcomes = isolate(worker, batch)
-            except BudgetError as spent:
-                outcomes = spent
-            self._at = []
-            yield queue, batch, outcomes
+    def _choose(self, queues: Sequence[WorkQueue]) -> InProcess | ChildPool:
+        if self.settings.in_process:
+            return InProcess()
+        devices = gpus.visible()
+        auto = self.settings.workers == "auto"
+        size = len(devices) or processor_count()
+        if self.settings.workers != "auto":
+            size = min(self.settings.workers, len(devices)) if devices else self.settings.workers
+        small = auto and sum(queue.load for queue in queues) < MIN_WORK
+        if size == 1 or small:
+            return InProcess(single_threaded=not devices)
+        threads = max(1, processor_count() // size) if devices else 1
+        return ChildPool(size, threads, devices)
 
     def workers(self) -> list[WorkerState]:
-        return self._at
+        """The state of each worker."""
+        if isinstance(self._executor, ChildPool):
+            return self._executor.states()
+        return self._executor.workers() if self._executor is not None else []
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """End the children."""
+        if isinstance(self._executor, ChildPool):
+            self._executor.stop()
+        self._executor = None

@@ -1,0 +1,220 @@
+"""Shares the queues of a run between child processes: draws and scores side by side, and replaces children that die."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import wait
+
+from evalharness._util.gpus import Gpu
+from evalharness.api.executor import Done, WorkerState, WorkQueue
+from evalharness.errors import BudgetError, EvalHarnessError
+from evalharness.run.executors import children, wire
+from evalharness.run.executors.children import Child, worker_key
+from evalharness.run.executors.deaths import DeathRecord
+
+POLL = 0.2
+"""Seconds to wait for results, or for work that another thread may bring."""
+RETRIES = 2
+"""How often a sample whose worker died at it is tried again."""
+MIN_WORK = 10.0
+"""Seconds of waiting work that justify loading one more worker on the processor."""
+MIN_WORK_GPU = 60.0
+"""The same on a GPU, where a child holds one worker at a time: it has to be worth replacing a loaded model."""
+MIN_SCORING = 1.0
+"""Seconds of waiting scoring for which a child that has the scorer stops drawing."""
+MANY_IMAGES = 32
+"""Waiting images that are scored even if the scorer's speed is not known yet."""
+FIRST_BATCH_SHARE = 64
+"""As if this many workers shared a queue: its first batch is small, so that speed and memory are soon known."""
+MEMORY_MARGIN = 1.25
+"""Free memory, in multiples of what the largest child uses, needed for another child to load the same worker."""
+
+
+class ChildPool:
+    """At most ``size`` children, started as work comes up; they stay until :meth:`stop`.
+
+    Args:
+        size: Number of children.
+        threads: Threads of each computation on the processor, in each child.
+        gpus: One for each child, or none.
+    """
+
+    def __init__(self, size: int, threads: int, gpus: Sequence[Gpu] = ()) -> None:
+        self._size, self._threads, self._gpus = size, threads, gpus
+        self._min_work = MIN_WORK_GPU if gpus else MIN_WORK
+        self._children: list[Child] = []
+        self._queues: Sequence[WorkQueue] = ()
+        self._measured: set[str] = set()
+        """Keys of the workers that have finished a batch."""
+        self._deaths = DeathRecord(RETRIES)
+
+    def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
+        """Work until all queues are finished."""
+        self._queues = queues
+        try:
+            while not all(queue.finished for queue in queues):
+                self._start_children()
+                for child in list(self._children):
+                    if child.ready and not child.jobs:
+                        yield from self._feed(child)
+                yield from self._collect()
+        finally:
+            for child in list(self._children):
+                if child.jobs or not child.ready:
+                    self._end(child)
+
+    def states(self) -> list[WorkerState]:
+        """The state of each child."""
+        return [child.state for child in list(self._children)]
+
+    def stop(self) -> None:
+        """End all children."""
+        for child in list(self._children):
+            self._end(child)
+
+    # --- which children there are ---
+
+    def _start_children(self) -> None:
+        """Start one child as soon as there is work, and others while there is enough for each."""
+        load = sum(queue.load for queue in self._waiting())
+        waiting = sum(queue.waiting for queue in self._queues)
+        while len(self._children) < min(self._size, waiting):
+            if self._children and (load <= self._min_work * len(self._children) or self._has_idle()):
+                return
+            number = self._free_number()
+            gpu = self._gpus[number] if self._gpus else None
+            self._children.append(children.start(number, self._threads, gpu))
+
+    def _has_idle(self) -> bool:
+        return any(child.ready and not child.jobs for child in self._children)
+
+    def _free_number(self) -> int:
+        taken = {child.number for child in self._children}
+        return next(number for number in range(self._size) if number not in taken)
+
+    def _end(self, child: Child) -> None:
+        self._children.remove(child)
+        child.kill()
+
+    # --- batches out ---
+
+    def _waiting(self, *stages: str) -> list[WorkQueue]:
+        return [queue for queue in self._queues if queue.waiting and (not stages or queue.stage in stages)]
+
+    def _feed(self, child: Child) -> Iterator[Done]:
+        """Send a batch to an idle child, if there is one that it should take."""
+        queue = self._choose(child)
+        if queue is None:
+            return
+        sharing = max(1, self._holders(queue)) if queue.stage != "draw" else len(self._children)
+        jobs = queue.take(sharing if worker_key(queue) in self._measured else FIRST_BATCH_SHARE)
+        if not jobs:
+            return
+        try:
+            child.send(queue, jobs, self._to_release(child, queue))
+        except OSError:
+            yield from self._replace(child)
+
+    def _choose(self, child: Child) -> WorkQueue | None:
+        """The queue to take the next batch from: scores first, where that is worth it, else drawings."""
+        draws, scores = self._waiting("draw"), self._waiting("score", "check")
+        held = [queue for queue in scores if worker_key(queue) in child.loaded]
+        for queue in held:
+            if not draws or queue.load >= MIN_SCORING or queue.waiting >= MANY_IMAGES:
+                return queue
+        candidates = [queue for queue in scores if queue not in held and self._may_load(queue, last_resort=not draws)]
+        if candidates:
+            return max(candidates, key=lambda queue: queue.load)
+        for queue in draws:
+            if worker_key(queue) in child.loaded or self._may_load(queue, last_resort=True):
+                return queue
+        return held[0] if held else None
+
+    def _may_load(self, queue: WorkQueue, *, last_resort: bool) -> bool:
+        """Whether one more child should load a queue's worker.
+
+        Args:
+            queue: A queue with waiting work.
+            last_resort: Whether the first child may load it however little work there is.
+        """
+        holders = self._holders(queue)
+        if not holders:
+            many = worker_key(queue) not in self._measured and queue.waiting >= MANY_IMAGES
+            return last_resort or many or queue.load > self._min_work
+        return queue.load > self._min_work * holders and self._has_memory(queue)
+
+    def _holders(self, queue: WorkQueue) -> int:
+        key = worker_key(queue)
+        return sum(key in child.loaded for child in self._children)
+
+    def _has_memory(self, queue: WorkQueue) -> bool:
+        """Whether the processor's memory has room for one more worker; unknown until one has finished a batch."""
+        key = worker_key(queue)
+        if self._gpus:
+            return True
+        if key not in self._measured:
+            return False
+        used = max(child.memory for child in self._children if key in child.loaded)
+        return children.available_memory() > MEMORY_MARGIN * used
+
+    def _to_release(self, child: Child, queue: WorkQueue) -> list[str]:
+        """The workers that a child has to release before it takes a batch of a queue.
+
+        It keeps one model and one scorer, on a GPU only one of both; and none whose queue is finished.
+        """
+        needed = {worker_key(other) for other in self._queues if not other.finished}
+        key, draws = worker_key(queue), queue.stage == "draw"
+        return [
+            name
+            for name, stage in child.loaded.items()
+            if name != key and (self._gpus or name not in needed or (stage == "draw") == draws)
+        ]
+
+    # --- results in ---
+
+    def _collect(self) -> Iterator[Done]:
+        by_connection = {child.connection: child for child in self._children}
+        if not any(child.jobs or not child.ready for child in self._children):
+            next((queue for queue in self._queues if not queue.finished), self._queues[0]).wait(POLL)
+            return
+        for connection in wait(list(by_connection), POLL):
+            yield from self._receive(by_connection[connection])  # type: ignore[index]
+
+    def _receive(self, child: Child) -> Iterator[Done]:
+        try:
+            answer = child.receive()
+        except (EOFError, OSError):
+            yield from self._replace(child)
+            return
+        if "ready" in answer:
+            return
+        queue, jobs = child.queue, child.jobs
+        assert queue is not None
+        if "crashed" in answer:
+            raise RuntimeError(f"a worker to {queue.name} failed in its own process:\n{answer['crashed']}")
+        child.jobs = ()
+        if "fatal" in answer:
+            error = wire.unpack_error(answer)
+            if not isinstance(error, BudgetError):
+                raise error
+            yield queue, jobs, error
+            return
+        self._deaths.batch_done(queue)
+        self._measured.add(worker_key(queue))
+        if hasattr(queue, "pace"):
+            queue.pace(len(jobs), answer["seconds"])
+        yield from self._feed(child)
+        yield queue, jobs, [wire.unpack_outcome(outcome) for outcome in answer["outcomes"]]
+
+    def _replace(self, child: Child) -> Iterator[Done]:
+        """Let the samples of a dead child be tried again, each alone; another child starts if there is work.
+
+        Raises:
+            EvalHarnessError: it died before it could work.
+        """
+        reason = child.cause_of_death()
+        self._end(child)
+        if not child.ready:
+            raise EvalHarnessError(f"executor 'local': {reason} before it could work")
+        if child.queue is not None and child.jobs:
+            yield from self._deaths.worker_died(child.queue, child.jobs, reason)
