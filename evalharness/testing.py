@@ -1,0 +1,247 @@
+"""Mock plugins that cost nothing, for the tests of plugins, of sweeps and of this package.
+
+They are installed like any other plugin: ``model: mock``, ``benchmarks: [mock]``, ``judge: mock`` in a sweep file run the
+real loops, the real store and the real report in a second, without weights.
+
+>>> model = MockModel(MockModel.Settings(size=4))
+>>> model.paint(["a cat"], [1])[0].image.size
+(4, 4)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from evalharness.api.judge import JudgePrompt
+from evalharness.api.model import Drawn, Written
+from evalharness.errors import SampleError
+from evalharness.types.item import Item, PromptSet
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
+
+__all__ = ["MockBenchmark", "MockJudge", "MockModel", "MockScorer"]
+
+
+class MockModel:
+    """An interleaver that speaks the format ``strokes`` and fills each image with a color of its prompt and seed.
+
+    ``drawn`` lists the prompt and seed of every image that any instance in this process drew.
+    """
+
+    class Settings(BaseModel):
+        """Keys of the model in a sweep file.
+
+        ``iterations``: plans that the model makes before it says that the image is finished. ``conflicts``: how many of
+        its sketches it finds fault with. ``fails``: words of prompts whose drawing raises an error; ``refuses``: words of
+        prompts that the model cannot take. ``seconds``: duration of one batch.
+        """
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        size: int = Field(default=8, ge=1)
+        batch_size: int = Field(default=4, ge=1)
+        iterations: int = Field(default=2, ge=1)
+        conflicts: int = Field(default=0, ge=0)
+        fails: tuple[str, ...] = ()
+        refuses: tuple[str, ...] = ()
+        seconds: float = 0.0
+
+    name = "mock"
+    formats: ClassVar[tuple[str, ...]] = ("strokes",)
+    guided = False
+    continues = True
+    words: Mapping[str, str] = {}
+    drawn: ClassVar[list[tuple[str, int]]] = []
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.batch_size = settings.batch_size
+
+    def identity(self) -> Mapping[str, Any]:
+        """Settings that decide what is drawn and written."""
+        settings = self.settings
+        return {
+            "name": self.name,
+            "size": settings.size,
+            "iterations": settings.iterations,
+            "conflicts": settings.conflicts,
+        }
+
+    def check(self, prompt: str) -> None:
+        """Refuse the prompts that the settings name.
+
+        Raises:
+            SampleError: the prompt contains one of ``refuses``.
+        """
+        for word in self.settings.refuses:
+            if word in prompt:
+                raise SampleError(f"not in the vocabulary: {word!r}")
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        """One image a prompt, ``size`` × ``size`` pixels of one color, in three sampler steps.
+
+        Raises:
+            ValueError: a prompt contains one of ``fails``.
+        """
+        time.sleep(self.settings.seconds)
+        for word in self.settings.fails:
+            if any(word in prompt for prompt in prompts):
+                raise ValueError(f"the mock fails on {word!r}")
+        MockModel.drawn += zip(prompts, seeds, strict=True)
+        return [self._image(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
+
+    def _image(self, prompt: str, seed: int) -> Drawn:
+        red, green, blue = hashlib.sha256(f"{prompt}{seed}".encode()).digest()[:3]
+        return Drawn(Image.new("RGB", (self.settings.size, self.settings.size), (red, green, blue)), 3)
+
+    def start(self, count: int) -> list[list[str]]:
+        """Empty contexts: lists of texts, in which ``[image]`` stands for an image."""
+        return [[] for _ in range(count)]
+
+    def blank(self) -> None:
+        """The first sketch needs no canvas."""
+
+    def read(self, contexts: Sequence[list[str]], texts: Sequence[str]) -> None:
+        """Append a text to each context."""
+        for context, text in zip(contexts, texts, strict=True):
+            context.append(text)
+
+    def look(self, contexts: Sequence[list[str]], images: Sequence[Image.Image]) -> None:
+        """Append an image to each context."""
+        self.read(contexts, ["[image]"] * len(images))
+
+    def write(
+        self,
+        contexts: Sequence[list[str]],
+        *,
+        stop: Sequence[str],
+        max_tokens: int,
+        seeds: Sequence[int],
+        opening: str = "",
+        ask: str = "",
+    ) -> list[Written]:
+        """Write what the stage that ends in ``stop`` asks for."""
+        texts = [self._text(context, stop[0]) for context in contexts]
+        self.read(contexts, [f"{opening}{text}" for text in texts])
+        return [Written(text, len(text.split())) for text in texts]
+
+    def _text(self, context: Sequence[str], stop: str) -> str:
+        prompt = context[0].removeprefix("<text>").removesuffix("</text>").strip()
+        if stop == "</inspect>":
+            conflicts = sum("<refine>" in text for text in context)
+            finding = "wrong color" if conflicts < self.settings.conflicts else "ok"
+            return f"<inspect> {finding} </inspect>"
+        if stop == "</refine>":
+            return "<refine> another color </refine>"
+        if stop == "</think>":
+            return f"<think> {prompt} </think>"
+        if sum("<ins>" in text for text in context) >= self.settings.iterations:
+            return "<end>"
+        return f"<ins> draw </ins> <des> {prompt} </des>"
+
+    def draw(
+        self, contexts: Sequence[list[str]], *, unguided: Sequence[list[str]], seeds: Sequence[int]
+    ) -> list[Drawn]:
+        """Draw after each context; the color follows from the first text and the seed."""
+        return self.paint([context[0] for context in contexts], seeds)
+
+
+class MockScorer:
+    """Scores an image by its first pixel: 1 where its red value is above 100, else 0."""
+
+    batch_size = 3
+
+    def identity(self) -> Mapping[str, Any]:
+        """Name and version."""
+        return {"name": "mock", "version": "1"}
+
+    def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
+        """One score an image.
+
+        Raises:
+            SampleError: the prompt of an item contains ``unscorable``.
+        """
+        if any("unscorable" in item.prompt for item in items):
+            raise SampleError("nothing to score")
+        reds = [image.convert("RGB").tobytes()[0] for image in images]
+        return [Score(float(red > 100), "" if red > 100 else "not red", {"red": red}) for red in reds]
+
+
+class MockBenchmark:
+    """Prompts of two categories, scored by :class:`MockScorer`."""
+
+    class Settings(BaseModel):
+        """Keys of the benchmark in a sweep file."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        prompts: tuple[str, ...] = tuple(f"thing {number}" for number in range(10))
+
+    name = "mock"
+    version = "1"
+    weights: Mapping[str, float] = {"odd": 0.5, "even": 0.5}
+    images_per_prompt = 2
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def prompt_set(self) -> PromptSet:
+        """The prompts' name and digest."""
+        digest = hashlib.sha256("\n".join(self.settings.prompts).encode()).hexdigest()
+        return PromptSet("mock", digest)
+
+    def items(self) -> list[Item]:
+        """One item a prompt; even and odd numbers are the categories."""
+        return [
+            Item(str(number), prompt, ("even", "odd")[number % 2], {"number": number})
+            for number, prompt in enumerate(self.settings.prompts)
+        ]
+
+    def scorer(self) -> MockScorer:
+        """A new scorer."""
+        return MockScorer()
+
+
+class MockJudge:
+    """Answers every prompt with the next of its replies, in turn by the image's digest.
+
+    ``prompts`` lists what this instance was asked.
+    """
+
+    class Settings(BaseModel):
+        """``replies``: texts; ``SampleError`` in place of a text stands for a prompt that cannot be answered."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        replies: tuple[str, ...] = ("Score: 1",)
+
+    name = "mock"
+    in_process = True
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.prompts: list[JudgePrompt] = []
+
+    def identity(self) -> Mapping[str, Any]:
+        """Name and replies."""
+        return {"name": self.name, "replies": list(self.settings.replies)}
+
+    def reachable(self) -> None:
+        """It always answers."""
+
+    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
+        """The reply to each prompt, in order."""
+        for number, prompt in questions:
+            self.prompts.append(prompt)
+            replies = self.settings.replies
+            text = replies[int(prompt.image[:8], 16) % len(replies)]
+            if text == "SampleError":
+                yield number, SampleError("the mock does not answer")
+            else:
+                yield number, Reply(text)
