@@ -1,7 +1,7 @@
 """Mock plugins that cost nothing, for the tests of plugins, of sweeps and of this package.
 
-They are installed like any other plugin: ``model: mock``, ``benchmarks: [mock]``, ``judge: mock`` in a sweep file run the
-real loops, the real store and the real report in a second, without weights.
+They are installed like any other plugin: with ``model: mock``, ``benchmarks: [mock]`` and ``judge: mock`` a sweep file
+runs the real loops, the real store and the real report in a second, without weights.
 
 >>> model = MockModel(MockModel.Settings(size=4))
 >>> model.paint(["a cat"], [1])[0].image.size
@@ -38,8 +38,8 @@ class MockModel:
         """Keys of the model in a sweep file.
 
         ``iterations``: plans that the model makes before it says that the image is finished. ``conflicts``: how many of
-        its sketches it finds fault with. ``fails``: words of prompts whose drawing raises an error; ``refuses``: words of
-        prompts that the model cannot take. ``seconds``: duration of one batch.
+        its sketches it finds fault with. ``fails``: words of prompts whose drawing raises an error. ``refuses``: words
+        of prompts that the model cannot take. ``seconds``: duration of one batch.
         """
 
         model_config = ConfigDict(extra="forbid", frozen=True)

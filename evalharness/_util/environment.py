@@ -9,10 +9,10 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import evalharness
 from evalharness._util import gpus
 
 PACKAGES = (
+    "evalharness",
     "torch",
     "torchvision",
     "transformers",
@@ -26,8 +26,8 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Of Python, of this package and of those that decide numbers, as far as they are installed."""
-    found = {"python": platform.python_version(), "evalharness": evalharness.__version__}
+    """Versions of Python, of this package, and of the installed packages that decide numbers."""
+    found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
@@ -38,7 +38,7 @@ def versions() -> dict[str, str]:
 
 def git_commit() -> str | None:
     """The commit of the checkout that this package runs from, with ``+`` if files have changed; None elsewhere."""
-    root = Path(evalharness.__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     commit = _git(root, "rev-parse", "HEAD")

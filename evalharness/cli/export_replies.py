@@ -11,11 +11,11 @@ from typing import Any
 from evalharness._util.files import atomic_path
 from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer
-from evalharness.cli.find_run import find_run
 from evalharness.errors import ConfigError, EvalHarnessError
 from evalharness.judges.recorded import Line
 from evalharness.judges.replay import REPLAYED_FROM, called
 from evalharness.plan.plan import Plan, make_plan
+from evalharness.store.find_run import find_run
 from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from evalharness.cli.find_run import stored_results
+from evalharness._front import load_results
 from evalharness.cli.options import add_gallery_argument
 from evalharness.config import literature
 from evalharness.report import terminal
@@ -22,12 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the report of a run again; returns the exit code."""
-    from evalharness.report import build
-
     folder = Path(options.run)
-    with stored_results(options.run, options.store, options.literature) as results:
+    with load_results(options.run, store=options.store, quoted=options.literature) as results:
         out: Path = options.out or (folder if folder.is_dir() else Path("reports") / results.info["name"])
-        page = build(results, out, gallery_mb=options.gallery_mb)
-        lines = [*terminal.table(results), *terminal.failed(results), "", f"report: {page}"]
+        page = results.to_html(out, gallery_mb=options.gallery_mb)
+        lines = [*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}"]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 
 from evalharness._util.progress import duration
-from evalharness.cli.find_run import find_run
 from evalharness.config import schema, yaml
 from evalharness.plan.plan import Plan, make_plan
 from evalharness.run import heartbeat
 from evalharness.run.heartbeat import Live
+from evalharness.store.find_run import find_run
 from evalharness.store.states import SampleState, sample_states_in_parts
 from evalharness.store.store import Store
 

@@ -5,26 +5,21 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evalharness._util import environment
+from evalharness._front import Results
 from evalharness._util.guard import guarded
 from evalharness._util.progress import Progress
 from evalharness.cli.options import add_size_arguments
 from evalharness.config import literature, overrides, schema
-from evalharness.errors import ConfigError
 from evalharness.plan.plan import Plan, make_plan, resize, select
 from evalharness.report import terminal
 from evalharness.run.dry_run import dry_run
-from evalharness.run.engine import Engine
-from evalharness.run.heartbeat import Heartbeat
-from evalharness.run.imported import imported_images
+from evalharness.run.session import run_plan
 from evalharness.store.store import Store
 
 
@@ -64,27 +59,22 @@ def run(options: argparse.Namespace) -> int:
 def carry_out(
     plan: Plan,
     out: Path,
-    where: Path,
+    store_path: Path,
     *,
     quiet: bool = False,
     retry_failed: bool = False,
     gallery_mb: float | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> None:
-    """Draw and score what is missing in the store ``where``, and write the report to ``out``.
+    """Draw and score what is missing, write the report to ``out`` and print its headline table.
 
-    ``gallery_mb`` is that of :func:`evalharness.report.build`, ``info`` stands in for what the results say of the plan.
+    ``gallery_mb`` is that of :func:`evalharness.report.build`; ``info`` replaces what the results say of the plan.
     """
-    _make_folder(out)
-    with Store(where) as store:
-        progress = Progress(quiet=quiet)
-        reporter = Heartbeat(out, plan.sweep.resolved(), where.absolute())
-        found = _work(plan, store, progress, reporter, retry_failed=retry_failed)
-        there = imported_images(plan, store)
-        found |= there | {"warnings": [*found.get("warnings", []), *there.get("warnings", [])]}
-        for line in found["warnings"]:
-            progress.say(f"warning: {line}")
-        _report(plan, store, found | dict(info or {}), out, gallery_mb)
+    with Store(store_path) as store:
+        run_info = run_plan(plan, store, out, progress=Progress(quiet=quiet), retry_failed=retry_failed)
+    with Results(plan, store_path, run_info | dict(info or {})) as results:
+        page = results.to_html(out, gallery_mb=gallery_mb)
+        _write(*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}")
 
 
 def _measuring(options: argparse.Namespace, where: Path) -> str:
@@ -94,50 +84,6 @@ def _measuring(options: argparse.Namespace, where: Path) -> str:
         given.append(("--store", str(where)))
     chosen = [word for option, value in given if value is not None for word in (option, value)]
     return shlex.join(["evalharness", "timing", options.file, "--draw", "8", *chosen, "--out", "rates.yaml"])
-
-
-def _make_folder(out: Path) -> None:
-    """Before hours of work, not after them."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
-
-
-def _work(plan: Plan, store: Store, progress: Progress, reporter: Heartbeat, *, retry_failed: bool) -> dict[str, Any]:
-    """Draw and score; returns what the report says of the circumstances, summed up over all goes of this plan."""
-    from evalharness.analysis.examples.judging import judge as judge_refinements
-
-    before = store.run_info(plan.key())
-    start, clock, worked = datetime.now(UTC), time.monotonic(), -1
-    executor = plan.sweep.executor.build()
-    engine = Engine(plan, store, executor, progress)
-    info = before
-    try:
-        with reporter.watching(engine.look):
-            worked = engine.run(retry_failed=retry_failed)
-            judge_refinements(plan, store, executor, progress)
-    finally:
-        executor.close()
-        if worked or not before:
-            info = {
-                "started": before.get("started", start.isoformat(timespec="seconds")),
-                "wall_seconds": before.get("wall_seconds", 0.0) + time.monotonic() - clock,
-                "hardware": environment.hardware(),
-                "versions": environment.versions(),
-                "git_commit": environment.git_commit(),
-            }
-            store.set_run_info(plan.key(), info)
-    return info | {"warnings": [f"{name}: {reason}" for name, reason in engine.stops.items()]}
-
-
-def _report(plan: Plan, store: Store, info: dict[str, Any], out: Path, gallery_mb: float | None) -> None:
-    from evalharness.report import build
-    from evalharness.store.load import load_results
-
-    results = load_results(plan, store, info)
-    page = build(results, out, gallery_mb=gallery_mb)
-    _write(*terminal.table(results), *terminal.failed(results), "", f"report: {page}")
 
 
 def _write(*lines: str) -> None:

@@ -13,7 +13,6 @@ import yaml
 
 from evalharness._util import environment
 from evalharness._util.progress import Progress
-from evalharness.cli.find_run import find_run
 from evalharness.cli.options import positive
 from evalharness.config import overrides
 from evalharness.config.schema import Sweep
@@ -21,6 +20,7 @@ from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 from evalharness.plan.plan import Plan, make_plan, resize, select
 from evalharness.run import timing
 from evalharness.run.engine import Engine
+from evalharness.store.find_run import find_run
 from evalharness.store.store import Store
 
 

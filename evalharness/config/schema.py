@@ -139,6 +139,15 @@ def _plugin_json(spec: PluginSpec) -> dict[str, Any]:
     return {"name": spec.name} | spec.settings.model_dump(mode="json")
 
 
+Override = Callable[[SweepFile], SweepFile]
+"""Changes what a sweep file says before its entries are checked: the command line's options."""
+
+
+def unchanged(top: SweepFile) -> SweepFile:
+    """The override that changes nothing."""
+    return top
+
+
 def find(file: str | Path) -> Path:
     """The sweep file of this path, or the one of that name (``x.yaml``, ``ablations/x.yaml``) in the package.
 
@@ -158,18 +167,18 @@ def find(file: str | Path) -> Path:
     raise ConfigError(f"{path}: no such file, and no sweep of that name comes with evalharness{hint}")
 
 
-def load(file: str | Path, amend: Callable[[SweepFile], SweepFile] = lambda top: top) -> Sweep:
-    """Read and check a sweep file. ``amend`` may change what it says before its entries are checked.
+def load(file: str | Path, override: Override = unchanged) -> Sweep:
+    """Read and check a sweep file. ``override`` may change what it says before its entries are checked.
 
     Raises:
         ConfigError: with ``file:line:column`` where something in the file is at fault.
     """
-    return parse(yaml.read(find(file)), amend)
+    return parse(yaml.read(find(file)), override)
 
 
-def parse(document: Document, amend: Callable[[SweepFile], SweepFile] = lambda top: top) -> Sweep:
+def parse(document: Document, override: Override = unchanged) -> Sweep:
     """Check a sweep that was read; what :meth:`Sweep.resolved` gives is one, too."""
-    top = amend(_validate(SweepFile, document, ()))
+    top = override(_validate(SweepFile, document, ()))
     models = _models(document, top)
     arms = tuple(_arms(document, top, models))
     baseline = _baseline(document, top, arms)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.cli.find_run import find_run
 from evalharness.config import schema
 from evalharness.errors import ConfigError
+from evalharness.store.find_run import find_run
 
 SWEEPS = sorted((Path(__file__).parents[2] / "ablations").glob("*.yaml"))
 

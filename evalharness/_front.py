@@ -1,0 +1,267 @@
+"""The functions behind ``import evalharness as eh``; see docs/python-api.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from PIL import Image
+
+from evalharness._util.progress import Progress
+from evalharness.config import literature, schema
+from evalharness.config.schema import Sweep
+from evalharness.errors import ConfigError
+from evalharness.plan.plan import Plan, make_plan, resize, select
+from evalharness.run.imported import imported_images
+from evalharness.run.session import run_plan
+from evalharness.store.find_run import REPORTS, find_run
+from evalharness.store.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evalharness.analysis.comparison import Comparison
+    from evalharness.store.results import Results as RunResults
+
+
+def load_sweep(
+    file: str | Path,
+    *,
+    limit: int | None = None,
+    samples: int | None = None,
+    full: bool = False,
+    only: Sequence[str] = (),
+) -> Sweep:
+    """Read and check a sweep file.
+
+    Args:
+        file: A path, or the name of a sweep file that comes with evalharness, such as ``iters``.
+        limit: Take at most this many items of each benchmark.
+        samples: Images per prompt, in place of the file's number.
+        full: Take all items and the benchmark's own number of images.
+        only: Names of arms; a name in the file stands for all arms that it expands to.
+
+    Raises:
+        ConfigError: The file is wrong; the message has the line.
+    """
+    sweep = resize(schema.load(file), full=full, limit=limit, samples=samples)
+    return select(sweep, list(only))
+
+
+def plan(sweep: Sweep | str | Path, **size: Any) -> Plan:
+    """All samples of a sweep, and the trajectories that they share; nothing heavy is loaded.
+
+    Args:
+        sweep: A loaded sweep, or a file for :func:`load_sweep`, to which ``size`` is passed on.
+
+    Raises:
+        ConfigError: A model cannot do what an arm needs.
+        WeightsError: Weights are missing.
+    """
+    return make_plan(_loaded(sweep, size))
+
+
+def dry_run(sweep: Sweep | str | Path, *, store: str | Path | None = None, **size: Any) -> str:
+    """What a run would draw and score, and how long that may take, as text; nothing is drawn.
+
+    Args:
+        sweep: A loaded sweep, or a file for :func:`load_sweep`, to which ``size`` is passed on.
+        store: Folder of images and scores (default: ``reports/store``).
+    """
+    from evalharness.run import dry_run as dry
+
+    store_path = Path(store) if store is not None else REPORTS / "store"
+    return "\n".join(dry.dry_run(_loaded(sweep, size), store_path, "evalharness timing FILE --draw 8"))
+
+
+def run(
+    sweep: Sweep | Plan | str | Path,
+    *,
+    out: str | Path | None = None,
+    store: str | Path | None = None,
+    retry_failed: bool = False,
+    quiet: bool = False,
+    **size: Any,
+) -> Results:
+    """Draw and score what is missing, and write the report.
+
+    Args:
+        sweep: A loaded sweep, a plan, or a file for :func:`load_sweep`, to which ``size`` is passed on.
+        out: Folder of the report (default: ``reports/NAME``).
+        store: Folder of images and scores (default: ``store`` beside ``out``).
+        retry_failed: Try samples again that failed in an earlier run.
+        quiet: Show no progress on stderr.
+
+    Raises:
+        EvalHarnessError: Something is wrong with the sweep, the store or the machine; the message is one line.
+    """
+    planned = sweep if isinstance(sweep, Plan) else plan(sweep, **size)
+    folder = Path(out) if out is not None else REPORTS / planned.sweep.name
+    store_path = Path(store) if store is not None else folder.parent / "store"
+    with Store(store_path) as opened:
+        info = run_plan(planned, opened, folder, progress=Progress(quiet=quiet), retry_failed=retry_failed)
+    results = Results(planned, store_path, info)
+    results.to_html(folder)
+    return results
+
+
+def load_results(run: str | Path, *, store: str | Path | None = None, quoted: Sequence[str] = ()) -> Results:
+    """The results of an earlier run, from its store; nothing is drawn or scored.
+
+    Args:
+        run: Folder of a report, or a sweep file that was run.
+        store: Folder of images and scores (default: beside the report).
+        quoted: Published results to quote beside the run's own.
+
+    Raises:
+        ConfigError: There is no such run, or its store has nothing of it.
+    """
+    sweep, store_path = find_run(run, None if store is None else Path(store))
+    return _stored_results(run, sweep, store_path, quoted)
+
+
+def compare(
+    first: Results | str | Path, second: Results | str | Path, *, arm: str | None = None, arm_b: str | None = None
+) -> Comparison:
+    """Compare two runs, paired by prompt and seed where they share them; differences are ``second`` minus ``first``.
+
+    Args:
+        first: Results, or what :func:`load_results` takes.
+        second: The same.
+        arm: An arm of ``first`` (default: all arms that have the same name in both).
+        arm_b: The arm of ``second`` beside it (default: the arm of that name).
+    """
+    from evalharness.analysis import comparison
+
+    runs = [run if isinstance(run, Results) else load_results(run) for run in (first, second)]
+    name = arm or arm_b
+    pairs = [] if name is None else [(name, arm_b or name)]
+    return comparison.compare(runs[0].data, runs[1].data, pairs)
+
+
+class Results:
+    """What a run made: samples, arms and statistics as pandas frames, trajectories and images on demand.
+
+    The store stays open for reading until :meth:`close`, or the end of a ``with`` block.
+    """
+
+    def __init__(self, plan: Plan, store: str | Path, info: Mapping[str, Any] | None = None) -> None:
+        self.plan = plan
+        self._store = Store(Path(store), write=False)
+        if info is None:
+            info = self._store.run_info(plan.key()) | {"warnings": []} | imported_images(plan, self._store)
+        self._info = info
+
+    @cached_property
+    def data(self) -> RunResults:
+        """The frames and readers that the analysis and the report work from."""
+        from evalharness.store.load import load_results as load
+
+        return load(self.plan, self._store, self._info)
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """How the run was made: sweep, models, scorers, versions, hardware, warnings."""
+        return self.data.info
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """One row a sample; the columns are those of ``evalharness.store.results.SAMPLE_COLUMNS``."""
+        return self.data.samples
+
+    @property
+    def arms(self) -> pd.DataFrame:
+        """One row an arm: model, variant, settings, and which one is the baseline."""
+        return self.data.arms
+
+    def contrasts(self) -> pd.DataFrame:
+        """Paired differences of the arms, overall and by category.
+
+        Differences are in -1..1, with 95 % intervals and p-values that are corrected over the whole run.
+        """
+        import pandas as pd
+
+        from evalharness.analysis import analyse
+        from evalharness.report import analysis_frames
+
+        return pd.concat([analysis_frames.contrasts(analysis.contrasts) for analysis in analyse(self.data).values()])
+
+    def scores(self) -> pd.DataFrame:
+        """The overall score of each arm on each benchmark, in 0..1, with its 95 % interval."""
+        import pandas as pd
+
+        from evalharness.analysis import analyse
+
+        rows = [
+            {"benchmark": name, "arm": arm, "score": overall.value, "low": overall.low, "high": overall.high}
+            for name, analysis in analyse(self.data).items()
+            for arm, overall in ((arm, estimates.overall) for arm, estimates in analysis.scores.items())
+        ]
+        return pd.DataFrame(rows)
+
+    def trajectory(self, key: str) -> list[dict[str, Any]]:
+        """The steps of a trajectory, by its key in the column ``trajectory``.
+
+        A step has kind, iteration, text, image (a digest), seed, evaluations, tokens, seconds and dollars.
+        """
+        return self.data.steps(key)
+
+    def image(self, digest: str) -> Image.Image:
+        """An image of the run, by the digest in the column ``image`` or in a step."""
+        with Image.open(self.data.image_path(digest)) as image:
+            return image.convert("RGB")
+
+    def to_html(self, out: str | Path, *, gallery_mb: float | None = None) -> Path:
+        """Write the report to the folder ``out``.
+
+        Args:
+            out: A folder; an earlier report in it is replaced.
+            gallery_mb: Carry images of at most so many megabytes (default: all).
+
+        Returns:
+            The page, ``out/index.html``.
+        """
+        from evalharness.report import build
+
+        return build(self.data, Path(out), gallery_mb=gallery_mb)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        sweep = self.plan.sweep
+        return f"<Results of {sweep.name!r}: {len(sweep.arms)} arms, {len(self.plan.samples)} samples>"
+
+
+def _stored_results(run: str | Path, sweep: Sweep, store: Path, quoted: Sequence[str] = ()) -> Results:
+    """The results of ``sweep`` in a store, ``run`` being what the user called it.
+
+    Raises:
+        ConfigError: There is no store, or nothing of this run in it.
+    """
+    rows = dict.fromkeys([*sweep.literature, *map(literature.given, quoted)])
+    planned = make_plan(replace(sweep, literature=tuple(rows)))
+    if not (store / "store.sqlite").is_file():
+        raise ConfigError(f"{run}: there is no store at {store}; run the sweep first, or say where with --store")
+    results = Results(planned, store)
+    if not results.samples["state"].isin(["scored", "generated", "failed"]).any():
+        results.close()
+        raise ConfigError(f"{run}: the store at {store} has nothing of this run; run the sweep first")
+    return results
+
+
+def _loaded(sweep: Sweep | str | Path, size: Mapping[str, Any]) -> Sweep:
+    if isinstance(sweep, Sweep):
+        sized = resize(sweep, **{key: size[key] for key in ("full", "limit", "samples") if key in size})
+        return select(sized, list(size.get("only", ())))
+    return load_sweep(sweep, **size)

@@ -1,0 +1,148 @@
+"""A benchmark's scorer for images at hand, without a sweep: ``eh.scorer("geneval").score(images, prompts)``."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from PIL import Image
+from pydantic import ValidationError
+
+from evalharness.api import registry
+from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreRequest
+from evalharness.api.judge import JudgePrompt
+from evalharness.config.schema import NoSettings
+from evalharness.errors import ConfigError, did_you_mean
+from evalharness.types.item import Item
+from evalharness.types.reply import Reply
+from evalharness.types.score import Score
+from evalharness.types.spent import Spent
+
+
+def scorer(
+    benchmark: str, *, detector: str | Mapping[str, Any] | None = None, weights: str | None = None, **settings: Any
+) -> ImageScorer:
+    """A benchmark's scorer, which keeps its networks in memory between calls.
+
+    Args:
+        benchmark: A benchmark plugin, such as ``geneval``.
+        detector: The detector, where the benchmark has one: a name, or a mapping of a name and settings.
+        weights: Weights of all networks of the scorer: ``embedded``, ``official``, or for the detector a folder.
+        settings: Other keys of the benchmark, as in a sweep file.
+
+    Raises:
+        ConfigError: A setting is wrong.
+        PluginError: There is no such benchmark, or a package is missing.
+    """
+    plugin = registry.load("benchmarks", benchmark)
+    settings_class = getattr(plugin, "Settings", NoSettings)
+    fields = settings_class.model_fields
+    if detector is not None:
+        settings["detector"] = dict(detector) if isinstance(detector, Mapping) else {"name": detector}
+    if weights is not None and "detector" in fields:
+        settings["detector"] = {"name": "mask2former"} | settings.get("detector", {}) | {"weights": weights}
+    if weights in ("embedded", "official") and "colors" in fields:
+        settings["colors"] = settings.get("colors", {}) | {"weights": weights}
+    for key in settings:
+        if key not in fields:
+            raise ConfigError(f"benchmark {benchmark!r} has no setting {key!r}{did_you_mean(key, fields)}")
+    try:
+        return ImageScorer(plugin(settings_class.model_validate(settings)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"benchmark {benchmark!r}: {place}: {first['msg']}") from None
+
+
+class ImageScorer:
+    """Scores images for a benchmark's prompts. Made by :func:`scorer`."""
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        self._benchmark = benchmark
+        self._scorer = benchmark.scorer()
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What decides a score: protocol version, networks with their weights' digests, thresholds."""
+        return self._scorer.identity()
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """The benchmark's prompts with their metadata."""
+        return self._benchmark.items()
+
+    def score(self, images: Sequence[Image.Image], prompts: Sequence[str | Item]) -> list[Score]:
+        """Score images.
+
+        Args:
+            images: RGB images of any size.
+            prompts: For each image a prompt of the benchmark, or an item with metadata of your own.
+
+        Returns:
+            One score an image, in order.
+
+        Raises:
+            ConfigError: The numbers of images and prompts differ, or the benchmark has no such prompt.
+            SampleError: An image cannot be scored.
+        """
+        if len(images) != len(prompts):
+            raise ConfigError(f"{len(images)} images for {len(prompts)} prompts")
+        items = [self._item(prompt) for prompt in prompts]
+        if isinstance(self._scorer, JudgeScorer):
+            return _judged(self._scorer, images, items)
+        return _scored(self._scorer, images, items)
+
+    def _item(self, prompt: str | Item) -> Item:
+        if isinstance(prompt, Item):
+            return prompt
+        if prompt not in self._by_prompt:
+            raise ConfigError(
+                f"benchmark {self._benchmark.name!r} has no prompt {prompt!r}; give an Item with metadata"
+            )
+        return self._by_prompt[prompt]
+
+    @cached_property
+    def _by_prompt(self) -> dict[str, Item]:
+        return {item.prompt: item for item in self.items}
+
+
+def _scored(scorer: Scorer, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
+    scores: list[Score] = []
+    for start in range(0, len(items), scorer.batch_size):
+        batch = slice(start, start + scorer.batch_size)
+        scores += scorer.score([image.convert("RGB") for image in images[batch]], items[batch])
+    return scores
+
+
+def _judged(scorer: JudgeScorer, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
+    requests = []
+    for number, (image, item) in enumerate(zip(images, items, strict=True)):
+        buffer = io.BytesIO()
+        image.convert("RGB").save(buffer, "PNG")
+        data = buffer.getvalue()
+        requests.append(ScoreRequest(str(number), item, data, hashlib.sha256(data).hexdigest()))
+    scores: dict[str, Score] = {}
+    for request, outcome in scorer.judge(requests, _Replies()):
+        if not isinstance(outcome, Score):
+            raise outcome
+        scores[request.key] = outcome
+    return [scores[request.key] for request in requests]
+
+
+class _Replies:
+    """A judge's replies, kept while the images of one call are scored."""
+
+    def __init__(self) -> None:
+        self._replies: dict[str, list[Reply]] = {}
+
+    def get(self, key: str) -> list[Reply]:
+        return list(self._replies.get(key, ()))
+
+    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None:
+        self._replies.setdefault(key, []).append(reply)
+
+    def spent(self, judge: str) -> Spent:
+        return Spent()

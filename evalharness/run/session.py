@@ -1,0 +1,69 @@
+"""One run of a plan against a store: draw and score what is missing, and record what it took."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evalharness._util import environment
+from evalharness._util.progress import Progress
+from evalharness.errors import ConfigError
+from evalharness.plan.plan import Plan
+from evalharness.run.engine import Engine
+from evalharness.run.heartbeat import Heartbeat
+from evalharness.run.imported import imported_images
+from evalharness.store.store import Store
+
+
+def run_plan(plan: Plan, store: Store, out: Path, *, progress: Progress, retry_failed: bool = False) -> dict[str, Any]:
+    """Draw and score what the store lacks; ``out`` gets a status file while the run goes on.
+
+    Returns:
+        What a report says of the circumstances, summed over all runs of this plan: when it started, its wall time in
+        seconds, hardware, versions, commit, imported images, and warnings.
+
+    Raises:
+        ConfigError: ``out`` cannot be created.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
+    heartbeat = Heartbeat(out, plan.sweep.resolved(), store.path.absolute())
+    info, warnings = _draw_and_score(plan, store, progress, heartbeat, retry_failed=retry_failed)
+    imported = imported_images(plan, store)
+    warnings += imported.get("warnings", [])
+    for warning in warnings:
+        progress.say(f"warning: {warning}")
+    return info | imported | {"warnings": warnings}
+
+
+def _draw_and_score(
+    plan: Plan, store: Store, progress: Progress, heartbeat: Heartbeat, *, retry_failed: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """Returns: the record of this plan's runs, and a line for each model or benchmark that a budget stopped."""
+    from evalharness.analysis.examples.judging import judge as judge_refinements
+
+    earlier = store.run_info(plan.key())
+    started, clock, worked = datetime.now(UTC), time.monotonic(), -1
+    executor = plan.sweep.executor.build()
+    engine = Engine(plan, store, executor, progress)
+    info = earlier
+    try:
+        with heartbeat.watching(engine.look):
+            worked = engine.run(retry_failed=retry_failed)
+            judge_refinements(plan, store, executor, progress)
+    finally:
+        executor.close()
+        if worked or not earlier:
+            info = {
+                "started": earlier.get("started", started.isoformat(timespec="seconds")),
+                "wall_seconds": earlier.get("wall_seconds", 0.0) + time.monotonic() - clock,
+                "hardware": environment.hardware(),
+                "versions": environment.versions(),
+                "git_commit": environment.git_commit(),
+            }
+            store.set_run_info(plan.key(), info)
+    return info, [f"{name}: {reason}" for name, reason in engine.stops.items()]

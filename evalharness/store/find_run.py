@@ -1,0 +1,40 @@
+"""An earlier run, found by its sweep file or by the folder of its report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from evalharness.config import schema, yaml
+from evalharness.config.schema import Sweep
+from evalharness.errors import ConfigError
+
+REPORTS = Path("reports")
+"""Where reports go by default, relative to the working directory."""
+
+
+def find_run(run: str | Path, store: Path | None, override: schema.Override = schema.unchanged) -> tuple[Sweep, Path]:
+    """The sweep of an earlier run, and the folder of its store.
+
+    Args:
+        run: Folder of a report, or a sweep file.
+        store: The store, where it is not beside the report.
+        override: May change what the file says.
+
+    Raises:
+        ConfigError: ``run`` is neither a report nor a sweep file.
+    """
+    folder = Path(run)
+    if folder.is_dir():
+        return _reported_sweep(folder / "results.json", override), store or folder.parent / "store"
+    return schema.load(run, override), store or REPORTS / "store"
+
+
+def _reported_sweep(path: Path, override: schema.Override) -> Sweep:
+    try:
+        sweep = json.loads(path.read_bytes())["info"]["sweep"]
+    except OSError as error:
+        raise ConfigError(f"{path.parent} is not a report: {path.name}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ConfigError(f"{path} does not name its sweep: {error!r}") from None
+    return schema.parse(yaml.Document(path, sweep), override)
