@@ -16,10 +16,11 @@ from typing import Any, Literal
 
 from PIL import Image
 
+from evalharness.api.conflicts import ConflictKind
 from evalharness.errors import SampleError
 from evalharness.generation.formats.strokes import Strokes, inner
 from evalharness.training_data import chains
-from evalharness.training_data.critiques import OK, Conflict, Critique, another, critique, misplaced, misread, spoiled
+from evalharness.training_data.critiques import OK, Critique, another, critique, misplaced, misread, spoiled
 from evalharness.training_data.filters import Case, Filter, Verdict, compare
 from evalharness.training_data.graphs import Node, SceneGraph
 from evalharness.training_data.records import Record
@@ -104,7 +105,7 @@ class _StepDraft:
     instruction: str = ""
     description: str = ""
     origin: Literal["", "teacher", "model"] = ""
-    conflict: Conflict = "instruction-state"
+    conflict: ConflictKind = "instruction-state"
     target: Image.Image | None = None
     sketch: Image.Image | None = None
     said: Critique | None = None

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from evalharness.training_data.filters import MANY, Verdict
 from evalharness.training_data.graphs import Node, SceneGraph
 from evalharness.training_data.language import Language, Mismatch
 from evalharness.training_data.world import World
 
-Conflict = Literal["instruction-state", "state-prompt"]
 OK = "<inspect> ok </inspect>"
 
 

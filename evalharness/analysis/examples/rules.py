@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from evalharness.analysis.examples.conflicts import conflict
+from evalharness.api.conflicts import ConflictKind
 from evalharness.store.results import Judged
-from evalharness.training_data.critiques import Conflict
 
 Effect = Literal["fixed", "broke", "neither"]
 
@@ -24,7 +25,7 @@ class Refinement:
     iteration: int
     before: str
     after: str
-    conflict: Conflict | None
+    conflict: ConflictKind | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,6 @@ CLAIMED_UNTOLD = Rule(
 
 def refinements(steps: Sequence[Mapping[str, Any]]) -> Iterator[Refinement]:
     """Those of a trajectory's steps (``kind``, ``iteration``, ``text``, ``image``) that drew over a picture."""
-    from evalharness.analysis.examples.conflicts import conflict  # reads the miniature's words, and so loads its icons
-
     before, plan, inspection = None, "", ""
     for place, step in enumerate(steps):
         kind, text, image = step["kind"], step["text"] or "", step["image"]

@@ -12,6 +12,7 @@ from trajectory_fakes import maker
 from evalharness.analysis.examples import conflicts
 from evalharness.analysis.examples.conflicts import conflict
 from evalharness.analysis.examples.rules import refinements
+from evalharness.miniature.world import conflict_reader
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.renderer import Renderer
 from evalharness.training_data.builder import ARMS, Components, DatasetBuilder
@@ -22,6 +23,7 @@ ENGLISH = "<ins> Add a red cat </ins> <des> a dog and a red cat </des>"
 
 def test_examples() -> None:
     assert doctest.testmod(conflicts).failed == 0
+    assert doctest.testmod(conflict_reader).failed == 0
 
 
 @pytest.mark.parametrize(
