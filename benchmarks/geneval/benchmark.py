@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from evalharness.api import registry
 from evalharness.api.benchmark import Exported, KnownAnswer
 from evalharness.api.detector import Detector
-from evalharness.assets.asset import Asset, fetched
+from evalharness.assets.asset import Asset, require_file
 from evalharness.config.plugin_ref import DetectorRef
 from evalharness.detectors import geneval_weights
 from evalharness.detectors.colors import ColorClassifier
@@ -124,5 +124,5 @@ class GenEval:
         """``None`` for the prompts that are generated."""
         source = self.settings.prompts
         if source == "rewritten":
-            return fetched(prompts.REWRITTEN, geneval_weights.COMMAND)
+            return require_file(prompts.REWRITTEN, geneval_weights.COMMAND)
         return source if isinstance(source, Path) else None

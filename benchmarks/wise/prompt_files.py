@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.hashing import digest
 from evalharness._util.validation import error_line
-from evalharness.assets.asset import Asset, cached
+from evalharness.assets.asset import Asset, find_cached
 from evalharness.errors import ConfigError
 from evalharness.types.item import Item
 
@@ -48,7 +48,7 @@ def fetched(assets: Sequence[Asset], benchmark: str) -> list[File]:
     Raises:
         ConfigError: one is not there.
     """
-    paths = [cached(asset) for asset in assets]
+    paths = [find_cached(asset) for asset in assets]
     for asset, path in zip(assets, paths, strict=True):
         if path is None:
             raise ConfigError(

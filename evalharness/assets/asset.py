@@ -1,6 +1,6 @@
-"""Files that others publish and that this package does not carry: which ones, and where they lie once fetched.
+"""Published files that do not come with the package: which ones, and where they lie once fetched.
 
-A plugin whose class has ``assets`` (a tuple of :class:`Asset`) is known to ``evalharness fetch NAME``.
+A plugin class with an attribute ``assets`` (a tuple of :class:`Asset`) is known to ``evalharness fetch NAME``.
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ from evalharness._util.file_digests import blob_digest, file_digest
 from evalharness.errors import WeightsError
 
 SUMS = "SHA256SUMS"
-"""In a converted folder: the digests of its files, as ``sha256sum`` writes them."""
+"""File in a converted folder with the digests of the others, in the format of ``sha256sum``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file. ``folder`` and ``name`` say where it lies in the cache, and in a mirror.
+    """A published file.
 
-    ``sha256`` is the whole digest in hex, or its first digits where no more is published; ``size`` is in bytes. ``git``
-    is what git calls the file (SHA-1), where its publisher says only that.
-    ``convert`` is for a file that is not read as it is: given the file and the path of a folder, it makes that folder.
+    Attributes:
+        folder: its folder in the cache, and in a mirror.
+        name: its file name there.
+        url: where it is published.
+        sha256: its digest in hex, or the first digits of it if no more is published.
+        size: in bytes.
+        convert: for a file that is not read as it is: makes the folder of the second path from the file of the first.
+        git_sha1: its SHA-1 as a git blob, for files of which only that is published.
     """
 
     folder: str
@@ -34,70 +39,74 @@ class Asset:
     sha256: str
     size: int | None = None
     convert: Callable[[Path, Path], None] | None = None
-    git: str = ""
+    git_sha1: str = ""
 
     @property
     def path(self) -> Path:
-        """Its place in the cache, whether it is there or not."""
-        return cache() / self.folder / self.name
+        """Its place in the cache, whether it exists or not."""
+        return cache_folder() / self.folder / self.name
 
     @property
     def converted_path(self) -> Path:
-        """The place in the cache of the folder that ``convert`` makes, whether it is there or not."""
+        """The place in the cache of the folder that ``convert`` makes, whether it exists or not."""
         return self.path.with_suffix("")
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """``EVALHARNESS_CACHE``, or the user's cache folder."""
-    own = os.environ.get("EVALHARNESS_CACHE")
-    return Path(own) if own else platformdirs.user_cache_path("evalharness")
+    configured = os.environ.get("EVALHARNESS_CACHE")
+    return Path(configured) if configured else platformdirs.user_cache_path("evalharness")
 
 
-def cached(asset: Asset) -> Path | None:
+def find_cached(asset: Asset) -> Path | None:
     """The file in the cache, or ``None`` if it has not been fetched.
 
     Raises:
-        WeightsError: what lies there has another digest.
+        WeightsError: the cached file has another digest.
     """
     path = asset.path
     if not path.is_file():
         return None
-    if not is_published(path, asset):
+    if not has_published_digest(path, asset):
         raise WeightsError(
             f"{path} is not the published file: its SHA-256 does not begin with {asset.sha256[:12]}; delete it"
         )
     return path
 
 
-def fetched(asset: Asset, command: str) -> Path:
+def require_file(asset: Asset, command: str) -> Path:
     """The file in the cache.
 
+    Args:
+        asset: the file.
+        command: fetches it; part of the error message.
+
     Raises:
-        WeightsError: it is not there, or it is another one; the message says that ``command`` fetches it.
+        WeightsError: it has not been fetched, or the cached file has another digest.
     """
-    path = cached(asset)
+    path = find_cached(asset)
     if path is None:
         raise WeightsError(f"{asset.name} has not been fetched; do so with: {command}")
     return path
 
 
-def converted(asset: Asset, command: str) -> Path:
-    """The folder that was made of the file, as :func:`fetched`; the file itself may have been deleted since."""
+def require_converted(asset: Asset, command: str) -> Path:
+    """The folder made from the file; see :func:`require_file`. The file itself may have been deleted since."""
     folder = asset.converted_path
     if not folder.is_dir():
         raise WeightsError(f"{asset.name} has not been fetched and converted; do so with: {command}")
     return folder
 
 
-def is_published(path: Path, asset: Asset) -> bool:
-    """Whether a file has an asset's digest; true of any file where none is known."""
-    if asset.git and not asset.sha256:
-        return blob_digest(path) == asset.git
+def has_published_digest(path: Path, asset: Asset) -> bool:
+    """Whether a file has an asset's digest; true for every file if none is published."""
+    if asset.git_sha1 and not asset.sha256:
+        return blob_digest(path) == asset.git_sha1
     return file_digest(path).startswith(asset.sha256)
 
 
-def damaged(folder: Path) -> str | None:
-    """The first file of a converted folder that is not as it was written, or ``None`` if all are."""
+def first_damaged_file(folder: Path) -> str | None:
+    """Name of the first file in a converted folder that has changed since, or ``None`` if none has."""
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -1,8 +1,9 @@
-"""Brings published files to this machine: from where they are published, or from a mirror; whole and checked, or not
-at all. What breaks off is continued by the next try.
+"""Fetches published files from where they are published, or from a mirror.
 
-A mirror is a folder, or the address of one, with the files in the places that they have in the cache
-(``folder/name``); the cache of another machine is one.
+A file is in its place complete and checked, or not at all. An interrupted download is continued by the next try.
+
+A mirror is a folder, or the URL of one, with the files at the places that they have in the cache (``folder/name``); the
+cache of another machine is one.
 """
 
 from __future__ import annotations
@@ -18,50 +19,62 @@ from typing import IO
 from evalharness._util.file_digests import blob_digest, file_digest, sha256_sums
 from evalharness._util.file_lock import LockedError, lock_file
 from evalharness._util.files import atomic_folder
-from evalharness.assets.asset import SUMS, Asset, cache, damaged, is_published
-from evalharness.assets.download import download, shown
+from evalharness.assets.asset import SUMS, Asset, cache_folder, first_damaged_file, has_published_digest
+from evalharness.assets.download import download, without_credentials
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
+"""Receives a line about each thing that is done."""
+COPY_CHUNK = 1 << 20
 
 
-def fetch(
-    asset: Asset, say: Say, *, mirror: str | None = None, root: Path | None = None, named: str | None = None
+def fetch_asset(
+    asset: Asset, log: Log, *, mirror: str | None = None, root: Path | None = None, mirror_name: str | None = None
 ) -> Path:
-    """The file's place under ``root`` (by default the cache), where it is when this returns.
+    """Fetch a file unless it is in its place already.
 
-    ``say`` is told what is being done, a line at a time. ``named``: what the mirror calls it, if not by its name.
+    Args:
+        asset: the file.
+        log: receives lines about the progress.
+        mirror: the only source if given.
+        root: the folder to fill in place of the cache.
+        mirror_name: the file's name in the mirror if it is not the asset's.
+
+    Returns:
+        The file's path under ``root``.
 
     Raises:
-        EvalHarnessError: it cannot be had, or what was had is not the published file; nothing is left in its place.
+        EvalHarnessError: the file cannot be fetched, or is not the published one; nothing is left in its place.
     """
-    path = (root or cache()) / asset.folder / asset.name
+    path = (root or cache_folder()) / asset.folder / asset.name
     if path.is_file():
-        if is_published(path, asset):
-            say(f"{asset.name}: is there")
+        if has_published_digest(path, asset):
+            log(f"{asset.name}: is there")
             return path
-        say(f"{asset.name}: what is there is not the published file, and is replaced")
-    source = asset.url if mirror is None else source_of(asset.folder, named or asset.name, mirror)
-    known = bool(asset.sha256 or asset.git)
+        log(f"{asset.name}: what is there is not the published file, and is replaced")
+    source = asset.url if mirror is None else mirror_source(asset.folder, mirror_name or asset.name, mirror)
     _make_folder(path.parent)
     part = path.with_name(path.name + ".part")
-    with _locked(part) as file:
-        if path.is_file() and is_published(path, asset):  # another process was faster
+    with _exclusive(part) as file:
+        if path.is_file() and has_published_digest(path, asset):  # another process has just finished it
             part.unlink(missing_ok=True)
             return path
-        if not known:  # what is continued could not be checked
-            file.seek(0)
-            file.truncate()
-        if not (known and part.stat().st_size and is_published(part, asset)):
-            say(f"{asset.name}: fetching from {_shown(source)}")
+        if not (asset.sha256 or asset.git_sha1):  # without a digest, a continued file could not be checked
+            _empty(file)
+        complete = part.stat().st_size > 0 and has_published_digest(part, asset)
+        if not complete:
+            log(f"{asset.name}: fetching from {_printable(source)}")
             _fill(file, part, asset, source)
         os.fsync(file.fileno())
         part.replace(path)
     return path
 
 
-def convert(asset: Asset, file: Path, say: Say) -> Path:
-    """The folder in the cache that is made of ``file``, once; it appears whole, with the digests of its files.
+def convert_asset(asset: Asset, file: Path, log: Log) -> Path:
+    """Convert a fetched file unless that is done already.
+
+    Returns:
+        The folder in the cache. It appears complete, with the digests of its files.
 
     Raises:
         WeightsError: the file is not what ``asset.convert`` takes.
@@ -71,9 +84,9 @@ def convert(asset: Asset, file: Path, say: Say) -> Path:
     from safetensors import SafetensorError
 
     folder = asset.converted_path
-    if folder.is_dir() and damaged(folder) is None:
+    if folder.is_dir() and first_damaged_file(folder) is None:
         return folder
-    say(f"{asset.name}: converting")
+    log(f"{asset.name}: converting")
     try:
         with atomic_folder(folder) as new:
             asset.convert(file, new)
@@ -84,34 +97,8 @@ def convert(asset: Asset, file: Path, say: Say) -> Path:
     return folder
 
 
-def _fill(file: IO[bytes], part: Path, asset: Asset, source: Path | str) -> None:
-    """Bring the bytes, and check them. What cannot be used is deleted, what can be continued is kept."""
-    try:
-        if isinstance(source, Path):
-            _copy(source, file)
-        else:
-            _check_room(part, asset)
-            download(source, file, asset.name)
-        file.flush()
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise _cannot_write(part, error) from error
-    except EvalHarnessError:
-        if not file.tell():
-            part.unlink()
-        raise
-    if not is_published(part, asset):
-        kind, wanted = ("SHA-256", asset.sha256) if asset.sha256 else ("git SHA-1", asset.git)
-        found, size = file_digest(part) if asset.sha256 else blob_digest(part), part.stat().st_size
-        part.unlink()
-        raise WeightsError(
-            f"{_shown(source)} is not the published file: its {kind} ({size} bytes) begins with {found[:12]}, not "
-            f"with {wanted[:12]}; it was deleted, try again or use another --mirror"
-        )
-
-
-def source_of(folder: str, name: str, mirror: str) -> Path | str:
-    """Where a mirror has a file: a path, or an address."""
+def mirror_source(folder: str, name: str, mirror: str) -> Path | str:
+    """Path or URL of a file in a mirror."""
     parts = urllib.parse.urlsplit(mirror)
     if parts.scheme in ("http", "https"):
         return f"{mirror.rstrip('/')}/{urllib.parse.quote(f'{folder}/{name}')}"
@@ -121,24 +108,61 @@ def source_of(folder: str, name: str, mirror: str) -> Path | str:
     return root / folder / name
 
 
-def _shown(source: Path | str) -> str:
-    return str(source) if isinstance(source, Path) else shown(source)
+def _fill(file: IO[bytes], part: Path, asset: Asset, source: Path | str) -> None:
+    """Fill a partial file and check its digest. What can be continued is kept, what cannot be used is deleted."""
+    try:
+        if isinstance(source, Path):
+            _copy(source, file)
+        else:
+            _check_free_space(part, asset)
+            download(source, file, asset.name)
+        file.flush()
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise _cannot_write(part, error) from error
+    except EvalHarnessError:
+        if not file.tell():
+            part.unlink()
+        raise
+    if not has_published_digest(part, asset):
+        mismatch = _wrong_digest(part, asset, source)
+        part.unlink()
+        raise mismatch
+
+
+def _wrong_digest(part: Path, asset: Asset, source: Path | str) -> WeightsError:
+    if asset.sha256:
+        kind, expected, actual = "SHA-256", asset.sha256, file_digest(part)
+    else:
+        kind, expected, actual = "git SHA-1", asset.git_sha1, blob_digest(part)
+    return WeightsError(
+        f"{_printable(source)} is not the published file: its {kind} ({part.stat().st_size} bytes) begins with "
+        f"{actual[:12]}, not with {expected[:12]}; it was deleted, try again or use another --mirror"
+    )
+
+
+def _printable(source: Path | str) -> str:
+    return str(source) if isinstance(source, Path) else without_credentials(source)
 
 
 def _copy(source: Path, file: IO[bytes]) -> None:
     try:
-        origin = source.open("rb")
+        original = source.open("rb")
     except OSError as error:
         raise ConfigError(f"the mirror lacks {source}: {error.strerror}") from None
-    with origin:
-        file.seek(0)
-        file.truncate()
-        shutil.copyfileobj(origin, file, 1 << 20)
+    with original:
+        _empty(file)
+        shutil.copyfileobj(original, file, COPY_CHUNK)
+
+
+def _empty(file: IO[bytes]) -> None:
+    file.seek(0)
+    file.truncate()
 
 
 @contextmanager
-def _locked(part: Path) -> Iterator[IO[bytes]]:
-    """A file, opened at its end, that no other process is writing at the same time."""
+def _exclusive(part: Path) -> Iterator[IO[bytes]]:
+    """A partial file, opened at its end, that no other process writes at the same time."""
     lock_path = part.with_name(f".{part.name}.lock")
     try:
         lock = lock_file(lock_path)
@@ -147,7 +171,7 @@ def _locked(part: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise _cannot_write(part, error) from error
     try:
-        with _opened(part) as file:
+        with _open_or_create(part) as file:
             file.seek(0, os.SEEK_END)
             yield file
     finally:
@@ -155,15 +179,15 @@ def _locked(part: Path) -> Iterator[IO[bytes]]:
         lock.release()
 
 
-def _opened(part: Path) -> IO[bytes]:
+def _open_or_create(part: Path) -> IO[bytes]:
     try:
         return open(os.open(part, os.O_RDWR | os.O_CREAT, 0o644), "r+b")  # noqa: PTH123
     except OSError as error:
         raise _cannot_write(part, error) from error
 
 
-def _check_room(part: Path, asset: Asset) -> None:
-    """Before an hour of downloading, not after it."""
+def _check_free_space(part: Path, asset: Asset) -> None:
+    """Raise EvalHarnessError before an hour of downloading, not after it."""
     free = shutil.disk_usage(part.parent).free
     if asset.size is not None and free < asset.size - part.stat().st_size:
         raise EvalHarnessError(

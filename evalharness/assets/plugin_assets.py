@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from evalharness.api import registry
 from evalharness.assets.asset import Asset
-from evalharness.assets.hub import Snapshot
+from evalharness.assets.listing import Snapshot
 from evalharness.errors import ConfigError, PluginError, did_you_mean
 
 Fetchable: TypeAlias = Asset | Snapshot

@@ -55,15 +55,15 @@ def _findings(options: argparse.Namespace) -> Iterator[CheckResult]:
 
     sweep = schema.load(options.sweep) if options.sweep else None
     photographs = _photographs(options)
-    made = golden.read(options.golden) if options.golden else None
+    made = golden.read_golden(options.golden) if options.golden else None
     if options.write_golden and options.write_golden.exists():
         raise ConfigError(f"{options.write_golden} is there already; name a new file")
-    embedded = checks.embedded_networks(photographs)
-    examined = checks.networks_of(sweep, photographs) if sweep else [embedded]
+    embedded = checks.embedded_check(photographs)
+    examined = checks.scorer_checks_of(sweep, photographs) if sweep else [embedded]
     if not examined and (options.golden or options.write_golden):
         raise ConfigError(f"{options.sweep}: no benchmark has a scorer that golden images could check")
     good = True
-    for finding in run_checks(checks.checks(options.store, sweep, embedded, examined, made)):
+    for finding in run_checks(checks.list_checks(options.store, sweep, embedded, examined, made)):
         good = good and finding.status != "fail"
         yield finding
     if options.write_golden:
@@ -77,7 +77,7 @@ def _written(path: Path, examined: list[ScorerCheck], *, good: bool) -> CheckRes
     if not good:
         return fail("write-golden", f"{path} is not written: a check failed", "record only a machine in order")
     try:
-        golden.write(path, examined)
+        golden.write_golden(path, examined)
     except EvalHarnessError as error:
         return fail("write-golden", str(error))
     return ok("write-golden", str(path))

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from evalharness.assets import fetch, hub
-from evalharness.assets.hub import Snapshot
+from evalharness.assets.listing import Snapshot
 from evalharness.assets.plugin_assets import assets_of
 
 
@@ -27,14 +27,14 @@ def run(options: argparse.Namespace) -> int:
     """Fetch, check and convert; prints where each file is."""
     for asset in assets_of(options.name):
         if isinstance(asset, Snapshot):
-            for path in hub.fetch(asset, _say, mirror=options.mirror, root=options.to):
+            for path in hub.fetch_snapshot(asset, _say, mirror=options.mirror, root=options.to):
                 sys.stdout.write(f"{path}\n")
             sys.stdout.flush()
             continue
-        file = fetch.fetch(asset, _say, mirror=options.mirror, root=options.to)
+        file = fetch.fetch_asset(asset, _say, mirror=options.mirror, root=options.to)
         sys.stdout.write(f"{file}\n")
         if asset.convert is not None and options.to is None:
-            sys.stdout.write(f"{fetch.convert(asset, file, _say)}\n")
+            sys.stdout.write(f"{fetch.convert_asset(asset, file, _say)}\n")
         sys.stdout.flush()
     return 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evalharness.assets.asset import Asset, converted, fetched
+from evalharness.assets.asset import Asset, require_converted, require_file
 
 COMMAND = "evalharness fetch geneval"
 
@@ -48,14 +48,14 @@ CLIP_ARCHITECTURE = "ViT-L-14-quickgelu"
 
 def mask2former_file() -> Path:
     """The checkpoint as published, for MMDetection."""
-    return fetched(MASK2FORMER, COMMAND)
+    return require_file(MASK2FORMER, COMMAND)
 
 
 def mask2former_folder() -> Path:
     """The same, converted for transformers."""
-    return converted(MASK2FORMER, COMMAND)
+    return require_converted(MASK2FORMER, COMMAND)
 
 
 def clip_file() -> Path:
     """open_clip's state dict of OpenAI's ViT-L/14, in float32."""
-    return fetched(CLIP, COMMAND)
+    return require_file(CLIP, COMMAND)

@@ -1,4 +1,4 @@
-"""What a check finds, and how checks are run so that one that fails does not hide the others."""
+"""Result of a check, and how checks run so that one that fails does not hide the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Status = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """A line. ``advice`` says what to do if ``status`` is not ``ok``."""
+    """A line of the doctor's output; ``advice`` says what to do if ``status`` is not ``ok``."""
 
     check: str
     status: Status
@@ -37,12 +37,12 @@ def warn(check: str, message: str, advice: str) -> CheckResult:
 
 
 def fail(check: str, message: str, advice: str = "") -> CheckResult:
-    """``advice`` may be left out where the message of an error says what to do."""
+    """``advice`` may be left out if the message says what to do."""
     return CheckResult(check, "fail", message, advice)
 
 
 def run_checks(checks: Iterable[tuple[str, Check]]) -> Iterator[CheckResult]:
-    """What the checks find, as they find it; one that raises has failed."""
+    """Run named checks in order and yield their results as they come; a check that raises has failed."""
     for name, check in checks:
         try:
             yield from check()

@@ -1,4 +1,4 @@
-"""Which checks there are, in the order in which they are made: what others rest on comes first."""
+"""The list of checks, in the order in which they run: what others rest on comes first."""
 
 from __future__ import annotations
 
@@ -11,64 +11,82 @@ from PIL import Image
 from evalharness.api import registry
 from evalharness.api.benchmark import HasKnownAnswers
 from evalharness.config.schema import Sweep
-from evalharness.doctor import fetched_files, golden, kernels, sweep_checks, system
+from evalharness.doctor import fetched_files, kernels, sweep_checks, system
 from evalharness.doctor.check_result import Check, CheckResult
 from evalharness.doctor.golden import Golden
+from evalharness.doctor.golden_comparison import compare_golden
 from evalharness.doctor.scorer_check import ScorerCheck
 from evalharness.errors import EvalHarnessError
 
-DEFAULT = "geneval"
-"""The benchmark by whose scorer the embedded networks are checked."""
+EMBEDDED_BENCHMARK = "geneval"
+"""The benchmark whose scorer tests the embedded networks."""
 
 
-def checks(
-    store: Path, sweep: Sweep | None, embedded: ScorerCheck, examined: Sequence[ScorerCheck], made: Golden | None
+def list_checks(
+    store: Path,
+    sweep: Sweep | None,
+    embedded: ScorerCheck,
+    scorer_checks: Sequence[ScorerCheck],
+    golden: Golden | None,
 ) -> Iterator[tuple[str, Check]]:
-    """All of them. ``examined`` are those whose scorers are of interest, ``embedded`` perhaps among them."""
-    yield "python", system.python
-    yield "packages", system.packages
-    yield "torch", system.torch
-    yield "opencv", system.opencv
-    yield "cuda", kernels.devices
-    yield "kernels", kernels.every_device
-    yield "mmcv", kernels.mmcv
-    yield "disk", lambda: system.disks(system.places(store), {"store": _needed(sweep)})
-    yield "fetched", fetched_files.fetched
-    yield embedded.label, embedded.verdicts
+    """All checks by name.
+
+    Args:
+        store: the folder of the run's store, which need not exist yet.
+        sweep: what it needs is checked, too.
+        embedded: the embedded networks.
+        scorer_checks: the scorers to test; ``embedded`` may be one of them.
+        golden: the scorers are also compared with it.
+    """
+    yield "python", system.check_python
+    yield "packages", system.check_packages
+    yield "torch", system.check_torch
+    yield "opencv", system.check_opencv
+    yield "cuda", kernels.check_gpus
+    yield "kernels", kernels.check_all_devices
+    yield "mmcv", kernels.check_mmcv
+    yield "disk", lambda: system.check_disks(system.written_folders(store), {"store": _image_bytes(sweep)})
+    yield "fetched", fetched_files.check_fetched
+    yield embedded.label, embedded.check_verdicts
     if sweep is not None:
         for alias, model in sweep.models.items():
-            yield f"model {alias}", partial(sweep_checks.model, alias, model)
+            yield f"model {alias}", partial(sweep_checks.check_model, alias, model)
         for spec in sweep.benchmarks:
-            yield f"scorer {spec.plugin.name}", partial(sweep_checks.scorer, spec.plugin)
-    for one in examined:
-        yield one.label, partial(_scorer, one, embedded, made)
+            yield f"scorer {spec.plugin.name}", partial(sweep_checks.check_scorer, spec.plugin)
+    for check in scorer_checks:
+        yield check.label, partial(_check_scorer, check, embedded, golden)
 
 
-def _scorer(one: ScorerCheck, embedded: ScorerCheck, made: Golden | None) -> Iterator[CheckResult]:
+def _check_scorer(check: ScorerCheck, embedded: ScorerCheck, golden: Golden | None) -> Iterator[CheckResult]:
     try:
-        known = one is embedded or one.identity == embedded.identity
+        tested_already = check is embedded or check.identity == embedded.identity
     except EvalHarnessError:
-        return  # the line of the scorer has said it
-    if not known and (made is None or any(specimen.correct is not None for specimen in one.specimens)):
-        yield from one.verdicts()
-    if made is not None:
-        yield from golden.compare(made, one)
+        return  # the line of the scorer has reported it
+    # Without known answers, the verdicts tell less than the golden file.
+    if not tested_already and (golden is None or any(specimen.correct is not None for specimen in check.specimens)):
+        yield from check.check_verdicts()
+    if golden is not None:
+        yield from compare_golden(golden, check)
 
 
-def embedded_networks(photographs: Sequence[Image.Image] = ()) -> ScorerCheck:
+def embedded_check(photographs: Sequence[Image.Image] = ()) -> ScorerCheck:
     """The detector and the CLIP that come with the package."""
-    plugin = registry.load("benchmarks", DEFAULT)
+    plugin = registry.load("benchmarks", EMBEDDED_BENCHMARK)
     return ScorerCheck("embedded", plugin(plugin.Settings()), photographs)
 
 
-def networks_of(sweep: Sweep, photographs: Sequence[Image.Image] = ()) -> list[ScorerCheck]:
-    """The scorers of a sweep that can be checked by images."""
-    built = [spec.plugin.build() for spec in sweep.benchmarks]
-    return [ScorerCheck(one.name, one, photographs) for one in built if isinstance(one, HasKnownAnswers)]
+def scorer_checks_of(sweep: Sweep, photographs: Sequence[Image.Image] = ()) -> list[ScorerCheck]:
+    """The scorers of a sweep that can be tested on images."""
+    benchmarks = [spec.plugin.build() for spec in sweep.benchmarks]
+    return [
+        ScorerCheck(benchmark.name, benchmark, photographs)
+        for benchmark in benchmarks
+        if isinstance(benchmark, HasKnownAnswers)
+    ]
 
 
-def _needed(sweep: Sweep | None) -> float:
+def _image_bytes(sweep: Sweep | None) -> float:
     try:
-        return sweep_checks.needed(sweep) if sweep else 0.0
+        return sweep_checks.estimate_image_bytes(sweep) if sweep else 0.0
     except EvalHarnessError:
         return 0.0  # the lines of models and scorers say why

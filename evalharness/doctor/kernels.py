@@ -1,5 +1,8 @@
-"""Does the hardware compute? A kernel that was not built for a GPU can fail with no more than a printed line, and what
-it should have written stays zero: scores follow from that as from anything."""
+"""Checks that CPU and GPUs compute correctly.
+
+A kernel that was not built for a GPU can fail with no more than a printed line, and its output stays zero. Scores are
+computed from such output as from any other.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TOLERANCE = 0.02
-"""Of the relative error: above what bfloat16 rounds off, far below what a kernel that did nothing leaves."""
+"""Relative error that is accepted: above bfloat16's rounding, far below the error of a kernel that did nothing."""
 
 Operation = Callable[..., "Tensor"]
 
 
-def devices() -> Iterator[CheckResult]:
-    """The GPUs that torch sees, and whether it was built for them."""
+def check_gpus() -> Iterator[CheckResult]:
+    """The GPUs that torch can use, and whether it was built for them."""
     import torch
 
     if not torch.cuda.is_available():
@@ -36,33 +39,33 @@ def devices() -> Iterator[CheckResult]:
             yield ok("cuda", "no GPU, everything runs on the CPU")
         return
     for index in range(torch.cuda.device_count()):
-        yield device(index)
+        yield check_gpu(index)
 
 
-def device(index: int) -> CheckResult:
+def check_gpu(index: int) -> CheckResult:
     import torch
 
     name, (major, minor) = torch.cuda.get_device_name(index), torch.cuda.get_device_capability(index)
     free, total = torch.cuda.mem_get_info(index)
     message = f"{index}: {name}, compute capability {major}.{minor}, {free / 1e9:.0f} of {total / 1e9:.0f} GB free"
-    built = torch.cuda.get_arch_list()
-    if not runs_on(built, major, minor):
-        message += f"; torch has kernels for {', '.join(built)}"
+    architectures = torch.cuda.get_arch_list()
+    if not runs_on(architectures, major, minor):
+        message += f"; torch has kernels for {', '.join(architectures)}"
         return fail("cuda", message, "install a torch that was built for this GPU")
     return ok("cuda", message)
 
 
-def runs_on(built: Sequence[str], major: int, minor: int) -> bool:
-    """Whether kernels for these architectures run on a GPU of this compute capability.
+def runs_on(architectures: Sequence[str], major: int, minor: int) -> bool:
+    """Whether kernels built for these architectures run on a GPU of this compute capability.
 
-    A binary (``sm_``) runs on its own generation from its minor version on, the intermediate code (``compute_``) on
-    any later GPU.
+    A binary (``sm_``) runs on GPUs of the same major version and the same or a higher minor one, intermediate code
+    (``compute_``) on any later GPU.
 
     >>> runs_on(["sm_80", "sm_90"], 8, 6), runs_on(["sm_86"], 8, 0), runs_on(["sm_80"], 9, 0)
     (True, False, False)
     """
     capability = 10 * major + minor
-    for arch in built:
+    for arch in architectures:
         kind, _, number = arch.partition("_")
         version = int(number.rstrip("af"))
         if version <= capability and (kind == "compute" or version // 10 == major):
@@ -70,19 +73,19 @@ def runs_on(built: Sequence[str], major: int, minor: int) -> bool:
     return False
 
 
-def every_device() -> Iterator[CheckResult]:
-    """:func:`kernels` on the CPU and on each GPU."""
+def check_all_devices() -> Iterator[CheckResult]:
+    """:func:`check_kernels` on the CPU and on each GPU."""
     import torch
 
     for name in ("cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))):
-        yield from kernels(name)
+        yield from check_kernels(name)
 
 
-def kernels(device: str) -> Iterator[CheckResult]:
-    """What networks are made of, on ``device`` in float32 and bfloat16, against the CPU in float64."""
+def check_kernels(device: str) -> Iterator[CheckResult]:
+    """Basic operations of networks on ``device`` in float32 and bfloat16, against the CPU in float64."""
     import torch
 
-    wrong = []
+    problems = []
     for name, (operation, shapes) in operations().items():
         random = torch.Generator().manual_seed(0)
         inputs = [torch.randn(shape, generator=random, dtype=torch.float64) for shape in shapes]
@@ -92,11 +95,11 @@ def kernels(device: str) -> Iterator[CheckResult]:
             exact = expected if dtype == torch.float32 else operation(*rounded)
             error = _error(operation, inputs, exact, device, dtype)
             if not error < TOLERANCE:  # also where it is not a number
-                wrong.append(f"{name} in {str(dtype).removeprefix('torch.')} ({error:.2g})")
-    if wrong:
+                problems.append(f"{name} in {str(dtype).removeprefix('torch.')} ({error:.2g})")
+    if problems:
         yield fail(
             "kernels",
-            f"{device} computes wrongly: {', '.join(wrong)} (relative errors)",
+            f"{device} computes wrongly: {', '.join(problems)} (relative errors)",
             "trust no score from this device; use device: cpu, or a torch and a driver that belong to it",
         )
     else:
@@ -104,30 +107,29 @@ def kernels(device: str) -> Iterator[CheckResult]:
 
 
 def _error(operation: Operation, inputs: Sequence[Tensor], exact: Tensor, device: str, dtype: torch.dtype) -> float:
-    """Of all numbers together, relative; infinite where the operation cannot be run, nothing where there is none."""
+    """Relative error over the whole output; infinite if the operation fails, 0 if the dtype is not supported."""
     try:
-        found = operation(*(value.to(device, dtype) for value in inputs)).double().cpu()
+        output = operation(*(value.to(device, dtype) for value in inputs)).double().cpu()
     except RuntimeError as error:
         return 0.0 if "not implemented for" in str(error) else float("inf")
-    return float((found - exact).norm() / exact.norm())
+    return float((output - exact).norm() / exact.norm())
 
 
 def operations() -> dict[str, tuple[Operation, Sequence[tuple[int, ...]]]]:
-    """Name → a function and the shapes of its arguments."""
+    """Name → operation and the shapes of its arguments."""
     from torch.nn import functional
 
     def deformable(value: Tensor, points: Tensor, weights: Tensor) -> Tensor:
-        """The heart of multi-scale deformable attention: a weighted sum of samples between the pixels."""
-        # Away from the pixels' edges, so that rounding the place does not change what is sampled by much.
+        """The core of multi-scale deformable attention: a weighted sum of bilinear samples."""
+        # Sampled away from the edges, so that rounding a position changes the sample only a little.
         sampled = functional.grid_sample(value, points.tanh() * 0.5, padding_mode="zeros", align_corners=False)
         return (sampled * weights.softmax(-1)[:, None]).sum(-1)
 
-    smooth = (4, 8, 6, 6)
     return {
         "matrix product": (lambda a, b: a @ b, [(96, 128), (128, 64)]),
         "convolution": (lambda x, w: functional.conv2d(x, w, padding=1), [(2, 8, 24, 24), (8, 8, 3, 3)]),
         "attention": (functional.scaled_dot_product_attention, [(2, 4, 40, 32)] * 3),
-        "deformable attention": (deformable, [smooth, (4, 20, 4, 2), (4, 20, 4)]),
+        "deformable attention": (deformable, [(4, 8, 6, 6), (4, 20, 4, 2), (4, 20, 4)]),
         "layer norm": (lambda x: functional.layer_norm(x, (64,)), [(32, 64)]),
         "group norm": (lambda x: functional.group_norm(x, 4), [(2, 16, 12, 12)]),
         "gelu": (functional.gelu, [(64, 64)]),
@@ -135,8 +137,8 @@ def operations() -> dict[str, tuple[Operation, Sequence[tuple[int, ...]]]]:
     }
 
 
-def mmcv(device: str = "auto") -> Iterator[CheckResult]:
-    """MMDetection's compiled operations: there and right, or replaced by PyTorch's own."""
+def check_mmcv(device: str = "auto") -> Iterator[CheckResult]:
+    """MMDetection's compiled operations: installed and correct, or replaced by PyTorch's own."""
     missing = [package for package in ("mmcv", "mmengine", "mmdet") if find_spec(package) is None]
     if missing:
         yield ok("mmcv", "MMDetection is not installed, so there is no detector mask2former-mmdet (extra geneval)")

@@ -1,4 +1,4 @@
-"""A benchmark's scorer on the benchmark's own specimens: what it says of them, against what is right."""
+"""A benchmark's scorer tested on images with known answers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ ADVICE = (
 
 
 class ScorerCheck:
-    """A benchmark with its scorer, which looks at each specimen once, when first asked. ``label`` begins its lines.
-
-    ``photographs`` are more images, of which only a golden file can say what is right.
-    """
+    """A benchmark and its scorer, which scores each image once, when its scores are first needed."""
 
     def __init__(self, label: str, benchmark: HasKnownAnswers, photographs: Sequence[Image.Image] = ()) -> None:
+        """Build the benchmark's scorer.
+
+        Args:
+            label: begins the lines of the results.
+            benchmark: brings images with known answers.
+            photographs: more images, whose answers are not known; only a golden file can tell what is right.
+        """
         self.label = label
         self.benchmark = benchmark
         self.photographs = photographs
@@ -38,69 +42,81 @@ class ScorerCheck:
 
     @cached_property
     def specimens(self) -> list[KnownAnswer]:
-        own = self.benchmark.specimens()
-        more = [
-            KnownAnswer("photographs", image, own[index % len(own)].item, None)
+        """The benchmark's images, then the photographs, scored as if they belonged to the benchmark's items."""
+        specimens = self.benchmark.specimens()
+        photographs = [
+            KnownAnswer("photographs", image, specimens[index % len(specimens)].item, None)
             for index, image in enumerate(self.photographs)
         ]
-        return own + more
+        return specimens + photographs
 
     @cached_property
     def scores(self) -> list[Score]:
-        return scored(self.scorer, self.specimens)
+        return score_known_answers(self.scorer, self.specimens)
 
-    def verdicts(self) -> Iterator[CheckResult]:
-        """A line for each part of the scorer of which it is known what it should say; else one that it runs at all."""
-        known = [pair for pair in zip(self.specimens, self.scores, strict=True) if pair[0].correct is not None]
-        identity = describe_identity(self.identity)
+    def check_verdicts(self) -> Iterator[CheckResult]:
+        """A line for each part of the scorer with known answers; without any, a line that it runs at all."""
+        pairs = list(zip(self.specimens, self.scores, strict=True))
+        known = [(specimen, score) for specimen, score in pairs if specimen.correct is not None]
         if not known:
-            found = sum(len(score.details.get("detections", ())) for score in self.scores)
-            yield warn(
-                self.label,
-                f"{found} objects found in {len(self.scores)} images; what is right is not known ({identity})",
-                "write a golden file on a machine that you trust (--write-golden FILE), and compare (--golden FILE)",
-            )
+            yield self._unknown()
         for part in dict.fromkeys(specimen.part for specimen, _ in known):
-            own = [(specimen, score) for specimen, score in known if specimen.part == part]
-            wrong = [(specimen, score) for specimen, score in own if (score.value == 1) != specimen.correct]
-            if not wrong:
-                message = f"{len(own)} images with known verdicts, all judged right ({identity})"
-                yield ok(f"{self.label} {part}", message)
-            else:
-                yield fail(f"{self.label} {part}", f"{_complaint(wrong, own)} ({identity})", ADVICE)
+            yield self._check_part(part, [(specimen, score) for specimen, score in known if specimen.part == part])
+
+    def _unknown(self) -> CheckResult:
+        objects = sum(len(score.details.get("detections", ())) for score in self.scores)
+        identity = describe_identity(self.identity)
+        return warn(
+            self.label,
+            f"{objects} objects found in {len(self.scores)} images; what is right is not known ({identity})",
+            "write a golden file on a machine that you trust (--write-golden FILE), and compare (--golden FILE)",
+        )
+
+    def _check_part(self, part: str, scored: Sequence[tuple[KnownAnswer, Score]]) -> CheckResult:
+        name, identity = f"{self.label} {part}", describe_identity(self.identity)
+        errors = [(specimen, score) for specimen, score in scored if (score.value == 1) != specimen.correct]
+        if errors:
+            return fail(name, f"{_describe_errors(errors, scored)} ({identity})", ADVICE)
+        return ok(name, f"{len(scored)} images with known verdicts, all judged right ({identity})")
 
 
-def scored(scorer: Scorer, specimens: Sequence[KnownAnswer]) -> list[Score]:
-    """The scores of the specimens, in batches of the scorer's size."""
+def score_known_answers(scorer: Scorer, specimens: Sequence[KnownAnswer]) -> list[Score]:
+    """Score images in batches of the scorer's size.
+
+    Raises:
+        EvalHarnessError: the scorer returned more or fewer scores than images.
+    """
     scores: list[Score] = []
     for start in range(0, len(specimens), scorer.batch_size):
         batch = specimens[start : start + scorer.batch_size]
-        scores += scorer.score([one.image for one in batch], [one.item for one in batch])
+        scores += scorer.score([specimen.image for specimen in batch], [specimen.item for specimen in batch])
     if len(scores) != len(specimens):
         raise EvalHarnessError(f"the scorer gave {len(scores)} scores for {len(specimens)} images")
     return scores
 
 
-def _complaint(wrong: Sequence[tuple[KnownAnswer, Score]], own: Sequence[tuple[KnownAnswer, Score]]) -> str:
-    of = Counter(specimen.item.category for specimen, _ in own)
-    by_category = Counter(specimen.item.category for specimen, _ in wrong)
-    parts = ", ".join(f"{category} {count}/{of[category]}" for category, count in by_category.items())
-    first, score = wrong[0]
-    said = "was taken for right" if score.value == 1 else f"was called wrong: {score.reason}"
+def _describe_errors(errors: Sequence[tuple[KnownAnswer, Score]], scored: Sequence[tuple[KnownAnswer, Score]]) -> str:
+    totals = Counter(specimen.item.category for specimen, _ in scored)
+    by_category = Counter(specimen.item.category for specimen, _ in errors)
+    categories = ", ".join(f"{category} {count}/{totals[category]}" for category, count in by_category.items())
+    first, score = errors[0]
+    verdict = "was taken for right" if score.value == 1 else f"was called wrong: {score.reason}"
     image = "a right image" if first.correct else "a wrong image"
-    count = f"{len(wrong)} of {len(own)} images judged wrongly ({parts})"
-    return f"{count}; the first, {image} of {first.item.prompt!r}, {said}"
+    count = f"{len(errors)} of {len(scored)} images judged wrongly ({categories})"
+    return f"{count}; the first, {image} of {first.item.prompt!r}, {verdict}"
 
 
 def describe_identity(identity: Mapping[str, Any]) -> str:
-    """The names and the beginnings of the weights' digests in an identity, however deep they stand.
+    """Names in an identity, at any depth, with the first digits of their weights' digests.
 
-    >>> described({"detector": {"name": "a", "weights": "0" * 64}, "rules": {"x": 1}})
+    >>> describe_identity({"detector": {"name": "a", "weights": "0" * 64}, "rules": {"x": 1}})
     'a 00000000'
     """
-    found = []
+    parts = []
     if isinstance(name := identity.get("name"), str):
         digests = [str(identity[key])[:8] for key in ("weights", "revision") if isinstance(identity.get(key), str)]
-        found.append(" ".join([name, *digests]))
-    found += [text for value in identity.values() if isinstance(value, Mapping) and (text := describe_identity(value))]
-    return ", ".join(found)
+        parts.append(" ".join([name, *digests]))
+    for value in identity.values():
+        if isinstance(value, Mapping) and (nested := describe_identity(value)):
+            parts.append(nested)
+    return ", ".join(parts)

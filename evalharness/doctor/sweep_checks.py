@@ -1,4 +1,4 @@
-"""What a sweep file needs: the weights that its models and scorers name, its judges, room for its images."""
+"""Checks of what a sweep file needs: its models' and scorers' weights, its judges, disk space for its images."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ from evalharness.doctor.check_result import CheckResult, ok
 from evalharness.doctor.scorer_check import describe_identity
 from evalharness.plan.plan import Job, make_plan
 
-BYTES_A_PIXEL = 2
-"""Of a PNG of a photograph, about."""
-USUAL = (1024, 1024)
-"""Pixels of an image of a model that does not say."""
+BYTES_PER_PIXEL = 2
+"""Of a PNG file of a photograph, roughly."""
+DEFAULT_SIZE = (1024, 1024)
+"""Assumed width and height in pixels of the images of a model that does not tell."""
 
 
-def model(alias: str, spec: PluginSpec) -> Iterator[CheckResult]:
-    """Its weights are there; their digests are read for its identity. One behind an address answers."""
-    built = spec.build()
-    yield ok(f"model {alias}", describe_identity(built.identity()))
-    yield from _reachable(f"model {alias}", built)
+def check_model(alias: str, spec: PluginSpec) -> Iterator[CheckResult]:
+    """The model's weights exist and can be digested; a model behind an endpoint answers."""
+    check_model = spec.build()
+    yield ok(f"model {alias}", describe_identity(check_model.identity()))
+    yield from _check_endpoint(f"model {alias}", check_model)
 
 
-def scorer(spec: PluginSpec) -> Iterator[CheckResult]:
-    """The same of what scores a benchmark."""
-    built = spec.build().scorer()
-    yield ok(f"scorer {spec.name}", describe_identity(built.identity()) or "ready")
-    yield from _reachable(f"judge {spec.name}", built)
+def check_scorer(spec: PluginSpec) -> Iterator[CheckResult]:
+    """The same for a benchmark's scorer, and its judge."""
+    check_scorer = spec.build().scorer()
+    yield ok(f"scorer {spec.name}", describe_identity(check_scorer.identity()) or "ready")
+    yield from _check_endpoint(f"judge {spec.name}", check_scorer)
 
 
-def _reachable(name: str, built: Any) -> Iterator[CheckResult]:
-    ask = getattr(built, "reachable", None)
-    if ask is not None:
-        ask()
+def _check_endpoint(name: str, plugin: Any) -> Iterator[CheckResult]:
+    check_reachable = getattr(plugin, "reachable", None)
+    if check_reachable is not None:
+        check_reachable()
         yield ok(name, "answers")
 
 
-def needed(sweep: Sweep) -> float:
-    """Bytes that the images of a sweep take, about.
+def estimate_image_bytes(sweep: Sweep) -> float:
+    """Disk space that the images of a sweep take, roughly, in bytes.
 
     Raises:
         EvalHarnessError: the sweep cannot be planned.
     """
     sizes = {alias: _image_bytes(spec.build()) for alias, spec in sweep.models.items()}
     jobs = make_plan(sweep).jobs.values()
-    return sum(_images(job) * sizes[job.model] for job in jobs)
+    return sum(_max_images(job) * sizes[job.model] for job in jobs)
 
 
-def _images(job: Job) -> int:
-    """How many a trajectory has at most."""
-    drawings = getattr(job.variant, "n", 1) + bool(getattr(job.variant, "refine", False))
-    return (job.cap or 1) * int(drawings)
+def _max_images(job: Job) -> int:
+    """Upper bound of the images of a trajectory."""
+    images_per_iteration = getattr(job.variant, "n", 1) + bool(getattr(job.variant, "refine", False))
+    return (job.cap or 1) * int(images_per_iteration)
 
 
-def _image_bytes(model: Any) -> float:
-    canvas = model.blank() if isinstance(model, Interleaver) else None
-    width, height = canvas.size if canvas is not None else USUAL
-    return BYTES_A_PIXEL * width * height
+def _image_bytes(check_model: Any) -> float:
+    canvas = check_model.blank() if isinstance(check_model, Interleaver) else None
+    width, height = canvas.size if canvas is not None else DEFAULT_SIZE
+    return BYTES_PER_PIXEL * width * height

@@ -1,4 +1,4 @@
-"""Python, packages, disks."""
+"""Checks of Python, packages and disks."""
 
 from __future__ import annotations
 
@@ -13,66 +13,66 @@ from pathlib import Path
 from evalharness._util import environment
 from evalharness.doctor.check_result import CheckResult, fail, ok, warn
 
-TIGHT, TOO_TIGHT = 10e9, 1e9
-"""Free bytes below which a disk is worth a word, and below which no run should start."""
+LOW_SPACE = 10e9
+"""Free bytes below which the doctor warns."""
+TOO_LITTLE_SPACE = 1e9
+"""Free bytes below which no run should start."""
 
 
-def python() -> Iterator[CheckResult]:
+def check_python() -> Iterator[CheckResult]:
     yield ok("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 
 
-def packages(
+def check_packages(
     required: Iterable[str] | None = None, installed: Callable[[str], str | None] | None = None
 ) -> Iterator[CheckResult]:
-    """The versions that are installed, against those that this package and its extras ask for."""
+    """Installed versions against those that this package and its extras require."""
     from packaging.requirements import Requirement
 
-    installed = installed or _installed
-    if required is None:
-        required = _required()
-    wrong = False
-    for requirement in map(Requirement, required):
+    installed = installed or _installed_version
+    all_match = True
+    for requirement in map(Requirement, _requirements() if required is None else required):
         extra = _extra(str(requirement.marker or ""))
-        found = installed(requirement.name)
+        installed_version = installed(requirement.name)
         if requirement.name == "evalharness" or extra == "dev":
             continue
         if extra is None and requirement.marker is not None and not requirement.marker.evaluate():
             continue
-        if (found is None and extra is not None) or (
-            found is not None and requirement.specifier.contains(found, prereleases=True)
-        ):
+        if installed_version is None and extra is not None:
             continue
-        wrong = True
+        if installed_version is not None and requirement.specifier.contains(installed_version, prereleases=True):
+            continue
+        all_match = False
         wanted = f"{requirement.name}{requirement.specifier}"
-        here = f"{requirement.name} {found}" if found else f"no {requirement.name}"
+        actual = f"{requirement.name} {installed_version}" if installed_version else f"no {requirement.name}"
         advice = f"pip install '{wanted}'"
         if extra is None:
-            yield fail("packages", f"{here} is installed, {wanted} is needed", advice)
+            yield fail("packages", f"{actual} is installed, {wanted} is needed", advice)
         else:
-            yield warn("packages", f"{here} is installed, the extra {extra} needs {wanted}", advice)
-    if not wrong:
-        yield ok("packages", ", ".join(f"{name} {found}" for name, found in environment.versions().items()))
+            yield warn("packages", f"{actual} is installed, the extra {extra} needs {wanted}", advice)
+    if all_match:
+        yield ok("packages", ", ".join(f"{name} {number}" for name, number in environment.versions().items()))
 
 
-def _installed(name: str) -> str | None:
+def _installed_version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
-def _required() -> list[str]:
+def _requirements() -> list[str]:
     return metadata("evalharness").get_all("Requires-Dist") or []
 
 
 def _extra(marker: str) -> str | None:
-    """The extra that a requirement belongs to, of a marker as build tools write it: ``… and extra == "name"``."""
-    _, found, rest = marker.partition("extra == ")
-    return rest.strip().strip("\"'()") if found else None
+    """The extra that a requirement belongs to, from a marker as build tools write it: ``… and extra == "name"``."""
+    _, operator, name = marker.partition("extra == ")
+    return name.strip().strip("\"'()") if operator else None
 
 
-def torch() -> Iterator[CheckResult]:
-    """torch, and torchvision built for it."""
+def check_torch() -> Iterator[CheckResult]:
+    """torch, and a torchvision that was built for it."""
     import torch
 
     advice = "install versions that belong together: pip install --upgrade torch torchvision"
@@ -89,7 +89,7 @@ def torch() -> Iterator[CheckResult]:
     yield ok("torch", f"{torch.__version__}, {torch.get_num_threads()} threads")
 
 
-def opencv() -> Iterator[CheckResult]:
+def check_opencv() -> Iterator[CheckResult]:
     from evalharness.detectors.mmcv_ops import check_opencv
 
     check_opencv()
@@ -98,34 +98,40 @@ def opencv() -> Iterator[CheckResult]:
     yield ok("opencv", cv2.__version__)
 
 
-def disks(
-    places: Mapping[str, Path], needed: Mapping[str, float] | None = None, free: Callable[[Path], float] | None = None
+def check_disks(
+    folders: Mapping[str, Path], needed: Mapping[str, float] | None = None, free: Callable[[Path], float] | None = None
 ) -> Iterator[CheckResult]:
-    """Room and permission at ``places`` (what for → folder, there or not); ``needed`` are bytes, about."""
+    """Free space and permissions.
+
+    Args:
+        folders: purpose → folder, which need not exist yet.
+        needed: purpose → bytes that will be needed, roughly.
+        free: replaces the look at the disk.
+    """
     free = free or (lambda folder: shutil.disk_usage(folder).free)
-    for what, place in places.items():
-        folder = _existing(place)
-        room, need = free(folder), (needed or {}).get(what, 0.0)
-        message = f"{what} {place}: {room / 1e9:.1f} GB free"
+    for purpose, path in folders.items():
+        folder = _nearest_existing(path)
+        space, need = free(folder), (needed or {}).get(purpose, 0.0)
+        message = f"{purpose} {path}: {space / 1e9:.1f} GB free"
         if not os.access(folder, os.W_OK):
-            yield fail("disk", f"{what} {place} cannot be written", f"change the permissions of {folder}")
-        elif room < TOO_TIGHT:
+            yield fail("disk", f"{purpose} {path} cannot be written", f"change the permissions of {folder}")
+        elif space < TOO_LITTLE_SPACE:
             yield fail("disk", message, "free some space, or use another disk")
-        elif room < need:
+        elif space < need:
             yield warn("disk", f"{message}, about {need / 1e9:.1f} GB are needed", "use another disk: --store")
-        elif room < TIGHT:
+        elif space < LOW_SPACE:
             yield warn("disk", message, "large models and runs need more; free some space")
         else:
             yield ok("disk", message + (f", about {need / 1e9:.1f} GB are needed" if need else ""))
 
 
-def places(store: Path) -> dict[str, Path]:
-    """Where runs write."""
-    from evalharness.assets.asset import cache
+def written_folders(store: Path) -> dict[str, Path]:
+    """Folders that runs write to, by purpose."""
+    from evalharness.assets.asset import cache_folder
 
-    return {"store": store, "cache": cache(), "temporary files": Path(tempfile.gettempdir())}
+    return {"store": store, "cache": cache_folder(), "temporary files": Path(tempfile.gettempdir())}
 
 
-def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
+def _nearest_existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
     return next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir())

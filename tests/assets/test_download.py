@@ -129,7 +129,7 @@ def test_fetch_says_where_it_is(
     assert f"file.bin: fetching from {server.base}/x.bin\n" in output.err
     assert (cache / "some" / "file.bin").read_bytes() == CONTENT
     assert left(cache) == ["some/file.bin", "some/short.bin"]
-    assert assets.fetched(asset(server), "x") == cache / "some" / "file.bin"
+    assert assets.require_file(asset(server), "x") == cache / "some" / "file.bin"
     assert main.main(["fetch", "needy"]) == 0
     assert "file.bin: is there\n" in capsys.readouterr().err
     assert len(server.ranges) == 2, "what is there is not fetched again"
@@ -171,7 +171,7 @@ def test_a_damaged_file_is_fetched_again(
     (cache / "some").mkdir(parents=True)
     (cache / "some" / "file.bin").write_bytes(b"damaged")
     with pytest.raises(WeightsError, match="is not the published file"):
-        assets.fetched(asset(server), "x")
+        assets.require_file(asset(server), "x")
     assert main.main(["fetch", "needy"]) == 0
     assert "is not the published file, and is replaced" in capsys.readouterr().err
     assert (cache / "some" / "file.bin").read_bytes() == CONTENT
@@ -218,7 +218,7 @@ def test_lines_where_there_is_no_terminal(
 ) -> None:
     offer(monkeypatch, asset(server))
     server.content = CONTENT * 200
-    monkeypatch.setattr(downloading.Lines, "interval", 0.0)
+    monkeypatch.setattr(downloading.ProgressLines, "interval", 0.0)
     assert main.main(["fetch", "needy"]) == 2, "another content has another digest"
     assert "file.bin: 2 of 2 MB\n" in capsys.readouterr().err
 
@@ -372,21 +372,21 @@ def test_a_file_is_converted_once(
     halved = asset(server, convert=halve)
     offer(monkeypatch, halved)
     with pytest.raises(WeightsError, match=r"file.bin has not been fetched and converted; do so with: get it"):
-        assets.converted(halved, "get it")
+        assets.require_converted(halved, "get it")
     assert main.main(["fetch", "needy"]) == 0
     assert capsys.readouterr().out.splitlines() == [str(cache / "some" / "file.bin"), str(cache / "some" / "file")]
-    assert (assets.converted(halved, "x") / "half").read_bytes() == CONTENT[::2]
+    assert (assets.require_converted(halved, "x") / "half").read_bytes() == CONTENT[::2]
     assert main.main(["fetch", "needy"]) == 0
     assert calls == [cache / "some" / "file.bin"]
     assert left(cache) == ["some/file.bin", "some/file/SHA256SUMS", "some/file/half"]
-    assert assets.damaged(halved.converted_path) is None
+    assert assets.first_damaged_file(halved.converted_path) is None
     (halved.converted_path / "half").write_bytes(b"damaged")
-    assert assets.damaged(halved.converted_path) == "half"
+    assert assets.first_damaged_file(halved.converted_path) == "half"
     assert main.main(["fetch", "needy"]) == 0
-    assert assets.damaged(halved.converted_path) is None
+    assert assets.first_damaged_file(halved.converted_path) is None
     shutil.rmtree(halved.converted_path)
     halved.converted_path.mkdir()
-    assert assets.damaged(halved.converted_path) == "SHA256SUMS"
+    assert assets.first_damaged_file(halved.converted_path) == "SHA256SUMS"
 
 
 def test_a_conversion_that_fails_leaves_nothing(

@@ -41,9 +41,15 @@ def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[tuple[str, 
         registry, "load", lambda kind, name: real(kind, name) if kind == "formats" else known[kind, name]
     )
     monkeypatch.setattr(registry, "available", lambda kind: formats if kind == "formats" else {})
-    monkeypatch.setattr(checks, "DEFAULT", "squares")
-    for module, name in ((system, "torch"), (kernels, "devices"), (kernels, "every_device"), (kernels, "mmcv")):
-        monkeypatch.setattr(module, name, lambda name=name: [ok(name, "fine")])
+    monkeypatch.setattr(checks, "EMBEDDED_BENCHMARK", "squares")
+    slow_checks = {
+        "torch": (system, "check_torch"),
+        "devices": (kernels, "check_gpus"),
+        "every_device": (kernels, "check_all_devices"),
+        "mmcv": (kernels, "check_mmcv"),
+    }
+    for check, (module, function) in slow_checks.items():
+        monkeypatch.setattr(module, function, lambda check=check: [ok(check, "fine")])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text(SWEEP)
     return known
@@ -141,7 +147,7 @@ def test_golden_files(plugged: dict[tuple[str, str], Any], tmp_path: Path, capsy
 def test_no_golden_file_of_a_machine_that_is_out_of_order(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels, "every_device", lambda: 1 / 0)
+    monkeypatch.setattr(kernels, "check_all_devices", lambda: 1 / 0)
     assert main.main(["doctor", "--write-golden", "golden.json"]) == 1
     line = written(capsys)["write-golden"]
     assert line == "fail  write-golden: golden.json is not written: a check failed; record only a machine in order"
@@ -173,7 +179,7 @@ def test_room_for_a_sweep_s_images(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     def needed(text: str) -> float:
         (tmp_path / "x.yaml").write_text(text)
-        return sweep_checks.needed(schema.load(tmp_path / "x.yaml"))
+        return sweep_checks.estimate_image_bytes(schema.load(tmp_path / "x.yaml"))
 
     assert needed(SWEEP) == 2 * 96 * 96
     process: Callable[[str], str] = lambda more: SWEEP.replace("single_pass", f"process, max_iterations: 5{more}")  # noqa: E731

@@ -21,7 +21,7 @@ from evalharness.doctor.check_result import CheckResult
 
 
 def test_this_machine_computes() -> None:
-    found = list(kernels.every_device())
+    found = list(kernels.check_all_devices())
     assert [finding.status for finding in found] == ["ok"] * (1 + torch.cuda.device_count())
 
 
@@ -37,7 +37,7 @@ def test_a_kernel_that_fails(
         return fault(found) if value.dtype == dtype else found
 
     monkeypatch.setattr(functional, "grid_sample", broken)
-    (finding,) = kernels.kernels("cpu")
+    (finding,) = kernels.check_kernels("cpu")
     assert finding.status == "fail"
     assert finding.message.count("deformable attention in ") == 1
     assert f"deformable attention in {str(dtype).removeprefix('torch.')}" in finding.message
@@ -56,7 +56,7 @@ def test_a_kernel_that_is_not_there(monkeypatch: pytest.MonkeyPatch, message: st
         return gelu(value)
 
     monkeypatch.setattr(functional, "gelu", missing)
-    (finding,) = kernels.kernels("cpu")
+    (finding,) = kernels.check_kernels("cpu")
     assert finding.status == status
 
 
@@ -81,7 +81,7 @@ class Gpu:
 @pytest.mark.parametrize(("built", "status"), [(["sm_80", "sm_90"], "ok"), (["sm_80", "sm_86"], "fail")])
 def test_a_gpu_that_torch_was_not_built_for(monkeypatch: pytest.MonkeyPatch, built: list[str], status: str) -> None:
     Gpu(built).plug_in(monkeypatch)
-    (finding,) = kernels.devices()
+    (finding,) = kernels.check_gpus()
     assert finding.status == status
     assert finding.message.startswith("0: Hopper, compute capability 9.0, 70 of 80 GB free")
 
@@ -107,7 +107,7 @@ def test_what_runs_on_what(built: list[str], capability: tuple[int, int], runs: 
 @pytest.mark.parametrize(("files", "status"), [([], "ok"), ([Path("/dev/nvidia0")], "warn")])
 def test_a_gpu_that_torch_does_not_see(monkeypatch: pytest.MonkeyPatch, files: list[Path], status: str) -> None:
     monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(files))
-    assert [finding.status for finding in kernels.devices()] == [status]
+    assert [finding.status for finding in kernels.check_gpus()] == [status]
 
 
 # --- MMDetection's operations ---
@@ -122,7 +122,7 @@ def operations(monkeypatch: pytest.MonkeyPatch, *, device: str, compiled: bool, 
     monkeypatch.setitem(sys.modules, "mmcv._ext", module)
     monkeypatch.setattr(mmcv_ops, "kernel_works", lambda device: works)
     monkeypatch.setattr(devices, "pick_device", lambda name: device)
-    (finding,) = kernels.mmcv()
+    (finding,) = kernels.check_mmcv()
     return finding
 
 
@@ -149,13 +149,13 @@ def test_an_mmcv_that_mmdet_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mmcv, "__version__", "2.2.0")
     for name in [name for name in sys.modules if name.partition(".")[0] == "mmdet"]:
         monkeypatch.delitem(sys.modules, name)
-    (finding,) = kernels.mmcv()
+    (finding,) = kernels.check_mmcv()
     assert finding.status == "fail"
     assert "MMDetection cannot be imported: MMCV==2.2.0 is used but incompatible" in finding.message
 
 
 def test_without_mmdetection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "find_spec", lambda name: None)
-    (finding,) = kernels.mmcv()
+    (finding,) = kernels.check_mmcv()
     assert finding.status == "ok"
     assert "not installed" in finding.message

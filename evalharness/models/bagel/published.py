@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from evalharness.assets import hub as snapshots
-from evalharness.assets.asset import Asset, fetched
-from evalharness.assets.hub import Snapshot
+from evalharness.assets.asset import Asset, require_file
+from evalharness.assets.listing import Snapshot, require_snapshot
 from evalharness.models.bagel.files import AUTOENCODER, NETWORK, REQUIRED, VOCABULARY
 from evalharness.models.bagel.words import named_constant
 
@@ -97,7 +96,7 @@ def folder(weights: Path | Published) -> Path:
     if isinstance(weights, Path):
         return weights
     found = CHECKPOINTS[weights]
-    return snapshots.fetched(found.snapshot, found.command)
+    return require_snapshot(found.snapshot, found.command)
 
 
 def words(name: Published) -> dict[str, str]:
@@ -107,5 +106,5 @@ def words(name: Published) -> dict[str, str]:
         WeightsError: it has not been fetched.
     """
     found = CHECKPOINTS[name]
-    source = fetched(found.source, found.command)
+    source = require_file(found.source, found.command)
     return {word: named_constant(source, constant) for word, constant in found.constants.items()}

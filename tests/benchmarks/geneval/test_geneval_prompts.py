@@ -130,7 +130,7 @@ def test_rewritten_prompts_are_fetched_by_name(monkeypatch: pytest.MonkeyPatch, 
     benchmark = GenEval(GenEval.Settings(prompts="rewritten"))
     with pytest.raises(WeightsError, match=r"_long.jsonl has not been fetched; do so with: evalharness fetch geneval"):
         benchmark.items()
-    fetch.fetch(prompts.REWRITTEN, lambda _: None, mirror=str(SHARED / "data"))
+    fetch.fetch_asset(prompts.REWRITTEN, lambda _: None, mirror=str(SHARED / "data"))
     by_path = GenEval(GenEval.Settings(prompts=REWRITTEN))
     assert benchmark.items() == by_path.items()
     assert benchmark.prompt_set() == by_path.prompt_set()

@@ -16,6 +16,7 @@ pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 from evalharness.assets import hub
 from evalharness.assets.asset import Asset
+from evalharness.assets.listing import LISTING
 from evalharness.cli import main
 from evalharness.errors import WeightsError
 from evalharness.generation.formats.unicot import Unicot
@@ -55,7 +56,7 @@ def test_what_has_not_been_fetched_says_how(settings: Make) -> None:
 def test_a_name_finds_what_was_fetched(checkpoint: Path, settings: Make, tmp_path: Path) -> None:
     copy(checkpoint, tmp_path / "mirror", "official")
     said: list[str] = []
-    hub.fetch(published.CHECKPOINTS["official"].snapshot, said.append, mirror=str(tmp_path / "mirror"))
+    hub.fetch_snapshot(published.CHECKPOINTS["official"].snapshot, said.append, mirror=str(tmp_path / "mirror"))
     assert "not checked" in said[-1]
     named, given = Bagel(settings(weights="official", steps=3)), Bagel(settings(steps=3))
     assert named.identity() == given.identity(), "where the files lie is no part of it"
@@ -66,9 +67,9 @@ def test_a_name_finds_what_was_fetched(checkpoint: Path, settings: Make, tmp_pat
 def test_zebra_s_file_has_another_name_on_the_hub(checkpoint: Path, tmp_path: Path) -> None:
     snapshot = published.CHECKPOINTS["zebra"].snapshot
     copy(checkpoint, tmp_path / "mirror", "zebra", ema="model_bf16.safetensors")
-    hub.fetch(snapshot, lambda line: None, mirror=str(tmp_path / "mirror"))
+    hub.fetch_snapshot(snapshot, lambda line: None, mirror=str(tmp_path / "mirror"))
     assert (published.folder("zebra") / "ema.safetensors").read_bytes() == (checkpoint / "ema.safetensors").read_bytes()
-    listing = json.loads((snapshot.path / hub.LISTING).read_text())
+    listing = json.loads((snapshot.path / LISTING).read_text())
     assert listing["files"]["ema.safetensors"]["source"] == "model_bf16.safetensors"
 
 

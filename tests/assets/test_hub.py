@@ -14,10 +14,10 @@ import pytest
 from judge_server import Answer, Call, serving
 
 from evalharness.api import registry
-from evalharness.assets import hub as snapshots
-from evalharness.assets.hub import LISTING, Snapshot
+from evalharness.assets.hub import request_listing
+from evalharness.assets.listing import LISTING, Snapshot, parse_listing, require_snapshot, write_listing
 from evalharness.cli import main
-from evalharness.doctor.fetched_files import fetched as examined
+from evalharness.doctor.fetched_files import check_fetched as examined
 from evalharness.errors import EvalHarnessError, WeightsError
 
 COMMIT = "0123456789" * 4
@@ -110,7 +110,7 @@ def test_the_files_are_brought_and_checked_by_what_the_hub_lists(hub: Hub, capsy
     assert "none was known beforehand" in said.err
     assert left(folder) == HERE
     assert (folder / "ema.safetensors").read_bytes() == CONTENT["model_bf16.safetensors"]
-    assert snapshots.fetched(SNAPSHOT, "x") == folder
+    assert require_snapshot(SNAPSHOT, "x") == folder
     assert main.main(["fetch", "thing"]) == 0
     assert hub.asked == 1, "what it said is kept"
     assert [one.status for one in examined({"thing": [SNAPSHOT]})] == ["ok"]
@@ -138,8 +138,8 @@ def test_a_newer_commit_does_not_mix_with_an_older_one(hub: Hub) -> None:
 
 @pytest.mark.parametrize("name", ["model_bf16.safetensors", "vocab.json"])
 def test_a_file_that_is_not_what_was_listed_is_refused(hub: Hub, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert snapshots.ask_hub(SNAPSHOT).files
-    snapshots._write(SNAPSHOT.path, snapshots.ask_hub(SNAPSHOT))
+    assert request_listing(SNAPSHOT).files
+    write_listing(SNAPSHOT.path, request_listing(SNAPSHOT))
     hub.content[name] = bytes(reversed(CONTENT[name]))
     assert main.main(["fetch", "thing"]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
@@ -154,18 +154,18 @@ def test_a_damaged_file_is_seen_and_replaced(hub: Hub, capsys: pytest.CaptureFix
     with pytest.raises(
         WeightsError, match=r"ema\.safetensors is not the file that was fetched; replace it with: get it"
     ):
-        snapshots.fetched(SNAPSHOT, "get it")
+        require_snapshot(SNAPSHOT, "get it")
     assert [one.status for one in examined({"thing": [SNAPSHOT]})] == ["fail"]
     assert main.main(["fetch", "thing"]) == 0
     (SNAPSHOT.path / "vocab.json").unlink()
     assert [one.status for one in examined({"thing": [SNAPSHOT]})] == ["warn"]
     with pytest.raises(WeightsError, match="Thing-7B is not whole; continue with: get it"):
-        snapshots.fetched(SNAPSHOT, "get it")
+        require_snapshot(SNAPSHOT, "get it")
 
 
 def test_not_fetched(hub: Hub) -> None:
     with pytest.raises(WeightsError, match="Thing-7B has not been fetched; do so with: get it"):
-        snapshots.fetched(SNAPSHOT, "get it")
+        require_snapshot(SNAPSHOT, "get it")
 
 
 def test_a_mirror_that_was_filled_here_is_checked(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +174,7 @@ def test_a_mirror_that_was_filled_here_is_checked(hub: Hub, tmp_path: Path, monk
     assert left(mirror) == HERE
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert main.main(["fetch", "thing", "--mirror", str(mirror)]) == 0
-    assert snapshots.fetched(SNAPSHOT, "x") == SNAPSHOT.path
+    assert require_snapshot(SNAPSHOT, "x") == SNAPSHOT.path
     shutil.rmtree(SNAPSHOT.path)
     (mirror / SNAPSHOT.folder / "ema.safetensors").write_bytes(b"exchanged")
     assert main.main(["fetch", "thing", "--mirror", str(mirror)]) == 2
@@ -212,19 +212,19 @@ def test_a_copy_by_hand_is_taken_and_said_to_be_unchecked(
     assert json.loads((SNAPSHOT.path / LISTING).read_text())["commit"] == ""
     (SNAPSHOT.path / "ema.safetensors").write_bytes(b"x")
     with pytest.raises(WeightsError, match="is not the file that was fetched"):
-        snapshots.fetched(SNAPSHOT, "x")
+        require_snapshot(SNAPSHOT, "x")
 
 
 def test_a_hub_that_lacks_a_file_or_does_not_answer(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     del hub.content["model_bf16.safetensors"]
     with pytest.raises(EvalHarnessError, match=r"owner/Thing-7B on the hub has no ema\.safetensors or model_bf16"):
-        snapshots.ask_hub(SNAPSHOT)
+        request_listing(SNAPSHOT)
     hub.content = {name: CONTENT[name] for name in CONTENT if name != "merges.txt"}
     with pytest.raises(EvalHarnessError, match=r"has no tokenizer\.json, or vocab\.json and merges\.txt"):
-        snapshots.ask_hub(SNAPSHOT)
+        request_listing(SNAPSHOT)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(EvalHarnessError, match=r"the hub cannot be asked for owner/Thing-7B: .*use a --mirror"):
-        snapshots.ask_hub(SNAPSHOT)
+        request_listing(SNAPSHOT)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_hub_that_lacks_a_file_or_does_not_answer(hub: Hub, monkeypatch: pytes
     ],
 )
 def test_a_listing_is_not_trusted(hub: Hub, change: dict[str, Any], says: str) -> None:
-    listing = snapshots.ask_hub(SNAPSHOT).model_dump()
+    listing = request_listing(SNAPSHOT).model_dump()
     with pytest.raises(WeightsError) as caught:
-        snapshots._parsed(SNAPSHOT, json.dumps(listing | change).encode(), "it")
+        parse_listing(SNAPSHOT, json.dumps(listing | change).encode(), "it")
     assert says in str(caught.value)

@@ -13,8 +13,9 @@ from doctor_fakes import Scorer, Squares
 from PIL import Image
 
 from evalharness.doctor import golden
-from evalharness.doctor.checks import embedded_networks
-from evalharness.doctor.golden import GoldenObject, unmatched
+from evalharness.doctor.checks import embedded_check
+from evalharness.doctor.golden import GoldenObject
+from evalharness.doctor.golden_comparison import compare_golden, unmatched
 from evalharness.doctor.scorer_check import ScorerCheck, describe_identity
 from evalharness.errors import ConfigError, EvalHarnessError
 from evalharness.types.score import Score
@@ -33,18 +34,18 @@ def lines(found: Any) -> list[str]:
 
 def test_a_scorer_in_order() -> None:
     one = examination()
-    assert lines(one.verdicts()) == [
+    assert lines(one.check_verdicts()) == [
         "ok    squares detector: 6 images with known verdicts, all judged right (square embedded)",
         "ok    squares colours: 6 images with known verdicts, all judged right (square embedded)",
     ]
-    assert list(one.verdicts())
+    assert list(one.check_verdicts())
     assert one.scorer.looked == 12, "it looks once"  # type: ignore[attr-defined]
 
 
 def test_a_scorer_at_fault() -> None:
     one = examination()
     one.scorer.swapped = True  # type: ignore[attr-defined]
-    first, second = one.verdicts()
+    first, second = one.check_verdicts()
     assert (first.status, second.status) == ("fail", "fail")
     assert first.message == (
         "6 of 6 images judged wrongly (red 6/6); the first, a right image of 'a red square 0', was called wrong: not "
@@ -54,7 +55,7 @@ def test_a_scorer_at_fault() -> None:
 
 
 def test_a_scorer_of_which_nothing_is_known() -> None:
-    (finding,) = examination(known=False).verdicts()
+    (finding,) = examination(known=False).check_verdicts()
     assert finding.line() == (
         "warn  squares: 12 objects found in 12 images; what is right is not known (square embedded); write a golden "
         "file on a machine that you trust (--write-golden FILE), and compare (--golden FILE)"
@@ -71,8 +72,8 @@ def test_identities_in_short() -> None:
 
 @pytest.mark.slow
 def test_the_embedded_networks() -> None:
-    one = embedded_networks()
-    assert [(finding.check, finding.status) for finding in one.verdicts()] == [
+    one = embedded_check()
+    assert [(finding.check, finding.status) for finding in one.check_verdicts()] == [
         ("embedded detector", "ok"),
         ("embedded colours", "ok"),
     ]
@@ -117,9 +118,9 @@ def _random_weights(scorer: Any) -> None:
     ],
 )
 def test_faults_of_the_real_networks_are_seen(plant: Callable[[Any], None], failed: list[str]) -> None:
-    one = embedded_networks()
+    one = embedded_check()
     plant(one.scorer)
-    assert [finding.check for finding in one.verdicts() if finding.status == "fail"] == failed
+    assert [finding.check for finding in one.check_verdicts() if finding.status == "fail"] == failed
 
 
 # --- golden files ---
@@ -127,9 +128,9 @@ def test_faults_of_the_real_networks_are_seen(plant: Callable[[Any], None], fail
 
 @pytest.fixture
 def made(tmp_path: Path) -> golden.Golden:
-    golden.write(tmp_path / "new" / "golden.json", [examination(known=False)])
+    golden.write_golden(tmp_path / "new" / "golden.json", [examination(known=False)])
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["golden.json"]
-    return golden.read(tmp_path / "new" / "golden.json")
+    return golden.read_golden(tmp_path / "new" / "golden.json")
 
 
 def _change(scorer: Scorer, **faults: Any) -> None:
@@ -139,7 +140,7 @@ def _change(scorer: Scorer, **faults: Any) -> None:
 
 
 def test_the_same_scorer_agrees_with_its_golden_file(made: golden.Golden) -> None:
-    (finding,) = golden.compare(made, examination())
+    (finding,) = compare_golden(made, examination())
     assert finding.status == "ok"
     assert finding.message.startswith("12 objects in 12 images as on ")
     assert finding.message.endswith("(scores within 0.02, edges within 2%)")
@@ -158,14 +159,14 @@ def test_the_same_scorer_agrees_with_its_golden_file(made: golden.Golden) -> Non
 def test_a_scorer_that_changed(made: golden.Golden, faults: Any, status: str, words: str) -> None:
     one = examination()
     _change(one.scorer, **faults)  # type: ignore[arg-type]
-    (finding,) = golden.compare(made, one)
+    (finding,) = compare_golden(made, one)
     assert (finding.status, words in finding.message) == (status, True), finding
 
 
 def test_one_object_of_many_may_be_rounding(tmp_path: Path) -> None:
     photographs = [Image.new("RGB", (60, 60), "red")] * 30
-    golden.write(tmp_path / "golden.json", [ScorerCheck("squares", Squares(), photographs)])
-    made = golden.read(tmp_path / "golden.json")
+    golden.write_golden(tmp_path / "golden.json", [ScorerCheck("squares", Squares(), photographs)])
+    made = golden.read_golden(tmp_path / "golden.json")
     one = examination()
     score = one.scorer.score
 
@@ -177,7 +178,7 @@ def test_one_object_of_many_may_be_rounding(tmp_path: Path) -> None:
         return scores
 
     one.scorer.score = another  # type: ignore[method-assign]
-    (finding,) = golden.compare(made, one)
+    (finding,) = compare_golden(made, one)
     assert finding.status == "warn"
     assert finding.message.startswith("1 of 42 objects and 0 of 42 verdicts are not as on ")
     assert finding.message.endswith(
@@ -186,12 +187,12 @@ def test_one_object_of_many_may_be_rounding(tmp_path: Path) -> None:
 
 
 def test_files_of_others(made: golden.Golden) -> None:
-    (finding,) = golden.compare(made, examination(weights="another1"))
+    (finding,) = compare_golden(made, examination(weights="another1"))
     assert finding.line().startswith(
         "fail  squares golden: the golden file is of another scorer (square embedded there, square another1 here"
     )
     other = made.model_copy(update={"scorers": {"circles": made.scorers["squares"]}})
-    (finding,) = golden.compare(other, examination())
+    (finding,) = compare_golden(other, examination())
     assert "the golden file is of circles" in finding.message
 
 
@@ -199,14 +200,14 @@ def test_a_golden_file_that_would_show_nothing(tmp_path: Path) -> None:
     one = examination()
     _change(one.scorer, blind=True)  # type: ignore[arg-type]
     with pytest.raises(EvalHarnessError, match="only 0 objects are found in 12 images"):
-        golden.write(tmp_path / "golden.json", [one])
+        golden.write_golden(tmp_path / "golden.json", [one])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_golden_file(tmp_path: Path, made: golden.Golden) -> None:
     path = tmp_path / "x.json"
     with pytest.raises(ConfigError, match="cannot read the golden file"):
-        golden.read(path)
+        golden.read_golden(path)
     for text, message in [
         ("{", "is no golden file: invalid JSON"),
         ("{}", "is no golden file: key 'hardware' is missing"),
@@ -214,13 +215,13 @@ def test_what_is_no_golden_file(tmp_path: Path, made: golden.Golden) -> None:
     ]:
         path.write_text(text)
         with pytest.raises(ConfigError, match=message):
-            golden.read(path)
+            golden.read_golden(path)
     broken = json.loads(made.model_dump_json(by_alias=True))
     for png, message in [("%%%", "cannot be read"), ("aGVsbG8=", "cannot be read: cannot identify image")]:
         broken["scorers"]["squares"]["images"][2]["png"] = png
         path.write_text(json.dumps(broken))
         with pytest.raises(EvalHarnessError, match=message):
-            list(golden.compare(golden.read(path), examination()))
+            list(compare_golden(golden.read_golden(path), examination()))
 
 
 def square(score: float, x: float = 0.0, color: str | None = None) -> GoldenObject:
@@ -241,15 +242,15 @@ def test_partners() -> None:
 
 @pytest.mark.slow
 def test_a_golden_file_of_the_embedded_networks_sees_their_faults(tmp_path: Path) -> None:
-    golden.write(tmp_path / "golden.json", [embedded_networks()])
-    made = golden.read(tmp_path / "golden.json")
-    one = embedded_networks()
-    assert [finding.status for finding in golden.compare(made, one)] == ["ok"]
+    golden.write_golden(tmp_path / "golden.json", [embedded_check()])
+    made = golden.read_golden(tmp_path / "golden.json")
+    one = embedded_check()
+    assert [finding.status for finding in compare_golden(made, one)] == ["ok"]
     _shuffled_colours(one.scorer)
-    assert [finding.status for finding in golden.compare(made, one)] == ["fail"]
-    other = embedded_networks()
+    assert [finding.status for finding in compare_golden(made, one)] == ["fail"]
+    other = embedded_check()
     _shuffled_labels(other.scorer)
-    assert [finding.status for finding in golden.compare(made, other)] == ["fail"]
+    assert [finding.status for finding in compare_golden(made, other)] == ["fail"]
 
 
 def test_specimens_for_other_networks_have_a_photograph() -> None:

@@ -14,7 +14,7 @@ import pytest
 from evalharness.assets.asset import SUMS, Asset
 from evalharness.doctor import system
 from evalharness.doctor.check_result import CheckResult, fail, ok, run_checks
-from evalharness.doctor.fetched_files import fetched
+from evalharness.doctor.fetched_files import check_fetched
 from evalharness.errors import WeightsError
 
 
@@ -70,7 +70,7 @@ REQUIRED = [
     ],
 )
 def test_packages(installed: dict[str, str], said: list[str]) -> None:
-    lines = [finding.line() for finding in system.packages(REQUIRED, installed.get)]
+    lines = [finding.line() for finding in system.check_packages(REQUIRED, installed.get)]
     if said:
         assert [line.startswith(begin) for line, begin in zip(lines, said, strict=True)] == [True]
     else:
@@ -78,8 +78,8 @@ def test_packages(installed: dict[str, str], said: list[str]) -> None:
 
 
 def test_the_packages_here_are_those_that_are_needed() -> None:
-    assert statuses(system.packages()) == ["ok"]
-    assert statuses(system.python()) == ["ok"]
+    assert statuses(system.check_packages()) == ["ok"]
+    assert statuses(system.check_python()) == ["ok"]
 
 
 @pytest.mark.parametrize(
@@ -99,27 +99,27 @@ def test_disks(tmp_path: Path, free: float, need: float, status: str, words: str
         asked.append(folder)
         return free
 
-    (finding,) = system.disks({"store": tmp_path / "not" / "yet"}, {"store": need}, room)
+    (finding,) = system.check_disks({"store": tmp_path / "not" / "yet"}, {"store": need}, room)
     assert (finding.status, asked) == (status, [tmp_path])
     assert words in finding.line()
 
 
 def test_a_disk_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    (finding,) = system.disks({"store": tmp_path})
+    (finding,) = system.check_disks({"store": tmp_path})
     assert finding.line() == f"fail  disk: store {tmp_path} cannot be written; change the permissions of {tmp_path}"
 
 
 def test_torchvision_of_another_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     import torchvision.ops
 
-    assert statuses(system.torch()) == ["ok"]
+    assert statuses(system.check_torch()) == ["ok"]
 
     def missing(*_: Any) -> None:
         raise RuntimeError("operator torchvision::nms does not exist")
 
     monkeypatch.setattr(torchvision.ops, "nms", missing)
-    (finding,) = system.torch()
+    (finding,) = system.check_torch()
     assert finding.status == "fail"
     assert "pip install --upgrade torch torchvision" in finding.advice
 
@@ -131,7 +131,7 @@ def test_fetched_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plugins = {"both": [plain, made], "one": [made]}
 
     def lines() -> list[str]:
-        return [finding.line() for finding in fetched(plugins)]
+        return [finding.line() for finding in check_fetched(plugins)]
 
     assert lines() == ["ok    fetched: both: none of 2 files is there (evalharness fetch both)"]
     plain.path.parent.mkdir()
