@@ -98,11 +98,20 @@ def run(
     Raises:
         EvalHarnessError: Something is wrong with the sweep, the store or the machine; the message is one line.
     """
+    from evalharness.analysis.examples.missing import example_searches
+
     planned = sweep if isinstance(sweep, Plan) else plan(sweep, **size)
     folder = Path(out) if out is not None else REPORTS / planned.sweep.name
     store_path = Path(store) if store is not None else folder.parent / "store"
     with Store(store_path) as opened:
-        info = run_plan(planned, opened, folder, progress=Progress(quiet=quiet), retry_failed=retry_failed)
+        info = run_plan(
+            planned,
+            opened,
+            folder,
+            progress=Progress(quiet=quiet),
+            make_searches=example_searches,
+            retry_failed=retry_failed,
+        )
     results = Results(planned, store_path, info)
     results.to_html(folder)
     return results

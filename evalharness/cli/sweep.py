@@ -70,8 +70,17 @@ def carry_out(
 
     ``gallery_mb`` is that of :func:`evalharness.report.build`; ``info`` replaces what the results say of the plan.
     """
+    from evalharness.analysis.examples.missing import example_searches
+
     with Store(store_path) as store:
-        run_info = run_plan(plan, store, out, progress=Progress(quiet=quiet), retry_failed=retry_failed)
+        run_info = run_plan(
+            plan,
+            store,
+            out,
+            progress=Progress(quiet=quiet),
+            make_searches=example_searches,
+            retry_failed=retry_failed,
+        )
     with Results(plan, store_path, run_info | dict(info or {})) as results:
         page = results.to_html(out, gallery_mb=gallery_mb)
         _write(*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}")

@@ -80,10 +80,12 @@ class Heartbeat:
         self._ended = threading.Event()
 
     @contextlib.contextmanager
-    def watching(self, look: Callable[[], tuple[Mapping[str, Stage], list[str], list[WorkerState]]]) -> Iterator[None]:
-        """``look`` gives stages, keys in hand and workers; it is called from another thread."""
-        thread = threading.Thread(target=self._watch, args=(look,), name="status", daemon=True)
-        self._write(look(), "running")
+    def watching(
+        self, snapshot: Callable[[], tuple[Mapping[str, Stage], list[str], list[WorkerState]]]
+    ) -> Iterator[None]:
+        """``snapshot`` gives stages, keys in hand and workers; it is called from another thread."""
+        thread = threading.Thread(target=self._watch, args=(snapshot,), name="status", daemon=True)
+        self._write(snapshot(), "running")
         thread.start()
         state = "stopped"
         try:
@@ -92,11 +94,11 @@ class Heartbeat:
         finally:
             self._ended.set()
             thread.join()
-            self._write(look(), state)
+            self._write(snapshot(), state)
 
-    def _watch(self, look: Callable[[], Any]) -> None:
+    def _watch(self, snapshot: Callable[[], Any]) -> None:
         while not self._ended.wait(PERIOD):
-            self._write(look(), "running")
+            self._write(snapshot(), "running")
 
     def _write(self, seen: tuple[Mapping[str, Stage], list[str], list[WorkerState]], state: str) -> None:
         """A disk that is full must not end the run here: it will say so where it matters."""

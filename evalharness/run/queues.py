@@ -1,4 +1,4 @@
-"""The queues of a run: what waits to be drawn or scored, in batches (see ``api.executor.WorkQueue``)."""
+"""The queues of a run: trajectories to draw and images to score, handed out in batches."""
 
 from __future__ import annotations
 
@@ -18,51 +18,68 @@ from evalharness.types.item import Item
 from evalharness.types.trajectory import Trajectory
 
 SMALLEST = 8
-"""Batches get smaller towards the end, but not below this part of a full one."""
+"""Batches get smaller towards the end, down to this fraction (1/8) of a full one."""
+UNMEASURED_SCORE = 0.01
+"""Seconds that a score is expected to take before any was measured."""
 
 
 class _Queue:
-    """What queues share: jobs in hand, and the queues that feed this one. All is done under one lock."""
+    """What all queues share: the jobs in hand, and the queues that feed this one.
+
+    All state is guarded by one lock, which all queues of a run share.
+
+    Attributes:
+        subject: The model's alias, or the benchmark's name.
+        title: The stage of the run's progress that counts this queue's jobs.
+        in_hand: Jobs that were taken and are not done yet, by key.
+        feeders: Queues whose results may add jobs to this one.
+        stopped: Whether no more jobs are given out.
+    """
 
     stage: Literal["draw", "score", "check"]
 
-    def __init__(self, subject: str, worker_spec: WorkerSpec, lock: threading.Condition) -> None:
+    def __init__(self, subject: str, title: str, worker_spec: WorkerSpec, lock: threading.Condition) -> None:
         self.subject = subject
+        self.title = title
         self.worker_spec = worker_spec
         self.in_hand: dict[str, Any] = {}
         self.feeders: list[_Queue] = []
         self.stopped = False
         self.done = self.failed = 0
         self._lock = lock
-        self._alone: deque[Any] = deque()
+        self._single: deque[Any] = deque()
+        """Jobs that are to be batches of one."""
 
     @property
     def waiting(self) -> int:
+        """How many jobs could be taken now."""
         raise NotImplementedError
 
     @property
     def total(self) -> int:
-        """All that is known of by now."""
+        """How many jobs are known so far: done, in hand and waiting."""
         return self.done + self.waiting + len(self.in_hand)
 
     @property
     def finished(self) -> bool:
+        """Whether nothing is waiting or in hand, and nothing can be added any more."""
         with self._lock:
             idle = not self.in_hand and (self.stopped or not self.waiting)
             return idle and (self.stopped or all(feeder.finished for feeder in self.feeders))
 
     def stop(self) -> None:
-        """Give out no more; what is waiting stays undone."""
+        """Give out no more jobs; those that wait stay undone."""
         with self._lock:
             self.stopped = True
             self._lock.notify_all()
 
     def wait(self, seconds: float) -> None:
+        """Wait until something may have changed, or for so long."""
         with self._lock:
             self._lock.wait(seconds)
 
     def settle(self, jobs: Sequence[Any], failed: int) -> None:
-        """These are done and written."""
+        """Count jobs as done whose results are written."""
         with self._lock:
             for job in jobs:
                 self.in_hand.pop(job.key, None)
@@ -76,9 +93,11 @@ class _Queue:
 
 
 class DrawQueue(_Queue):
-    """Trajectories to make with one model, those that take longest first.
+    """Trajectories to draw with one model, those that take longest first; a batch is of one variant.
 
-    A batch is of one variant. ``cost`` gives the seconds that a job is expected to take; what is measured corrects it.
+    Args:
+        subject: The model's alias.
+        cost: The seconds that a job is expected to take, used until jobs of its variant were measured.
     """
 
     stage: Literal["draw", "score", "check"] = "draw"
@@ -92,14 +111,14 @@ class DrawQueue(_Queue):
         batch_size: int,
         cost: Callable[[Job], float],
     ) -> None:
-        super().__init__(subject, worker_spec, lock)
+        super().__init__(subject, "draw", worker_spec, lock)
         self.batch_size = batch_size
         groups: dict[VariantSettings, deque[Job]] = {}
         for job in jobs:
             groups.setdefault(job.variant, deque()).append(job)
-        self._cost = {variant: cost(own[0]) for variant, own in groups.items()}
-        self._measured: dict[VariantSettings, tuple[int, float]] = {}
-        self._groups = dict(sorted(groups.items(), key=lambda pair: -self._cost[pair[0]]))
+        self._expected = {variant: cost(group[0]) for variant, group in groups.items()}
+        self._measured: dict[VariantSettings, _Pace] = {}
+        self._groups = dict(sorted(groups.items(), key=lambda pair: -self._expected[pair[0]]))
 
     @property
     def name(self) -> str:
@@ -107,154 +126,183 @@ class DrawQueue(_Queue):
 
     @property
     def waiting(self) -> int:
-        return 0 if self.stopped else len(self._alone) + sum(map(len, self._groups.values()))
+        return 0 if self.stopped else len(self._single) + sum(map(len, self._groups.values()))
 
     @property
     def load(self) -> float:
+        """The seconds that the waiting jobs are expected to take."""
         with self._lock:
-            alone = sum(self._seconds(job.variant) for job in self._alone)
-            return alone + sum(len(own) * self._seconds(variant) for variant, own in self._groups.items())
+            single = sum(self._seconds(job.variant) for job in self._single)
+            return single + sum(len(group) * self._seconds(variant) for variant, group in self._groups.items())
 
     def take(self, workers: int = 1) -> Sequence[Job]:
-        """With several workers a batch is at most half of each one's share of what is left.
+        """Take a batch, at most half of a worker's share of the remaining load if there are several workers.
 
-        That is guided self-scheduling (Polychronopoulos and Kuck, 1987): all come to the end together, however unequal
-        the costs.
+        This is guided self-scheduling (Polychronopoulos and Kuck, 1987): all workers end at about the same time,
+        however unequal the costs.
         """
         with self._lock:
             if self.stopped:
                 return []
-            if self._alone:
-                return self._hand_out([self._alone.popleft()])
-            variant = next((variant for variant, own in self._groups.items() if own), None)
+            if self._single:
+                return self._hand_out([self._single.popleft()])
+            variant = next((variant for variant, group in self._groups.items() if group), None)
             if variant is None:
                 return []
             size = self.batch_size
             if workers > 1:
                 share = self.load / (2 * workers)
                 size = max(math.ceil(size / SMALLEST), min(size, int(share / self._seconds(variant))))
-            own = self._groups[variant]
-            return self._hand_out([own.popleft() for _ in range(min(size, len(own)))])
+            group = self._groups[variant]
+            return self._hand_out([group.popleft() for _ in range(min(size, len(group)))])
 
     def put_back(self, jobs: Sequence[Job], *, alone: bool = False) -> None:
+        """Return jobs that were taken and not done; ``alone`` makes each a batch of its own from now on."""
         with self._lock:
             for job in reversed(jobs):
                 self.in_hand.pop(job.key, None)
                 if alone:
-                    self._alone.append(job)
+                    self._single.append(job)
                 else:
                     self._groups[job.variant].appendleft(job)
 
     def drop(self, keys: Collection[str]) -> None:
-        """These have failed before they were taken."""
+        """Count jobs as failed that were not taken yet."""
         with self._lock:
-            for variant, own in self._groups.items():
-                self._groups[variant] = deque(job for job in own if job.key not in keys)
+            for variant, group in self._groups.items():
+                self._groups[variant] = deque(job for job in group if job.key not in keys)
             self.done += len(keys)
             self.failed += len(keys)
 
     def measure(self, job: Job, trajectory: Trajectory) -> None:
         """Learn from what a trajectory took."""
         with self._lock:
-            count, seconds = self._measured.get(job.variant, (0, 0.0))
-            self._measured[job.variant] = (count + 1, seconds + trajectory.cost.seconds)
+            self._measured.setdefault(job.variant, _Pace()).add(1, trajectory.cost.seconds)
 
     def _seconds(self, variant: VariantSettings) -> float:
-        count, seconds = self._measured.get(variant, (0, 0.0))
-        return max(seconds / count if count else self._cost[variant], 1e-6)
+        pace = self._measured.get(variant)
+        return max(pace.seconds_each if pace else self._expected[variant], 1e-6)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingScore:
-    """An image that must be looked at, by its digest. ``retry``: that failed before."""
+    """An image to score. ``image`` is its digest; ``retry`` says that scoring it failed before."""
 
     image: str
     item: Item
     retry: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class _Pace:
+    """How long jobs took."""
+
     jobs: int = 0
     seconds: float = 0.0
 
+    @property
+    def seconds_each(self) -> float:
+        return self.seconds / self.jobs
+
+    def add(self, jobs: int, seconds: float) -> None:
+        self.jobs += jobs
+        self.seconds += seconds
+
 
 class ScoreQueue(_Queue):
-    """Images for one scorer. Files are read as they are handed out; ``damaged`` has the digests of those that are."""
+    """Images for one scorer. Their files are read when they are handed out.
+
+    Args:
+        subject: The benchmark's name.
+        rescoring: The name of the rescoring that the scores are for; empty for the benchmark's own scores.
+        intermediate: Whether the images are ones that no sample ends in.
+        with_replies: Whether jobs carry the replies that judges gave about their image before.
+
+    Attributes:
+        damaged: Digests of the images whose files could not be read.
+    """
 
     def __init__(
         self,
         subject: str,
         worker_spec: WorkerSpec,
-        lock: threading.Condition,
         store: Store,
         batch_size: int,
         *,
         rescoring: str = "",
+        intermediate: bool = False,
         with_replies: bool = False,
     ) -> None:
-        super().__init__(subject, worker_spec, lock)
         self.stage = "check" if rescoring else "score"
+        super().__init__(subject, "refinements" if intermediate else self.stage, worker_spec, store.lock)
         self.rescoring = rescoring
+        self.intermediate = intermediate
         self.batch_size = batch_size
         self.damaged: set[str] = set()
         self._store, self._with_replies = store, with_replies
-        self._todo: deque[tuple[str, PendingScore]] = deque()
-        self._seen: set[str] = set()
+        self._pending: deque[tuple[str, PendingScore]] = deque()
+        self._keys: set[str] = set()
         self._pace = _Pace()
 
     @property
     def name(self) -> str:
-        return f"{self.stage} {self.subject}{' ' + self.rescoring if self.rescoring else ''}"
+        name = f"{self.stage} {self.subject}"
+        return f"{name} {self.rescoring}" if self.rescoring else name
 
     @property
     def waiting(self) -> int:
-        return 0 if self.stopped else len(self._todo) + len(self._alone)
+        return 0 if self.stopped else len(self._pending) + len(self._single)
 
     @property
     def load(self) -> float:
-        seconds = self._pace.seconds / self._pace.jobs if self._pace.jobs else 0.01
-        return self.waiting * seconds
+        """The seconds that the waiting jobs are expected to take."""
+        return self.waiting * (self._pace.seconds_each if self._pace.jobs else UNMEASURED_SCORE)
 
-    def add(self, key: str, todo: PendingScore) -> None:
-        """Once for each key, however many samples have it."""
+    def add(self, key: str, pending: PendingScore) -> None:
+        """Add a score by its key, once, however many samples need it."""
         with self._lock:
-            if key not in self._seen:
-                self._seen.add(key)
-                self._todo.append((key, todo))
+            if key not in self._keys:
+                self._keys.add(key)
+                self._pending.append((key, pending))
                 self._lock.notify_all()
 
     def take(self, workers: int = 1) -> Sequence[ScoreJob]:
+        """Take a batch, at most a worker's share of what is waiting."""
         with self._lock:
             if self.stopped:
                 return []
-            if self._alone:
-                return self._hand_out([self._alone.popleft()])
-            size = min(self.batch_size, math.ceil(len(self._todo) / workers))
+            if self._single:
+                return self._hand_out([self._single.popleft()])
+            size = min(self.batch_size, math.ceil(len(self._pending) / workers))
             jobs: list[ScoreJob] = []
-            while self._todo and len(jobs) < size:
-                jobs += self._read(*self._todo.popleft())
+            while self._pending and len(jobs) < size:
+                job = self._read(*self._pending.popleft())
+                if job is not None:
+                    jobs.append(job)
             return self._hand_out(jobs)
 
     def put_back(self, jobs: Sequence[ScoreJob], *, alone: bool = False) -> None:
+        """Return jobs that were taken and not done; ``alone`` makes each a batch of its own from now on."""
         with self._lock:
             for job in reversed(jobs):
                 self.in_hand.pop(job.key, None)
                 if alone:
-                    self._alone.append(job)
+                    self._single.append(job)
                 else:
-                    self._todo.appendleft((job.key, PendingScore(job.digest, job.item, job.retry)))
+                    self._pending.appendleft((job.key, PendingScore(job.digest, job.item, job.retry)))
 
     def pace(self, jobs: int, seconds: float) -> None:
         """Learn from what a batch took."""
-        self._pace.jobs += jobs
-        self._pace.seconds += seconds
+        self._pace.add(jobs, seconds)
 
-    def _read(self, key: str, todo: PendingScore) -> list[ScoreJob]:
+    def _read(self, key: str, pending: PendingScore) -> ScoreJob | None:
         try:
-            image = self._store.image(todo.image)
+            image = self._store.image(pending.image)
         except DamagedImageError:
-            self.damaged.add(todo.image)
-            return []
-        replies = self._store.replies.known([todo.image]) if self._with_replies else {}
-        return [ScoreJob(key, todo.image, image, todo.item, todo.retry, replies)]
+            self.damaged.add(pending.image)
+            return None
+        replies = self._store.replies.known([pending.image]) if self._with_replies else {}
+        return ScoreJob(key, pending.image, image, pending.item, pending.retry, replies)
+
+
+Queue = DrawQueue | ScoreQueue

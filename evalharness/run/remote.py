@@ -1,6 +1,6 @@
-"""Work that is done elsewhere: judges and image models behind an address, each with a thread of this process.
+"""Work that a service does: judges and image models behind an address, each served by a thread of this process.
 
-The thread takes jobs as they come up and hands on what comes back, so that nobody waits for a network.
+The thread takes jobs as they are added and writes each outcome as it arrives, so no other work waits for the network.
 """
 
 from __future__ import annotations
@@ -16,34 +16,35 @@ from evalharness.api.judge import Budgeted
 from evalharness.api.model import ImageRequest, RemoteImageModel
 from evalharness.errors import SampleError
 from evalharness.plan.plan import Job
-from evalharness.run.queues import DrawQueue, ScoreQueue
+from evalharness.run.queues import Queue
 from evalharness.run.workers import ScoreJob
 from evalharness.store.store import Store
 from evalharness.types.score import Score
 from evalharness.types.trajectory import Trajectory
 
 T = TypeVar("T")
-Keep = Callable[[Any, Any, Any], None]
-"""Of a queue, a job and its outcome: writes it."""
+FinishJob = Callable[[Any, Any, Any], None]
+"""Writes the outcome of a job: takes its queue, the job and the outcome."""
 POLL = 0.5
+"""Seconds between looks at whether a thread or a queue has ended."""
 PATIENCE = 5.0
 """Seconds that a thread has to end in once it is told to."""
 
 
 class RemoteWork(Protocol):
-    """What is elsewhere."""
+    """A service that does jobs."""
 
     def recall(self) -> None:
-        """Have its budget count what was spent before this run."""
+        """Count what was spent before this run against the service's budget."""
         ...
 
-    def ask(self, jobs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-        """The key of each job with a score, a trajectory or a SampleError, as they come."""
+    def outcomes(self, jobs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+        """The key of each job with its score, trajectory or SampleError, as they arrive."""
         ...
 
 
 class RemoteJudge:
-    """A scorer whose judge is behind an endpoint."""
+    """A scorer whose judge is a service."""
 
     def __init__(self, scorer: JudgeScorer, store: Store) -> None:
         self._scorer, self._store = scorer, store
@@ -53,7 +54,7 @@ class RemoteJudge:
             if isinstance(judge, Budgeted):
                 judge.recall(self._store.replies.spent(digest(dict(judge.identity()))))
 
-    def ask(self, jobs: Iterable[ScoreJob]) -> Iterator[tuple[str, Score | SampleError]]:
+    def outcomes(self, jobs: Iterable[ScoreJob]) -> Iterator[tuple[str, Score | SampleError]]:
         requests = (job.request() for job in jobs)
         with _closed(self._scorer.judge(requests, self._store.replies)) as judged:
             for request, outcome in judged:
@@ -61,7 +62,7 @@ class RemoteJudge:
 
 
 class RemoteModel:
-    """An image model that is elsewhere."""
+    """An image model that is a service."""
 
     def __init__(self, model: RemoteImageModel, identity: str, store: Store) -> None:
         self._model, self._identity, self._store = model, identity, store
@@ -69,7 +70,7 @@ class RemoteModel:
     def recall(self) -> None:
         self._model.recall(self._store.spent(self._identity))
 
-    def ask(self, jobs: Iterable[Job]) -> Iterator[tuple[str, Trajectory | SampleError]]:
+    def outcomes(self, jobs: Iterable[Job]) -> Iterator[tuple[str, Trajectory | SampleError]]:
         keys: dict[int, str] = {}
 
         def requests() -> Iterator[tuple[int, ImageRequest]]:
@@ -77,19 +78,22 @@ class RemoteModel:
                 keys[number] = job.key
                 yield number, ImageRequest(job.prompt, job.seed)
 
-        with _closed(self._model.generate(requests())) as delivered:
-            for number, outcome in delivered:
-                drawn = outcome if isinstance(outcome, SampleError) else Trajectory((outcome,))
-                yield keys.pop(number), drawn
+        with _closed(self._model.generate(requests())) as drawn:
+            for number, outcome in drawn:
+                yield keys.pop(number), outcome if isinstance(outcome, SampleError) else Trajectory((outcome,))
 
 
 class RemoteWorker:
-    """A queue's thread. What it raised is in ``error`` once :attr:`queue` is stopped."""
+    """The thread that serves one queue with a service.
 
-    def __init__(self, work: RemoteWork, queue: DrawQueue | ScoreQueue, keep: Keep) -> None:
+    Attributes:
+        error: What ended the thread before the queue was empty; it is set when ``queue`` is stopped.
+    """
+
+    def __init__(self, work: RemoteWork, queue: Queue, finish_job: FinishJob) -> None:
         self.queue = queue
         self.error: BaseException | None = None
-        self._work, self._keep = work, keep
+        self._work, self._finish_job = work, finish_job
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=queue.name, daemon=True)
 
@@ -97,12 +101,12 @@ class RemoteWorker:
         self._thread.start()
 
     def wait(self) -> None:
-        """Until all is done."""
+        """Wait until the thread has ended."""
         while self._thread.is_alive():
             self._thread.join(POLL)
 
     def end(self) -> None:
-        """Ask nothing more. An answer that takes longer than :data:`PATIENCE` is not waited for."""
+        """Send no more requests. A reply that takes longer than :data:`PATIENCE` is not waited for."""
         self._ending.set()
         self.queue.stop()
         if self._thread.ident is not None:
@@ -113,27 +117,27 @@ class RemoteWorker:
             self._work.recall()
             while not self.queue.finished and not self._ending.is_set():
                 if self.queue.waiting:
-                    self._go()
+                    self._work_off()
                 else:
                     self.queue.wait(POLL)
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the run is driven
+        except BaseException as error:  # noqa: BLE001 - the engine raises it again in the main thread
             self.error = error
         finally:
             self.queue.stop()
 
-    def _go(self) -> None:
-        """All that is there. Each outcome is written as it comes: it may have cost money."""
+    def _work_off(self) -> None:
+        """Do all jobs that can be taken. Each outcome is written as it arrives: it may have cost money."""
         in_hand: dict[str, Any] = {}
         try:
-            with _closed(self._work.ask(self._jobs(in_hand))) as outcomes:
+            with _closed(self._work.outcomes(self._take_jobs(in_hand))) as outcomes:
                 for key, outcome in outcomes:
                     if self._ending.is_set():
                         return
-                    self._keep(self.queue, in_hand.pop(key), outcome)
+                    self._finish_job(self.queue, in_hand.pop(key), outcome)
         finally:
             self.queue.put_back(list(in_hand.values()))
 
-    def _jobs(self, in_hand: dict[str, Any]) -> Iterator[Any]:
+    def _take_jobs(self, in_hand: dict[str, Any]) -> Iterator[Any]:
         while not self._ending.is_set() and (jobs := self.queue.take()):
             for job in jobs:
                 in_hand[job.key] = job
@@ -142,7 +146,7 @@ class RemoteWorker:
 
 @contextlib.contextmanager
 def _closed(iterator: Iterator[T]) -> Iterator[Iterator[T]]:
-    """A generator that ends with the block, however that ends: what it holds open does not wait for a collector."""
+    """Close a generator when the block ends, so that its connections do not stay open until it is collected."""
     try:
         yield iterator
     finally:

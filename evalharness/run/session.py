@@ -11,14 +11,26 @@ from evalharness._util import environment
 from evalharness._util.progress import Progress
 from evalharness.errors import ConfigError
 from evalharness.plan.plan import Plan
-from evalharness.run.engine import Engine
+from evalharness.run.engine import Engine, MakeSearches
 from evalharness.run.heartbeat import Heartbeat
 from evalharness.run.imported import imported_images
 from evalharness.store.store import Store
 
 
-def run_plan(plan: Plan, store: Store, out: Path, *, progress: Progress, retry_failed: bool = False) -> dict[str, Any]:
+def run_plan(
+    plan: Plan,
+    store: Store,
+    out: Path,
+    *,
+    progress: Progress,
+    make_searches: MakeSearches | None = None,
+    retry_failed: bool = False,
+) -> dict[str, Any]:
     """Draw and score what the store lacks; ``out`` gets a status file while the run goes on.
+
+    Args:
+        make_searches: Makes the searches whose intermediate images are scored once all samples are.
+        retry_failed: Try again what failed in an earlier run.
 
     Returns:
         What a report says of the circumstances, summed over all runs of this plan: when it started, its wall time in
@@ -32,7 +44,7 @@ def run_plan(plan: Plan, store: Store, out: Path, *, progress: Progress, retry_f
     except OSError as error:
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
     heartbeat = Heartbeat(out, plan.sweep.resolved(), store.path.absolute())
-    info, warnings = _draw_and_score(plan, store, progress, heartbeat, retry_failed=retry_failed)
+    info, warnings = _draw_and_score(plan, store, progress, heartbeat, make_searches, retry_failed=retry_failed)
     imported = imported_images(plan, store)
     warnings += imported.get("warnings", [])
     for warning in warnings:
@@ -41,20 +53,23 @@ def run_plan(plan: Plan, store: Store, out: Path, *, progress: Progress, retry_f
 
 
 def _draw_and_score(
-    plan: Plan, store: Store, progress: Progress, heartbeat: Heartbeat, *, retry_failed: bool
+    plan: Plan,
+    store: Store,
+    progress: Progress,
+    heartbeat: Heartbeat,
+    make_searches: MakeSearches | None,
+    *,
+    retry_failed: bool,
 ) -> tuple[dict[str, Any], list[str]]:
     """Returns: the record of this plan's runs, and a line for each model or benchmark that a budget stopped."""
-    from evalharness.analysis.examples.judging import judge as judge_refinements
-
     earlier = store.run_info(plan.key())
     started, clock, worked = datetime.now(UTC), time.monotonic(), -1
     executor = plan.sweep.executor.build()
-    engine = Engine(plan, store, executor, progress)
+    engine = Engine(plan, store, executor, progress, make_searches=make_searches)
     info = earlier
     try:
-        with heartbeat.watching(engine.look):
+        with heartbeat.watching(engine.snapshot):
             worked = engine.run(retry_failed=retry_failed)
-            judge_refinements(plan, store, executor, progress)
     finally:
         executor.close()
         if worked or not earlier:

@@ -36,7 +36,7 @@ class PluginWorkerSpec:
     rescoring: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Only what was set: a setting that was not may depend on those around it."""
+        """The spec as JSON, with only the settings that were set: the defaults of others may depend on these."""
         settings = self.plugin.settings.model_dump(mode="json", exclude_unset=True)
         return {"kind": self.plugin.kind, "name": self.plugin.name, "settings": settings, "rescoring": self.rescoring}
 
@@ -71,7 +71,7 @@ class PluginWorkerSpec:
 
 @dataclass(frozen=True)
 class GenerateWorker:
-    """A worker that makes trajectories with one model; the jobs of a batch share their variant."""
+    """Draws trajectories with one model; the jobs of a batch share their variant."""
 
     model: Any
 
@@ -82,7 +82,7 @@ class GenerateWorker:
 
 @dataclass(frozen=True)
 class FetchWorker:
-    """A worker that takes images which exist already; it stands where :class:`GenerateWorker` would."""
+    """Reads images that a model has already, in place of :class:`GenerateWorker`."""
 
     model: ImageSource
 
@@ -93,7 +93,7 @@ class FetchWorker:
 
 @dataclass(frozen=True)
 class PromptCheck:
-    """A worker that asks a model whether it can take the prompts."""
+    """Checks that a model accepts the prompts."""
 
     model: Any
 
@@ -108,9 +108,14 @@ class PromptCheck:
 
 @dataclass(frozen=True, slots=True)
 class ScoreJob:
-    """One image to look at: a PNG file's bytes and their digest. ``retry``: that failed before.
+    """One image to score.
 
-    ``replies``: what judges said of the image already, by the keys of replies.
+    Attributes:
+        key: Key of the score.
+        digest: SHA-256 of the image's PNG file.
+        image: Bytes of that file.
+        retry: Whether scoring it failed before.
+        replies: What judges replied about the image before, by the keys of the replies.
     """
 
     key: str
@@ -126,7 +131,7 @@ class ScoreJob:
 
 @dataclass(frozen=True)
 class ScoreWorker:
-    """A worker that scores images."""
+    """Scores images with a scorer that computes in this process."""
 
     scorer: Scorer
 
@@ -148,15 +153,23 @@ def _decode(data: bytes) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class JudgeReply:
-    """A judge's reply to a prompt, as the store keeps it; ``key`` is that of the reply, the others are digests."""
+    """A judge's reply to a prompt, as the store keeps it.
+
+    ``key`` is that of the reply; ``prompt``, ``judge``, ``image`` and ``rubric`` are digests.
+    """
 
     key: str
-    question: str
+    prompt: str
     judge: str
     image: str
     rubric: str
     repeat: int
     reply: Reply
+
+    @property
+    def prompt_fields(self) -> tuple[str, str, str, str, int]:
+        """What the reply answers, as the store identifies it."""
+        return self.prompt, self.judge, self.image, self.rubric, self.repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +177,7 @@ class JudgedScore:
     """A judge's score of an image, with the replies that are new."""
 
     outcome: Score | Failure
-    said: tuple[JudgeReply, ...]
+    replies: tuple[JudgeReply, ...]
 
 
 @dataclass(frozen=True)
@@ -174,36 +187,37 @@ class JudgeWorker:
     scorer: JudgeScorer
 
     def __call__(self, jobs: Sequence[ScoreJob], /) -> list[JudgedScore]:
-        notes = _BatchReplies(jobs)
+        replies = _BatchReplies(jobs)
         outcomes: dict[str, Score | Failure] = {}
-        for request, outcome in self.scorer.judge([job.request() for job in jobs], notes):
-            failed = isinstance(outcome, SampleError)
-            outcomes[request.key] = Failure(one_line(str(outcome))) if failed else outcome  # type: ignore[assignment]
-        return [JudgedScore(outcomes[job.key], tuple(notes.about(job.digest))) for job in jobs]
+        for request, outcome in self.scorer.judge([job.request() for job in jobs], replies):
+            if isinstance(outcome, SampleError):
+                outcomes[request.key] = Failure(one_line(str(outcome)))
+            else:
+                outcomes[request.key] = outcome
+        return [JudgedScore(outcomes[job.key], tuple(replies.pop_new(job.digest))) for job in jobs]
 
 
 class _BatchReplies:
     """The :class:`~evalharness.api.judge.Replies` of one batch."""
 
     def __init__(self, jobs: Iterable[ScoreJob]) -> None:
-        self._known: dict[str, list[Reply]] = {}
-        self._said: list[JudgeReply] = []
+        self._replies: dict[str, list[Reply]] = {}
+        self._new: list[JudgeReply] = []
         for job in jobs:
-            self._known |= {key: list(replies) for key, replies in job.replies.items()}
+            self._replies |= {key: list(replies) for key, replies in job.replies.items()}
 
     def get(self, key: str) -> list[Reply]:
-        return list(self._known.get(key, ()))
+        return list(self._replies.get(key, ()))
 
     def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
-        self._known.setdefault(key, []).append(reply)
-        about = (prompt.key(), judge, prompt.image, prompt.rubric, prompt.repeat)
-        self._said.append(JudgeReply(key, *about, reply))
+        self._replies.setdefault(key, []).append(reply)
+        self._new.append(JudgeReply(key, prompt.key(), judge, prompt.image, prompt.rubric, prompt.repeat, reply))
 
     def spent(self, judge: str) -> Spent:
         return Spent()
 
-    def about(self, image: str) -> list[JudgeReply]:
-        """What is new about an image; each is given once."""
-        found = [one for one in self._said if one.image == image]
-        self._said = [one for one in self._said if one.image != image]
-        return found
+    def pop_new(self, image: str) -> list[JudgeReply]:
+        """The new replies about an image; each is returned once."""
+        replies = [reply for reply in self._new if reply.image == image]
+        self._new = [reply for reply in self._new if reply.image != image]
+        return replies

@@ -49,7 +49,7 @@ def pack_outcome(outcome: Any) -> Plain:
         steps = [{**asdict(step), "cost": list(asdict(step.cost).values())} for step in outcome.steps]
         return {"steps": steps, "finished": outcome.finished}
     if isinstance(outcome, JudgedScore):
-        return {"judged": pack_outcome(outcome.outcome), "replies": [asdict(reply) for reply in outcome.said]}
+        return {"judged": pack_outcome(outcome.outcome), "replies": [asdict(reply) for reply in outcome.replies]}
     details = json.dumps(dict(outcome.details))
     return {"value": float(outcome.value), "reason": outcome.reason, "details": details}
 

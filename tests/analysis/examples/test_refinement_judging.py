@@ -13,7 +13,7 @@ from core_fakes import FakeBenchmark, FakeScorer
 from PIL import Image
 
 import evalharness.report
-from evalharness.analysis.examples import judging, search
+from evalharness.analysis.examples import missing, search
 from evalharness.analysis.examples.search import Chosen, choose
 from evalharness.api import registry
 from evalharness.cli import sweep
@@ -77,7 +77,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(variants, "run", refining)
     monkeypatch.setattr(core_fakes.FakeModel, "painted", [])
     monkeypatch.setattr(FakeScorer, "looked", 0)
-    monkeypatch.setattr(judging, "AHEAD", 3)
+    monkeypatch.setattr(missing, "AHEAD", 3)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_the_first_of_each_kind_is_found_and_little_else_looked_at(run: Run) -> 
     assert (plain.arm, plain.refinements) == ("plain", 0)
     # A sketch for each refinement up to that which broke, in rounds of three; what they became was scored already.
     sketches = FakeScorer.looked - finals
-    assert 30 <= sketches <= 30 + judging.AHEAD
+    assert 30 <= sketches <= 30 + missing.AHEAD
     assert all(one.case.judged for _, one in process.found if one)
 
 
@@ -114,7 +114,7 @@ def test_a_second_run_looks_at_nothing(run: Run) -> None:
 
 
 def test_the_bound_holds(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (judging, search):
+    for module in (missing, search):
         monkeypatch.setattr(module, "REFINEMENTS", 7)
     process, _ = run()
     assert FakeScorer.looked == 80 + 7

@@ -1,0 +1,104 @@
+"""Searches for examples while a run goes on, and asks for the scores that they need.
+
+A sweep has scores of its final images, but not of the sketches that were refined. A detector scores those in the order
+in which examples are sought, until each rule has its example. A judge does not: its replies cost money.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+
+from evalharness.analysis.examples.rules import Case
+from evalharness.analysis.examples.search import REFINEMENTS, SAMPLES, Seen, Tally
+from evalharness.api.benchmark import JudgeScorer
+from evalharness.config.arm_families import FamilyKey
+from evalharness.config.schema import Arm
+from evalharness.generation.variants import Process
+from evalharness.plan.plan import Plan, Sample
+from evalharness.run.queues import PendingScore
+from evalharness.store.results import Judged
+from evalharness.store.store import Store
+from evalharness.types.score import Score
+
+AHEAD = 16
+"""Refinements whose images are scored together."""
+
+
+def example_searches(plan: Plan, store: Store) -> list[ExampleSearch]:
+    """A search for each benchmark with a scorer that is no judge, and each arm that refines.
+
+    Of arms that differ only in their cap it is the one with the highest.
+    """
+    leads: dict[FamilyKey, Arm] = {}
+    for arm in plan.sweep.arms:
+        if isinstance(arm.variant, Process) and arm.variant.refine:
+            lead = leads.setdefault(arm.family, arm)
+            if (arm.cap or 0) > (lead.cap or 0):
+                leads[arm.family] = arm
+    samples: dict[tuple[str, str], list[Sample]] = {
+        (benchmark, arm.name): []
+        for benchmark, planned in plan.benchmarks.items()
+        if not isinstance(planned.benchmark.scorer(), JudgeScorer)
+        for arm in leads.values()
+    }
+    for sample in plan.samples:
+        if (sample.benchmark, sample.arm.name) in samples:
+            samples[sample.benchmark, sample.arm.name].append(sample)
+    return [ExampleSearch(plan, store, benchmark, members) for (benchmark, _), members in samples.items()]
+
+
+class ExampleSearch:
+    """The search of :mod:`evalharness.analysis.examples.search`, which stops where a score is missing."""
+
+    def __init__(self, plan: Plan, store: Store, benchmark: str, samples: Sequence[Sample]) -> None:
+        self.benchmark = benchmark
+        self._planned, self._store = plan.benchmarks[benchmark], store
+        self._cases = islice(self._walk(samples), REFINEMENTS)
+        self._ahead: deque[tuple[Sample, Seen, Case]] = deque()
+        self._tally = Tally()
+
+    def missing_scores(self) -> Mapping[str, PendingScore]:
+        """Go on as far as the store's scores allow; return those that are needed next, by key. None at the end."""
+        while not self._tally.done:
+            if not self._ahead:
+                self._ahead.extend(islice(self._cases, AHEAD))
+                if not self._ahead:
+                    break
+            pending = self._pending_scores()
+            scores = self._store.scores(pending)
+            failures = self._store.failures(pending)
+            missing = {key: score for key, score in pending.items() if key not in scores and key not in failures}
+            if missing:
+                return missing
+            self._tally_ahead(scores)
+        return {}
+
+    def _pending_scores(self) -> dict[str, PendingScore]:
+        return {
+            self._planned.score_key(image, sample.item): PendingScore(image, sample.item)
+            for sample, _, case in self._ahead
+            for image in (case.refinement.before, case.refinement.after)
+        }
+
+    def _tally_ahead(self, scores: Mapping[str, Score]) -> None:
+        while self._ahead:
+            sample, seen, case = self._ahead.popleft()
+            before, after = (
+                self._judged(scores.get(self._planned.score_key(image, sample.item)))
+                for image in (case.refinement.before, case.refinement.after)
+            )
+            self._tally.add(seen, Case(case.refinement, before, after, case.final))
+
+    @staticmethod
+    def _judged(score: Score | None) -> Judged | None:
+        return None if score is None else Judged(score.value, score.reason)
+
+    def _walk(self, samples: Sequence[Sample]) -> Iterator[tuple[Sample, Seen, Case]]:
+        for sample in samples[:SAMPLES]:
+            stored = self._store.trajectories([sample.job]).get(sample.job)
+            if stored is not None:
+                seen = Seen({}, tuple(step.as_dict() for step in stored.prefix(sample.arm.cap)))
+                for refinement in seen.refinements:
+                    yield sample, seen, Case(refinement, None, None, final=False)

@@ -1,0 +1,307 @@
+"""One pass of the engine over all work that is missing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from evalharness._util.hashing import canonical, digest
+from evalharness._util.progress import Progress, Stage
+from evalharness._util.text import one_line
+from evalharness.api.executor import Executor, Failure, isolate
+from evalharness.errors import BudgetError, EndpointError, SampleError
+from evalharness.plan.plan import Job, Plan, Sample
+from evalharness.run.queue_setup import draw_queues, intermediate_queue, score_queues
+from evalharness.run.queues import DrawQueue, PendingScore, Queue, ScoreQueue
+from evalharness.run.remote import RemoteWork, RemoteWorker
+from evalharness.run.signals import deferred_signals
+from evalharness.run.workers import JudgedScore, PromptCheck
+from evalharness.store.states import (
+    SampleState,
+    pending_jobs,
+    rescore_states,
+    sample_states,
+    sample_states_in_parts,
+)
+from evalharness.store.store import Store
+from evalharness.types.score import Score
+from evalharness.types.trajectory import Trajectory
+
+OpenStage = Callable[[str, int], Stage]
+
+
+class ScoreSearch(Protocol):
+    """A search among the images of trajectories that needs the scores of some which no sample ends in."""
+
+    @property
+    def benchmark(self) -> str:
+        """The name of the benchmark whose scorer is to score them."""
+        ...
+
+    def missing_scores(self) -> Mapping[str, PendingScore]:
+        """Go on as far as the scores in the store allow; return those that are needed next, by key, none at the end."""
+        ...
+
+
+class EnginePass:
+    """Does all work that was missing when the pass began, and what follows from it.
+
+    The results of a batch are written in one commit. What can be done next is then looked up in the store, in the same
+    way as for what was there from the start.
+
+    Attributes:
+        queues: All queues, in the order in which an executor without parallelism empties them.
+        stages: What progress shows, by title.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        executor: Executor,
+        progress: Progress,
+        retry: Collection[str],
+        stops: dict[str, str],
+        *,
+        scoring: bool,
+    ) -> None:
+        self.plan, self.store, self.executor, self.progress = plan, store, executor, progress
+        self.retry, self.stops, self.scoring = retry, stops, scoring
+        self.queues: list[Queue] = []
+        self.stages: dict[str, Stage] = {}
+        self._draws: dict[str, DrawQueue] = {}
+        self._scores: dict[tuple[str, str], ScoreQueue] = {}
+        self._remote_workers: list[RemoteWorker] = []
+        self._undrawn: dict[str, list[Sample]] = defaultdict(list)
+        """The samples that wait for a trajectory, by its key."""
+        self._undrawn_count = 0
+        self._unscored: dict[str, list[Sample]] = defaultdict(list)
+        """The samples that will be rescored once they have their score, by its key."""
+        self._searches: dict[str, list[ScoreSearch]] = defaultdict(list)
+        self._warned: set[str] = set()
+
+    @property
+    def damaged(self) -> set[str]:
+        """Digests of the images that could not be read."""
+        return {image for queue in self.queues if isinstance(queue, ScoreQueue) for image in queue.damaged}
+
+    def run(self) -> None:
+        """Draw and score all samples."""
+        self._make_score_queues()
+        jobs = self._find_missing()
+        self._make_draw_queues(jobs)
+        self.queues += [*self._draws.values(), *self._scores.values()]
+        with self.progress.stages() as open_stage:
+            for queue in self.queues:
+                if isinstance(queue, DrawQueue) or jobs or queue.waiting:
+                    self._open_stage(queue, open_stage)
+            self._fail_refused_prompts(jobs)
+            self._work_all()
+
+    def score_intermediate(self, searches: Iterable[ScoreSearch]) -> None:
+        """Score the images that searches ask for, until these come to their ends."""
+        for search in searches:
+            self._searches[search.benchmark].append(search)
+        queues = [intermediate_queue(self.plan, self.store, benchmark) for benchmark in self._searches]
+        for queue in queues:
+            self._advance_searches(queue)
+        queues = [queue for queue in queues if queue.waiting]
+        if not queues:
+            return
+        with self.store.lock:
+            self.queues += queues
+        with self.progress.stages() as open_stage:
+            for queue in queues:
+                self._open_stage(queue, open_stage)
+            self._work(queues)
+
+    # --- what there is to do ---
+
+    def _make_score_queues(self) -> None:
+        for queue, remote in score_queues(self.plan, self.store) if self.scoring else ():
+            if queue.rescoring:
+                queue.feeders.append(self._scores[queue.subject, ""])
+            self._scores[queue.subject, queue.rescoring] = queue
+            self._add_remote_worker(queue, remote)
+
+    def _make_draw_queues(self, jobs: Mapping[str, Job]) -> None:
+        for queue, remote in draw_queues(self.plan, self.store, jobs.values()):
+            self._draws[queue.subject] = queue
+            self._add_remote_worker(queue, remote)
+        for score_queue in self._scores.values():
+            if not score_queue.rescoring:
+                score_queue.feeders += self._draws.values()
+
+    def _add_remote_worker(self, queue: Queue, remote: RemoteWork | None) -> None:
+        if remote is not None:
+            self._remote_workers.append(RemoteWorker(remote, queue, self._finish_remote_job))
+
+    def _find_missing(self) -> dict[str, Job]:
+        """Return the jobs to be drawn, by key. What is to be scored is put into its queues."""
+        missing: set[str] = set()
+        for states in sample_states_in_parts(self.plan, self.store):
+            missing.update(job.key for job in pending_jobs(self.plan, states, self.retry))
+            self._queue_scores(states)
+        for sample in self.plan.samples:
+            if sample.job in missing:
+                self._undrawn[sample.job].append(sample)
+                self._undrawn_count += 1
+        return {key: self.plan.jobs[key] for key in sorted(missing)}
+
+    def _queue_scores(self, states: Sequence[SampleState]) -> None:
+        """Put what these samples need next into its queue: a score, or a rescoring of the one that they have."""
+        if not self.scoring:
+            return
+        for state in states:
+            benchmark, key = state.sample.benchmark, state.score_key
+            if state.score is None and key is not None and state.image is not None:
+                self._queue_score(self._scores[benchmark, ""], key, state, state.failure)
+                if self.plan.benchmarks[benchmark].rescorings:
+                    self._unscored[key].append(state.sample)
+        for rescore in rescore_states(self.plan, self.store, states):
+            if rescore.score is None:
+                queue = self._scores[rescore.sample_state.sample.benchmark, rescore.rescoring.name]
+                self._queue_score(queue, rescore.key, rescore.sample_state, rescore.failure)
+
+    def _queue_score(self, queue: ScoreQueue, key: str, state: SampleState, failure: str | None) -> None:
+        retry = key in self.retry
+        if state.image is not None and (failure is None or retry):
+            queue.add(key, PendingScore(state.image, state.sample.item, retry))
+
+    def _advance_searches(self, queue: ScoreQueue) -> None:
+        for search in self._searches[queue.subject]:
+            for key, pending in search.missing_scores().items():
+                queue.add(key, pending)
+
+    # --- doing it ---
+
+    def _fail_refused_prompts(self, jobs: Mapping[str, Job]) -> None:
+        """Fail the jobs whose prompts their model cannot take, before any weights are loaded."""
+        for alias, queue in self._draws.items():
+            check = PromptCheck(self.plan.sweep.models[alias].build())
+            outcomes = [(job, isolate(check, [job])[0]) for job in jobs.values() if job.model == alias]
+            refused = [(job, outcome) for job, outcome in outcomes if isinstance(outcome, Failure)]
+            with deferred_signals(), self.store.batch():
+                for job, failure in refused:
+                    self.store.add_failure(job.key, failure.reason)
+            queue.drop({job.key for job, _ in refused})
+            self._pop_undrawn([job for job, _ in refused])
+            self._show_progress(queue, len(refused), len(refused))
+
+    def _work_all(self) -> None:
+        remote_queues = [worker.queue for worker in self._remote_workers]
+        try:
+            for worker in self._remote_workers:
+                worker.start()
+            self._work([queue for queue in self.queues if queue not in remote_queues])
+            for worker in self._remote_workers:
+                worker.wait()
+        finally:
+            for worker in self._remote_workers:
+                worker.end()
+        self._check_remote_workers(running=False)
+
+    def _work(self, queues: Sequence[Queue]) -> None:
+        for queue, jobs, outcomes in self.executor.run(queues):
+            if isinstance(outcomes, BudgetError):
+                queue.put_back(jobs)
+                queue.stop()
+                self.stops[queue.subject] = str(outcomes)
+                continue
+            failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
+            with deferred_signals(), self.store.batch():
+                steps = (step for outcome in outcomes if isinstance(outcome, Trajectory) for step in outcome.steps)
+                self.store.add_images(step.image for step in steps if step.image is not None)
+                for job, outcome in zip(jobs, outcomes, strict=True):
+                    self._write(queue, job, outcome)
+            with self.store.lock:
+                self._settle(queue, jobs, failed)
+            self._show_progress(queue, len(jobs), failed)
+            self._check_remote_workers(running=True)
+
+    def _finish_remote_job(self, queue: Queue, job: Any, outcome: Score | Trajectory | SampleError) -> None:
+        """Write one outcome; called from a remote worker's thread."""
+        failure = Failure(one_line(str(outcome))) if isinstance(outcome, SampleError) else None
+        with self.store.lock:
+            with self.store.batch():
+                self._write(queue, job, failure or outcome)
+            self._settle(queue, [job], int(failure is not None))
+            self._show_progress(queue, 1, int(failure is not None))
+
+    def _write(self, queue: Queue, job: Any, outcome: Any) -> None:
+        if isinstance(outcome, JudgedScore):
+            for judge_reply in outcome.replies:
+                self.store.replies.put(judge_reply.key, judge_reply.prompt_fields, judge_reply.reply)
+            outcome = outcome.outcome
+        if isinstance(outcome, Failure):
+            self.store.add_failure(job.key, outcome.reason)
+        elif isinstance(outcome, Trajectory):
+            self.store.add_trajectory(
+                job.key,
+                outcome,
+                model=digest(dict(self.plan.models[job.model])),
+                variant=canonical(job.variant.key()),
+                prompt=job.prompt,
+                seed=job.seed,
+                cap=job.cap,
+            )
+            if isinstance(queue, DrawQueue):
+                queue.measure(job, outcome)
+        else:
+            self.store.add_score(job.key, job.digest, outcome)
+
+    def _settle(self, queue: Queue, jobs: Sequence[Any], failed: int) -> None:
+        """Queue what follows from these jobs, then count them as done: in between no queue may seem to be finished."""
+        if isinstance(queue, DrawQueue):
+            self._queue_scores(sample_states(self.plan, self.store, self._pop_undrawn(jobs)))
+        elif queue.intermediate:
+            self._advance_searches(queue)
+        elif scored := [sample for job in jobs for sample in self._unscored.pop(job.key, ())]:
+            self._queue_scores(sample_states(self.plan, self.store, scored))
+        queue.settle(jobs, failed)
+
+    def _pop_undrawn(self, jobs: Sequence[Job]) -> list[Sample]:
+        samples = [sample for job in jobs for sample in self._undrawn.pop(job.key, ())]
+        self._undrawn_count -= len(samples)
+        return samples
+
+    # --- watching it ---
+
+    def _open_stage(self, queue: Queue, open_stage: OpenStage) -> None:
+        if queue.title not in self.stages:
+            self.stages[queue.title] = open_stage(queue.title, 0)
+        self._resize_stages()
+
+    def _show_progress(self, queue: Queue, done: int, failed: int) -> None:
+        with self.store.lock:
+            self._resize_stages()
+            if done:
+                self.stages[queue.title].advance(done, failed)
+
+    def _resize_stages(self) -> None:
+        """A stage counts the jobs known so far; that of scores also the samples which are still to be drawn."""
+        for title, stage in self.stages.items():
+            total = sum(queue.total for queue in self.queues if queue.title == title)
+            stage.resize(total + (self._undrawn_count if title == "score" else 0))
+
+    def _check_remote_workers(self, *, running: bool) -> None:
+        """Raise what ended a remote worker.
+
+        A judge or model that does not work ends the run only once all other work is done; a spent budget never does.
+        """
+        for worker in self._remote_workers:
+            error = worker.error
+            if isinstance(error, BudgetError):
+                self.stops[worker.queue.subject] = str(error)
+            elif isinstance(error, EndpointError) and running:
+                self._warn_once(worker, error)
+            elif error is not None:
+                raise error
+
+    def _warn_once(self, worker: RemoteWorker, error: EndpointError) -> None:
+        """Warn of a remote worker that ended, if other work goes on; otherwise the error itself is shown at once."""
+        goes_on = worker.queue.stopped and not all(queue.finished for queue in self.queues)
+        if goes_on and worker.queue.name not in self._warned:
+            self._warned.add(worker.queue.name)
+            self.progress.say(f"warning: {error}; all else goes on")

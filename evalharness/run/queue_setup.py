@@ -1,0 +1,81 @@
+"""Makes the queues of a run, and the remote work of those that no executor serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from evalharness._util.hashing import digest
+from evalharness.api.benchmark import HasRescoring, JudgeScorer, Scorer
+from evalharness.api.model import RemoteImageModel
+from evalharness.plan.plan import Job, Plan
+from evalharness.run.costs import expected_seconds
+from evalharness.run.queues import DrawQueue, ScoreQueue
+from evalharness.run.remote import RemoteJudge, RemoteModel
+from evalharness.run.workers import PluginWorkerSpec
+from evalharness.store.store import Store
+
+JUDGE_BATCH = 8
+"""Batch size of judges that run in a worker."""
+
+
+def draw_queues(plan: Plan, store: Store, jobs: Iterable[Job]) -> Iterator[tuple[DrawQueue, RemoteModel | None]]:
+    """A queue for each model that has jobs, with the remote model behind it, if it is one."""
+    jobs_of_models: dict[str, list[Job]] = {alias: [] for alias in plan.models}
+    for job in jobs:
+        jobs_of_models[job.model].append(job)
+    for alias, model_jobs in jobs_of_models.items():
+        if not model_jobs:
+            continue
+        spec = plan.sweep.models[alias]
+        model = spec.build()
+        remote, batch_size = None, 1
+        if isinstance(model, RemoteImageModel):
+            remote = RemoteModel(model, digest(dict(plan.models[alias])), store)
+        else:
+            batch_size = model.batch_size
+        cost = expected_seconds(plan, store, alias, model)
+        yield DrawQueue(alias, PluginWorkerSpec(spec), store.lock, model_jobs, batch_size, cost), remote
+
+
+def score_queues(plan: Plan, store: Store) -> Iterator[tuple[ScoreQueue, RemoteJudge | None]]:
+    """The queues of all scorers, then those of all rescorings, each with the remote judge behind it, if it has one."""
+    for name, planned in plan.benchmarks.items():
+        yield _score_queue(plan, store, name, planned.benchmark.scorer())
+    for name, planned in plan.benchmarks.items():
+        rescorings = planned.benchmark.rescorings() if isinstance(planned.benchmark, HasRescoring) else ()
+        for rescoring in rescorings:
+            yield _score_queue(plan, store, name, rescoring.scorer, rescoring.name)
+
+
+def intermediate_queue(plan: Plan, store: Store, benchmark: str) -> ScoreQueue:
+    """A queue for images that no sample ends in, scored as those that one does."""
+    scorer = plan.benchmarks[benchmark].benchmark.scorer()
+    queue, _ = _score_queue(plan, store, benchmark, scorer, intermediate=True)
+    return queue
+
+
+def _score_queue(
+    plan: Plan,
+    store: Store,
+    benchmark: str,
+    scorer: Scorer | JudgeScorer,
+    rescoring: str | None = None,
+    *,
+    intermediate: bool = False,
+) -> tuple[ScoreQueue, RemoteJudge | None]:
+    plugin = next(spec.plugin for spec in plan.sweep.benchmarks if spec.plugin.name == benchmark)
+    remote, judged, batch_size = None, isinstance(scorer, JudgeScorer), JUDGE_BATCH
+    if not isinstance(scorer, JudgeScorer):
+        batch_size = scorer.batch_size
+    elif not getattr(scorer, "in_process", False):
+        remote = RemoteJudge(scorer, store)
+    queue = ScoreQueue(
+        benchmark,
+        PluginWorkerSpec(plugin, rescoring),
+        store,
+        batch_size,
+        rescoring=rescoring or "",
+        intermediate=intermediate,
+        with_replies=judged,
+    )
+    return queue, remote
