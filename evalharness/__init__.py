@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from evalharness._front import Results, compare, dry_run, load_results, load_sweep, plan, run
     from evalharness._scorer import ImageScorer, scorer
     from evalharness.config.schema import Sweep
-    from evalharness.plan.plan import Plan
+    from evalharness.planning.plan import Plan
     from evalharness.types.item import Item
     from evalharness.types.score import Score
 
@@ -48,7 +48,7 @@ _HOMES = {
     "ImageScorer": "evalharness._scorer",
     "scorer": "evalharness._scorer",
     "Sweep": "evalharness.config.schema",
-    "Plan": "evalharness.plan.plan",
+    "Plan": "evalharness.planning.plan",
     "Item": "evalharness.types.item",
     "Score": "evalharness.types.score",
 }

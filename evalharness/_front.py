@@ -14,9 +14,9 @@ from evalharness._util.progress import Progress
 from evalharness.config import literature, schema
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError
-from evalharness.plan.plan import Plan, make_plan, resize, select
-from evalharness.run.imported import imported_images
-from evalharness.run.session import run_plan
+from evalharness.execution.imported import imported_images
+from evalharness.execution.session import run_plan
+from evalharness.planning.plan import Plan, make_plan, resize, select
 from evalharness.store.find_run import REPORTS, find_run
 from evalharness.store.store import Store
 
@@ -71,7 +71,7 @@ def dry_run(sweep: Sweep | str | Path, *, store: str | Path | None = None, **siz
         sweep: A loaded sweep, or a file for :func:`load_sweep`, to which ``size`` is passed on.
         store: Folder of images and scores (default: ``reports/store``).
     """
-    from evalharness.run import dry_run as dry
+    from evalharness.execution import dry_run as dry
 
     store_path = Path(store) if store is not None else REPORTS / "store"
     return "\n".join(dry.dry_run(_loaded(sweep, size), store_path, "evalharness timing FILE --draw 8"))

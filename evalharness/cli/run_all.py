@@ -13,7 +13,7 @@ from evalharness.cli import sweep
 from evalharness.cli.options import add_gallery_argument, add_size_arguments
 from evalharness.config import schema
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
-from evalharness.plan.plan import Plan, make_plan, resize
+from evalharness.planning.plan import Plan, make_plan, resize
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

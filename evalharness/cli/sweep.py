@@ -16,10 +16,10 @@ from evalharness._util.guard import guarded
 from evalharness._util.progress import Progress
 from evalharness.cli.options import add_size_arguments
 from evalharness.config import literature, overrides, schema
-from evalharness.plan.plan import Plan, make_plan, resize, select
+from evalharness.execution.dry_run import dry_run
+from evalharness.execution.session import run_plan
+from evalharness.planning.plan import Plan, make_plan, resize, select
 from evalharness.report import terminal
-from evalharness.run.dry_run import dry_run
-from evalharness.run.session import run_plan
 from evalharness.store.store import Store
 
 

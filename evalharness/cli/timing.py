@@ -17,9 +17,9 @@ from evalharness.cli.options import positive
 from evalharness.config import overrides
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
-from evalharness.plan.plan import Plan, make_plan, resize, select
-from evalharness.run import timing
-from evalharness.run.engine import Engine
+from evalharness.execution import timing
+from evalharness.execution.engine import Engine
+from evalharness.planning.plan import Plan, make_plan, resize, select
 from evalharness.store.find_run import find_run
 from evalharness.store.store import Store
 

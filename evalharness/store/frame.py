@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from evalharness._util.chunking import chunks
 from evalharness._util.gc_paused import gc_paused
-from evalharness.plan.plan import Plan
+from evalharness.planning.plan import Plan
 from evalharness.store.results import SAMPLE_COLUMNS
 from evalharness.store.states import NO_IMAGE
 from evalharness.store.store import Store, StoredTrajectory

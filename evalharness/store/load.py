@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalharness._util.hashing import digest
 from evalharness.config import literature
-from evalharness.plan.plan import Plan, Sample
+from evalharness.planning.plan import Plan, Sample
 from evalharness.store.frame import sample_frame
 from evalharness.store.results import ARM_COLUMNS, CHECK_COLUMNS, Judged, Results
 from evalharness.store.states import RescoreState, SampleState, rescore_states

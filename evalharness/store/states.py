@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from evalharness.plan.plan import Job, Plan, PlannedRescoring, Sample
+from evalharness.planning.plan import Job, Plan, PlannedRescoring, Sample
 from evalharness.store.store import Store, StoredStep, final_image
 from evalharness.types.score import Score
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from evalharness._util.chunking import chunks
 from evalharness._util.hashing import digest
 from evalharness.generation.variants import Process, TextCot
-from evalharness.plan.plan import Plan
+from evalharness.planning.plan import Plan
 from evalharness.store.states import SampleState
 from evalharness.store.store import Store, StoredTrajectory
 from evalharness.training_data.graphs import SceneGraph

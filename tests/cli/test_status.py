@@ -15,7 +15,7 @@ import pytest
 from evalharness.api import registry
 from evalharness.cli import main
 from evalharness.errors import ConfigError
-from evalharness.run import heartbeat
+from evalharness.execution import heartbeat
 
 SWEEP = """\
 name: tiny

@@ -14,9 +14,9 @@ from evalharness._util.progress import duration
 from evalharness.cli import main, sweep
 from evalharness.config import schema
 from evalharness.errors import ConfigError, WeightsError
-from evalharness.plan.plan import make_plan
-from evalharness.run import timing
-from evalharness.run.timing import Rate, Share
+from evalharness.execution import timing
+from evalharness.execution.timing import Rate, Share
+from evalharness.planning.plan import make_plan
 
 pytestmark = pytest.mark.usefixtures("fakes")
 Write = Callable[[str], Path]

@@ -10,7 +10,7 @@ from core_fakes import SWEEP
 
 from evalharness.config import schema, yaml
 from evalharness.errors import ConfigError
-from evalharness.plan import plan
+from evalharness.planning import plan
 
 Write = Callable[[str], Path]
 pytestmark = pytest.mark.usefixtures("fakes")

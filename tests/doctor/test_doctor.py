@@ -15,8 +15,8 @@ from evalharness.api import registry
 from evalharness.cli import main
 from evalharness.doctor import checks, kernels, sweep_checks, system
 from evalharness.doctor.check_result import ok
+from evalharness.execution.executors.in_process import InProcess
 from evalharness.miniature.model.plugin import Miniature
-from evalharness.run.executors.in_process import InProcess
 
 SWEEP = """\
 name: mine

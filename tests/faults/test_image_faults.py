@@ -14,10 +14,10 @@ from PIL import Image
 from evalharness._util.image_files import upright_png
 from evalharness.api.executor import Failure, isolate
 from evalharness.errors import SampleError
+from evalharness.execution.workers import FetchWorker, ScoreJob, ScoreWorker
 from evalharness.generation.variants import SinglePass
 from evalharness.models.folder import Folder
-from evalharness.plan.plan import Job
-from evalharness.run.workers import FetchWorker, ScoreJob, ScoreWorker
+from evalharness.planning.plan import Job
 from evalharness.types.item import Item
 from evalharness.types.score import Score
 

@@ -21,8 +21,8 @@ import evalharness.report
 from evalharness.api import registry
 from evalharness.api.model import Drawn
 from evalharness.errors import PluginError, SampleError, did_you_mean
+from evalharness.execution.executors.in_process import InProcess
 from evalharness.generation import variants
-from evalharness.run.executors.in_process import InProcess
 from evalharness.store.results import Results
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score

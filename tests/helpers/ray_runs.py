@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from evalharness.run import heartbeat
+from evalharness.execution import heartbeat
 
 T = TypeVar("T")
 CAN_PART = os.geteuid() == 0 and all(map(shutil.which, ("unshare", "nsenter", "ip")))

@@ -19,7 +19,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from evalharness.api.model import Drawn
-from evalharness.run.executors.ray.startup import ENVIRONMENT
+from evalharness.execution.executors.ray.startup import ENVIRONMENT
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
 

@@ -21,12 +21,12 @@ from pydantic import BaseModel
 from evalharness.api import registry
 from evalharness.config import schema
 from evalharness.config.yaml import Document
-from evalharness.plan.plan import Plan, make_plan
+from evalharness.execution.executors.in_process import InProcess
+from evalharness.planning.plan import Plan, make_plan
 from evalharness.report.results_json import write_results
 from evalharness.report.sample_files import write_samples
 from evalharness.report.summary import summarize
 from evalharness.report.table_files import write_tables
-from evalharness.run.executors.in_process import InProcess
 from evalharness.store.load import load_results
 from evalharness.store.store import Store
 from evalharness.types.item import Item, PromptSet

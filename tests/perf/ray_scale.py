@@ -13,8 +13,8 @@ from typing import Any
 
 from evalharness._util.progress import Progress, Stage
 from evalharness.config import schema, yaml
-from evalharness.plan.plan import make_plan
-from evalharness.run.engine import Engine
+from evalharness.execution.engine import Engine
+from evalharness.planning.plan import make_plan
 from evalharness.store.store import Store
 
 

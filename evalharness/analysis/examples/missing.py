@@ -15,9 +15,9 @@ from evalharness.analysis.examples.search import REFINEMENTS, SAMPLES, Seen, Tal
 from evalharness.api.benchmark import JudgeScorer
 from evalharness.config.arm_families import FamilyKey
 from evalharness.config.schema import Arm
+from evalharness.execution.queues import PendingScore
 from evalharness.generation.variants import Process
-from evalharness.plan.plan import Plan, Sample
-from evalharness.run.queues import PendingScore
+from evalharness.planning.plan import Plan, Sample
 from evalharness.store.results import Judged
 from evalharness.store.store import Store
 from evalharness.types.score import Score

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from evalharness.errors import EvalHarnessError
-from evalharness.run.executors.ray.settings import RaySettings
+from evalharness.execution.executors.ray.settings import RaySettings
 
 ATTEMPTS = 3
 """How often Ray is started on this machine before the run gives up."""

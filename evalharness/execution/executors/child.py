@@ -15,7 +15,7 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-from evalharness.run.executors.host import Plain, WorkerHost
+from evalharness.execution.executors.host import Plain, WorkerHost
 
 
 def main(descriptor: int, threads: int) -> None:

@@ -11,12 +11,12 @@ from evalharness._util.progress import Progress, Stage
 from evalharness._util.text import one_line
 from evalharness.api.executor import Executor, Failure, isolate
 from evalharness.errors import BudgetError, EndpointError, SampleError
-from evalharness.plan.plan import Job, Plan, Sample
-from evalharness.run.queue_setup import draw_queues, intermediate_queue, score_queues
-from evalharness.run.queues import DrawQueue, PendingScore, Queue, ScoreQueue
-from evalharness.run.remote import RemoteWork, RemoteWorker
-from evalharness.run.signals import deferred_signals
-from evalharness.run.workers import JudgedScore, PromptCheck
+from evalharness.execution.queue_setup import draw_queues, intermediate_queue, score_queues
+from evalharness.execution.queues import DrawQueue, PendingScore, Queue, ScoreQueue
+from evalharness.execution.remote import RemoteWork, RemoteWorker
+from evalharness.execution.signals import deferred_signals
+from evalharness.execution.workers import JudgedScore, PromptCheck
+from evalharness.planning.plan import Job, Plan, Sample
 from evalharness.store.states import (
     SampleState,
     pending_jobs,

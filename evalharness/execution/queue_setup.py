@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from evalharness._util.hashing import digest
 from evalharness.api.benchmark import HasRescoring, JudgeScorer, Scorer
 from evalharness.api.model import RemoteImageModel
-from evalharness.plan.plan import Job, Plan
-from evalharness.run.costs import expected_seconds
-from evalharness.run.queues import DrawQueue, ScoreQueue
-from evalharness.run.remote import RemoteJudge, RemoteModel
-from evalharness.run.workers import PluginWorkerSpec
+from evalharness.execution.costs import expected_seconds
+from evalharness.execution.queues import DrawQueue, ScoreQueue
+from evalharness.execution.remote import RemoteJudge, RemoteModel
+from evalharness.execution.workers import PluginWorkerSpec
+from evalharness.planning.plan import Job, Plan
 from evalharness.store.store import Store
 
 JUDGE_BATCH = 8

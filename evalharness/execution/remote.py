@@ -15,9 +15,9 @@ from evalharness.api.benchmark import JudgeScorer
 from evalharness.api.judge import Budgeted
 from evalharness.api.model import ImageRequest, RemoteImageModel
 from evalharness.errors import SampleError
-from evalharness.plan.plan import Job
-from evalharness.run.queues import Queue
-from evalharness.run.workers import ScoreJob
+from evalharness.execution.queues import Queue
+from evalharness.execution.workers import ScoreJob
+from evalharness.planning.plan import Job
 from evalharness.store.store import Store
 from evalharness.types.score import Score
 from evalharness.types.trajectory import Trajectory

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from evalharness._util.progress import Progress, Stage
 from evalharness.api.executor import Executor, WorkerState
 from evalharness.errors import StoreError
-from evalharness.plan.plan import Plan
-from evalharness.run.engine_pass import EnginePass, ScoreSearch
-from evalharness.run.queues import Queue
+from evalharness.execution.engine_pass import EnginePass, ScoreSearch
+from evalharness.execution.queues import Queue
+from evalharness.planning.plan import Plan
 from evalharness.store.states import failed_keys
 from evalharness.store.store import Store
 

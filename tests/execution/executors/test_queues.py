@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from evalharness.api.executor import Failure
 from evalharness.api.model import SourceFile
+from evalharness.execution.executors import wire
+from evalharness.execution.queues import SMALLEST, DrawQueue, PendingScore, ScoreQueue
+from evalharness.execution.workers import JudgedScore, JudgeReply, ScoreJob
 from evalharness.generation.variants import Process, SinglePass
-from evalharness.plan.plan import Job
-from evalharness.run.executors import wire
-from evalharness.run.queues import SMALLEST, DrawQueue, PendingScore, ScoreQueue
-from evalharness.run.workers import JudgedScore, JudgeReply, ScoreJob
+from evalharness.planning.plan import Job
 from evalharness.types.item import Item
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score

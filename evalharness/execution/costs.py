@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evalharness._util.hashing import canonical, digest
-from evalharness.plan.plan import Job, Plan
+from evalharness.planning.plan import Job, Plan
 from evalharness.store.store import Store
 
 

@@ -18,16 +18,16 @@ from typing import Any
 from evalharness._util.gpus import Gpu
 from evalharness._util.hashing import canonical
 from evalharness.api.executor import WorkerState, WorkQueue
-from evalharness.run.executors import wire
-from evalharness.run.executors.host import Plain
-from evalharness.run.executors.in_process import THREAD_VARIABLES
+from evalharness.execution.executors import wire
+from evalharness.execution.executors.host import Plain
+from evalharness.execution.executors.in_process import THREAD_VARIABLES
 
 END_TIMEOUT = 5.0
 """Seconds that a process may take to end after its pipe was closed."""
 PROGRAM = """\
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from evalharness.run.executors.child import main
+from evalharness.execution.executors.child import main
 main(int(sys.argv[2]), int(sys.argv[3]))
 """
 

@@ -20,7 +20,7 @@ from evalharness.api.model import ImageSource
 from evalharness.config.schema import NoSettings, PluginSpec
 from evalharness.errors import SampleError
 from evalharness.generation import variants
-from evalharness.plan.plan import Job
+from evalharness.planning.plan import Job
 from evalharness.types.item import Item
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score

@@ -6,7 +6,7 @@ from typing import Any
 
 from evalharness._util.hashing import digest
 from evalharness.api.model import ImageSource
-from evalharness.plan.plan import Plan
+from evalharness.planning.plan import Plan
 from evalharness.store.states import sample_states
 from evalharness.store.store import Store
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from evalharness.run.executors.host import WorkerHost
-from evalharness.run.executors.ray.executor import Ray
+from evalharness.execution.executors.host import WorkerHost
+from evalharness.execution.executors.ray.executor import Ray
 
 
 def need(settings: dict[str, Any], stage: str, subject: str, *, has_gpus: bool) -> tuple[Any, ...]:

@@ -36,7 +36,7 @@ class WorkerHost:
     def describe(self) -> Plain:
         """The identity of the model or scorer as this machine has it, and what it runs on."""
         from evalharness._util import environment
-        from evalharness.run.executors import wire
+        from evalharness.execution.executors import wire
 
         try:
             identity = dict(self._worker_spec.identity())
@@ -47,7 +47,7 @@ class WorkerHost:
     def work(self, batch: Plain) -> Plain:
         """The outcomes of a batch and the seconds that it took."""
         from evalharness.api.executor import isolate
-        from evalharness.run.executors import wire
+        from evalharness.execution.executors import wire
 
         start = time.perf_counter()
         try:
@@ -59,7 +59,7 @@ class WorkerHost:
 
     @cached_property
     def _worker_spec(self) -> Any:
-        from evalharness.run.workers import PluginWorkerSpec
+        from evalharness.execution.workers import PluginWorkerSpec
 
         return PluginWorkerSpec.from_json(self.spec)
 

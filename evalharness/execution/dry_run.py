@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalharness.config.schema import Sweep
-from evalharness.plan.plan import Plan, make_plan
-from evalharness.run import timing
-from evalharness.run.imported import imported_images
+from evalharness.execution import timing
+from evalharness.execution.imported import imported_images
+from evalharness.planning.plan import Plan, make_plan
 from evalharness.store.states import SampleState, failed_keys, pending_jobs, rescore_states, sample_states
 from evalharness.store.store import Store
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from evalharness._util import gpus
 from evalharness._util.devices import processor_count
 from evalharness.api.executor import Done, WorkerState, WorkQueue
-from evalharness.run.executors.child_pool import MIN_WORK, ChildPool
-from evalharness.run.executors.in_process import InProcess
+from evalharness.execution.executors.child_pool import MIN_WORK, ChildPool
+from evalharness.execution.executors.in_process import InProcess
 
 
 class Local:

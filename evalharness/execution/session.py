@@ -10,10 +10,10 @@ from typing import Any
 from evalharness._util import environment
 from evalharness._util.progress import Progress
 from evalharness.errors import ConfigError
-from evalharness.plan.plan import Plan
-from evalharness.run.engine import Engine, MakeSearches
-from evalharness.run.heartbeat import Heartbeat
-from evalharness.run.imported import imported_images
+from evalharness.execution.engine import Engine, MakeSearches
+from evalharness.execution.heartbeat import Heartbeat
+from evalharness.execution.imported import imported_images
+from evalharness.planning.plan import Plan
 from evalharness.store.store import Store
 
 

@@ -11,7 +11,7 @@ import yaml
 from fences import ROOT, blocks
 
 from evalharness.cli.sweep import add_arguments
-from evalharness.run.executors.ray.executor import Ray
+from evalharness.execution.executors.ray.executor import Ray
 
 PAGE = ROOT / "docs" / "cluster.md"
 

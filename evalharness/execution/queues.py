@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evalharness.api.executor import WorkerSpec
+from evalharness.execution.workers import ScoreJob
 from evalharness.generation.variants import VariantSettings
-from evalharness.plan.plan import Job
-from evalharness.run.workers import ScoreJob
+from evalharness.planning.plan import Job
 from evalharness.store.store import DamagedImageError, Store
 from evalharness.types.item import Item
 from evalharness.types.trajectory import Trajectory

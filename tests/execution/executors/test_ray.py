@@ -21,8 +21,8 @@ from ray_runs import content, run, write
 
 from evalharness.benchmarks.geneval import prompts
 from evalharness.errors import EvalHarnessError
-from evalharness.run.executors.ray import startup
-from evalharness.run.executors.ray.settings import RaySettings
+from evalharness.execution.executors.ray import startup
+from evalharness.execution.executors.ray.settings import RaySettings
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
 PROMPTS = [json.loads(line)["prompt"] for line in prompts.to_jsonl(prompts.generate()).splitlines()[:240:20]]

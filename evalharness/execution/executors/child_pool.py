@@ -8,9 +8,9 @@ from multiprocessing.connection import wait
 from evalharness._util.gpus import Gpu
 from evalharness.api.executor import Done, WorkerState, WorkQueue
 from evalharness.errors import BudgetError, EvalHarnessError
-from evalharness.run.executors import children, wire
-from evalharness.run.executors.children import Child, worker_key
-from evalharness.run.executors.deaths import DeathRecord
+from evalharness.execution.executors import children, wire
+from evalharness.execution.executors.children import Child, worker_key
+from evalharness.execution.executors.deaths import DeathRecord
 
 POLL = 0.2
 """Seconds to wait for results, or for work that another thread may bring."""

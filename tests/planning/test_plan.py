@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from evalharness._util.hashing import Digests, canonical, digest, sample_seed
 from evalharness.config import schema
 from evalharness.errors import ConfigError
-from evalharness.plan.plan import make_plan, resize, select, subset
+from evalharness.planning.plan import make_plan, resize, select, subset
 from evalharness.types.item import Item
 
 Write = Callable[[str], Path]

@@ -13,9 +13,9 @@ from pydantic import TypeAdapter
 from evalharness import errors
 from evalharness.api.executor import Failure
 from evalharness.api.model import SourceFile
+from evalharness.execution.workers import JudgedScore, JudgeReply, ScoreJob
 from evalharness.generation.variants import VariantSettings
-from evalharness.plan.plan import Job
-from evalharness.run.workers import JudgedScore, JudgeReply, ScoreJob
+from evalharness.planning.plan import Job
 from evalharness.types.item import Item, PromptImage
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score

@@ -20,7 +20,7 @@ from evalharness.api.model import RemoteImageModel
 from evalharness.config import yaml
 from evalharness.config.arm_families import name_without_cap
 from evalharness.errors import ConfigError, did_you_mean
-from evalharness.plan.plan import Job, Plan
+from evalharness.planning.plan import Job, Plan
 from evalharness.store.store import Store
 
 Kind = tuple[str, str]

@@ -19,10 +19,10 @@ from evalharness._util.hashing import canonical
 from evalharness._util.text import one_line
 from evalharness.api.executor import Done, WorkerState, WorkQueue
 from evalharness.errors import BudgetError, ConfigError, EvalHarnessError
-from evalharness.run.executors import wire
-from evalharness.run.executors.deaths import DeathRecord, retry_or_fail
-from evalharness.run.executors.host import WorkerHost
-from evalharness.run.executors.ray.settings import RaySettings, Resources
+from evalharness.execution.executors import wire
+from evalharness.execution.executors.deaths import DeathRecord, retry_or_fail
+from evalharness.execution.executors.host import WorkerHost
+from evalharness.execution.executors.ray.settings import RaySettings, Resources
 
 MAX_CALLS = 2
 """Batches an actor has at most: one that is worked on, one that waits."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, ClassVar
 from evalharness.api.executor import Done, WorkerState, WorkQueue
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
-from evalharness.run.executors.ray import startup
-from evalharness.run.executors.ray.settings import RaySettings
+from evalharness.execution.executors.ray import startup
+from evalharness.execution.executors.ray.settings import RaySettings
 
 if TYPE_CHECKING:
-    from evalharness.run.executors.ray.pool import ActorPool
+    from evalharness.execution.executors.ray.pool import ActorPool
 
 
 class Ray:
@@ -47,7 +47,7 @@ class Ray:
             self._started = True
         from ray.exceptions import RayError
 
-        from evalharness.run.executors.ray.pool import ActorPool
+        from evalharness.execution.executors.ray.pool import ActorPool
 
         self._pool = ActorPool(self.settings, queues, started_here=self.settings.address is None)
         try:
