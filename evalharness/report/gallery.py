@@ -52,20 +52,20 @@ def write_gallery(
     results: Results,
     analyses: Sequence[Analysis],
     lead: str | None,
+    images: ReportImages,
     folder: Path,
-    previous: Path,
     *,
     max_samples: int = MAX_SAMPLES,
     megabytes: float | None = None,
 ) -> GalleryContent:
-    """Write ``data/`` and ``images/`` of a report.
+    """Write ``data/`` of a report, and the images that it refers to.
 
     Args:
         results: of the run.
         analyses: of its benchmarks.
         lead: the arm that is shown first.
+        images: of the report.
         folder: of the report.
-        previous: folder of an earlier report, see :class:`ReportImages`.
         max_samples: show a part of more samples.
         megabytes: approximate limit on images, trajectories and details; none by default.
 
@@ -77,7 +77,6 @@ def write_gallery(
     if len(samples) > max_samples or megabytes is not None:
         max_bytes = math.inf if megabytes is None else 1e6 * megabytes
         samples, rule = _chosen_samples(results, analyses, max_samples, max_bytes)
-    images = ReportImages(results, folder, previous)
     _GalleryData(results, images, folder / "data").write(samples, lead)
     warnings = []
     if missing := len(images.missing):
@@ -114,7 +113,8 @@ class _GalleryData:
             "samples": rows,
             "reasons": self.reasons.values(),
             "images": self.images.values(),
-            "thumbs": self.images.thumbnails(),
+            "png": self.images.png_indices(),
+            "thumbs": self.images.thumbnail_indices(),
             "of": len(self.results.samples),
         }
         write_sheet(self.folder, "samples", data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from evalharness.report.judge_section import judging
 from evalharness.report.overview import benchmark_facts, lede, run_facts, warnings
 from evalharness.report.provenance import provenance
 from evalharness.report.publish import INDEX, staged
+from evalharness.report.report_images import ReportImages
 from evalharness.report.results_json import write_results
-from evalharness.report.sample_files import write_samples
+from evalharness.report.sample_files import write_sample_files
 from evalharness.report.summary import Summary, summarize
 from evalharness.report.table_files import write_tables
 from evalharness.report.templating import TEMPLATES, copy_assets, environment
@@ -35,18 +36,20 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
     Args:
         results: of the run.
         out: folder of the report.
-        gallery_mb: show a part of more images and trajectories than that, and leave out the per-sample JSON lines.
+        gallery_mb: write a small report: show a part of more images and trajectories than that, leave out the files
+            with a row for every sample and the Parquet twins of CSV tables.
     """
-    with staged(out) as folder:
+    small = gallery_mb is not None
+    with staged(out) as folder, ReportImages(results, folder, out, convert_large=small) as images:
         summaries = summarize(results)
-        write_tables(summaries, folder / "tables")
-        write_samples(results, folder / "tables")
+        write_tables(summaries, folder / "tables", parquet=not small)
+        sample_files = {} if small else write_sample_files(results, folder)
         leads = {summary.benchmark: lead_arms(results, summary) for summary in summaries}
         figures = draw_figures(results.arms, summaries, leads, folder / "figures")
         analyses = [summary.analysis for summary in summaries]
-        gallery = write_gallery(results, analyses, lead_arm(results), folder, out, megabytes=gallery_mb)
+        gallery = write_gallery(results, analyses, lead_arm(results), images, folder, megabytes=gallery_mb)
         sections = [_section(results, summary, figures) for summary in summaries]
-        examples = write_examples(results, folder, out)
+        examples = write_examples(results, images, folder)
         copy_assets(folder, "report.css")
         write_results(
             results,
@@ -54,9 +57,10 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
             folder,
             claims={section["benchmark"]: section["claims"] for section in sections},
             judging={section["benchmark"]: section["judging"].as_dict() for section in sections if section["judging"]},
-            samples=gallery_mb is None,
+            indent=not small,
         )
-        (folder / INDEX).write_text(_render(results, sections, examples, gallery), encoding="utf-8")
+        page = _render(results, sections, examples, gallery, sample_files)
+        (folder / INDEX).write_text(page, encoding="utf-8")
     return out / INDEX
 
 
@@ -87,7 +91,11 @@ def _section(results: Results, summary: Summary, figures: Sequence[FigureFile]) 
 
 
 def _render(
-    results: Results, sections: Sequence[dict[str, Any]], examples: Sequence[ArmExamples], gallery: GalleryContent
+    results: Results,
+    sections: Sequence[dict[str, Any]],
+    examples: Sequence[ArmExamples],
+    gallery: GalleryContent,
+    sample_files: Mapping[str, str],
 ) -> str:
     from markupsafe import Markup
 
@@ -108,6 +116,7 @@ def _render(
             run_facts=run_facts(results),
             warnings=run_warnings,
             gallery=gallery,
+            sample_files=sample_files,
             provenance=provenance(results),
             # The script is part of the page, whose policy allows it by its digest and no other.
             script=Markup(script),

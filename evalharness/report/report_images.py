@@ -1,4 +1,9 @@
-"""The images of a report: linked where the file system can, else copied, with thumbnails of large ones."""
+"""The images of a report, named by their digest.
+
+Small images become lossless WebP files, a fifth smaller than the store's PNG files and with the same pixels. Large ones
+take a processor too long to convert: they are linked to the store where the file system can, else copied, unless the
+report is to be small.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,20 @@ import os
 import re
 import shutil
 from collections.abc import Hashable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from evalharness.store.results import Results
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LARGE = 512
 """Pixels of the longer side, above which a gallery shows thumbnails."""
 THUMBNAIL = 384
+MAX_WEBP_SIDE = 16_383
 PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 
 
@@ -32,61 +42,82 @@ class IndexedValues:
 
 
 class ReportImages(IndexedValues):
-    """Images by their digest: ``images/DIGEST.png``, of large ones ``thumbs/DIGEST.webp`` too.
+    """Writes images as they are added: ``images/DIGEST.webp`` or ``.png``, of large ones ``thumbs/DIGEST.webp`` too.
 
-    Attributes:
-        folder: of the report that is being written.
-        previous: folder of an earlier report, whose thumbnails are used again.
-        missing: digests of images that the store lacks.
+    A context manager: leaving it stops work that nobody waits for.
     """
 
-    def __init__(self, results: Results, folder: Path, previous: Path) -> None:
+    def __init__(self, results: Results, folder: Path, previous: Path, *, convert_large: bool = False) -> None:
+        """
+        Args:
+            results: of the run, with its images.
+            folder: of the report that is being written.
+            previous: folder of an earlier report, whose files are used again.
+            convert_large: write large images as WebP too.
+        """
         super().__init__()
-        self.results, self.folder, self.previous = results, folder, previous
+        self.results, self.folder, self.previous, self.convert_large = results, folder, previous, convert_large
         self.missing: set[str] = set()
-        (folder / "images").mkdir(parents=True, exist_ok=True)
+        """Digests of images that the store lacks."""
+        self._pool = ThreadPoolExecutor(os.cpu_count())
+        self._sources: dict[str, Future[str]] = {}
+        for name in ("images", "thumbs"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> ReportImages:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
     def add(self, digest: Any) -> int | None:
-        """The index of an image, which is copied when it is first added; ``None`` if there is none."""
+        """The index of an image; ``None`` if there is none, or if the store lacks its file."""
         if not isinstance(digest, str) or digest in self.missing:
             return None
-        if digest not in self.indices and not self._copy(digest):
-            self.missing.add(digest)
-            return None
+        if digest not in self.indices:
+            if not re.fullmatch(r"[0-9a-f]{8,128}", digest) or not self.results.image_path(digest).is_file():
+                self.missing.add(digest)
+                return None
+            self._sources[digest] = self._pool.submit(self._write, digest)
         return self.index(digest)
 
-    def path(self, digest: str) -> Path:
-        """The file of an image in the report."""
-        return self.folder / "images" / f"{digest}.png"
+    def source(self, digest: str) -> str:
+        """The file of an image that was added, relative to the report."""
+        return self._sources[digest].result()
 
-    def thumbnails(self) -> list[int]:
-        """Make the thumbnails of large images; returns the indices of images that have one."""
-        large = [str(digest) for digest in self.values() if max(png_size(self.path(str(digest)))) > LARGE]
-        if not large:
-            return []
-        (self.folder / "thumbs").mkdir(exist_ok=True)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            made = list(pool.map(self._make_thumbnail, large))
-        return [self.indices[digest] for digest, success in zip(large, made, strict=True) if success]
+    def size(self, digest: str) -> tuple[int, int]:
+        """Width and height of an image that was added."""
+        return png_size(self.results.image_path(digest))
 
-    def _copy(self, digest: str) -> bool:
-        if not re.fullmatch(r"[0-9a-f]{8,128}", digest):
-            return False
-        return _link_or_copy(self.results.image_path(digest), self.path(digest))
+    def png_indices(self) -> list[int]:
+        """The images whose file is a PNG."""
+        return [index for digest, index in self.indices.items() if self.source(str(digest)).endswith(".png")]
 
-    def _make_thumbnail(self, digest: str) -> bool:
-        from PIL import Image
+    def thumbnail_indices(self) -> list[int]:
+        """The images that have a thumbnail."""
+        return [index for digest, index in self.indices.items() if self._has_thumbnail(str(digest))]
 
-        target = self.folder / "thumbs" / f"{digest}.webp"
-        if _link_or_copy(self.previous / "thumbs" / target.name, target):
-            return True
-        try:
-            with Image.open(self.path(digest)) as image:
-                image.thumbnail((THUMBNAIL, THUMBNAIL))
-                image.save(target, quality=80)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            return False  # a damaged image is shown as it is
-        return True
+    def _has_thumbnail(self, digest: str) -> bool:
+        self.source(digest)  # the thumbnail is written first
+        return (self.folder / _thumbnail(digest)).is_file()
+
+    def _write(self, digest: str) -> str:
+        original = self.results.image_path(digest)
+        large = max(png_size(original)) > LARGE
+        if large and not self._reuse(_thumbnail(digest)):
+            _write_thumbnail(original, self.folder / _thumbnail(digest))
+        source = f"images/{digest}.webp"
+        convert = self.convert_large or not large
+        if convert and (self._reuse(source) or _write_lossless(original, self.folder / source)):
+            return source
+        source = f"images/{digest}.png"
+        _link_or_copy(original, self.folder / source)
+        return source
+
+    def _reuse(self, name: str) -> bool:
+        return _link_or_copy(self.previous / name, self.folder / name)
 
 
 def png_size(path: Path) -> tuple[int, int]:
@@ -96,6 +127,43 @@ def png_size(path: Path) -> tuple[int, int]:
     if not header.startswith(PNG_HEADER) or len(header) < 24:
         return 0, 0
     return int.from_bytes(header[16:20]), int.from_bytes(header[20:24])
+
+
+def _thumbnail(digest: str) -> str:
+    return f"thumbs/{digest}.webp"
+
+
+def _write_lossless(original: Path, target: Path) -> bool:
+    """Write a WebP file that a browser shows as it shows the original; ``False`` if there is none."""
+    image = _decoded(original)
+    # What a profile or a gamma value does to pixels is left to the original file.
+    if image is None or image.mode != "RGB" or {"icc_profile", "gamma"} & image.info.keys():
+        return False
+    if max(image.size) > MAX_WEBP_SIDE:
+        return False
+    # More effort takes several times as long for one or two per cent.
+    image.save(target, lossless=True, quality=50, method=2)
+    return True
+
+
+def _write_thumbnail(original: Path, target: Path) -> None:
+    """Write a small WebP file; a damaged image gets none."""
+    image = _decoded(original)
+    if image is not None:
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        image.save(target, quality=80)
+
+
+def _decoded(path: Path) -> Image.Image | None:
+    """The image of a file; ``None`` if it is damaged."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
 
 
 def _link_or_copy(source: Path, target: Path) -> bool:

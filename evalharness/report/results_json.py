@@ -4,7 +4,7 @@ What lm-eval calls a task is here ``BENCHMARK/ARM``, a group of one task a categ
 metric is ``score``. The keys that are lm-eval's (``results``, ``groups``, ``group_subtasks``, ``configs``,
 ``versions``, ``n-shot``, ``n-samples``, ``higher_is_better``, ``config``, ``git_hash``, ``date`` …, as its
 ``result_schema.py`` has them) mean what they mean there; ``info``, ``summary``, ``analysis``, ``cost`` and the rest are
-this program's. ``samples/`` has the per-sample files of the same format, ``samples_BENCHMARK_DATE.jsonl``.
+this program's. ``samples/`` has lm-eval's files with a line for every sample.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from evalharness.analysis.arms import records
 from evalharness.analysis.stats import RESAMPLES, Estimate
-from evalharness.report.json_values import pretty_json
+from evalharness.report.json_values import compact_json, pretty_json
 from evalharness.report.provenance import model_seconds
-from evalharness.report.sample_files import COSTS, METRIC, write_sample_lines
+from evalharness.report.sample_files import COSTS, METRIC, start
 from evalharness.report.summary import Summary
 from evalharness.store.results import Results
 
@@ -45,7 +44,7 @@ def write_results(
     *,
     claims: Mapping[str, Sequence[Any]] | None = None,
     judging: Any = None,
-    samples: bool = True,
+    indent: bool = True,
 ) -> None:
     """Write ``results.json``. JSON without NaN: an unknown number is ``null``.
 
@@ -55,7 +54,7 @@ def write_results(
         folder: of the report.
         claims: of each benchmark, the most important first.
         judging: what is known of each benchmark's judge.
-        samples: whether to write ``samples/`` too.
+        indent: write a line for each value, for people.
     """
     claims = claims or {}
     data = results_json(results, summaries) | {
@@ -68,10 +67,8 @@ def write_results(
         "judging": judging or {},
         "cost": cost(results),
     }
-    (folder / "results.json").write_text(pretty_json(data) + "\n", encoding="utf-8")
-    if samples:
-        date = _start(results.info).isoformat().replace(":", "-")
-        write_sample_lines(results, [summary.benchmark for summary in summaries], date, folder / "samples")
+    text = pretty_json(data) if indent else compact_json(data)
+    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
 
 
 def results_json(results: Results, summaries: Sequence[Summary]) -> dict[str, Any]:
@@ -187,18 +184,10 @@ def _circumstances(results: Results) -> dict[str, Any]:
             "random_seed": info.get("seed"),
         },
         "git_hash": info.get("git_commit"),
-        "date": _start(info).timestamp(),
+        "date": start(info).timestamp(),
         "pretty_env_info": "\n".join(environment),
         "transformers_version": versions.get("transformers"),
         "model_source": "evalharness",
         "model_name": ", ".join(models),
         "total_evaluation_time_seconds": str(info.get("wall_seconds", "")),
     }
-
-
-def _start(info: Mapping[str, Any]) -> datetime:
-    """When the run was started; the epoch if that was not recorded."""
-    try:
-        return datetime.fromisoformat(str(info.get("started")))
-    except ValueError:
-        return datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -1,4 +1,4 @@
-"""The files with a row for every sample: ``BENCHMARK-samples.parquet``, and JSON lines as lm-eval writes them.
+"""``samples/samples_BENCHMARK_DATE.jsonl``: a line for every sample, as the LM Evaluation Harness writes it.
 
 A run may have a million samples, so the lines are put together a column at a time.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,20 +27,24 @@ ESCAPED = r'[\x00-\x1f"\\]'
 """Characters that JSON strings escape."""
 
 
-def write_samples(results: Results, folder: Path) -> None:
-    """Write ``BENCHMARK-samples.parquet``, without the store's keys, which mean nothing without the store."""
-    for benchmark, samples in results.samples.groupby("benchmark", sort=False):
-        rows = samples.drop(columns=["benchmark", "trajectory", "score_key"])
-        rows.to_parquet(folder / f"{slug(str(benchmark))}-samples.parquet", index=False, compression="zstd")
-
-
-def write_sample_lines(results: Results, benchmarks: Sequence[str], date: str, folder: Path) -> None:
-    """Write ``samples_BENCHMARK_DATE.jsonl`` of each benchmark."""
-    folder.mkdir(exist_ok=True)
-    for benchmark in benchmarks:
-        name = f"samples_{slug(benchmark)}_{date}.jsonl"
-        with (folder / name).open("w", encoding="utf-8", errors="replace") as file:
+def write_sample_files(results: Results, folder: Path) -> dict[str, str]:
+    """Write the samples of each benchmark; returns the files by benchmark, relative to the report's folder."""
+    (folder / "samples").mkdir(exist_ok=True)
+    date = start(results.info).isoformat().replace(":", "-")
+    names = {}
+    for benchmark in map(str, results.samples["benchmark"].unique()):
+        names[benchmark] = f"samples/samples_{slug(benchmark)}_{date}.jsonl"
+        with (folder / names[benchmark]).open("w", encoding="utf-8", errors="replace") as file:
             file.writelines(sample_lines(results.samples, benchmark))
+    return names
+
+
+def start(info: Mapping[str, Any]) -> datetime:
+    """When the run was started; the epoch if that was not recorded."""
+    try:
+        return datetime.fromisoformat(str(info.get("started")))
+    except ValueError:
+        return datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def sample_lines(samples: pd.DataFrame, benchmark: str) -> Iterator[str]:

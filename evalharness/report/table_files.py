@@ -22,12 +22,18 @@ PAPER_COLUMNS = ("arm", "overall", "difference to baseline", "p", "scored")
 """Columns of a table for a paper, with the categories."""
 
 
-def write_tables(summaries: Sequence[Summary], folder: Path) -> None:
-    """Write ``BENCHMARK-wide``, ``-long``, ``-contrasts`` … of every benchmark."""
+def write_tables(summaries: Sequence[Summary], folder: Path, *, parquet: bool = True) -> None:
+    """Write ``BENCHMARK-wide``, ``-long``, ``-contrasts`` … of every benchmark.
+
+    Args:
+        summaries: of the benchmarks.
+        folder: where the files go.
+        parquet: write the numbers as Parquet besides CSV.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for summary in summaries:
         stem = folder / slug(summary.benchmark)
-        _write_frames(stem, summary)
+        _write_frames(stem, summary, parquet=parquet)
         _write_scores(stem, summary)
         if summary.analysis.replicate_contrasts:
             _write_text(f"{stem}-recipe-contrasts", replicates.contrasts_frame(summary.analysis))
@@ -35,11 +41,13 @@ def write_tables(summaries: Sequence[Summary], folder: Path) -> None:
             _write_text(f"{stem}-contrasts", _contrasts_frame(summary.analysis.contrasts))
 
 
-def _write_frames(stem: Path, summary: Summary) -> None:
+def _write_frames(stem: Path, summary: Summary, *, parquet: bool) -> None:
     frames = {"wide": summary.wide, "long": summary.long} | analysis_frames.frames(summary.analysis)
     for form, frame in (frames | {"quoted": summary.quoted}).items():
-        if len(frame):
-            frame.to_csv(f"{stem}-{form}.csv", index=False)
+        if frame.empty:
+            continue
+        frame.to_csv(f"{stem}-{form}.csv", index=False)
+        if parquet:
             frame.to_parquet(f"{stem}-{form}.parquet", index=False)
 
 

@@ -16,7 +16,7 @@ from evalharness._util.text import counted
 from evalharness.analysis.examples.rules import Rule
 from evalharness.analysis.examples.search import Chosen, Example, Lookup, choose, from_samples
 from evalharness.report.detection_boxes import Box, boxes
-from evalharness.report.report_images import ReportImages, png_size
+from evalharness.report.report_images import ReportImages
 from evalharness.report.summary import benchmark_title
 from evalharness.report.templating import copy_assets, environment
 from evalharness.store.results import Judged, Results
@@ -85,13 +85,13 @@ class ArmExamples:
     examples: list[RuleExample]
 
 
-def write_examples(results: Results, folder: Path, previous: Path) -> list[ArmExamples]:
+def write_examples(results: Results, images: ReportImages, folder: Path) -> list[ArmExamples]:
     """Write the page and its pictures.
 
     Args:
         results: of the run.
+        images: of the report.
         folder: of the report.
-        previous: folder of an earlier report, see :class:`ReportImages`.
 
     Returns:
         The parts of the page; none for a run without process arms, which has no such page.
@@ -99,7 +99,7 @@ def write_examples(results: Results, folder: Path, previous: Path) -> list[ArmEx
     chosen = choose(results)
     if not chosen:
         return []
-    builder = _PageBuilder(results, folder, previous)
+    builder = _PageBuilder(results, images)
     parts = [builder.arm(f"arm-{number}", arm) for number, arm in enumerate(chosen, 1)]
     text = environment().get_template("trajectories.html.j2").render(name=results.info["name"], parts=parts)
     (folder / PAGE).write_text(text, encoding="utf-8", errors="replace")
@@ -108,9 +108,8 @@ def write_examples(results: Results, folder: Path, previous: Path) -> list[ArmEx
 
 
 class _PageBuilder:
-    def __init__(self, results: Results, folder: Path, previous: Path) -> None:
-        self.results = results
-        self.images = ReportImages(results, folder, previous)
+    def __init__(self, results: Results, images: ReportImages) -> None:
+        self.results, self.images = results, images
         self.lookup: Lookup = results.judged or from_samples(results.samples)
 
     def arm(self, anchor: str, chosen: Chosen) -> ArmExamples:
@@ -150,11 +149,10 @@ class _PageBuilder:
         return ShownStep(kind, kind if kind in KINDS else "", str(step["text"] or ""), picture, note)
 
     def picture(self, digest: str, judged: Judged | None, name: str) -> StepImage:
-        path = self.images.path(digest)
-        if not path.is_file() and self.images.add(digest) is None:
+        if self.images.add(digest) is None:
             return StepImage("", f"{name}: its file is missing")
-        width, height = (max(1, side) for side in png_size(path))
-        source = f"images/{path.name}"
+        width, height = (max(1, side) for side in self.images.size(digest))
+        source = self.images.source(digest)
         if judged is None:
             return StepImage(source, name, width, height)
         details = self.results.details(judged.key) if judged.key else {}

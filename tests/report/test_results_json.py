@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from evalharness.report import results_json
+from evalharness.report import results_json, sample_files
 from evalharness.report.summary import summarize
 from evalharness.store.results import Results
 
@@ -21,6 +21,8 @@ def folder(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("numbers")
     claims = {"geneval": ["a claim", "another"], "shapes": ["a third"]}
     results_json.write_results(results, summarize(results), out, claims=claims, judging={})
+    files = sample_files.write_sample_files(results, out)
+    assert {name: (out / file).is_file() for name, file in files.items()} == {"geneval": True, "shapes": True}
     return out
 
 

@@ -14,6 +14,7 @@ from report_fakes import INJECTION
 from evalharness.analysis.examples.rules import RULES
 from evalharness.analysis.examples.search import choose
 from evalharness.report import build
+from evalharness.report.report_images import ReportImages
 from evalharness.report.trajectories_page import PAGE, write_examples
 from evalharness.store.results import Results
 
@@ -52,7 +53,7 @@ def test_every_step_is_shown_with_text_picture_boxes_and_verdict(chosen: Results
     texts = re.findall(r'<p class="text">(.*?)</p>', (folder / PAGE).read_text(encoding="utf-8"), re.DOTALL)
     assert len(texts) == sum(bool(step["text"]) for step in steps)
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert [one["src"] for one in pictures] == [f"images/{step['image']}.png" for step in steps if step["image"]]
+    assert [one["src"] for one in pictures] == [f"images/{step['image']}.webp" for step in steps if step["image"]]
     assert all((folder / str(one["src"])).is_file() and one["alt"] for one in pictures)
     assert (pictures[0]["width"], pictures[0]["height"]) == ("96", "96")
     assert "sketch, iteration 1; the scorer sees: " in str(pictures[0]["alt"])
@@ -72,7 +73,7 @@ def test_the_refinement_that_was_chosen_is_marked(chosen: Results, folder: Path)
     for rule, one in part.found:
         if one is not None:
             story = text.partition(f'id="arm-1-{rule.name}"')[2].partition("</article>")[0]
-            marked = re.findall(r"noted\">.*?images/([0-9a-f]+)\.png", story, re.DOTALL)
+            marked = re.findall(r"noted\">.*?images/([0-9a-f]+)\.webp", story, re.DOTALL)
             assert marked == [one.case.refinement.before, one.case.refinement.after]
             assert re.findall(r"(before|after) the refinement", story) == ["before", "after"]
 
@@ -101,7 +102,8 @@ def test_the_report_leads_to_each_of_them(folder: Path, page: Outline) -> None:
 def test_a_run_without_process_has_no_such_page(chosen: Results, tmp_path: Path) -> None:
     arms = chosen.arms[chosen.arms["variant"] != "process"]
     found = replace(chosen, arms=arms, samples=chosen.samples[chosen.samples["arm"].isin(arms["arm"])])
-    assert write_examples(found, tmp_path, tmp_path) == []
+    with ReportImages(found, tmp_path, tmp_path) as images:
+        assert write_examples(found, images, tmp_path) == []
     assert not (tmp_path / PAGE).exists()
 
 
@@ -110,7 +112,8 @@ def test_a_file_that_is_missing_and_a_picture_that_nobody_judged(chosen: Results
         chosen, image_path=lambda digest: tmp_path / "nowhere.png", judged=lambda benchmark, item, images: {}
     )
     (tmp_path / "report").mkdir()
-    (part,) = write_examples(gone, tmp_path / "report", tmp_path)
+    with ReportImages(gone, tmp_path / "report", tmp_path) as images:
+        (part,) = write_examples(gone, images, tmp_path / "report")
     text = (tmp_path / "report" / PAGE).read_text(encoding="utf-8")
     assert "sketch, iteration 1: its file is missing" in text
     assert "not judged" in text

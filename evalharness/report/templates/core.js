@@ -47,6 +47,7 @@ function loadSheet(name) {
 function receive(data) {
   report = data;
   report.thumbs = new Set(report.thumbs);
+  report.png = new Set(report.png);
   const place = Object.fromEntries(report.fields.map((name, index) => [name, index]));
   samples = report.samples.map((row, index) => {
     const [benchmark, itemId, category, prompt] = report.items[row[place.item]];
@@ -98,7 +99,8 @@ function words(name) {
 function picture(place, alt, className = "picture", small = true) {
   if (place === null || place === undefined) return element("span", { class: `${className} none` }, "no image");
   const digest = report.images[place];
-  const source = small && report.thumbs.has(place) ? `thumbs/${digest}.webp` : `images/${digest}.png`;
+  const file = `images/${digest}.${report.png.has(place) ? "png" : "webp"}`;
+  const source = small && report.thumbs.has(place) ? `thumbs/${digest}.webp` : file;
   return element("img", { class: className, src: source, alt, loading: "lazy", decoding: "async" });
 }
 
