@@ -24,7 +24,7 @@ from evalharness.config.yaml import Document
 from evalharness.execution.executors.in_process import InProcess
 from evalharness.planning.plan import Plan, make_plan
 from evalharness.report.results_json import write_results
-from evalharness.report.sample_files import write_samples
+from evalharness.report.sample_files import write_sample_files
 from evalharness.report.summary import summarize
 from evalharness.report.table_files import write_tables
 from evalharness.store.load import load_results
@@ -154,11 +154,11 @@ def report(samples: int, folder: Path) -> dict[str, Any]:
         del plan
         lap("load")
         assert len(results.samples) == (results.samples["state"] == "scored").sum() > 0.99 * samples
-        tables = summarize(results)
+        summaries = summarize(results)
         lap("tables")
-        write_tables(tables, folder / "out" / "tables")
-        write_samples(results, folder / "out" / "tables")
-        write_results(results, tables, folder / "out")
+        write_tables(summaries, folder / "out" / "tables")
+        write_sample_files(results, folder / "out")
+        write_results(results, summaries, folder / "out")
         lap("files")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"samples": len(results.samples), "seconds": spent, "total": sum(spent.values()), "peak_mib": peak}
