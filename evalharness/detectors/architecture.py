@@ -1,4 +1,4 @@
-"""What a Mask2Former's files say of its shape: from tensors to transformers' config, and from that to MMDetection's."""
+"""A Mask2Former's configs: transformers' derived from tensors, and MMDetection's derived from transformers'."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from evalharness.detectors.mmdet_pipeline import MAX_INSTANCES
 from evalharness.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 
 LEVELS, POINTS = 3, 4
-"""Of the pixel decoder's deformable attention; both programs fix them."""
-MAX_INSTANCES = 100
+"""Feature levels and sampling points of the pixel decoder's deformable attention; both programs fix them."""
 FIXED = {
     "activation_function": "relu",
     "pre_norm": False,
@@ -31,7 +31,7 @@ FIXED_BACKBONE = {
     "use_absolute_embeddings": False,
     "out_features": ["stage1", "stage2", "stage3", "stage4"],
 }
-"""What these configs have in common; with other values, MMDetection's network would be another one."""
+"""Values that MMDetection's network has built in; other values describe another network."""
 
 PREPROCESSING = {
     "size": {"shortest_edge": 800, "longest_edge": 1333},
@@ -39,11 +39,15 @@ PREPROCESSING = {
     "image_std": [0.229, 0.224, 0.225],
     "size_divisor": 32,
 }
-"""MMDetection's test pipeline of its COCO configs."""
+"""The test pipeline of MMDetection's COCO configs, in transformers' terms."""
 
 
 def transformers_config(state: Mapping[str, Tensor], classes: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arguments of ``SwinConfig`` and of ``Mask2FormerConfig``, read off the tensors under MMDetection 3.x's names.
+    """Derive the arguments of ``SwinConfig`` and of ``Mask2FormerConfig``.
+
+    Args:
+        state: tensors under MMDetection 3.x's names.
+        classes: GenEval's class names in the order of the labels.
 
     Raises:
         WeightsError: tensors are missing, or there is not one name for each class.
@@ -87,31 +91,32 @@ def transformers_config(state: Mapping[str, Tensor], classes: Sequence[str]) -> 
 
 
 def _bias_table(state: Mapping[str, Tensor], stage: int) -> tuple[int, int]:
-    """Rows, (2 window - 1)², and columns, one a head."""
+    """Shape of a relative position bias table: (2 window - 1)² rows and a column per head."""
     rows, heads = state[f"backbone.stages.{stage}.blocks.0.attn.w_msa.relative_position_bias_table"].shape
     return rows, heads
 
 
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:
-    found = {int(match[1]) for key in state if (match := re.match(pattern, key))}
-    return max(found, default=-1) + 1
+    """Number of layers, from the highest index that ``pattern`` captures in a tensor's name."""
+    indices = {int(match[1]) for key in state if (match := re.match(pattern, key))}
+    return max(indices, default=-1) + 1
 
 
 def mmdet_config(config: Json, preprocessing: Json) -> dict[str, Any]:
-    """MMDetection 3.x's config (``model`` and ``test_pipeline``) of a transformers folder's two JSON files.
+    """Translate a transformers folder's two JSON files to MMDetection 3.x's ``model`` and ``test_pipeline``.
 
     Raises:
         WeightsError: MMDetection has no such network.
     """
     try:
-        _refuse_others(config, FIXED)
-        _refuse_others(config["backbone_config"], FIXED_BACKBONE)
+        _require_fixed(config, FIXED)
+        _require_fixed(config["backbone_config"], FIXED_BACKBONE)
         return {"model": _model(config, preprocessing), "test_pipeline": _pipeline(preprocessing)}
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"config.json or preprocessor_config.json cannot be understood: {error!r}") from None
 
 
-def _refuse_others(config: Json, fixed: Json) -> None:
+def _require_fixed(config: Json, fixed: Json) -> None:
     for key, value in fixed.items():
         if config.get(key, value) != value:
             raise WeightsError(f"config.json: MMDetection's Mask2Former has no {key} {config[key]!r}, only {value!r}")

@@ -1,4 +1,4 @@
-"""MMDetection's checkpoint files: read without running what is in them, and written as a folder of transformers."""
+"""MMDetection's checkpoint files: read without running code from them, and converted to transformers' layout."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Tensors under the names of MMDetection 3.x, and GenEval's names of the classes in the order of the labels."""
+    """Tensors under MMDetection 3.x's names, and GenEval's class names in the order of the labels."""
 
     state: dict[str, Tensor]
     classes: tuple[str, ...]
 
 
 def read(file: Path) -> Checkpoint:
-    """A ``.pth`` file of MMDetection 2.x or 3.x, or a ``.safetensors`` file of such tensors.
+    """Read a ``.pth`` file of MMDetection 2.x or 3.x, or a ``.safetensors`` file of such tensors.
 
     Raises:
-        WeightsError: the file is missing, torn, or holds more than tensors and plain values.
+        WeightsError: the file is missing, truncated, or holds more than tensors and plain values.
     """
     import torch
     from safetensors import SafetensorError
@@ -38,7 +38,7 @@ def read(file: Path) -> Checkpoint:
         raise WeightsError(f"no checkpoint {file}")
     try:
         if file.suffix == ".safetensors":
-            return Checkpoint(convert.upgrade(load_file(file)), _names(coco.CLASSES))
+            return Checkpoint(convert.upgrade(load_file(file)), _geneval_names(coco.CLASSES))
         content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
@@ -54,20 +54,20 @@ def _checkpoint(file: Path, content: Any) -> Checkpoint:
     import torch
 
     state = content.get("state_dict", content) if isinstance(content, dict) else None
-    tensors = isinstance(state, dict) and all(isinstance(value, torch.Tensor) for value in state.values())
-    if not tensors or not state:
+    all_tensors = isinstance(state, dict) and all(isinstance(value, torch.Tensor) for value in state.values())
+    if not all_tensors or not state:
         raise WeightsError(f"{file} holds no state_dict of tensors")
     meta = content.get("meta") if "state_dict" in content else None
-    return Checkpoint(convert.upgrade(state), _names(_classes(meta if isinstance(meta, dict) else {})))
+    return Checkpoint(convert.upgrade(state), _geneval_names(_classes(meta if isinstance(meta, dict) else {})))
 
 
 def _classes(meta: dict[str, Any]) -> Any:
-    """The class names, which 2.x and 3.x keep in different places."""
+    """The class names, which MMDetection 2.x and 3.x keep in different places."""
     dataset = {str(key).lower(): value for key, value in (meta.get("dataset_meta") or {}).items()}
     return dataset.get("classes") or meta.get("CLASSES") or coco.CLASSES
 
 
-def _names(classes: Any) -> tuple[str, ...]:
+def _geneval_names(classes: Any) -> tuple[str, ...]:
     return tuple(coco.geneval_name(str(name)) for name in classes)
 
 
@@ -100,7 +100,7 @@ def _write(checkpoint: Checkpoint, folder: Path) -> None:
     config.save_pretrained(folder)
     Mask2FormerImageProcessor(**architecture.PREPROCESSING).save_pretrained(folder)
     state = convert.to_transformers(checkpoint.state)
-    # Only training reads it, but transformers warns where it is missing.
+    # Only training reads it, but transformers warns if it is missing.
     no_object = state["class_predictor.bias"].new_tensor([config.no_object_weight])
     state["criterion.empty_weight"] = torch.cat([no_object.new_ones(len(checkpoint.classes)), no_object])
     save_file(state, folder / "model.safetensors", {"format": "pt"})

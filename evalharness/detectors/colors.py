@@ -1,18 +1,16 @@
-"""The colour of a found object, by a zero-shot CLIP classifier over colour names.
+"""The color of a detected object, by a zero-shot CLIP classifier over color names.
 
-Four ways to name the CLIP, all through open_clip:
+The CLIP is loaded through open_clip, from one of four sources:
 
-- ``weights: FOLDER`` loads by open_clip's own ``local-dir:`` schema. The folder holds ``open_clip_config.json``
-  (``model_cfg`` and ``preprocess_cfg``) and ``open_clip_model.safetensors``. If ``model_cfg.text_cfg`` has an
-  ``hf_tokenizer_name`` (any text: from a folder the name itself is not looked at), the tokenizer's files lie in the
-  same folder: ``tokenizer.json`` and a ``tokenizer_config.json`` with ``tokenizer_class: PreTrainedTokenizerFast``
-  and a ``pad_token``. Without that name it is CLIP's own tokenizer, which open_clip carries. ``embedded`` is such a
-  folder of the package.
+- ``weights: FOLDER``, by open_clip's ``local-dir:`` schema. The folder holds ``open_clip_config.json`` (``model_cfg``
+  and ``preprocess_cfg``) and ``open_clip_model.safetensors``. If ``model_cfg.text_cfg`` has an ``hf_tokenizer_name``
+  (of any value, which is ignored), the tokenizer's files are in the same folder: ``tokenizer.json`` and a
+  ``tokenizer_config.json`` with ``tokenizer_class: PreTrainedTokenizerFast`` and a ``pad_token``. Without that name,
+  CLIP's own tokenizer is used, which open_clip carries. ``embedded`` is such a folder of the package.
 - ``architecture: ViT-L-14-quickgelu`` and ``weights: FILE.safetensors``. OpenAI's weights were trained with QuickGELU
-  and need an architecture of that name; the plain ``ViT-L-14`` gives other colours without a word.
-- ``architecture: ViT-L-14`` and ``pretrained: openai``, a tag that open_clip downloads; QuickGELU is then set as the
-  tag says.
-- ``weights: official``: OpenAI's, as ``evalharness fetch geneval`` brought them.
+  and need an architecture of that name; with the plain ``ViT-L-14`` they load, and classify differently.
+- ``architecture: ViT-L-14`` and ``pretrained: openai``, a tag that open_clip downloads and that sets QuickGELU.
+- ``weights: official``: OpenAI's, fetched by ``evalharness fetch geneval``.
 """
 
 from __future__ import annotations
@@ -37,20 +35,22 @@ if TYPE_CHECKING:
 
 FOLDER_FILES = ("open_clip_config.json", "open_clip_model.safetensors")
 BACKGROUND = "#999"
-"""What stands for the pixels outside an object's mask."""
-BATCH, CPU_BATCH = 256, 8
-"""Objects in a pass through the network, which bounds its memory. On a CPU it gains nothing from more."""
+"""Fill color of the pixels outside an object's mask."""
+GPU_BATCH = 256
+"""Objects per pass, which bounds the memory."""
+CPU_BATCH = 8
+"""Objects per pass on a CPU, which is no faster with more."""
 
 
 class ColorClassifier:
-    """Names the colours of objects.
+    """Classifies objects by color.
 
-    ``templates`` are texts with ``{color}`` and ``{cls}``. For each class a colour is the normalised mean of the
-    normalised embeddings of its templates; an object gets the colour nearest to its picture.
+    For each class, a color is represented by the normalized mean of the normalized embeddings of its templates; an
+    object gets the color that is nearest to the embedding of its crop.
     """
 
     class Settings(BaseModel):
-        """``weights`` alone, ``architecture`` with ``weights``, or ``architecture`` with ``pretrained``."""
+        """``weights`` alone, ``architecture`` with ``weights``, or ``architecture`` with ``pretrained``; see above."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -66,15 +66,20 @@ class ColorClassifier:
                 raise ValueError("pretrained needs an architecture, such as ViT-L-14")
             if self.architecture is not None and has_file == (self.pretrained is not None):
                 raise ValueError("an architecture needs either weights (a .safetensors file) or pretrained (a tag)")
-            if (
-                self.architecture is not None
-                and isinstance(self.weights, Path)
-                and self.weights.suffix != ".safetensors"
-            ):
+            if self.architecture is None or not isinstance(self.weights, Path):
+                return self
+            if self.weights.suffix != ".safetensors":
                 raise ValueError(f"weights for an architecture must be a .safetensors file, got {self.weights.name}")
             return self
 
     def __init__(self, settings: Settings, colors: Sequence[str], templates: Sequence[str]) -> None:
+        """Nothing is loaded before the first use.
+
+        Args:
+            settings: which CLIP, and where it runs.
+            colors: the classes to choose from.
+            templates: texts with the fields ``{color}`` and ``{cls}``.
+        """
         self.settings = settings
         self.colors = tuple(colors)
         self.templates = tuple(templates)
@@ -83,11 +88,11 @@ class ColorClassifier:
 
     @property
     def architecture(self) -> str | None:
-        """open_clip's name, or ``None`` where a folder says it."""
+        """open_clip's name, or ``None`` if the folder's config defines it."""
         return geneval_weights.CLIP_ARCHITECTURE if self.settings.weights == "official" else self.settings.architecture
 
     def identity(self) -> dict[str, Any]:
-        """The architecture and the digests that decide a colour."""
+        """The architecture and the digests that determine a color."""
         if self.architecture is None:
             folder = self._folder()
             files = sorted(file for file in folder.glob("*.json") if file.is_file())
@@ -103,8 +108,8 @@ class ColorClassifier:
         }
 
     def classify(self, objects: Sequence[tuple[Image.Image, Detection]]) -> list[str]:
-        """The colour of each object of an RGB image; the objects of all images go through the network together."""
-        size = CPU_BATCH if self._device().startswith("cpu") else BATCH
+        """The color of each object, given as an RGB image and a detection in it."""
+        size = CPU_BATCH if self._device().startswith("cpu") else GPU_BATCH
         parts = [objects[start : start + size] for start in range(0, len(objects), size)]
         return [color for part in parts for color in self._classify_batch(part)]
 
@@ -120,7 +125,7 @@ class ColorClassifier:
         return [self.colors[index] for index in nearest.tolist()]
 
     def _head(self, cls: str) -> torch.Tensor:
-        """``(colours, width)``: the embeddings of the colours for objects of a class."""
+        """Embeddings of the colors for objects of a class, ``(colors, width)``."""
         if cls not in self._heads:
             model, _, tokenizer = self._load()
             texts = [template.format(color=color, cls=cls) for color in self.colors for template in self.templates]
@@ -130,14 +135,14 @@ class ColorClassifier:
         return self._heads[cls]
 
     def _load(self) -> tuple[Any, Any, Any]:
-        """Model, image transform and tokenizer, read at the first use."""
+        """Model, image transform and tokenizer, loaded on first use."""
         if self._loaded is None:
             name, options = self._source()
             self._loaded = load(name, self._device(), options)
         return self._loaded
 
     def _source(self) -> tuple[str, dict[str, Any]]:
-        """open_clip's model name and the options of its loader."""
+        """open_clip's model name and the options for its loader."""
         pretrained = self.settings.pretrained
         if self.architecture is None:
             return f"local-dir:{self._folder()}", {}
@@ -151,7 +156,7 @@ class ColorClassifier:
         return checked_folder(weights if isinstance(weights, Path) else embedded_weights("clip"), FOLDER_FILES)
 
     def _weights_file(self) -> Path:
-        """The file of ``architecture``'s weights; a tag's file is downloaded at the first use."""
+        """The weights file of ``architecture``; that of a tag is downloaded on first use."""
         if self.settings.weights == "official":
             return geneval_weights.clip_file()
         if self.settings.pretrained is None:
@@ -168,11 +173,11 @@ class ColorClassifier:
         import open_clip
 
         settings = self.settings
-        found: dict[str, Any] = open_clip.get_pretrained_cfg(settings.architecture, settings.pretrained)
-        if not found:
+        config: dict[str, Any] = open_clip.get_pretrained_cfg(settings.architecture, settings.pretrained)
+        if not config:
             known = open_clip.list_pretrained_tags_by_model(settings.architecture)
             raise WeightsError(f"open_clip has no {self._tag_name()}{did_you_mean(settings.pretrained or '', known)}")
-        return found
+        return config
 
     def _tag_name(self) -> str:
         return f"{self.settings.architecture} {self.settings.pretrained}"
@@ -182,12 +187,12 @@ class ColorClassifier:
 
 
 def crop(image: Image.Image, detection: Detection) -> Image.Image:
-    """The object's box, cut out of an RGB image, in grey where it is not the object."""
+    """The object's box from an RGB image, with the pixels outside its mask in :data:`BACKGROUND`."""
     left, top, right, bottom = (round(edge) for edge in detection.box)
-    cut = image.crop((left, top, right, bottom))
+    box = image.crop((left, top, right, bottom))
     if detection.mask is None:
-        return cut
-    return Image.composite(cut, Image.new("RGB", cut.size, BACKGROUND), Image.fromarray(detection.mask))
+        return box
+    return Image.composite(box, Image.new("RGB", box.size, BACKGROUND), Image.fromarray(detection.mask))
 
 
 def load(name: str, device: str, options: dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -210,7 +215,7 @@ def load(name: str, device: str, options: dict[str, Any]) -> tuple[Any, Any, Any
 
 
 def _tokenizer_options(name: str) -> dict[str, Any]:
-    """A folder's Hugging Face tokenizer is read from the folder alone and runs no code of its own."""
+    """Options that read a folder's Hugging Face tokenizer from the folder alone and run none of its code."""
     folder = Path(name.removeprefix("local-dir:"))
     if not name.startswith("local-dir:"):
         return {}

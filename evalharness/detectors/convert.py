@@ -1,13 +1,13 @@
-"""Mask2Former's tensors under MMDetection's names and under those of transformers: pure functions on state dicts.
+"""Converts Mask2Former state dicts between MMDetection and transformers.
 
-The two programs hold the same network. What differs beyond names:
+The two programs implement the same network. Beyond the names, they differ in this:
 
 - MMDetection keeps query, key and value of Swin's attention and of the decoder's self-attention in one tensor.
-- Its patch merging unfolds a 2 × 2 patch channel by channel, each channel's four pixels row by row; transformers puts
-  the four pixels one after the other, column by column, each with all of its channels.
+- MMDetection's patch merging unfolds a 2 × 2 patch channel by channel, each channel's four pixels row by row;
+  transformers concatenates the four pixels column by column, each with all of its channels.
 - MMDetection 2.x and 3.x name the parts of the transformer layers differently (:func:`upgrade`).
 
-The names of transformers are those of its checkpoints, which its classes rename as they load.
+The transformers names are those of its checkpoints; its classes rename tensors as they load them.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ RULES: tuple[Rule, ...] = (
     *((f"panoptic_head.mask_embed.{2 * i}.@", (f"{EMBEDDER}{i}.0.@",)) for i in range(3)),
     ("panoptic_head.cls_embed.@", ("class_predictor.@",)),
 )
-"""MMDetection 3.x → transformers; several names where one tensor there is several here. ``*`` stands for one part of a
+"""MMDetection 3.x → transformers, with several names if MMDetection's tensor is split. ``*`` stands for one part of a
 name, ``@`` for ``weight`` or ``bias``."""
 
 MMDET_ONLY = re.compile(r"\.relative_position_index$")
-"""Constants of the architecture."""
+"""Constants of the architecture, which transformers computes."""
 TRANSFORMERS_ONLY = re.compile(r"^criterion\.|encoder\.swin\.layernorm\.")
 """The loss's weights, and a norm whose output Mask2Former does not use."""
 UNUSED_NORM = f"{ENCODER}swin.layernorm."
@@ -91,11 +91,14 @@ IN_MEMORY = (
     (r"(\.blocks\.\d+)\.mlp\.fc1\.", r"\1.intermediate.dense."),
     (r"(\.blocks\.\d+)\.mlp\.fc2\.", r"\1.output.dense."),
 )
-"""Names in transformers' module → those in its checkpoints."""
+"""Names in transformers' modules → names in its checkpoints."""
 
 
 def upgrade(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """MMDetection 2.x's names → 3.x's; those of 3.x stay. A decoder layer's first attention is the cross-attention."""
+    """Rename MMDetection 2.x's tensors to 3.x's names, which are left as they are.
+
+    A decoder layer's first attention is the cross-attention.
+    """
 
     def renamed(key: str) -> str:
         if ".transformer_decoder." in key:
@@ -106,7 +109,7 @@ def upgrade(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """From MMDetection's names, 2.x or 3.x, to those of transformers.
+    """Convert from MMDetection 2.x or 3.x to transformers.
 
     Raises:
         WeightsError: a tensor has no place in a Mask2Former with a Swin backbone.
@@ -128,7 +131,7 @@ def to_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_mmdet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """From transformers' names, of a checkpoint or of a module, to those of MMDetection 3.x.
+    """Convert from transformers, a checkpoint or a module's state dict, to MMDetection 3.x.
 
     Raises:
         WeightsError: a tensor has no place in a Mask2Former with a Swin backbone, or a part of one is missing.
@@ -139,32 +142,32 @@ def to_mmdet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     counts: dict[str, int] = {}
     for key, value in state.items():
         if not TRANSFORMERS_ONLY.search(key):
-            name, index, counts[name] = _to_mmdet_name(_as_in_checkpoints(key))
+            name, index, counts[name] = _to_mmdet_name(_checkpoint_name(key))
             parts.setdefault(name, {})[index] = value
-    for name, found in parts.items():
-        if len(found) < counts[name]:
-            raise WeightsError(f"the checkpoint holds only {len(found)} of the {counts[name]} parts of {name}")
-    joined = {name: torch.cat([found[index] for index in sorted(found)]) for name, found in parts.items()}
+    for name, tensors in parts.items():
+        if len(tensors) < counts[name]:
+            raise WeightsError(f"the checkpoint holds only {len(tensors)} of the {counts[name]} parts of {name}")
+    joined = {name: torch.cat([tensors[index] for index in sorted(tensors)]) for name, tensors in parts.items()}
     return {name: _merge_by_channel(value) if MERGING.match(name) else value for name, value in joined.items()}
 
 
 def _to_transformers_names(key: str) -> list[str]:
     for mmdet, names in RULES:
         if match := _pattern(mmdet).fullmatch(key):
-            return [_fill(name, match.groups()) for name in names]
-    raise _no_place(key)
+            return [_substitute(name, match.groups()) for name in names]
+    raise _unknown_tensor(key)
 
 
 def _to_mmdet_name(key: str) -> tuple[str, int, int]:
-    """MMDetection's name, which part of that tensor this one is, and of how many."""
+    """MMDetection's name of the tensor that this one is a part of, the index of the part, and the number of parts."""
     for mmdet, names in RULES:
         for index, name in enumerate(names):
             if match := _pattern(name).fullmatch(key):
-                return _fill(mmdet, match.groups()), index, len(names)
-    raise _no_place(key)
+                return _substitute(mmdet, match.groups()), index, len(names)
+    raise _unknown_tensor(key)
 
 
-def _as_in_checkpoints(key: str) -> str:
+def _checkpoint_name(key: str) -> str:
     for pattern, replacement in IN_MEMORY:
         key = re.sub(pattern, replacement, key)
     return key
@@ -174,22 +177,22 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(re.escape(template).replace(r"\*", r"([^.]+)").replace("@", "(weight|bias)"))
 
 
-def _fill(template: str, words: tuple[str, ...]) -> str:
+def _substitute(template: str, words: tuple[str, ...]) -> str:
     remaining = iter(words)
     return re.sub(r"[*@]", lambda _: next(remaining), template)
 
 
 def _merge_by_pixel(tensor: Tensor) -> Tensor:
-    """The last axis from (channel, row, column) to (column, row, channel)."""
+    """Reorder the last axis from (channel, row, column) to (column, row, channel)."""
     *front, width = tensor.shape
     return tensor.reshape(*front, width // 4, 2, 2).transpose(-1, -3).flatten(-3)
 
 
 def _merge_by_channel(tensor: Tensor) -> Tensor:
-    """The last axis from (column, row, channel) to (channel, row, column)."""
+    """Reorder the last axis from (column, row, channel) to (channel, row, column)."""
     *front, width = tensor.shape
     return tensor.reshape(*front, 2, 2, width // 4).transpose(-1, -3).flatten(-3)
 
 
-def _no_place(key: str) -> WeightsError:
+def _unknown_tensor(key: str) -> WeightsError:
     return WeightsError(f"not a Mask2Former with a Swin backbone: it has no tensor {key!r}")

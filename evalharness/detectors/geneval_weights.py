@@ -1,8 +1,8 @@
-"""The networks by which GenEval's published scores were measured: what ``weights: official`` means.
+"""The networks that GenEval's published scores were measured with: ``weights: official``.
 
-Both files are checked by their SHA-256 and hold nothing that could run: OpenMMLab's checkpoint is read with
-``weights_only=True``. OpenAI's own file of the CLIP is a TorchScript archive, which is a program; the same tensors are
-published as safetensors in open_clip's repository on the hub, from where ``pretrained: openai`` has them, too.
+Both files are checked by SHA-256, and neither can run code: OpenMMLab's checkpoint is read with ``weights_only=True``.
+OpenAI's own CLIP file is a TorchScript archive, which is a program; the same tensors are published as safetensors in
+open_clip's repository on the hub, the source of ``pretrained: openai``.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ CLIP = Asset(
     size=1_710_517_724,
 )
 CLIP_ARCHITECTURE = "ViT-L-14-quickgelu"
-"""OpenAI trained with QuickGELU; under the name ViT-L-14 the same weights would give other colours."""
+"""OpenAI trained with QuickGELU; as ``ViT-L-14`` the same weights would give other colors."""
 
 
 def mask2former_file() -> Path:
-    """The checkpoint as published, for MMDetection."""
+    """The published checkpoint, for MMDetection."""
     return require_file(MASK2FORMER, COMMAND)
 
 
 def mask2former_folder() -> Path:
-    """The same, converted for transformers."""
+    """The same checkpoint, converted for transformers."""
     return require_converted(MASK2FORMER, COMMAND)
 
 
 def clip_file() -> Path:
-    """open_clip's state dict of OpenAI's ViT-L/14, in float32."""
+    """open_clip's state dict of OpenAI's ViT-L/14, float32."""
     return require_file(CLIP, COMMAND)

@@ -1,4 +1,4 @@
-"""Mask2Former through MMDetection 3.3 itself: its network, its test pipeline, its instance post-processing.
+"""Detector plugin ``mask2former-mmdet``: network, test pipeline and post-processing of MMDetection 3.3 itself.
 
 It runs without mmcv's compiled operations; see :mod:`evalharness.detectors.mmcv_ops`.
 """
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import torch
 
 DEFAULT_CONFIG = Path("mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco")
-"""GenEval's detector, as MMDetection 3.x calls it."""
+"""MMDetection 3.x's name of GenEval's detector."""
 INSTANCES_ONLY = {"panoptic_on": False, "semantic_on": False, "instance_on": True}
 
 
@@ -44,12 +44,15 @@ class Loaded(NamedTuple):
 
 
 class Mask2FormerMMDet:
-    """A checkpoint file of MMDetection 2.x or 3.x, or a folder as of transformers, which is converted as it is read."""
+    """A Mask2Former from a checkpoint file of MMDetection 2.x or 3.x, or from a folder in transformers' layout."""
 
     class Settings(BaseModel):
-        """``weights``: the file, the folder, ``embedded`` for the miniature's own detector, ``official`` for GenEval's.
-        ``config``, for a file only: a config file, or the name of one that comes with MMDetection. A config in Python
-        is run as a program.
+        """Settings of the detector.
+
+        Attributes:
+            weights: a file or a folder; ``embedded`` is the miniature's own detector, ``official`` is GenEval's.
+            config: for a file only, a config file or the name of one that comes with MMDetection. A config in Python
+                is run as a program.
         """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
@@ -96,7 +99,7 @@ class Mask2FormerMMDet:
         return detect_by_size(detect, images, self.settings.batch_size)
 
     def _run(self, images: Sequence[Image.Image]) -> Any:
-        """MMDetection's results, one an image."""
+        """MMDetection's result for each image."""
         import torch
 
         model, pipeline, _ = self._load()
@@ -112,7 +115,7 @@ class Mask2FormerMMDet:
         return embedded_weights("detector") if weights == "embedded" else weights
 
     def _config(self) -> dict[str, Any]:
-        """``model`` and ``test_pipeline`` as MMDetection wants them."""
+        """``model`` and ``test_pipeline`` in MMDetection's format."""
         if self._resolved is None:
             if self._weights.is_dir():
                 self._resolved = folder_config(self._weights, self.settings.config)
@@ -133,11 +136,11 @@ class Mask2FormerMMDet:
         return self._loaded
 
 
-# --- what to load ---
+# --- Weights and configs ---
 
 
 def folder_config(folder: Path, config: Path | None) -> dict[str, Any]:
-    """MMDetection's config of a transformers folder."""
+    """MMDetection's config for a folder in transformers' layout."""
     checked_folder(folder, FILES)
     if config is not None:
         raise WeightsError(f"{folder} has a config of its own; leave out {config.name}")
@@ -154,7 +157,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def read_folder(folder: Path) -> checkpoint.Checkpoint:
-    """A transformers folder's tensors under MMDetection's names."""
+    """Tensors of a folder in transformers' layout, under MMDetection's names."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -168,8 +171,8 @@ def read_folder(folder: Path) -> checkpoint.Checkpoint:
 
 
 def file_config(config: Path) -> dict[str, Any]:
-    """The two parts that matter of a config file, or of MMDetection's own one of that name."""
-    mmcv_ops.stand_in()
+    """``model`` and ``test_pipeline`` of a config file, or of MMDetection's own config of that name."""
+    mmcv_ops.replace_missing_ops()
     from mmengine.config import Config
 
     file = config if config.is_file() else shipped_config(config.name)
@@ -184,8 +187,9 @@ def file_config(config: Path) -> dict[str, Any]:
 
 
 def shipped_config(name: str) -> Path:
-    found = find_spec("mmdet")
-    root = Path(str(found.origin)).parent / ".mim" / "configs" if found else Path()
+    """The file of a config that comes with MMDetection."""
+    spec = find_spec("mmdet")
+    root = Path(str(spec.origin)).parent / ".mim" / "configs" if spec else Path()
     configs = {file.stem: file for file in root.rglob("*.py") if not file.parent.name.startswith("_")}
     stem = name.removesuffix(".py")
     if stem not in configs:
@@ -197,14 +201,14 @@ def shipped_config(name: str) -> Path:
 
 
 def build(config: dict[str, Any], device: str) -> tuple[Any, Any]:
-    """MMDetection's model, not yet filled, and its test pipeline for images in memory."""
+    """MMDetection's model with random weights, and its test pipeline for images in memory."""
     mmcv_ops.prepare(device)
     from mmcv.transforms import Compose
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
     from mmengine.config import ConfigDict as MMConfig
 
-    warnings.filterwarnings("ignore", "torch.meshgrid")  # of an argument that MMDetection does not pass
+    warnings.filterwarnings("ignore", "torch.meshgrid")  # MMDetection does not pass its new argument
     register_all_modules(init_default_scope=True)
     model = MMConfig(config["model"])
     if "panoptic_head" in model:
@@ -217,7 +221,11 @@ def build(config: dict[str, Any], device: str) -> tuple[Any, Any]:
 
 
 def fill(model: Any, state: dict[str, torch.Tensor], source: Path) -> None:
-    """Put a checkpoint's tensors into a model, all of them into all of it."""
+    """Load a checkpoint's tensors into a model.
+
+    Raises:
+        WeightsError: tensors are missing, left over or of another shape.
+    """
     try:
         report = model.load_state_dict(state, strict=False)
     except RuntimeError as error:
@@ -229,7 +237,7 @@ def fill(model: Any, state: dict[str, torch.Tensor], source: Path) -> None:
 
 
 def blue_first(image: Image.Image) -> Any:
-    """``(height, width, 3)`` bytes in OpenCV's order of channels."""
+    """Bytes ``(height, width, 3)`` in OpenCV's channel order."""
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
 
 

@@ -1,7 +1,7 @@
-"""MMDetection without a compiler: what it needs of mmcv's compiled operations to be imported and to run Mask2Former.
+"""Runs MMDetection's Mask2Former without mmcv's compiled operations.
 
-``mmcv-lite`` lacks the compiled module ``mmcv._ext``, which MMDetection imports at every turn and Mask2Former uses for
-one thing: multi-scale deformable attention on CUDA. mmcv also has that as a plain PyTorch function.
+``mmcv-lite`` lacks the compiled module ``mmcv._ext``, which many modules of MMDetection import. Mask2Former uses a
+single operation of it: multi-scale deformable attention on CUDA, which mmcv also has as a plain PyTorch function.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evalharness.errors import PluginError
 
 
 class MissingOps(ModuleType):
-    """Stands in for ``mmcv._ext``: each of its operations says that it is not there when it is called."""
+    """Replaces ``mmcv._ext``; each operation raises PluginError when it is called."""
 
     def __getattr__(self, name: str) -> Callable[..., NoReturn]:
         if name.startswith("__"):
@@ -29,27 +29,30 @@ class MissingOps(ModuleType):
 
 
 class PortableAttention:
-    """Stands in for mmcv's autograd function around its CUDA kernel."""
+    """Replaces mmcv's autograd function around its CUDA kernel."""
 
     @staticmethod
     def apply(value: Any, shapes: Any, starts: Any, locations: Any, weights: Any, step: int) -> Any:
-        """The arguments of the kernel; where a level starts, and the step, PyTorch needs not know."""
+        """Takes the arguments of the kernel; the PyTorch function does not need ``starts`` and ``step``."""
         from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 
         return multi_scale_deformable_attn_pytorch(value, shapes, locations, weights)
 
 
 def prepare(device: str) -> None:
-    """Make MMDetection importable, and its deformable attention right on ``device``. Call it before the import."""
-    stand_in()
+    """Make MMDetection importable, and its deformable attention correct on ``device``.
+
+    Call it before the first import of MMDetection.
+    """
+    replace_missing_ops()
     if device.startswith("cuda") and not kernel_works(device):
         from mmcv.ops import multi_scale_deform_attn
 
         multi_scale_deform_attn.MultiScaleDeformableAttnFunction = PortableAttention
 
 
-def stand_in() -> None:
-    """Register :class:`MissingOps` where ``mmcv._ext`` cannot be imported.
+def replace_missing_ops() -> None:
+    """Register :class:`MissingOps` if ``mmcv._ext`` cannot be imported.
 
     Raises:
         PluginError: OpenCV cannot be imported.
@@ -64,7 +67,13 @@ def stand_in() -> None:
 
 
 def check_opencv() -> None:
-    """mmcv asks for the OpenCV with windows, which lands upon the headless one and needs a display's libraries."""
+    """Check that OpenCV can be imported.
+
+    mmcv depends on OpenCV's build with a GUI, which overwrites the headless one and needs a display's libraries.
+
+    Raises:
+        PluginError: with the commands that repair the installation.
+    """
     try:
         import cv2  # noqa: F401
     except ImportError as error:
@@ -75,9 +84,9 @@ def check_opencv() -> None:
 
 
 def kernel_works(device: str) -> bool:
-    """Whether mmcv's kernel gives what its PyTorch function gives.
+    """Whether mmcv's kernel agrees with its PyTorch function.
 
-    A kernel that was not compiled for the GPU at hand fails with no more than a printed line, and leaves zeros.
+    A kernel that was not compiled for this GPU fails with no more than a printed line, and its output stays zero.
     """
     import torch
     from mmcv.ops import multi_scale_deform_attn as mmcv_attention
@@ -91,7 +100,7 @@ def kernel_works(device: str) -> bool:
     expected = mmcv_attention.multi_scale_deformable_attn_pytorch(value, shapes, locations, weights)
     try:
         function = mmcv_attention.MultiScaleDeformableAttnFunction
-        found = function.apply(value, shapes, starts, locations, weights, 64)
-        return torch.allclose(found, expected, atol=1e-4)
+        output = function.apply(value, shapes, starts, locations, weights, 64)
+        return torch.allclose(output, expected, atol=1e-4)
     except (RuntimeError, PluginError):
         return False

@@ -146,7 +146,7 @@ def check_mmcv(device: str = "auto") -> Iterator[CheckResult]:
     from evalharness._util.devices import pick_device
     from evalharness.detectors import mmcv_ops
 
-    mmcv_ops.stand_in()
+    mmcv_ops.replace_missing_ops()
     device = pick_device(device)
     try:
         import mmcv.ops

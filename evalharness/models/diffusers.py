@@ -1,4 +1,4 @@
-"""Model plugin ``diffusers``: any text-to-image pipeline of the diffusers library, from a folder or the hub."""
+"""Model plugin ``diffusers``: any text-to-image pipeline of the diffusers library, from a folder or from the hub."""
 
 from __future__ import annotations
 
@@ -21,12 +21,18 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Diffusers:
-    """Draws batches of prompts; the noise of each sample comes from its own seed, on the CPU, whatever the device."""
+    """Draws batches of prompts. Each sample's noise is drawn from its own seed on the CPU, whatever the device."""
 
     class Settings(BaseModel):
-        """``weights``: a folder with ``model_index.json``; or ``hub``: a name on the hub, and its ``revision``;
-        ``steps``, ``guidance``, ``width``, ``height``, ``negative_prompt``: the pipeline's own where not given;
-        ``arguments``: more of its call; ``offload``: keep on the device only the part that is at work."""
+        """Settings of a pipeline. ``steps`` to ``negative_prompt`` have the pipeline's own defaults.
+
+        Attributes:
+            weights: a folder with ``model_index.json``.
+            hub: in place of ``weights``, a repository on the hub.
+            revision: branch, tag or commit of ``hub``.
+            arguments: further arguments of the pipeline's call.
+            offload: keep only the part on the device that is computing.
+        """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,8 +68,7 @@ class Diffusers:
         self._pipeline: Any = None
 
     def identity(self) -> Mapping[str, Any]:
-        chosen = self.settings
-        return {"name": self.name, **self._source(), "dtype": chosen.dtype, "call": self._call()}
+        return {"name": self.name, **self._source(), "dtype": self.settings.dtype, "call": self._call()}
 
     def check(self, prompt: str) -> None:
         if not prompt.strip():
@@ -73,11 +78,11 @@ class Diffusers:
         self._load()
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
-        """One image a prompt.
+        """Draw an image for each prompt.
 
         Raises:
             SampleError: the pipeline's safety checker blacked an image out.
-            ConfigError: the pipeline does not take one of the settings.
+            ConfigError: the pipeline does not accept one of the settings.
         """
         import torch
 
@@ -87,49 +92,49 @@ class Diffusers:
             call["negative_prompt"] = [negative] * len(prompts)
         noise = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         with torch.inference_mode():
-            made = pipeline(prompt=list(prompts), generator=noise, output_type="pil", **call)
-        if any(getattr(made, "nsfw_content_detected", None) or ()):
+            output = pipeline(prompt=list(prompts), generator=noise, output_type="pil", **call)
+        if any(getattr(output, "nsfw_content_detected", None) or ()):
             raise SampleError("the pipeline's safety checker refused the image")
-        taken = getattr(pipeline, "num_timesteps", None) or self.settings.steps or 0
-        return [Drawn(image.convert("RGB"), int(taken)) for image in made.images]
+        steps = getattr(pipeline, "num_timesteps", None) or self.settings.steps or 0
+        return [Drawn(image.convert("RGB"), int(steps)) for image in output.images]
 
     def _call(self) -> dict[str, Any]:
-        """What every call of the pipeline is given besides prompts and noise."""
-        chosen = self.settings
-        named = {
-            "num_inference_steps": chosen.steps,
-            "guidance_scale": chosen.guidance,
-            "width": chosen.width,
-            "height": chosen.height,
-            "negative_prompt": chosen.negative_prompt,
+        """Arguments of every call of the pipeline besides prompts and noise."""
+        settings = self.settings
+        arguments = {
+            "num_inference_steps": settings.steps,
+            "guidance_scale": settings.guidance,
+            "width": settings.width,
+            "height": settings.height,
+            "negative_prompt": settings.negative_prompt,
         }
-        return {**chosen.arguments, **{key: value for key, value in named.items() if value is not None}}
+        return {**settings.arguments, **{key: value for key, value in arguments.items() if value is not None}}
 
     def _source(self) -> dict[str, str]:
-        """What identifies the weights: a folder's digest, or the hub name and its commit."""
-        chosen = self.settings
-        if chosen.weights is not None:
-            return {"weights": folder_digest(checked_folder(chosen.weights, ["model_index.json"]))}
-        return {"hub": str(chosen.hub), "revision": self._commit(str(chosen.hub))}
+        """Identity of the weights: a folder's digest, or the hub name and the commit."""
+        settings = self.settings
+        if settings.weights is not None:
+            return {"weights": folder_digest(checked_folder(settings.weights, ["model_index.json"]))}
+        return {"hub": str(settings.hub), "revision": self._commit(str(settings.hub))}
 
     def _commit(self, name: str) -> str:
-        """The commit that ``revision`` means: as the hub says, or without a network the one in its cache."""
-        wanted = self.settings.revision or "main"
-        if COMMIT.fullmatch(wanted):
-            return wanted
+        """The commit of ``revision``: asked of the hub, or without a network the one in its cache."""
+        revision = self.settings.revision or "main"
+        if COMMIT.fullmatch(revision):
+            return revision
         import httpx2
         from huggingface_hub import HfApi, snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
         try:
-            return str(HfApi().model_info(name, revision=wanted).sha)
+            return str(HfApi().model_info(name, revision=revision).sha)
         except HfHubHTTPError as error:
             if error.response.status_code < 500:
-                raise WeightsError(f"the hub has no {name} at {wanted}: {str(error).splitlines()[0]}") from None
+                raise WeightsError(f"the hub has no {name} at {revision}: {str(error).splitlines()[0]}") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, TypeError, KeyError, AttributeError):
-            pass  # no network, or somebody else answers
+            pass  # no network, or a server that is not the hub
         try:
-            return Path(snapshot_download(name, revision=wanted, local_files_only=True)).name
+            return Path(snapshot_download(name, revision=revision, local_files_only=True)).name
         except LocalEntryNotFoundError:
             raise WeightsError(
                 f"the hub cannot be reached, and {name} is not in its cache; download it where there is a network, and "
@@ -137,42 +142,46 @@ class Diffusers:
             ) from None
 
     def _load(self) -> Any:
-        """Read the weights, once. Only safetensors are read, and no code comes with them."""
+        """The pipeline, loaded on first use from safetensors only, without running code from the repository."""
         if self._pipeline is None:
-            import httpx2
-            import torch
-            from diffusers import DiffusionPipeline
-
-            source = self._source()
-            try:
-                with silent("diffusers"):
-                    pipeline = DiffusionPipeline.from_pretrained(
-                        self.settings.weights or self.settings.hub,
-                        revision=source.get("revision"),
-                        dtype=getattr(torch, self.settings.dtype),
-                        use_safetensors=True,
-                        trust_remote_code=False,
-                    )
-            except (httpx2.HTTPError, OSError, ValueError, AttributeError, TypeError, KeyError) as error:
-                what = " ".join(str(error).split())[:300]
-                raise WeightsError(
-                    f"{self.settings.weights or self.settings.hub} cannot be loaded as a pipeline: {what}"
-                ) from error
-            self._check_call(pipeline)
-            pipeline.set_progress_bar_config(disable=True)
-            device = pick_device(self.settings.device)
-            if self.settings.offload:
-                pipeline.enable_model_cpu_offload(device=device)
-            else:
-                pipeline.to(device)
-            self._pipeline = pipeline
+            self._pipeline = self._load_pipeline()
         return self._pipeline
 
+    def _load_pipeline(self) -> Any:
+        import httpx2
+        import torch
+        from diffusers import DiffusionPipeline
+
+        name = self.settings.weights or self.settings.hub
+        revision = self._source().get("revision")
+        try:
+            with silent("diffusers"):
+                pipeline = DiffusionPipeline.from_pretrained(
+                    name,
+                    revision=revision,
+                    dtype=getattr(torch, self.settings.dtype),
+                    use_safetensors=True,
+                    trust_remote_code=False,
+                )
+        except (httpx2.HTTPError, OSError, ValueError, AttributeError, TypeError, KeyError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise WeightsError(f"{name} cannot be loaded as a pipeline: {reason}") from error
+        self._check_call(pipeline)
+        pipeline.set_progress_bar_config(disable=True)
+        device = pick_device(self.settings.device)
+        if self.settings.offload:
+            pipeline.enable_model_cpu_offload(device=device)
+        else:
+            pipeline.to(device)
+        return pipeline
+
     def _check_call(self, pipeline: Any) -> None:
-        takes = inspect.signature(type(pipeline).__call__).parameters
-        kind = type(pipeline).__name__
-        if "prompt" not in takes or ("image" in takes and takes["image"].default is inspect.Parameter.empty):
-            raise ConfigError(f"{kind} is not a text-to-image pipeline")
+        """Raise ConfigError unless the pipeline draws from text alone and accepts the settings."""
+        parameters = inspect.signature(type(pipeline).__call__).parameters
+        pipeline_class = type(pipeline).__name__
+        needs_image = "image" in parameters and parameters["image"].default is inspect.Parameter.empty
+        if "prompt" not in parameters or needs_image:
+            raise ConfigError(f"{pipeline_class} is not a text-to-image pipeline")
         for key in self._call():
-            if key not in takes:
-                raise ConfigError(f"{kind} takes no argument {key!r}{did_you_mean(key, takes)}")
+            if key not in parameters:
+                raise ConfigError(f"{pipeline_class} takes no argument {key!r}{did_you_mean(key, parameters)}")

@@ -1,4 +1,4 @@
-"""A folder of images that exist already, as a model: they are scored like any other's, and never drawn."""
+"""Model plugin ``folder``: images that exist already. They are scored like those of other models, and never drawn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,19 +19,26 @@ from evalharness.errors import SampleError, WeightsError
 from evalharness.models.folder_index import Entry, images_of_layout, is_flat, is_image, read_layout, read_manifest
 from evalharness.types.item import Item
 
-NAMED = 3
-"""How many files a warning names."""
+MAX_EXAMPLES = 3
+"""Files that a warning names."""
+SECONDS_PER_IMAGE = 0.05
+"""Time to read and check an image."""
 
 
 class Folder:
-    """GenEval's folder layout, WISE's ``ID.png``, or files with a manifest.
+    """Images in GenEval's folder layout, in WISE's (``ID.png``), or listed in a manifest.
 
-    A file is an item's if its prompt, where it says one, is the item's prompt, or else if it says the item's id. So
-    images of rewritten prompts are never taken for images of the original ones.
+    A file that states its prompt belongs to the items with that prompt; a file that states none belongs to the item
+    with the stated id. So images of rewritten prompts are never taken for images of the original ones.
     """
 
     class Settings(BaseModel):
-        """``manifest``: a CSV or JSON Lines file; without one the folder has GenEval's layout, or WISE's."""
+        """Settings of the folder.
+
+        Attributes:
+            path: the folder.
+            manifest: a CSV or JSON Lines file; without it the folder has GenEval's layout, or WISE's.
+        """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,21 +53,21 @@ class Folder:
         self.batch_size = settings.batch_size
 
     def identity(self) -> Mapping[str, Any]:
-        """Only the name: each image's own digest is in the key of its trajectory."""
+        """The name alone: the digest of each image is part of its trajectory's key."""
         return {"name": self.name}
 
     def check(self, prompt: str) -> None:
-        """Any prompt may have an image."""
+        """Accept every prompt: any may have an image."""
 
     def estimate(self, variant: object) -> float:
-        """Seconds to read and check an image."""
-        return 0.05
+        """Seconds per trajectory."""
+        return SECONDS_PER_IMAGE
 
     def locate(self, item: Item, seed_index: int) -> SourceFile:
-        """The file of an item's image of this number; its digest is empty if it is missing or cannot be opened."""
+        """The file of an item's image; its digest is empty if the file is missing or cannot be opened."""
         entry = self._find(item, seed_index)
         if entry is None:
-            return SourceFile(self._expected(item, seed_index), "")
+            return SourceFile(self._expected_name(item, seed_index), "")
         path = self.settings.path / entry.name
         try:
             return SourceFile(entry.name, file_digest(path) if path.is_file() else "")
@@ -68,29 +75,34 @@ class Folder:
             return SourceFile(entry.name, "")
 
     def fetch(self, sources: Sequence[SourceFile]) -> list[bytes]:
-        """PNG files: the very bytes where a file is an upright RGB PNG, else the image turned upright and made RGB."""
+        """Read images as PNG: an upright RGB PNG as it is, other files turned upright and converted to RGB."""
         return [self._read(source) for source in sources]
 
     def survey(self, wanted: Sequence[tuple[Item, int]], known: Sequence[tuple[Item, int]]) -> list[str]:
-        """Missing and extra images, other prompts, files without a readable header, differing sizes, EXIF turns."""
-        files = [self.locate(*pair) for pair in wanted]
-        missing = [source.name for source in files if not source.digest]
-        asked = {entry.name for pair in known if (entry := self._find(*pair))}
-        prompts = {item.prompt for item, _ in known}
-        other = {entry.prompt for entry in self._entries if entry.prompt is not None and entry.prompt not in prompts}
-        headers = {source.name: _header(self.settings.path / source.name) for source in files if source.digest}
-        sizes = Counter(header[0] for header in headers.values() if header)
-        found = [
-            _line(missing, f"of {len(files)} images missing"),
-            _line(sorted(set(self._images()) - asked), "extra images that no prompt asks for"),
-            _line(sorted(map(repr, other)), "prompts of the folder that the benchmark does not have"),
-            _line([name for name, header in headers.items() if header is None], "files that are no images"),
-            _sizes(sizes, headers),
-            _line([name for name, header in headers.items() if header and header[1]], "images turned upright by EXIF"),
-        ]
-        return [line for line in found if line]
+        """Warnings about missing and extra images, unknown prompts, unreadable files, mixed sizes and EXIF rotation.
 
-    # --- inside ---
+        Args:
+            wanted: items and indices of the images that the sweep uses.
+            known: items and indices of all images of the benchmark.
+        """
+        sources = [self.locate(*pair) for pair in wanted]
+        missing = [source.name for source in sources if not source.digest]
+        known_files = {entry.name for pair in known if (entry := self._find(*pair))}
+        extra = sorted(set(self._images()) - known_files)
+        prompts = {item.prompt for item, _ in known}
+        unknown_prompts = {entry.prompt for entry in self._entries if entry.prompt is not None} - prompts
+        headers = {source.name: _read_header(self.settings.path / source.name) for source in sources if source.digest}
+        unreadable = [name for name, header in headers.items() if header is None]
+        rotated = [name for name, header in headers.items() if header and header.rotated]
+        warnings = [
+            _warning(missing, f"of {len(sources)} images missing"),
+            _warning(extra, "extra images that no prompt asks for"),
+            _warning(sorted(map(repr, unknown_prompts)), "prompts of the folder that the benchmark does not have"),
+            _warning(unreadable, "files that are no images"),
+            _size_warning({name: header.size for name, header in headers.items() if header}),
+            _warning(rotated, "images turned upright by EXIF"),
+        ]
+        return [warning for warning in warnings if warning]
 
     @cached_property
     def _is_flat(self) -> bool:
@@ -103,24 +115,28 @@ class Folder:
 
     @cached_property
     def _by_prompt(self) -> dict[tuple[str, int], list[Entry]]:
-        found: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+        by_prompt: dict[tuple[str, int], list[Entry]] = defaultdict(list)
         for entry in self._entries:
             if entry.prompt is not None:
-                found[entry.prompt, entry.index].append(entry)
-        return dict(found)
+                by_prompt[entry.prompt, entry.index].append(entry)
+        return dict(by_prompt)
 
     @cached_property
     def _by_item(self) -> dict[tuple[str | None, int], Entry]:
-        """The files that say an item but no prompt."""
+        """The files that state an item but no prompt."""
         return {(entry.item, entry.index): entry for entry in self._entries if entry.prompt is None}
 
     def _find(self, item: Item, index: int) -> Entry | None:
+        """The file with the item's prompt and id, else with its id alone, else with its prompt."""
         same_prompt = self._by_prompt.get((item.prompt, index), [])
-        own = [entry for entry in same_prompt if entry.item == item.id]
-        by_id = self._by_item.get((item.id, index))
-        return next(iter([*own, *([by_id] if by_id else []), *same_prompt]), None)
+        for entry in same_prompt:
+            if entry.item == item.id:
+                return entry
+        if (item.id, index) in self._by_item:
+            return self._by_item[item.id, index]
+        return same_prompt[0] if same_prompt else None
 
-    def _expected(self, item: Item, index: int) -> str:
+    def _expected_name(self, item: Item, index: int) -> str:
         if self.settings.manifest:
             return f"item {item.id} index {index} of {self.settings.manifest.name}"
         if self._is_flat:
@@ -128,7 +144,7 @@ class Folder:
         return f"{item.id}/samples/{index:04d}.png"
 
     def _images(self) -> Collection[str]:
-        """All images in the folder; in a layout those where its images lie, which may have others beside them."""
+        """All images in the folder; in a layout only those in the folders where its images belong."""
         root = self.settings.path
         if self.settings.manifest is None:
             return list(images_of_layout(root))
@@ -150,28 +166,44 @@ class Folder:
             raise SampleError(f"unreadable image: {source.name}: {error}") from None
 
 
-def _header(path: Path) -> tuple[tuple[int, int], bool] | None:
-    """Width and height as stored, and whether EXIF turns it; ``None`` if this is no image."""
+class _Header(NamedTuple):
+    """Of an image file: width and height as stored, and whether EXIF rotates it."""
+
+    size: tuple[int, int]
+    rotated: bool
+
+
+def _read_header(path: Path) -> _Header | None:
+    """The header of an image file, or ``None`` if the file is no image."""
     try:
         with Image.open(path, formats=FORMATS) as image:
-            return image.size, turned(image)
+            return _Header(image.size, turned(image))
     except BROKEN:
         return None
 
 
-def _line(names: Sequence[str], what: str) -> str:
+def _warning(names: Sequence[str], description: str) -> str:
+    """How many files, and the first of them; empty if there are none."""
     if not names:
         return ""
-    return f"{len(names)} {what}: {', '.join(names[:NAMED])}{', …' if len(names) > NAMED else ''}"
+    more = ", …" if len(names) > MAX_EXAMPLES else ""
+    return f"{len(names)} {description}: {', '.join(names[:MAX_EXAMPLES])}{more}"
 
 
-def _sizes(sizes: Counter[tuple[int, int]], headers: Mapping[str, tuple[tuple[int, int], bool] | None]) -> str:
-    """What sizes there are if there is more than one, rare ones with a file."""
-    if len(sizes) < 2:
+def _size_warning(sizes: Mapping[str, tuple[int, int]]) -> str:
+    """The sizes of the images, rare ones with an example; empty if there is only one.
+
+    Args:
+        sizes: width and height by file name.
+    """
+    counts = Counter(sizes.values())
+    if len(counts) < 2:
         return ""
-    example = {header[0]: name for name, header in headers.items() if header}
-    usual, *others = sizes.most_common()
-    parts = [f"{width} × {height}: {count} (such as {example[width, height]})" for (width, height), count in others]
-    more = f"; and {len(parts) - NAMED} sizes more" if len(parts) > NAMED else ""
-    (width, height), count = usual
-    return f"images of {len(sizes)} sizes: {width} × {height}: {count}; {'; '.join(parts[:NAMED])}{more}"
+    examples = {size: name for name, size in sizes.items()}
+    (usual, usual_count), *rare = counts.most_common()
+    shown = [f"{width} × {height}: {count} (such as {examples[width, height]})" for (width, height), count in rare]
+    more = f"; and {len(shown) - MAX_EXAMPLES} sizes more" if len(shown) > MAX_EXAMPLES else ""
+    return (
+        f"images of {len(counts)} sizes: {usual[0]} × {usual[1]}: {usual_count}; "
+        f"{'; '.join(shown[:MAX_EXAMPLES])}{more}"
+    )

@@ -1,4 +1,4 @@
-"""Which image file is of which prompt: read from GenEval's folder layout, from WISE's, or from a manifest."""
+"""Maps image files to prompts, by GenEval's folder layout, by WISE's, or by a manifest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ NUMBERED = re.compile(r"([0-9]{1,9})\.\w+")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An image file: its name in the folder, its number among its prompt's images, and whose it is said to be."""
+    """An image file.
+
+    Attributes:
+        name: path relative to the folder.
+        index: number among the images of its prompt.
+        item: id of the item, if stated.
+        prompt: if stated.
+    """
 
     name: str
     index: int
@@ -31,30 +38,32 @@ class Entry:
 
 
 def is_image(path: Path) -> bool:
-    """By its name; whether it can be read is another question."""
+    """Whether a file is an image by its name; it may still be unreadable."""
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
-# --- the official layouts ---
+# --- Layouts ---
 
 
 def is_flat(folder: Path) -> bool:
-    """Whether its images lie in it as ``ID.png``, which is WISE's layout, and not in folders, which is GenEval's.
+    """Whether a folder has WISE's layout, ``ID.png``, and not GenEval's, which has a folder per prompt.
 
     Raises:
         ConfigError: there is no such folder.
     """
-    return not any((own / "samples").is_dir() for own in _numbered_folders(folder))
+    return not any((numbered / "samples").is_dir() for numbered in _numbered_folders(folder))
 
 
 def read_layout(folder: Path) -> list[Entry]:
-    """``NNNNN/samples/NNNN.png`` with ``NNNNN/metadata.jsonl``; without the latter, NNNNN is the item's id. Or
-    ``ID.png``, the item's id being a number.
+    """Read GenEval's layout or WISE's.
+
+    GenEval's is ``NNNNN/samples/NNNN.png`` with ``NNNNN/metadata.jsonl``, which states the prompt; without that file,
+    NNNNN is the item's id. WISE's is ``ID.png``, with a number for an id.
 
     Raises:
-        ConfigError: there is no such folder, nothing in it, or a metadata.jsonl that is none.
+        ConfigError: the folder is missing or holds no images, or a metadata.jsonl is invalid.
     """
-    entries = _flat(folder) if is_flat(folder) else _in_folders(folder)
+    entries = _read_flat(folder) if is_flat(folder) else _read_folders(folder)
     if not entries:
         raise ConfigError(
             f"{folder} holds no NNNNN/samples/NNNN.png and no ID.png; for files in another order name a 'manifest'"
@@ -69,17 +78,17 @@ def images_of_layout(folder: Path) -> Iterator[str]:
             yield path.relative_to(folder).as_posix()
 
 
-def _flat(folder: Path) -> list[Entry]:
+def _read_flat(folder: Path) -> list[Entry]:
     numbers = {path: NUMBERED.fullmatch(path.name) for path in sorted(folder.glob("*")) if is_image(path)}
-    found: dict[str, Entry] = {}
+    by_id: dict[str, Entry] = {}
     for path, number in numbers.items():
         if number:
-            found.setdefault(number[1], Entry(path.name, 0, number[1], None))
-    return list(found.values())
+            by_id.setdefault(number[1], Entry(path.name, 0, number[1], None))
+    return list(by_id.values())
 
 
-def _in_folders(folder: Path) -> list[Entry]:
-    return [entry for own in _numbered_folders(folder) for entry in _entries(folder, own)]
+def _read_folders(folder: Path) -> list[Entry]:
+    return [entry for numbered in _numbered_folders(folder) for entry in _entries(folder, numbered)]
 
 
 def _numbered_folders(folder: Path) -> list[Path]:
@@ -89,28 +98,28 @@ def _numbered_folders(folder: Path) -> list[Path]:
         raise ConfigError(f"cannot read the folder of images {folder}: {error.strerror}") from None
 
 
-def _entries(folder: Path, own: Path) -> Iterator[Entry]:
-    prompt = _prompt(own / "metadata.jsonl")
+def _entries(folder: Path, numbered: Path) -> Iterator[Entry]:
+    prompt = _read_prompt(numbered / "metadata.jsonl")
     seen: set[int] = set()
-    for path in sorted((own / "samples").glob("*")):
+    for path in sorted((numbered / "samples").glob("*")):
         number = NUMBERED.fullmatch(path.name)
         if number and is_image(path) and int(number[1]) not in seen:
             seen.add(int(number[1]))
-            yield Entry(path.relative_to(folder).as_posix(), int(number[1]), own.name, prompt)
+            yield Entry(path.relative_to(folder).as_posix(), int(number[1]), numbered.name, prompt)
 
 
-def _prompt(path: Path) -> str | None:
-    """The prompt that a metadata.jsonl names."""
+def _read_prompt(path: Path) -> str | None:
+    """The prompt in a metadata.jsonl, or ``None`` if there is no such file."""
     if not path.exists():
         return None
-    metadata = _json(_text(path), str(path))
+    metadata = _parse_json(_read_text(path), str(path))
     prompt = metadata.get("prompt") if isinstance(metadata, dict) else None
     if not isinstance(prompt, str):
         raise ConfigError(f"{path} names no prompt; it should be one line of the prompt file")
     return prompt
 
 
-# --- manifests ---
+# --- Manifests ---
 
 
 class _Row(BaseModel):
@@ -122,61 +131,67 @@ class _Row(BaseModel):
     index: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def _of_something(self) -> _Row:
+    def _has_owner(self) -> _Row:
         if self.item is None and self.prompt is None:
             raise ValueError("an item or a prompt must say whose image it is")
         return self
 
 
 def read_manifest(manifest: Path, folder: Path) -> list[Entry]:
-    """CSV with a header, else JSON Lines: ``file``, ``item`` (id) or ``prompt`` or both, ``index`` (0 by default).
+    """Read a manifest: CSV with a header, or JSON Lines.
+
+    The keys are ``file``, ``item`` (id) or ``prompt`` or both, and ``index`` (0 by default).
 
     Raises:
-        ConfigError: with the line at fault; so is one whose file lies outside ``folder``, or that repeats another.
+        ConfigError: a line is invalid, names a file outside ``folder``, or repeats another line; the message has the
+            number of the line.
     """
     rows = _csv_rows(manifest) if manifest.suffix.lower() == ".csv" else _json_rows(manifest)
     root = folder.resolve()
-    first: dict[tuple[str | None, str | None, int], int] = {}
+    first_lines: dict[tuple[str | None, str | None, int], int] = {}
     entries: list[Entry] = []
     for line, raw in rows:
-        where = f"{manifest} line {line}"
-        row = _row(raw, where)
-        if not _inside(root, row.file):
-            raise ConfigError(f"{where}: {row.file!r} leads out of {folder}; only files below it are read")
+        location = f"{manifest} line {line}"
+        row = _parse_row(raw, location)
+        if not _is_inside(root, row.file):
+            raise ConfigError(f"{location}: {row.file!r} leads out of {folder}; only files below it are read")
         key = (row.item, row.prompt, row.index)
-        if first.setdefault(key, line) != line:
-            raise ConfigError(f"{where}: item, prompt and index are those of line {first[key]}; give it another index")
+        first_line = first_lines.setdefault(key, line)
+        if first_line != line:
+            raise ConfigError(
+                f"{location}: item, prompt and index are those of line {first_line}; give it another index"
+            )
         entries.append(Entry(row.file, row.index, row.item, row.prompt))
     if not entries:
         raise ConfigError(f"{manifest} names no images")
     return entries
 
 
-def _inside(root: Path, name: str) -> bool:
-    """Whether a file lies below ``root`` once links are followed."""
+def _is_inside(root: Path, name: str) -> bool:
+    """Whether a file is below ``root`` after following links."""
     try:
         return (root / name).resolve().is_relative_to(root)
     except (OSError, RuntimeError, ValueError):  # a loop of links, a null byte
         return False
 
 
-def _row(raw: Any, where: str) -> _Row:
+def _parse_row(raw: Any, location: str) -> _Row:
     if not isinstance(raw, dict):
-        raise ConfigError(f"{where}: not a JSON object")
+        raise ConfigError(f"{location}: not a JSON object")
     try:
         return _Row.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {error_line(error, _Row)}") from None
+        raise ConfigError(f"{location}: {error_line(error, _Row)}") from None
 
 
 def _json_rows(manifest: Path) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(_text(manifest).split("\n"), 1):
+    for number, line in enumerate(_read_text(manifest).split("\n"), 1):
         if line.strip():
-            yield number, _json(line, f"{manifest} line {number}")
+            yield number, _parse_json(line, f"{manifest} line {number}")
 
 
 def _csv_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(_text(manifest)), restkey="(more)", restval="")
+    reader = csv.DictReader(io.StringIO(_read_text(manifest)), restkey="(more)", restval="")
     try:
         for row in reader:
             yield reader.line_num, {key: value for key, value in row.items() if value != ""}
@@ -184,14 +199,14 @@ def _csv_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise ConfigError(f"{manifest} after line {reader.line_num} is not CSV: {error}") from None
 
 
-def _json(text: str, where: str) -> Any:
+def _parse_json(text: str, location: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{where} is not JSON: {error}") from None
+        raise ConfigError(f"{location} is not JSON: {error}") from None
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

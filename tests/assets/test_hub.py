@@ -234,7 +234,7 @@ def test_a_hub_that_lacks_a_file_or_does_not_answer(hub: Hub, monkeypatch: pytes
         ({"files": {"../../evil": {"source": "x", "size": 1, "git": "0" * 40}}}, "it names ../../evil"),
         ({"files": {}}, "does not list ema.safetensors"),
         ({"commit": "main"}, "is no listing: commit"),
-        ({"more": 1}, "is no listing: more"),
+        ({"more": 1}, "is no listing: unknown key 'more'"),
     ],
 )
 def test_a_listing_is_not_trusted(hub: Hub, change: dict[str, Any], says: str) -> None:

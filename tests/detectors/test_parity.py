@@ -232,12 +232,12 @@ def test_missing_operations_say_so() -> None:
 def test_an_opencv_that_needs_a_display_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(PluginError, match="opencv-python-headless"):
-        mmcv_ops.stand_in()
+        mmcv_ops.replace_missing_ops()
 
 
 @pytest.mark.slow
 def test_the_portable_attention_is_mmcv_s() -> None:
-    mmcv_ops.stand_in()
+    mmcv_ops.replace_missing_ops()
     from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 
     shapes = torch.tensor([[4, 4], [2, 2]])
@@ -250,7 +250,7 @@ def test_the_portable_attention_is_mmcv_s() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("works", [True, False])
 def test_on_cuda_the_kernel_is_used_only_where_it_works(works: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    mmcv_ops.stand_in()
+    mmcv_ops.replace_missing_ops()
     from mmcv.ops import multi_scale_deform_attn as attention
 
     own = attention.MultiScaleDeformableAttnFunction
@@ -264,7 +264,7 @@ def test_on_cuda_the_kernel_is_used_only_where_it_works(works: bool, monkeypatch
 
 @pytest.mark.slow
 def test_a_kernel_that_is_missing_or_wrong_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    mmcv_ops.stand_in()
+    mmcv_ops.replace_missing_ops()
     from mmcv.ops import multi_scale_deform_attn as attention
 
     class Zeros:

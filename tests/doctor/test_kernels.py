@@ -115,7 +115,7 @@ def test_a_gpu_that_torch_does_not_see(monkeypatch: pytest.MonkeyPatch, files: l
 
 def operations(monkeypatch: pytest.MonkeyPatch, *, device: str, compiled: bool, works: bool = True) -> CheckResult:
     pytest.importorskip("mmdet")
-    mmcv_ops.stand_in()
+    mmcv_ops.replace_missing_ops()
     import mmcv.ops  # noqa: F401 - now, as it could not be imported with a module in which no operation is
 
     module = ModuleType("mmcv._ext") if compiled else mmcv_ops.MissingOps("mmcv._ext")
@@ -143,7 +143,7 @@ def test_compiled_operations(monkeypatch: pytest.MonkeyPatch, given: Any, status
 
 @pytest.mark.skipif(find_spec("mmdet") is None, reason="MMDetection is not installed")
 def test_an_mmcv_that_mmdet_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    mmcv_ops.stand_in()
+    mmcv_ops.replace_missing_ops()
     import mmcv
 
     monkeypatch.setattr(mmcv, "__version__", "2.2.0")
