@@ -1,9 +1,8 @@
-"""How far a judge agrees with itself, and with another. Values are in 0..1; NaN stands for one that is missing.
+"""The agreement of a judge with itself, and with another judge. Values are in 0..1; a missing one is NaN.
 
-Intervals are those of :mod:`evalharness.analysis.stats`: prompts are drawn, with all their images, within
-their category.
-Where nothing ever differed a bootstrap has no width, though the next reply might; the limit is then that of
-:func:`evalharness.analysis.stats.none_of`, each prompt a trial.
+Intervals are those of :mod:`evalharness.analysis.stats`: prompts are drawn, with all their images, within their
+category. If no values differ, a bootstrap interval has no width although the next reply might differ; the limit is then
+that of :func:`evalharness.analysis.stats.none_of`, with each prompt as a trial.
 """
 
 from __future__ import annotations
@@ -21,10 +20,11 @@ from evalharness.analysis.stats import Estimate, Floats
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Of two judges on the samples that both scored.
+    """The agreement of two judges on the samples that both scored.
 
-    ``same``: the share of equal values. ``kappa``: Cohen's, 1 is all there can be, 0 what chance would give; NaN where
-    chance alone would agree. ``first`` and ``second``: their mean values.
+    ``same``: the share of equal values.
+    ``kappa``: Cohen's kappa, 1 for perfect agreement, 0 for that of chance; NaN if chance alone would always agree.
+    ``first`` and ``second``: the mean values of the judges.
     """
 
     samples: int
@@ -38,22 +38,22 @@ class Agreement:
 def agreement(
     first: npt.ArrayLike, second: npt.ArrayLike, items: npt.ArrayLike, categories: npt.ArrayLike
 ) -> Agreement:
-    """Two judges' values of the same samples.
+    """The agreement of two judges' values of the same samples, all (samples,).
 
-    κ = 1 - Σ(x - y)² / Σ(x - y)² expected of independent judges with the same values (Cohen, 1968). Of bits that is his
-    κ of 1960; of other values the one with quadratic weights.
+    κ = 1 - Σ(x - y)² / E Σ(x - y)², the expectation being that of independent judges with the same values. This is
+    kappa with quadratic weights (Cohen, *Psychological Bulletin* 70, 1968); for values of 0 and 1 it is the unweighted
+    kappa (Cohen, *Educational and Psychological Measurement* 20, 1960).
     """
     x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    there = ~np.isnan(x) & ~np.isnan(y)
-    x, y, prompts, labels = x[there], y[there], np.asarray(items)[there], np.asarray(categories)[there]
+    both = ~np.isnan(x) & ~np.isnan(y)
+    x, y, prompts, labels = x[both], y[both], np.asarray(items)[both], np.asarray(categories)[both]
     if not x.size:
         return Agreement(0, 0, Estimate(math.nan), Estimate(math.nan), math.nan, math.nan)
     columns = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, (x == y).astype(float)], axis=1)
     total, resampled = columns.sum(axis=0), stats.resampled_sums(columns, prompts, labels)
     count = len(np.unique(prompts))
-    enough = count > 1
     same, kappa = Estimate(float(total[6] / total[0])), Estimate(float(_kappa(total)))
-    if enough:
+    if count > 1:
         same = _share(same.value, resampled[:, 6] / resampled[:, 0], count)
         kappa = stats.interval(kappa.value, _kappa(resampled))
         if same.value == 1 and not math.isnan(kappa.value):
@@ -62,58 +62,68 @@ def agreement(
 
 
 def flip_rate(values: npt.ArrayLike, items: npt.ArrayLike, categories: npt.ArrayLike) -> Estimate:
-    """How often two replies about the same image come to different values.
+    """How often two replies about the same image have different values.
 
-    ``values``: (samples, replies). Of each sample with two replies or more the share of pairs that differ; the mean of
-    those.
+    ``values`` is (samples, replies). The rate is the mean, over the samples with two replies or more, of the share of
+    pairs of replies that differ.
     """
     table = np.asarray(values, dtype=float)
     flips = _flips(table)
-    there = ~np.isnan(flips)
-    if not there.any():
+    repeated = ~np.isnan(flips)
+    if not repeated.any():
         return Estimate(math.nan)
-    prompts, labels = np.asarray(items)[there], np.asarray(categories)[there]
-    rate, count = float(flips[there].mean()), len(np.unique(prompts))
+    prompts, labels = np.asarray(items)[repeated], np.asarray(categories)[repeated]
+    rate, count = float(flips[repeated].mean()), len(np.unique(prompts))
     if count < 2:
         return Estimate(rate)
-    sums = stats.resampled_sums(np.stack([np.ones(there.sum()), flips[there]], axis=1), prompts, labels)
+    sums = stats.resampled_sums(np.stack([np.ones(repeated.sum()), flips[repeated]], axis=1), prompts, labels)
     return _share(rate, sums[:, 1] / sums[:, 0], count)
 
 
 def reply_variance(
     values: npt.ArrayLike, categories: npt.ArrayLike, weights: Mapping[str, float], counts: Mapping[str, int]
 ) -> float:
-    """The variance that the judge's inconsistency gives an overall score: Σ w² σ² / n over the categories.
+    """The variance of an overall score that is due to the judge's inconsistency: Σ w² σ² / n over the categories.
 
-    σ² is the mean variance (n - 1) of a sample's replies, over the repeated samples of the category; ``counts`` has
-    the number n of samples that the category's score is the mean of. It is what would be seen if each of them were
-    given one of its possible replies anew, again and again. NaN if a category that counts has no repeated sample.
+    It is the variance that would be observed if every sample received one of its possible replies anew, repeatedly.
+
+    Args:
+        values: (samples, replies). σ² is the mean, over the samples with two replies or more, of their variance (with
+            denominator replies - 1).
+        categories: The category of each sample.
+        weights: Category → its weight w.
+        counts: Category → the number n of samples that its score is the mean of.
+
+    Returns:
+        The variance; NaN if a category with a weight has no repeated sample.
     """
     table, labels = np.asarray(values, dtype=float), np.asarray(categories)
     total = 0.0
     for category, weight in weights.items():
-        own = table[labels == category]
-        own = own[(~np.isnan(own)).sum(axis=1) > 1]
-        if weight and not (len(own) and counts.get(category)):
+        if not weight:
+            continue
+        replies = table[labels == category]
+        replies = replies[(~np.isnan(replies)).sum(axis=1) > 1]
+        if not len(replies) or not counts.get(category):
             return math.nan
-        if weight:
-            total += weight**2 * float(np.nanvar(own, axis=1, ddof=1).mean()) / counts[category]
+        total += weight**2 * float(np.nanvar(replies, axis=1, ddof=1).mean()) / counts[category]
     return total
 
 
 def _flips(table: Floats) -> Floats:
-    """Of each row the share of pairs of values that differ; NaN with fewer than two values."""
+    """The share of pairs of values that differ, for each row; NaN with fewer than two values."""
     shares = np.full(len(table), math.nan)
     for row, values in enumerate(table):
-        there = values[~np.isnan(values)]
-        pairs = len(there) * (len(there) - 1)
+        present = values[~np.isnan(values)]
+        pairs = len(present) * (len(present) - 1)
         if pairs:
-            _, counts = np.unique(there, return_counts=True)
+            _, counts = np.unique(present, return_counts=True)
             shares[row] = 1 - (counts * (counts - 1)).sum() / pairs
     return shares
 
 
 def _kappa(sums: Floats) -> Floats:
+    """Kappa from sums over samples of 1, x, y, x², y², xy in the last axis."""
     count, x2, y2, xy = (sums[..., column] for column in (0, 3, 4, 5))
     with np.errstate(invalid="ignore", divide="ignore"):
         chance = _chance(sums)
@@ -122,14 +132,17 @@ def _kappa(sums: Floats) -> Floats:
 
 
 def _chance(sums: Floats) -> Floats:
-    """The mean of (x - y)² if the two were independent."""
+    """The expected mean of (x - y)² if the two were independent."""
     count, x, y, x2, y2 = (sums[..., column] for column in range(5))
-    found: Floats = (x2 + y2) / count - 2 * (x / count) * (y / count)
-    return found
+    expected: Floats = (x2 + y2) / count - 2 * (x / count) * (y / count)
+    return expected
 
 
-def _share(value: float, replicates: Floats, count: int) -> Estimate:
-    found = stats.interval(value, replicates)
+def _share(value: float, resampled: Floats, prompts: int) -> Estimate:
+    """A share with its interval; at 0 and 1 with a limit where the bootstrap has no width."""
+    estimate = stats.interval(value, resampled)
     if value == 0:
-        return replace(found, high=stats.none_of(count))
-    return replace(found, low=1 - stats.none_of(count)) if value == 1 else found
+        return replace(estimate, high=stats.none_of(prompts))
+    if value == 1:
+        return replace(estimate, low=1 - stats.none_of(prompts))
+    return estimate

@@ -1,4 +1,4 @@
-"""What a score costs, and what more images of a prompt would bring."""
+"""The cost of a score, and the gain from more images of a prompt."""
 
 from __future__ import annotations
 
@@ -17,35 +17,43 @@ MEASURES: tuple[Measure, ...] = ("evaluations", "tokens", "seconds", "dollars")
 
 
 def costs(grid: Grid, scores: Mapping[str, Scores], weights: Mapping[str, float]) -> list[CostPoint]:
-    """Each arm's mean cost over the samples that were drawn, with an interval over prompts, beside its score."""
+    """Each arm's mean cost per drawn sample, with an interval over prompts, beside its score.
+
+    Dollars are left out if nothing cost any.
+    """
     drawn = grid.frame["state"].isin(["generated", "scored"])
-    measures = [one for one in MEASURES if one != "dollars" or grid.frame[one].astype(float).gt(0).any()]
+    paid = grid.frame["dollars"].astype(float).gt(0).any()
+    measures = [measure for measure in MEASURES if measure != "dollars" or paid]
     tables = [grid.pivoted(grid.frame[measure].astype(float).where(drawn)) for measure in measures]
-    # In the order of the weights, as of the scores: the draws are the same, and made once.
+    # Categories in the order of the weights, as for the scores, so that both share their bootstrap draws.
     shares = {name: float((grid.categories == name).mean()) for name in weights}
-    found = stats.estimates(np.concatenate(tables, axis=1), grid.items, grid.categories, shares, limits=None)
+    means = stats.estimates(np.concatenate(tables, axis=1), grid.items, grid.categories, shares, limits=None)
     labels = [(arm, measure) for measure in measures for arm in grid.arms]
     return [
-        CostPoint(arm, measure, one.overall, scores[arm].overall)
-        for (arm, measure), one in zip(labels, found, strict=True)
+        CostPoint(arm, measure, mean.overall, scores[arm].overall)
+        for (arm, measure), mean in zip(labels, means, strict=True)
     ]
 
 
 def best_of(grid: Grid, weights: Mapping[str, float]) -> list[BestOf]:
-    """For k = 1 … the number of images of a prompt, over the prompts that have a score for all of them."""
+    """The score of the best of k images, for k from 1 to the number of images of a prompt.
+
+    Over the prompts that have a score for all images; empty if prompts have a single image.
+    """
     images = int(grid.seeds.max(initial=0)) + 1
     if images < 2:
         return []
-    items, place = np.unique(grid.items, return_inverse=True)
+    items, prompt_of_row = np.unique(grid.items, return_inverse=True)
     categories = np.empty(len(items), dtype=object)
-    categories[place] = grid.categories
-    columns = [stats.best_of(_by_prompt(grid.column(arm), grid.seeds, place, len(items))) for arm in grid.arms]
-    found = stats.estimates(np.concatenate(columns, axis=1), items, categories, weights)
+    categories[prompt_of_row] = grid.categories
+    columns = [stats.best_of(_by_prompt(grid.column(arm), grid.seeds, prompt_of_row, len(items))) for arm in grid.arms]
+    scores = stats.estimates(np.concatenate(columns, axis=1), items, categories, weights)
     labels = [(arm, k) for arm in grid.arms for k in range(1, images + 1)]
-    return [BestOf(arm, k, one.overall) for (arm, k), one in zip(labels, found, strict=True)]
+    return [BestOf(arm, k, score.overall) for (arm, k), score in zip(labels, scores, strict=True)]
 
 
-def _by_prompt(values: Floats, seeds: npt.NDArray[Any], place: npt.NDArray[Any], prompts: int) -> Floats:
+def _by_prompt(values: Floats, seeds: npt.NDArray[Any], prompt_of_row: npt.NDArray[Any], prompts: int) -> Floats:
+    """The values (rows,) as (prompts, seeds), NaN where there is none."""
     table = np.full((prompts, int(seeds.max()) + 1), np.nan)
-    table[place, seeds] = values
+    table[prompt_of_row, seeds] = values
     return table

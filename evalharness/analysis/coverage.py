@@ -1,4 +1,4 @@
-"""How many samples are scored of those that a score is to rest on."""
+"""How many of the samples are scored that a score should rest on."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coverage:
-    """``values``: a score for each sample that is expected, NaN where it is missing; ``categories``: theirs.
+    """``values`` and ``categories``: of each expected sample, (samples,); a missing score is NaN.
 
-    ``by_category``: scored and expected of each.
+    ``by_category``: the numbers of scored and of expected samples of each category.
     """
 
     values: Floats
@@ -47,23 +47,27 @@ class Coverage:
         return ", ".join(f"{name} {scored}/{expected}" for name, (scored, expected) in self.by_category.items())
 
 
-def coverage(samples: pd.DataFrame, about: Mapping[str, Any]) -> Coverage:
-    """Of one arm's samples of a benchmark, ``about`` which the results' info tells.
+def coverage(samples: pd.DataFrame, info: Mapping[str, Any]) -> Coverage:
+    """The coverage of one arm's samples of a benchmark.
 
-    A benchmark whose overall score is not defined over fewer items than all (``whole``) expects them all, whatever part
-    of them a run takes.
+    A benchmark whose overall score is only defined over all items (``whole`` in its info) expects all of them, even if
+    the run takes a subset.
+
+    Args:
+        samples: The arm's samples of the benchmark.
+        info: What the results' info has about the benchmark.
     """
     values = samples["score"].astype(float).where(samples["state"] == "scored").to_numpy(dtype=float)
     categories = samples["category"].to_numpy(dtype=object)
-    found = {name: int((categories == name).sum()) for name in dict.fromkeys([*about["weights"], *categories])}
-    whole = {name: count * int(about["samples"]) for name, count in about.get("whole", {}).items()}
-    absent = [name for name, count in whole.items() for _ in range(count - found.get(name, 0))]
-    counts = {
-        name: (int((~np.isnan(values[categories == name])).sum()), max(count, whole.get(name, 0)))
-        for name, count in found.items()
+    planned = {name: int((categories == name).sum()) for name in dict.fromkeys([*info["weights"], *categories])}
+    required = {name: count * int(info["samples"]) for name, count in info.get("whole", {}).items()}
+    unplanned = [name for name, count in required.items() for _ in range(count - planned.get(name, 0))]
+    by_category = {
+        name: (int((~np.isnan(values[categories == name])).sum()), max(count, required.get(name, 0)))
+        for name, count in planned.items()
     }
     return Coverage(
-        np.concatenate([values, np.full(len(absent), np.nan)]),
-        np.concatenate([categories, np.array(absent, dtype=object)]),
-        counts,
+        np.concatenate([values, np.full(len(unplanned), np.nan)]),
+        np.concatenate([categories, np.array(unplanned, dtype=object)]),
+        by_category,
     )

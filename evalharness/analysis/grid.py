@@ -1,4 +1,4 @@
-"""The scores of a benchmark as a table: a row a prompt and seed, a column an arm."""
+"""The scores of a benchmark as a table with a row for each prompt and seed and a column for each arm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Grid:
     """``scores``: (rows, arms), NaN where a sample has none; ``items``, ``categories`` and ``seeds``: (rows,).
 
-    Items are numbers in the order of their ids, which are ``ids``: numbers are compared faster.
+    ``items`` are indices into ``ids``, the sorted ids of the items, because numbers are compared faster.
     """
 
     benchmark: str
@@ -33,48 +33,55 @@ class Grid:
     """The benchmark's samples, for their costs."""
 
     def column(self, arm: str) -> Floats:
-        found: Floats = self.scores[:, self.arms.index(arm)]
-        return found
+        """The scores of an arm, (rows,)."""
+        column: Floats = self.scores[:, self.arms.index(arm)]
+        return column
 
     def difference(self, arm: str, other: str) -> Floats:
-        found: Floats = self.column(arm) - self.column(other)
-        return found
+        """The scores of an arm minus those of another, (rows,); NaN where either has none."""
+        difference: Floats = self.column(arm) - self.column(other)
+        return difference
 
     def pivoted(self, values: pd.Series) -> Floats:
-        """Another column of the samples in the same form."""
+        """Other values of the samples, aligned with ``frame``, as (rows, arms)."""
         return _pivoted(self.frame.assign(value=values), self.arms)[0]
 
 
 def grid(results: Results, benchmark: str) -> Grid:
-    """In the order of the run's arms; arms without samples are left out."""
+    """The grid of a benchmark; arms in the order of the run, without those that have no samples."""
     frame = results.samples[results.samples["benchmark"] == benchmark]
     score = frame["score"].astype(float).where(frame["state"] == "scored")
-    seen = set(frame["arm"].unique())
-    arms = tuple(str(arm) for arm in results.arms["arm"] if arm in seen)
+    sampled = set(frame["arm"].unique())
+    arms = tuple(str(arm) for arm in results.arms["arm"] if arm in sampled)
     scores, index, ids = _pivoted(frame.assign(value=score), arms)
     items, seeds, categories = (index[name].to_numpy() for name in ("item", "seed_index", "category"))
     return Grid(benchmark, arms, scores, items, ids, categories, seeds, frame)
 
 
 def _pivoted(frame: pd.DataFrame, arms: tuple[str, ...]) -> tuple[Floats, pd.DataFrame, npt.NDArray[Any]]:
-    """As of DataFrame.pivot, but by codes: strings are compared once, not a row."""
+    """Pivot by integer codes, unlike ``DataFrame.pivot``, which would compare strings row by row.
+
+    Returns:
+        The values (rows, arms), an index with the columns ``item`` (a code), ``seed_index`` and ``category``, and the
+        ids of the items by code.
+    """
     import pandas as pd
 
     item_codes, items = pd.factorize(frame["item"], sort=True)
-    place = {arm: number for number, arm in enumerate(arms)}
-    arm_codes = frame["arm"].map(place).to_numpy(dtype=np.int64)
+    code_of_arm = {arm: code for code, arm in enumerate(arms)}
+    arm_codes = frame["arm"].map(code_of_arm).to_numpy(dtype=np.int64)
     seeds = frame["seed_index"].to_numpy(dtype=np.int64)
     width = int(seeds.max(initial=0)) + 1
     row_codes, rows = pd.factorize(item_codes * width + seeds, sort=True)
     table = np.full((len(rows), len(arms)), np.nan)
     table[row_codes, arm_codes] = frame["value"].to_numpy(dtype=float)
-    first = np.zeros(len(rows), dtype=np.int64)
-    first[row_codes[::-1]] = np.arange(len(frame))[::-1]
+    first_sample = np.zeros(len(rows), dtype=np.int64)
+    first_sample[row_codes[::-1]] = np.arange(len(frame))[::-1]
     index = pd.DataFrame(
         {
             "item": rows // width,
             "seed_index": rows % width,
-            "category": frame["category"].to_numpy(dtype=object)[first],
+            "category": frame["category"].to_numpy(dtype=object)[first_sample],
         }
     )
     return table, index, np.asarray(items, dtype=object)
