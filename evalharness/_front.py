@@ -258,7 +258,7 @@ def _stored_results(run: str | Path, sweep: Sweep, store: Path, quoted: Sequence
     Raises:
         ConfigError: There is no store, or nothing of this run in it.
     """
-    rows = dict.fromkeys([*sweep.literature, *map(literature.given, quoted)])
+    rows = dict.fromkeys([*sweep.literature, *map(literature.resolve_option, quoted)])
     planned = make_plan(replace(sweep, literature=tuple(rows)))
     if not (store / "store.sqlite").is_file():
         raise ConfigError(f"{run}: there is no store at {store}; run the sweep first, or say where with --store")

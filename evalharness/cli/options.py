@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 
+from evalharness.config import literature
+
 
 def add_size_arguments(parser: argparse.ArgumentParser) -> None:
     """How much of its benchmarks a sweep takes."""
@@ -27,6 +29,18 @@ def add_gallery_argument(parser: argparse.ArgumentParser) -> None:
         type=_megabytes,
         metavar="MB",
         help="show a part of the images, chosen by rule, of at most so much",
+    )
+
+
+def add_literature_argument(parser: argparse.ArgumentParser) -> None:
+    """Published scores that a report quotes."""
+    parser.add_argument(
+        "--literature",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="quote published scores from this file, each with its source, or from one that comes along "
+        f"({', '.join(literature.shipped())}); may be repeated",
     )
 
 

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 from evalharness._front import load_results
-from evalharness.cli.options import add_gallery_argument
-from evalharness.config import literature
+from evalharness.cli.options import add_gallery_argument, add_literature_argument
 from evalharness.report import terminal
 
 
@@ -17,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: where it was)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
     add_gallery_argument(parser)
-    literature.add_argument(parser)
+    add_literature_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from evalharness._front import Results
 from evalharness._util.guard import guarded
 from evalharness._util.progress import Progress
-from evalharness.cli.options import add_size_arguments
+from evalharness.cli.options import add_literature_argument, add_size_arguments
 from evalharness.config import literature, overrides, schema
 from evalharness.execution.dry_run import dry_run
 from evalharness.execution.session import run_plan
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_size_arguments(parser)
     parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
     overrides.add_arguments(parser)
-    literature.add_argument(parser)
+    add_literature_argument(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be drawn and what it would cost")
     parser.add_argument("--rates", type=Path, metavar="FILE", help="with --dry-run: measured seconds to count with")
     parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
     sweep = schema.load(options.file, partial(overrides.overridden, options))
-    quoted = dict.fromkeys([*sweep.literature, *map(literature.given, options.literature)])
+    quoted = dict.fromkeys([*sweep.literature, *map(literature.resolve_option, options.literature)])
     sweep = replace(sweep, literature=tuple(quoted))
     sweep = resize(sweep, full=options.full, limit=options.limit, samples=options.samples)
     if check := getattr(sweep.executor.build(), "check", None):

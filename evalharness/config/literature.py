@@ -1,16 +1,15 @@
-"""Published numbers, to be quoted beside measured ones: from a file with a source for each of them.
+"""Published scores, to be quoted beside measured ones, from files that give a source for each.
 
     - benchmark: geneval
       rows:
         - {name: "BAGEL", score: 0.82, source: "arXiv 2505.14683, table 5", note: "original prompts"}
 
-``benchmark`` is the name that a sweep knows it by; ``low`` and ``high`` (an interval) and ``categories`` may stand
-beside the score, where the source has them. ``paper`` is the file that comes with evalharness.
+``benchmark`` is the name in a sweep file. ``low`` and ``high`` (an interval) and ``categories`` may be given
+beside the score if the source has them. ``paper`` is the file that comes with evalharness.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -27,8 +26,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class Quoted(BaseModel):
-    """A published score in 0..1, with where it was published."""
+class PublishedScore(BaseModel):
+    """A published score in 0..1 with its source."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,56 +41,68 @@ class Quoted(BaseModel):
 
 
 class Section(BaseModel):
+    """The published scores on one benchmark."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     benchmark: Text
-    rows: Annotated[list[Quoted], Field(min_length=1)]
+    rows: Annotated[list[PublishedScore], Field(min_length=1)]
 
 
 def shipped() -> list[str]:
     """The names of the files that come with evalharness."""
-    folder = Path(str(resources.files("evalharness.ablations"))) / "literature"
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+    return sorted(path.stem for path in _shipped_folder().glob("*.yaml"))
 
 
-def locate(document: Document, named: str | Sequence[str]) -> tuple[str, ...]:
-    """Names of shipped files as they are, paths made absolute; what a sweep file names is checked before it runs.
+def resolve(document: Document, entry: str | Sequence[str]) -> tuple[str, ...]:
+    """Check the files that a sweep file names; relative paths are relative to the sweep file.
+
+    Returns:
+        The names of shipped files as they are, other files as absolute paths.
 
     Raises:
-        ConfigError: there is no such file, or it is not as it should be.
+        ConfigError: there is no such file, or it is invalid.
     """
-    found = []
-    for index, name in enumerate([named] if isinstance(named, str) else named):
-        at = ("literature",) if isinstance(named, str) else ("literature", index)
-        path = document.path.parent.absolute() / Path(name).expanduser()
-        if name not in shipped() and not path.is_file():
-            raise document.error(
-                f"no file {name!r}, and none of that name comes along{did_you_mean(name, shipped())}", *at
-            )
-        found.append(name if name in shipped() else str(path))
-        read(found[-1])
-    return tuple(found)
+    references = []
+    for index, name in enumerate([entry] if isinstance(entry, str) else entry):
+        at = ("literature",) if isinstance(entry, str) else ("literature", index)
+        reference = _reference(name, document.path.parent)
+        if reference is None:
+            raise document.error(_missing(name), *at)
+        read(reference)
+        references.append(reference)
+    return tuple(references)
 
 
-def rows(named: Iterable[str]) -> list[dict[str, Any]]:
+def resolve_option(name: str) -> str:
+    """The file that ``--literature`` names, as :func:`resolve`; relative to the working directory.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    reference = _reference(name, Path())
+    if reference is None:
+        raise ConfigError(f"--literature: {_missing(name)}")
+    return reference
+
+
+def rows(references: Iterable[str]) -> list[dict[str, Any]]:
     """All rows of these files as JSON, each with its ``benchmark``."""
     return [
         {"benchmark": section.benchmark} | row.model_dump(mode="json")
-        for name in named
-        for section in read(name)
+        for reference in references
+        for section in read(reference)
         for row in section.rows
     ]
 
 
-def read(name: str) -> list[Section]:
-    """A shipped file by its name, another by its path.
+def read(reference: str) -> list[Section]:
+    """Read a shipped file by its name, another by its path.
 
     Raises:
         ConfigError: with ``file:line:column``.
     """
-    path = Path(name)
-    if name in shipped():
-        path = Path(str(resources.files("evalharness.ablations"))) / "literature" / f"{name}.yaml"
+    path = _shipped_folder() / f"{reference}.yaml" if reference in shipped() else Path(reference)
     document = yaml.read(path)
     if not isinstance(document.data, list):
         raise document.error("a list of {benchmark, rows} is wanted")
@@ -105,22 +116,17 @@ def read(name: str) -> list[Section]:
     return sections
 
 
-def add_argument(parser: argparse.ArgumentParser) -> None:
-    """``--literature``, the same for all commands that write a report."""
-    parser.add_argument(
-        "--literature",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="quote published scores from this file, each with its source, or from one that comes along "
-        f"({', '.join(shipped())}); may be repeated",
-    )
+def _shipped_folder() -> Path:
+    return Path(str(resources.files("evalharness.ablations"))) / "literature"
 
 
-def given(option: str) -> str:
-    """What ``--literature`` named: a shipped file, or a path from where the command runs."""
-    if option not in shipped() and not Path(option).is_file():
-        raise ConfigError(
-            f"--literature: no file {option!r}, and none of that name comes along{did_you_mean(option, shipped())}"
-        )
-    return option if option in shipped() else str(Path(option).absolute())
+def _reference(name: str, folder: Path) -> str | None:
+    """The name of a shipped file, or an absolute path; ``None`` if there is no such file."""
+    if name in shipped():
+        return name
+    path = folder.absolute() / Path(name).expanduser()
+    return str(path) if path.is_file() else None
+
+
+def _missing(name: str) -> str:
+    return f"no file {name!r}, and none of that name comes along{did_you_mean(name, shipped())}"

@@ -193,7 +193,7 @@ def parse(document: Document, override: Override = unchanged) -> Sweep:
         baseline=baseline,
         executor=_plugin(document, "executors", top.executor, ("executor",)),
         analysis=resolve_analysis(document, top.analysis, settings, baseline, {arm.name: arm.model for arm in arms}),
-        literature=literature.locate(document, top.literature),
+        literature=literature.resolve(document, top.literature),
     )
 
 

@@ -49,12 +49,12 @@ def test_categories_are_those_of_the_benchmarks_and_add_up_to_the_score() -> Non
 def test_a_mistake_is_answered_with_its_place(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "lit.yaml").write_text(text)
     with pytest.raises(ConfigError, match=message):
-        literature.locate(Document(tmp_path / "sweep.yaml", {}), "lit.yaml")
+        literature.resolve(Document(tmp_path / "sweep.yaml", {}), "lit.yaml")
 
 
 def test_a_file_is_meant_relative_to_the_sweep_file(tmp_path: Path) -> None:
     (tmp_path / "lit.yaml").write_text("- {benchmark: x, rows: [{name: a, score: 0.5, source: s}]}")
-    found = literature.locate(Document(tmp_path / "sweep.yaml", {}), ["paper", "lit.yaml"])
+    found = literature.resolve(Document(tmp_path / "sweep.yaml", {}), ["paper", "lit.yaml"])
     assert found == ("paper", str(tmp_path / "lit.yaml"))
     (row,) = literature.rows(found[1:])
     assert (row["benchmark"], row["score"], row["low"]) == ("x", 0.5, None)
@@ -63,7 +63,7 @@ def test_a_file_is_meant_relative_to_the_sweep_file(tmp_path: Path) -> None:
 def test_the_option_names_a_file_or_one_that_comes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").touch()
-    assert literature.given("mine.yaml") == str(tmp_path / "mine.yaml")
-    assert literature.given("paper") == "paper"
+    assert literature.resolve_option("mine.yaml") == str(tmp_path / "mine.yaml")
+    assert literature.resolve_option("paper") == "paper"
     with pytest.raises(ConfigError, match=r"--literature: no file 'papers'.*did you mean 'paper'"):
-        literature.given("papers")
+        literature.resolve_option("papers")
