@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from evalharness._util.text import counted
 from evalharness.analysis.examples.rules import Rule
-from evalharness.analysis.examples.search import Chosen, Example, Lookup, choose, from_samples
+from evalharness.analysis.examples.search import ChosenExamples, Example, Lookup, choose, from_samples
 from evalharness.report.detection_boxes import Box, boxes
 from evalharness.report.report_images import ReportImages
 from evalharness.report.summary import benchmark_title
@@ -112,22 +112,22 @@ class _PageBuilder:
         self.results, self.images = results, images
         self.lookup: Lookup = results.judged or from_samples(results.samples)
 
-    def arm(self, anchor: str, chosen: Chosen) -> ArmExamples:
+    def arm(self, anchor: str, chosen: ChosenExamples) -> ArmExamples:
         examples = []
-        for rule, example in chosen.found:
+        for rule, example in chosen.examples:
             trajectory = None if example is None else self.trajectory(chosen, example)
             number = 0 if example is None else example.number
             examples.append(RuleExample(f"{anchor}-{rule.name}", rule, trajectory, number))
         title = benchmark_title(self.results, chosen.benchmark)
         return ArmExamples(anchor, title, chosen.arm, _searched_text(chosen), examples)
 
-    def trajectory(self, chosen: Chosen, example: Example) -> ShownTrajectory:
-        row, steps, refinement = example.seen.row, example.seen.steps, example.case.refinement
+    def trajectory(self, chosen: ChosenExamples, example: Example) -> ShownTrajectory:
+        row, steps, refinement = example.sample.row, example.sample.steps, example.case.refinement
         digests = list(dict.fromkeys(step["image"] for step in steps if step["image"]))
         judged = self.lookup(chosen.benchmark, str(row["item"]), digests)
         drawn = [index for index, step in enumerate(steps) if step["image"]]
-        before = max(index for index in range(refinement.place) if steps[index]["image"] == refinement.before)
-        notes = {before: "before", refinement.place: "after"}
+        before = max(index for index in range(refinement.step) if steps[index]["image"] == refinement.before)
+        notes = {before: "before", refinement.step: "after"}
         iterations: dict[int, list[ShownStep]] = {}
         for index, step in enumerate(steps):
             shown = self.step(step, judged, notes.get(index, ""), final=index == max(drawn, default=-1))
@@ -170,12 +170,12 @@ class _PageBuilder:
         )
 
 
-def _searched_text(chosen: Chosen) -> str:
+def _searched_text(chosen: ChosenExamples) -> str:
     samples = counted(chosen.samples, "sample")
     if not chosen.refinements:
         return f"None of {samples} refined a picture."
     return (
-        f"{'All' if chosen.whole else 'The first'} {samples} in the order of prompts, seeds and iterations: "
+        f"{'All' if chosen.exhaustive else 'The first'} {samples} in the order of prompts, seeds and iterations: "
         f"{counted(chosen.refinements, 'refinement')}; of {chosen.judged:,} both pictures were judged."
     )
 
@@ -185,7 +185,7 @@ def _facts_text(row: Mapping[str, Any], iteration: int) -> str:
     return f"{category} · item {row['item']} · seed index {row['seed_index']} · refined in iteration {iteration}"
 
 
-def _gallery_link(chosen: Chosen, row: Mapping[str, Any]) -> str:
+def _gallery_link(chosen: ChosenExamples, row: Mapping[str, Any]) -> str:
     sample = "/".join(str(part) for part in (chosen.benchmark, row["item"], row["seed_index"], chosen.arm))
     return "index.html#" + urlencode({"arm": "*", "sample": sample})
 

@@ -36,20 +36,20 @@ def page(folder: Path) -> Outline:
 
 def test_every_rule_stands_there_with_its_words_and_its_example(chosen: Results, page: Outline) -> None:
     (part,) = choose(chosen)
-    found = {rule.name: one for rule, one in part.found}
+    found = {rule.name: one for rule, one in part.examples}
     assert found["fixed-instruction-state"] and found["broke"] and found["fixed-state-prompt"] is None
     text = " ".join(page.text.split())
-    assert all(rule.title in text and rule.says in text for rule in RULES)
+    assert all(rule.title in text and rule.definition in text for rule in RULES)
     assert text.count("None was found.") == 1
     assert "process max_iterations=6" in text
     for one in filter(None, found.values()):
         assert f"refinement number {one.number} of those looked at" in text
-        assert str(one.seen.row["prompt"]) in text
+        assert str(one.sample.row["prompt"]) in text
 
 
 def test_every_step_is_shown_with_text_picture_boxes_and_verdict(chosen: Results, folder: Path, page: Outline) -> None:
     (part,) = choose(chosen)
-    steps = [step for _, one in part.found if one for step in one.seen.steps]
+    steps = [step for _, one in part.examples if one for step in one.sample.steps]
     texts = re.findall(r'<p class="text">(.*?)</p>', (folder / PAGE).read_text(encoding="utf-8"), re.DOTALL)
     assert len(texts) == sum(bool(step["text"]) for step in steps)
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
@@ -70,7 +70,7 @@ def test_every_step_is_shown_with_text_picture_boxes_and_verdict(chosen: Results
 def test_the_refinement_that_was_chosen_is_marked(chosen: Results, folder: Path) -> None:
     (part,) = choose(chosen)
     text = (folder / PAGE).read_text(encoding="utf-8")
-    for rule, one in part.found:
+    for rule, one in part.examples:
         if one is not None:
             story = text.partition(f'id="arm-1-{rule.name}"')[2].partition("</article>")[0]
             marked = re.findall(r"noted\">.*?images/([0-9a-f]+)\.webp", story, re.DOTALL)

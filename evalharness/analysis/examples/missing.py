@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from evalharness.analysis.examples.rules import Case
-from evalharness.analysis.examples.search import REFINEMENTS, SAMPLES, Seen, Tally
+from evalharness.analysis.examples.search import MAX_REFINEMENTS, MAX_SAMPLES, RecordedSample, Tally
 from evalharness.api.benchmark import JudgeScorer
 from evalharness.config.arm_families import FamilyKey
 from evalharness.config.schema import Arm
@@ -55,8 +55,8 @@ class ExampleSearch:
     def __init__(self, plan: Plan, store: Store, benchmark: str, samples: Sequence[Sample]) -> None:
         self.benchmark = benchmark
         self._planned, self._store = plan.benchmarks[benchmark], store
-        self._cases = islice(self._walk(samples), REFINEMENTS)
-        self._ahead: deque[tuple[Sample, Seen, Case]] = deque()
+        self._cases = islice(self._walk(samples), MAX_REFINEMENTS)
+        self._ahead: deque[tuple[Sample, RecordedSample, Case]] = deque()
         self._tally = Tally()
 
     def missing_scores(self) -> Mapping[str, PendingScore]:
@@ -84,21 +84,21 @@ class ExampleSearch:
 
     def _tally_ahead(self, scores: Mapping[str, Score]) -> None:
         while self._ahead:
-            sample, seen, case = self._ahead.popleft()
+            sample, recorded, case = self._ahead.popleft()
             before, after = (
                 self._judged(scores.get(self._planned.score_key(image, sample.item)))
                 for image in (case.refinement.before, case.refinement.after)
             )
-            self._tally.add(seen, Case(case.refinement, before, after, case.final))
+            self._tally.add(recorded, Case(case.refinement, before, after, case.final))
 
     @staticmethod
     def _judged(score: Score | None) -> Judged | None:
         return None if score is None else Judged(score.value, score.reason)
 
-    def _walk(self, samples: Sequence[Sample]) -> Iterator[tuple[Sample, Seen, Case]]:
-        for sample in samples[:SAMPLES]:
+    def _walk(self, samples: Sequence[Sample]) -> Iterator[tuple[Sample, RecordedSample, Case]]:
+        for sample in samples[:MAX_SAMPLES]:
             stored = self._store.trajectories([sample.job]).get(sample.job)
             if stored is not None:
-                seen = Seen({}, tuple(step.as_dict() for step in stored.prefix(sample.arm.cap)))
-                for refinement in seen.refinements:
-                    yield sample, seen, Case(refinement, None, None, final=False)
+                recorded = RecordedSample({}, tuple(step.as_dict() for step in stored.prefix(sample.arm.cap)))
+                for refinement in recorded.refinements:
+                    yield sample, recorded, Case(refinement, None, None, final=False)

@@ -1,7 +1,8 @@
-"""What a refinement did, and the rules by which examples are chosen.
+"""The effect of a refinement, and the rules by which examples are chosen.
 
-A refinement is a step that draws a state again. Whether it helped is for the benchmark's scorer to say. It looks at the
-picture before it and at the one that it drew as at any final image: for the whole prompt, right if its score is 1.
+A refinement is a step that draws a state again. Whether it helped is decided by the benchmark's scorer. It scores the
+image before the refinement and the image that it drew like any final image: for the whole prompt, right if the score
+is 1.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ Effect = Literal["fixed", "broke", "neither"]
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """``place``: of the step among all steps; ``before`` and ``after``: digests of the pictures."""
+    """A refinement of a trajectory.
 
-    place: int
+    ``step``: the index of its step among all steps. ``before`` and ``after``: the digests of the images.
+    ``conflict``: what it was about, if that is known.
+    """
+
+    step: int
     iteration: int
     before: str
     after: str
@@ -30,8 +35,10 @@ class Refinement:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A refinement as a rule sees it. ``before`` and ``after`` are ``None`` where nobody judged; ``final``: whether the
-    sample's final image is right."""
+    """A refinement with its scores, to which a rule is applied.
+
+    ``before`` and ``after`` are ``None`` where there is no score. ``final``: whether the sample's final image is right.
+    """
 
     refinement: Refinement
     before: Judged | None
@@ -40,10 +47,12 @@ class Case:
 
     @property
     def judged(self) -> bool:
+        """Whether both images have a score."""
         return self.before is not None and self.after is not None
 
     @property
     def effect(self) -> Effect:
+        """Whether a wrong image became right (fixed), a right one wrong (broke), or neither."""
         if self.before is None or self.after is None or self.before.right == self.after.right:
             return "neither"
         return "fixed" if self.after.right else "broke"
@@ -51,11 +60,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``says`` is the definition for readers; ``holds`` is the same for programs."""
+    """A rule that chooses the first refinement for which ``holds`` is true; ``definition`` states it for readers."""
 
     name: str
     title: str
-    says: str
+    definition: str
     holds: Callable[[Case], bool]
 
 
@@ -82,13 +91,13 @@ RULES = (
         lambda case: case.effect == "broke",
     ),
 )
-UNTOLD = Rule(
+KIND_UNKNOWN = Rule(
     "fixed",
     "Fixed, the kind of conflict unknown",
     f"The first refinement by which {_FIXED}. Of which kind the conflict was cannot be told from such words.",
     lambda case: case.effect == "fixed",
 )
-"""In place of the first two where no refinement's words can be read."""
+"""Replaces the first two rules if the words of no refinement can be read."""
 _WEAKER = (
     "in a trajectory that ends in a right image. The scorer did not find a wrong picture made right by it: the "
     "pictures were not judged, or more was still to come. That the conflict was one, and was mended here, are the "
@@ -114,8 +123,8 @@ CLAIMED = (
         lambda case: _claimed(case) and case.refinement.conflict == "state-prompt",
     ),
 )
-"""Shown after the first and the second of the rules where these have no example."""
-CLAIMED_UNTOLD = Rule(
+"""Weaker rules for the first two: shown after a rule that has no example."""
+CLAIMED_KIND_UNKNOWN = Rule(
     "claimed",
     "In the model’s own words, the kind of conflict unknown",
     f"The first refinement {_WEAKER} Of which kind the conflict was cannot be told from such words.",
@@ -124,14 +133,14 @@ CLAIMED_UNTOLD = Rule(
 
 
 def refinements(steps: Sequence[Mapping[str, Any]]) -> Iterator[Refinement]:
-    """Those of a trajectory's steps (``kind``, ``iteration``, ``text``, ``image``) that drew over a picture."""
+    """The refinements of a trajectory, from its steps (with ``kind``, ``iteration``, ``text`` and ``image``)."""
     before, plan, inspection = None, "", ""
-    for place, step in enumerate(steps):
+    for index, step in enumerate(steps):
         kind, text, image = step["kind"], step["text"] or "", step["image"]
         if kind == "plan":
             plan, inspection = text, ""
         elif kind == "inspect":
             inspection = text
         elif kind == "refine" and image is not None and before is not None:
-            yield Refinement(place, step["iteration"], before, image, conflict(plan, inspection, text))
+            yield Refinement(index, step["iteration"], before, image, conflict(plan, inspection, text))
         before = image or before

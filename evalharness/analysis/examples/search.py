@@ -1,4 +1,4 @@
-"""Looks for the examples of a run, in the order of its prompts, then of seeds, then of iterations."""
+"""The search for examples of refinements: in the order of prompts, then of seeds, then of iterations."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from evalharness.analysis.arms import families, records
 from evalharness.analysis.examples.rules import (  # fmt: skip
     CLAIMED,
-    CLAIMED_UNTOLD,
+    CLAIMED_KIND_UNKNOWN,
+    KIND_UNKNOWN,
     RULES,
-    UNTOLD,
     Case,
     Refinement,
     Rule,
@@ -24,74 +24,82 @@ from evalharness.store.results import Judged, Results
 if TYPE_CHECKING:
     import pandas as pd
 
-SAMPLES = 5000
-"""So many of an arm's samples are looked at."""
-REFINEMENTS = 500
-"""So many of their refinements."""
+MAX_SAMPLES = 5000
+"""Number of an arm's samples that are searched at most."""
+MAX_REFINEMENTS = 500
+"""Number of their refinements that are searched at most."""
 Lookup = Callable[[str, str, Sequence[str]], Mapping[str, Judged]]
-"""Benchmark, item and images (digests) → what the benchmark's scorer said of those that it has seen."""
+"""Benchmark, item and digests of images → the scores of those images that have one."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A sample with its steps, and its refinements."""
+class RecordedSample:
+    """A sample (a row of the results) with its steps."""
 
     row: Mapping[str, Any]
     steps: tuple[Mapping[str, Any], ...]
 
     @property
     def refinements(self) -> list[Refinement]:
+        """The refinements among the steps."""
         return list(refinements(self.steps))
 
 
 @dataclass(frozen=True)
 class Example:
-    """What a rule chose. ``number``: it was the so-manieth refinement that was looked at."""
+    """The refinement that a rule chose; ``number`` counts the searched refinements up to it."""
 
     rule: Rule
-    seen: Seen
+    sample: RecordedSample
     case: Case
     number: int
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Of one arm on one benchmark: for each rule its example, or ``None``.
+class ChosenExamples:
+    """The examples of one arm on one benchmark: for each rule its example, or ``None``.
 
-    ``samples`` and ``refinements`` were looked at; ``whole``: these are all.
+    ``samples`` and ``refinements``: the numbers that were searched; ``judged``: the number of refinements with both
+    scores. ``exhaustive``: whether all samples and refinements were searched.
     """
 
     benchmark: str
     arm: str
     label: str
-    found: tuple[tuple[Rule, Example | None], ...]
+    examples: tuple[tuple[Rule, Example | None], ...]
     samples: int
     refinements: int
     judged: int
-    whole: bool
+    exhaustive: bool
 
 
-def choose(results: Results) -> list[Chosen]:
-    """Of each process arm (of those that differ in their cap alone, the one with the highest) on each benchmark."""
+def choose(results: Results) -> list[ChosenExamples]:
+    """The examples of each process arm on each benchmark.
+
+    Of arms that differ only in their cap, the one with the highest is searched.
+    """
     lookup = results.judged or from_samples(results.samples)
-    found = []
+    chosen = []
     for benchmark in results.info["benchmarks"]:
+        of_benchmark = results.samples[results.samples["benchmark"] == benchmark]
         for family in process_families(results):
-            arm = family.arms[-1]
-            own = results.samples[(results.samples["benchmark"] == benchmark) & (results.samples["arm"] == arm)]
-            if len(own):
-                found.append(_chosen(benchmark, family, _walk(results, own), lookup, len(own)))
-    return found
+            samples = of_benchmark[of_benchmark["arm"] == family.arms[-1]]
+            if len(samples):
+                chosen.append(_search(benchmark, family, _recorded(results, samples), lookup, len(samples)))
+    return chosen
 
 
 def process_families(results: Results) -> list[CapFamily]:
-    """Those of variant ``process``."""
+    """The families of arms of the variant ``process``."""
     process = {row["arm"] for row in records(results.arms) if row["variant"] == "process"}
     return [family for family in families(results.arms) if family.arms[-1] in process]
 
 
 def from_samples(samples: pd.DataFrame) -> Lookup:
-    """What is known of final images alone: with arms that differ in their cap, of the states after each iteration."""
+    """A lookup in the scores of final images.
+
+    With arms that differ in their cap, these are also the states after each iteration.
+    """
     scored = samples[(samples["state"] == "scored") & samples["image"].notna()]
     columns = (scored[name] for name in ("benchmark", "item", "image", "score", "reason", "score_key"))
     known = {
@@ -105,74 +113,89 @@ def from_samples(samples: pd.DataFrame) -> Lookup:
     return lookup
 
 
-def _walk(results: Results, own: pd.DataFrame) -> Iterator[Seen]:
-    import pandas as pd
-
-    caps = {row["arm"]: row["max_iterations"] for row in records(results.arms)}
-    order = own.assign(_item=pd.factorize(own["item"])[0]).sort_values(["_item", "seed_index"], kind="stable")
-    for row in records(order.head(SAMPLES)):
-        if isinstance(row["trajectory"], str):
-            cap = caps[row["arm"]]
-            steps = results.steps(row["trajectory"])
-            yield Seen(row, tuple(step for step in steps if pd.isna(cap) or step["iteration"] <= cap))
-        else:
-            yield Seen(row, ())
+def cases(benchmark: str, sample: RecordedSample, lookup: Lookup) -> Iterator[Case]:
+    """The refinements of a sample with the scores of their images."""
+    found = sample.refinements
+    if not found:
+        return
+    images = list(dict.fromkeys(image for refinement in found for image in (refinement.before, refinement.after)))
+    judged = lookup(benchmark, str(sample.row["item"]), images)
+    final = sample.row["state"] == "scored" and float(sample.row["score"]) >= 1
+    for refinement in found:
+        yield Case(refinement, judged.get(refinement.before), judged.get(refinement.after), final)
 
 
 @dataclass
 class Tally:
-    """Applies rules to refinements one after the other, and keeps the first that each holds for."""
+    """Applies the rules to refinements one by one, and keeps the first for which each holds."""
 
     first: dict[str, Example] = field(default_factory=dict)
     refinements: int = 0
     judged: int = 0
-    told: bool = False
-    """Whether the kind of any conflict could be told."""
+    any_kind_known: bool = False
+    """Whether the kind of conflict of any refinement is known."""
 
-    def add(self, seen: Seen, case: Case) -> None:
+    def add(self, sample: RecordedSample, case: Case) -> None:
+        """Apply the rules to the next refinement."""
         self.refinements += 1
         self.judged += case.judged
-        self.told |= case.refinement.conflict is not None
-        for rule in (*RULES, UNTOLD, *CLAIMED, CLAIMED_UNTOLD):
+        self.any_kind_known |= case.refinement.conflict is not None
+        for rule in (*RULES, KIND_UNKNOWN, *CLAIMED, CLAIMED_KIND_UNKNOWN):
             if rule.name not in self.first and rule.holds(case):
-                self.first[rule.name] = Example(rule, seen, case, self.refinements)
+                self.first[rule.name] = Example(rule, sample, case, self.refinements)
 
     @property
     def done(self) -> bool:
+        """Whether all rules have an example."""
         return all(rule.name in self.first for rule in RULES)
 
     @property
-    def shown(self) -> tuple[tuple[Rule, Example | None], ...]:
-        """The rules that can be applied to what was seen, each with its example; a weaker one where one has none."""
-        told = self.told or not self.refinements
-        pairs = list(zip(RULES, CLAIMED, strict=False)) if told else [(UNTOLD, CLAIMED_UNTOLD)]
-        found: list[tuple[Rule, Example | None]] = []
+    def examples(self) -> tuple[tuple[Rule, Example | None], ...]:
+        """The applicable rules with their examples; after a rule without one, the weaker rule if that has one."""
+        if self.any_kind_known or not self.refinements:
+            pairs = list(zip(RULES, CLAIMED, strict=False))
+        else:
+            pairs = [(KIND_UNKNOWN, CLAIMED_KIND_UNKNOWN)]
+        examples: list[tuple[Rule, Example | None]] = []
         for rule, weaker in pairs:
-            found.append((rule, self.first.get(rule.name)))
+            examples.append((rule, self.first.get(rule.name)))
             if rule.name not in self.first and weaker.name in self.first:
-                found.append((weaker, self.first[weaker.name]))
-        return (*found, (RULES[-1], self.first.get(RULES[-1].name)))
+                examples.append((weaker, self.first[weaker.name]))
+        return (*examples, (RULES[-1], self.first.get(RULES[-1].name)))
 
 
-def _chosen(benchmark: str, family: CapFamily, walk: Iterable[Seen], lookup: Lookup, size: int) -> Chosen:
-    tally, samples = Tally(), 0
-    for seen in walk:
-        samples += 1
-        for case in islice(cases(benchmark, seen, lookup), REFINEMENTS - tally.refinements):
-            tally.add(seen, case)
-        if tally.done or tally.refinements >= REFINEMENTS:
+def _recorded(results: Results, samples: pd.DataFrame) -> Iterator[RecordedSample]:
+    """The samples in the order of the search, with the steps under the cap of their arm."""
+    import pandas as pd
+
+    caps = {row["arm"]: row["max_iterations"] for row in records(results.arms)}
+    ordered = samples.assign(_item=pd.factorize(samples["item"])[0]).sort_values(["_item", "seed_index"], kind="stable")
+    for row in records(ordered.head(MAX_SAMPLES)):
+        if isinstance(row["trajectory"], str):
+            cap = caps[row["arm"]]
+            steps = results.steps(row["trajectory"])
+            yield RecordedSample(row, tuple(step for step in steps if pd.isna(cap) or step["iteration"] <= cap))
+        else:
+            yield RecordedSample(row, ())
+
+
+def _search(
+    benchmark: str, family: CapFamily, samples: Iterable[RecordedSample], lookup: Lookup, size: int
+) -> ChosenExamples:
+    tally, searched = Tally(), 0
+    for sample in samples:
+        searched += 1
+        for case in islice(cases(benchmark, sample, lookup), MAX_REFINEMENTS - tally.refinements):
+            tally.add(sample, case)
+        if tally.done or tally.refinements >= MAX_REFINEMENTS:
             break
-    whole = samples == size and tally.refinements < REFINEMENTS
-    return Chosen(
-        benchmark, family.arms[-1], family.label, tally.shown, samples, tally.refinements, tally.judged, whole
+    return ChosenExamples(
+        benchmark=benchmark,
+        arm=family.arms[-1],
+        label=family.label,
+        examples=tally.examples,
+        samples=searched,
+        refinements=tally.refinements,
+        judged=tally.judged,
+        exhaustive=searched == size and tally.refinements < MAX_REFINEMENTS,
     )
-
-
-def cases(benchmark: str, seen: Seen, lookup: Lookup) -> Iterator[Case]:
-    """The refinements of a sample with what is known of their pictures."""
-    own = seen.refinements
-    if own:
-        images = list(dict.fromkeys(image for one in own for image in (one.before, one.after)))
-        judged = lookup(benchmark, str(seen.row["item"]), images)
-        final = seen.row["state"] == "scored" and float(seen.row["score"]) >= 1
-        yield from (Case(one, judged.get(one.before), judged.get(one.after), final) for one in own)

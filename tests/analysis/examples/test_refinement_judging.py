@@ -14,7 +14,7 @@ from PIL import Image
 
 import evalharness.report
 from evalharness.analysis.examples import missing, search
-from evalharness.analysis.examples.search import Chosen, choose
+from evalharness.analysis.examples.search import ChosenExamples, choose
 from evalharness.api import registry
 from evalharness.cli import sweep
 from evalharness.config import schema
@@ -35,7 +35,7 @@ arms:
   - {name: process, variant: process, max_iterations: [1, 2]}
   - {name: plain, variant: process, max_iterations: 2, refine: false}
 """
-Run = Callable[[], list[Chosen]]
+Run = Callable[[], list[ChosenExamples]]
 PLAN = "<ins> add a red cat at left </ins> <des> a red cat at left </des>"
 SKETCHED = "<inspect> a dog at left should be a red cat </inspect>"
 PLANNED = "<inspect> a red cat at left should be a dog </inspect>"
@@ -82,7 +82,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    def go() -> list[Chosen]:
+    def go() -> list[ChosenExamples]:
         file = tmp_path / "tiny.yaml"
         file.write_text(SWEEP)
         assert sweep.main([str(file), "--out", str(tmp_path / "out"), "--quiet"]) == 0
@@ -95,13 +95,15 @@ def run(tmp_path: Path) -> Run:
 def test_the_first_of_each_kind_is_found_and_little_else_looked_at(run: Run) -> None:
     process, plain = run()
     finals = 10 * 2 * (1 + 2 + 1)  # single, process at both caps, plain
-    found = {rule.name: one and (one.seen.row["item"], one.case.refinement.iteration) for rule, one in process.found}
+    found = {
+        rule.name: one and (one.sample.row["item"], one.case.refinement.iteration) for rule, one in process.examples
+    }
     assert found == {"fixed-instruction-state": ("6", 1), "fixed-state-prompt": ("5", 1), "broke": ("7", 2)}
     assert (plain.arm, plain.refinements) == ("plain", 0)
     # A sketch for each refinement up to that which broke, in rounds of three; what they became was scored already.
     sketches = FakeScorer.looked - finals
     assert 30 <= sketches <= 30 + missing.AHEAD
-    assert all(one.case.judged for _, one in process.found if one)
+    assert all(one.case.judged for _, one in process.examples if one)
 
 
 def test_a_second_run_looks_at_nothing(run: Run) -> None:
@@ -109,13 +111,13 @@ def test_a_second_run_looks_at_nothing(run: Run) -> None:
     before = FakeScorer.looked
     second = run()
     assert FakeScorer.looked == before
-    numbers = [[one.number for _, one in chosen[0].found if one] for chosen in (first, second)]
+    numbers = [[one.number for _, one in chosen[0].examples if one] for chosen in (first, second)]
     assert numbers[0] == numbers[1] == [25, 21, 30]
 
 
 def test_the_bound_holds(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (missing, search):
-        monkeypatch.setattr(module, "REFINEMENTS", 7)
+        monkeypatch.setattr(module, "MAX_REFINEMENTS", 7)
     process, _ = run()
     assert FakeScorer.looked == 80 + 7
     assert process.judged == 7
@@ -131,7 +133,7 @@ def test_a_picture_that_cannot_be_scored_holds_nothing_up(run: Run, monkeypatch:
 
     monkeypatch.setattr(FakeScorer, "score", picky)
     process, _ = run()
-    found = {rule.name: one and one.seen.row["item"] for rule, one in process.found}
+    found = {rule.name: one and one.sample.row["item"] for rule, one in process.examples}
     assert found == {"fixed-instruction-state": "6", "fixed-state-prompt": "5", "broke": "7"}
 
 
@@ -156,4 +158,4 @@ def test_a_judge_is_not_asked_about_them(run: Run, monkeypatch: pytest.MonkeyPat
     assert Judge.asked == 80
     # A refined picture is some arm's final image, its sketch is not.
     assert process.judged == 0
-    assert [rule.name for rule, one in process.found if one] == ["claimed-instruction-state", "claimed-state-prompt"]
+    assert [rule.name for rule, one in process.examples if one] == ["claimed-instruction-state", "claimed-state-prompt"]

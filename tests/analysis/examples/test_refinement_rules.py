@@ -12,7 +12,7 @@ import pytest
 
 from evalharness.analysis.examples import search
 from evalharness.analysis.examples.rules import Case, refinements
-from evalharness.analysis.examples.search import Chosen, choose, from_samples
+from evalharness.analysis.examples.search import ChosenExamples, choose, from_samples
 from evalharness.store.results import ARM_COLUMNS, SAMPLE_COLUMNS, Judged, Results
 
 PLAN = "<ins> add a red cat at left </ins> <des> a red cat at left </des>"
@@ -80,18 +80,18 @@ def run(
     )
 
 
-def only(results: Results) -> Chosen:
+def only(results: Results) -> ChosenExamples:
     (found,) = choose(results)
     return found
 
 
-def places(chosen: Chosen) -> dict[str, tuple[str, int, int] | None]:
+def places(chosen: ChosenExamples) -> dict[str, tuple[str, int, int] | None]:
     """Rule → item, seed index and iteration of its example."""
     return {
         rule.name: None
         if one is None
-        else (one.seen.row["item"], one.seen.row["seed_index"], one.case.refinement.iteration)
-        for rule, one in chosen.found
+        else (one.sample.row["item"], one.sample.row["seed_index"], one.case.refinement.iteration)
+        for rule, one in chosen.examples
     }
 
 
@@ -102,7 +102,7 @@ def test_a_refinement_has_the_picture_before_it_and_the_words_around_it() -> Non
         (1, "a", "b", "instruction-state"),
         (3, "d", "e", "state-prompt"),
     ]
-    assert [own[one.place]["image"] for one in found] == ["b", "e"]
+    assert [own[one.step]["image"] for one in found] == ["b", "e"]
     assert list(refinements([{"kind": "refine", "iteration": 1, "text": "", "image": "x"}])) == []
     # The inspection of an earlier plan is none of a later one's.
     own = [*steps((SKETCHED, "a", None)), *({**step, "iteration": 2} for step in steps(("", "b", "c")))]
@@ -143,12 +143,12 @@ def test_the_first_of_each_rule_in_the_order_of_items_then_seeds_then_iterations
         "fixed-state-prompt": ("b", 0, 3),
         "broke": ("a", 0, 2),
     }
-    assert {rule.name: one.number for rule, one in found.found if one} == {
+    assert {rule.name: one.number for rule, one in found.examples if one} == {
         "fixed-instruction-state": 4,
         "fixed-state-prompt": 3,
         "broke": 7,
     }
-    assert (found.samples, found.refinements, found.judged, found.whole) == (3, 7, 7, False)
+    assert (found.samples, found.refinements, found.judged, found.exhaustive) == (3, 7, 7, False)
 
 
 def test_what_is_not_found_is_none_and_all_was_looked_at() -> None:
@@ -156,7 +156,7 @@ def test_what_is_not_found_is_none_and_all_was_looked_at() -> None:
         run({("a", 0): steps((SKETCHED, "w", "r")), ("b", 0): steps(("", "x", None))}, {"w": WRONG, "r": RIGHT})
     )
     assert places(found) == {"fixed-instruction-state": ("a", 0, 1), "fixed-state-prompt": None, "broke": None}
-    assert (found.samples, found.refinements, found.whole) == (2, 1, True)
+    assert (found.samples, found.refinements, found.exhaustive) == (2, 1, True)
     assert places(only(run({("a", 0): steps(("", "x", None))}, {}))) == {
         "fixed-instruction-state": None,
         "fixed-state-prompt": None,
@@ -230,9 +230,9 @@ def test_final_images_are_all_that_an_old_store_knows() -> None:
 
 def test_the_search_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     own = {(f"{number}", 0): steps((SKETCHED, "r", "r2"), (SKETCHED, "r", "r2")) for number in range(6)}
-    monkeypatch.setattr(search, "REFINEMENTS", 5)
+    monkeypatch.setattr(search, "MAX_REFINEMENTS", 5)
     found = only(run(own, {"r": RIGHT, "r2": RIGHT}))
-    assert (found.samples, found.refinements, found.whole) == (3, 5, False)
-    monkeypatch.setattr(search, "SAMPLES", 2)
+    assert (found.samples, found.refinements, found.exhaustive) == (3, 5, False)
+    monkeypatch.setattr(search, "MAX_SAMPLES", 2)
     found = only(run(own, {"r": RIGHT, "r2": RIGHT}))
-    assert (found.samples, found.refinements, found.whole) == (2, 4, False)
+    assert (found.samples, found.refinements, found.exhaustive) == (2, 4, False)
