@@ -15,12 +15,12 @@ from evalharness.api.detector import Detector
 from evalharness.assets.asset import Asset, require_file
 from evalharness.config.plugin_ref import DetectorRef
 from evalharness.detectors import geneval_weights
-from evalharness.detectors.colors import ColorClassifier
+from evalharness.detectors.colors import GENEVAL_TEMPLATES, ColorClassifier
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
 
 from . import detection_scoring, known_answers, prompt_file, prompts, published_layout
-from .classes import COLOR_TEMPLATES, COLORS, TAGS
+from .classes import COLORS, TAGS
 from .scorer import EVIDENCE_FLOOR, GenEvalScorer
 from .scoring_rules import Rules
 
@@ -77,7 +77,7 @@ class GenEval:
         return [Item(f"{index:05d}", line["prompt"], line["tag"], line) for index, line in enumerate(lines)]
 
     def scorer(self) -> GenEvalScorer:
-        colours = ColorClassifier(self._shared(self.settings.colors), COLORS, COLOR_TEMPLATES)
+        colours = ColorClassifier(self._shared(self.settings.colors), COLORS, GENEVAL_TEMPLATES)
         own = self.settings
         return GenEvalScorer(self.version, self._detector(), colours, self._rules(), own.batch_size, own.evidence_floor)
 

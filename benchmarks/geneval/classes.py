@@ -18,8 +18,4 @@ CLASSES = (
 """The 80 COCO classes; COCO says "mouse", "remote" and "keyboard" for three of them."""
 
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
-
-COLOR_TEMPLATES = ("a photo of a {color} {cls}", "a photo of a {color}-colored {cls}", "a photo of a {color} object")
-"""What the zero-shot colour classifier reads for each colour."""
-
 RELATIONS = ("left of", "right of", "above", "below")

@@ -41,3 +41,10 @@ def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = 
 def turned(image: Image.Image) -> bool:
     """Whether EXIF says that the image is to be turned or mirrored."""
     return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """Encode an image as a PNG file of an RGB image."""
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "PNG")
+    return buffer.getvalue()

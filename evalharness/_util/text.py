@@ -19,6 +19,15 @@ def plural(noun: str) -> str:
     return noun + ("es" if noun.endswith("s") else "s")
 
 
+def with_article(noun: str) -> str:
+    """Return a singular with its indefinite article, by its first letter.
+
+    >>> with_article("orange cup")
+    'an orange cup'
+    """
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
 def counted(count: int, noun: str) -> str:
     """Return a number with its noun.
 

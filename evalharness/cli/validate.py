@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evalharness.api import registry
 from evalharness.errors import ConfigError, did_you_mean
-from evalharness.training_data import reading, validation
+from evalharness.training_data import reading, trajectory_checks
 
 NONE = "none"
 
@@ -27,18 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints a line for each violation; returns 0 if there is none, 1 if there is any."""
-    otherwise = options.format or "strokes"
-    if otherwise not in (known := [*registry.available("formats"), NONE]):
-        raise ConfigError(f"--format: no format {otherwise!r}{did_you_mean(otherwise, known)}")
+    default = options.format or "strokes"
+    known = [*registry.available("formats"), NONE]
+    if default not in known:
+        raise ConfigError(f"--format: no format {default!r}{did_you_mean(default, known)}")
     seen = broken = lines = 0
     for path in options.paths:
         for entry in reading.entries(path):
             seen += 1
-            said = entry.row.get("format") if isinstance(entry.row, dict) else None
-            found = list(validation.violations(entry.row, spoken=said if isinstance(said, str) and said else otherwise))
-            broken, lines = broken + bool(found), lines + len(found)
-            for violation in found:
-                sys.stdout.write(_line(f"{entry.file}: {entry.name}: {violation.rule}: {violation.what}"))
+            format_name = entry.row.get("format") if isinstance(entry.row, dict) else None
+            if not isinstance(format_name, str) or not format_name:
+                format_name = default
+            violations = list(trajectory_checks.violations(entry.row, format_name=format_name))
+            broken, lines = broken + bool(violations), lines + len(violations)
+            for violation in violations:
+                sys.stdout.write(_line(f"{entry.file}: {entry.name}: {violation.rule}: {violation.message}"))
     if seen == 0:
         raise ConfigError(f"{' '.join(map(str, options.paths))}: no trajectories there")
     sys.stderr.write(f"{seen} trajectories, {broken} with violations, {lines} violations\n")

@@ -2,12 +2,13 @@
 
 scene graph → chain of its sub-graphs → instructions, running descriptions, intermediate states → critiques → records
 
-``graphs``, ``chains``, ``english``  what a picture is to show, step by step, in words
-``teachers``, ``filters``            who draws the intermediate states, and who looks whether they are right
-``critiques``                        sketches that are wrong, and the inspection and refinement that they call for
-``make``, ``records``                an arm of the data as Parquet files of steps with their PNG images
-``reading``, ``rules``               any trajectories, ours or a run's, and what is wrong with them
+``graphs``, ``chains``, ``english``         what a picture shows, step by step, in words
+``teachers``, ``filters``                   who draws the intermediate states, and who checks them
+``critiques``                               wrong sketches, and the inspection and refinement that they call for
+``builder``                                 an arm of the data, with ``teacher_drawings`` and ``model_drawings``
+``records``, ``dataset``, ``command``       Parquet files of steps with their PNG images, and the command that makes them
+``reading``, ``trajectory_checks``          any trajectories, ours or a run's, and what is wrong with them
 
-Nothing here knows the embedded world: ``evalharness.miniature`` supplies one (:class:`~evalharness.training_data.world.World`),
-a file of prompts another.
+Nothing here knows the embedded world: ``evalharness.miniature`` supplies one
+(:class:`~evalharness.training_data.world.World`), a file of prompts another.
 """  # noqa: E501

@@ -12,13 +12,12 @@ from evalharness.training_data.world import PromptFile
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code."""
-    return command.main(
-        "evalharness.training_data", "Make trajectories to learn from, for prompts of a file.", _add, _world, arguments
-    )
+    """Run the command and return its exit code."""
+    description = "Make trajectories to learn from, for prompts of a file."
+    return command.main("evalharness.training_data", description, _add_arguments, _prompt_file, arguments)
 
 
-def _add(parser: argparse.ArgumentParser) -> None:
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prompts",
         type=Path,
@@ -28,7 +27,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _world(options: argparse.Namespace) -> PromptFile:
+def _prompt_file(options: argparse.Namespace) -> PromptFile:
     return PromptFile(options.prompts)
 
 

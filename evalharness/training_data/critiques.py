@@ -1,72 +1,82 @@
-"""Sketches that are wrong, and the inspection and the refinement that they call for.
+"""Wrong sketches, and the inspection and the refinement that they call for.
 
-Two kinds of conflict, as in the paper: ``instruction-state``, the sketch departs from its instruction, and
-``state-prompt``, the plan departs from the prompt and the sketch follows it. Two origins: the teacher draws a spoiled
-graph, or the model that is to learn draws (or plans) and a filter finds what is wrong.
+There are two kinds of conflict, as in the paper (arXiv 2604.04746): ``instruction-state``, the sketch departs from its
+instruction, and ``state-prompt``, the plan departs from the prompt and the sketch follows it. Conflicts have two
+origins: the teacher draws a spoiled graph, or the model that is to learn draws (or plans) and a filter finds what is
+wrong.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from evalharness.training_data.filters import MANY, Verdict
+from evalharness.generation.formats.strokes import wrap
+from evalharness.training_data.filters import MAX_MISMATCHES, Verdict
 from evalharness.training_data.graphs import Node, SceneGraph
 from evalharness.training_data.language import Language, Mismatch
 from evalharness.training_data.world import World
 
-OK = "<inspect> ok </inspect>"
-
 
 @dataclass(frozen=True, slots=True)
 class Critique:
-    """An inspection, and the refinement if it found something; each with its markers."""
+    """An inspection and, if it found a fault, the refinement; both with their markers."""
 
     inspection: str
     refinement: str = ""
 
 
-def critique(verdict: Verdict, language: Language, fallback: str) -> Critique | None:
-    """What to say of a sketch; ``None`` of one with too many faults to name.
+NO_FAULT = Critique(wrap("ok", "inspect"))
 
-    A filter that only says wrong in words of its own gives these for the inspection; the refinement is then
-    ``fallback``, the instruction once more.
+
+def write_critique(verdict: Verdict, language: Language, instruction: str) -> Critique | None:
+    """Put a filter's verdict into words.
+
+    The refinement repeats ``instruction`` if the filter says only in its own words what is wrong.
+
+    Returns:
+        The critique; ``None`` for a sketch with too many faults to name.
     """
     if verdict.right:
-        return Critique(OK)
+        return NO_FAULT
     if not verdict.mismatches:
-        said = verdict.reason or "this is not what the instruction asks for"
-        return Critique(f"<inspect> {said} </inspect>", f"<refine> {fallback} </refine>")
-    found = list(verdict.mismatches)
-    if len(found) > MANY:
+        reason = verdict.reason or "this is not what the instruction asks for"
+        return Critique(wrap(reason, "inspect"), wrap(instruction, "refine"))
+    mismatches = list(verdict.mismatches)
+    if len(mismatches) > MAX_MISMATCHES:
         return None
-    return Critique(
-        f"<inspect> {language.conflict(found)} </inspect>", f"<refine> {language.correction(found)} </refine>"
-    )
+    return Critique(wrap(language.conflict(mismatches), "inspect"), wrap(language.correction(mismatches), "refine"))
 
 
-def spoiled(graph: SceneGraph, node: int, world: World, rng: random.Random) -> tuple[SceneGraph, Mismatch]:
-    """A graph with one fault, in the thing ``node`` or beside it, and what is wrong then.
+def spoil(graph: SceneGraph, index: int, world: World, rng: random.Random) -> tuple[SceneGraph, Mismatch]:
+    """Put one fault into a graph.
 
-    The thing is another one, or in another colour, or missing; or one more like it stands where nothing should.
+    The thing ``index`` becomes another one, or gets another colour, or is missing; or a second one like it stands where
+    nothing should.
+
+    Returns:
+        The spoiled graph and its fault.
     """
-    thing = graph.nodes[node]
-    ways = ["other", "other", "missing", "extra"]
-    free = [place for place in world.places if place not in {one.place for one in graph.nodes}]
+    thing = graph.nodes[index]
+    taken = {node.place for node in graph.nodes}
+    free = [place for place in world.places if place not in taken]
+    faults = ["other", "other", "missing", "extra"]
     if world.places and not free:
-        ways.remove("extra")
-    way = rng.choice(ways)
-    if way == "missing":
-        return graph.part([n for n in range(len(graph.nodes)) if n != node]), Mismatch(None, thing)
-    if way == "extra":
-        more = replace(thing, place=rng.choice(free) if free else None)
-        return SceneGraph((*graph.nodes, more), graph.edges), Mismatch(more, None)
-    other = another(thing, world, rng)
-    return graph.changed(node, other), Mismatch(other, thing)
+        faults.remove("extra")
+    fault = rng.choice(faults)
+    if fault == "missing":
+        rest = [number for number in range(len(graph.nodes)) if number != index]
+        return graph.subgraph(rest), Mismatch(None, thing)
+    if fault == "extra":
+        extra = replace(thing, place=rng.choice(free) if free else None)
+        return SceneGraph((*graph.nodes, extra), graph.edges), Mismatch(extra, None)
+    wrong = vary(thing, world, rng)
+    return graph.changed(index, wrong), Mismatch(wrong, thing)
 
 
-def another(thing: Node, world: World, rng: random.Random) -> Node:
-    """Another thing for the same place: of another colour or another class."""
+def vary(thing: Node, world: World, rng: random.Random) -> Node:
+    """A thing of another colour or class for the same place."""
     colors = [color for color in world.colors if color != thing.color]
     names = [name for name in world.names if name != thing.name]
     if (thing.color is not None and rng.random() < 0.5) or not names:
@@ -74,30 +84,45 @@ def another(thing: Node, world: World, rng: random.Random) -> Node:
     return replace(thing, name=rng.choice(names))
 
 
-def misplaced(whole: SceneGraph, node: int, world: World, rng: random.Random) -> Node | None:
-    """The thing ``node`` where its relations, or those that others will have to it, cannot hold, if there is such a
-    place; ``whole``: all that the prompt asks for, without places for what is not there yet.
+def misplace(graph: SceneGraph, index: int, world: World, rng: random.Random) -> Node | None:
+    """Move a thing to where its relations, or those that later things will have to it, cannot hold.
+
+    Args:
+        graph: Everything that the prompt asks for; things that are not drawn yet have no places.
+        index: The thing in it.
+        world: The world.
+        rng: Chooses among such places.
+
+    Returns:
+        The thing in a wrong place; ``None`` if there is no such place.
     """
-    taken = {one.place for one in whole.nodes}
-    lost = [place for place in world.places if place not in taken and not world.fits(whole.moved(node, place))]
-    return replace(whole.nodes[node], place=rng.choice(lost)) if lost else None
+    taken = {node.place for node in graph.nodes}
+    wrong = [place for place in world.places if place not in taken and not world.fits(graph.moved(index, place))]
+    return replace(graph.nodes[index], place=rng.choice(wrong)) if wrong else None
 
 
-def misread(
-    told: list[Node], before: SceneGraph, left: SceneGraph, whole: SceneGraph, node: int, world: World
+def contradicting_addition(
+    described: Sequence[Node], before: SceneGraph, remaining: SceneGraph, graph: SceneGraph, index: int, world: World
 ) -> Node | None:
-    """What a model's own plan adds, if that contradicts the prompt; ``told``: all that the plan describes.
+    """What a model's own plan adds, if that contradicts the prompt.
 
-    It contradicts if it is none of the things that are ``left`` to add, or the next one (``node`` of ``whole``, see
-    :func:`misplaced`) in a place where relations cannot hold. Of a plan that adds more or less than one thing nothing
-    is said.
+    It does if the new thing is none of those that remain to be added, or if it is the next one in a place where
+    relations cannot hold. Nothing is said of a plan that adds more or less than one thing.
+
+    Args:
+        described: Everything that the plan describes.
+        before: The state before the step.
+        remaining: The things that are still to be added.
+        graph: Everything that the prompt asks for (see :func:`misplace`).
+        index: The next thing in ``graph``.
+        world: The world.
     """
-    added = [one for one in told if one not in before.nodes]
-    if len(added) != 1 or len(told) != len(before.nodes) + 1:
+    added = [node for node in described if node not in before.nodes]
+    if len(added) != 1 or len(described) != len(before.nodes) + 1:
         return None
     (new,) = added
-    if world.places and new.place in {one.place for one in before.nodes}:
+    if world.places and new.place in {node.place for node in before.nodes}:
         return None
-    if new.shows(whole.nodes[node]):
-        return None if world.fits(whole.moved(node, new.place)) else new
-    return None if any(new.shows(one) for one in left.nodes) else new
+    if new.shows(graph.nodes[index]):
+        return None if world.fits(graph.moved(index, new.place)) else new
+    return None if any(new.shows(node) for node in remaining.nodes) else new

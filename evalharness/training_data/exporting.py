@@ -1,4 +1,4 @@
-"""A run's trajectories as records, for others to read: one Parquet file in the format of the training data."""
+"""Exports a run's trajectories: one Parquet file in the format of the training data."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from evalharness.planning.plan import Plan
 from evalharness.store.states import SampleState
 from evalharness.store.store import Store, StoredTrajectory
 from evalharness.training_data.graphs import SceneGraph
-from evalharness.training_data.records import Record, write_shard
+from evalharness.training_data.records import FORMAT, Record, write_shard
 from evalharness.types.trajectory import Trajectory
 
 BATCH = 64
+"""Records per row group."""
 KINDS = {Process: "process", TextCot: "think"}
+"""Variant → kind of record; all others are ``draw``."""
 
 
-def export(plan: Plan, store: Store, drawn: Sequence[SampleState], folder: Path) -> None:
-    """Write drawn samples of a plan as ``shard-00000.parquet``; a graph they have none."""
-    stored = store.trajectories(one.sample.job for one in drawn)
-    records = (_record(plan, store, one, stored[one.sample.job]) for one in drawn)
+def export(plan: Plan, store: Store, states: Sequence[SampleState], folder: Path) -> None:
+    """Write drawn samples of a plan as ``shard-00000.parquet``; their graphs are empty."""
+    stored = store.trajectories(state.sample.job for state in states)
+    records = (_record(plan, store, state, stored[state.sample.job]) for state in states)
     write_shard(folder / "shard-00000.parquet", chunks(records, BATCH))
 
 
-def _record(plan: Plan, store: Store, one: SampleState, stored: StoredTrajectory) -> Record:
-    sample = one.sample
+def _record(plan: Plan, store: Store, state: SampleState, stored: StoredTrajectory) -> Record:
+    sample = state.sample
     steps = stored.prefix(sample.arm.cap)
     variant = sample.arm.variant
-    about = {
+    provenance = {
         "sweep": plan.sweep.name, "arm": sample.arm.name, "benchmark": sample.benchmark, "item": sample.item.id,
         "seed_index": sample.seed_index, "seed": sample.seed, "model": digest(dict(plan.models[sample.arm.model])),
-        "variant": variant.model_dump(mode="json"), "score": None if one.score is None else one.score.value,
+        "variant": variant.model_dump(mode="json"), "score": None if state.score is None else state.score.value,
     }  # fmt: skip
     return Record(
         id=f"{sample.benchmark}-{sample.item.id}-{sample.seed_index}",
@@ -43,6 +45,6 @@ def _record(plan: Plan, store: Store, one: SampleState, stored: StoredTrajectory
         metadata=sample.item.metadata,
         graph=SceneGraph(()),
         trajectory=Trajectory(store.loaded(steps), stored.finished and len(steps) == len(stored.steps)),
-        provenance=about,
-        spoken=getattr(variant, "format", None) or "strokes",
+        provenance=provenance,
+        format=getattr(variant, "format", None) or FORMAT,
     )

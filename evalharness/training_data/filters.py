@@ -1,7 +1,8 @@
-"""Filters look at a state and say whether it is what it should be.
+"""Filters check whether a picture shows what it should.
 
-A plugin as a teacher is, in the group ``evalharness.filters``. ``scorer`` is a detector with a colour classifier, which
-also says what it saw; ``judge`` asks a judge plugin.
+A plugin is a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``, in the entry-point
+group ``evalharness.filters``. ``scorer`` is a detector with a colour classifier and also reports what it saw; ``judge``
+asks a judge plugin.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from evalharness.training_data.graphs import Node, SceneGraph
+from evalharness.training_data.graphs import Edge, Node, SceneGraph, relation_holds
 from evalharness.training_data.language import Mismatch
-from evalharness.training_data.world import World, relation_holds
+from evalharness.training_data.world import World
 
-MANY = 3
-"""A sketch with more mismatches is no critique, but a failure."""
+MAX_MISMATCHES = 3
+"""A sketch with more mismatches is a failure; nothing is learned from it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A picture, and what it should show."""
+    """A picture and what it should show."""
 
     image: Image.Image
     graph: SceneGraph
@@ -33,7 +34,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a picture is right, what differs if the filter can tell, and why not in its own words."""
+    """The result of a check.
+
+    Attributes:
+        right: Whether the picture is right.
+        mismatches: What differs, if the filter can tell.
+        reason: What is wrong, in the filter's own words.
+    """
 
     right: bool
     mismatches: tuple[Mismatch, ...] = ()
@@ -41,67 +48,85 @@ class Verdict:
 
 
 class Filter(Protocol):
-    """Looks at states."""
+    """Checks pictures."""
 
     name: str
 
     def identity(self) -> Mapping[str, Any]:
-        """What decides a verdict; JSON, without paths, keys or devices."""
+        """What decides a verdict, as JSON, without paths, keys or devices."""
         ...
 
     def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
-        """One verdict a case, each from its own case alone; ``None`` where none could be had."""
+        """One verdict per case, each from its own case alone; ``None`` where there is none."""
         ...
 
 
 def compare(wanted: SceneGraph, seen: Sequence[Node]) -> tuple[Mismatch, ...]:
-    """What differs, place by place where things have places; else each thing with its like.
+    """What differs: place by place if things have places, else by pairing similar things.
 
     >>> compare(SceneGraph((Node("dog", None, "left"),)), [Node("cat", "red", "left")])
-    (Mismatch(found=Node(name='cat', color='red', place='left'), wanted=Node(name='dog', color=None, place='left')),)
+    (Mismatch(seen=Node(name='cat', color='red', place='left'), wanted=Node(name='dog', color=None, place='left')),)
     """
     if any(node.place for node in (*wanted.nodes, *seen)):
-        return _by_place(wanted.nodes, seen)
-    return _by_likeness(wanted.nodes, seen)
+        return _compare_places(wanted.nodes, seen)
+    return _compare_things(wanted.nodes, seen)
 
 
-def _by_place(wanted: Sequence[Node], seen: Sequence[Node]) -> tuple[Mismatch, ...]:
-    found: dict[str | None, Node] = {}
+def _compare_places(wanted: Sequence[Node], seen: Sequence[Node]) -> tuple[Mismatch, ...]:
+    seen_at: dict[str | None, Node] = {}
     for node in seen:
-        found.setdefault(node.place, node)
-    asked = {node.place: node for node in wanted}
-    pairs = [(found.get(place), asked.get(place)) for place in dict.fromkeys((*asked, *found))]
-    return tuple(Mismatch(one, want) for one, want in pairs if one is None or want is None or not one.shows(want))
+        seen_at.setdefault(node.place, node)
+    wanted_at = {node.place: node for node in wanted}
+    places = dict.fromkeys((*wanted_at, *seen_at))
+    pairs = [Mismatch(seen_at.get(place), wanted_at.get(place)) for place in places]
+    return tuple(pair for pair in pairs if _differs(pair))
 
 
-def _by_likeness(wanted: Sequence[Node], seen: Sequence[Node]) -> tuple[Mismatch, ...]:
-    """Pair what is right, then what is of the same kind, then what is left over."""
-    found, asked, pairs = list(seen), list(wanted), []
-    for alike in (Node.shows, _same_kind):
-        for want in list(asked):
-            match = next((one for one in found if alike(one, want)), None)
+def _compare_things(wanted: Sequence[Node], seen: Sequence[Node]) -> tuple[Mismatch, ...]:
+    """Pair the right things first, then those of one class, then whatever remains."""
+    seen_rest, wanted_rest = list(seen), list(wanted)
+    pairs: list[Mismatch] = []
+    for similar in (Node.shows, _same_class):
+        for wanted_node in list(wanted_rest):
+            match = next((node for node in seen_rest if similar(node, wanted_node)), None)
             if match is not None:
-                found.remove(match)
-                asked.remove(want)
-                pairs.append(Mismatch(match, want))
-    pairs = [pair for pair in pairs if pair.found is None or pair.wanted is None or not pair.found.shows(pair.wanted)]
-    pairs += [Mismatch(one, want) for one, want in zip(found, asked, strict=False)]
-    both = min(len(found), len(asked))
-    pairs += [Mismatch(None, want) for want in asked[both:]]
-    return tuple(pairs + [Mismatch(one, None) for one in found[both:]])
+                seen_rest.remove(match)
+                wanted_rest.remove(wanted_node)
+                pairs.append(Mismatch(match, wanted_node))
+    pairs = [pair for pair in pairs if _differs(pair)]
+    pairs += [Mismatch(*nodes) for nodes in zip(seen_rest, wanted_rest, strict=False)]
+    paired = min(len(seen_rest), len(wanted_rest))
+    pairs += [Mismatch(None, node) for node in wanted_rest[paired:]]
+    pairs += [Mismatch(node, None) for node in seen_rest[paired:]]
+    return tuple(pairs)
 
 
-def _same_kind(one: Node, want: Node) -> bool:
-    return one.name == want.name
+def _differs(pair: Mismatch) -> bool:
+    return pair.seen is None or pair.wanted is None or not pair.seen.shows(pair.wanted)
+
+
+def _same_class(node: Node, wanted: Node) -> bool:
+    return node.name == wanted.name
 
 
 def broken_relations(wanted: SceneGraph, things: Sequence[tuple[Node, float, float]]) -> tuple[Mismatch, ...]:
-    """The things whose relations do not hold, for a picture in which all else is right."""
-    left = list(things)
-    middles = []
+    """The things whose relations do not hold, in a picture in which everything else is right.
+
+    Args:
+        wanted: What the picture should show.
+        things: Detected things with their centres (x, y).
+    """
+    remaining = list(things)
+    centers: list[tuple[float, float]] = []
     for node in wanted.nodes:
-        match = next(thing for thing in left if thing[0].shows(node))
-        left.remove(match)
-        middles.append(match[1:])
-    off = {edge.subject for edge in wanted.edges if not relation_holds(edge, middles)}
-    return tuple(Mismatch(wanted.nodes[number], wanted.nodes[number]) for number in sorted(off))
+        match = next(thing for thing in remaining if thing[0].shows(node))
+        remaining.remove(match)
+        centers.append(match[1:])
+    broken = {edge.subject for edge in wanted.edges if not _edge_holds(edge, centers)}
+    return tuple(Mismatch(wanted.nodes[index], wanted.nodes[index]) for index in sorted(broken))
+
+
+def _edge_holds(edge: Edge, centers: Sequence[tuple[float, float]]) -> bool:
+    subject_x, subject_y = centers[edge.subject]
+    object_x, object_y = centers[edge.object]
+    return relation_holds(edge.relation, subject_x - object_x, subject_y - object_y)

@@ -1,4 +1,4 @@
-"""Whether instructions ask for what is lacking, and descriptions grow: thing by thing, or word by word."""
+"""Checks that instructions ask for something new and that descriptions grow, thing by thing or word by word."""
 
 from __future__ import annotations
 
@@ -10,71 +10,78 @@ _PLACED = re.compile(r"(?P<thing>an? [^,;.]+?) at (?P<place>[a-z]+(?:-[a-z]+)?)"
 _ADD = re.compile(r"add (?P<thing>an? .+) at (?P<place>[a-z-]+)")
 _CHANGE = re.compile(r"change to (?P<thing>an? .+) at (?P<place>[a-z-]+)")
 _ERASE = re.compile(r"erase (?P<place>[a-z-]+)")
+_REMOVAL = re.compile(r"\s*(remove|erase|delete|change|replace|move|fix|correct)\b")
 _WORD = re.compile(r"[a-z0-9][a-z0-9'-]*")
-_AGAIN = {
+_REPEATS = {
     "another", "more", "again", "second", "third", "fourth", "fifth", "both", "two", "three", "four", "five", "six",
     "seven", "eight", "nine", "ten",
 }  # fmt: skip
-"""Words of an instruction that ask for something new by themselves."""
+"""Words by which an instruction asks for one more of something."""
 _EMPTY = {
     "a", "an", "the", "and", "or", "of", "in", "on", "at", "to", "with", "by", "for", "from", "into", "is", "are", "it",
     "its", "so", "that", "there", "this", "now", "then", "add", "place", "put", "draw", "paint", "include", "insert",
     "scene", "picture", "image", "photo", "shows", "show", "has", "have", "one", "no", "next", "also", "as", "be",
 }  # fmt: skip
-"""Words that name nothing."""
+"""Words that name no thing."""
 
-Broken = tuple[str, str]
+Fault = tuple[str, str]
+"""The name of the broken rule, ``instruction`` or ``description``, and how it is broken."""
 
 
 @dataclass
-class State:
-    """What the picture shows as far as the texts tell."""
+class DescribedState:
+    """What the picture shows according to the texts so far.
+
+    Attributes:
+        things: Place → thing; ``None`` after a description that is not in a language of placed things.
+        words: The words of the last description that name something.
+        removable: Words of refinements and removing instructions; a description may lose them.
+    """
 
     things: dict[str, str] | None = field(default_factory=dict)
-    """Place → thing; ``None`` once a description was not in a language of placed things."""
     words: set[str] = field(default_factory=set)
-    excused: set[str] = field(default_factory=set)
-    """Words that a refinement or an instruction to take away spoke of: they may go."""
+    removable: set[str] = field(default_factory=set)
 
-    def plan(self, instruction: str, description: str) -> list[Broken]:
-        """A plan against what was before; the description is then what the picture shows."""
-        after = placed(description)
-        if after is not None and self.things is not None:
-            broken = list(_by_thing(self.things, instruction.lower().strip(), after))
+    def plan(self, instruction: str, description: str) -> list[Fault]:
+        """Check a plan against the state; its description is the new state."""
+        things = placed(description)
+        if things is not None and self.things is not None:
+            faults = list(_compare_things(self.things, instruction.lower().strip(), things))
         else:
-            broken = list(self._by_word(instruction, description))
-        self.things = after if self.things is not None else None
-        self.words, self.excused = _words(description), set()
-        return broken
+            faults = list(self._compare_words(instruction, description))
+        self.things = things if self.things is not None else None
+        self.words, self.removable = _words(description), set()
+        return faults
 
     def refine(self, correction: str) -> None:
-        """A correction changes what the picture shows."""
-        self.excused |= self.words if not _words(correction) else _words(correction) | self.excused
-        # In free text one cannot tell what a correction takes away: none of what it touches is asked for again.
-        self.words = self.words if self.things is not None else set()
-        if self.things is not None:
-            for part in correction.lower().split(" and "):
-                if found := _CHANGE.fullmatch(part.strip()):
-                    self.things[found["place"]] = found["thing"]
-                elif found := _ERASE.fullmatch(part.strip()):
-                    self.things.pop(found["place"], None)
+        """Change the state as a correction asks for."""
+        self.removable |= _words(correction) or self.words
+        if self.things is None:
+            # Free text does not tell what a correction removes: nothing is required of the next description.
+            self.words = set()
+            return
+        for clause in correction.lower().split(" and "):
+            if match := _CHANGE.fullmatch(clause.strip()):
+                self.things[match["place"]] = match["thing"]
+            elif match := _ERASE.fullmatch(clause.strip()):
+                self.things.pop(match["place"], None)
 
-    def _by_word(self, instruction: str, description: str) -> Iterator[Broken]:
-        asked, told = _words(instruction), _words(description)
-        takes_away = bool(re.match(r"\s*(remove|erase|delete|change|replace|move|fix|correct)\b", instruction.lower()))
-        fresh = asked - self.words
-        again = set(_WORD.findall(instruction.lower())) & _AGAIN
-        if not fresh and not again and not takes_away:
+    def _compare_words(self, instruction: str, description: str) -> Iterator[Fault]:
+        instructed, described = _words(instruction), _words(description)
+        removes = bool(_REMOVAL.match(instruction.lower()))
+        new = instructed - self.words
+        repeats = set(_WORD.findall(instruction.lower())) & _REPEATS
+        if not new and not repeats and not removes:
             yield "instruction", f"{instruction[:60]!r} names nothing that the description so far lacks"
-        elif fresh and not takes_away and not fresh & told and not again:
-            yield "description", f"has nothing of what the instruction adds ({', '.join(sorted(fresh)[:5])})"
-        lost = self.words - told - self.excused - (asked if takes_away else set())
-        if lost:
-            yield "description", f"lost {', '.join(sorted(lost)[:5])}"
+        elif new and not removes and not new & described and not repeats:
+            yield "description", f"has nothing of what the instruction adds ({', '.join(sorted(new)[:5])})"
+        missing = self.words - described - self.removable - (instructed if removes else set())
+        if missing:
+            yield "description", f"lost {', '.join(sorted(missing)[:5])}"
 
 
 def placed(description: str) -> dict[str, str] | None:
-    """Place → thing of a description of placed things, ``None`` for any other.
+    """Place → thing of a description of placed things; ``None`` for any other description.
 
     >>> placed("a red cup at left and a dog at top")
     {'left': 'a red cup', 'top': 'a dog'}
@@ -82,22 +89,25 @@ def placed(description: str) -> dict[str, str] | None:
     text = description.lower().strip()
     if text == "nothing":
         return {}
-    found = [_PLACED.fullmatch(part.strip()) for part in text.split(" and ")]
-    things = {one["place"]: one["thing"] for one in found if one is not None}
-    return things if len(things) == len(found) else None
+    things = {}
+    clauses = text.split(" and ")
+    for clause in clauses:
+        if match := _PLACED.fullmatch(clause.strip()):
+            things[match["place"]] = match["thing"]
+    return things if len(things) == len(clauses) else None
 
 
-def _by_thing(before: dict[str, str], instruction: str, after: dict[str, str]) -> Iterator[Broken]:
+def _compare_things(before: dict[str, str], instruction: str, after: dict[str, str]) -> Iterator[Fault]:
     expected = dict(before)
-    if found := _ADD.fullmatch(instruction):
-        place, thing = found["place"], found["thing"]
+    if match := _ADD.fullmatch(instruction):
+        place, thing = match["place"], match["thing"]
         if place in before:
             yield "instruction", f"adds {thing} at {place}, where {before[place]} is already"
         expected[place] = thing
-    elif found := _CHANGE.fullmatch(instruction):
-        expected[found["place"]] = found["thing"]
-    elif found := _ERASE.fullmatch(instruction):
-        expected.pop(found["place"], None)
+    elif match := _CHANGE.fullmatch(instruction):
+        expected[match["place"]] = match["thing"]
+    elif match := _ERASE.fullmatch(instruction):
+        expected.pop(match["place"], None)
     else:
         yield "instruction", f"{instruction[:60]!r} neither adds, changes nor erases anything"
         return
@@ -109,12 +119,14 @@ def _by_thing(before: dict[str, str], instruction: str, after: dict[str, str]) -
 
 
 def _words(text: str) -> set[str]:
-    """The words that name something, singular."""
-    found = {word for word in _WORD.findall(text.lower()) if word not in _EMPTY and word not in _AGAIN}
-    return {_singular(word) for word in found}
+    """The words that name something, in the singular."""
+    words = set(_WORD.findall(text.lower()))
+    return {_singular(word) for word in words - _EMPTY - _REPEATS}
 
 
 def _singular(word: str) -> str:
     if len(word) > 4 and word.endswith(("ses", "xes", "ches", "shes")):
         return word[:-2]
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        return word[:-1]
+    return word

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evalharness._util.hashing import digest
+from evalharness._util.image_files import png_bytes
 from evalharness.api.judge import JudgePrompt
 from evalharness.config.plugin_ref import JudgeRef
 from evalharness.errors import SampleError
@@ -30,11 +29,17 @@ _MARKERS = re.compile(r"[<>\r\n]+")
 
 
 class JudgeFilter:
-    """A state is right if the judge says so; what it says is wrong becomes the words of an inspection."""
+    """Accepts a picture if the judge does; what the judge finds wrong becomes the words of an inspection."""
 
     class Settings(BaseModel):
-        """``judge``: a plugin and its settings; ``rubric``: what it is asked in place of this module's own,
-        with the places ``{prompt}`` and ``{description}``; ``system``: a message before."""
+        """Settings of the filter.
+
+        Attributes:
+            judge: A plugin and its settings.
+            rubric: The question, with the placeholders ``{prompt}`` and ``{description}``; ``None``: :data:`RUBRIC`.
+            system: A system message before it, if not empty.
+            max_tokens: Limit of the reply.
+        """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -79,39 +84,35 @@ class JudgeFilter:
         return digest([self.settings.system, self._rubric])
 
     def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
-        """``None`` where the judge gave no answer that says a score."""
+        """One verdict per case; ``None`` where the judge's reply has no score."""
         verdicts: list[Verdict | None] = [None] * len(cases)
-        for number, reply in self._judge.ask(enumerate(map(self._question, cases))):
-            verdicts[number] = None if isinstance(reply, SampleError) else read(reply)
+        for number, reply in self._judge.ask(enumerate(map(self._prompt, cases))):
+            verdicts[number] = None if isinstance(reply, SampleError) else read_reply(reply)
         return verdicts
 
-    def _question(self, case: Case) -> JudgePrompt:
-        chosen = self.settings
-        png = _png(case.image)
+    def _prompt(self, case: Case) -> JudgePrompt:
+        png = png_bytes(case.image)
         url = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
         text = self._rubric.format(prompt=case.prompt, description=case.description)
-        asked = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": url}}]
-        before: list[Mapping[str, Any]] = [{"role": "system", "content": chosen.system}] if chosen.system else []
-        messages = [*before, {"role": "user", "content": asked}]
-        return JudgePrompt(messages, hashlib.sha256(png).hexdigest(), self._rubric_digest, chosen.max_tokens)
+        messages: list[Mapping[str, Any]] = []
+        if self.settings.system:
+            messages.append({"role": "system", "content": self.settings.system})
+        content = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": url}}]
+        messages.append({"role": "user", "content": content})
+        return JudgePrompt(messages, hashlib.sha256(png).hexdigest(), self._rubric_digest, self.settings.max_tokens)
 
 
-def read(reply: Reply) -> Verdict | None:
-    """
-    >>> read(Reply("Score: 0\\nWrong: the cup is blue, not red"))
+def read_reply(reply: Reply) -> Verdict | None:
+    """The verdict of a reply; ``None`` if it has no score or contradicts itself.
+
+    >>> read_reply(Reply("Score: 0\\nWrong: the cup is blue, not red"))
     Verdict(right=False, mismatches=(), reason='the cup is blue, not red')
-    >>> read(Reply("it depends")) is None
+    >>> read_reply(Reply("it depends")) is None
     True
     """
     scores = set(_SCORE.findall(reply.text))
     if len(scores) != 1:
         return None
     wrong = _WRONG.search(reply.text)
-    said = _MARKERS.sub(" ", wrong[1]).strip() if wrong else ""
-    return Verdict(scores == {"1"}, (), said)
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "PNG")
-    return buffer.getvalue()
+    reason = _MARKERS.sub(" ", wrong[1]).strip() if wrong else ""
+    return Verdict(scores == {"1"}, (), reason)

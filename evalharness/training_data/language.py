@@ -1,4 +1,4 @@
-"""How scenes, instructions and corrections are worded: one language for each world."""
+"""How a world words its scenes, instructions and corrections."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from evalharness.training_data.graphs import Node, SceneGraph
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """What is seen and what should be there instead; ``None``: nothing. Not both are ``None``."""
+    """A thing that is seen and the thing that should be there instead; ``None`` stands for nothing, but not twice."""
 
-    found: Node | None
+    seen: Node | None
     wanted: Node | None
 
 
 class Language(Protocol):
-    """Words about graphs. A text has neither markers nor line breaks."""
+    """Turns graphs into texts. A text has neither markers nor line breaks."""
 
     def description(self, graph: SceneGraph) -> str:
-        """A whole scene."""
+        """Describe the complete scene."""
         ...
 
-    def instruction(self, told: SceneGraph, node: int) -> str:
-        """Add one thing of a scene; the nodes before it are there already."""
+    def instruction(self, graph: SceneGraph, index: int) -> str:
+        """Ask for one thing of a scene; the nodes before it are in the picture already."""
         ...
 
     def conflict(self, mismatches: list[Mismatch]) -> str:
-        """What is wrong with a picture."""
+        """Say what is wrong with a picture."""
         ...
 
     def correction(self, mismatches: list[Mismatch]) -> str:
-        """How to mend it."""
+        """Say how to correct a picture."""
         ...
 
     def read(self, description: str) -> list[Node] | None:
-        """The things that a description names, ``None`` if it is not in this language."""
+        """The things that a description names; ``None`` if it is not in this language."""
         ...

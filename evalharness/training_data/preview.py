@@ -1,4 +1,4 @@
-"""A sheet of the first trajectories, so that a person sees what the data are."""
+"""A sheet of the first trajectories for a person to look at."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from PIL import Image
 from evalharness.training_data.records import Record, from_row
 
 ROWS, SIDE, GAP = 12, 96, 4
+"""Rows of the sheet; pixels per side of a picture and between pictures."""
 
 
 def write_preview(folder: Path) -> Path | None:
-    """``preview.png``: a row for each of the first trajectories with its pictures in order; their words beside it in
-    ``preview.txt``. ``None`` if there are none.
+    """Write the pictures of the first trajectories, a row each, and their texts beside it.
+
+    Returns:
+        ``preview.png``, beside which lies ``preview.txt``; ``None`` if the data set is empty.
     """
-    records = [one for one in islice(_first(folder), 4 * ROWS) if one.kind == "process"][:ROWS]
-    records = records or list(islice(_first(folder), ROWS))
+    records = [record for record in islice(_read(folder), 4 * ROWS) if record.kind == "process"][:ROWS]
+    if not records:
+        records = list(islice(_read(folder), ROWS))
     if not records:
         return None
-    rows = [[step.image for step in one.trajectory.steps if step.image is not None] for one in records]
+    rows = [[step.image for step in record.trajectory.steps if step.image is not None] for record in records]
     cell = SIDE + GAP
     sheet = Image.new("RGB", (cell * max(map(len, rows)), cell * len(rows)), "white")
     for y, row in enumerate(rows):
@@ -30,17 +34,19 @@ def write_preview(folder: Path) -> Path | None:
             picture = Image.open(io.BytesIO(data)).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
             sheet.paste(picture, (x * cell, y * cell))
     sheet.save(folder / "preview.png")
-    words = [f"{one.id}  {one.prompt}\n" + "".join(_lines(one)) for one in records]
-    (folder / "preview.txt").write_text("\n".join(words))
+    (folder / "preview.txt").write_text("\n".join(_text(record) for record in records))
     return folder / "preview.png"
 
 
-def _lines(record: Record) -> Iterator[str]:
+def _text(record: Record) -> str:
+    lines = [f"{record.id}  {record.prompt}\n"]
     for step in record.trajectory.steps:
-        yield f"  {step.iteration} {step.kind:<8}{step.text or '(picture)'}\n"
+        lines.append(f"  {step.iteration} {step.kind:<8}{step.text or '(picture)'}\n")
+    return "".join(lines)
 
 
-def _first(folder: Path) -> Iterator[Record]:
+def _read(folder: Path) -> Iterator[Record]:
+    """The records in order, also of an incomplete data set."""
     import pyarrow.parquet as pq
 
     for shard in sorted(folder.glob("shard-*.parquet")):

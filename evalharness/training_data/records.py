@@ -1,8 +1,7 @@
-"""Records as Parquet files: a trajectory with its prompt, its graph and where all of it comes from.
+"""Records as Parquet files: a trajectory with its prompt, its graph and its provenance.
 
-An ``image`` is a struct of ``bytes`` (a PNG file) and ``path`` (its SHA-256 and ``.png``), as the libraries that read
-image data sets out of Parquet expect it. A shard appears whole or not at all, so an interrupted run goes on with the
-next one. ``card.json`` is written last.
+An ``image`` is a struct of ``bytes`` (a PNG file) and ``path`` (its SHA-256 and ``.png``), as libraries that read image
+data sets from Parquet expect it. A shard appears complete or not at all.
 """
 
 from __future__ import annotations
@@ -28,7 +27,20 @@ FORMAT = "strokes"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``kind``: ``think`` (text, then the picture) or ``process``. ``provenance`` is JSON (docs/trajectories.md)."""
+    """A trajectory with its prompt.
+
+    Attributes:
+        id: Unique in its data set.
+        kind: ``think`` (text, then the picture) or ``process``.
+        prompt: The prompt.
+        category: Its category.
+        metadata: Its line in GenEval's format.
+        graph: What the prompt asks for.
+        trajectory: The steps.
+        knowledge: Whether the prompt describes things instead of naming them.
+        provenance: Where the record comes from, as JSON (docs/trajectories.md).
+        format: The trajectory format of its texts.
+    """
 
     id: str
     kind: str
@@ -39,12 +51,11 @@ class Record:
     trajectory: Trajectory
     knowledge: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    spoken: str = FORMAT
-    """The trajectory format."""
+    format: str = FORMAT
 
 
 def schema() -> pa.Schema:
-    """Of a shard. ``metadata``, ``graph`` and ``provenance`` are JSON texts."""
+    """The columns of a shard. ``metadata``, ``graph`` and ``provenance`` are JSON texts."""
     import pyarrow as pa
 
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -64,7 +75,7 @@ def to_row(record: Record) -> dict[str, Any]:
     return {
         "id": record.id,
         "kind": record.kind,
-        "format": record.spoken,
+        "format": record.format,
         "prompt": record.prompt,
         "category": record.category,
         "metadata": json.dumps(dict(record.metadata)),
@@ -88,7 +99,11 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def from_row(row: Mapping[str, Any]) -> Record:
-    """The inverse of :func:`to_row`; KeyError, TypeError or ValueError for anything else."""
+    """The inverse of :func:`to_row`.
+
+    Raises:
+        KeyError, TypeError, ValueError: the row is no record.
+    """
     steps = tuple(
         Step(
             step["kind"],
@@ -110,7 +125,7 @@ def from_row(row: Mapping[str, Any]) -> Record:
         trajectory=Trajectory(steps, row["finished"]),
         knowledge=row["knowledge"],
         provenance=json.loads(row["provenance"]),
-        spoken=row["format"],
+        format=row["format"],
     )
 
 
@@ -135,10 +150,10 @@ def shards(folder: Path) -> list[Path]:
     """The files of a data set in order.
 
     Raises:
-        ConfigError: there are none, or the making of it has not come to its end.
+        ConfigError: there are none, or the data set is not complete.
     """
-    found = sorted(folder.glob("shard-*.parquet"))
-    if not found:
+    paths = sorted(folder.glob("shard-*.parquet"))
+    if not paths:
         raise ConfigError(
             f"{folder} holds no shard-*.parquet; make them with python -m evalharness.miniature.training.data"
         )
@@ -146,7 +161,7 @@ def shards(folder: Path) -> list[Path]:
         raise ConfigError(
             f"{folder} has no card.json: its data are not complete; run the command that makes them again"
         )
-    return found
+    return paths
 
 
 def read(folder: Path) -> Iterator[Record]:

@@ -10,20 +10,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from evalharness.api import registry
 from evalharness.api.detector import Detection, Detector
 from evalharness.config.plugin_ref import DetectorRef
-from evalharness.detectors.colors import ColorClassifier
+from evalharness.detectors.colors import GENEVAL_TEMPLATES, ColorClassifier
 from evalharness.training_data.english import COLORS
 from evalharness.training_data.filters import Case, Verdict, broken_relations, compare
 from evalharness.training_data.graphs import Node
 
-TEMPLATES = ("a photo of a {color} {cls}", "a photo of a {color}-colored {cls}", "a photo of a {color} object")
-"""GenEval's (arXiv 2310.11513)."""
-
 
 class ScorerFilter:
-    """A state is right if it shows each thing of its graph, in its colour, and nothing else, and all relations hold."""
+    """Accepts a picture that shows each thing of its graph in its colour and nothing else, with all relations held."""
 
     class Settings(BaseModel):
-        """``detector``: a plugin and its settings; ``colors``: the CLIP; ``threshold``: detections above it count."""
+        """Settings of the filter.
+
+        Attributes:
+            detector: A plugin and its settings.
+            colors: The CLIP that tells colours.
+            threshold: Detections with a higher score count.
+        """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,34 +40,38 @@ class ScorerFilter:
         self.settings = settings or self.Settings()
         choice = self.settings.detector
         self._detector: Detector = registry.load("detectors", choice.name)(choice.settings)
-        self._colours = ColorClassifier(self.settings.colors, COLORS, TEMPLATES)
+        self._classifier = ColorClassifier(self.settings.colors, COLORS, GENEVAL_TEMPLATES)
 
     def identity(self) -> Mapping[str, Any]:
         return {
             "name": self.name,
             "detector": dict(self._detector.identity()),
-            "colors": self._colours.identity(),
+            "colors": self._classifier.identity(),
             "threshold": self.settings.threshold,
         }
 
     def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
         images = [case.image.convert("RGB") for case in cases]
-        found = self._detector.detect(images, self.settings.threshold)
-        objects = [(image, one) for image, own in zip(images, found, strict=True) for one in own]
-        colors = iter(self._colours.classify(objects))
+        detections = self._detector.detect(images, self.settings.threshold)
+        objects = [
+            (image, detection) for image, in_image in zip(images, detections, strict=True) for detection in in_image
+        ]
+        colors = iter(self._classifier.classify(objects))
         return [
-            self._verdict(case, [(one, next(colors)) for one in own]) for case, own in zip(cases, found, strict=True)
+            self._verdict(case, [(detection, next(colors)) for detection in in_image])
+            for case, in_image in zip(cases, detections, strict=True)
         ]
 
     def _verdict(self, case: Case, objects: Sequence[tuple[Detection, str]]) -> Verdict:
-        best = sorted(objects, key=lambda pair: -pair[0].score)
-        things = [(Node(one.cls, color), *_middle(one, case.image.size)) for one, color in best]
-        differing = compare(case.graph, case.world.seen(case.image, things))
-        if not differing and case.graph.edges and not case.world.places:
-            differing = broken_relations(case.graph, things)
-        return Verdict(not differing, differing)
+        best_first = sorted(objects, key=lambda pair: -pair[0].score)
+        things = [(Node(detection.cls, color), *_center(detection, case.image.size)) for detection, color in best_first]
+        mismatches = compare(case.graph, case.world.nodes_in(case.image, things))
+        if not mismatches and case.graph.edges and not case.world.places:
+            mismatches = broken_relations(case.graph, things)
+        return Verdict(not mismatches, mismatches)
 
 
-def _middle(one: Detection, size: tuple[int, int]) -> tuple[float, float]:
-    x1, y1, x2, y2 = one.box
+def _center(detection: Detection, size: tuple[int, int]) -> tuple[float, float]:
+    """Centre of a box (x, y), in 0..1 of the image's width and height."""
+    x1, y1, x2, y2 = detection.box
     return (x1 + x2) / 2 / size[0], (y1 + y2) / 2 / size[1]

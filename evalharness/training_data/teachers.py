@@ -1,7 +1,7 @@
 """Teachers draw the intermediate states of a chain.
 
-A plugin is a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``, in the group
-``evalharness.teachers``. ``renderer`` is the embedded world's own.
+A plugin is a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``, in the entry-point
+group ``evalharness.teachers``. ``renderer`` is the one of the embedded world.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ from evalharness.training_data.graphs import SceneGraph
 
 @dataclass(frozen=True, slots=True)
 class DrawingRequest:
-    """A state to draw: all of ``after``, from the picture ``before`` (``None``: from nothing).
+    """A state to draw.
 
-    ``instruction`` says what is new, ``description`` all of it, both in the world's language.
+    Attributes:
+        before: The picture to start from; ``None``: an empty one.
+        after: Everything that the state shows.
+        instruction: What is new, in the world's language.
+        description: Everything, in the world's language.
+        seed: Decides the noise.
     """
 
     before: Image.Image | None
@@ -30,14 +35,17 @@ class DrawingRequest:
 
 
 class Teacher(Protocol):
-    """Draws states. One with ``exact = True`` draws them as its world defines them: no filter needs to look."""
+    """Draws states.
+
+    A teacher with ``exact = True`` draws them as its world defines them; no filter needs to check its drawings.
+    """
 
     name: str
 
     def identity(self) -> Mapping[str, Any]:
-        """What decides a drawing; JSON, without paths or devices."""
+        """What decides a drawing, as JSON, without paths or devices."""
         ...
 
     def draw(self, requests: Sequence[DrawingRequest]) -> list[Image.Image]:
-        """One RGB image a request; each depends on its own request alone."""
+        """Draw one RGB image per request; each depends on its own request alone."""
         ...

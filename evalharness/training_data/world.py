@@ -1,4 +1,4 @@
-"""Where the prompts come from, and what is true of the pictures that they ask for."""
+"""Sources of prompts with their scene graphs, and what holds in their pictures."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from PIL import Image
 from evalharness._util.file_digests import file_digest
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.training_data.english import COLORS, English
-from evalharness.training_data.graphs import Edge, Node, SceneGraph, of_metadata
+from evalharness.training_data.graphs import DIRECTIONS, Node, SceneGraph, of_metadata
 from evalharness.training_data.language import Language
-
-SIDES = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}
-"""Relation → its direction, right and down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A prompt and the graph of what it asks for, things in their places if the world has any.
+    """A prompt and what it asks for.
 
-    ``knowledge``: the prompt does not say it in words that name it.
+    Attributes:
+        prompt: The prompt.
+        category: Its category.
+        metadata: Its line in GenEval's format.
+        graph: The things that it asks for, in their places if the world has places.
+        knowledge: Whether the prompt describes the things instead of naming them.
     """
 
     prompt: str
@@ -47,7 +49,7 @@ class World(Protocol):
 
     @property
     def names(self) -> Sequence[str]:
-        """What things there are."""
+        """The classes of its things."""
         ...
 
     @property
@@ -55,15 +57,15 @@ class World(Protocol):
 
     @property
     def places(self) -> Sequence[str]:
-        """What places there are, each for one thing; empty if things stand anywhere."""
+        """Its places, each for one thing; empty if things can stand anywhere."""
         ...
 
     def identity(self) -> Mapping[str, Any]:
-        """What decides the tasks; JSON."""
+        """What decides the tasks, as JSON."""
         ...
 
     def task(self, index: int, rng: random.Random) -> Task:
-        """The task of one record: a function of its number and of fresh random numbers."""
+        """The task of a record, as a function of its index and of fresh random numbers."""
         ...
 
     def layout(self, graph: SceneGraph, rng: random.Random) -> SceneGraph:
@@ -71,18 +73,26 @@ class World(Protocol):
         ...
 
     def fits(self, graph: SceneGraph) -> bool:
-        """Whether the relations hold in the places that the things have, and still can for those that have none yet."""
+        """Whether the relations hold between things with places and can still hold for those without."""
         ...
 
-    def seen(self, image: Image.Image, things: Sequence[tuple[Node, float, float]]) -> list[Node]:
-        """Detected things with their middles (x, y in 0..1) as nodes with places, and what else the picture shows."""
+    def nodes_in(self, image: Image.Image, things: Sequence[tuple[Node, float, float]]) -> list[Node]:
+        """What a picture shows.
+
+        Args:
+            image: The picture.
+            things: Detected things with their centres (x, y in 0..1).
+
+        Returns:
+            The detected things with their places, and whatever else the picture shows.
+        """
         ...
 
 
 class PromptFile:
-    """Prompts of a file in GenEval's format, one JSON object a line, in the file's order, over and over.
+    """The prompts of a file in GenEval's format, one JSON object per line, in the file's order, over and over.
 
-    ``include`` says what the prompt asks for. A prompt for knowledge has ``"knowledge": true`` and names it otherwise.
+    ``include`` says what a prompt asks for. A prompt that describes it instead of naming it has ``"knowledge": true``.
     """
 
     language: Language = English()
@@ -109,7 +119,7 @@ class PromptFile:
     def fits(self, graph: SceneGraph) -> bool:
         return True
 
-    def seen(self, image: Image.Image, things: Sequence[tuple[Node, float, float]]) -> list[Node]:
+    def nodes_in(self, image: Image.Image, things: Sequence[tuple[Node, float, float]]) -> list[Node]:
         return [node for node, _, _ in things]
 
     @cached_property
@@ -125,28 +135,20 @@ class PromptFile:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot read the prompts {self.path}: {error}") from None
-        tasks = [_task(line, f"{self.path} line {n}") for n, line in enumerate(lines, 1) if line.strip()]
+        tasks = [_parse(line, f"{self.path} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
         if not tasks:
             raise ConfigError(f"{self.path} holds no prompts; it should have one JSON object a line")
         return tasks
 
 
-def _task(line: str, where: str) -> Task:
+def _parse(line: str, location: str) -> Task:
     try:
-        raw = json.loads(line)
-        graph = of_metadata(raw)
-        if not graph.nodes or any(edge.relation not in SIDES for edge in graph.edges):
-            raise ValueError("it asks for nothing, or for a relation that is not one of " + ", ".join(SIDES))
-        return Task(str(raw["prompt"]), str(raw.get("tag", "")), raw, graph, bool(raw.get("knowledge", False)))
+        metadata = json.loads(line)
+        graph = of_metadata(metadata)
+        if not graph.nodes or any(edge.relation not in DIRECTIONS for edge in graph.edges):
+            raise ValueError("it asks for nothing, or for a relation that is not one of " + ", ".join(DIRECTIONS))
+        knowledge = bool(metadata.get("knowledge", False))
+        return Task(str(metadata["prompt"]), str(metadata.get("tag", "")), metadata, graph, knowledge)
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        said = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise ConfigError(f"{where} is not a prompt in GenEval's format: {said}") from None
-
-
-def relation_holds(edge: Edge, middles: Sequence[tuple[float, float]]) -> bool:
-    """Whether a relation holds between two middles (x, y), plainly: at most 45 degrees off."""
-    (ax, ay), (bx, by) = middles[edge.subject], middles[edge.object]
-    sx, sy = SIDES[edge.relation]
-    dx, dy = ax - bx, ay - by
-    along, across = dx * sx + dy * sy, abs(dx * sy) + abs(dy * sx)
-    return along > 0 and across <= along
+        reason = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ConfigError(f"{location} is not a prompt in GenEval's format: {reason}") from None

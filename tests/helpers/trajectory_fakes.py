@@ -16,7 +16,8 @@ from evalharness.miniature.world.board import Thing as WorldThing
 from evalharness.miniature.world.placed_language import PlacedLanguage
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.renderer import Renderer
-from evalharness.training_data.builder import ARMS, Components, DatasetBuilder
+from evalharness.training_data.builder import ARMS, DatasetBuilder
+from evalharness.training_data.drafts import Components
 from evalharness.training_data.filters import Case, Verdict, compare
 from evalharness.training_data.graphs import Node
 from evalharness.training_data.records import Record

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from trajectory_fakes import LIKELY, SmallWorld, records
 
+from evalharness._util.image_files import png_bytes
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.miniature.model import batches, codec, difference
 from evalharness.miniature.model import contexts as ctx
@@ -28,7 +29,6 @@ from evalharness.miniature.training.recorded_examples import Cells, RecordedExam
 from evalharness.miniature.world import bank as banks
 from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, Thing, render, tile
 from evalharness.miniature.world.training_examples import Draw, Look, Text, TrainingExample
-from evalharness.training_data.builder import _png
 
 TOKENIZER = Tokenizer()
 STEPS = ("step", "relate")
@@ -57,7 +57,7 @@ def cells(small_bank: Codec) -> Cells:
 
 
 def test_a_picture_of_icons_is_their_rows(cells: Cells) -> None:
-    board = cells.board(_png(render((Thing("dog", "red", 4),))))
+    board = cells.board(png_bytes(render((Thing("dog", "red", 4),))))
     row = CLASSES.index("dog") * 10 + COLOR_NAMES.index("red")
     assert board == {cell: row if cell == 4 else EMPTY for cell in range(CELLS)}
 
@@ -66,8 +66,8 @@ def test_a_picture_of_something_else_is_what_the_codec_makes_of_it(small_bank: C
     own = Cells(small_bank)
     image = render((Thing("dog", "red", 4),))
     image.putpixel((40, 40), (1, 2, 3))
-    board = own.board(_png(image))
-    assert board[4] == EMPTY + 1 and own.board(_png(image)) == board
+    board = own.board(png_bytes(image))
+    assert board[4] == EMPTY + 1 and own.board(png_bytes(image)) == board
     latents = small_bank.encode(torch.from_numpy(np.array(image))[None])[0]
     torch.testing.assert_close(own.table()[EMPTY + 1], latents[4], atol=2e-3, rtol=1e-2)
 
@@ -171,7 +171,12 @@ def test_a_marked_checkpoint_reads_as_it_was_trained(small_bank: Codec, cells: C
     unified.save(tmp_path, net, small_bank, learned=["marked"])
     model = Miniature(Miniature.Settings(weights=tmp_path, steps=1))
     picture = render((Thing("cat", "blue", 2),))
-    made: TrainingExample = [Text("<text> a cat </text>"), Look(cells.board(_png(picture))), Text("<ins>"), Draw({})]
+    made: TrainingExample = [
+        Text("<text> a cat </text>"),
+        Look(cells.board(png_bytes(picture))),
+        Text("<ins>"),
+        Draw({}),
+    ]
     batch = collate([marked(made)], 40, TOKENIZER, cells.table())
     network, own = model._load()
     noise = torch.randn(9, 256, generator=torch.Generator().manual_seed(5)).double()[None]

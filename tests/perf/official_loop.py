@@ -18,10 +18,11 @@ from torch.nn.functional import normalize
 from torch.utils.data import DataLoader, Dataset
 
 from evalharness.api.detector import Detection
-from evalharness.benchmarks.geneval.classes import COLOR_TEMPLATES, COLORS
+from evalharness.benchmarks.geneval.classes import COLORS
 from evalharness.benchmarks.geneval.scoring_rules import Rules, judge, keep
 from evalharness.detectors import convert, mask2former_mmdet
 from evalharness.detectors.coco import geneval_name
+from evalharness.detectors.colors import GENEVAL_TEMPLATES
 
 BATCH, WORKERS = 16, 4
 """Of the data loader."""
@@ -83,7 +84,7 @@ class OfficialLoop:
         if cls not in self.heads:
             rows = []
             for color in COLORS:
-                texts = self.tokenizer([template.format(color=color, cls=cls) for template in COLOR_TEMPLATES])
+                texts = self.tokenizer([template.format(color=color, cls=cls) for template in GENEVAL_TEMPLATES])
                 features = normalize(self.clip.encode_text(texts.to(self.device)), dim=-1)
                 rows.append(normalize(features.mean(dim=0), dim=0))
             self.heads[cls] = torch.stack(rows)

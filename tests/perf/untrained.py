@@ -19,11 +19,12 @@ import full_size
 import torch
 from PIL import Image
 
+from evalharness._util.text import with_article
 from evalharness.benchmarks.geneval.classes import COLORS
 from evalharness.benchmarks.geneval.scorer import EVIDENCE_FLOOR
 from evalharness.detectors import coco
 from evalharness.miniature.world.board import render
-from evalharness.miniature.world.scenes import right, with_article
+from evalharness.miniature.world.scenes import right
 from evalharness.types.item import Item
 
 CLASSES = ("dog", "car", "cup", "bench")

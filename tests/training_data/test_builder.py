@@ -24,8 +24,9 @@ from evalharness.miniature.world.board import Thing, render
 from evalharness.miniature.world.placed_language import PlacedLanguage
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.renderer import Renderer
-from evalharness.training_data import builder, chains, command
-from evalharness.training_data.builder import ARMS, Components, DatasetBuilder
+from evalharness.training_data import builder, chains, dataset
+from evalharness.training_data.builder import ARMS, DatasetBuilder
+from evalharness.training_data.drafts import Components
 from evalharness.training_data.english import English
 from evalharness.training_data.filters import Case, Verdict
 from evalharness.training_data.graphs import Edge, Node, SceneGraph, of_metadata
@@ -56,11 +57,11 @@ def test_a_chain_grows_by_one_thing_and_never_speaks_of_one_to_come(graph: Scene
     for step in range(len(nodes)):
         move = chains.subsampled(graph, nodes, step)
         assert move.after.nodes[:-1] == move.before.nodes
-        assert move.before == graph.part(nodes[:step])
+        assert move.before == graph.subgraph(nodes[:step])
         said += [edge for edge in move.after.edges if edge.subject == step]
     # Every relation is told once, with the thing that it is a relation of.
     assert len(said) == len(graph.edges)
-    assert chains.subsampled(graph, nodes, len(nodes) - 1).after == graph.part(nodes)
+    assert chains.subsampled(graph, nodes, len(nodes) - 1).after == graph.subgraph(nodes)
 
 
 @given(graphs())
@@ -264,16 +265,16 @@ def test_rows_survive_the_file(tmp_path: Path) -> None:
 # --- the command ---
 
 
-def _asked(out: Path, **changes: Any) -> command.DatasetRequest:
+def _asked(out: Path, **changes: Any) -> dataset.DatasetRequest:
     given = {"out": out, "n": 5, "arm": "no-self-sampling", "teacher": "renderer", "filter": "scorer",
              "model": "miniature", "world": SmallWorld(), **changes}  # fmt: skip
-    return command.DatasetRequest.model_validate(given)
+    return dataset.DatasetRequest.model_validate(given)
 
 
 def test_an_interrupted_run_goes_on_and_makes_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "SHARD", 2)
-    whole = command.make(_asked(tmp_path / "whole"))
-    real, calls = command.write_shard, []
+    monkeypatch.setattr(dataset, "SHARD", 2)
+    whole = dataset.make_dataset(_asked(tmp_path / "whole"))
+    real, calls = dataset.write_shard, []
 
     def killed(path: Path, batches: Any) -> None:
         calls.append(path.name)
@@ -281,12 +282,12 @@ def test_an_interrupted_run_goes_on_and_makes_the_same_files(tmp_path: Path, mon
             raise KeyboardInterrupt
         real(path, batches)
 
-    monkeypatch.setattr(command, "write_shard", killed)
+    monkeypatch.setattr(dataset, "write_shard", killed)
     with pytest.raises(KeyboardInterrupt):
-        command.make(_asked(tmp_path / "torn"))
+        dataset.make_dataset(_asked(tmp_path / "torn"))
     with pytest.raises(ConfigError, match=r"no card\.json"):
         list(read(tmp_path / "torn"))
-    assert command.make(_asked(tmp_path / "torn")) == whole
+    assert dataset.make_dataset(_asked(tmp_path / "torn")) == whole
     assert calls == ["shard-00000.parquet", "shard-00001.parquet", "shard-00002.parquet", "shard-00002.parquet"]
     assert list(read(tmp_path / "torn")) == list(read(tmp_path / "whole"))
     assert len(list(read(tmp_path / "whole"))) == 10
@@ -296,13 +297,13 @@ def test_an_interrupted_run_goes_on_and_makes_the_same_files(tmp_path: Path, mon
 
 
 def test_a_folder_is_not_filled_with_two_kinds_of_data(tmp_path: Path) -> None:
-    command.make(_asked(tmp_path / "one"))
+    dataset.make_dataset(_asked(tmp_path / "one"))
     with pytest.raises(ConfigError, match="begun with another arm and another filter and another model"):
-        command.make(_asked(tmp_path / "one", arm="full"))
+        dataset.make_dataset(_asked(tmp_path / "one", arm="full"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(ConfigError, match="is not empty"):
-        command.make(_asked(tmp_path / "other"))
+        dataset.make_dataset(_asked(tmp_path / "other"))
 
 
 @pytest.mark.parametrize(
@@ -384,7 +385,7 @@ def test_a_crowded_prompt_fits_the_board_and_says_what_it_asks(seed: int, tag: s
 
 def test_the_smear_of_a_cell_is_seen() -> None:
     image = render((Thing("dog", "red", 0), Thing("cat", "blue", 4)))
-    seen = MiniatureWorld().seen(image, [(Node("dog", "red"), 0.2, 0.2)])
+    seen = MiniatureWorld().nodes_in(image, [(Node("dog", "red"), 0.2, 0.2)])
     assert seen == [Node("dog", "red", "top-left"), Node("smear", None, "center")]
     assert np.asarray(image).shape == (96, 96, 3)
     assert set(LIKELY) <= set(MiniatureWorld.names)

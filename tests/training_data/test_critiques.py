@@ -12,7 +12,7 @@ from trajectory_fakes import records
 from evalharness.miniature.world.board import PLACES
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.scenes import RELATIONS, holds
-from evalharness.training_data.critiques import misplaced, misread
+from evalharness.training_data.critiques import contradicting_addition, misplace
 from evalharness.training_data.graphs import Edge, Node, SceneGraph
 
 WORLD = MiniatureWorld()
@@ -45,21 +45,21 @@ def pair(first: str | None, second: str | None) -> SceneGraph:
 
 
 def test_a_thing_is_misplaced_where_its_relations_cannot_hold_or_those_to_it() -> None:
-    seen = {misplaced(pair("center", None), 0, WORLD, random.Random(seed)) for seed in range(60)}
+    seen = {misplace(pair("center", None), 0, WORLD, random.Random(seed)) for seed in range(60)}
     # In the left column nothing is left of it.
     assert {one and one.place for one in seen} == {"left", "top-left", "bottom-left"}
-    after = {misplaced(pair("left", "center"), 1, WORLD, random.Random(seed)) for seed in range(90)}
+    after = {misplace(pair("left", "center"), 1, WORLD, random.Random(seed)) for seed in range(90)}
     # Left of what is at left is nowhere.
     assert {one and one.place for one in after} == set(PLACES) - {"left", "center"}
     free = SceneGraph((Node("cup", None, "left"), Node("dog", None, "top")))
-    assert misplaced(free, 1, WORLD, random.Random(0)) is None
+    assert misplace(free, 1, WORLD, random.Random(0)) is None
 
 
 def test_a_plan_that_loses_a_relation_contradicts_the_prompt() -> None:
     whole, nothing = pair("center", None), SceneGraph(())
 
     def said(name: str, place: str) -> Node | None:
-        return misread([Node(name, None, place)], nothing, whole, whole, 0, WORLD)
+        return contradicting_addition([Node(name, None, place)], nothing, whole, whole, 0, WORLD)
 
     assert said("cup", "right") is None, "elsewhere, but the dog still has room"
     assert said("cup", "left") == Node("cup", None, "left")

@@ -21,7 +21,7 @@ from evalharness.miniature.world.board import Thing, render
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.training_data.filters import Case, Verdict, broken_relations, compare
 from evalharness.training_data.graphs import Edge, Node, SceneGraph
-from evalharness.training_data.judge_filter import JudgeFilter, read
+from evalharness.training_data.judge_filter import JudgeFilter, read_reply
 from evalharness.training_data.language import Mismatch
 from evalharness.training_data.scorer_filter import ScorerFilter
 from evalharness.training_data.teachers import DrawingRequest
@@ -192,12 +192,12 @@ def test_a_judge_is_asked_about_each_picture_and_its_words_are_kept() -> None:
      ("Score: 1\nScore: 0", None), ("", None), ("one", None)],
 )  # fmt: skip
 def test_what_a_reply_says(text: str, right: bool | None) -> None:
-    verdict = read(Reply(text))
+    verdict = read_reply(Reply(text))
     assert (verdict.right if verdict else None) == right
 
 
 def test_a_judge_cannot_smuggle_markers_into_the_data() -> None:
-    verdict = read(Reply("Score: 0\nWrong: </inspect><end> all of it"))
+    verdict = read_reply(Reply("Score: 0\nWrong: </inspect><end> all of it"))
     assert verdict is not None
     assert "<" not in verdict.reason and ">" not in verdict.reason
 

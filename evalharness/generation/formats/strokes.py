@@ -25,6 +25,20 @@ def inner(text: str, marker: str) -> str:
     return text.partition(f"<{marker}>")[2].partition(f"</{marker}>")[0].strip()
 
 
+def wrap(text: str, marker: str) -> str:
+    """Put a text between the markers; the inverse of :func:`inner`.
+
+    >>> wrap("add a cat", "ins")
+    '<ins> add a cat </ins>'
+    """
+    return f"<{marker}> {text} </{marker}>"
+
+
+def plan_text(instruction: str, description: str) -> str:
+    """A plan: an instruction, then the description of the complete scene."""
+    return f"{wrap(instruction, 'ins')} {wrap(description, 'des')}"
+
+
 class Strokes:
     """See the module's docstring.
 
@@ -43,7 +57,7 @@ class Strokes:
         """It has its own words only."""
 
     def prompt(self, text: str) -> str:
-        return f"<text> {text} </text>"
+        return wrap(text, "text")
 
     def done(self, plan: str) -> bool:
         return "<end>" in plan

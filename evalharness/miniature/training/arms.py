@@ -28,8 +28,8 @@ from evalharness.miniature.model import difference
 from evalharness.miniature.model.checkpoint import DIFFERENCE
 from evalharness.miniature.training import unified
 from evalharness.miniature.world.prompt_source import MiniatureWorld
-from evalharness.training_data import command
 from evalharness.training_data.builder import ARMS
+from evalharness.training_data.dataset import DatasetRequest, make_dataset
 from evalharness.training_data.world import World
 
 log = logging.getLogger("evalharness.training")
@@ -107,7 +107,7 @@ class Study:
             model = {"name": "miniature"} | own
             which = {"n": self.pretrain_prompts, "seed": 1} if pretraining else {"n": self.prompts, "seed": 0}
             given = {"out": folder, "arm": arm, "teacher": "renderer", "filter": "scorer", **which}
-            command.make(command.DatasetRequest.model_validate({**given, "model": model, "world": self._world}))
+            make_dataset(DatasetRequest.model_validate({**given, "model": model, "world": self._world}))
         return folder
 
     @property

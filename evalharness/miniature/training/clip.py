@@ -21,13 +21,13 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import Tensor
 
 from evalharness._util.files import atomic_path, write_text_atomically
+from evalharness.detectors.colors import GENEVAL_TEMPLATES as TEMPLATES
 from evalharness.miniature.training.augment import EMPTY, Boards, BoardSampler
 from evalharness.miniature.training.training_run import TrainingRun, arguments
 from evalharness.miniature.world.bank import bank
 from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIDE
 from evalharness.miniature.world.icons import CELL
 
-TEMPLATES = ("a photo of a {color} {cls}", "a photo of a {color}-colored {cls}", "a photo of a {color} object")
 GREY = 0x99 / 255
 IMAGE = CELL
 CLASSES_A_STEP = 16

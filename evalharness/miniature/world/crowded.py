@@ -10,9 +10,9 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from evalharness._util.text import plural
+from evalharness._util.text import plural, with_article
 from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
-from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, with_article
+from evalharness.miniature.world.scenes import NUMBERS, RELATIONS
 
 TAGS = ("things", "numbers", "attributes", "relations", "mixed")
 TAG_SHARES = (1, 1, 1, 3, 2)

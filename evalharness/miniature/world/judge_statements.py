@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalharness._util.text import plural
+from evalharness._util.text import plural, with_article
 from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
 from evalharness.miniature.world.knowledge import FACTS, Fact
-from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, holds, with_article
+from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, holds
 
 SYSTEM = "You compare a picture with what it should show."
 QUESTION = "Does the picture show all that the explanation asks for? Answer in one line, Score: 1 or Score: 0."

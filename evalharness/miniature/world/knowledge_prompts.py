@@ -6,10 +6,10 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from evalharness._util.text import plural
+from evalharness._util.text import plural, with_article
 from evalharness.miniature.world.board import CLASSES
 from evalharness.miniature.world.knowledge import FACTS, Fact, taught
-from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, with_article
+from evalharness.miniature.world.scenes import NUMBERS, RELATIONS
 
 _COUNTS = {word: number for number, word in NUMBERS.items()}
 

@@ -7,34 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from evalharness._util.text import plural
+from evalharness._util.text import plural, with_article
 from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIDE, Scene, Thing, natural_color
+from evalharness.training_data.graphs import DIRECTIONS, relation_holds
 
-RELATIONS = ("left of", "right of", "above", "below")
+RELATIONS = tuple(DIRECTIONS)
 NUMBERS = {2: "two", 3: "three", 4: "four"}
-_STEP = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}
 
 
 def holds(relation: str, a: int, b: int) -> bool:
-    """Whether a thing in cell ``a`` is left of, right of, above or below one in cell ``b``, plainly: at most 45
-    degrees off.
-    """
-    dx, dy = a % SIDE - b % SIDE, a // SIDE - b // SIDE
-    sx, sy = _STEP[relation]
-    along, across = dx * sx + dy * sy, abs(dx * sy) + abs(dy * sx)
-    return along > 0 and across <= along
+    """Whether a thing in cell ``a`` is left of, right of, above or below one in cell ``b``, at most 45 degrees off."""
+    return relation_holds(relation, a % SIDE - b % SIDE, a // SIDE - b // SIDE)
 
 
 PAIRS = {r: [(a, b) for a in range(CELLS) for b in range(CELLS) if holds(r, a, b)] for r in RELATIONS}
 """Relation → the pairs of cells for which it holds."""
-
-
-def with_article(words: str) -> str:
-    """
-    >>> with_article("orange cup")
-    'an orange cup'
-    """
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def random_metadata(rng: random.Random, tag: str) -> dict[str, Any]:

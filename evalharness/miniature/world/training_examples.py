@@ -13,9 +13,10 @@ import random
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from evalharness._util.text import with_article
 from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, PLACES, Scene, Thing, natural_color
 from evalharness.miniature.world.knowledge_prompts import knowledge_prompt
-from evalharness.miniature.world.scenes import random_metadata, right, with_article
+from evalharness.miniature.world.scenes import random_metadata, right
 
 Kind = Literal["single", "think", "step", "inspect"]
 TAGS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")

@@ -15,7 +15,8 @@ from evalharness.analysis.examples.rules import refinements
 from evalharness.miniature.world import conflict_reader
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.renderer import Renderer
-from evalharness.training_data.builder import ARMS, Components, DatasetBuilder
+from evalharness.training_data.builder import ARMS, DatasetBuilder
+from evalharness.training_data.drafts import Components
 
 PLACED = "<ins> add a red cat at left </ins> <des> a dog at top and a red cat at left </des>"
 ENGLISH = "<ins> Add a red cat </ins> <des> a dog and a red cat </des>"

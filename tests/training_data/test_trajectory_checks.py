@@ -16,7 +16,7 @@ from trajectory_fakes import records
 
 from evalharness.cli import main
 from evalharness.store.store import Store
-from evalharness.training_data import growth, validation
+from evalharness.training_data import growth, trajectory_checks
 from evalharness.training_data.records import to_row, write_shard
 from evalharness.types.trajectory import Step, Trajectory
 
@@ -34,14 +34,14 @@ def flat(row: Row) -> Row:
 
 
 def found(row: Row) -> set[str]:
-    return {violation.rule for violation in validation.violations(row)}
+    return {violation.rule for violation in trajectory_checks.violations(row)}
 
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["full", "no-critique", "no-self-sampling", "base"]))
 def test_generated_data_pass(seed: int, arm: str) -> None:
     for row in rows(arm, seed):
-        assert list(validation.violations(flat(row))) == []
+        assert list(trajectory_checks.violations(flat(row))) == []
 
 
 def test_instructions_from_unsubsampled_graphs_contradict_what_is_there() -> None:
@@ -184,7 +184,7 @@ GOOD = list(good_rows())
 
 def test_there_are_rows_to_spoil_and_every_rule_has_a_fault() -> None:
     assert len(GOOD) >= 5
-    assert set(FAULTS.values()) == set(validation.RULES)
+    assert set(FAULTS.values()) == set(trajectory_checks.RULES)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
@@ -210,7 +210,7 @@ JSON = st.recursive(
 @given(JSON)
 @example({"steps": [{"prompt": None, "image": False}]})
 def test_any_json_is_judged_without_an_error(row: Any) -> None:
-    assert all(violation.rule in validation.RULES for violation in validation.violations(row))
+    assert all(violation.rule in trajectory_checks.RULES for violation in trajectory_checks.violations(row))
 
 
 @given(
@@ -222,7 +222,7 @@ def test_any_plan_is_judged_without_an_error(parts: list[str]) -> None:
         {"kind": "plan", "iteration": 1, "text": " ".join(parts)},
         {"kind": "sketch", "iteration": 1, "text": "", "image": picture},
     ]
-    list(validation.violations({"prompt": "a cat", "steps": steps, "finished": False}))
+    list(trajectory_checks.violations({"prompt": "a cat", "steps": steps, "finished": False}))
 
 
 # --- free text ---
@@ -241,12 +241,12 @@ def test_any_plan_is_judged_without_an_error(parts: list[str]) -> None:
     ],
 )  # fmt: skip
 def test_free_text_is_compared_by_its_words(plans: list[tuple[str, str]], broken: list[str]) -> None:
-    state = growth.State()
+    state = growth.DescribedState()
     assert [rule for plan in plans for rule, _ in state.plan(*plan)] == broken
 
 
 def test_what_a_refinement_took_away_is_not_missed() -> None:
-    state = growth.State()
+    state = growth.DescribedState()
     assert state.plan("add a cat at left", "a cat at left") == []
     state.refine("change to a dog at left")
     assert state.plan("add a cup at top", "a dog at left and a cup at top") == []
