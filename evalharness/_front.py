@@ -16,7 +16,9 @@ from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError
 from evalharness.execution.imported import imported_images
 from evalharness.execution.session import run_plan
-from evalharness.planning.plan import Plan, make_plan, resize, select
+from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
+from evalharness.planning.subsets import resize, select
 from evalharness.store.find_run import REPORTS, find_run
 from evalharness.store.store import Store
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from evalharness._util.files import atomic_folder
 from evalharness.api.benchmark import Exported, Exporter
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
-from evalharness.planning.plan import Plan, make_plan, select
+from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
+from evalharness.planning.subsets import select
 from evalharness.store.find_run import find_run
 from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store

@@ -14,7 +14,8 @@ from evalharness.api.benchmark import JudgeScorer
 from evalharness.errors import ConfigError, EvalHarnessError
 from evalharness.judges.recorded import Line
 from evalharness.judges.replay import REPLAYED_FROM, called
-from evalharness.planning.plan import Plan, make_plan
+from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
 from evalharness.store.find_run import find_run
 from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store

@@ -13,7 +13,9 @@ from evalharness.cli import sweep
 from evalharness.cli.options import add_gallery_argument, add_size_arguments
 from evalharness.config import schema
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
-from evalharness.planning.plan import Plan, make_plan, resize
+from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
+from evalharness.planning.subsets import resize
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

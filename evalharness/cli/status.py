@@ -14,7 +14,8 @@ from evalharness._util.progress import duration
 from evalharness.config import schema, yaml
 from evalharness.execution import heartbeat
 from evalharness.execution.heartbeat import Live
-from evalharness.planning.plan import Plan, make_plan
+from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
 from evalharness.store.find_run import find_run
 from evalharness.store.states import SampleState, sample_states_in_parts
 from evalharness.store.store import Store

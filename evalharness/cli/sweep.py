@@ -18,7 +18,9 @@ from evalharness.cli.options import add_literature_argument, add_size_arguments
 from evalharness.config import literature, overrides, schema
 from evalharness.execution.dry_run import dry_run
 from evalharness.execution.session import run_plan
-from evalharness.planning.plan import Plan, make_plan, resize, select
+from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
+from evalharness.planning.subsets import resize, select
 from evalharness.report import terminal
 from evalharness.store.store import Store
 

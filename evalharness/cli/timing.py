@@ -19,7 +19,9 @@ from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 from evalharness.execution import timing
 from evalharness.execution.engine import Engine
-from evalharness.planning.plan import Plan, make_plan, resize, select
+from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
+from evalharness.planning.subsets import resize, select
 from evalharness.store.find_run import find_run
 from evalharness.store.store import Store
 

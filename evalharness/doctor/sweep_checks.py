@@ -9,7 +9,8 @@ from evalharness.api.model import Interleaver
 from evalharness.config.schema import PluginSpec, Sweep
 from evalharness.doctor.check_result import CheckResult, ok
 from evalharness.doctor.scorer_check import describe_identity
-from evalharness.planning.plan import Job, make_plan
+from evalharness.planning.plan import Job
+from evalharness.planning.planner import make_plan
 
 BYTES_PER_PIXEL = 2
 """Of a PNG file of a photograph, roughly."""

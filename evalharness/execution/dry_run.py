@@ -8,7 +8,8 @@ from pathlib import Path
 from evalharness.config.schema import Sweep
 from evalharness.execution import timing
 from evalharness.execution.imported import imported_images
-from evalharness.planning.plan import Plan, make_plan
+from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
 from evalharness.store.states import SampleState, failed_keys, pending_jobs, rescore_states, sample_states
 from evalharness.store.store import Store
 

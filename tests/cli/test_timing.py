@@ -16,7 +16,7 @@ from evalharness.config import schema
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.execution import timing
 from evalharness.execution.timing import Rate, Share
-from evalharness.planning.plan import make_plan
+from evalharness.planning.planner import make_plan
 
 pytestmark = pytest.mark.usefixtures("fakes")
 Write = Callable[[str], Path]

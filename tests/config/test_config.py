@@ -10,7 +10,8 @@ from core_fakes import SWEEP
 
 from evalharness.config import schema, yaml
 from evalharness.errors import ConfigError
-from evalharness.planning import plan
+from evalharness.planning.planner import make_plan
+from evalharness.planning.subsets import select
 
 Write = Callable[[str], Path]
 pytestmark = pytest.mark.usefixtures("fakes")
@@ -194,7 +195,7 @@ def test_what_is_declared_is_written_out_and_survives_a_report(sweep_file: Write
 
 def test_a_declaration_about_arms_that_are_left_out_is_left_out(sweep_file: Write) -> None:
     sweep = schema.load(sweep_file(SWEEP + "analysis: {confirmatory: [process], trend: {arms: process}}\n"))
-    kept = plan.select(sweep, ["single", "process max_iterations=2"])
+    kept = select(sweep, ["single", "process max_iterations=2"])
     assert [one.arm for one in kept.analysis.contrasts] == ["process max_iterations=2"]
     assert kept.analysis.trends == ()
     assert schema.parse(yaml.Document(Path("results.json"), kept.resolved())).analysis == kept.analysis
@@ -211,14 +212,14 @@ def test_replicates_are_arms_by_name_or_all_that_an_arm_expands_to(sweep_file: W
     both = ["single model=a", "single model=b"]
     assert sweep.resolved()["analysis"]["replicates"] == {"short": both, "long": ["process max_iterations=3"]}
     assert schema.parse(yaml.Document(Path("results.json"), sweep.resolved())).analysis == sweep.analysis
-    kept = plan.select(sweep, ["single model=b", "process"])
+    kept = select(sweep, ["single model=b", "process"])
     assert kept.resolved()["analysis"]["replicates"] == {"short": both[1:], "long": ["process max_iterations=3"]}
-    assert plan.select(sweep, ["single"]).resolved()["analysis"]["replicates"] == {"short": both}
+    assert select(sweep, ["single"]).resolved()["analysis"]["replicates"] == {"short": both}
 
 
 def test_the_same_weights_twice_are_no_replicates(sweep_file: Write) -> None:
     said = "analysis: {replicates: {short: single}}\n"
-    assert plan.make_plan(schema.load(sweep_file(TRAINED + said))).samples
+    assert make_plan(schema.load(sweep_file(TRAINED + said))).samples
     twice = TRAINED.replace("size: 16", "size: 8")
     with pytest.raises(ConfigError, match="'short': 'single model=a' and 'single model=b' have the same weights"):
-        plan.make_plan(schema.load(sweep_file(twice + said)))
+        make_plan(schema.load(sweep_file(twice + said)))

@@ -20,7 +20,7 @@ import judge_server
 import pytest
 
 from evalharness.config import schema
-from evalharness.planning.plan import make_plan
+from evalharness.planning.planner import make_plan
 from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store
 

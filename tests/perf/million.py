@@ -22,7 +22,8 @@ from evalharness.api import registry
 from evalharness.config import schema
 from evalharness.config.yaml import Document
 from evalharness.execution.executors.in_process import InProcess
-from evalharness.planning.plan import Plan, make_plan
+from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
 from evalharness.report.results_json import write_results
 from evalharness.report.sample_files import write_sample_files
 from evalharness.report.summary import summarize

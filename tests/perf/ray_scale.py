@@ -14,7 +14,7 @@ from typing import Any
 from evalharness._util.progress import Progress, Stage
 from evalharness.config import schema, yaml
 from evalharness.execution.engine import Engine
-from evalharness.planning.plan import make_plan
+from evalharness.planning.planner import make_plan
 from evalharness.store.store import Store
 
 

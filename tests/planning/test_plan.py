@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from evalharness._util.hashing import Digests, canonical, digest, sample_seed
 from evalharness.config import schema
 from evalharness.errors import ConfigError
-from evalharness.planning.plan import make_plan, resize, select, subset
+from evalharness.planning.planner import make_plan
+from evalharness.planning.subsets import resize, select, subset
 from evalharness.types.item import Item
 
 Write = Callable[[str], Path]

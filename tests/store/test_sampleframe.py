@@ -11,7 +11,9 @@ from core_fakes import SWEEP
 
 from evalharness.cli import main
 from evalharness.config import schema
-from evalharness.planning.plan import Plan, make_plan, resize
+from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
+from evalharness.planning.subsets import resize
 from evalharness.store import frame as sampleframe
 from evalharness.store.results import SAMPLE_COLUMNS
 from evalharness.store.states import sample_states

@@ -20,7 +20,7 @@ from evalharness.cli import sweep
 from evalharness.config import schema
 from evalharness.errors import SampleError
 from evalharness.generation import variants
-from evalharness.planning.plan import make_plan
+from evalharness.planning.planner import make_plan
 from evalharness.store.load import load_results
 from evalharness.store.store import Store
 from evalharness.types.score import Score

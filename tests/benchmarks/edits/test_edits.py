@@ -25,7 +25,7 @@ from evalharness.cli import sweep
 from evalharness.config import schema
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges.data_url import decode_image
-from evalharness.planning.plan import make_plan
+from evalharness.planning.planner import make_plan
 from evalharness.types.item import Item
 from evalharness.types.reply import Reply
 

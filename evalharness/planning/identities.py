@@ -1,0 +1,87 @@
+"""Identities of a sweep's models and scorers, and what the models must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from evalharness._util.hashing import digest
+from evalharness.api.model import Interleaver
+from evalharness.config.schema import Arm, Sweep
+from evalharness.errors import ConfigError, WeightsError
+from evalharness.generation.variants import Edit, SinglePass, require_editor, speech
+from evalharness.planning.plan import PlannedBenchmark
+
+
+def identity_or_placeholder(
+    name: str, identity: Callable[[], Mapping[str, Any]], absent: dict[str, str] | None
+) -> Mapping[str, Any]:
+    """An identity, or if its weights are missing a placeholder that nothing else has.
+
+    Args:
+        name: What it is the identity of, in words.
+        absent: Takes the name and why the weights are missing; ``None`` if they may not be.
+
+    Raises:
+        WeightsError: Weights are missing, and ``absent`` is ``None``.
+    """
+    try:
+        return identity()
+    except WeightsError as error:
+        if absent is None:
+            raise
+        absent[name] = str(error)
+        return {"absent": name}
+
+
+def require_abilities(sweep: Sweep, alias: str, model: Any, benchmarks: Mapping[str, PlannedBenchmark]) -> None:
+    """Check that a model can do what each of its arms asks.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    for arm in sweep.arms:
+        if arm.model != alias or isinstance(arm.variant, SinglePass):
+            continue
+        if isinstance(arm.variant, Edit):
+            _require_editing(arm, model, benchmarks)
+            continue
+        if not isinstance(model, Interleaver):
+            raise ConfigError(
+                f"arm {arm.name!r}: model {alias!r} can only draw, variant {arm.variant.variant!r} needs more"
+            )
+        try:
+            speech(arm.variant, model)
+        except ConfigError as error:
+            raise ConfigError(f"arm {arm.name!r}: {error}") from None
+
+
+def require_distinct_replicates(sweep: Sweep, models: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that no checkpoint is declared twice as a replicate: the two would look like trainings without any noise.
+
+    Args:
+        models: Identities by alias.
+
+    Raises:
+        ConfigError: Two arms of a group of replicates have the same weights.
+    """
+    aliases = {arm.name: arm.model for arm in sweep.arms}
+    for group in sweep.analysis.replicates:
+        arms_of_weights: dict[str, str] = {}
+        for arm in group.arms:
+            first = arms_of_weights.setdefault(digest(dict(models[aliases[arm]])), arm)
+            if first != arm:
+                raise ConfigError(f"replicates {group.name!r}: {first!r} and {arm!r} have the same weights")
+
+
+def _require_editing(arm: Arm, model: Any, benchmarks: Mapping[str, PlannedBenchmark]) -> None:
+    try:
+        require_editor(model)
+    except ConfigError as error:
+        raise ConfigError(f"arm {arm.name!r}: {error}") from None
+    for name, planned in benchmarks.items():
+        if any(item.picture is None for item in planned.items):
+            raise ConfigError(
+                f"arm {arm.name!r}: variant 'edit' changes a picture, and the items of benchmark {name!r} have none; "
+                "those of benchmark 'edits' have"
+            )

@@ -1,0 +1,137 @@
+"""Makes the plan of a sweep.
+
+A sample is arm × item × seed index. A job draws one trajectory. Arms that differ only in their iteration cap share it,
+and it runs to the largest cap among them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from evalharness._util.gc_paused import gc_paused
+from evalharness._util.hashing import Digests, digest, seed_of
+from evalharness.api.benchmark import Benchmark, HasRescoring
+from evalharness.api.model import ImageSource, SourceFile
+from evalharness.config.arm_families import FamilyKey
+from evalharness.config.schema import Arm, BenchmarkSpec, Sweep
+from evalharness.errors import ConfigError
+from evalharness.generation.variants import Edit
+from evalharness.planning.identities import identity_or_placeholder, require_abilities, require_distinct_replicates
+from evalharness.planning.plan import Job, Plan, PlannedBenchmark, PlannedRescoring, Sample
+from evalharness.planning.subsets import subset
+from evalharness.types.item import Item
+
+
+class _SeededItem(NamedTuple):
+    item: Item
+    seed_index: int
+    seed: int
+
+
+class _Trajectory(NamedTuple):
+    """A trajectory that all arms of a family share; ``source`` is the file of its image, if there is one already."""
+
+    item: Item
+    seed_index: int
+    seed: int
+    key: str
+    source: SourceFile | None
+
+
+@gc_paused()
+def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
+    """Ask the benchmarks for their items and the models for their identities; nothing heavy is loaded.
+
+    Args:
+        absent: For a plan that will not be run: takes what is not on this machine, and why. The plan then holds an
+            identity for it that nothing else has.
+
+    Raises:
+        ConfigError: A model cannot do what an arm asks of it.
+        WeightsError: Weights are missing, and there is no ``absent``.
+    """
+    benchmarks = {spec.plugin.name: _planned_benchmark(spec, sweep.seed, absent) for spec in sweep.benchmarks}
+    built = {alias: spec.build() for alias, spec in sweep.models.items()}
+    models: dict[str, Mapping[str, Any]] = {}
+    for alias, model in built.items():
+        require_abilities(sweep, alias, model, benchmarks)
+        models[alias] = identity_or_placeholder(f"model {alias}", model.identity, absent)
+    require_distinct_replicates(sweep, models)
+    seeded = {name: list(_seeded_items(sweep.seed, name, planned)) for name, planned in benchmarks.items()}
+    digests = {alias: digest(dict(identity)) for alias, identity in models.items()}
+    samples: list[Sample] = []
+    jobs: dict[str, Job] = {}
+    shared: dict[tuple[str, FamilyKey], list[_Trajectory]] = {}
+    for arm in sweep.arms:
+        for name in benchmarks:
+            trajectories = shared.get((name, arm.family))
+            if trajectories is None:
+                trajectories = list(_trajectories(seeded[name], arm, built[arm.model], digests[arm.model]))
+                shared[name, arm.family] = trajectories
+            for item, seed_index, seed, key, source in trajectories:
+                samples.append(Sample(name, arm, item, seed_index, seed, key))
+                job = jobs.get(key)
+                if job is None or (arm.cap or 0) > (job.cap or 0):
+                    picture = item.picture if isinstance(arm.variant, Edit) else None
+                    jobs[key] = Job(key, arm.model, arm.variant, item.prompt, seed, source, picture)
+    return Plan(sweep, benchmarks, models, tuple(samples), jobs)
+
+
+def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> PlannedBenchmark:
+    name = spec.plugin.name
+    benchmark: Benchmark = spec.plugin.build()
+    items = benchmark.items()
+    repeated = [item for item, count in Counter(item.id for item in items).items() if count > 1]
+    if repeated:
+        raise ConfigError(f"benchmark {name!r}: item {repeated[0]!r} stands twice")
+    scorer = dict(identity_or_placeholder(f"scorer of {name}", benchmark.scorer().identity, absent))
+    chosen = tuple(subset(items, spec.limit, name, seed))
+    return PlannedBenchmark(
+        benchmark=benchmark,
+        items=chosen,
+        of=len(items),
+        samples=spec.samples or benchmark.images_per_prompt,
+        scorer=scorer,
+        scorer_digest=digest(scorer),
+        rescorings=tuple(_planned_rescorings(benchmark, chosen, name, seed, absent)),
+    )
+
+
+def _planned_rescorings(
+    benchmark: Benchmark, items: Sequence[Item], name: str, seed: int, absent: dict[str, str] | None
+) -> Iterator[PlannedRescoring]:
+    if not isinstance(benchmark, HasRescoring):
+        return
+    for rescoring in benchmark.rescorings():
+        identity = rescoring.scorer.identity
+        scorer = dict(identity_or_placeholder(f"check {rescoring.name} of {name}", identity, absent))
+        chosen = frozenset(item.id for item in subset(items, rescoring.items, name, seed))
+        yield PlannedRescoring(rescoring.name, rescoring.kind, chosen, scorer, digest(scorer))
+
+
+def _seeded_items(seed: int, name: str, planned: PlannedBenchmark) -> Iterator[_SeededItem]:
+    """Each item and seed index with its seed, which depends on no arm."""
+    digests = Digests("seed", seed, name)
+    for item in planned.items:
+        for index in range(planned.samples):
+            yield _SeededItem(item, index, seed_of(digests(item.id, index)))
+
+
+def _trajectories(seeded: Iterable[_SeededItem], arm: Arm, model: Any, identity: str) -> Iterator[_Trajectory]:
+    """The trajectories that the family of an arm shares; ``identity`` is the digest of the model's.
+
+    The key of a trajectory is the digest of ``["trajectory", identity, variant, prompt, seed]`` and what else decides
+    its images: the file that has them already, the picture that an edit changes.
+    """
+    digests = Digests("trajectory", identity, arm.variant.key())
+    image_source = model if isinstance(model, ImageSource) else None
+    for item, index, seed in seeded:
+        source = image_source.locate(item, index) if image_source else None
+        parts: list[str | int] = [item.prompt, seed]
+        if source:
+            parts.append(source.digest)
+        if isinstance(arm.variant, Edit) and item.picture is not None:
+            parts.append(item.picture.digest)
+        yield _Trajectory(item, index, seed, digests(*parts), source)

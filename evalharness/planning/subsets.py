@@ -1,0 +1,73 @@
+"""Parts of a sweep: some of its arms, some items of a benchmark."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from evalharness._util.hashing import digest
+from evalharness.config.arm_families import base_name
+from evalharness.config.schema import BenchmarkSpec, Sweep
+from evalharness.errors import ConfigError, did_you_mean
+from evalharness.types.item import Item
+
+
+def subset(items: Sequence[Item], limit: int | None, benchmark: str, seed: int) -> list[Item]:
+    """Choose ``limit`` items, of each category as many as its share (to within one), in the benchmark's order.
+
+    The j-th item of a category of size n, in a seeded order, has rank (j + ½) / n, the first of each category rank 0.
+    This is a divisor method (Webster's), chosen because it is nested: a smaller limit gives a subset of a larger one's
+    items.
+    """
+    if limit is None or limit >= len(items):
+        return list(items)
+    categories: dict[str, list[tuple[str, Item]]] = defaultdict(list)
+    for item in items:
+        categories[item.category].append((digest(["subset", seed, benchmark, item.id]), item))
+    ranked: list[tuple[float, str, Item]] = []
+    for members in categories.values():
+        members.sort(key=lambda pair: pair[0])
+        ranked += [((j + 0.5) / len(members) if j else 0.0, order, item) for j, (order, item) in enumerate(members)]
+    chosen = {item.id for _, _, item in sorted(ranked, key=lambda entry: entry[:2])[:limit]}
+    return [item for item in items if item.id in chosen]
+
+
+def select(sweep: Sweep, names: Sequence[str]) -> Sweep:
+    """Keep only these arms, and all of the sweep if there are no names.
+
+    Args:
+        names: Names of arms, or names in the file, which stand for all arms that they expand to.
+
+    Raises:
+        ConfigError: No arm has this name.
+    """
+    if not names:
+        return sweep
+    arm_names = {arm.name for arm in sweep.arms} | {base_name(arm.name) for arm in sweep.arms}
+    for name in names:
+        if name not in arm_names:
+            raise ConfigError(f"no arm is called {name!r}{did_you_mean(name, arm_names)}")
+    arms = tuple(arm for arm in sweep.arms if arm.name in names or base_name(arm.name) in names)
+    kept = {arm.name for arm in arms}
+    analysis = sweep.analysis.within(kept)
+    models = {alias: spec for alias, spec in sweep.models.items() if any(arm.model == alias for arm in arms)}
+    baseline = sweep.baseline if sweep.baseline in kept else arms[0].name
+    return replace(sweep, arms=arms, models=models, baseline=baseline, analysis=analysis)
+
+
+def resize(sweep: Sweep, *, full: bool = False, limit: int | None = None, samples: int | None = None) -> Sweep:
+    """Change the number of items and of images per prompt.
+
+    Args:
+        full: Take all items, and as many images per prompt as the benchmark prescribes.
+        limit: Number of items of each benchmark.
+        samples: Images per prompt.
+    """
+
+    def resized(spec: BenchmarkSpec) -> BenchmarkSpec:
+        if full:
+            spec = replace(spec, limit=None, samples=None)
+        return replace(spec, limit=limit or spec.limit, samples=samples or spec.samples)
+
+    return replace(sweep, benchmarks=tuple(resized(spec) for spec in sweep.benchmarks))
