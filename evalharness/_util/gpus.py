@@ -23,11 +23,11 @@ class Gpu:
 
 def visible() -> list[Gpu]:
     """The GPUs, or the MIG slices of those that are divided; only those of ``CUDA_VISIBLE_DEVICES``, if that is set."""
-    installed = _installed()
+    machine = installed()
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
-        return list(installed)
-    names = {gpu.id: gpu.name for gpu in installed} | {str(index): gpu.name for index, gpu in enumerate(installed)}
+        return list(machine)
+    names = {gpu.id: gpu.name for gpu in machine} | {str(index): gpu.name for index, gpu in enumerate(machine)}
     gpus = []
     for entry in filter(None, (part.strip() for part in chosen.split(","))):
         if entry.startswith("-"):  # CUDA ignores what follows an invalid index
@@ -37,7 +37,8 @@ def visible() -> list[Gpu]:
 
 
 @cache
-def _installed() -> tuple[Gpu, ...]:
+def installed() -> tuple[Gpu, ...]:
+    """All GPUs of this machine, as ``nvidia-smi`` lists them; asked once."""
     try:
         done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired):

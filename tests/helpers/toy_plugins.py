@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from evalharness import errors
 from evalharness.api.model import Drawn
 from evalharness.execution.executors.ray.startup import ENVIRONMENT
 from evalharness.types.item import Item, PromptSet
@@ -45,7 +47,8 @@ def install(folder: Path) -> dict[str, str]:
 class ToyModel:
     class Settings(BaseModel):
         """``notes``: a folder in which a line is kept of each sample that was drawn, and what happens only once.
-        ``noise``: images that no compression makes smaller."""
+        ``noise``: images that no compression makes smaller. ``raises``: the class in ``evalharness.errors`` of an error
+        that is raised for each batch; or ``in child``, for one that a child process raises when it makes the model."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,10 +58,13 @@ class ToyModel:
         size: int = 8
         noise: bool = False
         batch_size: int = 4
+        raises: str | None = None
 
     name = "toy"
 
     def __init__(self, settings: Settings) -> None:
+        if settings.raises == "in child" and "evalharness.execution.executors.child" in sys.modules:
+            raise TypeError("raised where it is made")
         self.settings = settings
         self.batch_size = settings.batch_size
 
@@ -70,6 +76,11 @@ class ToyModel:
         """Takes all."""
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        if self.settings.raises is not None:
+            raise getattr(errors, self.settings.raises)(f"{self.settings.raises} raised where it draws")
+        if self.settings.notes is not None:
+            seen = f"{os.environ.get('CUDA_VISIBLE_DEVICES')} {os.environ.get('OMP_NUM_THREADS')}"
+            (self.settings.notes / f"environment-{os.getpid()}").write_text(seen)
         time.sleep(self.settings.seconds * len(prompts))
         drawn = [self._draw(*pair) for pair in zip(prompts, seeds, strict=True)]
         if self.settings.notes is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
 
@@ -26,6 +27,8 @@ MANY_IMAGES = 32
 """Waiting images that are scored even if the scorer's speed is not known yet."""
 FIRST_BATCH_SHARE = 64
 """As if this many workers shared a queue: its first batch is small, so that speed and memory are soon known."""
+LOADING_TIME = 10.0
+"""Seconds after which the memory of a child counts as that of a loaded worker, if its first batch takes longer."""
 MEMORY_MARGIN = 1.25
 """Free memory, in multiples of what the largest child uses, needed for another child to load the same worker."""
 
@@ -79,14 +82,19 @@ class ChildPool:
         load = sum(queue.load for queue in self._waiting())
         waiting = sum(queue.waiting for queue in self._queues)
         while len(self._children) < min(self._size, waiting):
-            if self._children and (load <= self._min_work * len(self._children) or self._has_idle()):
+            if self._children and not self._are_overloaded(self._children, load):
                 return
             number = self._free_number()
             gpu = self._gpus[number] if self._gpus else None
             self._children.append(children.start(number, self._threads, gpu))
 
-    def _has_idle(self) -> bool:
-        return any(child.ready and not child.jobs for child in self._children)
+    def _are_overloaded(self, holders: Sequence[Child], load: float) -> bool:
+        """Whether one more child is worth it: none is idle, and the work is long, or they take long."""
+        if any(child.ready and not child.jobs for child in holders):
+            return False
+        now = time.monotonic()
+        slow = all(child.jobs and now - child.since > self._min_work for child in holders)
+        return slow or load > self._min_work * len(holders)
 
     def _free_number(self) -> int:
         taken = {child.number for child in self._children}
@@ -106,7 +114,7 @@ class ChildPool:
         queue = self._choose(child)
         if queue is None:
             return
-        sharing = max(1, self._holders(queue)) if queue.stage != "draw" else len(self._children)
+        sharing = max(1, len(self._holders(queue))) if queue.stage != "draw" else len(self._children)
         jobs = queue.take(sharing if worker_key(queue) in self._measured else FIRST_BATCH_SHARE)
         if not jobs:
             return
@@ -141,21 +149,20 @@ class ChildPool:
         if not holders:
             many = worker_key(queue) not in self._measured and queue.waiting >= MANY_IMAGES
             return last_resort or many or queue.load > self._min_work
-        return queue.load > self._min_work * holders and self._has_memory(queue)
+        return self._are_overloaded(holders, queue.load) and self._has_memory(queue, holders)
 
-    def _holders(self, queue: WorkQueue) -> int:
+    def _holders(self, queue: WorkQueue) -> list[Child]:
         key = worker_key(queue)
-        return sum(key in child.loaded for child in self._children)
+        return [child for child in self._children if key in child.loaded]
 
-    def _has_memory(self, queue: WorkQueue) -> bool:
-        """Whether the processor's memory has room for one more worker; unknown until one has finished a batch."""
-        key = worker_key(queue)
+    def _has_memory(self, queue: WorkQueue, holders: Sequence[Child]) -> bool:
+        """Whether the processor's memory has room for one more worker; unknown until one has been loaded."""
         if self._gpus:
             return True
-        if key not in self._measured:
+        loading = time.monotonic() - min(child.since for child in holders) < LOADING_TIME
+        if loading and worker_key(queue) not in self._measured:
             return False
-        used = max(child.memory for child in self._children if key in child.loaded)
-        return children.available_memory() > MEMORY_MARGIN * used
+        return children.available_memory() > MEMORY_MARGIN * max(child.memory for child in holders)
 
     def _to_release(self, child: Child, queue: WorkQueue) -> list[str]:
         """The workers that a child has to release before it takes a batch of a queue.

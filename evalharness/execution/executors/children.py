@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -47,7 +48,7 @@ class Child:
         loaded: Stage of each worker that it holds, by worker key.
         queue: The queue of the batch that it works on.
         jobs: That batch; empty if it is idle.
-        memory: Bytes of memory that it used after its last batch; 0 before.
+        since: When it was given that batch, on the monotonic clock.
     """
 
     number: int
@@ -58,7 +59,7 @@ class Child:
     loaded: dict[str, str] = field(default_factory=dict)
     queue: WorkQueue | None = None
     jobs: Sequence[Any] = ()
-    memory: int = 0
+    since: float = 0.0
 
     @property
     def state(self) -> WorkerState:
@@ -76,7 +77,7 @@ class Child:
             OSError: it has died.
         """
         key = worker_key(queue)
-        self.queue, self.jobs = queue, jobs
+        self.queue, self.jobs, self.since = queue, jobs, time.monotonic()
         for name in release:
             self.loaded.pop(name, None)
         self.loaded[key] = queue.stage
@@ -96,11 +97,16 @@ class Child:
             EOFError, OSError: it has died.
         """
         answer: Plain = self.connection.recv()
-        if "ready" in answer:
-            self.ready = True
-        else:
-            self.memory = resident_memory(self.process.pid)
+        self.ready = True
         return answer
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that it uses; 0 if the system does not tell."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+            return int(pages) * os.sysconf("SC_PAGE_SIZE")
+        return 0
 
     def cause_of_death(self) -> str:
         """Why the process ended, in a few words."""
@@ -143,13 +149,6 @@ def start(number: int, threads: int, gpu: Gpu | None) -> Child:
         )
     place = f"worker {number + 1}" + (f", GPU {gpu.id}" if gpu else "")
     return Child(number, place, process, Connection(ours.detach()))
-
-
-def resident_memory(pid: int) -> int:
-    """Bytes of memory that a process uses; 0 if the system does not tell."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
 
 
 def available_memory() -> int:
