@@ -13,7 +13,7 @@ from pathlib import Path
 from evalharness._util.progress import duration
 from evalharness.config import schema, yaml
 from evalharness.execution import heartbeat
-from evalharness.execution.heartbeat import Live
+from evalharness.execution.heartbeat import RunStatus
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.store.find_run import find_run
@@ -42,12 +42,12 @@ def run(options: argparse.Namespace) -> int:
         time.sleep(max(0.5, options.every))
 
 
-def _look(named: str) -> Live | None:
+def _look(named: str) -> RunStatus | None:
     folder = Path(named)
     return heartbeat.read(folder if folder.is_dir() else Path("reports") / schema.load(named).name)
 
 
-def _lines(named: str, seen: Live | None, store: Path | None) -> Iterator[str]:
+def _lines(named: str, seen: RunStatus | None, store: Path | None) -> Iterator[str]:
     if seen is None:
         sweep, where = find_run(named, store)
     else:
@@ -72,7 +72,7 @@ def _lines(named: str, seen: Live | None, store: Path | None) -> Iterator[str]:
         yield from _table(plan, _count(plan, opened, frozenset(seen.in_hand if seen and seen.running else ())))
 
 
-def _state(seen: Live | None) -> str:
+def _state(seen: RunStatus | None) -> str:
     if seen is None:
         return "no run has been here"
     since = datetime.fromtimestamp(seen.started).astimezone().isoformat(" ", "minutes")

@@ -17,8 +17,8 @@ from evalharness.cli.options import positive
 from evalharness.config import overrides
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
-from evalharness.execution import timing
 from evalharness.execution.engine import Engine
+from evalharness.execution.rates import measured_seconds
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize, select
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if options.draw is not None:
         _draw(_planned(resize(plan.sweep, limit=options.draw, samples=1)), where)
     with Store(where, write=False) as store:
-        seconds = timing.measured(plan, store)
+        seconds = measured_seconds(plan, store)
         source = _source(plan, store)
     if not seconds:
         raise ConfigError(f"{where} has no image of {sweep.name!r}; draw a few before, with --draw 8")

@@ -1,12 +1,12 @@
-"""What a run would do and what it would cost, without doing it, and without what it needs: weights may be elsewhere."""
+"""What a run would do and how long it would take, without doing it; weights need not be on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evalharness.config.schema import Sweep
-from evalharness.execution import timing
+from evalharness.execution import cost_estimates, rates
 from evalharness.execution.imported import imported_images
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
@@ -15,54 +15,61 @@ from evalharness.store.store import Store
 
 
 def dry_run(
-    sweep: Sweep, where: Path, measuring: str, *, retry_failed: bool = False, rates_file: Path | None = None
+    sweep: Sweep, store_path: Path, command: str, *, retry_failed: bool = False, rates_file: Path | None = None
 ) -> list[str]:
-    """Lines for people. ``where``: the store, which is read only, if there is one; ``measuring``: the command that
-    measures rates.
+    """Describe a run in lines for people.
+
+    Args:
+        store_path: The store, which is only read; it need not exist.
+        command: The command that measures rates.
+        retry_failed: Whether the run would try again what failed.
+        rates_file: Rates measured elsewhere.
 
     Raises:
-        ConfigError: the sweep cannot be planned, or the file of rates is wrong.
+        ConfigError: The sweep cannot be planned, or the file of rates is wrong.
     """
-    given = None if rates_file is None else timing.read(rates_file)
+    file_rates = None if rates_file is None else rates.read(rates_file)
     absent: dict[str, str] = {}
     plan = make_plan(sweep, absent)
-    with Store(where, write=False) as store:
+    with Store(store_path, write=False) as store:
         retry = failed_keys(plan, store) if retry_failed else set()
-        found = sample_states(plan, store)
-        jobs = pending_jobs(plan, found, retry)
-        lines = [
-            *_outline(plan, found),
-            f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)",
-        ]
-        lines += timing.lines(timing.shares(plan, store, [job.key for job in jobs], given), measuring)
-        lines += [line for name in plan.benchmarks if (line := _questions(plan, store, name, found))]
-        lines += [f"warning: {line}" for line in imported_images(plan, store).get("warnings", [])]
-    return lines + [f"not here: {what}: {why}" for what, why in absent.items()]
+        states = sample_states(plan, store)
+        jobs = pending_jobs(plan, states, retry)
+        lines = _outline(plan, states)
+        lines.append(f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)")
+        lines += cost_estimates.describe(cost_estimates.estimate_costs(plan, store, jobs, file_rates), command)
+        lines += _judged_images(plan, store, states)
+        lines += [f"warning: {warning}" for warning in imported_images(plan, store).get("warnings", [])]
+    return lines + [f"not here: {name}: {reason}" for name, reason in absent.items()]
 
 
-def _outline(plan: Plan, found: Sequence[SampleState]) -> list[str]:
+def _outline(plan: Plan, states: Sequence[SampleState]) -> list[str]:
     lines = [f"sweep {plan.sweep.name}, seed {plan.sweep.seed}"]
     for name, planned in plan.benchmarks.items():
         lines.append(f"  {name}: {len(planned.items)} of {planned.of} items × {planned.samples} images")
     width = max(len(arm.name) for arm in plan.sweep.arms)
     for arm in plan.sweep.arms:
-        own = [one for one in found if one.sample.arm == arm]
-        states = [one.state for one in own]
-        drawn = sum(one.image is not None for one in own)
-        there = f"{drawn} drawn, {states.count('scored')} scored"
-        failed = f", {states.count('failed')} failed" if "failed" in states else ""
-        lines.append(f"  {arm.name:<{width}}  {len(states)} samples: {there}{failed}")
+        arm_states = [state for state in states if state.sample.arm == arm]
+        drawn = sum(state.image is not None for state in arm_states)
+        scored = sum(state.state == "scored" for state in arm_states)
+        failed = sum(state.state == "failed" for state in arm_states)
+        line = f"  {arm.name:<{width}}  {len(arm_states)} samples: {drawn} drawn, {scored} scored"
+        lines.append(f"{line}, {failed} failed" if failed else line)
     return lines
 
 
-def _questions(plan: Plan, store: Store, name: str, found: Sequence[SampleState]) -> str:
-    """How much a judge would be asked, if the benchmark has one."""
-    planned = plan.benchmarks[name]
-    if "judge" not in planned.scorer:
-        return ""
-    own = [one for one in found if one.sample.benchmark == name]
-    images = sum(one.state in ("pending", "generated") for one in own)
-    wanted = sum(one.sample.item.id in rescoring.items for one in own for rescoring in planned.rescorings)
-    there = sum(one.score is not None for one in rescore_states(plan, store, own))
-    checks = f", and {wanted - there} questions more to check it" if planned.rescorings else ""
-    return f"images to be judged for {name}: {images}{checks}"
+def _judged_images(plan: Plan, store: Store, states: Sequence[SampleState]) -> Iterator[str]:
+    """How many images would be sent to a judge, for each benchmark that has one."""
+    for name, planned in plan.benchmarks.items():
+        if "judge" not in planned.scorer:
+            continue
+        members = [state for state in states if state.sample.benchmark == name]
+        images = sum(state.state in ("pending", "generated") for state in members)
+        line = f"images to be judged for {name}: {images}"
+        if planned.rescorings:
+            total = sum(
+                state.sample.item.id in rescoring.items for state in members for rescoring in planned.rescorings
+            )
+            scored = sum(rescore.score is not None for rescore in rescore_states(plan, store, members))
+            line += f", and {total - scored} questions more to check it"
+        yield line

@@ -1,7 +1,7 @@
-"""How far a run is, for those who look from elsewhere: a small file beside its report, written anew every other second.
+"""The status file of a run: ``status.json`` in the folder of its report, which other processes can read.
 
-``status.json`` says which sweep it is, whose process works on it, what is in hand and where. What is done stands in the
-store; nothing here decides anything.
+It is rewritten every other second, and says which sweep and process it is of, how far each stage is, and which jobs and
+workers are busy. It is for people only: no run reads it to decide what to do.
 """
 
 from __future__ import annotations
@@ -23,16 +23,21 @@ from evalharness._util.progress import Stage
 from evalharness.api.executor import WorkerState
 from evalharness.errors import ConfigError
 
+Snapshot = tuple[Mapping[str, Stage], list[str], list[WorkerState]]
+"""Stages by title, keys of the jobs in hand, and workers."""
 NAME = "status.json"
 PERIOD = 2.0
+"""Seconds between two writes."""
 WINDOW = 150
-"""So many of the last counts tell the rate: five minutes."""
+"""Writes over which a stage's rate is measured: five minutes."""
 STALE = 60.0
-"""A file of another machine that is older, in seconds, is of a run that has died."""
+"""Age in seconds at which a file written by another machine is taken to be of a run that has died."""
 
 
 @dataclass(frozen=True)
 class StageState:
+    """How far a stage is; ``rate`` is in jobs a second."""
+
     done: int
     failed: int
     total: int
@@ -40,8 +45,13 @@ class StageState:
 
 
 @dataclass(frozen=True)
-class Live:
-    """What the file says. ``in_hand``: keys of the trajectories and scores that are being worked on."""
+class RunStatus:
+    """The contents of the file.
+
+    Attributes:
+        state: ``"running"``, ``"done"`` or ``"stopped"``.
+        in_hand: Keys of the trajectories and scores that are being worked on.
+    """
 
     sweep: Mapping[str, Any]
     store: str
@@ -56,7 +66,7 @@ class Live:
 
     @property
     def running(self) -> bool:
-        """Whether its process is still there, as far as one can tell from here."""
+        """Whether the process is alive, as far as this machine can tell."""
         if self.state != "running":
             return False
         if self.host != socket.gethostname():
@@ -71,21 +81,23 @@ class Live:
 
 
 class Heartbeat:
-    """Writes the file while a run goes on."""
+    """Writes the file while a run goes on, from a thread."""
 
     def __init__(self, out: Path, sweep: Mapping[str, Any], store: Path) -> None:
         self.path = out / NAME
-        self._first = Live(sweep, str(store), socket.gethostname(), os.getpid(), time.time(), 0.0, "running")
+        self._initial = RunStatus(sweep, str(store), socket.gethostname(), os.getpid(), time.time(), 0.0, "running")
         self._counts: dict[str, deque[tuple[float, int]]] = {}
         self._ended = threading.Event()
 
     @contextlib.contextmanager
-    def watching(
-        self, snapshot: Callable[[], tuple[Mapping[str, Stage], list[str], list[WorkerState]]]
-    ) -> Iterator[None]:
-        """``snapshot`` gives stages, keys in hand and workers; it is called from another thread."""
-        thread = threading.Thread(target=self._watch, args=(snapshot,), name="status", daemon=True)
-        self._write(snapshot(), "running")
+    def watching(self, take_snapshot: Callable[[], Snapshot]) -> Iterator[None]:
+        """Write the file until the block ends.
+
+        Args:
+            take_snapshot: Returns stages, keys in hand and workers; called from another thread.
+        """
+        thread = threading.Thread(target=self._watch, args=(take_snapshot,), name="status", daemon=True)
+        self._write(take_snapshot(), "running")
         thread.start()
         state = "stopped"
         try:
@@ -94,54 +106,54 @@ class Heartbeat:
         finally:
             self._ended.set()
             thread.join()
-            self._write(snapshot(), state)
+            self._write(take_snapshot(), state)
 
-    def _watch(self, snapshot: Callable[[], Any]) -> None:
+    def _watch(self, take_snapshot: Callable[[], Snapshot]) -> None:
         while not self._ended.wait(PERIOD):
-            self._write(snapshot(), "running")
+            self._write(take_snapshot(), "running")
 
-    def _write(self, seen: tuple[Mapping[str, Stage], list[str], list[WorkerState]], state: str) -> None:
-        """A disk that is full must not end the run here: it will say so where it matters."""
-        stages, in_hand, workers = seen
-        now = replace(
-            self._first,
+    def _write(self, snapshot: Snapshot, state: str) -> None:
+        """Errors are ignored: a full disk ends the run where results are written, with a clear message."""
+        stages, in_hand, workers = snapshot
+        status = replace(
+            self._initial,
             updated=time.time(),
             state=state,
             stages={name: self._stage(name, stage) for name, stage in stages.items()},
             in_hand=tuple(in_hand) if state == "running" else (),
             workers=tuple(workers) if state == "running" else (),
         )
-        data = asdict(now)
-        data["workers"] = [_worker_data(worker) for worker in now.workers]
+        data = asdict(status)
+        data["workers"] = [_worker_data(worker) for worker in status.workers]
         with contextlib.suppress(OSError):
             write_text_atomically(self.path, json.dumps(data))
 
     def _stage(self, name: str, stage: Stage) -> StageState:
         counts = self._counts.setdefault(name, deque(maxlen=WINDOW))
         counts.append((time.monotonic(), stage.done))
-        (start, before), (end, after) = counts[0], counts[-1]
-        rate = (after - before) / (end - start) if end > start else 0.0
+        (start, first), (end, last) = counts[0], counts[-1]
+        rate = (last - first) / (end - start) if end > start else 0.0
         return StageState(stage.done, stage.failed, stage.total, rate)
 
 
 def _worker_data(worker: WorkerState) -> dict[str, Any]:
-    """The file calls a queue a lane, as it always has."""
+    """In the file the queue is called ``lane``, so that files of earlier versions can be read."""
     data = asdict(worker)
     return {"lane": data.pop("queue"), **data}
 
 
-def read(out: Path) -> Live | None:
-    """The file of a report's folder; ``None`` if it has none.
+def read(out: Path) -> RunStatus | None:
+    """Read the file in the folder of a report; ``None`` if there is none.
 
     Raises:
-        ConfigError: it is damaged.
+        ConfigError: It is damaged.
     """
     path = out / NAME
     try:
         data = json.loads(path.read_bytes())
         stages = {name: StageState(**stage) for name, stage in data.pop("stages").items()}
         workers = tuple(WorkerState(queue=worker.pop("lane"), **worker) for worker in data.pop("workers"))
-        return Live(**{**data, "stages": stages, "workers": workers, "in_hand": tuple(data["in_hand"])})
+        return RunStatus(**{**data, "stages": stages, "workers": workers, "in_hand": tuple(data["in_hand"])})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""What a report must say of images that were not drawn but found."""
+"""What a report says of images that a model did not draw but had already."""
 
 from __future__ import annotations
 
@@ -9,43 +9,55 @@ from evalharness.api.model import ImageSource
 from evalharness.planning.plan import Plan
 from evalharness.store.states import sample_states
 from evalharness.store.store import Store
+from evalharness.types.item import Item
+
+QUOTED_REASONS = 3
+"""Reasons that a warning about unusable images quotes."""
 
 
 def imported_images(plan: Plan, store: Store) -> dict[str, Any]:
-    """``images``: for each model that fetches, how many it has and one digest over them; ``warnings``: lines."""
-    built = {alias: spec.build() for alias, spec in plan.sweep.models.items()}
-    image_sources = {alias: model for alias, model in built.items() if isinstance(model, ImageSource)}
+    """Count the images of all models that are image sources.
+
+    Returns:
+        JSON: ``images``, by model, with the number of files, the number wanted and one digest over all; ``warnings``,
+        lines. Empty if no model is an image source.
+    """
+    models = {alias: spec.build() for alias, spec in plan.sweep.models.items()}
+    image_sources = {alias: model for alias, model in models.items() if isinstance(model, ImageSource)}
     info: dict[str, Any] = {"images": {}, "warnings": []} if image_sources else {}
     for alias, model in image_sources.items():
-        sources = {job.key: job.source for job in plan.jobs.values() if job.model == alias and job.source}
-        found = sorted(source.digest for source in sources.values() if source.digest)
-        info["images"][alias] = {"files": len(found), "wanted": len(sources), "digest": digest(found)}
-        own = {(one.benchmark, one.item.id, one.seed_index): one for one in plan.samples if one.arm.model == alias}
-        wanted = [(one.item, one.seed_index) for one in own.values()]
-        lines = [*model.survey(wanted, _known(plan)), *_failures(plan, store, alias)]
-        info["warnings"] += [f"{alias}: {line}" for line in lines]
+        sources = [job.source for job in plan.jobs.values() if job.model == alias and job.source]
+        digests = sorted(source.digest for source in sources if source.digest)
+        info["images"][alias] = {"files": len(digests), "wanted": len(sources), "digest": digest(digests)}
+        samples = {
+            (sample.benchmark, sample.item.id, sample.seed_index): sample
+            for sample in plan.samples
+            if sample.arm.model == alias
+        }
+        wanted = [(sample.item, sample.seed_index) for sample in samples.values()]
+        warnings = [*model.survey(wanted, _all_items(plan)), *_unusable(plan, store, alias)]
+        info["warnings"] += [f"{alias}: {warning}" for warning in warnings]
     return info
 
 
-def _known(plan: Plan) -> list[tuple[Any, int]]:
+def _all_items(plan: Plan) -> list[tuple[Item, int]]:
+    """All items of the benchmarks, those that a subset leaves out as well, with each seed index."""
     return [
-        (item, index)
+        (item, seed_index)
         for planned in plan.benchmarks.values()
         for item in planned.benchmark.items()
-        for index in range(planned.samples)
+        for seed_index in range(planned.samples)
     ]
 
 
-def _failures(plan: Plan, store: Store, alias: str) -> list[str]:
-    """Why files that are there could not be fetched."""
-    failed = {
-        one.sample.job: one.failure
-        for one in sample_states(plan, store)
-        if one.sample.arm.model == alias and one.steps is None and one.failure
-    }
-    reasons = [
-        reason for key, reason in failed.items() if (source := plan.jobs[key].source) is not None and source.digest
-    ]
+def _unusable(plan: Plan, store: Store, alias: str) -> list[str]:
+    """A line about files that exist but could not be read as images, if there are any."""
+    reasons: dict[str, str] = {}
+    for state in sample_states(plan, store):
+        source = plan.jobs[state.sample.job].source
+        if state.sample.arm.model == alias and state.steps is None and state.failure and source and source.digest:
+            reasons[state.sample.job] = state.failure
     if not reasons:
         return []
-    return [f"{len(reasons)} images could not be used: {'; '.join(reasons[:3])}{'; …' if len(reasons) > 3 else ''}"]
+    quoted = "; ".join(list(reasons.values())[:QUOTED_REASONS])
+    return [f"{len(reasons)} images could not be used: {quoted}{'; …' if len(reasons) > QUOTED_REASONS else ''}"]

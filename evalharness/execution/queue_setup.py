@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 
 from evalharness._util.hashing import digest
 from evalharness.api.benchmark import HasRescoring, JudgeScorer, Scorer
 from evalharness.api.model import RemoteImageModel
-from evalharness.execution.costs import expected_seconds
 from evalharness.execution.queues import DrawQueue, ScoreQueue
+from evalharness.execution.rates import expected_seconds, measured_rates
 from evalharness.execution.remote import RemoteJudge, RemoteModel
 from evalharness.execution.workers import PluginWorkerSpec
 from evalharness.planning.plan import Job, Plan
@@ -18,8 +19,11 @@ JUDGE_BATCH = 8
 """Batch size of judges that run in a worker."""
 
 
-def draw_queues(plan: Plan, store: Store, jobs: Iterable[Job]) -> Iterator[tuple[DrawQueue, RemoteModel | None]]:
+def draw_queues(plan: Plan, store: Store, jobs: Collection[Job]) -> Iterator[tuple[DrawQueue, RemoteModel | None]]:
     """A queue for each model that has jobs, with the remote model behind it, if it is one."""
+    if not jobs:
+        return
+    measured = measured_rates(plan, store)
     jobs_of_models: dict[str, list[Job]] = {alias: [] for alias in plan.models}
     for job in jobs:
         jobs_of_models[job.model].append(job)
@@ -33,7 +37,7 @@ def draw_queues(plan: Plan, store: Store, jobs: Iterable[Job]) -> Iterator[tuple
             remote = RemoteModel(model, digest(dict(plan.models[alias])), store)
         else:
             batch_size = model.batch_size
-        cost = expected_seconds(plan, store, alias, model)
+        cost = partial(expected_seconds, model=model, measured=measured)
         yield DrawQueue(alias, PluginWorkerSpec(spec), store.lock, model_jobs, batch_size, cost), remote
 
 

@@ -14,8 +14,9 @@ from evalharness._util.progress import duration
 from evalharness.cli import main, sweep
 from evalharness.config import schema
 from evalharness.errors import ConfigError, WeightsError
-from evalharness.execution import timing
-from evalharness.execution.timing import Rate, Share
+from evalharness.execution import rates
+from evalharness.execution.cost_estimates import CostEstimate, describe
+from evalharness.execution.rates import Rate
 from evalharness.planning.planner import make_plan
 
 pytestmark = pytest.mark.usefixtures("fakes")
@@ -57,7 +58,7 @@ def test_the_command_that_it_says_measures(sweep_file: Write, capsys: pytest.Cap
     assert main.main(["timing", str(file), "--draw", "2", "--store", str(store), "--out", str(out)]) == 0
     assert len({prompt for prompt, _ in core_fakes.FakeModel.painted}) == 2
     assert core_fakes.FakeScorer.looked == 0
-    found = timing.read(out)
+    found = rates.read(out)
     assert found.seconds == {"fake": {"single": 0.5, "process": 0.5}}
     assert "CPU" in found.source and "unknown" not in found.source
     text = dry(file)
@@ -143,11 +144,11 @@ def test_gpu_hours_count_the_devices_of_an_image(sweep_file: Write, monkeypatch:
 
 
 def test_what_goes_on_elsewhere_goes_on_at_once() -> None:
-    line = timing.lines([Share("api", "drawn", 80, 80, Rate(12.0, "measured", 0.04), None, 8)], "")
+    line = describe([CostEstimate("api", "drawn", 80, 80, Rate(12.0, "measured", 0.04), None, 8)], "")
     assert line[0] == "expected time to draw: at most 2 min 0 s"
     assert line[1] == "  drawn of api: 80 trajectories × 12 s / 8 at once = 2 min 0 s, 3.20 dollars (measured)"
     assert len(line) == 2
-    assert timing.lines([], "") == ["expected time to draw: nothing"]
+    assert describe([], "") == ["expected time to draw: nothing"]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_rates_of_a_run_are_a_file_for_another_machine(sweep_file: Write, capsys
     assert sweep.main([str(file), "--out", str(out), "--limit", "2", "--quiet"]) == 0
     capsys.readouterr()
     assert main.main([*command, "--out", str(file.parent / "rates.yaml")]) == 0
-    found = timing.read(file.parent / "rates.yaml")
+    found = rates.read(file.parent / "rates.yaml")
     assert found.seconds == {"fake": {"single": 0.5, "process": 0.5}}
     assert "CPU" in found.source, "of a run of a part, too"
     assert main.main([*command, "--out", str(file.parent / "rates.yaml")]) == 2
