@@ -29,11 +29,11 @@ def of(first: list[float], second: list[float]) -> float:
 def test_a_worked_example_of_bits() -> None:
     """20 both, 5 and 10 one alone, 15 neither: agreement 0.7, by chance 0.5, so 0.4."""
     first, second = square([[20, 5], [10, 15]], [1.0, 0.0])
-    found = agreement(first, second, list(range(50)), ["a"] * 50)
-    assert found.same.value == pytest.approx(0.7)
-    assert found.kappa.value == pytest.approx(0.4)
-    assert (found.samples, found.items, found.first, found.second) == (50, 50, 0.5, 0.6)
-    assert found.kappa.low < 0.4 < found.kappa.high
+    agreed = agreement(first, second, list(range(50)), ["a"] * 50)
+    assert agreed.same.value == pytest.approx(0.7)
+    assert agreed.kappa.value == pytest.approx(0.4)
+    assert (agreed.samples, agreed.items, agreed.first, agreed.second) == (50, 50, 0.5, 0.6)
+    assert agreed.kappa.low < 0.4 < agreed.kappa.high
 
 
 def test_a_worked_example_of_three_values() -> None:
@@ -65,27 +65,27 @@ def test_the_kappa_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
 
 
 def test_missing_values_are_left_out() -> None:
-    found = agreement([1, NAN, 0, 1], [1, 1, NAN, 0], list("wxyz"), ["a"] * 4)
-    assert (found.samples, found.items, found.same.value) == (2, 2, 0.5)
+    agreed = agreement([1, NAN, 0, 1], [1, 1, NAN, 0], list("wxyz"), ["a"] * 4)
+    assert (agreed.samples, agreed.items, agreed.same.value) == (2, 2, 0.5)
     assert agreement([NAN], [1], ["x"], ["a"]).samples == 0
     assert math.isnan(agreement([], [], [], []).kappa.value)
 
 
 def test_chance_alone_has_no_kappa() -> None:
-    found = agreement([1, 1, 1], [1, 1, 1], list("xyz"), ["a"] * 3)
-    assert found.same.value == 1
-    assert math.isnan(found.kappa.value)
+    agreed = agreement([1, 1, 1], [1, 1, 1], list("xyz"), ["a"] * 3)
+    assert agreed.same.value == 1
+    assert math.isnan(agreed.kappa.value)
 
 
 def test_perfect_agreement_is_not_certainty() -> None:
     """Of 60 prompts none differed: at most 6 % may (1 - 0.025 ** (1 / 60)), and kappa is that much less sure."""
     values = [0.0, 1.0] * 30
-    found = agreement(values, values, list(range(60)), ["a"] * 60)
+    agreed = agreement(values, values, list(range(60)), ["a"] * 60)
     limit = 1 - 0.025 ** (1 / 60)
-    assert (found.same.value, found.same.high) == (1, 1)
-    assert found.same.low == pytest.approx(1 - limit)
-    assert (found.kappa.value, found.kappa.high) == (1, 1)
-    assert found.kappa.low == pytest.approx(1 - limit / 0.5)
+    assert (agreed.same.value, agreed.same.high) == (1, 1)
+    assert agreed.same.low == pytest.approx(1 - limit)
+    assert (agreed.kappa.value, agreed.kappa.high) == (1, 1)
+    assert agreed.kappa.low == pytest.approx(1 - limit / 0.5)
 
 
 def test_prompts_are_drawn_whole() -> None:
@@ -150,12 +150,12 @@ def test_the_variance_is_that_of_judging_again() -> None:
         again += weight * (generator.random((4000, counts[name])) < chances[name]).mean(axis=1)
     seen = [(generator.random((count // 3, 3)) < chances[name][: count // 3, None]) for name, count in counts.items()]
     categories = ["a"] * 100 + ["b"] * 40
-    found = reply_variance(np.concatenate(seen).astype(float), categories, weights, counts)
+    variance = reply_variance(np.concatenate(seen).astype(float), categories, weights, counts)
     exact = sum(
         weight**2 * (chances[name] * (1 - chances[name])).mean() / counts[name] for name, weight in weights.items()
     )
     assert np.var(again) == pytest.approx(exact, rel=0.1)
-    assert found == pytest.approx(exact, rel=0.25)
+    assert variance == pytest.approx(exact, rel=0.25)
 
 
 def test_the_variance_is_that_of_drawing_a_reply_of_each_sample() -> None:
@@ -163,8 +163,8 @@ def test_the_variance_is_that_of_drawing_a_reply_of_each_sample() -> None:
     generator = np.random.default_rng(3)
     values = generator.choice([0.0, 0.5, 1.0], size=(50, 4))
     drawn = values[np.arange(50), generator.integers(0, 4, size=(20_000, 50))].mean(axis=1)
-    found = reply_variance(values, ["a"] * 50, {"a": 1.0}, {"a": 50})
-    assert np.var(drawn) == pytest.approx(found * 3 / 4, rel=0.05)
+    variance = reply_variance(values, ["a"] * 50, {"a": 1.0}, {"a": 50})
+    assert np.var(drawn) == pytest.approx(variance * 3 / 4, rel=0.05)
 
 
 def test_the_variance_needs_every_category_that_counts() -> None:

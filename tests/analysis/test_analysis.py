@@ -19,9 +19,13 @@ def test_the_grid_is_a_pivot() -> None:
     results = run(random_scores(["x", "y", "z"]))
     shuffled = replace(results, samples=results.samples.sample(frac=1.0, random_state=0))
     wanted = results.samples.pivot(index=["item", "seed_index", "category"], columns="arm", values="score")
-    for one in (grid(results, "toy"), grid(shuffled, "toy")):
-        assert (one.scores == wanted[["x", "y", "z"]].to_numpy()).all()
-        for name, values in (("item", one.ids[one.items]), ("seed_index", one.seeds), ("category", one.categories)):
+    for table in (grid(results, "toy"), grid(shuffled, "toy")):
+        assert (table.scores == wanted[["x", "y", "z"]].to_numpy()).all()
+        for name, values in (
+            ("item", table.ids[table.items]),
+            ("seed_index", table.seeds),
+            ("category", table.categories),
+        ):
             assert (values == wanted.index.get_level_values(name)).all()
 
 
@@ -44,17 +48,17 @@ def test_graded_scores_are_right_when_they_are_full() -> None:
 
 def test_a_contrast_is_the_estimate_and_test_of_the_differences() -> None:
     results = run(random_scores(["x", "y", "z"]))
-    found = analyse(results)["toy"]
+    analysis = analyse(results)["toy"]
     table = grid(results, "toy")
-    contrast = found.contrast("z")
+    contrast = analysis.contrast("z")
     assert contrast is not None
     gap = table.difference("z", "x")
     estimate = stats.estimate(gap, table.items, table.categories, WEIGHTS, limits=(-1.0, 1.0)).overall
     assert (contrast.difference.value, contrast.difference.low) == pytest.approx((estimate.value, estimate.low))
     assert contrast.p == stats.sign_flip(gap, table.items, table.categories, WEIGHTS)[0]
     assert contrast.detectable == pytest.approx(stats.detectable(contrast.difference.se))
-    assert [one.difference for one in contrast.needed] == [0.01, 0.02, 0.04]
-    assert found.contrast("z", "y") is None
+    assert [size.difference for size in contrast.needed] == [0.01, 0.02, 0.04]
+    assert analysis.contrast("z", "y") is None
 
 
 def test_one_binary_image_a_prompt_has_mcnemar_s_p_value() -> None:
@@ -64,24 +68,26 @@ def test_one_binary_image_a_prompt_has_mcnemar_s_p_value() -> None:
 
 def test_confirmatory_contrasts_and_trends_are_one_family_and_the_rest_another() -> None:
     arms = ["x", "y 1", "y 2", "y 3", "z"]
-    said = {
+    declared = {
         "confirmatory": [{"arm": "z", "against": "x"}, {"arm": "z", "against": "y 3"}, {"arm": "gone", "against": "x"}],
         "trend": [{"arms": ["y 1", "y 2", "y 3"], "over": "n"}, {"arms": ["y 1", "gone"], "over": "n"}],
     }
     settings = {f"y {n}": {"n": n} for n in (1, 2, 3)}
-    found = analyse(run(random_scores(arms), settings=settings, analysis=said))["toy"]
-    tested = [one for one in found.contrasts if one.preregistered]
-    assert [(one.arm, one.baseline) for one in tested] == [("z", "x"), ("z", "y 3")]
-    assert [(one.arm, one.baseline) for one in found.contrasts if not one.preregistered] == [
+    analysis = analyse(run(random_scores(arms), settings=settings, analysis=declared))["toy"]
+    tested = [contrast for contrast in analysis.contrasts if contrast.preregistered]
+    assert [(contrast.arm, contrast.baseline) for contrast in tested] == [("z", "x"), ("z", "y 3")]
+    assert [(contrast.arm, contrast.baseline) for contrast in analysis.contrasts if not contrast.preregistered] == [
         (f"y {n}", "x") for n in (1, 2, 3)
     ]
-    (trend,) = found.trends
-    holm = stats.holm([*(one.p for one in tested), trend.p])
-    assert [*(one.p_adjusted for one in tested), trend.p_adjusted] == holm.tolist()
-    assert {(one.family, one.correction) for one in tested} == {(3, "holm")}
-    others = [one for one in found.contrasts if not one.preregistered]
-    assert [one.p_adjusted for one in others] == stats.benjamini_hochberg([one.p for one in others]).tolist()
-    assert {(one.family, one.correction) for one in others} == {(3, "benjamini-hochberg")}
+    (trend,) = analysis.trends
+    holm = stats.holm([*(contrast.p for contrast in tested), trend.p])
+    assert [*(contrast.p_adjusted for contrast in tested), trend.p_adjusted] == holm.tolist()
+    assert {(contrast.family, contrast.correction) for contrast in tested} == {(3, "holm")}
+    exploratory = [contrast for contrast in analysis.contrasts if not contrast.preregistered]
+    assert [contrast.p_adjusted for contrast in exploratory] == stats.benjamini_hochberg(
+        [contrast.p for contrast in exploratory]
+    ).tolist()
+    assert {(contrast.family, contrast.correction) for contrast in exploratory} == {(3, "benjamini-hochberg")}
 
 
 def test_families_reach_over_all_benchmarks() -> None:
@@ -93,20 +99,20 @@ def test_families_reach_over_all_benchmarks() -> None:
         samples=pd.concat([part.samples for part in parts]),
         info=dict(parts[0].info) | {"benchmarks": parts[0].info["benchmarks"] | parts[1].info["benchmarks"]},
     )
-    found = analyse(both)
-    p_values = [found[name].contrasts[0].p for name in ("one", "two")]
-    adjusted = [found[name].contrasts[0].p_adjusted for name in ("one", "two")]
+    analysis = analyse(both)
+    p_values = [analysis[name].contrasts[0].p for name in ("one", "two")]
+    adjusted = [analysis[name].contrasts[0].p_adjusted for name in ("one", "two")]
     assert adjusted == stats.benjamini_hochberg(p_values).tolist()
-    assert {found[name].contrasts[0].family for name in found} == {2}
+    assert {analysis[name].contrasts[0].family for name in analysis} == {2}
 
 
 def test_the_slope_of_a_trend_is_that_of_the_scores() -> None:
     arms = ["x", "y 1", "y 2", "y 4"]
-    said = {"trend": [{"arms": arms[1:], "over": "n"}]}
-    results = run(random_scores(arms), settings={f"y {n}": {"n": n} for n in (1, 2, 4)}, analysis=said)
-    found = analyse(results)["toy"]
-    (trend,) = found.trends
-    scores = [found.scores[arm].overall.value for arm in arms[1:]]
+    declared = {"trend": [{"arms": arms[1:], "over": "n"}]}
+    results = run(random_scores(arms), settings={f"y {n}": {"n": n} for n in (1, 2, 4)}, analysis=declared)
+    analysis = analyse(results)["toy"]
+    (trend,) = analysis.trends
+    scores = [analysis.scores[arm].overall.value for arm in arms[1:]]
     assert trend.slope.value == pytest.approx(np.polyfit([1, 2, 4], scores, 1)[0])
     assert trend.values == (1, 2, 4)
     assert trend.slope.low < trend.slope.value < trend.slope.high
@@ -117,23 +123,23 @@ def test_costs_are_means_over_what_was_drawn() -> None:
     scores = random_scores(["x", "y"])
     scores["y"][0, 0] = math.nan
     results = run(scores)
-    found = analyse(results)["toy"]
-    costs = {(one.arm, one.measure): one for one in found.costs}
+    analysis = analyse(results)["toy"]
+    costs = {(point.arm, point.measure): point for point in analysis.costs}
     assert costs["y", "evaluations"].cost.value == costs["y", "evaluations"].cost.low == 20
     drawn = results.samples[(results.samples["arm"] == "y") & (results.samples["state"] == "scored")]
     tokens = costs["y", "tokens"].cost
     assert tokens.value == pytest.approx(drawn["tokens"].mean(), abs=0.2)
     assert tokens.low < tokens.value < tokens.high
-    assert costs["x", "seconds"].score == found.scores["x"].overall
+    assert costs["x", "seconds"].score == analysis.scores["x"].overall
 
 
 def test_the_best_of_all_images_is_the_share_of_prompts_with_any_right() -> None:
     scores = random_scores(["x", "y"])
-    found = {(one.arm, one.k): one.score for one in analyse(run(scores))["toy"].best_of}
-    assert sorted(found) == [(arm, k) for arm in "xy" for k in (1, 2, 3)]
+    scores_of_best = {(best.arm, best.k): best.score for best in analyse(run(scores))["toy"].best_of}
+    assert sorted(scores_of_best) == [(arm, k) for arm in "xy" for k in (1, 2, 3)]
     any_right = scores["y"].max(axis=1)
     expected = 0.25 * any_right[::2].mean() + 0.75 * any_right[1::2].mean()
-    assert found["y", 3].value == pytest.approx(expected)
-    assert found["y", 1].value == pytest.approx(analyse(run(scores))["toy"].scores["y"].overall.value)
-    assert found["y", 1].value < found["y", 2].value < found["y", 3].value
+    assert scores_of_best["y", 3].value == pytest.approx(expected)
+    assert scores_of_best["y", 1].value == pytest.approx(analyse(run(scores))["toy"].scores["y"].overall.value)
+    assert scores_of_best["y", 1].value < scores_of_best["y", 2].value < scores_of_best["y", 3].value
     assert analyse(run(random_scores(["x", "y"], images=1)))["toy"].best_of == ()

@@ -21,73 +21,73 @@ def runs() -> tuple[Results, Results]:
 
 
 def test_the_same_prompts_and_seeds_are_paired_as_arms_of_one_run_are() -> None:
-    found = compare(*runs())
-    (one,) = found.compared
+    comparison = compare(*runs())
+    (compared,) = comparison.compared
     within = analyse(run({"x": SCORES["x"], "y": SCORES["y"]}))["toy"].contrast("y")
     assert within is not None
-    assert (one.arms, one.pairing, found.notes) == (("x", "x"), "seeds", ())
-    assert one.contrast is not None
-    assert one.difference == within.difference
-    assert (one.contrast.p, one.contrast.flips) == (within.p, within.flips)
+    assert (compared.arms, compared.pairing, comparison.notes) == (("x", "x"), "seeds", ())
+    assert compared.contrast is not None
+    assert compared.difference == within.difference
+    assert (compared.contrast.p, compared.contrast.flips) == (within.p, within.flips)
 
 
 def test_arms_of_other_names_when_they_are_named() -> None:
-    (one,) = compare(*runs(), [("p", "q")]).compared
-    assert one.arms == ("p", "q")
-    assert one.contrast is not None
-    assert (one.difference.value, one.contrast.p) == (0, 1)
+    (compared,) = compare(*runs(), [("p", "q")]).compared
+    assert compared.arms == ("p", "q")
+    assert compared.contrast is not None
+    assert (compared.difference.value, compared.contrast.p) == (0, 1)
 
 
 def test_p_values_are_adjusted_over_all_that_is_compared() -> None:
     first, second = run({"x": SCORES["x"], "y": SCORES["y"]}), run({"x": SCORES["y"], "y": SCORES["z"]})
-    found = [one.contrast for one in compare(first, second).compared]
-    adjusted = stats.benjamini_hochberg([one.p for one in found if one])
-    assert [one.p_adjusted for one in found if one] == adjusted.tolist()
+    contrasts = [compared.contrast for compared in compare(first, second).compared]
+    adjusted = stats.benjamini_hochberg([compared.p for compared in contrasts if compared])
+    assert [compared.p_adjusted for compared in contrasts if compared] == adjusted.tolist()
 
 
 def test_other_seeds_are_paired_by_prompt_and_it_is_said() -> None:
     first, second = run({"x": SCORES["x"]}), run({"x": SCORES["y"]}, seed=1)
-    found = compare(first, second)
-    (one,) = found.compared
-    assert one.pairing == "prompts"
-    assert one.difference.value == pytest.approx(one.scores[1].value - one.scores[0].value)
-    assert "share prompts but no seed" in found.notes[0]
+    comparison = compare(first, second)
+    (compared,) = comparison.compared
+    assert compared.pairing == "prompts"
+    assert compared.difference.value == pytest.approx(compared.scores[1].value - compared.scores[0].value)
+    assert "share prompts but no seed" in comparison.notes[0]
 
 
 def test_prompts_of_one_run_alone_are_left_out_and_it_is_said() -> None:
     names = [f"{number:03d}" for number in range(2, 42)]
-    found = compare(run({"x": SCORES["x"]}), run({"x": SCORES["x"]}, items=names))
-    (one,) = found.compared
-    assert one.difference.prompts == 38
-    assert found.notes == (
+    comparison = compare(run({"x": SCORES["x"]}), run({"x": SCORES["x"]}, items=names))
+    (compared,) = comparison.compared
+    assert compared.difference.prompts == 38
+    assert comparison.notes == (
         "toy: 2 prompts only in the first run, such as '000'; they are left out of the difference",
         "toy: 2 prompts only in the second run, such as '040'; they are left out of the difference",
     )
 
 
 def test_seeds_of_one_run_alone_are_left_out_and_it_is_said() -> None:
-    found = compare(run({"x": SCORES["x"]}), run({"x": SCORES["x"][:, :2]}))
-    assert found.compared[0].difference.samples == 80
-    assert found.notes == (
+    comparison = compare(run({"x": SCORES["x"]}), run({"x": SCORES["x"][:, :2]}))
+    assert comparison.compared[0].difference.samples == 80
+    assert comparison.notes == (
         "toy: 40 seeds of shared prompts only in the first run; they are left out of the difference",
     )
 
 
 def test_runs_without_a_common_prompt_are_not_paired() -> None:
     first, second = run({"x": SCORES["x"]}), run({"x": SCORES["y"]}, items=[f"other {number}" for number in range(40)])
-    found = compare(first, second)
-    (one,) = found.compared
-    assert (one.pairing, one.contrast) == ("none", None)
-    assert "not paired" in found.notes[0]
-    a, b = one.scores
-    assert one.difference.value == pytest.approx(b.value - a.value)
-    assert one.difference.low == pytest.approx(b.value - a.value - math.hypot(b.value - b.low, a.high - a.value))
-    assert one.difference.se == pytest.approx(math.hypot(a.se, b.se))
+    comparison = compare(first, second)
+    (compared,) = comparison.compared
+    assert (compared.pairing, compared.contrast) == ("none", None)
+    assert "not paired" in comparison.notes[0]
+    a, b = compared.scores
+    assert compared.difference.value == pytest.approx(b.value - a.value)
+    assert compared.difference.low == pytest.approx(b.value - a.value - math.hypot(b.value - b.low, a.high - a.value))
+    assert compared.difference.se == pytest.approx(math.hypot(a.se, b.se))
 
 
 def test_another_scorer_is_said() -> None:
-    found = compare(run({"x": SCORES["x"]}), run({"x": SCORES["x"]}, scorer="judge"))
-    assert found.notes == ("toy: the runs differ in the scorer, so that a difference may be its own",)
+    comparison = compare(run({"x": SCORES["x"]}), run({"x": SCORES["x"]}, scorer="judge"))
+    assert comparison.notes == ("toy: the runs differ in the scorer, so that a difference may be its own",)
 
 
 def test_other_words_for_the_same_prompt_are_said() -> None:
@@ -97,13 +97,13 @@ def test_other_words_for_the_same_prompt_are_said() -> None:
 
 
 def test_benchmarks_of_one_run_alone_are_said() -> None:
-    found = compare(run({"x": SCORES["x"]}), run({"x": SCORES["x"]}, benchmark="other"))
-    assert found.compared == ()
-    assert found.notes == ("toy: only in the first run", "other: only in the second run")
+    comparison = compare(run({"x": SCORES["x"]}), run({"x": SCORES["x"]}, benchmark="other"))
+    assert comparison.compared == ()
+    assert comparison.notes == ("toy: only in the first run", "other: only in the second run")
 
 
 def test_a_missing_score_leaves_its_pair_out() -> None:
     spoiled = SCORES["x"].copy()
     spoiled[0] = np.nan
-    (one,) = compare(run({"x": SCORES["x"]}), run({"x": spoiled})).compared
-    assert (one.difference.prompts, one.scores[1].prompts) == (39, 39)
+    (compared,) = compare(run({"x": SCORES["x"]}), run({"x": spoiled})).compared
+    assert (compared.difference.prompts, compared.scores[1].prompts) == (39, 39)

@@ -31,35 +31,38 @@ def overall(analysis: Analysis, arms: list[str]) -> list[float]:
 
 
 def test_a_recipe_is_a_sample_of_its_trainings() -> None:
-    found = analyse(run(trained(), analysis=SAID))["toy"]
-    assert [(one.name, len(one.arms)) for one in found.replicates] == [("base", 3), ("full", 3), ("single", 1)]
-    full = found.replicates[1]
-    scores = overall(found, ARMS[:3])
+    analysis = analyse(run(trained(), analysis=SAID))["toy"]
+    assert [(group.name, len(group.arms)) for group in analysis.replicates] == [("base", 3), ("full", 3), ("single", 1)]
+    full = analysis.replicates[1]
+    scores = overall(analysis, ARMS[:3])
     assert full.scores == pytest.approx(scores)
     assert (full.mean.value, full.deviation.value) == pytest.approx((np.mean(scores), np.std(scores, ddof=1)))
-    single = found.replicates[2]
+    single = analysis.replicates[2]
     assert math.isnan(single.deviation.value) and math.isnan(single.shares.trainings)
 
 
 def test_recipes_are_compared_with_that_of_the_baseline_by_welch_s_test() -> None:
     results = run(trained(), analysis=SAID)
-    found = analyse(results)["toy"]
-    assert [(one.group, one.against) for one in found.replicate_contrasts] == [("base", "full"), ("single", "full")]
-    base, single = found.replicate_contrasts
-    known = scipy_stats.ttest_ind(overall(found, ARMS[3:6]), overall(found, ARMS[:3]), equal_var=False)
-    ends = known.confidence_interval()
-    assert (base.difference.low, base.difference.high, base.p) == pytest.approx((ends.low, ends.high, known.pvalue))
+    analysis = analyse(results)["toy"]
+    assert [(contrast.group, contrast.against) for contrast in analysis.replicate_contrasts] == [
+        ("base", "full"),
+        ("single", "full"),
+    ]
+    base, single = analysis.replicate_contrasts
+    expected = scipy_stats.ttest_ind(overall(analysis, ARMS[3:6]), overall(analysis, ARMS[:3]), equal_var=False)
+    ends = expected.confidence_interval()
+    assert (base.difference.low, base.difference.high, base.p) == pytest.approx((ends.low, ends.high, expected.pvalue))
     assert (base.difference.prompts, base.difference.samples, base.assumed) == (40, 80, "")
-    alone = stats.single_against(overall(found, ["single"])[0], overall(found, ARMS[:3]))
+    alone = stats.single_against(overall(analysis, ["single"])[0], overall(analysis, ARMS[:3]))
     assert (single.difference.low, single.degrees) == pytest.approx((alone.difference.low, 2))
     assert single.assumed == "full"
-    assert [one.p_adjusted for one in found.replicate_contrasts] == stats.holm([base.p, single.p]).tolist()
+    assert [contrast.p_adjusted for contrast in analysis.replicate_contrasts] == stats.holm([base.p, single.p]).tolist()
     # The wider interval holds both kinds of chance.
     table = grid(results, "toy")
     gap = np.mean([table.column(arm) for arm in ARMS[3:6]], axis=0) - np.mean(
         [table.column(arm) for arm in ARMS[:3]], axis=0
     )
-    prompts = stats.estimate(gap, table.items, table.categories, found.weights, limits=(-1.0, 1.0)).overall
+    prompts = stats.estimate(gap, table.items, table.categories, analysis.weights, limits=(-1.0, 1.0)).overall
     assert base.everywhere.high - base.everywhere.value == pytest.approx(
         math.hypot(base.difference.high - base.difference.value, prompts.high - prompts.value)
     )
@@ -67,25 +70,32 @@ def test_recipes_are_compared_with_that_of_the_baseline_by_welch_s_test() -> Non
 
 
 def test_a_single_training_stands_on_either_side() -> None:
-    said = {"replicates": {"single": ["single"], "full": ARMS[:3]}}
+    declared = {"replicates": {"single": ["single"], "full": ARMS[:3]}}
     scores = trained()
     turned = {name: scores[name] for name in ("single", *ARMS[:3])}
-    (one,) = analyse(run(turned, analysis=said))["toy"].replicate_contrasts
-    (other,) = analyse(run({name: scores[name] for name in (*ARMS[:3], "single")}, analysis=said))[
+    (contrast,) = analyse(run(turned, analysis=declared))["toy"].replicate_contrasts
+    (other,) = analyse(run({name: scores[name] for name in (*ARMS[:3], "single")}, analysis=declared))[
         "toy"
     ].replicate_contrasts
-    assert (one.group, one.against, one.assumed) == ("full", "single", "full")
+    assert (contrast.group, contrast.against, contrast.assumed) == ("full", "single", "full")
     assert (other.group, other.against, other.assumed) == ("single", "full", "full")
-    assert (one.difference.low, one.difference.high) == pytest.approx((-other.difference.high, -other.difference.low))
-    assert one.p == other.p
+    assert (contrast.difference.low, contrast.difference.high) == pytest.approx(
+        (-other.difference.high, -other.difference.low)
+    )
+    assert contrast.p == other.p
 
 
 def test_of_two_single_trainings_nothing_is_said() -> None:
-    said = {"replicates": {"single": ["single"], "full": ["full"]}}
-    (one,) = analyse(run(trained(), analysis=said))["toy"].replicate_contrasts
-    assert one.difference.value == pytest.approx(-0.1, abs=0.15)
-    assert all(map(math.isnan, (one.difference.low, one.everywhere.low, one.p, one.p_adjusted, one.shares.total)))
-    assert one.family == 0
+    declared = {"replicates": {"single": ["single"], "full": ["full"]}}
+    (contrast,) = analyse(run(trained(), analysis=declared))["toy"].replicate_contrasts
+    assert contrast.difference.value == pytest.approx(-0.1, abs=0.15)
+    assert all(
+        map(
+            math.isnan,
+            (contrast.difference.low, contrast.everywhere.low, contrast.p, contrast.p_adjusted, contrast.shares.total),
+        )
+    )
+    assert contrast.family == 0
 
 
 def test_a_missing_sample_is_left_out_of_all_trainings() -> None:
@@ -95,15 +105,15 @@ def test_a_missing_sample_is_left_out_of_all_trainings() -> None:
     cut = {name: np.array(values) for name, values in scores.items()}
     for name in ARMS[:6]:
         cut[name][3, 0] = math.nan
-    first, second = (analyse(run(one, analysis=SAID))["toy"].replicate_contrasts[0] for one in (holed, cut))
+    first, second = (analyse(run(table, analysis=SAID))["toy"].replicate_contrasts[0] for table in (holed, cut))
     assert first == second
     assert first.difference.samples == 79
 
 
 def test_no_declaration_no_recipes() -> None:
-    found = analyse(run(random_scores(["x", "y"])))["toy"]
-    assert (found.replicates, found.replicate_contrasts) == ((), ())
-    assert found.as_dict()["recipes"] == ()
+    analysis = analyse(run(random_scores(["x", "y"])))["toy"]
+    assert (analysis.replicates, analysis.replicate_contrasts) == ((), ())
+    assert analysis.as_dict()["recipes"] == ()
 
 
 @pytest.mark.slow
@@ -111,15 +121,15 @@ def test_simulated_intervals_hold_for_other_trainings_and_other_prompts() -> Non
     """The truth is 0.1; a recipe's lead varies over prompts, and both prompts and trainings are drawn anew."""
     generator = np.random.default_rng(5)
     held, runs = {"trainings": 0, "both": 0}, 300
-    said = {"replicates": {"full": ["a", "b", "c"], "base": ["d", "e", "f"]}}
+    declared = {"replicates": {"full": ["a", "b", "c"], "base": ["d", "e", "f"]}}
     for _ in range(runs):
         easy = generator.uniform(0.3, 0.6, 60)
         lead = generator.uniform(-0.2, 0.4, 60)
         chance = easy[:, None] + np.outer(lead, [0, 0, 0, 1, 1, 1]) + generator.normal(0, 0.03, 6)
         right = generator.random((2, 60, 6)) < np.clip(chance, 0, 1)
         scores = {name: right[:, :, place].T.astype(float) for place, name in enumerate("abcdef")}
-        (one,) = analyse(run(scores, analysis=said))["toy"].replicate_contrasts
-        held["both"] += one.everywhere.low <= 0.1 <= one.everywhere.high
-        held["trainings"] += one.difference.low <= 0.1 <= one.difference.high
+        (contrast,) = analyse(run(scores, analysis=declared))["toy"].replicate_contrasts
+        held["both"] += contrast.everywhere.low <= 0.1 <= contrast.everywhere.high
+        held["trainings"] += contrast.difference.low <= 0.1 <= contrast.difference.high
     assert 0.94 <= held["both"] / runs <= 0.995
     assert held["trainings"] < held["both"]  # that over trainings is of these prompts alone

@@ -29,8 +29,8 @@ def run(
     for place, (arm, table) in enumerate(scores.items()):
         values = np.asarray(table, dtype=float)
         names = items or [f"{number:03d}" for number in range(len(values))]
-        for number, own in enumerate(values):
-            for index, score in enumerate(own):
+        for number, row_scores in enumerate(values):
+            for index, score in enumerate(row_scores):
                 row = {
                     "benchmark": benchmark,
                     "arm": arm,

@@ -82,17 +82,11 @@ def choose(results: Results) -> list[ChosenExamples]:
     chosen = []
     for benchmark in results.info["benchmarks"]:
         of_benchmark = results.samples[results.samples["benchmark"] == benchmark]
-        for family in process_families(results):
+        for family in _process_families(results):
             samples = of_benchmark[of_benchmark["arm"] == family.arms[-1]]
             if len(samples):
                 chosen.append(_search(benchmark, family, _recorded(results, samples), lookup, len(samples)))
     return chosen
-
-
-def process_families(results: Results) -> list[CapFamily]:
-    """The families of arms of the variant ``process``."""
-    process = {row["arm"] for row in records(results.arms) if row["variant"] == "process"}
-    return [family for family in families(results.arms) if family.arms[-1] in process]
 
 
 def from_samples(samples: pd.DataFrame) -> Lookup:
@@ -115,13 +109,13 @@ def from_samples(samples: pd.DataFrame) -> Lookup:
 
 def cases(benchmark: str, sample: RecordedSample, lookup: Lookup) -> Iterator[Case]:
     """The refinements of a sample with the scores of their images."""
-    found = sample.refinements
-    if not found:
+    of_sample = sample.refinements
+    if not of_sample:
         return
-    images = list(dict.fromkeys(image for refinement in found for image in (refinement.before, refinement.after)))
+    images = list(dict.fromkeys(image for refinement in of_sample for image in (refinement.before, refinement.after)))
     judged = lookup(benchmark, str(sample.row["item"]), images)
     final = sample.row["state"] == "scored" and float(sample.row["score"]) >= 1
-    for refinement in found:
+    for refinement in of_sample:
         yield Case(refinement, judged.get(refinement.before), judged.get(refinement.after), final)
 
 
@@ -162,6 +156,12 @@ class Tally:
             if rule.name not in self.first and weaker.name in self.first:
                 examples.append((weaker, self.first[weaker.name]))
         return (*examples, (RULES[-1], self.first.get(RULES[-1].name)))
+
+
+def _process_families(results: Results) -> list[CapFamily]:
+    """The families of arms of the variant ``process``."""
+    process = {row["arm"] for row in records(results.arms) if row["variant"] == "process"}
+    return [family for family in families(results.arms) if family.arms[-1] in process]
 
 
 def _recorded(results: Results, samples: pd.DataFrame) -> Iterator[RecordedSample]:

@@ -28,7 +28,7 @@ def test_examples() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "said", "kind"),
+    ("plan", "inspection", "kind"),
     [
         (PLACED, "a smear at left should be a red cat", "instruction-state"),
         (PLACED, "nothing at left should be a red cat", "instruction-state"),
@@ -54,9 +54,9 @@ def test_examples() -> None:
         ("I shall paint a dog.", "The dog looks odd.", None),
     ],
 )
-def test_what_is_wrong_tells_the_kind(plan: str, said: str, kind: str | None) -> None:
-    assert conflict(plan, f"<inspect> {said} </inspect>", "<refine> never read here </refine>") == kind
-    assert conflict(plan, f"<inspect> {said}", "") == kind  # cut off by its limit
+def test_what_is_wrong_tells_the_kind(plan: str, inspection: str, kind: str | None) -> None:
+    assert conflict(plan, f"<inspect> {inspection} </inspect>", "<refine> never read here </refine>") == kind
+    assert conflict(plan, f"<inspect> {inspection}", "") == kind  # cut off by its limit
 
 
 def test_a_thing_without_a_colour_has_its_natural_one() -> None:
@@ -83,34 +83,34 @@ def test_without_an_inspection_the_correction_tells(plan: str, mended: str, kind
     assert conflict(plan, "", f"<refine> {mended} </refine>") == kind
 
 
-def _told(made: DatasetBuilder, count: int) -> Counter[tuple[str, str, str | None]]:
-    """(who spoiled it, the label, what is told) of all refinements."""
-    found: Counter[tuple[str, str, str | None]] = Counter()
+def _count_kinds(made: DatasetBuilder, count: int) -> Counter[tuple[str, str, str | None]]:
+    """(who spoiled it, the label, what is read) of all refinements."""
+    counts: Counter[tuple[str, str, str | None]] = Counter()
     for batch in made.batches(range(count)):
-        for record in (one for one in batch if one.kind == "process"):
+        for record in (record for record in batch if record.kind == "process"):
             steps: list[dict[str, Any]] = [
                 {"kind": step.kind, "iteration": step.iteration, "text": step.text, "image": step.image}
                 for step in record.trajectory.steps
             ]
             labels = record.provenance.get("critiques", {})
-            for one in refinements(steps):
-                label = labels[str(one.iteration)]
-                found[label["by"], label["conflict"], one.conflict] += 1
-    return found
+            for refinement in refinements(steps):
+                label = labels[str(refinement.iteration)]
+                counts[label["by"], label["conflict"], refinement.conflict] += 1
+    return counts
 
 
 def test_critiques_of_the_teacher_are_told_as_they_are_labelled() -> None:
     nothing: Any = None  # a trusted teacher needs no filter, and this arm no model
     made = DatasetBuilder(Components(MiniatureWorld(), Renderer(), nothing, trusted=True), ARMS["no-self-sampling"], 0)
-    found = _told(made, 60)
-    assert {(label, told) for _, label, told in found} == {
+    counts = _count_kinds(made, 60)
+    assert {(label, kind) for _, label, kind in counts} == {
         ("instruction-state", "instruction-state"),
         ("state-prompt", "state-prompt"),
     }
-    assert min(found.values()) > 15
+    assert min(counts.values()) > 15
 
 
 def test_a_model_s_own_faults_are_told_unless_plan_and_sketch_are_both_at_fault() -> None:
-    own = {key: count for key, count in _told(maker("full", 1), 60).items() if key[0] == "model"}
-    assert all(told in (label, None) for _, label, told in own)
-    assert own["model", "instruction-state", "instruction-state"] and own["model", "state-prompt", "state-prompt"]
+    counts = {key: count for key, count in _count_kinds(maker("full", 1), 60).items() if key[0] == "model"}
+    assert all(kind in (label, None) for _, label, kind in counts)
+    assert counts["model", "instruction-state", "instruction-state"] and counts["model", "state-prompt", "state-prompt"]

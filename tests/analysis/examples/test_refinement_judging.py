@@ -95,15 +95,16 @@ def run(tmp_path: Path) -> Run:
 def test_the_first_of_each_kind_is_found_and_little_else_looked_at(run: Run) -> None:
     process, plain = run()
     finals = 10 * 2 * (1 + 2 + 1)  # single, process at both caps, plain
-    found = {
-        rule.name: one and (one.sample.row["item"], one.case.refinement.iteration) for rule, one in process.examples
+    examples = {
+        rule.name: example and (example.sample.row["item"], example.case.refinement.iteration)
+        for rule, example in process.examples
     }
-    assert found == {"fixed-instruction-state": ("6", 1), "fixed-state-prompt": ("5", 1), "broke": ("7", 2)}
+    assert examples == {"fixed-instruction-state": ("6", 1), "fixed-state-prompt": ("5", 1), "broke": ("7", 2)}
     assert (plain.arm, plain.refinements) == ("plain", 0)
     # A sketch for each refinement up to that which broke, in rounds of three; what they became was scored already.
     sketches = FakeScorer.looked - finals
     assert 30 <= sketches <= 30 + missing.AHEAD
-    assert all(one.case.judged for _, one in process.examples if one)
+    assert all(example.case.judged for _, example in process.examples if example)
 
 
 def test_a_second_run_looks_at_nothing(run: Run) -> None:
@@ -111,7 +112,7 @@ def test_a_second_run_looks_at_nothing(run: Run) -> None:
     before = FakeScorer.looked
     second = run()
     assert FakeScorer.looked == before
-    numbers = [[one.number for _, one in chosen[0].examples if one] for chosen in (first, second)]
+    numbers = [[example.number for _, example in chosen[0].examples if example] for chosen in (first, second)]
     assert numbers[0] == numbers[1] == [25, 21, 30]
 
 
@@ -133,29 +134,32 @@ def test_a_picture_that_cannot_be_scored_holds_nothing_up(run: Run, monkeypatch:
 
     monkeypatch.setattr(FakeScorer, "score", picky)
     process, _ = run()
-    found = {rule.name: one and one.sample.row["item"] for rule, one in process.examples}
-    assert found == {"fixed-instruction-state": "6", "fixed-state-prompt": "5", "broke": "7"}
+    examples = {rule.name: example and example.sample.row["item"] for rule, example in process.examples}
+    assert examples == {"fixed-instruction-state": "6", "fixed-state-prompt": "5", "broke": "7"}
 
 
 class Judge:
     """A scorer with a judge: it would cost money."""
 
-    asked = 0
+    requested = 0
 
     def identity(self) -> dict[str, Any]:
         return {"name": "judge"}
 
     def judge(self, requests: Any, replies: Any) -> Iterator[Any]:
-        for one in requests:
-            Judge.asked += 1
-            yield one, Score(1.0)
+        for request in requests:
+            Judge.requested += 1
+            yield request, Score(1.0)
 
 
 def test_a_judge_is_not_asked_about_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeBenchmark, "scorer", lambda self: Judge())
-    monkeypatch.setattr(Judge, "asked", 0)
+    monkeypatch.setattr(Judge, "requested", 0)
     process, _ = run()
-    assert Judge.asked == 80
+    assert Judge.requested == 80
     # A refined picture is some arm's final image, its sketch is not.
     assert process.judged == 0
-    assert [rule.name for rule, one in process.examples if one] == ["claimed-instruction-state", "claimed-state-prompt"]
+    assert [rule.name for rule, example in process.examples if example] == [
+        "claimed-instruction-state",
+        "claimed-state-prompt",
+    ]

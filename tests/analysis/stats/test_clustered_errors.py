@@ -23,29 +23,29 @@ def uneven(generator: np.random.Generator, prompts: int) -> tuple[np.ndarray, np
 def test_one_category_is_the_regression_on_an_intercept() -> None:
     values, items = uneven(np.random.default_rng(0), 40)
     fit = sm.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": items})
-    found = stats.estimate(values, items, np.full(len(items), "a"), {"a": 1.0}).overall
-    assert found.value == pytest.approx(fit.params[0])
-    assert found.se == pytest.approx(fit.bse[0], rel=1e-10)
-    assert (found.prompts, found.samples) == (40, len(items))
+    result = stats.estimate(values, items, np.full(len(items), "a"), {"a": 1.0}).overall
+    assert result.value == pytest.approx(fit.params[0])
+    assert result.se == pytest.approx(fit.bse[0], rel=1e-10)
+    assert (result.prompts, result.samples) == (40, len(items))
 
 
 def test_categories_are_dummies_and_the_overall_is_their_linear_combination() -> None:
     generator, weights = np.random.default_rng(1), {"a": 0.2, "b": 0.5, "c": 0.3}
     parts = {name: uneven(generator, prompts) for name, prompts in zip(weights, (12, 30, 21), strict=True)}
-    values = np.concatenate([own for own, _ in parts.values()])
-    items = np.concatenate([[f"{name}{item}" for item in own] for name, (_, own) in parts.items()])
-    labels = np.concatenate([[name] * len(own) for name, (own, _) in parts.items()])
+    values = np.concatenate([part for part, _ in parts.values()])
+    items = np.concatenate([[f"{name}{item}" for item in part] for name, (_, part) in parts.items()])
+    labels = np.concatenate([[name] * len(part) for name, (part, _) in parts.items()])
     dummies = np.stack([(labels == name).astype(float) for name in weights], axis=1)
     _, groups = np.unique(items, return_inverse=True)
     fit = sm.OLS(values, dummies).fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False})
     scale = np.array([n / (n - 1) for n in (12, 30, 21)])
-    found = stats.estimate(values, items, labels, weights)
+    result = stats.estimate(values, items, labels, weights)
     for place, name in enumerate(weights):
-        assert found.categories[name].se == pytest.approx(fit.bse[place] * math.sqrt(scale[place]), rel=1e-10)
+        assert result.categories[name].se == pytest.approx(fit.bse[place] * math.sqrt(scale[place]), rel=1e-10)
     factors = np.array(list(weights.values()))
     variance = (factors**2 * np.diag(fit.cov_params()) * scale).sum()
-    assert found.overall.se == pytest.approx(math.sqrt(variance), rel=1e-10)
-    assert found.overall.value == pytest.approx(fit.params @ factors)
+    assert result.overall.se == pytest.approx(math.sqrt(variance), rel=1e-10)
+    assert result.overall.value == pytest.approx(fit.params @ factors)
 
 
 def test_all_columns_at_once_are_the_columns_one_by_one() -> None:
@@ -55,13 +55,13 @@ def test_all_columns_at_once_are_the_columns_one_by_one() -> None:
     columns[generator.random((120, 5)) < 0.1] = math.nan
     columns[:40, 3] = math.nan  # prompts without any value: draws of its own
     together = stats.estimates(columns, items, labels, {"a": 0.4, "b": 0.6}, resamples=500)
-    for column, found in zip(columns.T, together, strict=True):
+    for column, result in zip(columns.T, together, strict=True):
         alone = stats.estimate(column, items, labels, {"a": 0.4, "b": 0.6}, resamples=500)
-        assert alone.samples == found.samples
-        for one, other in zip(
-            (alone.overall, *alone.categories.values()), (found.overall, *found.categories.values()), strict=True
+        assert alone.samples == result.samples
+        for alone_estimate, other in zip(
+            (alone.overall, *alone.categories.values()), (result.overall, *result.categories.values()), strict=True
         ):
-            assert [one.value, one.low, one.high, one.se] == pytest.approx(
+            assert [alone_estimate.value, alone_estimate.low, alone_estimate.high, alone_estimate.se] == pytest.approx(
                 [other.value, other.low, other.high, other.se]
             )
 
@@ -69,11 +69,11 @@ def test_all_columns_at_once_are_the_columns_one_by_one() -> None:
 def test_large_strata_are_drawn_in_chunks_and_the_draws_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     values, items = uneven(np.random.default_rng(3), 50)
     labels = np.full(len(items), "a")
-    whole = stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall
+    unchunked = stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall
     monkeypatch.setattr("evalharness.analysis.stats.resampling.CHUNK", 50 * 64)
-    assert stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall == whole
+    assert stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall == unchunked
     monkeypatch.setattr("evalharness.analysis.stats.resampling.KEPT", 0)
-    assert stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall == whole
+    assert stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall == unchunked
 
 
 def test_many_prompts_are_drawn_another_way_with_the_same_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,13 +82,13 @@ def test_many_prompts_are_drawn_another_way_with_the_same_distribution(monkeypat
     usual = stats.estimate(values, items, labels, {"a": 1.0}).overall
     monkeypatch.setattr("evalharness.analysis.stats.resampling.MANY", 0)
     resampling.forget_draws()
-    found = stats.estimate(values, items, labels, {"a": 1.0}).overall
+    result = stats.estimate(values, items, labels, {"a": 1.0}).overall
     resampling.forget_draws()
-    assert (found.low, found.high) == pytest.approx((usual.low, usual.high), abs=0.002)
-    assert found != usual
+    assert (result.low, result.high) == pytest.approx((usual.low, usual.high), abs=0.002)
+    assert result != usual
 
 
 def test_sums_of_a_stratum_by_hand() -> None:
-    (found,) = clusters.strata([[1.0, math.nan], [0.0, 1.0], [1.0, 1.0]], ["y", "x", "y"], ["a"] * 3)
-    assert found.sums.tolist() == [[0.0, 1.0], [2.0, 1.0]]
-    assert found.counts.tolist() == [[1.0, 1.0], [2.0, 1.0]]
+    (result,) = clusters.strata([[1.0, math.nan], [0.0, 1.0], [1.0, 1.0]], ["y", "x", "y"], ["a"] * 3)
+    assert result.sums.tolist() == [[0.0, 1.0], [2.0, 1.0]]
+    assert result.counts.tolist() == [[1.0, 1.0], [2.0, 1.0]]

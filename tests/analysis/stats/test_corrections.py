@@ -32,7 +32,7 @@ def test_benjamini_hochberg_as_of_statsmodels(p_values: list[float]) -> None:
 @pytest.mark.parametrize("correct", [stats.holm, stats.benjamini_hochberg])
 def test_what_is_not_known_is_no_part_of_the_family(correct: object) -> None:
     assert callable(correct)
-    found = correct([0.01, math.nan, 0.04])
-    assert math.isnan(found[1])
-    assert found[[0, 2]].tolist() == correct([0.01, 0.04]).tolist()
+    adjusted = correct([0.01, math.nan, 0.04])
+    assert math.isnan(adjusted[1])
+    assert adjusted[[0, 2]].tolist() == correct([0.01, 0.04]).tolist()
     assert np.asarray(correct([])).tolist() == []

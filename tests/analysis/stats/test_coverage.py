@@ -12,8 +12,8 @@ pytestmark = pytest.mark.slow
 WEIGHTS = {"a": 0.5, "b": 0.5}
 
 
-def held(found: list[stats.Estimate], truth: float) -> float:
-    return float(np.mean([one.low <= truth <= one.high for one in found]))
+def held(estimates: list[stats.Estimate], truth: float) -> float:
+    return float(np.mean([estimate.low <= truth <= estimate.high for estimate in estimates]))
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.7])
@@ -22,9 +22,9 @@ def test_scores(correlation: float) -> None:
     drawn = [
         images(np.random.default_rng(20 + i), share, correlation, 100, 4, 2000) for i, share in enumerate((0.7, 0.5))
     ]
-    found = stats.estimates(np.concatenate(drawn), items, labels, WEIGHTS, resamples=2000)
-    assert 0.93 <= held([one.overall for one in found], 0.6) <= 0.97
-    assert 0.93 <= held([one.categories["b"] for one in found], 0.5) <= 0.97
+    results = stats.estimates(np.concatenate(drawn), items, labels, WEIGHTS, resamples=2000)
+    assert 0.93 <= held([scores.overall for scores in results], 0.6) <= 0.97
+    assert 0.93 <= held([scores.categories["b"] for scores in results], 0.5) <= 0.97
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.7])
@@ -33,8 +33,8 @@ def test_paired_differences(correlation: float) -> None:
     arms = [
         images(np.random.default_rng(30 + i), share, correlation, 200, 4, 2000) for i, share in enumerate((0.7, 0.6))
     ]
-    found = stats.estimates(arms[0] - arms[1], items, labels, WEIGHTS, resamples=2000, limits=(-1.0, 1.0))
-    assert 0.93 <= held([one.overall for one in found], 0.1) <= 0.97
+    results = stats.estimates(arms[0] - arms[1], items, labels, WEIGHTS, resamples=2000, limits=(-1.0, 1.0))
+    assert 0.93 <= held([scores.overall for scores in results], 0.1) <= 0.97
 
 
 @pytest.mark.parametrize("seeds", [1, 4])
@@ -45,17 +45,17 @@ def test_a_category_where_nearly_all_is_right(share: float, correlation: float, 
     interval of these data holds the truth in as few as 85 %."""
     items, labels = layout(80, seeds, "a")
     drawn = images(np.random.default_rng(40), share, correlation, 80, seeds, 1500)
-    found = stats.estimates(drawn, items, labels, {"a": 1.0}, resamples=1000)
-    assert held([one.categories["a"] for one in found], share) >= 0.93
+    results = stats.estimates(drawn, items, labels, {"a": 1.0}, resamples=1000)
+    assert held([scores.categories["a"] for scores in results], share) >= 0.93
 
 
 @pytest.mark.parametrize("share", [0.97, 0.995, 0.999])
 def test_an_overall_score_where_whole_categories_are_right(share: float) -> None:
     items, labels = layout(80, 4, "abcdef")
     drawn = images(np.random.default_rng(50), share, 0.5, 480, 4, 500)
-    found = stats.estimates(drawn, items, labels, dict.fromkeys("abcdef", 1 / 6), resamples=1000)
-    assert held([one.overall for one in found], share) >= 0.93
-    assert all(one.overall.low < one.overall.high for one in found)
+    results = stats.estimates(drawn, items, labels, dict.fromkeys("abcdef", 1 / 6), resamples=1000)
+    assert held([scores.overall for scores in results], share) >= 0.93
+    assert all(scores.overall.low < scores.overall.high for scores in results)
 
 
 def test_the_smallest_detectable_difference_is_detected_four_times_in_five() -> None:
@@ -63,7 +63,7 @@ def test_the_smallest_detectable_difference_is_detected_four_times_in_five() -> 
     generator = np.random.default_rng(60)
     arms = [images(generator, share, 0.3, 200, 4, 2000) for share in (0.68, 0.6)]
     gaps = arms[0] - arms[1]
-    errors = np.array([one.overall.se for one in stats.estimates(gaps, items, labels, WEIGHTS, resamples=50)])
+    errors = np.array([scores.overall.se for scores in stats.estimates(gaps, items, labels, WEIGHTS, resamples=50)])
     detected = (stats.sign_flip(gaps, items, labels, WEIGHTS, permutations=1999) <= 0.05).mean()
     smallest = stats.detectable(float(errors.mean()))
     from scipy.stats import norm

@@ -32,17 +32,17 @@ def test_examples() -> None:
 
 
 def test_overall_is_the_weighted_sum_of_category_means() -> None:
-    found = stats.estimate([1, 0, 1, 1, 1], list("vwxyz"), list("aabbb"), {"a": 0.25, "b": 0.75}, resamples=50)
-    assert found.categories["a"].value == 0.5
-    assert found.overall.value == 0.25 * 0.5 + 0.75
-    assert (found.samples, found.prompts) == (5, 5)
+    result = stats.estimate([1, 0, 1, 1, 1], list("vwxyz"), list("aabbb"), {"a": 0.25, "b": 0.75}, resamples=50)
+    assert result.categories["a"].value == 0.5
+    assert result.overall.value == 0.25 * 0.5 + 0.75
+    assert (result.samples, result.prompts) == (5, 5)
 
 
 def test_an_empty_category_is_not_zero() -> None:
-    found = stats.estimate([1, NAN], ["x", "y"], ["a", "b"], {"a": 0.5, "b": 0.5}, resamples=50)
-    assert math.isnan(found.categories["b"].value)
-    assert math.isnan(found.overall.value)
-    assert found.categories["a"].value == 1
+    result = stats.estimate([1, NAN], ["x", "y"], ["a", "b"], {"a": 0.5, "b": 0.5}, resamples=50)
+    assert math.isnan(result.categories["b"].value)
+    assert math.isnan(result.overall.value)
+    assert result.categories["a"].value == 1
 
 
 def test_bounds_fill_the_missing() -> None:
@@ -53,15 +53,15 @@ def test_bounds_fill_the_missing() -> None:
 
 
 def test_one_prompt_gives_no_interval() -> None:
-    found = stats.estimate([1, 0], ["x", "x"], ["a", "a"], {"a": 1.0}, resamples=50)
-    assert found.overall.value == 0.5
-    assert math.isnan(found.overall.low)
+    result = stats.estimate([1, 0], ["x", "x"], ["a", "a"], {"a": 1.0}, resamples=50)
+    assert result.overall.value == 0.5
+    assert math.isnan(result.overall.low)
 
 
 def test_a_weight_of_zero_does_not_spoil_the_sum() -> None:
-    found = stats.estimate([1, 0], ["x", "y"], ["a", "a"], {"a": 1.0, "b": 0.0}, resamples=200)
-    assert found.overall.value == 0.5
-    assert not math.isnan(found.overall.low)
+    result = stats.estimate([1, 0], ["x", "y"], ["a", "a"], {"a": 1.0, "b": 0.0}, resamples=200)
+    assert result.overall.value == 0.5
+    assert not math.isnan(result.overall.low)
 
 
 def test_the_interval_is_the_binomial_one_for_one_seed() -> None:
@@ -69,9 +69,9 @@ def test_the_interval_is_the_binomial_one_for_one_seed() -> None:
     from scipy.stats import binom
 
     values = np.repeat([1.0, 0.0], [60, 40])
-    found = stats.estimate(values, np.arange(100), np.full(100, "a"), {"a": 1.0}, resamples=40_000).overall
-    assert found.low == pytest.approx(binom.ppf(0.025, 100, 0.6) / 100, abs=0.011)
-    assert found.high == pytest.approx(binom.ppf(0.975, 100, 0.6) / 100, abs=0.011)
+    result = stats.estimate(values, np.arange(100), np.full(100, "a"), {"a": 1.0}, resamples=40_000).overall
+    assert result.low == pytest.approx(binom.ppf(0.025, 100, 0.6) / 100, abs=0.011)
+    assert result.high == pytest.approx(binom.ppf(0.975, 100, 0.6) / 100, abs=0.011)
 
 
 def test_the_spread_is_the_stratified_cluster_formula() -> None:
@@ -82,8 +82,8 @@ def test_the_spread_is_the_stratified_cluster_formula() -> None:
     for category, weight in weights.items():
         means = values[categories == category].reshape(-1, 4).mean(axis=1)
         variance += weight**2 * means.var() / len(means)
-    found = stats.estimate(values, items, categories, weights).overall
-    assert (found.high - found.low) / 2 == pytest.approx(1.96 * math.sqrt(variance), rel=0.04)
+    result = stats.estimate(values, items, categories, weights).overall
+    assert (result.high - result.low) / 2 == pytest.approx(1.96 * math.sqrt(variance), rel=0.04)
 
 
 def test_the_same_as_a_loop_over_resamples() -> None:
@@ -99,9 +99,9 @@ def test_the_same_as_a_loop_over_resamples() -> None:
             drawn = generator.choice(names, len(names))
             total += weight * np.nanmean(np.concatenate([values[items == name] for name in drawn]))
         replicates.append(total)
-    found = stats.estimate(values, items, categories, weights).overall
-    assert found.low == pytest.approx(np.quantile(replicates, 0.025), abs=0.01)
-    assert found.high == pytest.approx(np.quantile(replicates, 0.975), abs=0.01)
+    result = stats.estimate(values, items, categories, weights).overall
+    assert result.low == pytest.approx(np.quantile(replicates, 0.025), abs=0.01)
+    assert result.high == pytest.approx(np.quantile(replicates, 0.975), abs=0.01)
 
 
 def test_pairing_takes_away_what_the_arms_share() -> None:
@@ -117,8 +117,8 @@ def test_pairing_takes_away_what_the_arms_share() -> None:
 
 def test_a_pair_with_one_side_missing_is_no_pair() -> None:
     a, b = np.array([1.0, 1.0, NAN, 0.0]), np.array([0.0, NAN, 1.0, 0.0])
-    found = stats.estimate(a - b, list("wxyz"), ["a"] * 4, {"a": 1.0}, resamples=50)
-    assert (found.overall.value, found.samples) == (0.5, 2)
+    result = stats.estimate(a - b, list("wxyz"), ["a"] * 4, {"a": 1.0}, resamples=50)
+    assert (result.overall.value, result.samples) == (0.5, 2)
 
 
 def test_seeded_and_free_of_the_order_of_rows() -> None:
@@ -138,8 +138,8 @@ def test_coverage_in_simulation() -> None:
     for run in range(300):
         values, items, categories = sample({"a": 60, "b": 60}, 2, generator)
         weights = {"a": 0.5, "b": 0.5}
-        found = stats.estimate(values, items, categories, weights, seed=run % 3, resamples=1000).overall
-        hits += found.low <= chances <= found.high
+        result = stats.estimate(values, items, categories, weights, seed=run % 3, resamples=1000).overall
+        hits += result.low <= chances <= result.high
     assert 0.91 <= hits / 300 <= 0.98
 
 

@@ -26,10 +26,10 @@ def test_examples() -> None:
 
 @pytest.mark.parametrize("seeds", [1, 4])
 def test_a_category_all_right_has_clopper_and_pearson_s_limit_with_a_trial_a_prompt(seeds: int) -> None:
-    found = stats.estimate(*right(80, seeds), {"a": 1.0}, resamples=50)
+    result = stats.estimate(*right(80, seeds), {"a": 1.0}, resamples=50)
     low, high = proportion_confint(80, 80, method="beta")
-    for one in (found.categories["a"], found.overall):
-        assert (one.low, one.high) == pytest.approx((low, high))
+    for estimate in (result.categories["a"], result.overall):
+        assert (estimate.low, estimate.high) == pytest.approx((low, high))
     wrong = stats.estimate(1 - right(80, seeds)[0], *right(80, seeds)[1:], {"a": 1.0}, resamples=50).overall
     assert (wrong.low, wrong.high) == pytest.approx((1 - high, 1 - low))
 
@@ -38,30 +38,30 @@ def test_a_category_all_right_has_clopper_and_pearson_s_limit_with_a_trial_a_pro
 def test_few_wrong_prompts_of_one_image_are_clopper_and_pearson_s(wrong: int) -> None:
     values, items, labels = right(80)
     values[:wrong] = 0
-    found = stats.estimate(values, items, labels, {"a": 1.0}, resamples=50).categories["a"]
-    assert (found.low, found.high) == pytest.approx(proportion_confint(80 - wrong, 80, method="beta"))
+    result = stats.estimate(values, items, labels, {"a": 1.0}, resamples=50).categories["a"]
+    assert (result.low, result.high) == pytest.approx(proportion_confint(80 - wrong, 80, method="beta"))
 
 
 def test_ten_wrong_prompts_are_enough_for_the_bootstrap() -> None:
     values, items, labels = right(80)
     values[:10] = 0
-    found = stats.estimate(values, items, labels, {"a": 1.0}).categories["a"]
-    assert found.low == pytest.approx(70 / 80 - 1.96 * math.sqrt(70 / 80 * 10 / 80 / 80), abs=0.015)
+    result = stats.estimate(values, items, labels, {"a": 1.0}).categories["a"]
+    assert result.low == pytest.approx(70 / 80 - 1.96 * math.sqrt(70 / 80 * 10 / 80 / 80), abs=0.015)
 
 
 def test_all_categories_right_is_the_bound_over_all_of_their_prompts() -> None:
     """No share of wrong prompts that this allows is likelier than 2.5 % to stay unseen in 480."""
-    found = stats.estimate(*right(80, 2, "abcdef"), SIX, resamples=50).overall
-    assert found.high == 1
-    assert found.low == pytest.approx(1 - math.log(40) / 480)
-    assert (found.low + 1e-4) ** 480 > 0.02 > (found.low - 1e-3) ** 480
+    result = stats.estimate(*right(80, 2, "abcdef"), SIX, resamples=50).overall
+    assert result.high == 1
+    assert result.low == pytest.approx(1 - math.log(40) / 480)
+    assert (result.low + 1e-4) ** 480 > 0.02 > (result.low - 1e-3) ** 480
 
 
 def test_arms_that_never_differ_are_not_known_to_be_the_same() -> None:
     _, items, labels = right(80, 2, "abcdef")
-    found = stats.estimate(np.zeros(len(items)), items, labels, SIX, resamples=50, limits=(-1.0, 1.0))
-    assert -0.01 < found.overall.low < 0 < found.overall.high < 0.01
-    assert found.categories["a"].high == pytest.approx(stats.none_of(80))
+    result = stats.estimate(np.zeros(len(items)), items, labels, SIX, resamples=50, limits=(-1.0, 1.0))
+    assert -0.01 < result.overall.low < 0 < result.overall.high < 0.01
+    assert result.categories["a"].high == pytest.approx(stats.none_of(80))
 
 
 def test_a_category_where_all_agree_widens_the_others_as_squares() -> None:
@@ -76,5 +76,5 @@ def test_a_category_where_all_agree_widens_the_others_as_squares() -> None:
 
 def test_without_limits_what_is_always_the_same_stays_so() -> None:
     values, items, labels = right(20)
-    found = stats.estimate(12 * values, items, labels, {"a": 1.0}, resamples=50, limits=None).overall
-    assert (found.low, found.value, found.high) == (12, 12, 12)
+    result = stats.estimate(12 * values, items, labels, {"a": 1.0}, resamples=50, limits=None).overall
+    assert (result.low, result.value, result.high) == (12, 12, 12)

@@ -29,7 +29,7 @@ def brute(values: np.ndarray, items: np.ndarray, labels: np.ndarray) -> float:
 
     observed = abs(overall(dict.fromkeys(names, 1)))
     every = [overall(dict(zip(names, signs, strict=True))) for signs in itertools.product((1, -1), repeat=len(names))]
-    return float(np.mean([abs(one) >= observed - 1e-12 for one in every]))
+    return float(np.mean([abs(mean) >= observed - 1e-12 for mean in every]))
 
 
 def differences(seed: int, prompts: int, seeds: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -53,9 +53,9 @@ def test_many_are_sampled_and_come_near_to_all(seed: int, monkeypatch: pytest.Mo
     values, items, labels = differences(seed, 5)
     exact = brute(values, items, labels)
     monkeypatch.setattr(permutation, "EXACT", 0)
-    found = stats.sign_flip(values, items, labels, WEIGHTS, permutations=40_000)[0]
-    assert found == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 40_000) + 1e-4)
-    assert found == stats.sign_flip(values, items, labels, WEIGHTS, permutations=40_000)[0]
+    p_value = stats.sign_flip(values, items, labels, WEIGHTS, permutations=40_000)[0]
+    assert p_value == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 40_000) + 1e-4)
+    assert p_value == stats.sign_flip(values, items, labels, WEIGHTS, permutations=40_000)[0]
 
 
 def test_columns_are_tested_each_for_itself() -> None:
@@ -82,8 +82,8 @@ def test_with_one_image_a_prompt_sign_flips_are_mcnemar() -> None:
     """Of a single category: the number of prompts that are fixed is binomial under both."""
     for fixed, broken in ((9, 2), (6, 5), (1, 0)):
         values = np.repeat([1.0, -1.0, 0.0], [fixed, broken, 20])
-        found = stats.sign_flip(values, np.arange(len(values)), np.full(len(values), "a"), {"a": 1.0})[0]
-        assert found == pytest.approx(stats.mcnemar(fixed, broken))
+        p_value = stats.sign_flip(values, np.arange(len(values)), np.full(len(values), "a"), {"a": 1.0})[0]
+        assert p_value == pytest.approx(stats.mcnemar(fixed, broken))
 
 
 @pytest.mark.slow

@@ -19,17 +19,17 @@ def test_examples() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
 def test_the_best_of_k_is_the_mean_over_all_subsets(scores: list[float]) -> None:
-    found = stats.best_of([scores])[0]
+    expected = stats.best_of([scores])[0]
     for k in range(1, len(scores) + 1):
         every = [max(subset) for subset in itertools.combinations(scores, k)]
-        assert found[k - 1] == pytest.approx(np.mean(every))
+        assert expected[k - 1] == pytest.approx(np.mean(every))
 
 
 def test_of_many_images_right_and_wrong_it_is_pass_at_k() -> None:
     right, images = 5, 300
-    found = stats.best_of([[1.0] * right + [0.0] * (images - right)])[0]
+    expected = stats.best_of([[1.0] * right + [0.0] * (images - right)])[0]
     for k in (1, 7, 100, 299):
-        assert found[k - 1] == pytest.approx(1 - math.comb(images - right, k) / math.comb(images, k))
+        assert expected[k - 1] == pytest.approx(1 - math.comb(images - right, k) / math.comb(images, k))
 
 
 def test_a_missing_image_leaves_its_prompt_out() -> None:

@@ -24,29 +24,29 @@ def test_examples() -> None:
 def test_welch_is_scipy_s(first: int, second: int) -> None:
     generator = np.random.default_rng(first * 10 + second)
     a, b = generator.normal(0.7, 0.02, first), generator.normal(0.66, 0.05, second)
-    found, known = stats.welch(a, b), scipy_stats.ttest_ind(a, b, equal_var=False)
-    ends = known.confidence_interval()
-    assert (found.difference.low, found.difference.high) == pytest.approx((ends.low, ends.high))
-    assert (found.p, found.degrees) == pytest.approx((known.pvalue, known.df))
-    assert found.difference.se == pytest.approx(math.sqrt(a.var(ddof=1) / first + b.var(ddof=1) / second))
+    result, expected = stats.welch(a, b), scipy_stats.ttest_ind(a, b, equal_var=False)
+    ends = expected.confidence_interval()
+    assert (result.difference.low, result.difference.high) == pytest.approx((ends.low, ends.high))
+    assert (result.p, result.degrees) == pytest.approx((expected.pvalue, expected.df))
+    assert result.difference.se == pytest.approx(math.sqrt(a.var(ddof=1) / first + b.var(ddof=1) / second))
 
 
 def test_one_training_against_others_is_student_s_test_with_a_sample_of_one() -> None:
-    others = [0.71, 0.69, 0.74, 0.70]
-    found = stats.single_against(0.62, others)
+    group = [0.71, 0.69, 0.74, 0.70]
+    result = stats.single_against(0.62, group)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scipy warns that one value has no variance; the pooled one has
-        known = scipy_stats.ttest_ind([0.62], others, equal_var=True)
-        ends = known.confidence_interval()
-    assert (found.difference.low, found.difference.high) == pytest.approx((ends.low, ends.high))
-    assert (found.p, found.degrees) == pytest.approx((known.pvalue, 3))
+        expected = scipy_stats.ttest_ind([0.62], group, equal_var=True)
+        ends = expected.confidence_interval()
+    assert (result.difference.low, result.difference.high) == pytest.approx((ends.low, ends.high))
+    assert (result.p, result.degrees) == pytest.approx((expected.pvalue, 3))
 
 
 def test_the_mean_and_the_deviation_have_the_intervals_of_the_textbook() -> None:
     scores = [0.71, 0.69, 0.74]
     mean, spread = stats.mean_of(scores), stats.deviation(scores)
-    known = scipy_stats.ttest_1samp(scores, 0).confidence_interval()
-    assert (mean.low, mean.high) == pytest.approx((known.low, known.high))
+    expected = scipy_stats.ttest_1samp(scores, 0).confidence_interval()
+    assert (mean.low, mean.high) == pytest.approx((expected.low, expected.high))
     sd = np.std(scores, ddof=1)
     chi = scipy_stats.chi2.ppf([0.975, 0.025], 2)
     assert (spread.value, spread.low, spread.high) == pytest.approx((sd, *(sd * np.sqrt(2 / chi))))
@@ -73,10 +73,10 @@ def test_shares_are_the_mean_squares_of_a_crossed_anova() -> None:
     ms_prompts = k * ((rows - grand) ** 2).sum() / (prompts - 1)
     residual = table - rows[:, None] - columns[None] + grand
     ms_rest = (residual**2).sum() / ((prompts - 1) * (k - 1))
-    found = stats.shares(table, [f"{n:02}" for n in range(prompts)], ["a"] * prompts, {"a": 1.0})
-    assert found.images == pytest.approx(ms_rest / prompts)
-    assert found.trainings == pytest.approx((ms_trainings - ms_rest) / prompts)
-    assert found.prompts == pytest.approx((ms_prompts - ms_rest) / k / prompts)
+    result = stats.shares(table, [f"{n:02}" for n in range(prompts)], ["a"] * prompts, {"a": 1.0})
+    assert result.images == pytest.approx(ms_rest / prompts)
+    assert result.trainings == pytest.approx((ms_trainings - ms_rest) / prompts)
+    assert result.prompts == pytest.approx((ms_prompts - ms_rest) / k / prompts)
 
 
 def test_a_row_that_a_training_lacks_counts_for_none() -> None:
@@ -86,8 +86,8 @@ def test_a_row_that_a_training_lacks_counts_for_none() -> None:
     holed = table.copy()
     holed[7, 1] = np.nan
     rest = np.delete(np.arange(40), 7)
-    known = stats.shares(table[rest], np.array(items)[rest], np.array(categories)[rest], WEIGHTS)
-    assert stats.shares(holed, items, categories, WEIGHTS) == known
+    expected = stats.shares(table[rest], np.array(items)[rest], np.array(categories)[rest], WEIGHTS)
+    assert stats.shares(holed, items, categories, WEIGHTS) == expected
     assert np.isnan(stats.complete(holed)).sum() == 3
 
 
@@ -104,21 +104,23 @@ def test_simulated_welch_intervals_hold_what_endless_trainings_would_show_and_pa
         chance = np.clip(chance + generator.uniform(-0.1, 0.1, (prompts, 6)), 0, 1)
         right = (generator.random((len(items), 6)) < np.repeat(chance, images, axis=0)).astype(float)
         scores = stats.clustered(right, *labels)[0]
-        found = stats.welch(scores[:3], scores[3:]).difference
-        held += found.low <= 0 <= found.high
+        result = stats.welch(scores[:3], scores[3:]).difference
+        held += result.low <= 0 <= result.high
         gap = right[:, :3].mean(axis=1) - right[:, 3:].mean(axis=1)
-        naive += abs(found.value) <= 1.96 * math.sqrt(stats.clustered(gap, *labels)[1][0])
+        naive += abs(result.value) <= 1.96 * math.sqrt(stats.clustered(gap, *labels)[1][0])
         parts.append(stats.shares(right[:, :3], *labels))
     assert 0.93 <= held / runs <= 0.98
     # Variances by the definition of the simulation: a Bernoulli draw's is E p (1 - p) with E p = 1/2.
-    own = 0.2**2 / 12
-    images_part = ((0.25 - 0.4**2 / 12 - own - sd**2) / images + own) / prompts
-    whole = sd**2 + images_part
+    interaction = 0.2**2 / 12
+    images_part = ((0.25 - 0.4**2 / 12 - interaction - sd**2) / images + interaction) / prompts
+    total = sd**2 + images_part
     # What an interval over the prompts alone holds, though it promises 95 %: about 78 %.
-    promised = 2 * scipy_stats.norm.cdf(1.96 * math.sqrt(images_part / whole)) - 1
+    promised = 2 * scipy_stats.norm.cdf(1.96 * math.sqrt(images_part / total)) - 1
     assert naive / runs == pytest.approx(promised, abs=0.05)
     assert promised < 0.8
-    assert np.mean([one.images for one in parts]) == pytest.approx(images_part, rel=0.03)
-    assert np.mean([one.prompts for one in parts]) == pytest.approx(0.4**2 / 12 / prompts, rel=0.15)
+    assert np.mean([shares.images for shares in parts]) == pytest.approx(images_part, rel=0.03)
+    assert np.mean([shares.prompts for shares in parts]) == pytest.approx(0.4**2 / 12 / prompts, rel=0.15)
     # The variance of three is exponential, and what is left of it above the images' part cannot be negative.
-    assert np.mean([one.trainings for one in parts]) == pytest.approx(whole * math.exp(-images_part / whole), rel=0.12)
+    assert np.mean([shares.trainings for shares in parts]) == pytest.approx(
+        total * math.exp(-images_part / total), rel=0.12
+    )

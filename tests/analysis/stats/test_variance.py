@@ -25,51 +25,51 @@ def test_prompts_and_seeds_as_they_were_simulated(correlation: float) -> None:
     prompts, seeds, share = 1500, 4, 0.6
     items, labels = layout(prompts, seeds, "ab")
     values = images(np.random.default_rng(1), share, correlation, 2 * prompts, seeds, 1)[:, 0]
-    found = stats.components(values, items, labels, WEIGHTS)
+    components = stats.components(values, items, labels, WEIGHTS)
     scale = sum(weight**2 for weight in WEIGHTS.values()) * share * (1 - share) / prompts
-    assert found.prompts == pytest.approx(correlation * scale, abs=0.04 * scale)
-    assert found.seeds == pytest.approx((1 - correlation) * scale / seeds, rel=0.1)
-    assert found.images == 4
+    assert components.prompts == pytest.approx(correlation * scale, abs=0.04 * scale)
+    assert components.seeds == pytest.approx((1 - correlation) * scale / seeds, rel=0.1)
+    assert components.images == 4
     error = stats.estimate(values, items, labels, WEIGHTS, resamples=50).overall.se
-    assert math.sqrt(found.total) == pytest.approx(error, rel=0.01 if correlation else 0.05)
+    assert math.sqrt(components.total) == pytest.approx(error, rel=0.01 if correlation else 0.05)
 
 
 def test_uneven_numbers_of_images_by_hand() -> None:
     """Prompts (1, 0) and (1, 1, 1): within 0.5 / 3, between Σ n (m - M)² = 2 × 0.09 + 3 × 0.04, n₀ = 5 - 13 / 5."""
-    found = stats.components([1, 0, 1, 1, 1], list("xxyyy"), ["a"] * 5, {"a": 1.0})
+    components = stats.components([1, 0, 1, 1, 1], list("xxyyy"), ["a"] * 5, {"a": 1.0})
     within, between = 0.5 / 3, 0.3 * (5 / 6) / (5 / 6)
     between = 2 * (0.5 - 0.8) ** 2 + 3 * (1 - 0.8) ** 2
     spread = (between - within) / (5 - 13 / 5)
-    assert found.seeds == pytest.approx(within / 5)
-    assert found.prompts == pytest.approx(spread * 13 / 25)
+    assert components.seeds == pytest.approx(within / 5)
+    assert components.prompts == pytest.approx(spread * 13 / 25)
 
 
 def test_one_image_a_prompt_cannot_tell_prompts_from_seeds() -> None:
     values = np.random.default_rng(2).integers(0, 2, 50).astype(float)
-    found = stats.components(values, np.arange(50), np.full(50, "a"), {"a": 1.0})
-    assert math.isnan(found.seeds)
-    assert found.total == pytest.approx(values.var(ddof=1) / 50)
-    assert math.isnan(stats.needed(found, 50, 0.02).images)
+    components = stats.components(values, np.arange(50), np.full(50, "a"), {"a": 1.0})
+    assert math.isnan(components.seeds)
+    assert components.total == pytest.approx(values.var(ddof=1) / 50)
+    assert math.isnan(stats.needed(components, 50, 0.02).images)
 
 
 def test_the_judge_s_part_is_taken_from_the_seeds() -> None:
     items, labels = layout(40, 3, "ab")
     values = images(np.random.default_rng(3), 0.6, 0.3, 80, 3, 1)[:, 0]
-    whole = stats.components(values, items, labels, WEIGHTS)
-    parts = stats.components(values, items, labels, WEIGHTS, judge=whole.seeds / 4)
-    assert parts.total == pytest.approx(whole.total)
-    assert parts.seeds == pytest.approx(whole.seeds * 3 / 4)
+    without_judge = stats.components(values, items, labels, WEIGHTS)
+    parts = stats.components(values, items, labels, WEIGHTS, judge=without_judge.seeds / 4)
+    assert parts.total == pytest.approx(without_judge.total)
+    assert parts.seeds == pytest.approx(without_judge.seeds * 3 / 4)
     assert stats.components(values, items, labels, WEIGHTS, judge=1.0).seeds == 0
 
 
 def test_what_is_needed_is_enough_and_no_more() -> None:
     parts = stats.Components(prompts=4e-5, seeds=6e-5, judge=0.0, images=4.0)
     difference = 0.025
-    found = stats.needed(parts, 500, difference)
-    assert stats.detectable(math.sqrt(parts.total * 500 / found.prompts)) <= difference
-    assert stats.detectable(math.sqrt(parts.total * 500 / (found.prompts - 1))) > difference
-    more = parts.prompts + parts.seeds * 4 / found.images
-    less = parts.prompts + parts.seeds * 4 / (found.images - 1)
+    needed = stats.needed(parts, 500, difference)
+    assert stats.detectable(math.sqrt(parts.total * 500 / needed.prompts)) <= difference
+    assert stats.detectable(math.sqrt(parts.total * 500 / (needed.prompts - 1))) > difference
+    more = parts.prompts + parts.seeds * 4 / needed.images
+    less = parts.prompts + parts.seeds * 4 / (needed.images - 1)
     assert stats.detectable(math.sqrt(more)) <= difference < stats.detectable(math.sqrt(less))
 
 
