@@ -1,4 +1,4 @@
-"""What an executor must offer, and what its workers do with a batch in which one sample is at fault."""
+"""What an executor must offer, and how a worker's batch is split when one of its samples fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Stands where a result would stand; ``reason`` is one line."""
+    """Takes the place of a sample's result; ``reason`` is one line."""
 
     reason: str
 
@@ -29,63 +29,95 @@ class Worker(Protocol[J_contra, R_co]):
 
 
 class WorkerSpec(Protocol):
-    """What a worker is made from: a plugin's name and its settings, so that another process can make the same one."""
+    """What a worker is made from: a plugin's name and settings. Another process can make the same worker from it."""
 
-    def worker(self) -> Worker[Any, Any]: ...
-
-    def identity(self) -> Mapping[str, Any]:
-        """Of the model or scorer in it; a worker elsewhere must have the same."""
+    def worker(self) -> Worker[Any, Any]:
+        """Make the worker."""
         ...
 
-    def as_json(self) -> dict[str, Any]: ...
+    def identity(self) -> Mapping[str, Any]:
+        """The identity of its model or scorer; a worker on another machine must have the same."""
+        ...
+
+    def as_json(self) -> dict[str, Any]:
+        """The spec as JSON values, for another process."""
+        ...
 
 
 class WorkQueue(Protocol):
-    """Equal work that comes up while a run goes on: drawings by one model, or images for one scorer to look at."""
+    """Jobs of one kind that come up during a run: drawings by one model, or images for one scorer.
+
+    Attributes:
+        stage: What is done with a job; ``check`` is a second score of an image that has one.
+        subject: The model's alias, or the benchmark's name.
+        worker_spec: What a worker for these jobs is made from.
+    """
 
     stage: Literal["draw", "score", "check"]
     subject: str
-    """The model's alias, or the benchmark's name."""
     worker_spec: WorkerSpec
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Stage and subject, unique in a run."""
+        ...
 
     @property
     def waiting(self) -> int:
-        """How many jobs could be taken now."""
+        """Number of jobs that can be taken now."""
         ...
 
     @property
     def load(self) -> float:
-        """The seconds that these are expected to take."""
+        """Seconds of work that these are expected to take."""
         ...
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is waiting or being worked on, and nothing can come up any more."""
+        """Whether nothing is waiting or being worked on, and nothing more can come up."""
         ...
 
     def take(self, workers: int = 1) -> Sequence[Any]:
-        """The next batch, to be worked on; empty if there is none at present. ``workers``: so many share the queue."""
+        """Take the next batch; empty if no job is waiting.
+
+        Args:
+            workers: Number of workers that share the queue; the more there are, the smaller are the last batches.
+        """
         ...
 
     def put_back(self, jobs: Sequence[Any], *, alone: bool = False) -> None:
-        """What was taken and not done after all. ``alone``: each is to be a batch of its own from now on."""
+        """Return jobs that were taken but not done.
+
+        Args:
+            jobs: They become the next to be taken.
+            alone: Whether each of them is to be a batch of its own.
+        """
+        ...
+
+    def pace(self, jobs: int, seconds: float) -> None:
+        """Correct the expected load by what a batch of so many jobs took."""
         ...
 
     def wait(self, seconds: float) -> None:
-        """Until something may have come up, or so long."""
+        """Block until jobs may have come up, at most this long."""
         ...
 
 
 Done = tuple[Any, Sequence[Any], "list[Any] | BudgetError"]
-"""A queue, a batch of it, and the outcomes: a result or a :class:`Failure` for each job, or that a budget is spent."""
+"""A queue, a batch of it, and its outcomes: a result or a :class:`Failure` for each job, or the error that a budget is
+spent."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """What a worker is at, for those who watch."""
+    """What a worker is doing, for status displays.
+
+    Attributes:
+        queue: Name of its queue.
+        place: Process, node or device on which it runs.
+        state: Whether it is at work.
+        jobs: Number of jobs that it has in hand.
+    """
 
     queue: str
     place: str
@@ -96,30 +128,38 @@ class WorkerState:
 class Executor(Protocol):
     """A plugin: a class with a nested pydantic ``Settings`` and an ``__init__(self, settings)``.
 
-    It may have ``check(sweep) -> None``, which raises a ConfigError if its settings do not go with a sweep.
+    It may have ``check(sweep) -> None``, which raises a ConfigError if its settings do not fit a sweep.
     """
 
     def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
-        """Work until all queues are finished; each batch comes with its outcomes as soon as it has them.
+        """Work until all queues are finished; yield each batch with its outcomes as soon as it has them.
 
-        A queue that others feed stands after them. Where the work is done, :func:`isolate` runs it.
+        Args:
+            queues: A queue that others feed comes after them.
         """
         ...
 
     def workers(self) -> list[WorkerState]:
-        """At this moment; may be called from another thread."""
+        """The state of each worker; may be called from another thread."""
         ...
 
     def close(self) -> None:
-        """Let go of processes and devices."""
+        """Release processes and devices."""
         ...
 
 
 def isolate(worker: Worker[J, R], jobs: Sequence[J]) -> list[R | Failure]:
-    """Run a batch; if it raises, halve it until the samples at fault stand alone, and fail only those.
+    """Run a batch; if it raises, halve it until the samples at fault are alone, and fail only those.
+
+    Args:
+        worker: Called with the batch, or with parts of it.
+        jobs: The batch.
+
+    Returns:
+        A result or a failure for each job, in order.
 
     Raises:
-        EvalHarnessError, ImportError: what no other half would do better (but for :class:`SampleError`).
+        EvalHarnessError, ImportError: an error that no smaller batch would avoid (but not :class:`SampleError`).
     """
     try:
         results = list(worker(jobs))

@@ -203,6 +203,8 @@ def rows(file: Path, table: str, columns: str) -> list[tuple[Any, ...]]:
     if not path.is_file():
         return []
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+            return []  # the store is only just being made
         return sorted(db.execute(f"SELECT {columns} FROM {table}"))
 
 

@@ -208,8 +208,7 @@ class ChildPool:
             return
         self._deaths.batch_done(queue)
         self._measured.add(worker_key(queue))
-        if hasattr(queue, "pace"):
-            queue.pace(len(jobs), answer["seconds"])
+        queue.pace(len(jobs), answer["seconds"])
         yield from self._feed(child)
         yield queue, jobs, [wire.unpack_outcome(outcome) for outcome in answer["outcomes"]]
 

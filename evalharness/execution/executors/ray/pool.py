@@ -297,8 +297,7 @@ class ActorPool:
             if actor.calls:
                 actor.calls[0].since = time.monotonic()
             self._deaths.batch_done(actor.queue)
-            if hasattr(actor.queue, "pace"):
-                actor.queue.pace(len(call.jobs), data["seconds"])
+            actor.queue.pace(len(call.jobs), data["seconds"])
             self._feed(actor)
             yield actor.queue, call.jobs, [wire.unpack_outcome(outcome) for outcome in data["outcomes"]]
 
