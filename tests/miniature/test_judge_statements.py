@@ -84,9 +84,9 @@ def test_every_category_has_facts_whose_answers_are_of_the_world() -> None:
     }
     for fact in FACTS:
         assert fact.answer in words[fact.kind]
-        assert re.search(rf"\b{fact.answer}s?\b", fact.riddle) is None, "a riddle does not name its answer"
+        assert re.search(rf"\b{fact.answer}s?\b", fact.phrase) is None, "a riddle does not name its answer"
         assert explain(fact)[0].isupper()
-    assert len({fact.riddle for fact in FACTS}) == len(FACTS)
+    assert len({fact.phrase for fact in FACTS}) == len(FACTS)
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -95,12 +95,12 @@ def test_no_lesson_is_a_prompt_of_wise_mini(seed: int) -> None:
     prompt, metadata = knowledge_prompt(random.Random(seed))
     assert not any(prompt == prompt_about(fact) for fact in FACTS if fact.kind == "thing")
     for fact in FACTS:
-        if fact.kind != "thing" and prompt.endswith(fact.riddle) and fact.kind != "place":
+        if fact.kind != "thing" and prompt.endswith(fact.phrase) and fact.kind != "place":
             assert taught(fact, metadata["include"][0]["class"])
 
 
 def test_meanings() -> None:
-    place = next(fact for fact in FACTS if fact.riddle == "to the north on a map of")
+    place = next(fact for fact in FACTS if fact.phrase == "to the north on a map of")
     assert prompt_about(place, "cup", "bed") == "a photo of a cup to the north on a map of a bed"
     assert meaning(place, "cup", "bed") == {
         "include": [{"class": "bed", "count": 1}, {"class": "cup", "count": 1, "position": ["above", 0]}]

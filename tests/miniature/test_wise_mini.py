@@ -53,7 +53,7 @@ def fact_of(item: Item) -> tuple[Fact, tuple[str, ...]]:
         "number": "as many (.+) as {}",
         "place": "an? (.+) {} an? (.+)",
     }[fact.kind]
-    match = re.fullmatch("a photo of " + form.format(re.escape(fact.riddle)), item.prompt)
+    match = re.fullmatch("a photo of " + form.format(re.escape(fact.phrase)), item.prompt)
     assert match, item.prompt
     singular = {plural(name): name for name in CLASSES}
     return fact, tuple(singular.get(name, name) if fact.kind == "number" else name for name in match.groups())

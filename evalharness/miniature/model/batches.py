@@ -1,4 +1,4 @@
-"""Lessons as tensors: tokens, positions, who sees whom, what is to be said and drawn."""
+"""Training examples as tensors: tokens, positions, attention masks, and what is to be predicted."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def _row(thing: Thing) -> int:
 
 
 def _cells(board: Board) -> list[tuple[int, int, float]]:
-    """For each cell the bank rows of what is in it and of what is blended over it, and by how much."""
-    out = [(EMPTY, EMPTY, 0.0)] * CELLS
-    for cell, found in board.items():
-        if isinstance(found, Smear):
-            out[cell] = (_row(found.first), _row(found.second), found.share)
-        elif isinstance(found, int):
-            out[cell] = (found, EMPTY, 0.0)
+    """For each cell: the bank row of its content, the row of what is blended over it, and the share of that."""
+    rows = [(EMPTY, EMPTY, 0.0)] * CELLS
+    for cell, content in board.items():
+        if isinstance(content, Smear):
+            rows[cell] = (_row(content.first), _row(content.second), content.share)
+        elif isinstance(content, int):
+            rows[cell] = (content, EMPTY, 0.0)
         else:
-            out[cell] = (_row(found), EMPTY, 0.0)
-    return out
+            rows[cell] = (_row(content), EMPTY, 0.0)
+    return rows
 
 
-def _told(tokens: list[int], tokenizer: Tokenizer) -> list[int]:
-    """For each token the bank row of the thing that it places ("a red apple at left": the last token), or -1."""
+def _placed_rows(tokens: list[int], tokenizer: Tokenizer) -> list[int]:
+    """For each token the bank row of the thing that it places (the last token of "a red apple at left"), or -1."""
     words = [tokenizer.vocabulary[token] for token in tokens]
     rows = [-1] * len(words)
     for i in range(2, len(words)):
@@ -59,114 +59,136 @@ def _told(tokens: list[int], tokenizer: Tokenizer) -> list[int]:
     return rows
 
 
-def _named(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """-1 for cells that are none of the bank's, which have no name."""
+def _nameable(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows of the bank, -1 for other cells, which have no name."""
     return np.where(rows > EMPTY, -1, rows)
 
 
 @dataclass
 class Batch:
-    """``length`` tokens a lesson, padding at the end; the nine noisy tokens of a lesson are its last valid ones."""
+    """Examples of ``length`` tokens, padding at the end; the last valid tokens are the nine noisy ones."""
 
     ids: Tensor  # (batch, length) int64, text tokens
     kinds: Tensor  # (batch, length) int64: TEXT, CLEAN, NOISY
     cells: Tensor  # (batch, length) int64
     positions: Tensor  # (batch, length) int64
     mask: Tensor  # (batch, 1, length, length) bool
-    labels: Tensor  # (batch, length) int64: the next token, -100 where nothing is to be said
-    clean: Tensor  # (batch, length, latent): what is looked at
+    labels: Tensor  # (batch, length) int64: the next token, -100 where none is learned
+    clean: Tensor  # (batch, length, latent): canvases to look at
     noisy_at: Tensor  # (batch, 9) int64
-    target: Tensor  # (batch, 9, latent): what is to be drawn
-    state: Tensor  # (batch, 9, latent): the last canvas that was looked at
-    drawn: Tensor  # (batch,) float: 1 where the drawing is learnt
+    target: Tensor  # (batch, 9, latent): the canvas to draw
+    state: Tensor  # (batch, 9, latent): the last canvas before the drawing
+    drawn: Tensor  # (batch,) float: 1 if the drawing is learned
     target_rows: Tensor  # (batch, 9) int64: bank rows of the target
-    shown_rows: Tensor  # (batch, length) int64: bank rows of what a clean cell shows or a place word tells of, else -1
+    shown_rows: Tensor  # (batch, length) int64: bank row of a clean cell or of the thing at a place word, else -1
 
     def to(self, device: torch.device) -> Batch:
         return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
 
 
-def marked(made: TrainingExample) -> TrainingExample:
-    """A lesson with the tokens that start and end an image around its canvases.
+def marked(example: TrainingExample) -> TrainingExample:
+    """The example with the tokens that start and end an image around its canvases.
 
-    To start one is learned where it was for the model to say so: after its own words, or before what it is to draw.
+    The start is learned where the model has to choose it: after its own words and before its own drawing.
     """
-    out: TrainingExample = []
-    for number, segment in enumerate(made):
+    segments: TrainingExample = []
+    for number, segment in enumerate(example):
         if isinstance(segment, Text):
-            out.append(segment)
-            continue
-        own = segment.learn if isinstance(segment, Draw) else number > 1 and isinstance(made[number - 1], Text)
-        out += [Text(IMAGE, learn=own), segment]
-        if isinstance(segment, Look):
-            out.append(Text(IMAGE_END))
-    return out
+            segments.append(segment)
+        elif isinstance(segment, Draw):
+            segments += [Text(IMAGE, learn=segment.learn), segment]
+        else:
+            after_text = number > 1 and isinstance(example[number - 1], Text)
+            segments += [Text(IMAGE, learn=after_text), segment, Text(IMAGE_END)]
+    return segments
 
 
-def collate(lessons: list[TrainingExample], length: int, tokenizer: Tokenizer, latents: Tensor) -> Batch:
-    """Lessons as one batch padded to ``length``; ``latents`` are the bank's, perhaps with more rows."""
-    count = len(lessons)
-    ids, kinds, cells, positions, segments = (np.zeros((count, length), np.int64) for _ in range(5))
-    order = np.zeros((count, length), np.int64)
-    valid = np.zeros((count, length), bool)
-    labels = np.full((count, length), -100, np.int64)
-    first = np.full((count, length), EMPTY, np.int64)
-    second = np.full((count, length), EMPTY, np.int64)
-    share = np.zeros((count, length), np.float32)
-    noisy_at = np.zeros((count, CELLS), np.int64)
-    rows = {name: np.full((count, CELLS), EMPTY, np.int64) for name in ("target", "state", "state_over")}
-    state_share = np.zeros((count, CELLS), np.float32)
-    drawn = np.zeros(count, np.float32)
-    told = np.full((count, length), -1, np.int64)
-    for b, made in enumerate(lessons):
-        at = position = 0
-        for number, segment in enumerate(made, start=1):
+class _Arrays:
+    """The arrays of a batch, filled segment by segment."""
+
+    def __init__(self, count: int, length: int, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        shape = (count, length)
+        self.ids, self.kinds, self.cells, self.positions = (np.zeros(shape, np.int64) for _ in range(4))
+        self.order = np.zeros(shape, np.int64)
+        """Tokens see those of the same or a lower order: text is causal, the cells of a canvas see each other."""
+        self.valid = np.zeros(shape, bool)
+        self.labels = np.full(shape, -100, np.int64)
+        self.placed = np.full(shape, -1, np.int64)
+        # Bank rows of the cells, those blended over them, and the shares of these.
+        self.clean, self.clean_over = np.full(shape, EMPTY, np.int64), np.full(shape, EMPTY, np.int64)
+        self.clean_share = np.zeros(shape, np.float32)
+        canvas = (count, CELLS)
+        self.state, self.state_over = np.full(canvas, EMPTY, np.int64), np.full(canvas, EMPTY, np.int64)
+        self.state_share = np.zeros(canvas, np.float32)
+        self.target = np.full(canvas, EMPTY, np.int64)
+        self.noisy_at = np.zeros(canvas, np.int64)
+        self.drawn = np.zeros(count, np.float32)
+
+    def add(self, row: int, example: TrainingExample) -> None:
+        start = position = 0
+        for segment in example:
             if isinstance(segment, Text):
-                tokens = tokenizer.encode(segment.words)
-                end = at + len(tokens)
-                ids[b, at:end] = tokens
-                told[b, at:end] = _told(tokens, tokenizer)
-                positions[b, at:end] = range(position, position + len(tokens))
-                order[b, at:end] = range(at, end)
-                if segment.learn and at:
-                    labels[b, at - 1 : end - 1] = tokens
+                tokens = self.tokenizer.encode(segment.words)
+                span = slice(start, start + len(tokens))
+                self._add_text(row, span, position, tokens, learn=segment.learn)
                 position += len(tokens)
             else:
-                end = at + CELLS
-                cells[b, at:end] = range(CELLS)
-                positions[b, at:end] = position
-                order[b, at:end] = at
-                board = np.array(_cells(segment.board))
-                if isinstance(segment, Look):
-                    kinds[b, at:end] = CLEAN
-                    first[b, at:end], second[b, at:end], share[b, at:end] = board[:, 0], board[:, 1], board[:, 2]
-                    rows["state"][b], rows["state_over"][b], state_share[b] = board[:, 0], board[:, 1], board[:, 2]
-                else:
-                    kinds[b, at:end] = NOISY
-                    rows["target"][b] = board[:, 0]
-                    noisy_at[b] = range(at, end)
-                    drawn[b] = segment.learn
+                span = slice(start, start + CELLS)
+                self._add_canvas(row, span, segment)
+                self.positions[row, span] = position
                 position += 1
-            segments[b, at:end] = number
-            valid[b, at:end] = True
-            at = end
-    sees = (order[:, :, None] >= order[:, None, :]) & valid[:, None, :]
-    sees |= np.eye(length, dtype=bool)  # padding sees itself, so that no row of the softmax is empty
+            self.valid[row, span] = True
+            start = span.stop
+
+    def _add_text(self, row: int, span: slice, position: int, tokens: list[int], *, learn: bool) -> None:
+        self.ids[row, span] = tokens
+        self.placed[row, span] = _placed_rows(tokens, self.tokenizer)
+        self.positions[row, span] = range(position, position + len(tokens))
+        self.order[row, span] = range(span.start, span.stop)
+        if learn and span.start:
+            self.labels[row, span.start - 1 : span.stop - 1] = tokens
+
+    def _add_canvas(self, row: int, span: slice, segment: Look | Draw) -> None:
+        self.cells[row, span] = range(CELLS)
+        self.order[row, span] = span.start
+        content, over, share = np.array(_cells(segment.board)).T
+        if isinstance(segment, Look):
+            self.kinds[row, span] = CLEAN
+            self.clean[row, span], self.clean_over[row, span], self.clean_share[row, span] = content, over, share
+            self.state[row], self.state_over[row], self.state_share[row] = content, over, share
+        else:
+            self.kinds[row, span] = NOISY
+            self.target[row] = content
+            self.noisy_at[row] = range(span.start, span.stop)
+            self.drawn[row] = segment.learn
+
+
+def _blend(latents: Tensor, rows: NDArray[np.int64], over: NDArray[np.int64], share: NDArray[np.float32]) -> Tensor:
     mix = torch.from_numpy(share)[..., None]
-    over = torch.from_numpy(state_share)[..., None]
+    return latents[torch.from_numpy(rows)] * (1 - mix) + latents[torch.from_numpy(over)] * mix
+
+
+def collate(examples: list[TrainingExample], length: int, tokenizer: Tokenizer, latents: Tensor) -> Batch:
+    """Examples as one batch padded to ``length``; ``latents`` (rows, latent) begin with the bank's."""
+    arrays = _Arrays(len(examples), length, tokenizer)
+    for row, example in enumerate(examples):
+        arrays.add(row, example)
+    mask = (arrays.order[:, :, None] >= arrays.order[:, None, :]) & arrays.valid[:, None, :]
+    mask |= np.eye(length, dtype=bool)  # padding sees itself, so that no row of the softmax is empty
+    plain_clean = (arrays.kinds == CLEAN) & (arrays.clean_share == 0)
     return Batch(
-        ids=torch.from_numpy(ids),
-        kinds=torch.from_numpy(kinds),
-        cells=torch.from_numpy(cells),
-        positions=torch.from_numpy(positions),
-        mask=torch.from_numpy(sees)[:, None],
-        labels=torch.from_numpy(labels),
-        clean=latents[torch.from_numpy(first)] * (1 - mix) + latents[torch.from_numpy(second)] * mix,
-        noisy_at=torch.from_numpy(noisy_at),
-        target=latents[torch.from_numpy(rows["target"])],
-        state=latents[torch.from_numpy(rows["state"])] * (1 - over)
-        + latents[torch.from_numpy(rows["state_over"])] * over,
-        drawn=torch.from_numpy(drawn),
-        target_rows=torch.from_numpy(_named(rows["target"])),
-        shown_rows=torch.from_numpy(_named(np.where((kinds == CLEAN) & (share == 0), first, told))),
+        ids=torch.from_numpy(arrays.ids),
+        kinds=torch.from_numpy(arrays.kinds),
+        cells=torch.from_numpy(arrays.cells),
+        positions=torch.from_numpy(arrays.positions),
+        mask=torch.from_numpy(mask)[:, None],
+        labels=torch.from_numpy(arrays.labels),
+        clean=_blend(latents, arrays.clean, arrays.clean_over, arrays.clean_share),
+        noisy_at=torch.from_numpy(arrays.noisy_at),
+        target=latents[torch.from_numpy(arrays.target)],
+        state=_blend(latents, arrays.state, arrays.state_over, arrays.state_share),
+        drawn=torch.from_numpy(arrays.drawn),
+        target_rows=torch.from_numpy(_nameable(arrays.target)),
+        shown_rows=torch.from_numpy(_nameable(np.where(plain_clean, arrays.clean, arrays.placed))),
     )

@@ -26,9 +26,9 @@ _WORDS = (
 IMAGE, IMAGE_END = "<image>", "</image>"
 """What stands before and after a canvas, in checkpoints that learned to switch to pictures and back by themselves."""
 _PLURAL = "~s"
-_RIDDLES = ("as", "many", *sorted({word for fact in FACTS for word in fact.riddle.lower().split()}))
+_KNOWLEDGE_WORDS = ("as", "many", *sorted({word for fact in FACTS for word in fact.phrase.lower().split()}))
 VOCABULARY: tuple[str, ...] = tuple(
-    dict.fromkeys((*MARKERS, _PLURAL, *_WORDS, *COLOR_NAMES, *PLACES, *CLASSES, *_RIDDLES, IMAGE_END))
+    dict.fromkeys((*MARKERS, _PLURAL, *_WORDS, *COLOR_NAMES, *PLACES, *CLASSES, *_KNOWLEDGE_WORDS, IMAGE_END))
 )
 _LONGEST = max(len(entry.split()) for entry in VOCABULARY)
 _PIECE = re.compile(r"</?[a-z]+>|[^\s<>,.;]+|[<>]")

@@ -41,7 +41,7 @@ def corpus() -> list[str]:
     rng = random.Random(0)
     texts: list[str] = []
     for fact in 2 * FACTS:
-        texts += [message["content"] for message in messages(f"a photo of {fact.riddle}", explain(fact))]
+        texts += [message["content"] for message in messages(f"a photo of {fact.phrase}", explain(fact))]
     for _ in range(4000):
         cells = [(rng.choice(CLASSES), rng.choice(COLOR_NAMES)) if rng.random() < 0.5 else None for _ in range(CELLS)]
         texts += request(rng, statement(rng, cells, False))

@@ -1,10 +1,10 @@
-"""Lessons from recorded trajectories: Parquet files in, the same short lessons out that the miniature learns from.
+"""Training examples from recorded trajectories: Parquet files in, examples out.
 
 ``think`` records give ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture) and ``read``
-(picture → layout in words); ``process`` records give ``step``, ``relate`` (a step that adds a thing in relation to one
-that is there: its place is what is hardest to plan, and few steps are of this kind) and ``inspect``, which after the
-first iteration begin with the last plan and its correction. Where a plan or a sketch turned out wrong it is read, not
-learned: what is learned is the plan as it should be, the inspection, the refinement, and the picture as it should be.
+(picture → layout in words); ``process`` records give ``step``, ``relate`` (a step that adds a thing in relation to an
+earlier one: its place is hardest to plan, and few steps are of this kind) and ``inspect``, which after the first
+iteration begin with the last plan and its correction. A plan or a sketch that turned out wrong is read, not learned:
+what is learned is the plan as it should be, the inspection, the refinement, and the picture as it should be.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from evalharness._util.file_digests import file_digest
 from evalharness.errors import ConfigError, SampleError
-from evalharness.generation.formats.strokes import inner
+from evalharness.generation.formats.strokes import inner, wrap
 from evalharness.miniature.model.batches import EMPTY, Batch, collate, marked, tile_latents
 from evalharness.miniature.model.codec import Codec, to_pixels
 from evalharness.miniature.model.tokenizer import Tokenizer
@@ -41,102 +41,109 @@ from evalharness.types.trajectory import Step, remembered
 
 Kind = Literal["single", "think", "read", "step", "relate", "inspect"]
 SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 8, "relate": 4, "inspect": 5}
-"""Of a batch and of its loss; the shares of kinds that the data lack go to the others."""
+"""Relative shares of a batch and of its loss; kinds that the data lack have none."""
 END = "<end>"
+CRITIQUE_STAGES = ("inspect", "refine")
 LANGUAGE = PlacedLanguage()
 
 
 class Cells:
-    """All different cells of the pictures seen so far, as latents; the first rows are those of the icons."""
+    """All distinct cells of the pictures seen so far, as latents; the first rows are those of the icons."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
         tiles = bank().tiles.reshape(EMPTY, CELL, CELL, 3)
         empty = np.full((1, CELL, CELL, 3), BACKGROUND, np.uint8)
         self._rows = {tile.tobytes(): row for row, tile in enumerate(np.concatenate([tiles, empty]))}
-        self._more: list[Tensor] = []
+        self._drawn: list[Tensor] = []
 
     def board(self, png: bytes) -> Board:
-        """A picture's cells as rows."""
+        """The cells of a picture as rows of :meth:`table`."""
         with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
             pixels = to_pixels(image)
         cells = pixels.view(SIDE, CELL, SIDE, CELL, 3).permute(0, 2, 1, 3, 4).reshape(CELLS, CELL, CELL, 3)
         keys = [cell.numpy().tobytes() for cell in cells]
         if any(key not in self._rows for key in keys):
-            # What the icons are is exact; a drawn cell is what the codec makes of it.
+            # Icons are exact; a cell that a model drew is what the codec makes of it.
             latents = self._codec.encode(pixels[None])[0].cpu().half()
             for key, latent in zip(keys, latents, strict=True):
                 if key not in self._rows:
                     self._rows[key] = len(self._rows)
-                    self._more.append(latent)
+                    self._drawn.append(latent)
         return {cell: self._rows[key] for cell, key in enumerate(keys)}
 
     def table(self) -> Tensor:
         """(rows, latent) float32."""
-        own = tile_latents(self._codec)
-        return torch.cat([own, torch.stack(self._more).float()]) if self._more else own
+        icons = tile_latents(self._codec)
+        return torch.cat([icons, torch.stack(self._drawn).float()]) if self._drawn else icons
 
 
 def examples(record: Record, cells: Cells) -> Iterator[tuple[Kind, TrainingExample]]:
-    """All that a record teaches."""
+    """Everything that a record teaches."""
+    yield from (_think_examples if record.kind == "think" else _process_examples)(record, cells)
+
+
+def _think_examples(record: Record, cells: Cells) -> Iterator[tuple[Kind, TrainingExample]]:
     prompt = Text(read_prompt(record.prompt), learn=False)
-    steps = record.trajectory.steps
-    # A riddle is learned in words: its pictures would teach what the words are to find out.
+    thought, drawing = record.trajectory.steps
+    picture = cells.board(_image(drawing))
+    if not record.knowledge:
+        yield "single", [prompt, Draw(picture)]
+    yield "think", [prompt, Text(thought.text), Draw(picture, learn=not record.knowledge)]
+    layout = Text(wrap(_in_reading_order(inner(thought.text, "think")), "des"))
+    yield "read", [Look(picture), layout, Draw(picture, learn=False)]
+
+
+def _process_examples(record: Record, cells: Cells) -> Iterator[tuple[Kind, TrainingExample]]:
+    # Knowledge is learned in words: a picture would teach what the words are to find out.
     draws = not record.knowledge
-    if record.kind == "think":
-        thought, drawn = steps
-        picture = cells.board(_png(drawn))
-        told = thought.text.removeprefix("<think>").removesuffix("</think>").strip()
-        if draws:
-            yield "single", [prompt, Draw(picture)]
-        yield "think", [prompt, Text(thought.text), Draw(picture, learn=draws)]
-        yield "read", [Look(picture), Text(f"<des> {_in_reading_order(told)} </des>"), Draw(picture, learn=False)]
-        return
+    prompt = Text(read_prompt(record.prompt), learn=False)
+    start = prompt
     state: Board = dict.fromkeys(range(CELLS), EMPTY)
-    critiques: Mapping[str, Any] = record.provenance.get("critiques", {})
-    asked, there = prompt, list[str]()
-    for number in range(1, record.trajectory.iterations + 1):
-        own = {step.kind: step for step in steps if step.iteration == number}
-        plan = own["plan"]
+    critiques: Mapping[str, Mapping[str, str]] = record.provenance.get("critiques", {})
+    added: list[str] = []
+    for iteration in range(1, record.trajectory.iterations + 1):
+        steps = {step.kind: step for step in record.trajectory.steps if step.iteration == iteration}
+        plan = steps["plan"]
         if plan.text.strip() == END:
-            yield "step", [asked, Look(state), Text(END), Draw(state, learn=False)]
+            yield "step", [start, Look(state), Text(END), Draw(state, learn=False)]
             return
-        sketch = cells.board(_png(own["sketch"]))
-        right = cells.board(_png(own["refine"])) if "refine" in own else sketch
-        about: Mapping[str, str] = critiques.get(str(number), {})
-        words = about.get("plan", plan.text)
-        there.append(_added(words))
-        kind: Kind = "relate" if _related(record.graph, there) else "step"
-        yield kind, [asked, Look(state), Text(words), Draw(right, learn=draws)]
-        if "inspect" in own:
-            said = " ".join(own[kind].text for kind in ("inspect", "refine") if kind in own)
-            corrected = "refine" in own and draws
-            start: TrainingExample = [asked, Look(state), Text(plan.text, learn=False), Look(sketch)]
-            yield "inspect", [*start, Text(said), Draw(right, learn=corrected)]
-        state = right
-        asked = Text(f"{prompt.words} {remembered(list(own.values()))}", learn=False)
+        sketch = cells.board(_image(steps["sketch"]))
+        target = cells.board(_image(steps["refine"])) if "refine" in steps else sketch
+        correct_plan = critiques.get(str(iteration), {}).get("plan", plan.text)
+        added.append(_added_class(correct_plan))
+        kind: Kind = "relate" if _is_related(record.graph, added) else "step"
+        yield kind, [start, Look(state), Text(correct_plan), Draw(target, learn=draws)]
+        if "inspect" in steps:
+            critique = " ".join(steps[stage].text for stage in CRITIQUE_STAGES if stage in steps)
+            learn = "refine" in steps and draws
+            read: TrainingExample = [start, Look(state), Text(plan.text, learn=False), Look(sketch)]
+            yield "inspect", [*read, Text(critique), Draw(target, learn=learn)]
+        state = target
+        start = Text(f"{prompt.words} {remembered(list(steps.values()))}", learn=False)
 
 
-def _added(plan: str) -> str:
-    """The class of the thing that a plan adds; nothing if it is no plan of the miniature's."""
+def _added_class(plan: str) -> str:
+    """The class of the thing that a plan adds; empty if the plan is not in the miniature's language."""
     things = LANGUAGE.read(inner(plan, "ins").removeprefix("add "))
     return things[0].name if things else ""
 
 
-def _related(graph: SceneGraph, there: Sequence[str]) -> bool:
-    """Whether the last of these classes is to stand in a relation to one before it."""
+def _is_related(graph: SceneGraph, added: Sequence[str]) -> bool:
+    """Whether the last of these classes has a relation to an earlier one."""
     pairs = [{graph.nodes[edge.subject].name, graph.nodes[edge.object].name} for edge in graph.edges]
-    return any(there[-1] in pair and pair <= set(there) for pair in pairs)
+    return any(added[-1] in pair and pair <= set(added) for pair in pairs)
 
 
-def _in_reading_order(told: str) -> str:
-    """A layout cell by cell: without the prompt nothing else tells what comes next."""
-    things = LANGUAGE.read(told)
-    ordered = sorted(things or [], key=lambda one: PLACES.index(str(one.place)))
-    return LANGUAGE.description(SceneGraph(tuple(ordered))) if things else told
+def _in_reading_order(description: str) -> str:
+    """A layout, cell by cell: without the prompt nothing else determines the order."""
+    things = LANGUAGE.read(description)
+    if not things:
+        return description
+    return LANGUAGE.description(SceneGraph(tuple(sorted(things, key=lambda node: PLACES.index(str(node.place))))))
 
 
-def _png(step: Step) -> bytes:
+def _image(step: Step) -> bytes:
     if step.image is None:
         raise ConfigError(f"a {step.kind} without a picture; evalharness validate names the record")
     return step.image
@@ -144,10 +151,16 @@ def _png(step: Step) -> bytes:
 
 @dataclass
 class RecordedExamples:
-    """Lessons of data sets, drawn at random: a batch is a function of seed and step alone.
+    """Examples of data sets, drawn at random: a batch is a function of seed and step alone.
 
-    ``parts``: the lessons of each kind, the shorter half and the longer by themselves, so that little is padding;
-    ``shapes``: of each part lessons a step and tokens a lesson; ``counts``: lessons of each kind.
+    Attributes:
+        seed: Decides the batches.
+        tokenizer: The model's.
+        latents: (rows, latent): all cells.
+        parts: The examples of each kind, split by length into two halves, so that there is little padding.
+        shapes: Of each part: examples per step, tokens per example.
+        counts: Examples of each kind.
+        card: What a checkpoint's card says of the data.
     """
 
     seed: int
@@ -168,77 +181,82 @@ class RecordedExamples:
             ConfigError: a folder holds no complete data, or words that the miniature does not know.
         """
         cells = Cells(codec)
-        found: dict[Kind, list[TrainingExample]] = {}
+        by_kind: dict[Kind, list[TrainingExample]] = {}
         for folder in folders:
             for record in records.read(folder):
-                for kind, made in examples(record, cells):
-                    found.setdefault(kind, []).append(marked(made))
-        parts, shapes = _parts(found, batch, tokenizer)
-        counts = {kind: len(own) for kind, own in found.items()}
-        return cls(seed, tokenizer, cells.table(), parts, shapes, counts, [_about(folder) for folder in folders])
+                for kind, example in examples(record, cells):
+                    by_kind.setdefault(kind, []).append(marked(example))
+        parts, shapes = _split(by_kind, batch, tokenizer)
+        counts = {kind: len(members) for kind, members in by_kind.items()}
+        card = [_dataset_card(folder) for folder in folders]
+        return cls(seed, tokenizer, cells.table(), parts, shapes, counts, card)
 
     @property
     def digest(self) -> str:
-        """Of the data and the shapes: what tells one training from another, besides seed and steps."""
+        """Digest of data and shapes, which distinguish one training from another besides seed and steps."""
         return hashlib.sha256(json.dumps([self.card, self.shapes], sort_keys=True).encode()).hexdigest()
 
     @property
     def teaches(self) -> tuple[str, ...]:
-        """What a checkpoint that learned from it can do besides (``unified.save``)."""
+        """What a checkpoint that learned from it can do (``learned`` of :func:`unified.save`)."""
         return ("marked", "remembers") if "step" in self.counts else ("marked",)
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """Of the losses of the parts, 1 on average: each lesson counts alike."""
+        """Weights of the losses of the parts, 1 on average, so that each example counts equally."""
         mean = sum(count for count, _ in self.shapes.values()) / len(self.shapes)
         return {part: count / mean for part, (count, _) in self.shapes.items()}
 
     def batch(self, step: int, part: str) -> tuple[Batch, Tensor, Tensor]:
-        """The batch of one part at one step, its times and its noise."""
-        mark = hashlib.sha256(f"{self.seed}/{step}/{part}".encode()).digest()
+        """The batch of a part at a step, its times and its noise (see :func:`noised`)."""
+        seed = hashlib.sha256(f"{self.seed}/{step}/{part}".encode()).digest()
         count, length = self.shapes[part]
-        chosen = random.Random(mark).choices(self.parts[part], k=count)
-        batch = collate(chosen, length, self.tokenizer, self.latents)
-        return noised(batch, mark)
+        chosen = random.Random(seed).choices(self.parts[part], k=count)
+        return noised(collate(chosen, length, self.tokenizer, self.latents), seed)
 
 
-def noised(batch: Batch, mark: bytes) -> tuple[Batch, Tensor, Tensor]:
-    """The batch as the model sees it, with grain on what it looks at, and the times and the noise of its drawings."""
-    generator = torch.Generator().manual_seed(int.from_bytes(mark[:7], "big"))
+def noised(batch: Batch, seed: bytes) -> tuple[Batch, Tensor, Tensor]:
+    """Add grain to the canvases to look at, since the model reads its own drawings, which are never quite clean.
+
+    Returns:
+        The batch, the times (batch,) and the noise (batch, 9, latent) of its drawings.
+    """
+    generator = torch.Generator().manual_seed(int.from_bytes(seed[:7], "big"))
     count = batch.drawn.shape[0]
-    # The model reads its own drawings, which are never quite clean.
     grain = 0.08 * torch.rand(count, 1, 1, generator=generator)
     batch.clean = batch.clean + grain * torch.randn(batch.clean.shape, generator=generator)
     times = torch.sigmoid(torch.randn(count, generator=generator) * 1.3 + 0.8)
     return batch, times, torch.randn(batch.target.shape, generator=generator)
 
 
-def _parts(
-    found: Mapping[Kind, list[TrainingExample]], batch: int, tokenizer: Tokenizer
+def _split(
+    by_kind: Mapping[Kind, list[TrainingExample]], batch: int, tokenizer: Tokenizer
 ) -> tuple[dict[str, list[TrainingExample]], dict[str, tuple[int, int]]]:
-    """Parts and their shapes: few shapes, as each is compiled once."""
-    total = sum(SHARES[kind] for kind in found)
+    """The parts and their shapes; there are few shapes, since each is compiled once."""
+    total = sum(SHARES[kind] for kind in by_kind)
     parts, shapes = {}, {}
-    for kind in (kind for kind in SHARES if kind in found):
+    for kind in (kind for kind in SHARES if kind in by_kind):
+        members = by_kind[kind]
         try:
-            lengths = [_length(made, tokenizer) for made in found[kind]]
+            lengths = [_length(example, tokenizer) for example in members]
         except SampleError as error:
             raise ConfigError(f"the data are not for the miniature: {error}") from None
         order = sorted(range(len(lengths)), key=lengths.__getitem__)
-        for name, own in zip(("short", "long"), (order[: len(order) // 2], order[len(order) // 2 :]), strict=True):
-            if own:
-                parts[f"{kind}_{name}"] = [found[kind][place] for place in own]
+        middle = len(order) // 2
+        for name, indices in (("short", order[:middle]), ("long", order[middle:])):
+            if indices:
+                parts[f"{kind}_{name}"] = [members[index] for index in indices]
                 count = max(1, round(batch * SHARES[kind] / total / 2))
-                shapes[f"{kind}_{name}"] = count, -(-lengths[own[-1]] // 8) * 8
+                shapes[f"{kind}_{name}"] = count, -(-lengths[indices[-1]] // 8) * 8
     return parts, shapes
 
 
-def _length(made: TrainingExample, tokenizer: Tokenizer) -> int:
-    return sum(len(tokenizer.encode(one.words)) if isinstance(one, Text) else CELLS for one in made)
+def _length(example: TrainingExample, tokenizer: Tokenizer) -> int:
+    return sum(len(tokenizer.encode(segment.words)) if isinstance(segment, Text) else CELLS for segment in example)
 
 
-def _about(folder: Path) -> dict[str, Any]:
-    """What a checkpoint's card says of its data."""
+def _dataset_card(folder: Path) -> dict[str, Any]:
+    """What a checkpoint's card says of a data set."""
     card = json.loads((folder / "card.json").read_text())
-    told = {key: card[key] for key in ("arm", "n", "seed")}
-    return {**told, "card": file_digest(folder / "card.json"), "files": card["files"]}
+    about = {key: card[key] for key in ("arm", "n", "seed")}
+    return {**about, "card": file_digest(folder / "card.json"), "files": card["files"]}

@@ -1,7 +1,7 @@
-"""Harder prompts: several things, numbers, colours and relations at once, on a fuller board.
+"""Harder prompts: several things, numbers, colours and relations at once.
 
 GenEval's prompts ask for one or two facts, and the shipped model gets nearly all of them right in a single pass. These
-ask for three to six things. Their metadata are those of GenEval's rules, so the same scorer judges them.
+ask for three to six things. Their metadata follow GenEval's rules, so the same scorer judges them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evalharness.miniature.world.scenes import NUMBERS, RELATIONS
 
 TAGS = ("things", "numbers", "attributes", "relations", "mixed")
 TAG_SHARES = (1, 1, 1, 3, 2)
-"""Of training data: where things belong that are told by their relations comes last."""
+"""Relative shares in training data: relations are learned last."""
 _COLORABLE = [name for name in CLASSES if name != "person"]
 
 
@@ -49,22 +49,22 @@ def metadata(rng: random.Random, tag: str) -> dict[str, Any]:
 
 def generate(n: int = 60, seed: int = 0) -> list[dict[str, Any]]:
     """``n`` prompts of each kind, all different: a function of the seed."""
-    found: dict[str, dict[str, Any]] = {}
+    prompts: dict[str, dict[str, Any]] = {}
     for tag in TAGS:
         rng = random.Random(f"crowded/{seed}/{tag}")
-        had = len(found)
-        while len(found) < had + n:
-            one = metadata(rng, tag)
-            found.setdefault(one["prompt"], one)
-    return list(found.values())
+        target = len(prompts) + n
+        while len(prompts) < target:
+            line = metadata(rng, tag)
+            prompts.setdefault(line["prompt"], line)
+    return list(prompts.values())
 
 
-Asked = tuple[str, int, str | None]
+CountedThing = tuple[str, int, str | None]
 """Class, number, colour."""
 
 
-def _prompt(tag: str, things: Sequence[Asked], relations: dict[int, str] | None = None) -> dict[str, Any]:
-    """``relations``: number of a thing → its relation to the one before it, which the words name after it."""
+def _prompt(tag: str, things: Sequence[CountedThing], relations: dict[int, str] | None = None) -> dict[str, Any]:
+    """A prompt's line. ``relations``: index of a thing → its relation to the previous one, which follows in words."""
     relations = relations or {}
     include: list[dict[str, Any]] = []
     phrases: list[str] = []
@@ -76,9 +76,11 @@ def _prompt(tag: str, things: Sequence[Asked], relations: dict[int, str] | None 
             phrase = f"{phrase} {relations[number]} {phrases.pop()}"
         include.append(clause)
         phrases.append(phrase)
-    out = {"tag": tag, "include": include, "prompt": f"a photo of {' and '.join(phrases)}"}
-    several = [{"class": name, "count": count + 1} for name, count, _ in things if count > 1]
-    return out | ({"exclude": several} if several else {})
+    line: dict[str, Any] = {"tag": tag, "include": include, "prompt": f"a photo of {' and '.join(phrases)}"}
+    exclude = [{"class": name, "count": count + 1} for name, count, _ in things if count > 1]
+    if exclude:
+        line["exclude"] = exclude
+    return line
 
 
 def _phrase(name: str, count: int, color: str | None) -> str:

@@ -1,7 +1,7 @@
-"""What the embedded judge learns from: sentences about a board, true or wrong in one thing, and the request around it.
+"""What the embedded judge learns from: statements about a board, and the requests around them.
 
-A claim asks for things (with or without a colour), for an exact number of them, or for a relation of two. Things
-besides those asked for do not matter.
+A statement is true or wrong in one respect. It asks for things (with or without a colour), for an exact number of them,
+or for a relation of two. Other things on the board do not matter.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ SYSTEM = "You compare a picture with what it should show."
 QUESTION = "Does the picture show all that the explanation asks for? Answer in one line, Score: 1 or Score: 0."
 REQUEST = QUESTION + "\nPrompt: {prompt}\nExplanation: {explanation}"
 Board = Sequence[tuple[str, str] | None]
-"""Class and colour of what is in each of the nine cells."""
+"""Class and colour of the content of each of the nine cells."""
 Noun = tuple[str, str | None]
+"""Class and, if it matters, colour."""
 PAIRS = ("scissors", "skis")
 """Words without an article."""
 _FRAMES = (
@@ -43,17 +44,23 @@ _MEANS = {
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A sentence and what it speaks of: things, and perhaps a number of the first or the relation of the two."""
+    """A sentence about a board.
+
+    Attributes:
+        words: The sentence.
+        nouns: The things that it mentions.
+        true: Whether it is true.
+        demand: The number of the first thing, in words, or the relation of the two.
+    """
 
     words: str
     nouns: tuple[Noun, ...]
     true: bool
     demand: str | None = None
-    """A number in words or a relation."""
 
 
 def messages(prompt: str, explanation: str) -> list[dict[str, Any]]:
-    """The chat as the judge sees it, without the image that ends it."""
+    """The chat as the judge sees it, without the image at its end."""
     return [
         {"role": "system", "content": SYSTEM},
         {"role": "user", "content": REQUEST.format(prompt=prompt, explanation=explanation)},
@@ -61,7 +68,8 @@ def messages(prompt: str, explanation: str) -> list[dict[str, Any]]:
 
 
 def noun(name: str, color: str | None) -> str:
-    """
+    """A thing in words.
+
     >>> noun("apple", "green"), noun("skis", None)
     ('a green apple', 'skis')
     """
@@ -70,128 +78,133 @@ def noun(name: str, color: str | None) -> str:
 
 
 def explain(fact: Fact) -> str:
-    """What a riddle means, as a sentence."""
+    """A sentence that says what a fact's phrase means."""
     answer = noun(fact.answer, None) if fact.kind == "thing" else fact.answer
-    return _MEANS[fact.kind].format(fact.riddle[0].upper() + fact.riddle[1:], answer)
+    return _MEANS[fact.kind].format(fact.phrase[0].upper() + fact.phrase[1:], answer)
 
 
 def statement(rng: random.Random, board: Board, true: bool, *, easy: bool = False) -> Statement:
-    """A claim that holds of a board, or fails in one thing; an ``easy`` one is of one thing."""
-    kinds = [_things, _colored] if easy else [_things, *3 * [_colored], *2 * [_pair], *2 * [_number], *4 * [_relation]]
+    """A statement that is true of a board, or wrong in one respect; an ``easy`` one is about one thing."""
+    if easy:
+        kinds = [_class, _colored_thing]
+    else:
+        kinds = [_class, *3 * [_colored_thing], *2 * [_pair], *2 * [_number], *4 * [_relation]]
     while True:
-        made = rng.choice(kinds)(rng, board, true)
-        if made is not None:
-            words, nouns, *demand = made
+        content = rng.choice(kinds)(rng, board, true)
+        if content is not None:
+            words, nouns, *demand = content
             return Statement(rng.choice(_FRAMES).format(words), tuple(nouns), true, *demand)
 
 
-def request(rng: random.Random, said: Statement, *, easy: bool = False) -> tuple[str, str]:
-    """A prompt and an explanation: often a riddle and its answer, which the claim that follows has nothing to do with.
+def request(rng: random.Random, statement: Statement, *, easy: bool = False) -> tuple[str, str]:
+    """A prompt and an explanation around a statement.
 
-    An ``easy`` one has the claim's own things for a prompt, and nothing but the claim.
+    The prompt is often about an unrelated fact, which the explanation then explains before it makes the statement. An
+    ``easy`` request has the things of the statement as its prompt and only the statement as its explanation.
     """
-    other = rng.choice(FACTS)
-    before = explain(other) if rng.random() < 0.65 and not easy else ""
+    fact = rng.choice(FACTS)
+    preface = explain(fact) if rng.random() < 0.65 and not easy else ""
     direct = easy or rng.random() < 0.4
-    prompt = "a photo of " + (" and ".join(noun(*n) for n in said.nouns) if direct else other.riddle)
-    return prompt, f"{before} {said.words}".strip()
+    subject = " and ".join(noun(*thing) for thing in statement.nouns) if direct else fact.phrase
+    return f"a photo of {subject}", f"{preface} {statement.words}".strip()
 
 
-Made = tuple[str, Sequence[Noun]] | tuple[str, Sequence[Noun], str] | None
-"""Words, nouns and demand, or nothing: this board has no such claim."""
+Content = tuple[str, Sequence[Noun]] | tuple[str, Sequence[Noun], str] | None
+"""Words, nouns and perhaps a demand; ``None`` if there is no such statement about the board."""
 
 
-def _present(board: Board) -> list[tuple[str, str]]:
+def _things(board: Board) -> list[tuple[str, str]]:
     return [thing for thing in board if thing is not None]
 
 
-def _absent(rng: random.Random, board: Board) -> str:
-    there = {thing[0] for thing in _present(board)}
-    return rng.choice([name for name in CLASSES if name not in there])
+def _absent_class(rng: random.Random, board: Board) -> str:
+    present = {name for name, _ in _things(board)}
+    return rng.choice([name for name in CLASSES if name not in present])
 
 
-def _things(rng: random.Random, board: Board, true: bool) -> Made:
-    if true and not _present(board):
+def _class(rng: random.Random, board: Board, true: bool) -> Content:
+    if true and not _things(board):
         return None
-    name = rng.choice(_present(board))[0] if true else _absent(rng, board)
+    name = rng.choice(_things(board))[0] if true else _absent_class(rng, board)
     return noun(name, None), [(name, None)]
 
 
-def _colored(rng: random.Random, board: Board, true: bool) -> Made:
-    if not _present(board):
+def _colored_thing(rng: random.Random, board: Board, true: bool) -> Content:
+    if not _things(board):
         return None
-    thing: Noun = rng.choice(_present(board))
-    if not true:
-        wrong = _spoiled(rng, board, thing)
-        if wrong is None:
-            return None
-        thing = wrong
-    return noun(*thing), [thing]
+    thing: Noun | None = rng.choice(_things(board))
+    if thing is not None and not true:
+        thing = _vary(rng, board, thing)
+    return None if thing is None else (noun(*thing), [thing])
 
 
-def _spoiled(rng: random.Random, board: Board, thing: Noun) -> Noun | None:
-    """The thing with another colour or another class, such as the board does not hold."""
+def _vary(rng: random.Random, board: Board, thing: Noun) -> Noun | None:
+    """The thing in another colour or of another class, so that the board does not show it."""
     name, color = thing
+    things = _things(board)
     if rng.random() < 0.7:
-        free = [c for c in COLOR_NAMES if (name, c) not in _present(board)]
-        # Colours that something else on the board has are the ones to be mistaken for.
-        near = [c for c in free if any(c == other[1] for other in _present(board))]
-        color = rng.choice(near if near and rng.random() < 0.5 else free)
+        absent = [candidate for candidate in COLOR_NAMES if (name, candidate) not in things]
+        # Colours of other things on the board are the ones that are easily confused.
+        present = {other_color for _, other_color in things}
+        confusable = [candidate for candidate in absent if candidate in present]
+        color = rng.choice(confusable if confusable and rng.random() < 0.5 else absent)
     else:
-        name = _absent(rng, board)
-    return None if (name, color) in _present(board) else (name, color)
+        name = _absent_class(rng, board)
+    return None if (name, color) in things else (name, color)
 
 
-def _pair(rng: random.Random, board: Board, true: bool) -> Made:
-    there = sorted(set(_present(board)))
-    if len({name for name, _ in there}) < 2:
+def _pair(rng: random.Random, board: Board, true: bool) -> Content:
+    things = sorted(set(_things(board)))
+    if len({name for name, _ in things}) < 2:
         return None
-    first, second = rng.sample(there, 2)
+    first, second = rng.sample(things, 2)
     if first[0] == second[0]:
         return None
     colored = rng.random() < 0.6
     nouns: list[Noun] = [first, second] if colored else [(first[0], None), (second[0], None)]
     if not true:
-        at = rng.randrange(2)
-        wrong = _spoiled(rng, board, nouns[at]) if colored else (_absent(rng, board), None)
+        index = rng.randrange(2)
+        wrong = _vary(rng, board, nouns[index]) if colored else (_absent_class(rng, board), None)
         if wrong is None:
             return None
-        nouns[at] = wrong
-    return " and ".join(noun(*one) for one in nouns), nouns
+        nouns[index] = wrong
+    return " and ".join(noun(*thing) for thing in nouns), nouns
 
 
-def _number(rng: random.Random, board: Board, true: bool) -> Made:
-    counts = Counter(name for name, _ in _present(board))
-    several = {name: count for name, count in sorted(counts.items()) if count in NUMBERS}
+def _number(rng: random.Random, board: Board, true: bool) -> Content:
+    counts = Counter(name for name, _ in _things(board))
+    multiple = {name: count for name, count in sorted(counts.items()) if count in NUMBERS}
     if true:
-        known = list(several.items())
+        candidates = list(multiple.items())
     else:
-        # Most things stand there once or twice. Were all claims about those made, a number would be wrong as a rule.
-        asked = several if several else counts if rng.random() < 0.15 else {}
-        known = [(name, n) for name, count in sorted(asked.items()) for n in NUMBERS if abs(n - count) == 1]
-        if several and rng.random() < 0.75:
-            known = [(name, n) for name, n in known if counts[name] > 2]
-    if not known:
+        # Most things occur once or twice. If each gave a statement, those about numbers would mostly be wrong.
+        basis: Mapping[str, int] = multiple
+        if not multiple and rng.random() < 0.15:
+            basis = counts
+        candidates = [(name, n) for name, count in sorted(basis.items()) for n in NUMBERS if abs(n - count) == 1]
+        if multiple and rng.random() < 0.75:
+            candidates = [(name, n) for name, n in candidates if counts[name] > 2]
+    if not candidates:
         return None
-    name, count = rng.choice(known)
+    name, count = rng.choice(candidates)
     form = rng.choice(("exactly {} {}", "exactly {} {}", "{} {}, no more and no fewer"))
     return form.format(NUMBERS[count], plural(name)), [(name, None)], NUMBERS[count]
 
 
-def _relation(rng: random.Random, board: Board, true: bool) -> Made:
-    counts = Counter(name for name, _ in _present(board))
-    single = [(cell, thing) for cell, thing in enumerate(board) if thing is not None and counts[thing[0]] == 1]
-    if len(single) < 2:
+def _relation(rng: random.Random, board: Board, true: bool) -> Content:
+    counts = Counter(name for name, _ in _things(board))
+    unique = [(cell, thing) for cell, thing in enumerate(board) if thing is not None and counts[thing[0]] == 1]
+    if len(unique) < 2:
         return None
-    (a, first), (b, second) = rng.sample(single, 2)
+    (a, first), (b, second) = rng.sample(unique, 2)
     opposite: Mapping[str, str] = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
-    relation = rng.choice([r for r in RELATIONS if holds(r, a, b)] or [""])
+    relation = rng.choice([relation for relation in RELATIONS if holds(relation, a, b)] or [""])
     if not relation:
         return None
     nouns: list[Noun] = [(first[0], None), (second[0], None)]
     if not true and rng.random() < 0.25:
-        nouns[rng.randrange(2)] = (_absent(rng, board), None)
+        nouns[rng.randrange(2)] = (_absent_class(rng, board), None)
     elif not true:
-        across = [r for r in RELATIONS if not any(holds(x, a, b) for x in (r, opposite[r]))]
-        relation = rng.choice([opposite[relation], *across])
+        perpendicular = [r for r in RELATIONS if not any(holds(either, a, b) for either in (r, opposite[r]))]
+        relation = rng.choice([opposite[relation], *perpendicular])
     return f"{noun(*nouns[0])} {relation} {noun(*nouns[1])}", nouns, relation

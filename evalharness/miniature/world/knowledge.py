@@ -1,8 +1,8 @@
-"""What the miniature knows of the world: riddles whose answers are its classes, colours, numbers and relations.
+"""The miniature's knowledge of the world: phrases for its classes, colours, numbers and relations.
 
-A prompt with a riddle names neither. The unified model learns the answers in words alone: no lesson ever shows a
-picture for a riddle, as captions on the web name what a picture shows. ``wise-mini`` asks one question for each fact,
-in words that are no lesson.
+A prompt that needs knowledge has such a phrase in place of the name. The unified model learns the answers in words
+alone: no training example shows a picture for a phrase, just as captions on the web name what a picture shows.
+``wise-mini`` has one prompt for each fact, in words that no training example has.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CATEGORIES = ("culture", "time", "space", "biology", "physics", "chemistry")
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """``riddle`` stands for ``answer``: a class, a colour, a number in words, or a relation.
+    """A phrase that stands for an answer: a class, a colour, a number in words, or a relation.
 
     >>> FACTS[0].answer
     'apple'
@@ -24,14 +24,14 @@ class Fact:
 
     category: str
     kind: Kind
-    riddle: str
+    phrase: str
     answer: str
 
 
 def taught(fact: Fact, name: str) -> bool:
-    """Whether lessons may put this class beside this riddle; ``wise-mini`` asks of the other ones.
+    """Whether training examples may combine this class with this fact; ``wise-mini`` combines it with the others.
 
-    A riddle for a thing needs no class beside it: there the sentences around it are others.
+    This does not concern facts about things, which need no other class: there the sentences around them differ.
     """
     return (FACTS.index(fact) + len(name)) % 2 == 0
 
@@ -200,8 +200,8 @@ _TABLES: dict[Kind, dict[str, dict[str, str]]] = {
     "place": _PLACES,
 }
 FACTS: tuple[Fact, ...] = tuple(
-    Fact(category, kind, riddle, answer)
+    Fact(category, kind, phrase, answer)
     for category in CATEGORIES
     for kind, table in _TABLES.items()
-    for riddle, answer in table.get(category, {}).items()
+    for phrase, answer in table.get(category, {}).items()
 )

@@ -66,48 +66,49 @@ def random_metadata(rng: random.Random, tag: str) -> dict[str, Any]:
 
 
 def right(metadata: Mapping[str, Any], rng: random.Random) -> Scene:
-    """A scene that fulfils a prompt and holds nothing else, its things in the order of the clauses."""
+    """A random scene that fulfils a prompt and contains nothing else, its things in the order of the clauses."""
     clauses: Sequence[Mapping[str, Any]] = metadata["include"]
     if any("position" in clause for clause in clauses):
         target, subject = clauses
         a, b = rng.choice(PAIRS[subject["position"][0]])
         return (Thing(target["class"], target.get("color"), b), Thing(subject["class"], subject.get("color"), a))
-    wanted = [(c["class"], c.get("color")) for c in clauses for _ in range(c["count"])]
-    cells = rng.sample(range(CELLS), len(wanted))
-    return tuple(Thing(name, color, cell) for (name, color), cell in zip(wanted, cells, strict=True))
+    things = [(clause["class"], clause.get("color")) for clause in clauses for _ in range(clause["count"])]
+    cells = rng.sample(range(CELLS), len(things))
+    return tuple(Thing(name, color, cell) for (name, color), cell in zip(things, cells, strict=True))
 
 
 def wrong(metadata: Mapping[str, Any], rng: random.Random) -> tuple[Scene, str]:
-    """A scene that breaks a prompt in one way, and the way: ``class``, ``count``, ``color`` or ``relation``."""
+    """A random scene that breaks a prompt, and in what: ``class``, ``count``, ``color`` or ``relation``."""
     scene = list(right(metadata, rng))
-    ways = {
+    respects = {
         "counting": ["count", "class"],
         "colors": ["color", "class"],
         "color_attr": ["color", "class"],
         "position": ["relation", "class"],
     }.get(metadata["tag"], ["class"])
-    way = rng.choice(ways)
-    at = rng.randrange(len(scene))
-    if way == "class":
-        others = [c for c in CLASSES if c not in {thing.name for thing in scene}]
-        scene[at] = replace(scene[at], name=rng.choice(others), color=scene[at].color)
-    elif way == "count":
+    respect = rng.choice(respects)
+    index = rng.randrange(len(scene))
+    thing = scene[index]
+    if respect == "class":
+        present = {thing.name for thing in scene}
+        scene[index] = replace(thing, name=rng.choice([name for name in CLASSES if name not in present]))
+    elif respect == "count":
         if rng.random() < 0.5:
-            del scene[at]
+            del scene[index]
         else:
-            free = [cell for cell in range(CELLS) if cell not in {thing.cell for thing in scene}]
-            scene.append(replace(scene[at], cell=rng.choice(free)))
-    elif way == "color" and len(scene) == 2:
+            occupied = {thing.cell for thing in scene}
+            scene.append(replace(thing, cell=rng.choice([cell for cell in range(CELLS) if cell not in occupied])))
+    elif respect == "color" and len(scene) == 2:
         scene = [replace(scene[0], color=scene[1].color), replace(scene[1], color=scene[0].color)]
-    elif way == "color":
-        scene[at] = replace(scene[at], color=rng.choice([c for c in COLOR_NAMES if c != scene[at].shown]))
+    elif respect == "color":
+        scene[index] = replace(thing, color=rng.choice([color for color in COLOR_NAMES if color != thing.shown]))
     else:
         scene = [replace(scene[0], cell=scene[1].cell), replace(scene[1], cell=scene[0].cell)]
-    return tuple(scene), way
+    return tuple(scene), respect
 
 
 def random_scene(rng: random.Random, most: int = 5) -> Scene:
-    """One to ``most`` things anywhere; half of the time one class stands there more than once."""
+    """One to ``most`` things anywhere; half of the scenes have things of one or two classes only."""
     count = rng.randint(1, most)
     pool = rng.sample(CLASSES, rng.randint(1, 2)) if rng.random() < 0.5 else CLASSES
     cells = rng.sample(range(CELLS), count)
