@@ -112,10 +112,10 @@ def _widened_by_prompts(trainings: Estimate, prompts: Estimate) -> Estimate:
 def _shares(sides: tuple[Floats, Floats], difference: Floats, grid: Grid, weights: Mapping[str, float]) -> Shares:
     """The parts of the variance of the difference of both means. A single training is assumed to vary as the others."""
     by_side = [stats.shares(side, grid.items, grid.categories, weights) for side in sides]
-    known = [shares for shares in by_side if not math.isnan(shares.images)]
-    if not known:
+    estimated = [shares for shares in by_side if not math.isnan(shares.images)]
+    if not estimated:
         return Shares()
-    by_side = [known[0] if math.isnan(shares.images) else shares for shares in by_side]
+    by_side = [estimated[0] if math.isnan(shares.images) else shares for shares in by_side]
     counts = [side.shape[1] for side in sides]
     trainings = sum(shares.trainings / count for shares, count in zip(by_side, counts, strict=True))
     images = sum(shares.images / count for shares, count in zip(by_side, counts, strict=True))

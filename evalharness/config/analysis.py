@@ -213,6 +213,6 @@ def _arms_named(document: Document, name: str, settings: ArmSettings, at: Locati
         return [name]
     arms = [arm for arm in settings if base_name(arm) == name]
     if not arms:
-        known = {*settings, *map(base_name, settings)}
-        raise document.error(f"no arm is called {name!r}{did_you_mean(name, known)}", *at)
+        candidates = {*settings, *map(base_name, settings)}
+        raise document.error(f"no arm is called {name!r}{did_you_mean(name, candidates)}", *at)
     return arms

@@ -26,8 +26,8 @@ def frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
     return {
         "contrasts": contrasts(analysis.contrasts),
         "trends": _frame([_trend(trend) for trend in analysis.trends]),
-        "recipes": _frame([_recipe(recipe) for recipe in analysis.replicates]),
-        "recipe-contrasts": _frame([_recipe_contrast(contrast) for contrast in analysis.replicate_contrasts]),
+        "recipes": _frame([_replicates(group) for group in analysis.replicates]),
+        "recipe-contrasts": _frame([_replicate_contrast(contrast) for contrast in analysis.replicate_contrasts]),
         "costs": _frame(
             [
                 {"arm": point.arm, "measure": point.measure}
@@ -88,17 +88,17 @@ def _trend(trend: Trend) -> dict[str, Any]:
     )
 
 
-def _recipe(recipe: Replicates) -> dict[str, Any]:
+def _replicates(group: Replicates) -> dict[str, Any]:
     return (
-        {"recipe": recipe.name, "trainings": len(recipe.arms), "arms": " | ".join(recipe.arms)}
-        | {"scores": " ".join(map(repr, recipe.scores))}
-        | _interval("mean", recipe.mean)
-        | _interval("deviation", recipe.deviation)
-        | _shares(recipe.shares)
+        {"recipe": group.name, "trainings": len(group.arms), "arms": " | ".join(group.arms)}
+        | {"scores": " ".join(map(repr, group.scores))}
+        | _interval("mean", group.mean)
+        | _interval("deviation", group.deviation)
+        | _shares(group.shares)
     )
 
 
-def _recipe_contrast(contrast: ReplicateContrast) -> dict[str, Any]:
+def _replicate_contrast(contrast: ReplicateContrast) -> dict[str, Any]:
     wider = {"everywhere_low": contrast.everywhere.low, "everywhere_high": contrast.everywhere.high}
     tests = {name: getattr(contrast, name) for name in ("degrees", "p", "p_adjusted", "family", "assumed")}
     names = {"recipe": contrast.group, "against": contrast.against}

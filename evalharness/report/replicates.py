@@ -79,31 +79,31 @@ def evidence(contrast: ReplicateContrast, counts: Mapping[str, int]) -> str:
     return text
 
 
-def noise(recipe: Replicates) -> str:
+def noise(group: Replicates) -> str:
     """How much the trainings of a recipe differ, in a sentence without its full stop."""
-    if len(recipe.arms) < 2:
-        return f"{recipe.name} was trained once: how much of its score is training noise is not known"
+    if len(group.arms) < 2:
+        return f"{group.name} was trained once: how much of its score is training noise is not known"
     return (
-        f"{len(recipe.arms)} trainings of {recipe.name} score {_scores(recipe)}: standard deviation between them "
-        f"{number_text(100 * recipe.deviation.value)} points"
+        f"{len(group.arms)} trainings of {group.name} score {_scores(group)}: standard deviation between them "
+        f"{number_text(100 * group.deviation.value)} points"
     )
 
 
 def noise_table(summary: Summary) -> PageTable | None:
     """A recipe a row: the scores of its trainings, and how far they are apart."""
-    recipes = summary.analysis.replicates
-    if not recipes:
+    groups = summary.analysis.replicates
+    if not groups:
         return None
     rows = []
-    for recipe in recipes:
+    for group in groups:
         deviation = Cell("trained once")
-        if len(recipe.arms) > 1:
-            spread = recipe.deviation
+        if len(group.arms) > 1:
+            spread = group.deviation
             deviation = Cell(percent_text(spread.value), spread.value, points_interval(spread.low, spread.high))
-        cells = [Cell(recipe.name), Cell(str(len(recipe.arms)), len(recipe.arms)), Cell(_scores(recipe))]
-        cells += [score_cell(recipe.mean.value, recipe.mean.low, recipe.mean.high), deviation]
-        rows.append(Row(cells + _share_cells(recipe.shares)))
-    caption = " ".join(f"{noise(recipe)}." for recipe in recipes) + (
+        cells = [Cell(group.name), Cell(str(len(group.arms)), len(group.arms)), Cell(_scores(group))]
+        cells += [score_cell(group.mean.value, group.mean.low, group.mean.high), deviation]
+        rows.append(Row(cells + _share_cells(group.shares)))
+    caption = " ".join(f"{noise(group)}." for group in groups) + (
         " Arms that the sweep file declares to be trainings of one recipe, which differ in nothing else. Mean and "
         "standard deviation are over the trainings, each counted once however many images it drew; brackets: 95 % "
         "intervals by Student’s t and by chi-square. Parts: of the variance of the score of one training, what other "
@@ -144,7 +144,7 @@ def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
     """The contrasts of recipes for people, a row each."""
     import pandas as pd
 
-    counts = {recipe.name: len(recipe.arms) for recipe in analysis.replicates}
+    counts = {group.name: len(group.arms) for group in analysis.replicates}
     rows = []
     for contrast in analysis.replicate_contrasts:
         difference = contrast.difference
@@ -167,7 +167,7 @@ def covered_arms(analysis: Analysis) -> set[str]:
     """The arms whose comparison with the baseline is made by their recipe's."""
     compared = [contrast for contrast in analysis.replicate_contrasts if not math.isnan(contrast.difference.low)]
     names = {name for contrast in compared for name in (contrast.group, contrast.against)}
-    return {arm for recipe in analysis.replicates if recipe.name in names for arm in recipe.arms}
+    return {arm for group in analysis.replicates if group.name in names for arm in group.arms}
 
 
 def _share_cells(shares: Shares) -> list[Cell]:
@@ -182,8 +182,8 @@ def _wider_interval(contrast: ReplicateContrast) -> str:
     return points_interval(contrast.everywhere.low, contrast.everywhere.high) or MISSING
 
 
-def _scores(recipe: Replicates) -> str:
-    return ", ".join(f"{score:.3f}" for score in recipe.scores)
+def _scores(group: Replicates) -> str:
+    return ", ".join(f"{score:.3f}" for score in group.scores)
 
 
 def _ends(estimate: Estimate) -> str:

@@ -96,13 +96,13 @@ def from_samples(samples: pd.DataFrame) -> Lookup:
     """
     scored = samples[(samples["state"] == "scored") & samples["image"].notna()]
     columns = (scored[name] for name in ("benchmark", "item", "image", "score", "reason", "score_key"))
-    known = {
+    judged = {
         (benchmark, item, image): Judged(float(score), str(reason or ""), key)
         for benchmark, item, image, score, reason, key in zip(*columns, strict=True)
     }
 
     def lookup(benchmark: str, item: str, images: Sequence[str]) -> Mapping[str, Judged]:
-        return {image: known[benchmark, item, image] for image in images if (benchmark, item, image) in known}
+        return {image: judged[benchmark, item, image] for image in images if (benchmark, item, image) in judged}
 
     return lookup
 
