@@ -57,6 +57,10 @@ def test_a_documented_command_exists_and_takes_these_arguments(command: str, mon
             _check_tox(arguments)
         case ["evalharness", *arguments]:
             _check_module("evalharness.cli.main", arguments, monkeypatch)
+        case ["python", "-m", "venv", _] | [".", ".venv/bin/activate"] | ["pre-commit", "install"]:
+            assert (ROOT / ".pre-commit-config.yaml").is_file()
+        case ["pytest", *paths]:
+            assert all((ROOT / path).exists() for path in paths)
         case ["python", "-m", module, *arguments]:
             _check_module(module, arguments, monkeypatch)
         case [".ci/run"]:
