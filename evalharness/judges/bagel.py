@@ -94,7 +94,7 @@ class Bagel:
                 self._model.read([context for context, _ in texts], [text for _, text in texts])
             if images:
                 self._model.glance([context for context, _ in images], [image for _, image in images])
-        read = [context.whole.cache.length for context in contexts]
+        read = [context.full.cache.length for context in contexts]
         written: dict[int, Written] = {}
         for limit in sorted({prompt.max_tokens for prompt in prompts}):
             who = [n for n, prompt in enumerate(prompts) if prompt.max_tokens == limit]

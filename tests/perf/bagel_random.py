@@ -14,8 +14,8 @@ from torch import Tensor
 from evalharness.models.bagel import runtime
 from evalharness.models.bagel.autoencoder import Autoencoder, as_linear
 from evalharness.models.bagel.config import LanguageSizes, Sizes, VisionSizes
-from evalharness.models.bagel.embeddings import place_table
-from evalharness.models.bagel.memory import kept_as
+from evalharness.models.bagel.embeddings import position_table
+from evalharness.models.bagel.memory import storage_dtype
 from evalharness.models.bagel.network import Network
 from evalharness.models.bagel.settings import Settings
 
@@ -46,7 +46,7 @@ def drawn(network: Network, dtype: torch.dtype, device: torch.device) -> dict[st
     torch.manual_seed(0)
     made = {}
     for name, tensor in network.state_dict().items():
-        kept = kept_as(name, dtype)
+        kept = storage_dtype(name, dtype)
         if tensor.ndim == 1:
             made[name] = torch.full(
                 tensor.shape, float("norm" in name and name.endswith("weight")), dtype=kept, device=device
@@ -65,7 +65,7 @@ def make(sizes: Sizes, channels: int, folder: Path, settings: Mapping[str, Any],
         network, autoencoder = Network(sizes), Autoencoder(channels, sizes.latent_channels)
     weights = drawn(network, getattr(torch, chosen.dtype), device) if large else named(network)
     for name, side in (("latent_pos_embed", sizes.latent_side), ("vit_pos_embed", sizes.vision.side)):
-        weights[f"{name}.pos_embed"] = place_table(side, sizes.language.hidden_size).to(device)
+        weights[f"{name}.pos_embed"] = position_table(side, sizes.language.hidden_size).to(device)
     weights["language_model.lm_head.weight"][small.VOCABULARY.index("<|im_end|>")] = 0  # texts do not end by themselves
     network.load_state_dict(weights, assign=True)
     own = autoencoder.state_dict()

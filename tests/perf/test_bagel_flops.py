@@ -50,11 +50,11 @@ def test_a_drawing(runtime: Runtime, interval: tuple[float, float], renew: int) 
         image = torch.zeros(16, 8, 6)
         runtime.bagel.look(contexts, [image], [None], branch=True)
         runtime.bagel.read(contexts, [[4, 5]])
-        texts = contexts[0].texts
+        texts = contexts[0].text_only
         assert texts is not None
         with counted() as counter:
-            draw(runtime.bagel, contexts, [torch.zeros(12, 64)], [(4, 3)], [sampler], renew=renew)
-    pasts = [contexts[0].whole.cache.length, contexts[0].bare[0], texts.cache.length]
+            draw(runtime.bagel, contexts, [torch.zeros(12, 64)], [(4, 3)], [sampler], guidance_every=renew)
+    pasts = [contexts[0].full.cache.length, contexts[0].unguided_prefix[0], texts.cache.length]
     assert counter.get_total_flops() == bagel_flops.of_drawing(SIZES, sampler, 12, pasts, renew)
 
 
@@ -62,7 +62,7 @@ def test_a_token(runtime: Runtime) -> None:
     (context,) = contexts = [Context()]
     with torch.inference_mode():
         runtime.bagel.read(contexts, [[1, 2, 3]])
-        piece = Piece(context.whole.view(), runtime.bagel.network.embed_text([7]), [5])
+        piece = Piece(context.full.view(), runtime.bagel.network.embed_text([7]), [5])
         with counted() as counter:
             runtime.bagel.network.run([piece], causal=True, keep=False)
     assert counter.get_total_flops() == bagel_flops.of_layers(SIZES, 1, 5)

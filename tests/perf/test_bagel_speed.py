@@ -29,7 +29,7 @@ import bagel_flops
 import bagel_random
 
 from evalharness.models.bagel.cache import Context
-from evalharness.models.bagel.runtime import RENEW, Runtime
+from evalharness.models.bagel.runtime import GUIDANCE_EVERY, Runtime
 
 pytestmark = pytest.mark.perf
 
@@ -207,7 +207,7 @@ def report(runtime: Runtime, count: int, tokens: int, product_side: int) -> list
     spent, images = seconds_of(device, lambda: runtime.draw(contexts, list(range(count))))
     assert len(images) == count and all(isinstance(one, Image.Image) for one in images)
     latents = settings.height * settings.width // 256
-    renew = 1 if settings.mode == "exact" else RENEW
+    renew = 1 if settings.mode == "exact" else GUIDANCE_EVERY
     flops = sum(
         bagel_flops.of_drawing(
             runtime.bagel.network.sizes, settings.sampler(editing=False), latents, (context.tokens, 0), renew

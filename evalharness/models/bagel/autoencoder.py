@@ -10,9 +10,9 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 SCALE, SHIFT = 0.3611, 0.1159
-"""A latent is SCALE · (z − SHIFT)."""
+"""A latent is SCALE · (z − SHIFT), z being a sample of the posterior."""
 DOWN = 8
-"""Pixels to a latent, along each side."""
+"""Pixels per latent along each side."""
 
 _PARTS = (
     (r"^(\w+)\.conv_norm_out\.", r"\1.norm_out."),
@@ -27,14 +27,14 @@ _PARTS = (
     (r"\.up_blocks\.(\d+)\.upsamplers\.0\.", r".up.\1.upsample."),
     (r"\.conv_shortcut\.", ".nin_shortcut."),
 )
-"""From diffusers' names to the original ones; there the decoder's blocks are counted from the end."""
+"""From diffusers' parameter names to the original ones, which count the decoder's blocks from the end."""
 
 
 class Autoencoder(nn.Module):
-    """Images to latents and back, one at a time, in float32."""
+    """Encodes and decodes single images in float32."""
 
     def __init__(self, channels: int, latent_channels: int) -> None:
-        """``channels``: of its first convolution, 128 in the published one."""
+        """``channels``: of the first convolution, 128 in the published autoencoder."""
         super().__init__()
         self.inner = AutoencoderKL(
             in_channels=3,
@@ -50,18 +50,24 @@ class Autoencoder(nn.Module):
         )
 
     def encode(self, pixels: Tensor, noise: Tensor) -> Tensor:
-        """(3, height, width) in −1…1 → (channels, height / 8, width / 8), sampled from the posterior with ``noise`` of
-        the same shape.
+        """Sample latents from the posterior.
+
+        Args:
+            pixels: ``(3, height, width)`` in −1…1.
+            noise: standard normal, of the shape of the result.
+
+        Returns:
+            ``(channels, height / 8, width / 8)``.
         """
         mean, log_variance = self.inner.encoder(pixels[None])[0].chunk(2)
         return cast(Tensor, SCALE * (mean + torch.exp(0.5 * log_variance) * noise - SHIFT))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """The inverse of :meth:`encode`, (3, height, width)."""
+        """Latents ``(channels, height / 8, width / 8)`` → pixels ``(3, height, width)`` in about −1…1."""
         return cast(Tensor, self.inner.decoder((latents / SCALE + SHIFT)[None])[0])
 
     def published_names(self) -> dict[str, str]:
-        """The name of each weight in ``ae.safetensors`` → its name here."""
+        """Name of each weight in ``ae.safetensors`` → its name here."""
         return {published_name(name.removeprefix("inner.")): name for name in self.state_dict()}
 
 
@@ -77,5 +83,5 @@ def published_name(name: str) -> str:
 
 
 def as_linear(tensor: Tensor, shape: Any) -> Tensor:
-    """The original keeps the attention's linear layers as 1 × 1 convolutions."""
+    """Reshape a 1 × 1 convolution, as which the original stores the attention's linear layers, to ``shape``."""
     return tensor.reshape(shape) if tensor.ndim == 4 and tensor.shape[2:] == (1, 1) and len(shape) == 2 else tensor

@@ -1,4 +1,4 @@
-"""Batches in parts that fit in memory. What lies on the device is contexts, mostly: 9,000 tokens an image looked at."""
+"""Splits batches into parts that fit in memory, most of which contexts take: 9,000 tokens for each image seen."""
 
 from __future__ import annotations
 
@@ -13,82 +13,97 @@ from evalharness.models.bagel.cache import Context
 
 R = TypeVar("R")
 Part = Sequence[int]
-"""Samples of a batch."""
+"""Indices of samples in a batch."""
 
 
 class Batching:
-    """``bound``: how many tokens of contexts are at work together, ``None`` until memory has told. Contexts that wait
-    for their turn make room, in the host's memory, where they would be more.
+    """Runs work on batches of contexts within a limit of tokens on the device.
 
-    A part that does not fit is taken back to where it was, halved and tried again; the bound then stays below what it
-    was. What a part computes must follow from its contexts alone, and change nothing else.
+    Contexts that exceed the limit wait in the host's memory. A part that runs out of memory is rolled back, halved and
+    tried again, and the limit is lowered. The work on a part must depend on, and change, its contexts alone.
     """
 
-    def __init__(self, bound: int | None) -> None:
-        self.bound = bound
-        self._known: weakref.WeakSet[Context] = weakref.WeakSet()
+    def __init__(self, max_tokens: int | None) -> None:
+        """``max_tokens``: limit of the tokens of contexts on the device, ``None`` to learn it when memory runs out."""
+        self.max_tokens = max_tokens
+        self._contexts: weakref.WeakSet[Context] = weakref.WeakSet()
 
-    def know(self, contexts: Sequence[Context]) -> None:
-        """Contexts that take room."""
-        self._known.update(contexts)
+    def register(self, contexts: Sequence[Context]) -> None:
+        """Count contexts against the limit."""
+        self._contexts.update(contexts)
 
     def run(self, contexts: Sequence[Context], work: Callable[[Part], list[R]], *, alone: bool) -> list[R]:
-        """What ``work`` makes of each context, part by part; ``alone``: one by one.
+        """Run ``work`` on all contexts, part by part.
+
+        Args:
+            contexts: of a batch.
+            work: maps indices of samples to a result for each.
+            alone: make a part of each context.
+
+        Returns:
+            A result for each context.
 
         Raises:
-            SampleError: there is no room for one alone.
+            SampleError: a single context does not fit in memory.
         """
-        self.know(contexts)
+        self.register(contexts)
         results: list[R] = []
         for part in self._parts(contexts, range(len(contexts)), alone):
-            results += self._tried(contexts, part, work)
+            results += self._run_or_split(contexts, part, work)
         return results
 
     def _parts(self, contexts: Sequence[Context], samples: Part, alone: bool) -> Iterator[Part]:
         part: list[int] = []
         tokens = 0
         for i in samples:
-            more = contexts[i].tokens
-            if part and (alone or (self.bound is not None and tokens + more > self.bound)):
+            added = contexts[i].tokens
+            full = self.max_tokens is not None and tokens + added > self.max_tokens
+            if part and (alone or full):
                 yield part
                 part, tokens = [], 0
             part.append(i)
-            tokens += more
+            tokens += added
         if part:
             yield part
 
-    def _tried(self, contexts: Sequence[Context], part: Part, work: Callable[[Part], list[R]]) -> list[R]:
-        own = [contexts[i] for i in part]
-        self._make_room(own)
-        undo = [context.undo() for context in own]
+    def _run_or_split(self, contexts: Sequence[Context], part: Part, work: Callable[[Part], list[R]]) -> list[R]:
+        active = [contexts[i] for i in part]
+        self._make_room(active)
+        rollbacks = [context.rollback_point() for context in active]
         try:
             return work(part)
         except torch.OutOfMemoryError:
-            for back in undo:
-                back()
-        # Out of the handler, whose traceback keeps the tensors of the pass.
-        tokens = sum(context.tokens for context in own)
-        waited = self._park(own)
-        self.bound = min(tokens, self.bound or tokens) if waited and len(part) == 1 else tokens // 2
+            for roll_back in rollbacks:
+                roll_back()
+        # Outside the handler, because its traceback keeps the tensors of the pass alive.
+        tokens = sum(context.tokens for context in active)
+        any_parked = self._park_inactive(active)
+        if any_parked and len(part) == 1:
+            self.max_tokens = min(tokens, self.max_tokens or tokens)
+        else:
+            self.max_tokens = tokens // 2
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if len(part) > 1:
             half = len(part) // 2
-            return self._tried(contexts, part[:half], work) + self._tried(contexts, part[half:], work)
-        if waited:
-            return self._tried(contexts, part, work)
+            return self._run_or_split(contexts, part[:half], work) + self._run_or_split(contexts, part[half:], work)
+        if any_parked:
+            return self._run_or_split(contexts, part, work)
         raise SampleError(
             f"out of memory with a context of {tokens} tokens; make images smaller (height, width, vae_sizes), "
             "max_iterations fewer, or spread the layers over several devices"
         )
 
-    def _make_room(self, own: Sequence[Context]) -> None:
-        if self.bound is not None and sum(context.tokens for context in self._known if context.here) > self.bound:
-            self._park(own)
+    def _make_room(self, active: Sequence[Context]) -> None:
+        if self.max_tokens is None:
+            return
+        if sum(context.tokens for context in self._contexts if context.on_device) > self.max_tokens:
+            self._park_inactive(active)
 
-    def _park(self, own: Sequence[Context]) -> bool:
-        """Send all others to the host's memory; whether there were any."""
-        others = [context for context in self._known if context.here and not any(context is one for one in own)]
-        for context in others:
+    def _park_inactive(self, active: Sequence[Context]) -> bool:
+        """Move all contexts but the active ones to the host's memory; returns whether there were any."""
+        active_ids = set(map(id, active))
+        inactive = [context for context in self._contexts if context.on_device and id(context) not in active_ids]
+        for context in inactive:
             context.park()
-        return bool(others)
+        return bool(inactive)

@@ -1,4 +1,4 @@
-"""Keys and values of a growing sequence, and views of them: what a new token can see."""
+"""Keys and values of growing sequences, and views of what a new token can attend to."""
 
 from __future__ import annotations
 
@@ -9,62 +9,76 @@ import torch
 from torch import Tensor
 
 STEP = 256
-"""A cache grows by whole multiples of this many tokens."""
+"""A cache grows in steps of so many tokens."""
 
 
 @dataclass
 class Cache:
-    """``layers[i]`` is (2, key-value heads, room, head width), keys and values; its first ``length`` tokens count."""
+    """Keys and values of a sequence.
+
+    Attributes:
+        layers: for each layer ``(2, key-value heads, capacity, head width)``, keys and values.
+        length: so many tokens of the capacity are in use.
+        parked: whether the cache waits in the host's memory.
+    """
 
     layers: list[Tensor] = field(default_factory=list)
     length: int = 0
     parked: bool = False
 
     def joined(self, layer: int, length: int, new: Tensor) -> Tensor:
-        """Keys and values of the first ``length`` tokens in a layer, and of new ones that are not to be kept."""
-        return torch.cat([self._held(layer, new.device)[:, :, :length], new], dim=2) if length else new
+        """Keys and values of the first ``length`` tokens in a layer, followed by new ones that are not stored."""
+        return torch.cat([self._fetch(layer, new.device)[:, :, :length], new], dim=2) if length else new
 
     def put(self, layer: int, new: Tensor) -> Tensor:
-        """Store keys and values (2, heads, n, width) behind the last token; returns all, a view.
+        """Store keys and values of new tokens behind the last token in a layer.
 
-        They count once every layer has them and :meth:`advance` was called.
+        They become part of the sequence by :meth:`advance`, after all layers have stored them.
+
+        Args:
+            layer: its index.
+            new: ``(2, key-value heads, new tokens, head width)``.
+
+        Returns:
+            A view of the old and new tokens' keys and values.
         """
         end = self.length + new.shape[2]
         if layer == len(self.layers):
             self.layers.append(new[:, :, :0])
-        held = self._held(layer, new.device)
-        if end > held.shape[2]:
-            room = -(-end // STEP) * STEP
-            grown = held.new_empty(2, held.shape[1], room, held.shape[3])
-            grown[:, :, : self.length] = held[:, :, : self.length]
-            self.layers[layer] = held = grown
-        held[:, :, self.length : end] = new
-        return held[:, :, :end]
+        stored = self._fetch(layer, new.device)
+        if end > stored.shape[2]:
+            capacity = -(-end // STEP) * STEP
+            larger = stored.new_empty(2, stored.shape[1], capacity, stored.shape[3])
+            larger[:, :, : self.length] = stored[:, :, : self.length]
+            self.layers[layer] = stored = larger
+        stored[:, :, self.length : end] = new
+        return stored[:, :, :end]
 
     def advance(self, count: int) -> None:
+        """Make stored tokens part of the sequence."""
         self.length += count
 
     def cut(self, length: int) -> None:
-        """Forget all tokens but the first ``length``."""
+        """Drop all tokens but the first ``length``."""
         self.length = min(self.length, length)
 
     def park(self) -> None:
-        """Wait in the host's memory. A layer comes back when it is next looked at."""
+        """Move to the host's memory. A layer moves back when it is next used."""
         self.layers = [layer[:, :, : self.length].cpu() for layer in self.layers]
         self.parked = True
 
     def copy(self) -> Cache:
-        """One that grows on its own from here."""
+        """An independent copy."""
         return Cache([layer[:, :, : self.length].clone() for layer in self.layers], self.length, self.parked)
 
-    def _held(self, layer: int, device: torch.device) -> Tensor:
+    def _fetch(self, layer: int, device: torch.device) -> Tensor:
         self.layers[layer], self.parked = self.layers[layer].to(device), False
         return self.layers[layer]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The first ``length`` tokens of a cache, and the position of a token that follows them."""
+    """The first ``length`` tokens of a cache, and the position of the token that follows them."""
 
     cache: Cache
     length: int
@@ -73,7 +87,7 @@ class View:
 
 @dataclass
 class Stream:
-    """A sequence that grows. An image takes one position, however many tokens it has."""
+    """A growing sequence. An image takes a single position, whatever its number of tokens."""
 
     cache: Cache = field(default_factory=Cache)
     position: int = 0
@@ -87,63 +101,67 @@ class Stream:
 
 @dataclass(eq=False)
 class Context:
-    """One sample's trajectory, and what guides its drawings away from itself.
+    """A sample's trajectory, and the sequences that classifier-free guidance compares it with.
 
-    ``whole`` is all that was read, seen and written. ``bare``, the beginning of it without the newest text, is where
-    text guidance comes from; ``texts``, the same texts without the images, where image guidance does. It branches off
-    at the first image, if image guidance is wanted, so that nothing is encoded twice.
+    Attributes:
+        full: everything that was read, seen and written.
+        unguided_prefix: length and position of the beginning of ``full`` without the newest text, which text guidance
+            leads away from.
+        text_only: the texts without the images, which image guidance leads away from. It branches off at the first
+            image, if image guidance is wanted, so that nothing is encoded twice.
+        empty: text guidance leads away from an empty sequence at the position of ``unguided_prefix``.
+        holds_image: whether an image has been seen.
+        seed: of the newest drawing or writing; determines the noise with which an image is seen.
     """
 
-    whole: Stream = field(default_factory=Stream)
-    bare: tuple[int, int] = (0, 0)
-    """Length and position."""
-    texts: Stream | None = None
+    full: Stream = field(default_factory=Stream)
+    unguided_prefix: tuple[int, int] = (0, 0)
+    text_only: Stream | None = None
     empty: bool = False
-    """Text guidance comes from nothing at all, at the position of ``bare``."""
     holds_image: bool = False
     seed: int = 0
-    """Of the newest drawing or writing; the noise with which an image is seen follows from it."""
 
     def copy(self) -> Context:
-        """One that grows on its own from here."""
-        return replace(self, whole=self.whole.copy(), texts=None if self.texts is None else self.texts.copy())
+        """An independent copy."""
+        return replace(self, full=self.full.copy(), text_only=None if self.text_only is None else self.text_only.copy())
 
-    def undo(self) -> Callable[[], None]:
-        """What takes it back to what it is now, if it has only grown since."""
-        before = dict(vars(self))
+    def rollback_point(self) -> Callable[[], None]:
+        """A function that restores the present state, provided that the context has only grown since."""
+        state = dict(vars(self))
         streams = [(stream, stream.cache.length, stream.position) for stream in self.streams()]
 
-        def back() -> None:
-            vars(self).update(before)
+        def roll_back() -> None:
+            vars(self).update(state)
             for stream, length, position in streams:
                 stream.cache.cut(length)
                 stream.position = position
 
-        return back
+        return roll_back
 
     def park(self) -> None:
-        """Wait in the host's memory."""
+        """Move to the host's memory."""
         for stream in self.streams():
             stream.cache.park()
 
     @property
-    def here(self) -> bool:
-        """Whether it takes room on the device."""
+    def on_device(self) -> bool:
+        """Whether any of it occupies memory of the device."""
         return any(stream.cache.length and not stream.cache.parked for stream in self.streams())
 
     @property
     def tokens(self) -> int:
-        """How many tokens it holds in memory."""
+        """Number of tokens in memory."""
         return sum(stream.cache.length for stream in self.streams())
 
     def streams(self) -> list[Stream]:
-        """What a text is added to."""
-        return [self.whole] if self.texts is None else [self.whole, self.texts]
+        """The sequences that a text is appended to."""
+        return [self.full] if self.text_only is None else [self.full, self.text_only]
 
     def without_newest_text(self) -> View:
-        length, position = self.bare
-        return View(self.whole.cache, 0 if self.empty else length, position)
+        """What text guidance leads away from."""
+        length, position = self.unguided_prefix
+        return View(self.full.cache, 0 if self.empty else length, position)
 
-    def mark(self) -> None:
-        """From here on, texts are the newest."""
-        self.bare = (self.whole.cache.length, self.whole.position)
+    def mark_newest_text(self) -> None:
+        """Make all that follows the newest text."""
+        self.unguided_prefix = (self.full.cache.length, self.full.position)

@@ -1,4 +1,4 @@
-"""The sizes of a BAGEL, from the two JSON files of its checkpoint folder."""
+"""Sizes of a BAGEL network, from the two JSON files of its checkpoint folder."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from evalharness._util.validation import error_line
 from evalharness.errors import WeightsError
 
 Renorm = Literal["global", "channel", "text_channel"]
-"""Over what a guided velocity is made no longer than the unguided one."""
+"""Scope over which a guided velocity is limited to the length of the unguided one."""
 
 Size = Annotated[int, Field(ge=1, le=1_000_000)]
 M = TypeVar("M", bound=BaseModel)
 
 LATENT_PATCH = 2
-"""Latents are drawn in patches of 2 × 2."""
+"""Latents are drawn in patches of so many by so many."""
 LATENT_SIDE = 64
-"""Rows and columns of the position table of latents, where a checkpoint does not bring its own."""
+"""Rows and columns of the table of latent positions, if a checkpoint has no such table."""
 
 
 class LanguageSizes(BaseModel):
-    """``llm_config.json``: Qwen2's shape. What is not named here does not change what is computed."""
+    """``llm_config.json``: sizes of the Qwen2 model. Keys not named here do not change what is computed."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -52,7 +52,7 @@ class LanguageSizes(BaseModel):
 
 
 class VisionSizes(BaseModel):
-    """``vit_config.json``: SigLIP's shape. One layer fewer is used than it says."""
+    """``vit_config.json``: sizes of the SigLIP model, of which the last layer is not used."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -83,7 +83,7 @@ class VisionSizes(BaseModel):
 
 
 class Sizes(BaseModel):
-    """All of a network but the autoencoder, whose sizes follow from the shapes of its weights."""
+    """Sizes of all but the autoencoder, whose sizes follow from the shapes of its weights."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -94,12 +94,16 @@ class Sizes(BaseModel):
 
     @property
     def latent_width(self) -> int:
-        """Numbers in a latent token."""
+        """Values per latent token."""
         return LATENT_PATCH**2 * self.latent_channels
 
 
 def read_sizes(folder: Path, **latents: Any) -> Sizes:
-    """The sizes that a checkpoint folder's JSON files give; ``latents`` are those of :class:`Sizes` besides.
+    """Read the sizes from a checkpoint folder's JSON files.
+
+    Args:
+        folder: the checkpoint.
+        **latents: the fields of :class:`Sizes` that the files do not state.
 
     Raises:
         WeightsError: a file is missing, is not JSON or lacks a size.

@@ -1,4 +1,4 @@
-"""What a token is embedded with besides itself: tables of places, the time of a noisy latent."""
+"""Embeddings of positions and of the time of a noisy latent."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from torch import Tensor, nn
 FREQUENCIES = 256
 
 
-def place_table(side: int, width: int) -> Tensor:
-    """Sines and cosines of column, then of row, for ``side`` × ``side`` places: (side², width), float32.
+def position_table(side: int, width: int) -> Tensor:
+    """Sines and cosines of the column, then of the row, for ``side`` × ``side`` positions.
 
-    The fixed table of MAE and DiT, as BAGEL's modeling_utils.py fills it; place = row · side + column.
+    The fixed table of MAE and DiT, as BAGEL's modeling_utils.py computes it; position = row · side + column.
+
+    Returns:
+        ``(side², width)``, float32.
     """
     rates = 1 / 10000 ** (np.arange(width // 4, dtype=np.float64) / (width / 4))
     angles = np.arange(side, dtype=np.float64)[:, None] * rates
@@ -23,8 +26,8 @@ def place_table(side: int, width: int) -> Tensor:
     return torch.from_numpy(np.concatenate([columns, rows], axis=1).astype(np.float32))
 
 
-class Places(nn.Module):
-    """A fixed table of places, stored in the checkpoint as ``pos_embed``."""
+class PositionTable(nn.Module):
+    """A fixed table of positions, stored in the checkpoint as ``pos_embed``."""
 
     def __init__(self, side: int, width: int) -> None:
         super().__init__()
@@ -32,13 +35,13 @@ class Places(nn.Module):
         self.pos_embed = nn.Parameter(torch.empty(side**2, width), requires_grad=False)
 
     def forward(self, rows: int, columns: int) -> Tensor:
-        """The entries of the upper left ``rows`` × ``columns`` places, (rows · columns, width)."""
+        """Entries of the upper left ``rows`` × ``columns`` positions, ``(rows · columns, width)``."""
         table = self.pos_embed.view(self.side, self.side, -1)
         return table[:rows, :columns].reshape(rows * columns, -1)
 
 
 class TimeEmbedder(nn.Module):
-    """Sinusoids of t itself, in 0…1, through two linear layers."""
+    """Sinusoids of the time, in 0…1, through two linear layers."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

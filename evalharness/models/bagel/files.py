@@ -1,4 +1,4 @@
-"""The files of a checkpoint folder, as published, and the digest over those that decide an outcome."""
+"""The files of a published checkpoint folder, and the digest over those that determine its outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evalharness.errors import WeightsError
 NETWORK, AUTOENCODER = "ema.safetensors", "ae.safetensors"
 REQUIRED = (NETWORK, AUTOENCODER, "llm_config.json", "vit_config.json", "tokenizer_config.json")
 VOCABULARY = (("tokenizer.json",), ("vocab.json", "merges.txt"))
-"""Either of these."""
+"""Alternative sets of files of the tokenizer."""
 
 
 def weights_digest(folder: Path) -> str:

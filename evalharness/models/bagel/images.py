@@ -1,4 +1,4 @@
-"""Images on their way in and out: RGB on white, resized to whole patches; latents to pixels."""
+"""Image conversions: to RGB on white, to whole patches, to tensors and back."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-MOST_PIXELS = 14 * 14 * 9 * 1024
+MAX_PIXELS = 14 * 14 * 9 * 1024
+"""Of a fitted image, as in BAGEL's data/transforms.py."""
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """RGB; what is transparent becomes white."""
+    """Convert to RGB; transparent pixels become white."""
     if image.mode == "RGBA" or image.info.get("transparency") is not None:
         layered = image.convert("RGBA")
         white = Image.new("RGB", image.size, (255, 255, 255))
@@ -21,8 +22,9 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 def fitted_size(width: int, height: int, longest: int, shortest: int, stride: int) -> tuple[int, int]:
-    """Width and height in multiples of ``stride``: the longer side at most ``longest``, the shorter at least
-    ``shortest``, the longer winning (MaxLongEdgeMinShortEdgeResize in BAGEL's data/transforms.py).
+    """Width and height in multiples of ``stride``, as MaxLongEdgeMinShortEdgeResize of BAGEL's data/transforms.py.
+
+    The longer side is at most ``longest``, and the shorter at least ``shortest`` if both are possible.
 
     >>> fitted_size(1920, 1080, longest=1024, shortest=512, stride=16)
     (1024, 576)
@@ -34,25 +36,26 @@ def fitted_size(width: int, height: int, longest: int, shortest: int, stride: in
 
     scale = max(min(longest / max(width, height), 1.0), shortest / min(width, height))
     new = scaled(width, height, scale)
-    if new[0] * new[1] > MOST_PIXELS:
-        new = scaled(*new, MOST_PIXELS / (new[0] * new[1]))
+    if new[0] * new[1] > MAX_PIXELS:
+        new = scaled(*new, MAX_PIXELS / (new[0] * new[1]))
     if max(new) > longest:
         new = scaled(*new, longest / max(new))
     return new
 
 
 def fit(image: Image.Image, longest: int, shortest: int, stride: int) -> Image.Image:
+    """Resize to :func:`fitted_size`."""
     size = fitted_size(*image.size, longest, shortest, stride)
     return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """(3, height, width) in −1…1."""
+    """RGB image → ``(3, height, width)`` in −1…1."""
     pixels = torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1)
     return (pixels.float() / 255 - 0.5) / 0.5
 
 
 def to_image(pixels: Tensor) -> Image.Image:
-    """(3, height, width) in −1…1, cut to 8 bits."""
-    bytes_ = ((pixels.float() * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 0) * 255).to(torch.uint8)
-    return Image.fromarray(bytes_.cpu().numpy())
+    """``(3, height, width)`` in −1…1 → RGB image, truncated to 8 bits."""
+    values = ((pixels.float() * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 0) * 255).to(torch.uint8)
+    return Image.fromarray(values.cpu().numpy())

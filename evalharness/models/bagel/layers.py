@@ -1,7 +1,7 @@
-"""The language model: Qwen2 with two experts a layer, over packed sequences that each have a past of their own.
+"""The language model: Qwen2 with two experts per layer, over packed sequences with separate pasts.
 
-The understanding expert has Qwen2's names, the generation expert the same with ``_moe_gen``: it takes the latents of
-images, clean or noisy. Attention is shared. (BAGEL's qwen2_navit.py, forward_inference.)
+The understanding expert has Qwen2's parameter names, the generation expert the same names with ``_moe_gen``; the latter
+processes the latents of images, clean or noisy. Attention is shared. (BAGEL's qwen2_navit.py, forward_inference.)
 """
 
 from __future__ import annotations
@@ -24,10 +24,15 @@ from evalharness.models.bagel.config import LanguageSizes
 class Layout:
     """How the rows of a pass belong to its sequences.
 
-    The first ``split`` rows are the understanding expert's. ``order``, if not ``None``, are the rows sequence by
-    sequence, ``back`` its inverse; ``lengths`` of the sequences; ``views`` their pasts. ``causal``: a row sees those
-    before it, else all of its sequence. ``keep``: the rows become part of the caches. ``padding``: rows behind the
-    last sequence, which are nobody's.
+    Attributes:
+        split: number of the first rows, which the understanding expert processes.
+        lengths: rows of each sequence.
+        views: the past of each sequence.
+        causal: a row attends to the rows before it; otherwise to all rows of its sequence.
+        keep: the rows become part of the caches.
+        order: permutation of the rows to sequence by sequence; ``None`` if they are in that order.
+        back: its inverse.
+        padding: rows behind the last sequence, which belong to none.
     """
 
     split: int
@@ -47,7 +52,7 @@ class Layout:
 
 
 class Experts(nn.Module):
-    """Parts that are there twice, under their names and with ``_moe_gen`` behind them."""
+    """Module whose parts exist twice, under their names and with the suffix ``_moe_gen``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,11 +60,11 @@ class Experts(nn.Module):
 
     def add(self, name: str, part: Callable[[], nn.Module]) -> None:
         self._pairs[name] = part(), part()
-        for suffix, one in zip(("", "_moe_gen"), self._pairs[name], strict=True):
-            self.add_module(name + suffix, one)
+        for suffix, module in zip(("", "_moe_gen"), self._pairs[name], strict=True):
+            self.add_module(name + suffix, module)
 
     def through(self, name: str, x: Tensor, split: int) -> Tensor:
-        """The first ``split`` rows through one expert's part, the others through the other's."""
+        """Apply the understanding expert's part to the first ``split`` rows, the generation expert's to the rest."""
         understanding, generation = self._pairs[name]
         if split == len(x):
             out: Tensor = understanding(x)
@@ -90,17 +95,18 @@ class Attention(Experts):
         query, key = apply_rotary_pos_emb(query, key, *rope, unsqueeze_dim=1)
         new = torch.stack([key.to(value.dtype), value]).transpose(1, 2)  # (2, heads, rows, width)
         lengths = [*layout.lengths, layout.padding]
-        queries, own = (
-            torch.split(query.to(value.dtype).transpose(0, 1), lengths, dim=1),
-            torch.split(new, lengths, dim=2),
-        )
-        seen = [self._attend(*each, layout) for each in zip(queries, own, layout.views, strict=False)]
+        queries = torch.split(query.to(value.dtype).transpose(0, 1), lengths, dim=1)
+        keys_values = torch.split(new, lengths, dim=2)
+        outputs = [  # not strict: the padding has no view
+            self._attend(queries_of, new_of, view, layout)
+            for queries_of, new_of, view in zip(queries, keys_values, layout.views, strict=False)
+        ]
         if layout.padding:
-            seen.append(query.new_zeros(layout.padding, seen[0].shape[1], dtype=seen[0].dtype))
-        return self.through("o_proj", layout.scatter(torch.cat(seen)), layout.split)
+            outputs.append(query.new_zeros(layout.padding, outputs[0].shape[1], dtype=outputs[0].dtype))
+        return self.through("o_proj", layout.scatter(torch.cat(outputs)), layout.split)
 
     def _attend(self, query: Tensor, new: Tensor, view: View, layout: Layout) -> Tensor:
-        """One sequence: (heads, n, width) against its past and itself → (n, heads · width)."""
+        """Attention of one sequence to its past and itself: ``(heads, n, width)`` → ``(n, heads · width)``."""
         if layout.keep:
             keys, values = view.cache.put(self.number, new)
         else:
@@ -109,14 +115,14 @@ class Attention(Experts):
         mask = None
         if layout.causal and count > 1:
             mask = torch.ones(count, total, dtype=torch.bool, device=query.device).tril(total - count)
-            # With a mask, CUDA has no kernel for grouped heads that does without all scores in memory.
+            # With a mask, CUDA's only kernel for grouped heads keeps all attention scores in memory.
             keys, values = (x.repeat_interleave(len(query) // len(x), dim=0) for x in (keys, values))
         out = scaled_dot_product_attention(query[None], keys[None], values[None], attn_mask=mask, enable_gqa=True)
         return out[0].transpose(0, 1).flatten(1)
 
 
 class Layer(Experts):
-    """A decoder layer: attention, then an MLP, each behind a norm, each with two experts."""
+    """A decoder layer: attention, then an MLP, each after a norm, each with two experts."""
 
     def __init__(self, sizes: LanguageSizes, config: Qwen2Config, number: int) -> None:
         super().__init__()
@@ -145,18 +151,24 @@ class Decoder(Experts):
         self.add("norm", partial(Qwen2RMSNorm, sizes.hidden_size, eps=sizes.rms_norm_eps))
 
     def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], layout: Layout) -> Tensor:
-        """Rows (n, width) in the order of the layout, and the cosines and sines of their positions by sequence.
+        """Apply all layers, which may be on several devices.
 
-        The layers may lie on several devices; the rows travel with them.
+        Args:
+            x: ``(rows, width)``, the understanding expert's rows first.
+            rope: cosines and sines of the positions, sequence by sequence.
+            layout: of the rows.
+
+        Returns:
+            ``(rows, width)`` on the device of ``x``.
         """
-        home = x.device
+        first_device = x.device
         for layer in self.layers:
             assert isinstance(layer, Layer)
-            place = layer.device
-            if place != x.device:
-                x, rope = x.to(place), (rope[0].to(place), rope[1].to(place))
+            device = layer.device
+            if device != x.device:
+                x, rope = x.to(device), (rope[0].to(device), rope[1].to(device))
             x = layer(x, rope, layout)
-        return self.through("norm", x.to(home), layout.split)
+        return self.through("norm", x.to(first_device), layout.split)
 
 
 class LanguageModel(nn.Module):
@@ -169,7 +181,7 @@ class LanguageModel(nn.Module):
 
 
 def qwen2_config(sizes: LanguageSizes) -> Qwen2Config:
-    """What transformers' parts read of the sizes."""
+    """The config that transformers' modules read."""
     return Qwen2Config(
         hidden_size=sizes.hidden_size,
         intermediate_size=sizes.intermediate_size,

@@ -1,4 +1,4 @@
-"""Where the weights go, and whether there is room for them: plain functions of sizes, dtype and settings."""
+"""Which device each weight goes to, and whether memory suffices."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """Bytes that a network takes: ``layers``, those of the language model; ``rest``, all else; ``context``, what one
-    sample's context with one image takes in each layer.
+class MemoryNeed:
+    """Bytes that a network needs.
+
+    Attributes:
+        layers: of each layer of the language model.
+        rest: of all other weights.
+        context: of a sample's context with one image, in each layer.
     """
 
     layers: tuple[int, ...]
@@ -33,33 +37,45 @@ class Need:
     def total(self) -> int:
         return sum(self.layers) + self.rest + self.context * len(self.layers)
 
-    def on(self, spread: Sequence[int], count: int) -> list[int]:
-        """Bytes on each of ``count`` devices, if layer i goes to device ``spread[i]`` and all else to the first."""
-        found = [self.rest] + [0] * (count - 1)
-        for device, layer in zip(spread, self.layers, strict=True):
-            found[device] += layer + self.context
-        return found
+    def per_device(self, layer_devices: Sequence[int], count: int) -> list[int]:
+        """Bytes on each of ``count`` devices; all but the layers is on the first.
+
+        Args:
+            layer_devices: index of each layer's device.
+            count: number of devices.
+        """
+        totals = [self.rest] + [0] * (count - 1)
+        for device, layer in zip(layer_devices, self.layers, strict=True):
+            totals[device] += layer + self.context
+        return totals
 
 
-def need(
+def memory_need(
     network: Mapping[str, Sequence[int]],
-    drawn: Mapping[str, Sequence[int]],
+    autoencoder: Mapping[str, Sequence[int]],
     dtype: torch.dtype,
     sizes: Sizes,
     tokens: int,
-) -> Need:
-    """``network`` and ``drawn``: names and shapes of the weights, those of the autoencoder last, which are float32;
-    ``tokens``: of a context with one image."""
+) -> MemoryNeed:
+    """Memory that a network needs.
+
+    Args:
+        network: names and shapes of its weights.
+        autoencoder: names and shapes of the autoencoder's weights, which stay in float32.
+        dtype: of the network's matrices.
+        sizes: of the network.
+        tokens: of a context with one image.
+    """
     layers = [0] * sizes.language.num_hidden_layers
-    rest = sum(math.prod(shape) * torch.float32.itemsize for shape in drawn.values())
+    rest = sum(math.prod(shape) * torch.float32.itemsize for shape in autoencoder.values())
     for name, shape in network.items():
-        size = math.prod(shape) * kept_as(name, dtype).itemsize
+        size = math.prod(shape) * storage_dtype(name, dtype).itemsize
         if (layer := layer_of(name)) is None:
             rest += size
         else:
             layers[layer] += size
     keys_and_values = 2 * sizes.language.num_key_value_heads * sizes.language.head_width * dtype.itemsize
-    return Need(tuple(layers), rest, tokens * keys_and_values)
+    return MemoryNeed(tuple(layers), rest, tokens * keys_and_values)
 
 
 def layer_of(name: str) -> int | None:
@@ -68,28 +84,36 @@ def layer_of(name: str) -> int | None:
     >>> layer_of("language_model.model.layers.27.mlp.up_proj.weight")
     27
     """
-    found = _LAYER.match(name)
-    return None if found is None else int(found[1])
+    match = _LAYER.match(name)
+    return None if match is None else int(match[1])
 
 
-def kept_as(name: str, dtype: torch.dtype) -> torch.dtype:
-    """Norms and tables of places stay in float32."""
+def storage_dtype(name: str, dtype: torch.dtype) -> torch.dtype:
+    """The dtype in which a weight is kept: norms and tables of positions stay in float32."""
     return torch.float32 if any(part in name for part in _PRECISE) else dtype
 
 
-def spread(wanted: Need, rooms: Sequence[int]) -> list[int]:
-    """Which device each layer goes to, in order, so that the fullest device is as little full as can be.
+def assign_layers(need: MemoryNeed, capacities: Sequence[int]) -> list[int]:
+    """Assign layers to devices in order, so that the fullest device is as empty as possible.
 
-    ``rooms`` are free bytes. All but the layers goes to the first, which so gets fewer of them.
+    The first device also holds all other weights, and so gets fewer layers.
 
-    >>> spread(Need(layers=(10,) * 6, rest=20, context=0), [100, 100])
+    Args:
+        need: of the network.
+        capacities: free bytes of each device.
+
+    Returns:
+        The index of each layer's device.
+
+    >>> assign_layers(MemoryNeed(layers=(10,) * 6, rest=20, context=0), [100, 100])
     [0, 0, 1, 1, 1, 1]
     """
-    counts = [0] * len(rooms)
-    used = [wanted.rest] + [0] * (len(rooms) - 1)
-    largest = max(wanted.layers, default=0) + wanted.context
-    for _ in wanted.layers:
-        chosen = min(range(len(rooms)), key=lambda device: (used[device] + largest) / max(rooms[device], 1))
+    devices = range(len(capacities))
+    counts = [0 for _ in devices]
+    used = [need.rest] + [0] * (len(capacities) - 1)
+    largest = max(need.layers, default=0) + need.context
+    for _ in need.layers:
+        chosen = min(devices, key=lambda device: (used[device] + largest) / max(capacities[device], 1))
         counts[chosen] += 1
         used[chosen] += largest
     return [device for device, count in enumerate(counts) for _ in range(count)]
@@ -97,7 +121,7 @@ def spread(wanted: Need, rooms: Sequence[int]) -> list[int]:
 
 @dataclass(frozen=True)
 class Placement:
-    """The layers of the language model spread over devices, in order; all else on the first."""
+    """The devices that the layers of the language model are spread over, in order; all else is on the first."""
 
     devices: Sequence[torch.device]
 
@@ -105,47 +129,60 @@ class Placement:
     def first(self) -> torch.device:
         return self.devices[0]
 
-    def plan(self, wanted: Need, dtype: torch.dtype) -> list[torch.device]:
-        """The device of each layer, by the room that there is.
+    def plan(self, need: MemoryNeed, dtype: torch.dtype) -> list[torch.device]:
+        """The device of each layer, by the devices' free memory.
 
         Raises:
-            WeightsError: there is too little, with the size needed.
+            WeightsError: memory is too small, with the size needed.
         """
         free = [free_bytes(device) for device in self.devices]
-        known = [room for room in free if room is not None]
-        rooms = [*known] if len(known) == len(free) and len(set(self.devices)) == len(free) else [1] * len(free)
-        chosen = spread(wanted, rooms)
-        check(wanted.on(chosen, len(free)), free, self.devices, wanted, dtype)
+        measured = [capacity for capacity in free if capacity is not None]
+        distinct = len(set(self.devices)) == len(self.devices)
+        # Without figures for all devices, or with a device named twice, the layers are spread evenly.
+        capacities = measured if distinct and len(measured) == len(free) else [1] * len(free)
+        chosen = assign_layers(need, capacities)
+        check_memory(need.per_device(chosen, len(free)), free, self.devices, need, dtype)
         return [self.devices[device] for device in chosen]
 
 
-def check(
+def check_memory(
     needed: Sequence[int],
     free: Sequence[int | None],
     devices: Sequence[torch.device],
-    wanted: Need,
+    need: MemoryNeed,
     dtype: torch.dtype,
 ) -> None:
-    """Raise WeightsError, with the size needed, where more is needed than there is."""
+    """Check that each device has enough free memory.
+
+    Args:
+        needed: bytes on each device.
+        free: free bytes of each device, ``None`` if unknown.
+        devices: they may repeat.
+        need: of the network, for the message.
+        dtype: of the weights, for the message.
+
+    Raises:
+        WeightsError: a device is too small, with the size needed.
+    """
     for device in dict.fromkeys(devices):
-        own = [i for i, other in enumerate(devices) if other == device]
-        room, count = free[own[0]], sum(needed[i] for i in own)
-        if room is None or count <= room:
+        indices = [i for i, candidate in enumerate(devices) if candidate == device]
+        available, required = free[indices[0]], sum(needed[i] for i in indices)
+        if available is None or required <= available:
             continue
-        where = f" there, of {wanted.total / GIB:.1f} on all {len(devices)} devices" if len(devices) > 1 else ""
-        context = wanted.context * len(wanted.layers)
-        kept = str(dtype).removeprefix("torch.")
+        share = f" there, of {need.total / GIB:.1f} on all {len(devices)} devices" if len(devices) > 1 else ""
+        context = need.context * len(need.layers)
+        dtype_name = str(dtype).removeprefix("torch.")
         raise WeightsError(
-            f"{device} is too small: {count / GIB:.1f} GiB are needed{where} (weights in {kept}, and "
-            f"{context / GIB:.2f} GiB for a context with one image) and {room / GIB:.1f} are free; "
+            f"{device} is too small: {required / GIB:.1f} GiB are needed{share} (weights in {dtype_name}, and "
+            f"{context / GIB:.2f} GiB for a context with one image) and {available / GIB:.1f} are free; "
             "use dtype bfloat16, a larger device, or spread the layers over several with `devices`"
         )
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Memory that is free on a device; ``None`` if nobody can tell."""
+    """Free memory of a device in bytes, or ``None`` if unknown."""
     if device.type == "cuda":
-        # Another model's, which was let go of, may still be Python's or PyTorch's.
+        # The memory of a model that is no longer used may still be held by Python or PyTorch.
         gc.collect()
         torch.cuda.empty_cache()
         free: int = torch.cuda.mem_get_info(device)[0]
@@ -155,6 +192,6 @@ def free_bytes(device: torch.device) -> int | None:
             lines = Path("/proc/meminfo").read_text(encoding="ascii")
         except OSError:
             return None
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", lines, re.MULTILINE)
-        return int(found[1]) * 1024 if found else None
+        match = re.search(r"^MemAvailable:\s+(\d+) kB", lines, re.MULTILINE)
+        return int(match[1]) * 1024 if match else None
     return None

@@ -1,4 +1,4 @@
-"""All of BAGEL but its autoencoder, under the names of ``ema.safetensors``, and passes over packed sequences."""
+"""BAGEL without its autoencoder, with the parameter names of ``ema.safetensors``: passes over packed sequences."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
 from evalharness.models.bagel.cache import Cache, View
 from evalharness.models.bagel.config import Sizes
-from evalharness.models.bagel.embeddings import Connector, Places, TimeEmbedder
+from evalharness.models.bagel.embeddings import Connector, PositionTable, TimeEmbedder
 from evalharness.models.bagel.layers import LanguageModel, Layer, Layout, qwen2_config
 from evalharness.models.bagel.vision import VisionModel
 
 
 @dataclass(frozen=True)
 class Piece:
-    """New tokens of one sequence: embeddings for the understanding expert (n, width), then those for the generation
-    expert, if any; ``positions`` of all, or one that they share.
+    """New tokens of a sequence.
+
+    Attributes:
+        view: the past of the sequence.
+        understanding: embeddings for the understanding expert, ``(n, width)``; they come first.
+        positions: of all tokens, or a single one that they share.
+        generation: embeddings for the generation expert, ``(n, width)``.
     """
 
     view: View
@@ -32,7 +37,7 @@ class Piece:
 
 
 class Network(nn.Module):
-    """See the module's docstring. Build it on the meta device; :mod:`loading <.loading>` gives it weights."""
+    """The network. It is built on the meta device; :mod:`loading <.loading>` gives it weights."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -41,45 +46,64 @@ class Network(nn.Module):
         self.language_model = LanguageModel(sizes.language)
         self.vit_model = VisionModel(sizes.vision)
         self.connector = Connector(sizes.vision.hidden_size, width)
-        self.vit_pos_embed = Places(sizes.vision.side, width)
+        self.vit_pos_embed = PositionTable(sizes.vision.side, width)
         self.time_embedder = TimeEmbedder(width)
         self.vae2llm = nn.Linear(sizes.latent_width, width)
         self.llm2vae = nn.Linear(width, sizes.latent_width)
-        self.latent_pos_embed = Places(sizes.latent_side, width)
-        self.sums = torch.float32
-        """The precision of what the layers add to, whatever the weights'."""
+        self.latent_pos_embed = PositionTable(sizes.latent_side, width)
+        self.residual_dtype = torch.float32
+        """Dtype of the residual stream, independent of the weights'."""
         self._rotary: Qwen2RotaryEmbedding | None = None
 
     @property
     def device(self) -> torch.device:
-        """Where tokens are embedded and read off; the layers between may lie elsewhere."""
+        """Device of the embeddings and of the output; the layers may be on others."""
         return self.llm2vae.weight.device
 
     def embed_text(self, ids: Sequence[int]) -> Tensor:
-        """(n, width)."""
+        """Token ids → ``(n, width)``."""
         tokens = torch.tensor(list(ids), device=self.device)
         out: Tensor = self.language_model.model.embed_tokens(tokens)
-        return out.to(self.sums)
+        return out.to(self.residual_dtype)
 
     def embed_latents(self, latents: Tensor, time: float, rows: int, columns: int) -> Tensor:
-        """Latent tokens (rows · columns, numbers) at a time, 0 for clean ones → (rows · columns, width)."""
-        moment: Tensor = self.time_embedder(torch.tensor([time], device=self.device))
-        out: Tensor = self.vae2llm(latents) + moment + self.latent_pos_embed(rows, columns)
-        return out.to(self.sums)
+        """Embed latent tokens.
+
+        Args:
+            latents: ``(rows · columns, latent width)``.
+            time: of the noise, 0 for clean latents.
+            rows: of the grid.
+            columns: of the grid.
+
+        Returns:
+            ``(rows · columns, width)``.
+        """
+        time_embedding: Tensor = self.time_embedder(torch.tensor([time], device=self.device))
+        out: Tensor = self.vae2llm(latents) + time_embedding + self.latent_pos_embed(rows, columns)
+        return out.to(self.residual_dtype)
 
     def embed_patches(self, patches: Tensor, rows: int, columns: int) -> Tensor:
-        """Pixel patches (rows · columns, numbers) → (rows · columns, width)."""
-        seen = self.connector(self.vit_model.vision_model(patches, rows, columns))
-        out: Tensor = seen + self.vit_pos_embed(rows, columns)
-        return out.to(self.sums)
+        """Pixel patches ``(rows · columns, patch width)`` → ``(rows · columns, width)``."""
+        features = self.connector(self.vit_model.vision_model(patches, rows, columns))
+        out: Tensor = features + self.vit_pos_embed(rows, columns)
+        return out.to(self.residual_dtype)
 
     def logits(self, hidden: Tensor) -> Tensor:
+        """``(n, width)`` → ``(n, vocabulary)``, float32."""
         out: Tensor = self.language_model.lm_head(hidden)
         return out.float()
 
     def run(self, pieces: Sequence[Piece], *, causal: bool, keep: bool, rows: int = 0) -> list[Tensor]:
-        """Hidden states of each piece's tokens, (n, width). With ``keep`` they become part of the views' caches, which
-        must then be views of all of them. ``rows``: pieces of text are filled up to so many.
+        """Run the language model on new tokens of several sequences.
+
+        Args:
+            pieces: the new tokens.
+            causal: a token attends to those before it; otherwise to all new tokens of its sequence.
+            keep: store the tokens in the views' caches, of which the views must then show all tokens.
+            rows: pieces of text are padded to so many rows.
+
+        Returns:
+            Hidden states of each piece's tokens, ``(n, width)``.
         """
         lengths = [len(piece) for piece in pieces]
         padding = max(0, rows - sum(lengths))
@@ -93,26 +117,28 @@ class Network(nn.Module):
                 piece.view.cache.advance(len(piece))
         return list(torch.split(hidden, [*lengths, padding]))[: len(pieces)]
 
-    def rows_alike(self, sizes: Sequence[int]) -> tuple[int, ...]:
-        """Those of ``sizes``, which ascend, in which a token comes to the same bytes wherever its row stands in a pass
-        of so many, and to the same as in a pass of the last of them.
+    def reproducible_row_counts(self, sizes: Sequence[int]) -> tuple[int, ...]:
+        """Row counts at which a token's output does not depend on the other rows of the pass, bit for bit.
 
-        Not every device promises it. What is tried is a layer and the head, on tokens without a past.
+        No device guarantees it. It is tested with a layer and the head, on tokens without a past.
+
+        Args:
+            sizes: candidates in ascending order; the output must also equal that at the last of them.
         """
         shape = sizes[-1], self.sizes.language.hidden_size
-        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self.device, self.sums)
-        return rows_alike(self._first_layer, noise, sizes)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self.device, self.residual_dtype)
+        return reproducible_row_counts(self._first_layer, noise, sizes)
 
     def _first_layer(self, x: Tensor) -> Tensor:
         layer, pieces = self.language_model.model.layers[0], [Piece(View(Cache(), 0, 0), row[None], 0) for row in x]
         assert isinstance(layer, Layer)
         cosines, sines = self._rope(pieces, 0)
-        there = layer.device
+        device = layer.device
         layout = _layout(pieces, causal=True, keep=False, device=self.device, padding=0)
-        return self.logits(layer(x.to(there), (cosines.to(there), sines.to(there)), layout).to(self.device))
+        return self.logits(layer(x.to(device), (cosines.to(device), sines.to(device)), layout).to(self.device))
 
     def _rope(self, pieces: Sequence[Piece], padding: int) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of all positions by sequence, (n, head width), float32."""
+        """Cosines and sines of all positions, sequence by sequence, ``(n, head width)``, float32."""
         if self._rotary is None:
             self._rotary = Qwen2RotaryEmbedding(qwen2_config(self.sizes.language)).to(self.device)
         positions: list[int] = []
@@ -124,8 +150,8 @@ class Network(nn.Module):
         return cosines[0], sines[0]
 
 
-def rows_alike(work: Callable[[Tensor], Tensor], x: Tensor, sizes: Sequence[int]) -> tuple[int, ...]:
-    """Those of ``sizes`` in which the first rows of ``x``, turned by any number, come to what they come to in all."""
+def reproducible_row_counts(work: Callable[[Tensor], Tensor], x: Tensor, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Sizes n at which ``work`` maps the first n rows of ``x``, at any rotation, as it maps them among all rows."""
     expected = work(x)
     return tuple(
         size
@@ -142,9 +168,9 @@ def _layout(pieces: Sequence[Piece], causal: bool, keep: bool, device: torch.dev
     order: list[Tensor] = []
     text, latent = 0, split
     for piece in pieces:
-        own = len(piece.understanding)
-        more = len(piece) - own
-        order += [torch.arange(text, text + own), torch.arange(latent, latent + more)]
-        text, latent = text + own, latent + more
+        text_rows = len(piece.understanding)
+        latent_rows = len(piece) - text_rows
+        order += [torch.arange(text, text + text_rows), torch.arange(latent, latent + latent_rows)]
+        text, latent = text + text_rows, latent + latent_rows
     rows = torch.cat(order)
     return Layout(split, lengths, views, causal, keep, rows.to(device), rows.argsort().to(device))

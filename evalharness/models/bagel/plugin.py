@@ -1,4 +1,4 @@
-"""Model plugin ``bagel``: BAGEL-7B-MoT and what is fine-tuned from it, from the published folder layout."""
+"""Model plugin ``bagel``: BAGEL-7B-MoT and its fine-tuned variants, from the published folder layout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Bagel:
-    """Reads and writes text, looks at and draws images, all in one context that grows over a trajectory."""
+    """Reads and writes text, sees and draws images, all in one context that grows over a trajectory."""
 
     Settings = BagelSettings
 
@@ -30,7 +30,7 @@ class Bagel:
     assets = published.assets("official")
     formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes", "prompted", "unicot", "zebra")
     guided = False
-    """Its contexts keep what guides their drawings."""
+    """Contexts carry their own guidance, so that the caller needs no unguided ones."""
     continues = True
 
     def __init__(self, settings: BagelSettings) -> None:
@@ -41,7 +41,11 @@ class Bagel:
 
     @property
     def words(self) -> Mapping[str, str]:
-        """Those of the settings; ConfigError if an upstream file has not the one that it should have."""
+        """The prompts for the formats.
+
+        Raises:
+            ConfigError: an upstream file lacks its prompt.
+        """
         return self._settings.chosen_words()
 
     def identity(self) -> Mapping[str, Any]:
@@ -64,14 +68,15 @@ class Bagel:
         return self.draw(contexts, unguided=[], seeds=seeds)
 
     def edit(self, images: Sequence[Image.Image], instructions: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
-        """The image before the instruction, as published; the drawing has the size that the image is looked at in."""
+        """Edit images: the image is seen before the instruction, as published, and the drawing has its size."""
         contexts = self.start(len(images))
         for context, seed in zip(contexts, seeds, strict=True):
             context.seed = seed
         self.look(contexts, images)
         self.read(contexts, instructions)
-        drawn = self._load().draw(contexts, seeds, sizes=[self._load().seen_size(image) for image in images])
-        return [Drawn(image, self._settings.steps - 1) for image in drawn]
+        runtime = self._load()
+        edited = runtime.draw(contexts, seeds, sizes=[runtime.seen_size(image) for image in images])
+        return [Drawn(image, self._settings.steps - 1) for image in edited]
 
     def start(self, count: int) -> list[Context]:
         from evalharness.models.bagel.cache import Context
@@ -80,17 +85,17 @@ class Bagel:
         return [Context(empty=self._settings.unconditional == "empty") for _ in range(count)]
 
     def blank(self) -> None:
-        """The first sketch is drawn from words alone."""
+        """``None``: the first image is drawn from text alone."""
 
     def read(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
         self._load().read(contexts, texts)
 
     def look(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
-        """Through the autoencoder, then through the vision transformer."""
+        """See images through the autoencoder, then through the vision transformer."""
         self._load().look(contexts, images)
 
     def glance(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
-        """Through the vision transformer alone."""
+        """See images through the vision transformer alone."""
         self._load().look(contexts, images, understand=True)
 
     def fork(self, contexts: Sequence[Context]) -> list[Context]:
@@ -120,10 +125,10 @@ class Bagel:
         self._load()
 
     def _load(self) -> Runtime:
-        """Read the weights, once."""
+        """The loaded network; loads it on first use."""
         if self._loaded is None:
             from evalharness.models.bagel.runtime import Runtime
 
-            named = self._settings.devices or (self._settings.device,)
-            self._loaded = Runtime(self._settings, [pick_device(name) for name in named])
+            devices = self._settings.devices or (self._settings.device,)
+            self._loaded = Runtime(self._settings, [pick_device(device) for device in devices])
         return self._loaded

@@ -1,4 +1,4 @@
-"""Rectified flow as BAGEL samples it: times, guidance, renormalisation (bagel.py, generate_image and _forward_flow)."""
+"""BAGEL's rectified flow: times, guidance, renormalization (bagel.py, generate_image and _forward_flow)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from evalharness.models.bagel.config import Renorm
 
 @dataclass(frozen=True)
 class Sampler:
-    """``steps`` points of time, of which the last is no evaluation; ``interval``: guidance where low < t ≤ high."""
+    """Settings of the sampler.
+
+    Attributes:
+        steps: number of points in time; the last one is not evaluated.
+        shift: of the times towards 1.
+        text_scale: strength of text guidance.
+        image_scale: strength of image guidance.
+        interval: guidance is applied at low < t ≤ high.
+        renorm: over what the guided velocity is made no longer than the unguided one.
+        renorm_min: lower bound of that factor.
+    """
 
     steps: int = 50
     shift: float = 3.0
@@ -23,19 +33,24 @@ class Sampler:
     renorm_min: float = 0.0
 
     def times(self) -> list[tuple[float, float]]:
-        """Each evaluation's time, from 1 down, and how far the step goes, in float32 as the original computes them."""
+        """Time and step length of each evaluation, from 1 downwards, in float32 as the original computes them."""
         line = torch.linspace(1, 0, self.steps)
         times = self.shift * line / (1 + (self.shift - 1) * line)
         return list(zip(times[:-1].tolist(), (times[:-1] - times[1:]).tolist(), strict=True))
 
     def guided(self, time: float) -> bool:
-        # Bounds in float32 like the times, so that a bound which is a time is met.
+        """Whether guidance is applied at a time."""
+        # The bounds in float32, as the times are, so that a bound which equals a time is recognized.
         low, high = torch.tensor(self.interval).tolist()
         return self.text_scale > 1 and low < time <= high
 
     def guide(self, velocity: Tensor, without_text: Tensor, without_images: Tensor | None) -> Tensor:
-        """One sample's velocity, (tokens, numbers), led away from those without the newest text and without images, and
-        made no longer than it was.
+        """Classifier-free guidance of one sample's velocity, renormalized to at most its length.
+
+        Args:
+            velocity: ``(tokens, latent width)``.
+            without_text: the velocity without the newest text.
+            without_images: the velocity without images, if image guidance is wanted.
         """
         text = without_text + self.text_scale * (velocity - without_text)
         if self.renorm == "text_channel":
@@ -46,7 +61,7 @@ class Sampler:
         return both if self.renorm == "text_channel" else self._shortened(both, velocity)
 
     def _shortened(self, guided: Tensor, velocity: Tensor) -> Tensor:
-        """``global`` takes one length over all tokens of the sample: in the original, a batch's."""
+        """Limit the length to the unguided one; ``global`` spans all tokens of a sample (in the original, a batch)."""
         over = (0, 1) if self.renorm == "global" else (1,)
         before, after = (torch.linalg.vector_norm(x, dim=over, keepdim=True) for x in (velocity, guided))
         factor: Tensor = (before / (after + 1e-8)).clamp(min=self.renorm_min, max=1.0)

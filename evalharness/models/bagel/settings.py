@@ -20,10 +20,10 @@ DECIDING = {
     *("mode", "dtype", "height", "width", *SAMPLER, "editing"),
     *("unconditional", "temperature", "max_tokens", "vae_sizes", "vit_sizes"),
 }
-"""The settings that decide an outcome, besides the weights and the system prompt."""
+"""The settings that determine the outputs, besides the weights and the prompts."""
 
 PIXELS = 16
-"""Of a latent token, along each side."""
+"""Pixels per latent token along each side."""
 
 Side = Annotated[int, Field(ge=16, le=8192, multiple_of=16)]
 Longest = Annotated[int, Field(ge=14, le=8192)]
@@ -32,7 +32,7 @@ Scale = Annotated[float, Field(ge=0, le=100)]
 
 
 class Upstream(BaseModel):
-    """A string that a Python ``file`` of an upstream checkout assigns to ``constant``; the file is read, never run."""
+    """A string that a Python file of an upstream checkout assigns to a variable. The file is read, never run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,8 +41,15 @@ class Upstream(BaseModel):
 
 
 class Words(BaseModel):
-    """Words for the formats: ``system`` is read before a prompt (``bagel``, ``unicot``, ``zebra``), the others ask for
-    their stages (``prompted``; ``detail``: ``unicot``)."""
+    """Prompts for the formats.
+
+    Attributes:
+        system: read before the prompt (``bagel``, ``unicot``, ``zebra``).
+        plan: asks for a plan (``prompted``).
+        inspect: asks for a critique of an image (``prompted``).
+        refine: asks for a better image (``prompted``).
+        detail: asks for a more detailed prompt (``unicot``).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,19 +60,21 @@ class Words(BaseModel):
     detail: str | Upstream | None = None
 
     def chosen(self) -> dict[str, str]:
-        """Those that were given, read where they stand in an upstream file."""
+        """The prompts that are set, read from upstream files if need be."""
         from evalharness.models.bagel.words import named_constant
 
-        given = {name: getattr(self, name) for name in type(self).model_fields}
-        return {
-            name: named_constant(word.file, word.constant) if isinstance(word, Upstream) else word
-            for name, word in given.items()
-            if word is not None
-        }
+        prompts: dict[str, str] = {}
+        for name in type(self).model_fields:
+            prompt: str | Upstream | None = getattr(self, name)
+            if isinstance(prompt, Upstream):
+                prompts[name] = named_constant(prompt.file, prompt.constant)
+            elif prompt is not None:
+                prompts[name] = prompt
+        return prompts
 
 
 class Guidance(BaseModel):
-    """What guides a drawing; where a setting is not given, it is that of the model."""
+    """Guidance of the drawings whose context holds an image; ``None`` takes over the model's setting."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -77,9 +86,18 @@ class Guidance(BaseModel):
 
 
 class Settings(BaseModel):
-    """``weights``: a folder as published, or what ``evalharness fetch`` brings; the sampler's settings have the
-    defaults of the original's ``gen_image``; ``devices``: several, to spread the layers over; ``context_tokens``: how
-    many are at work together on them."""
+    """Settings of the plugin. The sampler's have the defaults of the original's ``gen_image``.
+
+    Attributes:
+        weights: a folder in the published layout, or a checkpoint fetched by ``evalharness fetch``.
+        mode: ``exact`` for results that do not depend on the batch, or ``fast``.
+        words: prompts for the formats.
+        unconditional: what text guidance leads away from, the system prompt or an empty context.
+        vae_sizes: longer and shorter side in pixels of images for the autoencoder.
+        vit_sizes: longer and shorter side in pixels of images for the vision transformer.
+        devices: several devices, to spread the layers over.
+        context_tokens: limit of the tokens of contexts on the devices.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -119,26 +137,34 @@ class Settings(BaseModel):
         return self
 
     def chosen_words(self) -> dict[str, str]:
-        """By their names, read where they stand in upstream's files; WeightsError if those have not been fetched."""
+        """The prompts by name.
+
+        Raises:
+            WeightsError: an upstream file has not been fetched.
+        """
         if isinstance(self.words, Words):
             return self.words.chosen()
         return published.words(self.words)
 
     def image_tokens(self, patch: int) -> int:
-        """Tokens of an image of this size that was looked at, through the autoencoder and in patches of ``patch``."""
+        """Tokens of a seen image of the drawings' size; ``patch`` is the side of the vision transformer's patches."""
         from evalharness.models.bagel.images import fitted_size
 
-        seen = fitted_size(self.width, self.height, *self.vae_sizes, stride=PIXELS)
-        patches = fitted_size(*seen, *self.vit_sizes, stride=patch)
-        return seen[0] * seen[1] // PIXELS**2 + patches[0] * patches[1] // patch**2 + 4
+        latent_size = fitted_size(self.width, self.height, *self.vae_sizes, stride=PIXELS)
+        vit_size = fitted_size(*latent_size, *self.vit_sizes, stride=patch)
+        latent_tokens = latent_size[0] * latent_size[1] // PIXELS**2
+        patch_tokens = vit_size[0] * vit_size[1] // patch**2
+        markers = 4
+        return latent_tokens + patch_tokens + markers
 
     def sampler(self, *, editing: bool) -> Sampler:
-        """``editing``: of a drawing whose context holds an image."""
+        """The sampler of a drawing; ``editing``: its context holds an image."""
         from evalharness.models.bagel.sampler import Sampler
 
-        own = {name: getattr(self, name) for name in SAMPLER}
-        return Sampler(**own | (self.editing.model_dump(exclude_none=True) if editing else {"image_scale": 1.0}))
+        settings = {name: getattr(self, name) for name in SAMPLER}
+        changes = self.editing.model_dump(exclude_none=True) if editing else {"image_scale": 1.0}
+        return Sampler(**settings | changes)
 
     def deciding(self) -> dict[str, Any]:
-        """What is part of a model's identity, as JSON."""
+        """The settings that are part of the model's identity, as JSON."""
         return self.model_dump(mode="json", include=DECIDING)

@@ -1,5 +1,7 @@
-"""The verbs over batches of contexts: read, look, write, and the velocity of a drawing. The samples' tokens are packed
-behind one another and attend to their own past alone, so contexts of unlike lengths need no padding.
+"""The verbs over batches of contexts: read, look, write, and the velocity of a drawing.
+
+The tokens of all samples are packed one after the other and attend to their own past only. So contexts of different
+lengths need no padding.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ STRIDE = DOWN * LATENT_PATCH
 
 @dataclass(frozen=True)
 class Markers:
-    """Ids of the tokens that stand around texts and images."""
+    """Ids of the tokens that enclose texts and images."""
 
     text_start: int
     text_end: int
@@ -32,25 +34,34 @@ class Markers:
 
 
 @dataclass
-class Bagel:
+class BagelVerbs:
     """A network, its autoencoder and its markers.
 
-    A matrix product of other rows may come to other last bits. With ``lanes``, tokens that are written go through in
-    passes of one of these numbers of rows, which ascend, filled up where samples are fewer. If a row comes to the same
-    in each of them, what a sample writes does not depend on the others.
+    Attributes:
+        row_counts: written tokens are computed in passes of one of these numbers of rows, in ascending order, padded
+            if there are fewer samples. A matrix product with another number of rows may differ in its last bits; if a
+            row's result is the same at all of these numbers, a sample's text does not depend on the other samples.
+            Empty for passes of any number of rows.
     """
 
     network: Network
     autoencoder: Autoencoder
     markers: Markers
-    lanes: Sequence[int] = ()
+    row_counts: Sequence[int] = ()
 
     def read(self, contexts: Sequence[Context], texts: Sequence[Sequence[int]], *, newest: bool = True) -> list[Tensor]:
-        """Append a text's tokens, between their markers, to each context; returns their hidden states. ``newest``: this
-        text, with all that follows, is what text guidance leads to.
+        """Append a text to each context.
+
+        Args:
+            contexts: of a batch.
+            texts: token ids without markers.
+            newest: text guidance leads towards this text and all that follows.
+
+        Returns:
+            Hidden states of each text's tokens, markers included, ``(n, width)``.
         """
         for context in contexts if newest else ():
-            context.mark()
+            context.mark_newest_text()
         marked = [self._marked(text) for text in texts]
         pairs = [(stream, ids) for context, ids in zip(contexts, marked, strict=True) for stream in context.streams()]
         hidden = self._append(pairs)
@@ -67,21 +78,31 @@ class Bagel:
         *,
         branch: bool,
     ) -> list[Tensor]:
-        """Append an image to each context: its latents (channels, height, width), then its patches with their rows and
-        columns; either may be ``None``. ``branch``: drawings will need the texts alone as well.
+        """Append an image to each context.
+
+        Args:
+            contexts: of a batch.
+            latents: ``(channels, height, width)`` or ``None``; they come first.
+            patches: patches, rows and columns, or ``None``.
+            branch: keep the texts without images too, for image guidance.
+
+        Returns:
+            Hidden states of the latents' tokens, then of the patches', ``(n, width)`` for each context.
         """
         if branch:
             for context in contexts:
-                context.texts = context.texts or context.whole.copy()
+                context.text_only = context.text_only or context.full.copy()
         hidden: list[Tensor] = []
-        if any(one is not None for one in latents):
-            seen = [(c, self._clean(one)) for c, one in zip(contexts, latents, strict=True) if one is not None]
-            hidden += self._image([c for c, _ in seen], [one for _, one in seen], drawn=True)
-        if any(one is not None for one in patches):
-            shown = [(c, self.network.embed_patches(*one)) for c, one in zip(contexts, patches, strict=True) if one]
-            hidden += self._image([c for c, _ in shown], [one for _, one in shown], drawn=False)
+        with_latents = [pair for pair in zip(contexts, latents, strict=True) if pair[1] is not None]
+        if with_latents:
+            embedded = [self._embed_clean(sample) for _, sample in with_latents if sample is not None]
+            hidden += self._append_images([context for context, _ in with_latents], embedded, generation=True)
+        with_patches = [pair for pair in zip(contexts, patches, strict=True) if pair[1] is not None]
+        if with_patches:
+            embedded = [self.network.embed_patches(*sample) for _, sample in with_patches if sample is not None]
+            hidden += self._append_images([context for context, _ in with_patches], embedded, generation=False)
         for context in contexts:
-            context.mark()
+            context.mark_newest_text()
             context.empty, context.holds_image = False, True
         return hidden
 
@@ -95,17 +116,25 @@ class Bagel:
         limit: int,
         choose: Callable[[int, Tensor], int],
     ) -> list[list[int]]:
-        """Token ids written behind each context and its opening, up to one of ``ends`` (which is included), to where
-        ``done(index, ids)`` says so, or to ``limit``.
+        """Write tokens behind each context and its opening. :meth:`settle` then makes them a text of the context.
 
-        What was written is no text of the context before :meth:`settle` makes it one.
+        Args:
+            contexts: of a batch.
+            openings: token ids to start with, without marker.
+            ends: ids that end the writing; they are part of the result.
+            done: whether the ids written by the sample with an index are complete.
+            limit: of tokens.
+            choose: a token id from the index and the logits of a sample.
+
+        Returns:
+            The token ids that each sample wrote.
         """
         written: list[list[int]] = [[] for _ in contexts]
         fed = {i: [self.markers.text_start, *opening] for i, opening in enumerate(openings)}
         for _ in range(limit):
-            logits = self._next([(contexts[i].whole, ids) for i, ids in fed.items()])
-            for i, own in zip(fed, logits, strict=True):
-                written[i].append(choose(i, own))
+            logits = self._next_logits([(contexts[i].full, ids) for i, ids in fed.items()])
+            for i, sample_logits in zip(fed, logits, strict=True):
+                written[i].append(choose(i, sample_logits))
             fed = {i: written[i][-1:] for i in fed if written[i][-1] not in ends and not done(i, written[i])}
             if not fed:
                 break
@@ -118,33 +147,47 @@ class Bagel:
         fed: Sequence[Sequence[int]],
         texts: Sequence[Sequence[int]],
     ) -> None:
-        """Make a text, as it would be read, part of each context in place of the tokens ``fed`` since ``starts``
-        (length and position). What both have in common is kept, not encoded again.
+        """Replace written tokens by the text as it would be read. The common beginning is not encoded again.
+
+        Args:
+            contexts: of a batch.
+            starts: length and position of each context before it wrote.
+            fed: tokens appended since then, with the start marker and the opening.
+            texts: token ids of the text without markers.
         """
         pairs: list[tuple[Stream, list[int]]] = []
         for context, (length, position), old, text in zip(contexts, starts, fed, texts, strict=True):
             new = self._marked(text)
-            same = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-            same = min(same, context.whole.cache.length - length)
-            context.whole.cache.cut(length + same)
-            context.whole.position = position + same
-            pairs.append((context.whole, new[same:]))
-            if context.texts is not None:
-                pairs.append((context.texts, new))
+            common = min(_common_prefix(old, new), context.full.cache.length - length)
+            context.full.cache.cut(length + common)
+            context.full.position = position + common
+            pairs.append((context.full, new[common:]))
+            if context.text_only is not None:
+                pairs.append((context.text_only, new))
         self._append([(stream, ids) for stream, ids in pairs if ids])
 
     def velocity(
         self, views: Sequence[View], noisy: Sequence[Tensor], time: float, grids: Sequence[tuple[int, int]]
     ) -> list[Tensor]:
-        """What leads from data to noise, (tokens, numbers) in float32, for latents drawn behind each view."""
+        """Velocity from data to noise of the latents that are drawn behind each view.
+
+        Args:
+            views: what each drawing continues.
+            noisy: ``(tokens, latent width)`` for each view.
+            time: of the noise, in 0…1.
+            grids: rows and columns of latent tokens.
+
+        Returns:
+            ``(tokens, latent width)`` in float32 for each view.
+        """
         markers = self._image_markers()
         pieces = [
-            Piece(view, markers, view.position, self.network.embed_latents(one, time, *grid))
-            for view, one, grid in zip(views, noisy, grids, strict=True)
+            Piece(view, markers, view.position, self.network.embed_latents(latents, time, *grid))
+            for view, latents, grid in zip(views, noisy, grids, strict=True)
         ]
         hidden = self.network.run(pieces, causal=False, keep=False)
-        out: Tensor = self.network.llm2vae(torch.cat([one[len(markers) :] for one in hidden]))
-        return list(torch.split(out.float(), [len(one) for one in noisy]))
+        out: Tensor = self.network.llm2vae(torch.cat([states[len(markers) :] for states in hidden]))
+        return list(torch.split(out.float(), [len(latents) for latents in noisy]))
 
     def _marked(self, text: Sequence[int]) -> list[int]:
         return [self.markers.text_start, *text, self.markers.text_end]
@@ -152,18 +195,18 @@ class Bagel:
     def _image_markers(self) -> Tensor:
         return self.network.embed_text([self.markers.image_start, self.markers.image_end])
 
-    def _next(self, pairs: Sequence[tuple[Stream, Sequence[int]]]) -> list[Tensor]:
-        """Append tokens of text to streams; returns the logits of what follows each."""
+    def _next_logits(self, pairs: Sequence[tuple[Stream, Sequence[int]]]) -> list[Tensor]:
+        """Append tokens of text to streams; returns the logits of the next token of each."""
         size = len(pairs)
-        if self.lanes:
-            size = self.lanes[-1] if all(len(ids) == 1 for _, ids in pairs) else 1
+        if self.row_counts:
+            size = self.row_counts[-1] if all(len(ids) == 1 for _, ids in pairs) else 1
         logits: list[Tensor] = []
         for start in range(0, len(pairs), size):
-            some = pairs[start : start + size]
-            rows = next((rows for rows in self.lanes if rows >= len(some)), 0)
-            last = torch.stack([one[-1] for one in self._append(some, rows=rows)])
-            filled = pad(last, (0, 0, 0, max(0, rows - len(last))))
-            logits += self.network.logits(filled)[: len(last)]
+            batch = pairs[start : start + size]
+            rows = next((rows for rows in self.row_counts if rows >= len(batch)), 0)
+            last = torch.stack([states[-1] for states in self._append(batch, rows=rows)])
+            padded = pad(last, (0, 0, 0, max(0, rows - len(last))))
+            logits += self.network.logits(padded)[: len(last)]
         return logits
 
     def _append(self, pairs: Sequence[tuple[Stream, Sequence[int]]], *, rows: int = 0) -> list[Tensor]:
@@ -172,25 +215,36 @@ class Bagel:
             return []
         embedded = self.network.embed_text([token for _, ids in pairs for token in ids])
         pieces = []
-        for (stream, ids), own in zip(pairs, torch.split(embedded, [len(ids) for _, ids in pairs]), strict=True):
-            pieces.append(Piece(stream.view(), own, range(stream.position, stream.position + len(ids))))
+        for (stream, ids), tokens in zip(pairs, torch.split(embedded, [len(ids) for _, ids in pairs]), strict=True):
+            pieces.append(Piece(stream.view(), tokens, range(stream.position, stream.position + len(ids))))
             stream.position += len(ids)
         return self.network.run(pieces, causal=True, keep=True, rows=rows)
 
-    def _clean(self, latents: Tensor) -> Tensor:
+    def _embed_clean(self, latents: Tensor) -> Tensor:
+        """Embed latents ``(channels, height, width)`` without noise."""
         tokens = to_patches(latents, LATENT_PATCH)
         rows, columns = (side // LATENT_PATCH for side in latents.shape[1:])
         return self.network.embed_latents(tokens, 0.0, rows, columns)
 
-    def _image(self, contexts: Sequence[Context], tokens: Sequence[Tensor], *, drawn: bool) -> list[Tensor]:
-        """Append embedded images, between their markers, at one position each."""
+    def _append_images(
+        self, contexts: Sequence[Context], tokens: Sequence[Tensor], *, generation: bool
+    ) -> list[Tensor]:
+        """Append embedded images, between their markers, at one position each; ``generation``: latents, not patches."""
         markers = self._image_markers()
         pieces = []
-        for context, own in zip(contexts, tokens, strict=True):
-            view = context.whole.view()
-            if drawn:
-                pieces.append(Piece(view, markers, view.position, own))
+        for context, image in zip(contexts, tokens, strict=True):
+            view = context.full.view()
+            if generation:
+                pieces.append(Piece(view, markers, view.position, image))
             else:
-                pieces.append(Piece(view, torch.cat([markers, own]), view.position))
-            context.whole.position += 1
+                pieces.append(Piece(view, torch.cat([markers, image]), view.position))
+            context.full.position += 1
         return self.network.run(pieces, causal=False, keep=True)
+
+
+def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    """Number of leading ids that two sequences have in common."""
+    for n, (a, b) in enumerate(zip(left, right, strict=False)):
+        if a != b:
+            return n
+    return min(len(left), len(right))

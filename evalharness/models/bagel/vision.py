@@ -1,4 +1,4 @@
-"""SigLIP's vision transformer as BAGEL uses it: over patches, with no pooling head, one layer fewer than configured."""
+"""SigLIP's vision transformer as BAGEL uses it: no pooling head, and one layer fewer than configured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evalharness.models.bagel.config import VisionSizes
 
 
 class Embeddings(nn.Module):
-    """Patches by a linear layer over (row, column, channel), and a learned table of places."""
+    """Patch embedding by a linear layer over (row, column, channel), and a learned table of positions."""
 
     def __init__(self, sizes: VisionSizes) -> None:
         super().__init__()
@@ -20,8 +20,8 @@ class Embeddings(nn.Module):
 
     def forward(self, patches: Tensor, rows: int, columns: int) -> Tensor:
         table = self.position_embedding.weight.view(self.side, self.side, -1)
-        places = table[:rows, :columns].reshape(rows * columns, -1)
-        out: Tensor = self.patch_embedding(patches) + places
+        positions = table[:rows, :columns].reshape(rows * columns, -1)
+        out: Tensor = self.patch_embedding(patches) + positions
         return out
 
 
@@ -50,7 +50,7 @@ class VisionTransformer(nn.Module):
         self.post_layernorm = nn.LayerNorm(sizes.hidden_size, eps=sizes.layer_norm_eps)
 
     def forward(self, patches: Tensor, rows: int, columns: int) -> Tensor:
-        """One image, (rows · columns, patch numbers) → (rows · columns, width)."""
+        """Features of one image: ``(rows · columns, patch width)`` → ``(rows · columns, width)``."""
         x = self.embeddings(patches, rows, columns)[None]
         for layer in self.encoder.layers:
             x = layer(x, attention_mask=None)
@@ -59,7 +59,7 @@ class VisionTransformer(nn.Module):
 
 
 class VisionModel(nn.Module):
-    """The transformer under the checkpoint's names."""
+    """The transformer under the checkpoint's parameter names."""
 
     def __init__(self, sizes: VisionSizes) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class VisionModel(nn.Module):
 
 
 def to_patches(image: Tensor, size: int) -> Tensor:
-    """(channels, height, width) → (rows · columns, size² · channels), each by row, column, channel."""
+    """``(channels, height, width)`` → ``(rows · columns, size² · channels)``, each patch by row, column, channel."""
     channels, height, width = image.shape
     tiles = image.reshape(channels, height // size, size, width // size, size)
     return tiles.permute(1, 3, 2, 4, 0).reshape(-1, size**2 * channels)

@@ -1,4 +1,4 @@
-"""Words that belong to an upstream repository: read from its source, which is never run."""
+"""Reads prompts from the source of an upstream repository, which is never run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def named_constant(file: Path, name: str) -> str:
     """The string that a Python file assigns to ``name``, at its top level or inside a function.
 
     Raises:
-        ConfigError: there is no such file or string, or several.
+        ConfigError: the file or the string is missing, or there are several.
     """
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))

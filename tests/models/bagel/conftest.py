@@ -16,7 +16,7 @@ def write_checkpoint(folder: Path) -> Path:
     """The small BAGEL in the published layout."""
     from evalharness.models.bagel.autoencoder import Autoencoder
     from evalharness.models.bagel.config import LanguageSizes, Sizes, VisionSizes
-    from evalharness.models.bagel.embeddings import place_table
+    from evalharness.models.bagel.embeddings import position_table
     from evalharness.models.bagel.network import Network
 
     small.write_tokenizer(folder)
@@ -31,7 +31,7 @@ def write_checkpoint(folder: Path) -> Path:
         network, autoencoder = Network(sizes), Autoencoder(small.AE["ch"], small.AE["z_channels"])
     made = small.weights({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
     for name, side in (("latent_pos_embed", small.LATENT_SIDE), ("vit_pos_embed", sizes.vision.side)):
-        made[f"{name}.pos_embed"] = place_table(side, sizes.language.hidden_size).numpy()
+        made[f"{name}.pos_embed"] = position_table(side, sizes.language.hidden_size).numpy()
     save_file(made, folder / "ema.safetensors")
     own = autoencoder.state_dict()
     names = autoencoder.published_names().items()

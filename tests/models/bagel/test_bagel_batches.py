@@ -18,7 +18,7 @@ pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 from evalharness.errors import SampleError
 from evalharness.models.bagel.batching import Batching
 from evalharness.models.bagel.cache import Context
-from evalharness.models.bagel.network import rows_alike
+from evalharness.models.bagel.network import reproducible_row_counts
 from evalharness.models.bagel.plugin import Bagel
 
 PROMPTS = ["a photo of the dog", "three red cubes on top of a cat, in the rain", "one", "blue", "the"]
@@ -56,7 +56,7 @@ def made(model: Bagel, who: Sequence[int]) -> dict[int, Made]:
 
 
 def held(context: Context) -> bytes:
-    cache = context.whole.cache
+    cache = context.full.cache
     return b"".join(layer[:, :, : cache.length].float().numpy().tobytes() for layer in cache.layers)
 
 
@@ -115,15 +115,15 @@ def test_rows_that_are_not_alike_are_noticed(exact: Bagel) -> None:
     uneven = Uneven(64, 32)
     with torch.inference_mode():
         for uneven.even, alike in ((16, (4, 8, 16)), (8, ()), (0, (4, 8, 16)), (-2, ())):
-            assert rows_alike(uneven, x, (4, 8, 16)) == alike
+            assert reproducible_row_counts(uneven, x, (4, 8, 16)) == alike
 
         def few_are_summed_otherwise(x: torch.Tensor) -> torch.Tensor:
             out: torch.Tensor = uneven(x)
             return out + 1e-6 if len(x) == 4 else out
 
         uneven.even = 16
-        assert rows_alike(few_are_summed_otherwise, x, (4, 8, 16)) == (8, 16)
-    assert exact._load().bagel.lanes[-1] == 16
+        assert reproducible_row_counts(few_are_summed_otherwise, x, (4, 8, 16)) == (8, 16)
+    assert exact._load().bagel.row_counts[-1] == 16
 
 
 def test_a_layer_whose_rows_are_not_alike_has_one_lane(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,13 +135,13 @@ def test_a_layer_whose_rows_are_not_alike_has_one_lane(settings: Make, monkeypat
         return torch.cat([out[:1], out[1:] * (1 + 1e-6)]) if len(out) > 1 else out
 
     monkeypatch.setattr(Qwen2RMSNorm, "forward", uneven)
-    assert Bagel(settings())._load().bagel.lanes == (1,)
+    assert Bagel(settings())._load().bagel.row_counts == (1,)
 
 
 def test_one_lane_is_as_exact(settings: Make) -> None:
     """Where rows are not alike, every sample writes alone."""
     model = Bagel(settings(temperature=0))
-    model._load().bagel.lanes = (1,)
+    model._load().bagel.row_counts = (1,)
     assert made(model, [2, 0]) == made(model, [0, 2])
 
 
@@ -198,7 +198,7 @@ def full(exact: Bagel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[in
         return double
 
     yield make
-    exact._load().batching.bound = None
+    exact._load().batching.max_tokens = None
 
 
 @pytest.mark.parametrize("room", [240, 150])
@@ -209,7 +209,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_comes_to_the_same(
     device = full(room)
     assert made(exact, EVERYONE) == undisturbed
     assert device.failed > 0
-    assert exact._load().batching.bound is not None
+    assert exact._load().batching.max_tokens is not None
 
 
 def test_one_sample_that_does_not_fit_is_at_fault_alone(exact: Bagel, full: Callable[[int], Full]) -> None:
@@ -234,24 +234,24 @@ def test_contexts_beyond_the_bound_wait_elsewhere() -> None:
 
     def work(part: Sequence[int]) -> list[int]:
         for i in part:
-            cache = contexts[i].whole.cache
+            cache = contexts[i].full.cache
             cache.put(0, torch.zeros(2, 1, 20, 4))
             cache.advance(20)
-        here.append(([*part], sum(context.tokens for context in contexts if context.here)))
+        here.append(([*part], sum(context.tokens for context in contexts if context.on_device)))
         return [*part]
 
     for _ in range(3):
         assert batching.run(contexts, work, alone=False) == [0, 1, 2, 3]
     assert [part for part, _ in here] == [[0, 1, 2, 3], [0, 1], [2, 3], [0], [1], [2], [3]]
     assert [tokens for _, tokens in here] == [80, 80, 80, 60, 60, 60, 60]
-    batching.know([contexts[0].copy()])
+    batching.register([contexts[0].copy()])
     assert contexts[0].tokens == 60
 
 
 def test_taking_back_a_step_leaves_what_was(exact: Bagel) -> None:
     (context,) = stages(exact, [4])
     before, tokens, positions = held(context), context.tokens, [one.position for one in context.streams()]
-    back = context.undo()
+    back = context.rollback_point()
     exact.write([context], stop=("<|im_end|>",), max_tokens=6, seeds=[1])
     exact.look([context], [Image.new("RGB", (64, 48))])
     assert held(context) != before
@@ -265,10 +265,10 @@ def test_a_parked_context_comes_back() -> None:
         pytest.skip("no GPU")
     context = Context()
     new = torch.randn(2, 1, 20, 4, device="cuda")
-    context.whole.cache.put(0, new)
-    context.whole.cache.advance(20)
+    context.full.cache.put(0, new)
+    context.full.cache.advance(20)
     context.park()
-    assert not context.here
-    assert context.whole.cache.layers[0].device.type == "cpu"
-    assert torch.equal(context.whole.cache.joined(0, 20, new)[:, :, :20], new)
-    assert context.here
+    assert not context.on_device
+    assert context.full.cache.layers[0].device.type == "cpu"
+    assert torch.equal(context.full.cache.joined(0, 20, new)[:, :, :20], new)
+    assert context.on_device

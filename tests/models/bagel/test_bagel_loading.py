@@ -110,7 +110,7 @@ def test_tables_of_places_may_be_left_out(folder: Path, checkpoint: Path) -> Non
 @pytest.mark.parametrize(
     ("file", "change", "message"),
     [
-        ("llm_config.json", {"hidden_size": None}, "llm_config.json: hidden_size"),
+        ("llm_config.json", {"hidden_size": None}, "llm_config.json: key 'hidden_size' is missing"),
         ("llm_config.json", {"hidden_size": 66}, "do not divide"),
         ("llm_config.json", {"num_hidden_layers": 2}, "has unknown weights language_model.model.layers.2"),
         ("llm_config.json", {"vocab_size": 10**9}, "vocab_size"),

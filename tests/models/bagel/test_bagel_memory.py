@@ -20,7 +20,15 @@ from evalharness.errors import WeightsError
 from evalharness.models.bagel import memory
 from evalharness.models.bagel.autoencoder import Autoencoder
 from evalharness.models.bagel.config import LanguageSizes, Sizes, VisionSizes
-from evalharness.models.bagel.memory import GIB, Need, Placement, check, kept_as, need, spread
+from evalharness.models.bagel.memory import (
+    GIB,
+    MemoryNeed,
+    Placement,
+    assign_layers,
+    check_memory,
+    memory_need,
+    storage_dtype,
+)
 from evalharness.models.bagel.network import Network
 from evalharness.models.bagel.settings import Settings
 
@@ -49,9 +57,9 @@ def test_what_the_public_checkpoint_takes(real) -> None:  # type: ignore[no-unty
     sizes, shapes, drawn = real
     tokens = Settings(weights=Path("x")).image_tokens(14)
     assert tokens == 64 * 64 + 2 + 70 * 70 + 2
-    found = need(shapes, drawn, torch.bfloat16, sizes, tokens)
+    found = memory_need(shapes, drawn, torch.bfloat16, sizes, tokens)
     # Counted another way: every tensor's elements by the dtype that it is kept in.
-    weights = sum(math.prod(shape) * kept_as(name, torch.bfloat16).itemsize for name, shape in shapes.items())
+    weights = sum(math.prod(shape) * storage_dtype(name, torch.bfloat16).itemsize for name, shape in shapes.items())
     weights += 4 * sum(math.prod(shape) for shape in drawn.values())
     assert sum(found.layers) + found.rest == weights
     assert round(weights / GIB, 1) == 27.6
@@ -60,14 +68,14 @@ def test_what_the_public_checkpoint_takes(real) -> None:  # type: ignore[no-unty
     assert round(sum(found.layers) / 2e9, 1) == 13.1
     assert found.context * 28 == tokens * 56 * 1024
     assert round(found.total / GIB, 1) == 28.1
-    doubled = need(shapes, drawn, torch.float32, sizes, tokens)
+    doubled = memory_need(shapes, drawn, torch.float32, sizes, tokens)
     elements = sum(math.prod(shape) for shape in [*shapes.values(), *drawn.values()])
     assert doubled.total == 4 * elements + tokens * 112 * 1024
 
 
 def test_one_card_of_24_gib_is_too_small_and_two_are_not(real, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     sizes, shapes, drawn = real
-    wanted = need(shapes, drawn, torch.bfloat16, sizes, 9000)
+    wanted = memory_need(shapes, drawn, torch.bfloat16, sizes, 9000)
     monkeypatch.setattr(memory, "free_bytes", lambda device: int(23.5 * GIB))
     with pytest.raises(WeightsError) as caught:
         Placement(CARDS[:1]).plan(wanted, torch.bfloat16)
@@ -77,10 +85,10 @@ def test_one_card_of_24_gib_is_too_small_and_two_are_not(real, monkeypatch: pyte
     )
     plan = Placement(CARDS[:2]).plan(wanted, torch.bfloat16)
     assert plan == sorted(plan, key=str)
-    on = wanted.on([CARDS.index(device) for device in plan], 2)
+    on = wanted.per_device([CARDS.index(device) for device in plan], 2)
     assert max(on) < 15 * GIB
     assert plan.count(CARDS[0]) < plan.count(CARDS[1]), "the first also has the embeddings and both image networks"
-    full = Need(wanted.layers * 2, wanted.rest, wanted.context)
+    full = MemoryNeed(wanted.layers * 2, wanted.rest, wanted.context)
     with pytest.raises(
         WeightsError, match=r"cuda:\d is too small: 2\d\.\d GiB are needed there, of 52\.\d on all 2 devices"
     ):
@@ -89,14 +97,17 @@ def test_one_card_of_24_gib_is_too_small_and_two_are_not(real, monkeypatch: pyte
 
 def test_a_larger_card_gets_more_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda device: {CARDS[0]: 20, CARDS[1]: 60, CARDS[2]: 20}[device])
-    plan = Placement(CARDS[:3]).plan(Need((1,) * 50, 5, 0), torch.bfloat16)
+    plan = Placement(CARDS[:3]).plan(MemoryNeed((1,) * 50, 5, 0), torch.bfloat16)
     assert [plan.count(card) for card in CARDS[:3]] == [6, 33, 11]
 
 
 def test_room_that_nobody_knows_is_taken_to_be_the_same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda device: None)
-    assert Placement([torch.device("meta")] * 2).plan(Need((1,) * 4, 0, 0), torch.float32) == [torch.device("meta")] * 4
-    assert spread(Need((1,) * 5, 0, 0), [1, 1]) == [0, 0, 0, 1, 1]
+    assert (
+        Placement([torch.device("meta")] * 2).plan(MemoryNeed((1,) * 4, 0, 0), torch.float32)
+        == [torch.device("meta")] * 4
+    )
+    assert assign_layers(MemoryNeed((1,) * 5, 0, 0), [1, 1]) == [0, 0, 0, 1, 1]
 
 
 def test_what_an_earlier_model_let_go_of_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +134,7 @@ def test_what_an_earlier_model_let_go_of_is_room(monkeypatch: pytest.MonkeyPatch
 def test_a_device_that_is_named_twice_counts_once() -> None:
     cpu = torch.device("cpu")
     with pytest.raises(WeightsError, match="cpu is too small"):
-        check([6 * GIB, 6 * GIB], [10 * GIB] * 2, [cpu, cpu], Need((6 * GIB,) * 2, 0, 0), torch.float32)
+        check_memory([6 * GIB, 6 * GIB], [10 * GIB] * 2, [cpu, cpu], MemoryNeed((6 * GIB,) * 2, 0, 0), torch.float32)
 
 
 ROOMS = st.lists(st.integers(100, 1000), min_size=1, max_size=5)
@@ -132,8 +143,8 @@ ROOMS = st.lists(st.integers(100, 1000), min_size=1, max_size=5)
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine says nothing of this
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 500), ROOMS)
 def test_no_other_spread_is_less_full(layers: int, layer: int, rest: int, rooms: list[int]) -> None:
-    wanted = Need((layer,) * layers, rest, 3)
-    found = spread(wanted, rooms)
+    wanted = MemoryNeed((layer,) * layers, rest, 3)
+    found = assign_layers(wanted, rooms)
     assert len(found) == layers
     assert found == sorted(found)
 
@@ -141,7 +152,7 @@ def test_no_other_spread_is_less_full(layers: int, layer: int, rest: int, rooms:
         return max(((rest if n == 0 else 0) + (layer + 3) * count) / rooms[n] for n, count in enumerate(counts))
 
     own = [found.count(n) for n in range(len(rooms))]
-    used = wanted.on(found, len(rooms))
+    used = wanted.per_device(found, len(rooms))
     assert max(one / room for one, room in zip(used, rooms, strict=True)) == pytest.approx(fullest(own))
     for source in range(len(rooms)):
         for target in range(len(rooms)):

@@ -186,9 +186,9 @@ def test_velocity(runtime: Runtime, recorded: Recorded, group: list[int], time: 
     plain, without_text, without_images = (
         bagel.velocity(views, noise, time, grids)
         for views in (
-            [context.whole.view() for context in contexts],
+            [context.full.view() for context in contexts],
             [context.without_newest_text() for context in contexts],
-            [context.texts.view() for context in contexts if context.texts],
+            [context.text_only.view() for context in contexts if context.text_only],
         )
     )
     for name, sampler in GUIDANCE.items():
@@ -321,9 +321,9 @@ def test_velocity_of_an_edit(runtime: Runtime, recorded: Recorded, group: list[i
         for i, (rows, columns) in zip(group, grids, strict=True)
     ]
     views = [
-        [context.whole.view() for context in contexts],
+        [context.full.view() for context in contexts],
         [context.without_newest_text() for context in contexts],
-        [context.texts.view() for context in contexts if context.texts],
+        [context.text_only.view() for context in contexts if context.text_only],
     ]
     sampler = Sampler(image_scale=2.0, renorm="text_channel")
     plain, without_text, without_images = (runtime.bagel.velocity(side, noise, time, grids) for side in views)
@@ -366,8 +366,8 @@ def test_nothing_is_encoded_twice(runtime: Runtime) -> None:
     (context,) = contexts = [Context()]
     with counted(runtime.bagel.network) as kept:
         read(runtime, contexts, [PROMPTS[0]])
-        before = context.whole.cache.length
+        before = context.full.cache.length
         look(runtime, contexts, [small.picture(1, 48, 64)], [1])
         read(runtime, contexts, ["then"])
-    assert context.texts is not None
-    assert sum(kept) == context.whole.cache.length + context.texts.cache.length - before
+    assert context.text_only is not None
+    assert sum(kept) == context.full.cache.length + context.text_only.cache.length - before

@@ -116,9 +116,9 @@ def test_what_was_written_is_read_as_a_text_is(settings: Make) -> None:
         (written,) = greedy.write(wrote, stop=("<|im_end|>",), max_tokens=9, seeds=[0], opening=opening)
         greedy.read(read, [opening + written.text])
         (mine,), (theirs,) = wrote, read
-        assert (mine.whole.cache.length, mine.whole.position) == (theirs.whole.cache.length, theirs.whole.position)
-        length = mine.whole.cache.length
-        for ours, others in zip(mine.whole.cache.layers, theirs.whole.cache.layers, strict=True):
+        assert (mine.full.cache.length, mine.full.position) == (theirs.full.cache.length, theirs.full.position)
+        length = mine.full.cache.length
+        for ours, others in zip(mine.full.cache.layers, theirs.full.cache.layers, strict=True):
             np.testing.assert_allclose(ours[:, :, :length], others[:, :, :length], rtol=1e-4, atol=1e-5)
 
 
@@ -150,7 +150,7 @@ def test_what_guides_a_thought_through_drawing(settings: Make) -> None:
         assert (view.length, view.position) == (length, 5)
         mine.look(contexts, [Image.new("RGB", (64, 48))])
         after = context.without_newest_text()
-        assert (after.length, after.position) == (context.whole.cache.length, context.whole.position)
+        assert (after.length, after.position) == (context.full.cache.length, context.full.position)
 
 
 def test_the_public_format_has_no_process(model: Bagel) -> None:
@@ -222,7 +222,7 @@ def test_a_drawing_after_an_image_has_its_own_guidance(settings: Make) -> None:
 def test_images_of_any_size_and_mode(model: Bagel) -> None:
     contexts = model.start(3)
     model.look(contexts, [Image.new("L", (31, 200)), Image.new("RGBA", (500, 20)), Image.new("P", (64, 48))])
-    assert all(context.whole.position == 2 for context in contexts)
+    assert all(context.full.position == 2 for context in contexts)
 
 
 def test_bfloat16_is_close_and_layers_may_lie_apart(settings: Make) -> None:
