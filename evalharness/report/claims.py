@@ -9,7 +9,7 @@ from typing import Any
 
 from evalharness._util.text import counted
 from evalharness.analysis import Contrast, Trend
-from evalharness.analysis.arms import baseline, families, records
+from evalharness.analysis.arms import baseline, families
 from evalharness.config.arm_families import CapFamily
 from evalharness.report import replicates
 from evalharness.report.formatting import number_text, p_text, percent_text
@@ -46,7 +46,6 @@ def claims(results: Results, summary: Summary) -> list[Claim]:
     its own. Trends come last.
     """
     analysis, samples = summary.analysis, int(results.info["benchmarks"][summary.benchmark]["samples"])
-    rows = {row["arm"]: row for row in records(summary.wide)}
     contrasts = [contrast for contrast in analysis.contrasts if contrast.preregistered]
     covered = replicates.covered_arms(analysis)
     for arm in lead_arms(results, summary):
@@ -54,8 +53,8 @@ def claims(results: Results, summary: Summary) -> list[Claim]:
         if arm not in covered and contrast is not None and contrast not in contrasts:
             contrasts.append(contrast)
     return [
-        *_recipe_claims(summary, rows),
-        *(_contrast_claim(contrast, rows, samples) for contrast in contrasts),
+        *_recipe_claims(summary),
+        *(_contrast_claim(contrast, summary.rows, samples) for contrast in contrasts),
         *(_trend_claim(trend) for trend in analysis.trends),
     ]
 
@@ -80,12 +79,12 @@ def _families_with_caps_first(results: Results) -> list[CapFamily]:
     return sorted(families(results.arms), key=lambda family: not family.caps)
 
 
-def _recipe_claims(summary: Summary, rows: WideRows) -> Iterator[Claim]:
+def _recipe_claims(summary: Summary) -> Iterator[Claim]:
     arms = {recipe.name: recipe.arms for recipe in summary.analysis.replicates}
     counts = {name: len(members) for name, members in arms.items()}
     for contrast in summary.analysis.replicate_contrasts:
         evidence = replicates.evidence(contrast, counts)
-        evidence += _incomplete_text([*arms[contrast.group], *arms[contrast.against]], rows)
+        evidence += _incomplete_text([*arms[contrast.group], *arms[contrast.against]], summary.rows)
         yield Claim(
             benchmark=summary.benchmark,
             arm=contrast.group,

@@ -11,7 +11,6 @@ import numpy as np
 
 from evalharness.analysis import category_weights, stats
 from evalharness.analysis.agreement import Agreement, agreement, flip_rate, reply_variance
-from evalharness.analysis.arms import records
 from evalharness.analysis.stats import Estimate
 from evalharness.report.formatting import short_scorer
 from evalharness.report.summary import Summary
@@ -117,7 +116,7 @@ def _repeats(checks: pd.DataFrame, summary: Summary, weights: Mapping[str, float
     values = samples[["score", *checks["check"].unique()]].to_numpy(dtype=float)
     arms = samples["arm"].to_numpy()
     effects = []
-    for row in records(summary.wide):
+    for row in summary.rows.values():
         of_arm = arms == row["arm"]
         if of_arm.any():
             effects.append(_judge_noise(row, samples[of_arm], values[of_arm], weights))

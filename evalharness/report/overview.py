@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evalharness._util.text import counted
-from evalharness.analysis.arms import records
 from evalharness.report.formatting import duration, short_digest, short_scorer
 from evalharness.report.provenance import model_seconds
 from evalharness.report.summary import Summary
@@ -74,7 +73,7 @@ def warnings(results: Results, summary: Summary) -> list[str]:
     lines += info.get("notes", ())
     if len(summary.quoted):
         lines.append("quoted rows are other people’s numbers; nothing here was measured against them.")
-    rows = [row for row in records(summary.wide) if row["scored"] < row["expected"]]
+    rows = [row for row in summary.rows.values() if row["scored"] < row["expected"]]
     if rows:
         names = ", ".join(f"{row['arm']} ({row['coverage']})" for row in rows)
         lines.append(

@@ -38,7 +38,7 @@ def headline(summary: Summary) -> PageTable:
     """The first screen: an arm a row, its score, and how it compares with the baseline."""
     columns = ["Arm", "Overall", "Difference", "p", "Fixed", "Broken", "Scored", "Sampler steps"]
     rows = []
-    for row in records(summary.wide):
+    for row in summary.rows.values():
         contrast = None if row["baseline"] else summary.analysis.contrast(row["arm"])
         if contrast is None:
             comparison = [Cell("baseline" if row["baseline"] else MISSING), *blank_cells(3)]
@@ -57,7 +57,7 @@ def headline(summary: Summary) -> PageTable:
     )
     quoted = quoted_rows(summary, blank=len(columns) - 2)
     table = PageTable("Scores", caption, columns, rows, quoted=quoted)
-    compared = any(not math.isnan(row["p"]) or row["pairs"] for row in records(summary.wide))
+    compared = any(not math.isnan(row["p"]) or row["pairs"] for row in summary.rows.values())
     return table if compared else table.without("Difference", "p", "Fixed", "Broken")
 
 
@@ -82,7 +82,7 @@ def quoted_rows(summary: Summary, categories: Sequence[str] = (), blank: int = 0
 def by_category(summary: Summary, categories: Sequence[str]) -> PageTable:
     """The score of each arm on each category; each leads to its images."""
     rows = []
-    for row in records(summary.wide):
+    for row in summary.rows.values():
         cells = [Cell(row["arm"]), overall_cell(row)]
         for name in categories:
             note = score_interval(row[f"category.{name}.low"], row[f"category.{name}.high"])
@@ -174,7 +174,7 @@ def best_of(summary: Summary) -> PageTable | None:
 def coverage(summary: Summary) -> PageTable:
     """How many samples each arm has, what a sample costs, and what it was made with."""
     rows = []
-    for row in records(summary.wide):
+    for row in summary.rows.values():
         link = gallery_link(summary.benchmark, arm=row["arm"], outcome="failed") if row["failed"] else ""
         cells = [Cell(row["arm"]), coverage_cell(row), Cell(str(row["failed"]), row["failed"], href=link)]
         cells += [mean_cell(row["evaluations"]), mean_cell(row["tokens"]), mean_cell(row["seconds"], 2)]

@@ -62,7 +62,7 @@ def write_results(
         "claims": [str(claim) for benchmark in claims.values() for claim in benchmark],
         "headline": {name: str(benchmark[0]) for name, benchmark in claims.items() if benchmark},
         "arms": records(results.arms),
-        "summary": {summary.benchmark: records(summary.wide) for summary in summaries},
+        "summary": {summary.benchmark: list(summary.rows.values()) for summary in summaries},
         "analysis": {summary.benchmark: summary.analysis.as_dict() for summary in summaries},
         "judging": judging or {},
         "cost": cost(results),
@@ -77,7 +77,7 @@ def results_json(results: Results, summaries: Sequence[Summary]) -> dict[str, An
     settings = {row["arm"]: row for row in records(results.arms)}
     for summary in summaries:
         counts = _counts(results, summary.benchmark)
-        for row in records(summary.wide):
+        for row in summary.rows.values():
             _add_arm(tables, results, summary, row, settings[row["arm"]], counts)
     return tables | _circumstances(results)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evalharness.analysis import Analysis, Contrast, analyse, stats
@@ -50,6 +51,11 @@ class Summary:
     shown: pd.DataFrame
     quoted: pd.DataFrame
     analysis: Analysis
+
+    @cached_property
+    def rows(self) -> Mapping[str, Mapping[str, Any]]:
+        """The rows of the wide table by arm."""
+        return {row["arm"]: row for row in records(self.wide)}
 
 
 def summarize(results: Results) -> list[Summary]:

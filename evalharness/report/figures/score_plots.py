@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evalharness.analysis import CostPoint
-from evalharness.report.figures.style import FamilyStyle, Plot, add_legend, error_bars, rows_by_arm, scores_text
+from evalharness.report.figures.style import FamilyStyle, Plot, add_legend, error_bars, scores_text
 from evalharness.report.summary import Summary
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MEASURES = {"evaluations": "sampler steps", "tokens": "tokens written", "seconds
 
 def iterations(summary: Summary, styles: Sequence[FamilyStyle]) -> Plot | None:
     """Score against ``max_iterations``: a curve for each family, arms without iterations as level lines."""
-    rows = rows_by_arm(summary)
+    rows = summary.rows
     curves = [style for style in styles if sum(arm in rows for arm in style.family.arms) > 1]
     capped = [arm for style in curves for arm in style.family.arms if arm in rows]
     if all(math.isnan(rows[arm]["overall"]) for arm in capped):
@@ -39,7 +39,7 @@ def iterations(summary: Summary, styles: Sequence[FamilyStyle]) -> Plot | None:
 
 def cost(summary: Summary, styles: Sequence[FamilyStyle]) -> Plot | None:
     """Score against the mean sampler steps, tokens and seconds of a sample, as far as arms differ in them."""
-    rows = rows_by_arm(summary)
+    rows = summary.rows
     points = [
         point
         for point in summary.analysis.costs

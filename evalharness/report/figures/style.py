@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalharness.analysis.arms import families, records
+from evalharness.analysis.arms import families
 from evalharness.analysis.stats import Estimate
 from evalharness.config.arm_families import CapFamily
 from evalharness.report.formatting import overall_text, slug
@@ -40,6 +40,8 @@ STYLE: dict[str, Any] = {
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
     "font.size": 9,
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
     "grid.color": RULE,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -117,15 +119,10 @@ def family_styles(arms: pd.DataFrame) -> list[FamilyStyle]:
     return [FamilyStyle(family, index) for index, family in enumerate(families(arms))]
 
 
-def rows_by_arm(summary: Summary) -> Mapping[str, Mapping[str, Any]]:
-    """The rows of the wide table."""
-    return {row["arm"]: row for row in records(summary.wide)}
-
-
 def scores_text(summary: Summary, arms: Iterable[str]) -> str:
     """The scores of some arms in words."""
     names = set(arms)
-    return "; ".join(f"{arm}: {overall_text(row)}" for arm, row in rows_by_arm(summary).items() if arm in names)
+    return "; ".join(f"{arm}: {overall_text(row)}" for arm, row in summary.rows.items() if arm in names)
 
 
 def error_bars(estimates: Sequence[Estimate], scale: float = 1.0) -> list[list[float]]:
@@ -151,20 +148,22 @@ def save(plot: Plot, benchmark: str, folder: Path) -> FigureFile:
     """Draw a figure and write it as transparent SVG files, in colours for light and for dark pages."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     stem = f"{slug(benchmark)}-{plot.kind}"
-    text = io.StringIO()
+    buffer, layout = io.StringIO(), ConstrainedLayoutEngine()
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, plot.height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, plot.height), layout=layout)
         FigureCanvasAgg(figure)
         plot.draw(figure)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # the layout is final
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # done; the file would do it again
         # Without this metadata the file holds no address of a schema or a site.
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(text, format="svg", metadata=metadata, transparent=True)
-    light = _compact(text.getvalue())
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)  # savefig would draw twice
+    light = _compact(buffer.getvalue())
     dark = re.sub("#[0-9a-f]{6}", lambda match: ON_DARK.get(match[0], match[0]), light)
     (folder / f"{stem}.svg").write_text(light, encoding="utf-8")
     (folder / f"{stem}-dark.svg").write_text(dark, encoding="utf-8")
