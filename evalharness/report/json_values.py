@@ -9,15 +9,17 @@ from typing import Any
 
 def plain(value: Any) -> Any:
     """The value as JSON has it: NaN and infinity become null, numpy scalars Python's, anything unknown its text."""
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, dict):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [plain(entry) for entry in value]
-    if hasattr(value, "item") and not isinstance(value, str | bytes):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int | bool) else str(value)
+    if hasattr(value, "item") and not isinstance(value, bytes):
+        return plain(value.item())
+    return str(value)
 
 
 def compact_json(value: Any) -> str:

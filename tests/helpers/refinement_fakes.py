@@ -20,21 +20,25 @@ def chosen_results(folder: Path, *, prompts: int = 12) -> Results:
     """Each even iteration is refined: in iteration 2 of a sketch that departs from its plan, else of what no rule can
     read. A picture is right or wrong by its digest.
     """
-    found = fake_results(folder, prompts=prompts, missing=False)
+    run = fake_results(folder, prompts=prompts, missing=False)
 
     def steps(key: str) -> list[dict[str, Any]]:
-        return [_said(step, INJECTION if "00007" in key else "") for step in found.steps(key)]
+        return [_with_text(step, INJECTION if "00007" in key else "") for step in run.steps(key)]
 
     def judged(benchmark: str, item: str, images: Sequence[str]) -> Mapping[str, Judged]:
-        key = found.samples["score_key"].iloc[-1]
+        key = run.samples["score_key"].iloc[-1]
         return {image: _verdict(image, key) for image in images}
 
-    return replace(found, steps=steps, judged=judged)
+    return replace(run, steps=steps, judged=judged)
 
 
-def _said(step: dict[str, Any], more: str) -> dict[str, Any]:
-    texts = {"plan": PLAN, "inspect": {2: SKETCHED, 4: "<inspect> so " + more}.get(step["iteration"], "<inspect> ok"),
-             "refine": "<refine> change to a red cat at left </refine>"}  # fmt: skip
+def _with_text(step: dict[str, Any], addition: str) -> dict[str, Any]:
+    inspected = {2: SKETCHED, 4: f"<inspect> so {addition}"}
+    texts = {
+        "plan": PLAN,
+        "inspect": inspected.get(step["iteration"], "<inspect> ok"),
+        "refine": "<refine> change to a red cat at left </refine>",
+    }
     return step | {"text": texts.get(step["kind"], "")}
 
 

@@ -26,17 +26,17 @@ OPEN = "#arm=*&sample=geneval%2F00007%2F0%2Fprocess+max_iterations%3D4"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with launched() as found:
-        yield found
+    with launched() as instance:
+        yield instance
 
 
 @pytest.fixture
 def view(browser: Any, report: Path) -> Iterator[View]:
-    found = View(browser, report)
-    yield found
-    found.close()
-    assert found.complaints == []
-    assert all(url.startswith("file:///") for url in found.requests)
+    opened = View(browser, report)
+    yield opened
+    opened.close()
+    assert opened.complaints == []
+    assert all(url.startswith("file:///") for url in opened.requests)
 
 
 def choose(page: Any, **filters: str) -> None:
@@ -157,11 +157,13 @@ def test_filters_count_what_the_table_counts(view: View, results: Results) -> No
     samples = results.samples[results.samples["benchmark"] == "geneval"]
     page = view.open()
     choose(page, benchmark="geneval", arm="single-pass", category="counting", outcome="wrong")
-    own = samples[(samples["arm"] == "single-pass") & (samples["category"] == "counting") & (samples["score"] == 0)]
-    assert count(page) == len(own) > 0
+    expected = samples[
+        (samples["arm"] == "single-pass") & (samples["category"] == "counting") & (samples["score"] == 0)
+    ]
+    assert count(page) == len(expected) > 0
     assert "category=counting" in page.url
     page.fill("input[name=q]", "red ball")
-    assert count(page) == own["prompt"].str.contains("red").mul(own["prompt"].str.contains("ball")).sum()
+    assert count(page) == expected["prompt"].str.contains("red").mul(expected["prompt"].str.contains("ball")).sum()
     page.reload()
     view.until("document.documentElement.dataset.ready === 'gallery'")
     assert page.input_value("input[name=q]") == "red ball"
@@ -298,10 +300,10 @@ def test_axe_finds_nothing_serious(browser: Any, report: Path, scheme: str, hash
     page = view.open(hash_)
     if hash_ == OPEN:
         page.wait_for_selector("dialog[open] .overlay")
-    found = axe.Axe().run(page).response["violations"]
+    violations = axe.Axe().run(page).response["violations"]
     view.close()
-    grave = [one for one in found if one["impact"] in ("serious", "critical")]
-    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in grave] == []
+    grave = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
+    assert [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in grave] == []
 
 
 @pytest.mark.parametrize("width", [500, 360])

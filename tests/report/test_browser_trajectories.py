@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with launched() as found:
-        yield found
+    with launched() as instance:
+        yield instance
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,10 @@ def test_from_the_report_to_an_example_and_into_the_gallery_by_keyboard(browser:
 def test_axe_finds_nothing_serious_on_it(browser: Any, folder: Path, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     view = View(browser, folder, color_scheme=scheme)
-    found = axe.Axe().run(opened(view)).response["violations"]
+    violations = axe.Axe().run(opened(view)).response["violations"]
     view.close()
-    grave = [one for one in found if one["impact"] in ("serious", "critical")]
-    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in grave] == []
+    grave = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
+    assert [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in grave] == []
 
 
 @pytest.mark.parametrize("width", [1280, 500, 360])

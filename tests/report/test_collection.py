@@ -64,8 +64,8 @@ def test_bold_is_what_the_report_calls_a_difference(folder: Path, report: Path) 
     headlines = page.count('class="scroll compact"')
     assert headlines == 2
     text = page.split('class="scroll compact"')
-    own = sum(part.split("</table>")[0].count("strong") for part in text[1:])
-    assert bold(folder / "index.html") == 2 * own > 0
+    expected = sum(part.split("</table>")[0].count("strong") for part in text[1:])
+    assert bold(folder / "index.html") == 2 * expected > 0
 
 
 def test_hostile_text_stays_text(folder: Path) -> None:

@@ -20,11 +20,11 @@ def contrast(arm: str, *, preregistered: bool) -> Any:
 
 
 def drawn(count: int, preregistered: set[int]) -> tuple[list[str], str]:
-    made = {str(n): contrast(str(n), preregistered=n in preregistered) for n in range(count)}
-    table: Any = SimpleNamespace(title="T", analysis=SimpleNamespace(contrast=made.get, weights={"position": 1.0}))
-    sketch = forest(table, list(made), [])
+    contrasts = {str(n): contrast(str(n), preregistered=n in preregistered) for n in range(count)}
+    table: Any = SimpleNamespace(title="T", analysis=SimpleNamespace(contrast=contrasts.get, weights={"position": 1.0}))
+    sketch = forest(table, list(contrasts), [])
     assert sketch is not None
-    return [one.split(" against ")[0] for one in sketch.alt.split(". ")[1:]], sketch.caption
+    return [sentence.split(" against ")[0] for sentence in sketch.alt.split(". ")[1:]], sketch.caption
 
 
 def test_a_forest_plot_shows_first_what_was_declared_before_the_run() -> None:

@@ -32,14 +32,14 @@ Table = list[list[bool]]
 def test_the_next_case_serves_most_of_the_ends_that_were_served_least(table: Table) -> None:
     order = list(gallery_choice.ranked(np.array(table, dtype=bool)))
     assert sorted(order) == list(range(len(table)))
-    served, left = [0] * len(table[0]), set(range(len(table)))
+    served, remaining = [0] * len(table[0]), set(range(len(table)))
     for place in order:
-        open_ = [end for end in range(len(served)) if any(table[other][end] for other in left)]
-        least = [end for end in open_ if served[end] == min(served[other] for other in open_)]
-        gains = {other: sum(table[other][end] for end in least) for other in left}
-        assert place == min(other for other in left if gains[other] == max(gains.values()))
-        left.remove(place)
-        served = [count + table[place][end] for end, count in enumerate(served)]
+        servable = [number for number in range(len(served)) if any(table[other][number] for other in remaining)]
+        least = [number for number in servable if served[number] == min(served[other] for other in servable)]
+        gains = {other: sum(table[other][number] for number in least) for other in remaining}
+        assert place == min(other for other in remaining if gains[other] == max(gains.values()))
+        remaining.remove(place)
+        served = [count + table[place][number] for number, count in enumerate(served)]
 
 
 def carried(results: Results, folder: Path, **limits: Any) -> tuple[gallery.GalleryContent, pd.DataFrame]:
@@ -77,15 +77,15 @@ def test_every_number_that_leads_to_images_leads_to_one(results: Results, tmp_pa
     assert len(links) > 40
     wide = rows.pivot(index=["benchmark", "item", "seed"], columns="arm", values="score")
     for cell in links:
-        wanted = dict(parse_qsl(cell.href.removeprefix("#")))
-        own = wide.xs(wanted["benchmark"], level="benchmark")
-        if change := wanted.get("change"):
-            pair = own[[wanted["arm"], wanted.get("vs", "single-pass")]].dropna() == 1
+        filters = dict(parse_qsl(cell.href.removeprefix("#")))
+        scores = wide.xs(filters["benchmark"], level="benchmark")
+        if change := filters.get("change"):
+            pair = scores[[filters["arm"], filters.get("vs", "single-pass")]].dropna() == 1
             right, was = {"fixed": (1, 0), "broken": (0, 1), "both-right": (1, 1), "both-wrong": (0, 0)}[change]
             assert ((pair.iloc[:, 0] == right) & (pair.iloc[:, 1] == was)).any(), cell
         else:
-            same = (rows["benchmark"] == wanted["benchmark"]) & (rows["arm"] == wanted["arm"])
-            assert (rows.loc[same, "state"] == wanted["outcome"]).any(), cell
+            same = (rows["benchmark"] == filters["benchmark"]) & (rows["arm"] == filters["arm"])
+            assert (rows.loc[same, "state"] == filters["outcome"]).any(), cell
 
 
 def test_a_prompt_and_seed_comes_with_all_its_arms(results: Results, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ SECOND = JUDGE | {"judge": {"name": "second"}}
 
 
 def run(
-    *, scores: list[float], repeats: list[list[float]], second: list[float], whole: dict[str, int] | None = None
+    *, scores: list[float], repeats: list[list[float]], second: list[float], full_counts: dict[str, int] | None = None
 ) -> Results:
     """Items 0, 1, …: the first half is culture. NaN: not scored, or no reply."""
     half = len(scores) // 2
@@ -33,13 +33,13 @@ def run(
         base |= {"prompt": f"p{item}", "seed_index": 0, "seed": 1, "reason": "", "image": None}
         base |= {"iterations": 0, "evaluations": 1, "tokens": 0, "seconds": 0.1}
         samples.append(base | {"state": "scored" if scored else "failed", "score": score})
-        others = [(f"repeat {n + 1}", "repeat", value) for n, value in enumerate(repeats[item])]
-        others.append(("second judge", "second", second[item]))
-        for name, kind, other in others:
-            own = {key: base[key] for key in ("benchmark", "arm", "item", "category", "seed_index", "image")}
+        judgements = [(f"repeat {n + 1}", "repeat", value) for n, value in enumerate(repeats[item])]
+        judgements.append(("second judge", "second", second[item]))
+        for name, kind, other in judgements:
+            sample = {key: base[key] for key in ("benchmark", "arm", "item", "category", "seed_index", "image")}
             state = "failed" if math.isnan(other) else "scored"
             if scored:
-                checks.append(own | {"check": name, "kind": kind, "score": score, "other": other, "state": state})
+                checks.append(sample | {"check": name, "kind": kind, "score": score, "other": other, "state": state})
     about = {
         "version": "1",
         "title": "wise (own rubric)",
@@ -53,7 +53,7 @@ def run(
         "checks": [{"name": "second judge", "kind": "second", "scorer": SECOND, "items": len(scores)}],
         "spent": {"replies": 12345, "prompt_tokens": 1_000_000, "completion_tokens": 12345, "cost": 7.5},
     }
-    about |= {"whole": whole} if whole else {}
+    about |= {"whole": full_counts} if full_counts else {}
     info = {"name": "x", "seed": 0, "sweep": {}, "benchmarks": {"wise": about}, "models": {}}
     arms = pd.DataFrame([("a", "m", "single_pass", None, "{}", True)], columns=list(ARM_COLUMNS))
     frames = pd.DataFrame(samples, columns=list(SAMPLE_COLUMNS)), pd.DataFrame(checks, columns=list(CHECK_COLUMNS))
@@ -63,9 +63,9 @@ def run(
 
 
 def judged(results: Results) -> Judging:
-    found = judging(results, summarize(results)[0])
-    assert found is not None
-    return found
+    section = judging(results, summarize(results)[0])
+    assert section is not None
+    return section
 
 
 NAN = math.nan
@@ -76,11 +76,11 @@ MOODY = {"scores": [1, 1, 0, 0, 1, 1, 0, 1], "repeats": [[0], [1], [0], [], [1],
 def test_the_variance_of_the_judge_by_hand() -> None:
     """Culture: 1 of 3 pairs differ (variance ½ each), so σ² = 1/6 over 4 images; time: 1 of 2, so σ² = 1/4 over 4."""
     results = run(**MOODY)  # type: ignore[arg-type]
-    found = judged(results).repeats
-    assert found is not None
-    assert (found.times, found.samples, found.items, found.missing) == (2, 6, 6, 1)
-    assert found.flips.value == pytest.approx(2 / 5)
-    (effect,) = found.effects
+    repeats = judged(results).repeats
+    assert repeats is not None
+    assert (repeats.times, repeats.samples, repeats.items, repeats.missing) == (2, 6, 6, 1)
+    assert repeats.flips.value == pytest.approx(2 / 5)
+    (effect,) = repeats.effects
     variance = 0.75**2 * (1 / 6) / 4 + 0.25**2 * (1 / 4) / 4
     assert effect.moves == pytest.approx(1.96 * math.sqrt(variance))
     row = summarize(results)[0].wide.iloc[0]
@@ -90,9 +90,9 @@ def test_the_variance_of_the_judge_by_hand() -> None:
 
 
 def test_without_an_overall_score_nothing_is_said_of_it() -> None:
-    found = judged(run(**MOODY, whole={"culture": 40, "time": 40})).repeats  # type: ignore[arg-type]
-    assert found is not None
-    (effect,) = found.effects
+    repeats = judged(run(**MOODY, full_counts={"culture": 40, "time": 40})).repeats  # type: ignore[arg-type]
+    assert repeats is not None
+    (effect,) = repeats.effects
     assert effect.flips.value == pytest.approx(2 / 5)
     assert all(math.isnan(value) for value in (effect.moves, effect.half, effect.share))
 
@@ -128,7 +128,7 @@ def test_the_page_and_its_numbers(tmp_path: Path) -> None:
 
 def test_coverage_by_category(tmp_path: Path) -> None:
     spoiled = STEADY | {"scores": [1, NAN, 0, 0, 1, 1, 0, 1]}
-    results = run(**spoiled, whole={"culture": 4, "time": 6})  # type: ignore[arg-type]
+    results = run(**spoiled, full_counts={"culture": 4, "time": 6})  # type: ignore[arg-type]
     (table,) = summarize(results)
     row = table.wide.iloc[0]
     assert (row["coverage"], row["category.culture.scored"], row["category.culture.expected"]) == ("7/10", 3, 4)

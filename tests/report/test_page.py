@@ -132,9 +132,9 @@ def test_declared_contrasts_and_trends_are_claimed_first(results: Results) -> No
     trend = Trend("geneval", ("a", "b", "c"), "max_iterations", (1.0, 2.0, 3.0), slope, 0.001, 0.002, 2)
     declared = (replace(second, preregistered=True), table.analysis.contrasts[-1])
     changed = replace(table, analysis=replace(table.analysis, contrasts=declared, trends=(trend,)))
-    found = [str(claim) for claim in claims.claims(results, changed)]
-    assert [text.split(" ", 2)[1] for text in found] == ["max_iterations=2", "max_iterations=6", "overall"]
-    assert found[-1] == (
+    texts = [str(claim) for claim in claims.claims(results, changed)]
+    assert [text.split(" ", 2)[1] for text in texts] == ["max_iterations=2", "max_iterations=6", "overall"]
+    assert texts[-1] == (
         "the overall score rises by 1.2 points with each unit of max_iterations, from 1 to 3, slope 1.2 points, "
         "95 % interval 0.4 to 2.0, over 3 arms and 36 prompts; corrected p = 0.002"
     )
@@ -150,10 +150,10 @@ def test_arms_alike_cannot_be_told_apart(tmp_path: Path) -> None:
 
 
 def test_warnings_name_what_is_missing(results: Results) -> None:
-    found = " ".join(overview.warnings(results, summarize(results)[0]))
-    assert "36 of 553" in found
-    assert "process max_iterations=5 (69/72)" in found
-    assert "failed × 2: the model wrote no plan" in found
+    text = " ".join(overview.warnings(results, summarize(results)[0]))
+    assert "36 of 553" in text
+    assert "process max_iterations=5 (69/72)" in text
+    assert "failed × 2: the model wrote no plan" in text
 
 
 def test_samples_reach_the_gallery(report: Path, results: Results) -> None:
@@ -229,8 +229,8 @@ def test_figures_tell_their_numbers_in_words(results: Results, tmp_path: Path) -
 
 def test_no_figure_without_its_data(tmp_path: Path) -> None:
     results = fake_results(tmp_path / "images", prompts=12, missing=False)
-    one = results.samples[results.samples["arm"] == "single-pass"]
-    alone = Results(results.info, results.arms, one, results.steps, results.details, results.image_path)
+    samples = results.samples[results.samples["arm"] == "single-pass"]
+    alone = Results(results.info, results.arms, samples, results.steps, results.details, results.image_path)
     assert figures.draw_figures(alone.arms, summarize(alone), {"geneval": []}, tmp_path / "figures") == []
     text = build(alone, tmp_path / "report").read_text(encoding="utf-8")
     assert "<figure>" not in text
@@ -248,10 +248,10 @@ def test_a_sheet_brings_back_any_text(tmp_path: Path) -> None:
     text = "".join(chr(code) for code in (*range(32, 127), 0, 9, 10, 13, 0x2028, 0xE9, 0x1F600)) + INJECTION
     data = {"text": text * 9000, "none": [float("nan"), float("inf")], "number": np.float64(0.5)}
     data_sheets.write_sheet(tmp_path, "part-0", data)
-    written = tmp_path / "part-0.css"
-    assert read_sheet(written) == {"text": text * 9000, "none": [None, None], "number": 0.5}
-    assert written.read_text().count("--data-") > 1
-    assert "\n" not in written.read_text().rstrip("\n")
+    path = tmp_path / "part-0.css"
+    assert read_sheet(path) == {"text": text * 9000, "none": [None, None], "number": 0.5}
+    assert path.read_text().count("--data-") > 1
+    assert "\n" not in path.read_text().rstrip("\n")
 
 
 @pytest.fixture
@@ -299,11 +299,11 @@ def test_what_webp_cannot_show_alike_stays_as_it_is(stored: tuple[Results, list[
 
 
 def test_provenance_counts_shared_trajectories_once(results: Results, outline: Outline) -> None:
-    found = dict(provenance.provenance(results).facts)
+    facts = dict(provenance.provenance(results).facts)
     steps = 0
     for key in results.samples["trajectory"].dropna().unique():
         steps += sum(step["evaluations"] for step in results.steps(key))
-    assert f"{steps:,} sampler steps" in found["Drawing"]
+    assert f"{steps:,} sampler steps" in facts["Drawing"]
     for words in ("5c48e081" * 8, "ab12cd34" * 8, "0123456789abcdef0123456789abcdef01234567", "cpu: 2 cores"):
         assert words in outline.text
 
@@ -313,10 +313,14 @@ def test_quoted_rows_stand_apart(results: Results) -> None:
     row |= {"categories": {"counting": 0.25}, "source": "arXiv 1.2"}
     table = summarize(replace(results, info={**results.info, "literature": [row]}))[0]
     for grid, cells in ((page_tables.headline(table), 8), (page_tables.by_category(table, CATEGORIES), 8)):
-        (one,) = grid.quoted
-        assert (one.cells[0].note, one.cells[1].text, len(one.cells)) == ("quoted from arXiv 1.2", "0.55", cells)
+        (quoted,) = grid.quoted
+        assert (quoted.cells[0].note, quoted.cells[1].text, len(quoted.cells)) == (
+            "quoted from arXiv 1.2",
+            "0.55",
+            cells,
+        )
         assert all("quoted" not in row.cells[0].note for row in grid.rows)
-    assert [cell.text for cell in one.cells[2:6]] == ["–", "–", "0.25", "–"]
+    assert [cell.text for cell in quoted.cells[2:6]] == ["–", "–", "0.25", "–"]
     assert any("quoted rows" in line for line in overview.warnings(results, table))
 
 

@@ -15,8 +15,10 @@ from page_outline import Outline, read_sheet
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "reports" / "reference"
 MAX_BYTES = 6_000_000
-made = pytest.mark.skipif(not (REFERENCE / "index.html").is_file(), reason="reports/reference has not been made yet")
-small = pytest.mark.skipif(
+needs_reports = pytest.mark.skipif(
+    not (REFERENCE / "index.html").is_file(), reason="reports/reference has not been made yet"
+)
+needs_small_reports = pytest.mark.skipif(
     any(REFERENCE.glob("*/tables/*-samples.parquet")),
     reason="reports/reference was made before such reports became small; tox -e reference makes it again",
 )
@@ -46,14 +48,14 @@ def test_one_command_makes_it_and_keeps_it_small() -> None:
     assert "reports" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
 
 
-@made
-@small
+@needs_reports
+@needs_small_reports
 def test_it_is_at_most_6_megabytes() -> None:
     sizes = {path: path.stat().st_size for path in REFERENCE.rglob("*") if path.is_file()}
     assert sum(sizes.values()) <= MAX_BYTES, sorted(sizes, key=lambda path: -sizes[path])[:5]
 
 
-@made
+@needs_reports
 def test_its_page_leads_to_every_sweep() -> None:
     page = Outline((REFERENCE / "index.html").read_text(encoding="utf-8"))
     links = {str(attributes["href"]) for tag, attributes in page.tags if tag == "a"}
@@ -64,15 +66,15 @@ def test_its_page_leads_to_every_sweep() -> None:
     assert all((REFERENCE / link).is_file() for link in links if not link.startswith("#"))
 
 
-@made
+@needs_reports
 def test_it_is_complete() -> None:
     for folder in reports():
         for rows in numbers(folder)["summary"].values():
             assert all(row["scored"] == row["expected"] for row in rows), folder
 
 
-@made
-@small
+@needs_reports
+@needs_small_reports
 def test_every_image_of_the_gallery_is_there_and_no_file_twice() -> None:
     for folder in reports():
         assert not [path for path in folder.rglob("*") if path.suffix in {".parquet", ".jsonl"}]
@@ -81,7 +83,7 @@ def test_every_image_of_the_gallery_is_there_and_no_file_twice() -> None:
         assert {path.stem for path in (folder / "images").iterdir()} >= set(data["images"])
 
 
-@made
+@needs_reports
 def test_it_names_no_folder_of_the_machine_that_made_it() -> None:
     for path in [
         REFERENCE / "index.html",

@@ -21,8 +21,8 @@ SAID = {"replicates": {"short": ["single-pass", "text-cot"], "long": LONG, "once
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    found = fake_results(tmp_path_factory.mktemp("images"), prompts=60, missing=False)
-    return replace(found, info=dict(found.info) | {"sweep": {"analysis": SAID}})
+    run = fake_results(tmp_path_factory.mktemp("images"), prompts=60, missing=False)
+    return replace(run, info=dict(run.info) | {"sweep": {"analysis": SAID}})
 
 
 @pytest.fixture(scope="module")
@@ -31,29 +31,29 @@ def table(trained: Results) -> Summary:
 
 
 def test_recipes_are_claimed_in_place_of_their_trainings(trained: Results, table: Summary) -> None:
-    said = [str(one) for one in claims.claims(trained, table)]
+    texts = [str(claim) for claim in claims.claims(trained, table)]
     long, once = table.analysis.replicate_contrasts
-    assert said[0].startswith("long is ")
-    assert f"points above short, more than training noise: 95 % interval {100 * long.difference.low:.1f} to" in said[0]
-    assert "over trainings (3 of long, 2 of short)" in said[0]
+    assert texts[0].startswith("long is ")
+    assert f"points above short, more than training noise: 95 % interval {100 * long.difference.low:.1f} to" in texts[0]
+    assert "over trainings (3 of long, 2 of short)" in texts[0]
     share = long.shares.trainings / long.shares.total
-    assert said[0].endswith(f"of its variance {100 * share:.0f} % is between trainings")
-    assert said[1].startswith(f"once {replicates.relation(once)} short, ")
-    assert "once was trained once, and is taken to vary as short does" in said[1]
+    assert texts[0].endswith(f"of its variance {100 * share:.0f} % is between trainings")
+    assert texts[1].startswith(f"once {replicates.relation(once)} short, ")
+    assert "once was trained once, and is taken to vary as short does" in texts[1]
     # The lead arms, text-cot and the longest process, are trainings of "short" and of "long".
-    assert len(said) == 2
+    assert len(texts) == 2
 
 
 def test_every_verdict_has_its_words(table: Summary) -> None:
-    one = replace(table.analysis.replicate_contrasts[0], p=0.01, p_adjusted=0.02, family=2)
+    contrast = replace(table.analysis.replicate_contrasts[0], p=0.01, p_adjusted=0.02, family=2)
     counts = {"long": 3, "short": 2}
-    beyond = replace(one, difference=Estimate(0.1, 0.05, 0.15), everywhere=Estimate(0.1, 0.01, 0.19))
+    beyond = replace(contrast, difference=Estimate(0.1, 0.05, 0.15), everywhere=Estimate(0.1, 0.01, 0.19))
     prompts = replace(beyond, everywhere=Estimate(0.1, -0.01, 0.21))
     within = replace(beyond, difference=Estimate(0.1, -0.05, 0.25))
     corrected = replace(beyond, p_adjusted=0.06)
     unknown = replace(beyond, difference=Estimate(0.1), everywhere=Estimate(0.1))
-    found = [replicates.verdict(each) for each in (beyond, prompts, within, corrected, unknown)]
-    assert found == ["beyond", "prompts", "within", "within", "unknown"]
+    verdicts = [replicates.verdict(case) for case in (beyond, prompts, within, corrected, unknown)]
+    assert verdicts == ["beyond", "prompts", "within", "within", "unknown"]
     assert replicates.relation(within) == "is within training noise of"
     assert "95 % interval −5.0 to 25.0 over trainings" in replicates.evidence(within, counts)
     assert "p = 0.010, corrected for 2 comparisons of recipes 0.060" in replicates.evidence(corrected, counts)
@@ -72,10 +72,10 @@ def test_noise_in_a_sentence(table: Summary) -> None:
 
 
 def test_an_incomplete_training_is_named(tmp_path: Path) -> None:
-    found = fake_results(tmp_path, prompts=60)
-    found = replace(found, info=dict(found.info) | {"sweep": {"analysis": SAID}})
-    said = [str(one) for one in claims.claims(found, summarize(found)[0])]
-    assert said[0].endswith("process max_iterations=4 and process max_iterations=5 are incomplete")
+    run = fake_results(tmp_path, prompts=60)
+    run = replace(run, info=dict(run.info) | {"sweep": {"analysis": SAID}})
+    texts = [str(claim) for claim in claims.claims(run, summarize(run)[0])]
+    assert texts[0].endswith("process max_iterations=4 and process max_iterations=5 are incomplete")
 
 
 def test_page_files_and_json(trained: Results, table: Summary, tmp_path: Path) -> None:
@@ -91,8 +91,8 @@ def test_page_files_and_json(trained: Results, table: Summary, tmp_path: Path) -
     assert list(contrasts["recipe"]) == ["long", "once"]
     assert "more than training noise" in (folder / "tables/geneval-recipe-contrasts.md").read_text()
     assert r"\toprule" in (folder / "tables/geneval-recipe-contrasts.tex").read_text()
-    found = json.loads((folder / "results.json").read_text())
-    assert found["analysis"]["geneval"]["recipe_contrasts"][0]["difference"]["value"] == pytest.approx(
+    numbers = json.loads((folder / "results.json").read_text())
+    assert numbers["analysis"]["geneval"]["recipe_contrasts"][0]["difference"]["value"] == pytest.approx(
         table.analysis.replicate_contrasts[0].difference.value
     )
-    assert found["claims"][0].startswith("long is ")
+    assert numbers["claims"][0].startswith("long is ")

@@ -31,8 +31,8 @@ def data(folder: Path) -> dict[str, Any]:
     def refuse(name: str) -> None:
         raise AssertionError(name)
 
-    found: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    return found
+    numbers: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    return numbers
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def test_its_keys_are_lm_eval_s(data: dict[str, Any]) -> None:
     from lm_eval.result_schema import EvalResults
 
     assert {"results", "groups", "versions", "n-samples", "config", "git_hash", "date"} <= data.keys()
-    own = {"info", "claims", "headline", "arms", "summary", "analysis", "judging", "cost"}
-    assert data.keys() - own <= set(EvalResults.__annotations__)
+    additional = {"info", "claims", "headline", "arms", "summary", "analysis", "judging", "cost"}
+    assert data.keys() - additional <= set(EvalResults.__annotations__)
 
 
 def test_lm_eval_prints_it_as_its_own(data: dict[str, Any], results: Results) -> None:
@@ -105,9 +105,9 @@ def test_work_that_arms_share_counts_once(data: dict[str, Any], results: Results
 def test_every_sample_has_a_line(lines: list[dict[str, Any]], results: Results) -> None:
     from lm_eval.result_schema import SampleResult
 
-    own = results.samples[results.samples["benchmark"] == "geneval"]
-    assert len(lines) == len(own)
-    for line, row in zip(lines, own.to_dict("records"), strict=True):
+    samples = results.samples[results.samples["benchmark"] == "geneval"]
+    assert len(lines) == len(samples)
+    for line, row in zip(lines, samples.to_dict("records"), strict=True):
         assert set(SampleResult.__annotations__) <= line.keys()
         assert line["metrics"] == ["score"]
         assert line["score"] == (row["score"] if row["state"] == "scored" else None)
@@ -116,9 +116,9 @@ def test_every_sample_has_a_line(lines: list[dict[str, Any]], results: Results) 
         assert line["arguments"]["gen_args_0"]["arg_0"] == row["prompt"]
         assert line["prompt_hash"] == hashlib.sha256(row["prompt"].encode()).hexdigest()
         assert line["image"] == line["filtered_resps"][0] or line["image"] is None
-    assert len({line["doc_id"] for line in lines}) == own["item"].nunique()
+    assert len({line["doc_id"] for line in lines}) == samples["item"].nunique()
 
 
 def test_the_samples_give_the_scores_of_the_table(lines: list[dict[str, Any]], data: dict[str, Any]) -> None:
-    found = [one["score"] for one in lines if one["arm"] == "text-cot" and one["doc"]["category"] == "counting"]
-    assert data["results"]["geneval/text-cot/counting"]["score,none"] == pytest.approx(sum(found) / len(found))
+    scores = [line["score"] for line in lines if line["arm"] == "text-cot" and line["doc"]["category"] == "counting"]
+    assert data["results"]["geneval/text-cot/counting"]["score,none"] == pytest.approx(sum(scores) / len(scores))

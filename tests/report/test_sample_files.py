@@ -36,14 +36,14 @@ ABOUT = {"benchmark": "b", "item": "0", "category": "c", "prompt": 'a "red" thin
 def test_a_line_says_what_its_row_does(rows: list[dict[str, Any]]) -> None:
     words = {*ABOUT, "arm", "state", "reason", "image", "trajectory", "score_key"}
     # As objects: a pandas that keeps strings in Arrow has no place for half a surrogate pair.
-    made = [ABOUT | row for row in rows]
+    samples = [ABOUT | row for row in rows]
     frame = pd.DataFrame(
-        {name: pd.Series([row[name] for row in made], dtype=object if name in words else None)
+        {name: pd.Series([row[name] for row in samples], dtype=object if name in words else None)
          for name in SAMPLE_COLUMNS}
     )  # fmt: skip
-    found = [json.loads(line) for line in sample_files.sample_lines(frame, "b")]
+    parsed = [json.loads(line) for line in sample_files.sample_lines(frame, "b")]
     assert list(sample_files.sample_lines(frame, "other")) == []
-    for line, row in zip(found, rows, strict=True):
+    for line, row in zip(parsed, rows, strict=True):
         sanitized = {key: _encodable(value) for key, value in row.items()}
         scored = row["state"] == "scored" and not math.isnan(row["score"])
         expected = sanitized | {"score": row["score"] if scored else None}
@@ -57,10 +57,10 @@ def test_a_line_says_what_its_row_does(rows: list[dict[str, Any]]) -> None:
 def test_rows_are_written_some_at_a_time(monkeypatch: Any) -> None:
     row = dict.fromkeys(SAMPLE_COLUMNS, 0) | ABOUT | {"arm": "a", "state": "scored", "reason": "", "score": 1.0}
     frame = pd.DataFrame([row | {"item": str(n // 2), "seed_index": n} for n in range(7)])
-    whole = list(sample_files.sample_lines(frame, "b"))
+    expected = list(sample_files.sample_lines(frame, "b"))
     monkeypatch.setattr(sample_files, "LINES", 3)
-    assert list(sample_files.sample_lines(frame, "b")) == whole
-    assert [json.loads(line)["doc_id"] for line in whole] == [0, 0, 1, 1, 2, 2, 3]
+    assert list(sample_files.sample_lines(frame, "b")) == expected
+    assert [json.loads(line)["doc_id"] for line in expected] == [0, 0, 1, 1, 2, 2, 3]
 
 
 def _encodable(value: Any) -> Any:

@@ -41,9 +41,9 @@ def test_overall_is_the_mean_of_six_category_means(results: Results, table: summ
             ]
             means.append(sum(scores) / len(scores))
             assert row(table, arm)[f"category.{category}"] == pytest.approx(means[-1])
-        found = row(table, arm)
-        assert found["overall"] == pytest.approx(sum(means) / 6)
-        assert found["overall_low"] < found["overall"] < found["overall_high"]
+        summary_row = row(table, arm)
+        assert summary_row["overall"] == pytest.approx(sum(means) / 6)
+        assert summary_row["overall_low"] < summary_row["overall"] < summary_row["overall_high"]
 
 
 def test_the_difference_is_over_pairs_that_both_have(results: Results, table: summary.Summary) -> None:
@@ -56,42 +56,44 @@ def test_the_difference_is_over_pairs_that_both_have(results: Results, table: su
             if name == arm and ("single-pass", item, seed) in scores:
                 difference = scores[arm, item, seed] - scores["single-pass", item, seed]
                 differences[category[item]].append(difference)
-        found = row(table, arm)
-        assert found["difference"] == pytest.approx(np.mean([np.mean(d) for d in differences.values()]))
-        assert found["pairs"] == sum(map(len, differences.values()))
+        summary_row = row(table, arm)
+        assert summary_row["difference"] == pytest.approx(np.mean([np.mean(d) for d in differences.values()]))
+        assert summary_row["pairs"] == sum(map(len, differences.values()))
 
 
 def test_an_incomplete_arm_has_bounds_and_no_headline(results: Results, table: summary.Summary) -> None:
-    found = row(table, "process max_iterations=5")
-    samples = results.samples[(results.samples["benchmark"] == "geneval") & (results.samples["arm"] == found.name)]
-    assert math.isnan(found["overall"])
-    assert (found["coverage"], found["failed"]) == ("69/72", 2)
+    summary_row = row(table, "process max_iterations=5")
+    samples = results.samples[
+        (results.samples["benchmark"] == "geneval") & (results.samples["arm"] == summary_row.name)
+    ]
+    assert math.isnan(summary_row["overall"])
+    assert (summary_row["coverage"], summary_row["failed"]) == ("69/72", 2)
     for bound, filler in (("bound_low", 0.0), ("bound_high", 1.0)):
         by_category = samples.assign(score=samples["score"].fillna(filler)).groupby("category")["score"].mean()
-        assert found[bound] == pytest.approx(by_category.mean())
-    shown = table.shown.set_index("arm").loc[found.name, "overall"]
+        assert summary_row[bound] == pytest.approx(by_category.mean())
+    shown = table.shown.set_index("arm").loc[summary_row.name, "overall"]
     assert shown.startswith("incomplete: ")
 
 
 def test_costs_are_means_over_drawn_samples(results: Results, table: summary.Summary) -> None:
     samples = results.samples[(results.samples["benchmark"] == "geneval")]
-    own = samples[(samples["arm"] == "process max_iterations=5") & samples["image"].notna()]
-    assert row(table, "process max_iterations=5")["tokens"] == pytest.approx(own["tokens"].astype(float).mean())
+    drawn = samples[(samples["arm"] == "process max_iterations=5") & samples["image"].notna()]
+    assert row(table, "process max_iterations=5")["tokens"] == pytest.approx(drawn["tokens"].astype(float).mean())
 
 
 def test_benchmarks_never_share_a_table(results: Results) -> None:
-    found = summary.summarize(results)
-    assert [table.benchmark for table in found] == ["geneval", "shapes"]
-    assert all(set(table.wide["benchmark"]) == {table.benchmark} for table in found)
+    summaries = summary.summarize(results)
+    assert [table.benchmark for table in summaries] == ["geneval", "shapes"]
+    assert all(set(table.wide["benchmark"]) == {table.benchmark} for table in summaries)
 
 
 def test_a_category_without_samples_is_not_zero(tmp_path: Path) -> None:
     results = fake_results(tmp_path, prompts=12, missing=False)
     results.samples.loc[results.samples["category"] == "colors", ["state", "score"]] = ["pending", None]
-    found = row(summary.summarize(results)[0], "single-pass")
-    assert math.isnan(found["category.colors"])
-    assert math.isnan(found["overall"])
-    assert found["bound_high"] - found["bound_low"] == pytest.approx(1 / 6)
+    summary_row = row(summary.summarize(results)[0], "single-pass")
+    assert math.isnan(summary_row["category.colors"])
+    assert math.isnan(summary_row["overall"])
+    assert summary_row["bound_high"] - summary_row["bound_low"] == pytest.approx(1 / 6)
 
 
 def test_the_long_form_holds_the_same_numbers(table: summary.Summary) -> None:
@@ -101,9 +103,9 @@ def test_the_long_form_holds_the_same_numbers(table: summary.Summary) -> None:
 
 
 def test_tables_round_trip(results: Results, tmp_path: Path) -> None:
-    found = summary.summarize(results)
-    table_files.write_tables(found, tmp_path)
-    for table in found:
+    summaries = summary.summarize(results)
+    table_files.write_tables(summaries, tmp_path)
+    for table in summaries:
         for form, frame in (("wide", table.wide), ("long", table.long)):
             stem = tmp_path / f"{table.benchmark}-{form}"
             pd.testing.assert_frame_equal(pd.read_parquet(f"{stem}.parquet"), frame, check_dtype=False)
@@ -120,8 +122,8 @@ def test_a_run_without_samples_says_so(results: Results) -> None:
 
 
 def test_families_differ_in_their_cap_alone(results: Results) -> None:
-    found = arms.families(results.arms)
-    assert [(family.label, family.caps) for family in found] == [
+    families = arms.families(results.arms)
+    assert [(family.label, family.caps) for family in families] == [
         ("single-pass", ()),
         ("text-cot", ()),
         ("process", (1, 2, 3, 4, 5, 6)),
@@ -133,6 +135,6 @@ def test_families_differ_in_their_cap_alone(results: Results) -> None:
     [("judge-7", "judge-7 "), ({"detector": {"name": "m2f"}}, "m2f "), ({}, ""), ({"judge": "x", "name": "y"}, "y x ")],
 )
 def test_a_scorer_is_named_with_a_digest(identity: object, text: str) -> None:
-    found = formatting.short_scorer(identity)
-    assert found[:-8] == text
-    assert formatting.short_scorer({"other": 1}) != found
+    named = formatting.short_scorer(identity)
+    assert named[:-8] == text
+    assert formatting.short_scorer({"other": 1}) != named

@@ -23,7 +23,7 @@ QUOTED = [
 
 
 @pytest.fixture(scope="module")
-def written(results: Results, tmp_path_factory: pytest.TempPathFactory) -> tuple[summary.Summary, Path]:
+def tables(results: Results, tmp_path_factory: pytest.TempPathFactory) -> tuple[summary.Summary, Path]:
     quoting = replace(results, info=dict(results.info) | {"literature": QUOTED})
     built = summary.summarize(quoting)
     folder = tmp_path_factory.mktemp("tables")
@@ -35,23 +35,23 @@ def test_examples() -> None:
     assert doctest.testmod(latex).failed == 0
 
 
-def test_contrasts_have_a_row_each_and_one_for_each_category(written: tuple[summary.Summary, Path]) -> None:
-    table, folder = written
+def test_contrasts_have_a_row_each_and_one_for_each_category(tables: tuple[summary.Summary, Path]) -> None:
+    table, folder = tables
     for read in (pd.read_csv, pd.read_parquet):
         suffix = "csv" if read is pd.read_csv else "parquet"
-        found = read(folder / f"geneval-contrasts.{suffix}")
-        assert len(found) == 7 * 7
-        overall = found[found["category"] == "overall"].set_index("arm")
+        frame = read(folder / f"geneval-contrasts.{suffix}")
+        assert len(frame) == 7 * 7
+        overall = frame[frame["category"] == "overall"].set_index("arm")
         wide = table.wide.set_index("arm")
         for name, other in (("difference", "difference"), ("p_adjusted", "p_adjusted"), ("fixed", "fixed")):
             assert overall.loc["text-cot", name] == pytest.approx(wide.loc["text-cot", other])
-        parts = found[(found["arm"] == "text-cot") & (found["category"] != "overall")]
+        parts = frame[(frame["arm"] == "text-cot") & (frame["category"] != "overall")]
         assert parts["fixed"].sum() == wide.loc["text-cot", "fixed"]
     assert list(analysis_frames.contrasts(table.analysis.contrasts).columns) == list(analysis_frames.CONTRAST_COLUMNS)
 
 
-def test_every_frame_survives_its_files(written: tuple[summary.Summary, Path]) -> None:
-    table, folder = written
+def test_every_frame_survives_its_files(tables: tuple[summary.Summary, Path]) -> None:
+    table, folder = tables
     for name, frame in analysis_frames.frames(table.analysis).items():
         if len(frame):
             back = pd.read_parquet(folder / f"geneval-{name}.parquet")
@@ -59,8 +59,8 @@ def test_every_frame_survives_its_files(written: tuple[summary.Summary, Path]) -
     assert not (folder / "geneval-trends.csv").exists()
 
 
-def test_quoted_rows_stand_apart_with_their_sources(written: tuple[summary.Summary, Path]) -> None:
-    _, folder = written
+def test_quoted_rows_stand_apart_with_their_sources(tables: tuple[summary.Summary, Path]) -> None:
+    _, folder = tables
     text = (folder / "geneval-wide.md").read_text()
     measured, _, quoted = text.partition("Quoted, not measured here:")
     assert "A &amp; B_7" not in measured
@@ -74,8 +74,8 @@ def test_quoted_rows_stand_apart_with_their_sources(written: tuple[summary.Summa
     assert r"arXiv 2604.04746; 100 \% theirs" in rows[2]
 
 
-def test_latex_has_as_many_cells_in_each_row(written: tuple[summary.Summary, Path]) -> None:
-    _, folder = written
+def test_latex_has_as_many_cells_in_each_row(tables: tuple[summary.Summary, Path]) -> None:
+    _, folder = tables
     for path in folder.glob("*.tex"):
         lines = path.read_text().splitlines()
         width = lines[0].count("r", len(r"\begin{tabular}")) + 1
@@ -85,8 +85,8 @@ def test_latex_has_as_many_cells_in_each_row(written: tuple[summary.Summary, Pat
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX here")
-def test_latex_compiles(written: tuple[summary.Summary, Path], tmp_path: Path) -> None:
-    _, folder = written
+def test_latex_compiles(tables: tuple[summary.Summary, Path], tmp_path: Path) -> None:
+    _, folder = tables
     body = "\n\n".join(path.read_text() for path in folder.glob("*.tex"))
     source = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{body}\end{{document}}"
     (tmp_path / "x.tex").write_text(source)

@@ -36,32 +36,33 @@ def page(folder: Path) -> Outline:
 
 def test_every_rule_stands_there_with_its_words_and_its_example(chosen: Results, page: Outline) -> None:
     (part,) = choose(chosen)
-    found = {rule.name: one for rule, one in part.examples}
-    assert found["fixed-instruction-state"] and found["broke"] and found["fixed-state-prompt"] is None
+    examples = {rule.name: example for rule, example in part.examples}
+    assert examples["fixed-instruction-state"] and examples["broke"] and examples["fixed-state-prompt"] is None
     text = " ".join(page.text.split())
     assert all(rule.title in text and rule.definition in text for rule in RULES)
     assert text.count("None was found.") == 1
     assert "process max_iterations=6" in text
-    for one in filter(None, found.values()):
-        assert f"refinement number {one.number} of those looked at" in text
-        assert str(one.sample.row["prompt"]) in text
+    for example in filter(None, examples.values()):
+        assert f"refinement number {example.number} of those looked at" in text
+        assert str(example.sample.row["prompt"]) in text
 
 
 def test_every_step_is_shown_with_text_picture_boxes_and_verdict(chosen: Results, folder: Path, page: Outline) -> None:
     (part,) = choose(chosen)
-    steps = [step for _, one in part.examples if one for step in one.sample.steps]
+    steps = [step for _, example in part.examples if example for step in example.sample.steps]
     texts = re.findall(r'<p class="text">(.*?)</p>', (folder / PAGE).read_text(encoding="utf-8"), re.DOTALL)
     assert len(texts) == sum(bool(step["text"]) for step in steps)
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert [one["src"] for one in pictures] == [f"images/{step['image']}.webp" for step in steps if step["image"]]
-    assert all((folder / str(one["src"])).is_file() and one["alt"] for one in pictures)
+    drawn = [str(step["image"]) for step in steps if step["image"]]
+    assert [picture["src"] for picture in pictures] == [f"images/{digest}.webp" for digest in drawn]
+    assert all((folder / str(picture["src"])).is_file() and picture["alt"] for picture in pictures)
     assert (pictures[0]["width"], pictures[0]["height"]) == ("96", "96")
     assert "sketch, iteration 1; the scorer sees: " in str(pictures[0]["alt"])
     lookup = chosen.judged
     assert lookup is not None
     verdicts = re.findall(r"✓ right|✗ wrong", page.text)
-    known = [lookup("geneval", "0", [str(step["image"])])[str(step["image"])] for step in steps if step["image"]]
-    assert verdicts == ["✓ right" if one.right else "✗ wrong" for one in known]
+    judgements = [lookup("geneval", "0", [digest])[digest] for digest in drawn]
+    assert verdicts == ["✓ right" if judged.right else "✗ wrong" for judged in judgements]
     boxes = [attributes for tag, attributes in page.tags if tag == "rect"]
     assert len(boxes) == 2 * len(pictures)
     assert (boxes[0]["x"], boxes[0]["width"]) == ("24.0", "48.0")
@@ -70,11 +71,11 @@ def test_every_step_is_shown_with_text_picture_boxes_and_verdict(chosen: Results
 def test_the_refinement_that_was_chosen_is_marked(chosen: Results, folder: Path) -> None:
     (part,) = choose(chosen)
     text = (folder / PAGE).read_text(encoding="utf-8")
-    for rule, one in part.examples:
-        if one is not None:
+    for rule, example in part.examples:
+        if example is not None:
             story = text.partition(f'id="arm-1-{rule.name}"')[2].partition("</article>")[0]
             marked = re.findall(r"noted\">.*?images/([0-9a-f]+)\.webp", story, re.DOTALL)
-            assert marked == [one.case.refinement.before, one.case.refinement.after]
+            assert marked == [example.case.refinement.before, example.case.refinement.after]
             assert re.findall(r"(before|after) the refinement", story) == ["before", "after"]
 
 
@@ -101,19 +102,17 @@ def test_the_report_leads_to_each_of_them(folder: Path, page: Outline) -> None:
 
 def test_a_run_without_process_has_no_such_page(chosen: Results, tmp_path: Path) -> None:
     arms = chosen.arms[chosen.arms["variant"] != "process"]
-    found = replace(chosen, arms=arms, samples=chosen.samples[chosen.samples["arm"].isin(arms["arm"])])
-    with ReportImages(found, tmp_path, tmp_path) as images:
-        assert write_examples(found, images, tmp_path) == []
+    run = replace(chosen, arms=arms, samples=chosen.samples[chosen.samples["arm"].isin(arms["arm"])])
+    with ReportImages(run, tmp_path, tmp_path) as images:
+        assert write_examples(run, images, tmp_path) == []
     assert not (tmp_path / PAGE).exists()
 
 
 def test_a_file_that_is_missing_and_a_picture_that_nobody_judged(chosen: Results, tmp_path: Path) -> None:
-    gone = replace(
-        chosen, image_path=lambda digest: tmp_path / "nowhere.png", judged=lambda benchmark, item, images: {}
-    )
+    run = replace(chosen, image_path=lambda digest: tmp_path / "nowhere.png", judged=lambda benchmark, item, images: {})
     (tmp_path / "report").mkdir()
-    with ReportImages(gone, tmp_path / "report", tmp_path) as images:
-        (part,) = write_examples(gone, images, tmp_path / "report")
+    with ReportImages(run, tmp_path / "report", tmp_path) as images:
+        (part,) = write_examples(run, images, tmp_path / "report")
     text = (tmp_path / "report" / PAGE).read_text(encoding="utf-8")
     assert "sketch, iteration 1: its file is missing" in text
     assert "not judged" in text

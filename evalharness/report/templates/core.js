@@ -43,25 +43,25 @@ function loadSheet(name) {
   });
 }
 
-/** Fills report, samples and what finds them. */
+/** Fills report, samples and the maps over them. */
 function receive(data) {
   report = data;
   report.thumbs = new Set(report.thumbs);
   report.png = new Set(report.png);
-  const place = Object.fromEntries(report.fields.map((name, index) => [name, index]));
+  const column = Object.fromEntries(report.fields.map((name, index) => [name, index]));
   samples = report.samples.map((row, index) => {
-    const [benchmark, itemId, category, prompt] = report.items[row[place.item]];
-    const [state, score, arm, seed] = [report.states[row[place.state]], row[place.score], report.arms[row[place.arm]], row[place.seed]];
-    const reason = report.reasons[row[place.reason]];
+    const [benchmark, itemId, category, prompt] = report.items[row[column.item]];
+    const [state, score, arm, seed] = [report.states[row[column.state]], row[column.score], report.arms[row[column.arm]], row[column.seed]];
+    const reason = report.reasons[row[column.reason]];
     return {
       index, benchmark, itemId, category, prompt, state, score, arm, seed, reason,
-      image: row[place.image],
-      evaluations: row[place.evaluations],
-      tokens: row[place.tokens],
-      seconds: row[place.seconds],
-      cap: report.caps[row[place.arm]],
-      part: Math.floor(row[place.item] / report.itemsPerPart),
-      group: `${row[place.item]}/${seed}`,
+      image: row[column.image],
+      evaluations: row[column.evaluations],
+      tokens: row[column.tokens],
+      seconds: row[column.seconds],
+      cap: report.caps[row[column.arm]],
+      part: Math.floor(row[column.item] / report.itemsPerPart),
+      group: `${row[column.item]}/${seed}`,
       outcome: outcome(state, score),
       words: `${prompt} ${reason} ${itemId}`.toLowerCase(),
       id: [benchmark, itemId, seed, arm].join("/"),
@@ -78,16 +78,16 @@ function outcome(state, score) {
 }
 
 function groupBy(list, key) {
-  const found = new Map();
+  const grouped = new Map();
   for (const entry of list) {
     const name = key(entry);
-    if (found.has(name)) found.get(name).push(entry);
-    else found.set(name, [entry]);
+    if (grouped.has(name)) grouped.get(name).push(entry);
+    else grouped.set(name, [entry]);
   }
-  return found;
+  return grouped;
 }
 
-/** What another arm made of the same prompt and seed. */
+/** The sample of another arm for the same prompt and seed. */
 function ofArm(sample, arm) {
   return groups.get(sample.group).find((other) => other.arm === arm);
 }
@@ -96,11 +96,11 @@ function words(name) {
   return name.replaceAll("_", " ");
 }
 
-function picture(place, alt, className = "picture", small = true) {
-  if (place === null || place === undefined) return element("span", { class: `${className} none` }, "no image");
-  const digest = report.images[place];
-  const file = `images/${digest}.${report.png.has(place) ? "png" : "webp"}`;
-  const source = small && report.thumbs.has(place) ? `thumbs/${digest}.webp` : file;
+function picture(index, alt, className = "picture", small = true) {
+  if (index === null || index === undefined) return element("span", { class: `${className} none` }, "no image");
+  const digest = report.images[index];
+  const file = `images/${digest}.${report.png.has(index) ? "png" : "webp"}`;
+  const source = small && report.thumbs.has(index) ? `thumbs/${digest}.webp` : file;
   return element("img", { class: className, src: source, alt, loading: "lazy", decoding: "async" });
 }
 

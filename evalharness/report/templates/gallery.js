@@ -21,9 +21,9 @@ let filtered = null;
 function changeOf(sample, other) {
   if (!other || other === sample || other.state !== "scored" || sample.state !== "scored") return [];
   const [right, was] = [sample.outcome === "right", other.outcome === "right"];
-  const found = [right ? (was ? "both-right" : "fixed") : (was ? "broken" : "both-wrong")];
-  if (sample.score !== other.score) found.push(sample.score > other.score ? "better" : "worse");
-  return found;
+  const changes = [right ? (was ? "both-right" : "fixed") : (was ? "broken" : "both-wrong")];
+  if (sample.score !== other.score) changes.push(sample.score > other.score ? "better" : "worse");
+  return changes;
 }
 
 function fill(name, choices) {
@@ -50,11 +50,11 @@ function matches(state) {
   const arm = state.get("arm") ?? report.lead;
   const versus = state.get("vs") ?? report.baseline;
   const change = state.get("change");
-  const sought = (state.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  const words = (state.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
   const same = ["benchmark", "category", "outcome"].filter((name) => state.get(name)).map((name) => [name, state.get(name)]);
   return (sample) => (arm === EVERY || sample.arm === arm)
     && same.every(([name, value]) => sample[name] === value)
-    && sought.every((word) => sample.words.includes(word))
+    && words.every((word) => sample.words.includes(word))
     && (!change || changeOf(sample, ofArm(sample, versus)).includes(change));
 }
 
@@ -66,27 +66,27 @@ function companion(state) {
 function card(sample, versus) {
   const seed = report.severalSeeds ? ` · seed ${sample.seed}` : "";
   const other = versus && versus !== sample.arm ? ofArm(sample, versus) : null;
-  const one = (of) => element("span", { class: "one" }, picture(of.image, ""), verdict(of), element("span", { class: "quiet" }, of.arm));
+  const half = (of) => element("span", { class: "one" }, picture(of.image, ""), verdict(of), element("span", { class: "quiet" }, of.arm));
   return element("li", { class: other ? "pair" : null }, element("a", { href: hashWith({ sample: sample.id }), "data-id": sample.id },
-    element("span", { class: "images" }, other ? one(other) : null, one(sample)),
+    element("span", { class: "images" }, other ? half(other) : null, half(sample)),
     element("span", { class: "prompt" }, sample.prompt),
     sample.reason ? element("span", { class: "reason" }, sample.reason) : null,
     element("span", { class: "quiet" }, `${words(sample.category)}${seed}`)));
 }
 
-function wanted(state) {
+function filterKey(state) {
   return FILTERS.map((name) => state.get(name) ?? "").join("\n");
 }
 
 function filterCards(state) {
-  if (wanted(state) !== filtered) {
-    filtered = wanted(state);
+  if (filterKey(state) !== filtered) {
+    filtered = filterKey(state);
     shown = samples.filter(matches(state));
     const counts = groupBy(shown, (sample) => sample.outcome);
     const parts = Object.keys(OUTCOMES).filter((name) => counts.has(name)).map((name) => `${counts.get(name).length} ${OUTCOMES[name].slice(2)}`);
     const detail = parts.length ? `: ${parts.join(", ")}` : "; loosen the filters to see more";
-    const whole = report.of > samples.length ? ` of this page (${report.of} in the run)` : "";
-    document.getElementById("count").textContent = `${shown.length} of ${samples.length} samples${whole}${detail}.`;
+    const part = report.of > samples.length ? ` of this page (${report.of} in the run)` : "";
+    document.getElementById("count").textContent = `${shown.length} of ${samples.length} samples${part}${detail}.`;
   }
   drawPage(state);
 }
@@ -109,24 +109,24 @@ function render() {
   const state = readState();
   for (const field of form.elements) if (field.name && field !== document.activeElement) field.value = state.get(field.name) ?? "";
   const sample = sampleById.get(state.get("sample"));
-  if (!sample || wanted(state) !== filtered) filterCards(state);
+  if (!sample || filterKey(state) !== filtered) filterCards(state);
   if (sample) showTrajectory(sample, shown);
   else if (dialog.open) dialog.close();
 }
 
-function changed() {
+function applyForm() {
   const values = Object.fromEntries(new FormData(form));
   history.replaceState(null, "", hashWith({ ...values, page: null }));
   filterCards(readState());
 }
 
-function go(by) {
+function moveSample(by) {
   const next = shown[placeOf(sampleById.get(readState().get("sample")), shown) + by];
   if (next) location.replace(hashWith({ sample: next.id }));
 }
 
 /** Back to the cards: those of the page that the last sample is on, and the focus on its card. */
-function closed() {
+function returnToCards() {
   const last = readState().get("sample");
   if (!last) return;
   const page = Math.floor(Math.max(0, placeOf(sampleById.get(last), shown)) / PAGE) + 1;
@@ -141,23 +141,23 @@ function toGallery(event) {
 }
 
 function listen() {
-  form.addEventListener("input", changed);
+  form.addEventListener("input", applyForm);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(changed));
+  form.addEventListener("reset", () => setTimeout(applyForm));
   document.addEventListener("click", toGallery);
   window.addEventListener("hashchange", render);
-  dialog.addEventListener("close", closed);
+  dialog.addEventListener("close", returnToCards);
   dialog.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (event.target === dialog || button?.hasAttribute("data-close")) dialog.close();
-    else if (button?.dataset.go) go(Number(button.dataset.go));
+    else if (button?.dataset.go) moveSample(Number(button.dataset.go));
   });
   dialog.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by || event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, [tabindex='0']")) return;
     event.preventDefault();
     if (event.shiftKey) moveArm(sampleById.get(readState().get("sample")), by);
-    else go(by);
+    else moveSample(by);
   });
 }
 
@@ -167,8 +167,8 @@ readSheet("samples").then((data) => {
   listen();
   render();
   form.hidden = false;
-  const asked = readState();
-  if (FILTERS.some((name) => asked.get(name)) && !asked.get("sample")) document.getElementById("gallery").scrollIntoView();
+  const state = readState();
+  if (FILTERS.some((name) => state.get(name)) && !state.get("sample")) document.getElementById("gallery").scrollIntoView();
   document.documentElement.dataset.ready = "gallery";
   performance.mark("gallery");
 }).catch((error) => {

@@ -1,5 +1,5 @@
 "use strict";
-// The dialog: how one sample came about, what the scorer saw, and what the other arms made of the same prompt and seed.
+// The dialog: how a sample came about, what the scorer saw, and what the other arms made of the same prompt and seed.
 
 const dialog = document.getElementById("trajectory");
 const body = document.getElementById("trajectory-body");
@@ -20,11 +20,11 @@ function detailsOf(part, sample) {
 }
 
 function detectionsOf(details) {
-  const found = Array.isArray(details.detections) ? details.detections : [];
-  return found.filter((one) => Array.isArray(one.box) && one.box.length === 4 && one.box.every(Number.isFinite));
+  const detections = Array.isArray(details.detections) ? details.detections : [];
+  return detections.filter(({ box }) => Array.isArray(box) && box.length === 4 && box.every(Number.isFinite));
 }
 
-/** Where a sample, or else another arm's of the same prompt and seed, stands among those that the filters show. */
+/** The position of a sample, or else of another arm's for the same prompt and seed, among those that the filters show. */
 function placeOf(sample, shown) {
   const place = shown.indexOf(sample);
   return place >= 0 ? place : shown.findIndex((other) => other.group === sample.group);
@@ -57,17 +57,19 @@ function heading(sample) {
 function arms(part, sample) {
   const group = groups.get(sample.group);
   const scored = new Map();
-  for (const one of group) if (one.state === "scored" && one.image !== null && !scored.has(one.image)) scored.set(one.image, one);
-  const seen = (place) => scored.get(place);
-  const alike = [...groupBy(group, (one) => JSON.stringify([part.samples[one.index][0], stepsOf(part, one).length, one.image, one.state])).values()];
-  const own = alike.find((members) => members.includes(sample));
-  const others = alike.filter((members) => members !== own);
-  const found = [full(part, sample, own.filter((one) => one !== sample), seen)];
-  if (others.length) {
-    found.push(element("section", { class: "others", "aria-labelledby": "others-title" },
-      element("h3", { id: "others-title" }, "Same prompt and seed, other arms"), ...others.map((members) => row(part, members, seen))));
+  for (const member of group) {
+    if (member.state === "scored" && member.image !== null && !scored.has(member.image)) scored.set(member.image, member);
   }
-  return found;
+  const seen = (place) => scored.get(place);
+  const alike = [...groupBy(group, (member) => JSON.stringify([part.samples[member.index][0], stepsOf(part, member).length, member.image, member.state])).values()];
+  const twins = alike.find((members) => members.includes(sample));
+  const otherArms = alike.filter((members) => members !== twins);
+  const sections = [full(part, sample, twins.filter((twin) => twin !== sample), seen)];
+  if (otherArms.length) {
+    sections.push(element("section", { class: "others", "aria-labelledby": "others-title" },
+      element("h3", { id: "others-title" }, "Same prompt and seed, other arms"), ...otherArms.map((members) => row(part, members, seen))));
+  }
+  return sections;
 }
 
 function full(part, sample, twins, seen) {
@@ -83,7 +85,7 @@ function full(part, sample, twins, seen) {
         twins.length ? element("p", { class: "quiet" }, "The very same: ", ...links(twins)) : null,
         detections.length ? detectionTable(detections) : null,
         detections.length ? boxSwitch() : null,
-        judgeSaid(details), evidence(details))),
+        judgeReplies(details), evidence(details))),
     steps(part, sample, seen));
 }
 
@@ -94,9 +96,9 @@ function row(part, members, seen) {
   const more = element("details", {}, element("summary", {}, "Steps and evidence"));
   more.addEventListener("toggle", () => {
     const details = detailsOf(part, first);
-    if (more.childElementCount === 1) more.append(...[steps(part, first, seen), judgeSaid(details), evidence(details)].filter(Boolean));
+    if (more.childElementCount === 1) more.append(...[steps(part, first, seen), judgeReplies(details), evidence(details)].filter(Boolean));
   });
-  return element("article", { class: "row", "aria-label": members.map((one) => one.arm).join(", ") },
+  return element("article", { class: "row", "aria-label": members.map((member) => member.arm).join(", ") },
     framed(part, first.image, `Final image of ${first.arm}`, "final", seen),
     element("div", { class: "found" },
       element("p", { class: "arm" }, ...links(members), " ", verdict(first)),
@@ -107,7 +109,7 @@ function row(part, members, seen) {
 }
 
 function links(members) {
-  return members.flatMap((one, place) => [place ? ", " : "", element("a", { href: hashWith({ sample: one.id }) }, one.arm)]);
+  return members.flatMap((member, index) => [index ? ", " : "", element("a", { href: hashWith({ sample: member.id }) }, member.arm)]);
 }
 
 /** An image under the scorer's boxes, if it was scored: as a final image, be it another arm's. */
@@ -160,11 +162,11 @@ function overlay(image, detections) {
     box.setAttribute("stroke", colorOf(detections, detection));
     if (detection.counted === false) box.setAttribute("stroke-dasharray", "4 3");
     const label = text.cloneNode();
-    const said = labelOf(detection);
-    label.textContent = said;
+    const words = labelOf(detection);
+    label.textContent = words;
     label.setAttribute("font-size", size);
     label.setAttribute("stroke-width", size / 4);
-    label.setAttribute("x", Math.max(1, Math.min(x1, width - said.length * size * 0.55)));
+    label.setAttribute("x", Math.max(1, Math.min(x1, width - words.length * size * 0.55)));
     label.setAttribute("y", y1 > size * 1.3 ? y1 - size * 0.3 : y1 + size);
     label.setAttribute("fill", colorOf(detections, detection));
     svg.append(box, label);
@@ -185,8 +187,8 @@ function detectionTable(detections) {
   return element("table", { class: "detections" }, element("thead", {}, head), element("tbody", {}, ...rows));
 }
 
-/** What a judge said, whole; of several tries the last counted. */
-function judgeSaid(details) {
+/** A judge's replies in full; the last of several attempts counted. */
+function judgeReplies(details) {
   const replies = (Array.isArray(details.replies) ? details.replies : []).filter((reply) => typeof reply.text === "string");
   if (!replies.length) return null;
   return element("div", { class: "replies" }, element("h4", {}, "The judge said"),
