@@ -11,10 +11,10 @@ from typing import Any
 from PIL import Image
 from pydantic import ValidationError
 
+from evalharness._util.validation import error_line
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreRequest
 from evalharness.api.judge import JudgePrompt
-from evalharness.config.schema import NoSettings
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.types.item import Item
 from evalharness.types.reply import Reply
@@ -38,7 +38,7 @@ def scorer(
         PluginError: There is no such benchmark, or a package is missing.
     """
     plugin = registry.load("benchmarks", benchmark)
-    settings_class = getattr(plugin, "Settings", NoSettings)
+    settings_class = plugin.Settings
     fields = settings_class.model_fields
     if detector is not None:
         settings["detector"] = dict(detector) if isinstance(detector, Mapping) else {"name": detector}
@@ -52,9 +52,7 @@ def scorer(
     try:
         return ImageScorer(plugin(settings_class.model_validate(settings)))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"benchmark {benchmark!r}: {place}: {first['msg']}") from None
+        raise ConfigError(f"benchmark {benchmark!r}: {error_line(error, settings_class)}") from None
 
 
 class ImageScorer:

@@ -18,8 +18,9 @@ from typing import Any, ClassVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.api.judge import JudgePrompt
-from evalharness.api.model import Drawn, Written
+from evalharness.api.benchmark import Benchmark, Scorer
+from evalharness.api.judge import Judge, JudgePrompt
+from evalharness.api.model import Drawn, Interleaver, Written
 from evalharness.errors import SampleError
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.reply import Reply
@@ -28,7 +29,7 @@ from evalharness.types.score import Score
 __all__ = ["MockBenchmark", "MockJudge", "MockModel", "MockScorer"]
 
 
-class MockModel:
+class MockModel(Interleaver):
     """An interleaver that speaks the format ``strokes`` and fills each image with a color of its prompt and seed.
 
     ``drawn`` lists the prompt and seed of every image that any instance in this process drew.
@@ -56,7 +57,6 @@ class MockModel:
     formats: ClassVar[tuple[str, ...]] = ("strokes",)
     guided = False
     continues = True
-    words: Mapping[str, str] = {}
     drawn: ClassVar[list[tuple[str, int]]] = []
 
     def __init__(self, settings: Settings) -> None:
@@ -104,9 +104,6 @@ class MockModel:
         """Empty contexts: lists of texts, in which ``[image]`` stands for an image."""
         return [[] for _ in range(count)]
 
-    def blank(self) -> None:
-        """The first sketch needs no canvas."""
-
     def read(self, contexts: Sequence[list[str]], texts: Sequence[str]) -> None:
         """Append a text to each context."""
         for context, text in zip(contexts, texts, strict=True):
@@ -152,7 +149,7 @@ class MockModel:
         return self.paint([context[0] for context in contexts], seeds)
 
 
-class MockScorer:
+class MockScorer(Scorer):
     """Scores an image by its first pixel: 1 where its red value is above 100, else 0."""
 
     batch_size = 3
@@ -173,7 +170,7 @@ class MockScorer:
         return [Score(float(red > 100), "" if red > 100 else "not red", {"red": red}) for red in reds]
 
 
-class MockBenchmark:
+class MockBenchmark(Benchmark):
     """Prompts of two categories, scored by :class:`MockScorer`."""
 
     class Settings(BaseModel):
@@ -208,7 +205,7 @@ class MockBenchmark:
         return MockScorer()
 
 
-class MockJudge:
+class MockJudge(Judge):
     """Answers every prompt with the next of its replies, in turn by the image's digest.
 
     ``prompts`` lists what this instance was asked.
@@ -232,12 +229,9 @@ class MockJudge:
         """Name and replies."""
         return {"name": self.name, "replies": list(self.settings.replies)}
 
-    def reachable(self) -> None:
-        """It always answers."""
-
-    def ask(self, questions: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
+    def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         """The reply to each prompt, in order."""
-        for number, prompt in questions:
+        for number, prompt in prompts:
             self.prompts.append(prompt)
             replies = self.settings.replies
             text = replies[int(prompt.image[:8], 16) % len(replies)]

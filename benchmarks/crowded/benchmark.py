@@ -25,7 +25,7 @@ class Crowded(GenEval):
     """
 
     name = "crowded"
-    weights: ClassVar[Mapping[str, float]] = {tag: 1 / len(crowded.TAGS) for tag in crowded.TAGS}
+    weights: Mapping[str, float] = {tag: 1 / len(crowded.TAGS) for tag in crowded.TAGS}
     images_per_prompt = 4
     assets: ClassVar[tuple[Asset, ...]] = ()
 

@@ -34,7 +34,7 @@ class Edits(JudgedBenchmark):
         self.settings = settings
 
     @property
-    def weights(self) -> Mapping[str, float]:
+    def weights(self) -> Mapping[str, float]:  # type: ignore[override]
         categories = list(dict.fromkeys(item.category for item in self._items))
         return {category: 1 / len(categories) for category in categories}
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from evalharness.api import registry
-from evalharness.api.benchmark import Exported, KnownAnswer
+from evalharness.api.benchmark import Benchmark, Exported, Exporter, HasKnownAnswers, KnownAnswer, RuleBased
 from evalharness.api.detector import Detector
 from evalharness.assets.asset import Asset, require_file
 from evalharness.config.plugin_ref import DetectorRef
@@ -27,7 +27,7 @@ from .scoring_rules import Rules
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
-class GenEval:
+class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
     """GenEval: object-focused prompts, judged by an object detector and a colour classifier.
 
     Source: Ghosh et al., arXiv 2310.11513. ``items`` are the prompts in the file's order, their ids its line numbers
@@ -36,7 +36,7 @@ class GenEval:
 
     name = "geneval"
     version = "1"
-    weights: ClassVar[Mapping[str, float]] = {tag: 1 / len(TAGS) for tag in TAGS}
+    weights: Mapping[str, float] = {tag: 1 / len(TAGS) for tag in TAGS}
     images_per_prompt = 4
     rules = Rules
     assets: ClassVar[tuple[Asset, ...]] = (geneval_weights.MASK2FORMER, geneval_weights.CLIP, prompts.REWRITTEN)
@@ -81,7 +81,7 @@ class GenEval:
         own = self.settings
         return GenEvalScorer(self.version, self._detector(), colours, self._rules(), own.batch_size, own.evidence_floor)
 
-    def specimens(self) -> list[KnownAnswer]:
+    def known_answers(self) -> list[KnownAnswer]:
         """With known verdicts where the networks are the embedded ones and the rules the published ones."""
         settings = self.settings
         embedded = getattr(settings.detector.settings, "weights", None) == settings.colors.weights == "embedded"

@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from evalharness.api.benchmark import Scorer
 from evalharness.api.detector import Detection, Detector
 from evalharness.detectors.colors import ColorClassifier
 from evalharness.errors import ConfigError
@@ -19,7 +20,7 @@ EVIDENCE_FLOOR = 0.05
 """Detections above this score are kept as evidence by default, though they do not count."""
 
 
-class GenEvalScorer:
+class GenEvalScorer(Scorer):
     """Finds the objects of a batch, names their colours in one pass where the prompt says one, then judges.
 
     Faint objects, down to a score of ``evidence_floor``, get a colour too: the evidence then tells what other

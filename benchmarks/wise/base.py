@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from evalharness._util.hashing import canonical
-from evalharness.api.benchmark import Exported
+from evalharness.api.benchmark import Exported, Exporter
 from evalharness.assets.asset import Asset
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.judges.judge_scorer import Rubric
@@ -33,7 +33,7 @@ def published(folder: str, path: str, files: Mapping[str, tuple[str, int]]) -> t
     return tuple(Asset(folder, name, f"{url}/{name}", sha256, size) for name, (sha256, size) in files.items())
 
 
-class Wise(JudgedBenchmark):
+class Wise(JudgedBenchmark, Exporter):
     """A subclass names its prompts, weights and rubric, and how it reads a reply.
 
     One that ships its prompts overrides :meth:`files`; one without ``scripts`` has no rubric but its own.
@@ -41,7 +41,7 @@ class Wise(JudgedBenchmark):
 
     ids: ClassVar[Mapping[str, range]]
     """Category → the numbers of its items."""
-    weights: ClassVar[Mapping[str, float]]
+    weights: Mapping[str, float]
     images_per_prompt: ClassVar[int] = 1
     sets: ClassVar[Mapping[str, tuple[Asset, ...]]] = {}
     """Prompt set → its files."""

@@ -74,7 +74,7 @@ class WiseLegacy(Wise):
         "physics": range(801, 901),
         "chemistry": range(901, 1001),
     }
-    weights: ClassVar[Mapping[str, float]] = {
+    weights: Mapping[str, float] = {
         "culture": 0.4,
         "time": 0.167,
         "space": 0.133,

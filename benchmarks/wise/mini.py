@@ -39,7 +39,7 @@ class WiseMini(Wise):
         "physics": range(94, 111),
         "chemistry": range(111, 128),
     }
-    weights: ClassVar[Mapping[str, float]] = WiseVerified.weights
+    weights: Mapping[str, float] = WiseVerified.weights
     digests: ClassVar = {"original": "d2d539f61e7e2eb48d026bbad8d08138af03d45d66db10123f445ead5451089e"}
     own = OwnRubric(system=SYSTEM, text=REQUEST)
     read = staticmethod(read_bit)

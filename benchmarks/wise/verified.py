@@ -49,7 +49,7 @@ class WiseVerified(Wise):
         "physics": range(761, 881),
         "chemistry": range(881, 1001),
     }
-    weights: ClassVar[Mapping[str, float]] = dict.fromkeys(CATEGORIES, 0.12) | {"culture": 0.40}
+    weights: Mapping[str, float] = dict.fromkeys(CATEGORIES, 0.12) | {"culture": 0.40}
     original = published(
         "wise/verified",
         "data_verified",

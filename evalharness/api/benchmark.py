@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal
 
 from PIL import Image
 from pydantic import BaseModel
 
-from evalharness.api.judge import Replies
+from evalharness.api.judge import Judge, Replies
+from evalharness.api.plugin import Plugin
 from evalharness.errors import SampleError
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
 
 
-class Scorer(Protocol):
-    """Looks at final images.
+class Scorer(ABC):
+    """Looks at final images."""
 
-    A scorer or a :class:`JudgeScorer` may have ``reachable() -> None``, which raises an EvalHarnessError saying what
-    to do if the judge that it asks would not answer; ``evalharness doctor`` calls it.
-    """
+    batch_size: int = 1
 
-    batch_size: int
-
+    @abstractmethod
     def identity(self) -> Mapping[str, Any]:
         """What decides a score: protocol version, detector or judge with its weights' digest, thresholds; JSON."""
-        ...
 
+    @abstractmethod
     def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
-        """One score an image; each depends on its own image and item alone."""
-        ...
+        """One score for each image; it depends on its own image and item alone."""
+
+    def reachable(self) -> None:  # noqa: B027 - optional
+        """Check that the endpoint behind it answers, if there is one.
+
+        Raises:
+            EvalHarnessError: It does not; the message says what to do.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """One image to be judged: a PNG file's bytes, unchanged, and their SHA-256. ``key`` is that of its score.
+    """An image to be judged.
 
-    ``retry``: it failed before, and is to be tried afresh.
+    Attributes:
+        key: The key of its score.
+        item: The item that it was made for.
+        image: A PNG file's bytes, unchanged.
+        digest: Their SHA-256.
+        retry: Whether it failed before and is to be tried afresh.
     """
 
     key: str
@@ -48,63 +58,57 @@ class ScoreRequest:
     retry: bool = False
 
 
-@runtime_checkable
-class JudgeScorer(Protocol):
-    """A scorer that asks a judge about each image. It is given files, and scores come as the judge replies.
+class JudgeScorer(ABC):
+    """A scorer that asks a judge about each image. It is given files, and yields scores as the judge replies."""
 
-    It may have ``judges``, a sequence of all judges that it asks: they are told what they have spent before; and
-    ``in_process = True`` if its judge is a :class:`~evalharness.api.judge.Judge` of that kind.
-    """
+    judges: Sequence[Judge] = ()
+    """All judges that it asks: they are told what they spent before."""
+    in_process: bool = False
+    """Whether its judge computes its replies itself: see :attr:`evalharness.api.judge.Judge.in_process`."""
 
+    @abstractmethod
     def identity(self) -> Mapping[str, Any]:
         """As of :class:`Scorer`: protocol version, rubric with its digest, judge; JSON, without keys or addresses.
 
-        A judge's own identity stands in it whole, so that its replies can be found by the identity's digest.
+        It contains the judge's own identity unchanged, so that its replies can be found by the identity's digest.
         """
-        ...
 
+    @abstractmethod
     def judge(
         self, requests: Iterable[ScoreRequest], replies: Replies
     ) -> Iterator[tuple[ScoreRequest, Score | SampleError]]:
-        """A score for each submission, in any order; SampleError where no reply could be had or understood.
+        """Score images.
 
-        Submissions are read as there is room for them. What ``replies`` has is not asked again. A judge's EndpointError
-        and BudgetError pass through: what was not asked then has no outcome.
+        Args:
+            requests: Taken from the iterable only as there is room for them.
+            replies: Replies that are kept: a judge is not asked again for them.
+
+        Yields:
+            Each request with its score, in any order; with a SampleError if no reply could be had or understood.
+
+        Raises:
+            BudgetError, EndpointError: As the judge raised it; requests that were not asked then have no outcome.
         """
-        ...
 
+    def reachable(self) -> None:
+        """Check that all its judges would answer.
 
-class Benchmark(Protocol):
-    """A plugin: a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``.
-
-    One that carries its prompts may have ``prompt_file() -> str``, a static method; if they are a function of a seed,
-    ``prompt_file(n, seed)`` with the official values as defaults. ``evalharness prompts`` prints what it returns. It
-    may have ``title() -> str``, its name as reports show it, ``notes() -> list[str]``, what a reader must know before
-    quoting a score, and ``needs_all_items = True`` if its overall score is not defined over fewer items than all.
-    """
-
-    name: str
-    version: str
-    """The protocol's version: part of the scorer's identity, raised when a rule changes."""
-    weights: Mapping[str, float]
-    """Category → its weight in the overall score, in the order in which tables show them; the weights sum to 1."""
-    images_per_prompt: int
-
-    def prompt_set(self) -> PromptSet: ...
-
-    def items(self) -> list[Item]: ...
-
-    def scorer(self) -> Scorer | JudgeScorer:
-        """The scorer; cheap, its weights are loaded when it first scores."""
-        ...
+        Raises:
+            EvalHarnessError: One would not; the message says what to do.
+        """
+        for judge in self.judges:
+            judge.reachable()
 
 
 @dataclass(frozen=True, slots=True)
 class Rescoring:
-    """Another look at images that are scored. It changes no score; it tells how far the scores can be trusted.
+    """A second score of images that are scored. It changes no score; it shows how far the scores can be trusted.
 
-    ``repeat``: the same scorer is asked anew; ``second``: another scorer judges. ``items``: so many, each category in
-    its share; ``None``: all. Its scores have keys by its scorer's identity, like any others.
+    Attributes:
+        name: Unique within the benchmark.
+        kind: ``repeat`` if the same scorer is asked again, ``second`` if another one scores.
+        scorer: Its scores have keys by its identity, like any others.
+        items: The number of items, each category in its share; ``None``: all.
     """
 
     name: str
@@ -113,18 +117,53 @@ class Rescoring:
     items: int | None = None
 
 
-@runtime_checkable
-class HasRescoring(Protocol):
-    """A benchmark whose images are scored again to check its scorer."""
+class Benchmark(Plugin, ABC):
+    """A plugin with items, a scorer and the weights of its categories.
+
+    Attributes:
+        version: The protocol's version: part of the scorer's identity, raised when a rule changes.
+        weights: Category → weight in the overall score, in the order of the tables; they sum to 1.
+        images_per_prompt: How many images an item gets unless a sweep file says otherwise.
+        needs_all_items: Whether its overall score is undefined over fewer items than all.
+        prompt_file: Of a benchmark that carries its prompts, a static method that returns them as a file for
+            ``evalharness prompts``; if they are a function of a seed, it takes ``n`` and ``seed`` with the official
+            values as defaults.
+    """
+
+    version: ClassVar[str] = "1"
+    weights: Mapping[str, float]
+    images_per_prompt: ClassVar[int] = 1
+    needs_all_items: ClassVar[bool] = False
+    prompt_file: ClassVar[Callable[..., str] | None] = None
+
+    @abstractmethod
+    def prompt_set(self) -> PromptSet:
+        """Which prompts these are."""
+
+    @abstractmethod
+    def items(self) -> list[Item]:
+        """All items, in their order."""
+
+    @abstractmethod
+    def scorer(self) -> Scorer | JudgeScorer:
+        """The scorer; cheap to make, its weights are loaded when it first scores."""
 
     def rescorings(self) -> Sequence[Rescoring]:
-        """The rescorings; cheap to make, like :meth:`Benchmark.scorer`."""
-        ...
+        """Second scores that check the scorer; cheap to make."""
+        return ()
+
+    def title(self) -> str | None:
+        """Its name as reports show it; ``None`` for the name itself."""
+        return None
+
+    def notes(self) -> list[str] | None:
+        """What a reader must know before quoting a score, a line each."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A scored sample for other programs: ``image`` is a PNG file's bytes."""
+    """A scored sample for other programs; ``image`` is a PNG file's bytes."""
 
     item: Item
     seed_index: int
@@ -132,34 +171,39 @@ class Exported:
     score: Score
 
 
-@runtime_checkable
-class Exporter(Protocol):
-    """A benchmark that can write results as its own published programs do."""
+class Exporter(ABC):
+    """Inherited by a benchmark that can write results as its own published programs do."""
 
+    @abstractmethod
     def export(self, samples: Iterable[Exported], folder: Path) -> None:
         """Write files into an empty folder; the samples of an item come one after the other."""
-        ...
 
 
-@runtime_checkable
-class RuleBased(Protocol):
-    """A benchmark whose verdicts follow by rules from evidence, so that they need no image; the class offers it."""
+class RuleBased(ABC):
+    """Inherited by a benchmark whose verdicts follow by rules from details, so that they need no image."""
 
     rules: ClassVar[type[BaseModel]]
     """The numbers of the rules, each with a default and a description."""
 
     @staticmethod
-    def verdict(evidence: Any, rules: BaseModel, where: str) -> Score:
-        """Judge one sample's evidence (JSON); ConfigError, beginning with ``where``, if it is malformed."""
-        ...
+    @abstractmethod
+    def verdict(details: Any, rules: Any, where: str) -> Score:
+        """Judge one sample by its details (JSON).
+
+        Raises:
+            ConfigError: They are malformed; the message begins with ``where``.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswer:
     """An image to check a scorer by.
 
-    ``part`` names the part of the scorer that it puts to the test. ``correct`` is the verdict of a scorer in order, or
-    ``None`` where only an earlier run can tell.
+    Attributes:
+        part: The part of the scorer that it puts to the test.
+        image: RGB.
+        item: The item that it is scored for.
+        correct: The verdict of a scorer that works, or ``None`` where only an earlier run can tell.
     """
 
     part: str
@@ -168,14 +212,15 @@ class KnownAnswer:
     correct: bool | None
 
 
-@runtime_checkable
-class HasKnownAnswers(Protocol):
-    """A :class:`Benchmark` that brings images by which ``evalharness doctor`` checks its :class:`Scorer`."""
+class HasKnownAnswers(ABC):
+    """Inherited by a benchmark with a :class:`Scorer` and images by which ``evalharness doctor`` checks it."""
 
-    name: str
+    name: ClassVar[str]
 
-    def scorer(self) -> Scorer: ...
+    @abstractmethod
+    def scorer(self) -> Scorer:
+        """As of :class:`Benchmark`."""
 
-    def specimens(self) -> list[KnownAnswer]:
+    @abstractmethod
+    def known_answers(self) -> list[KnownAnswer]:
         """The same images on every machine."""
-        ...

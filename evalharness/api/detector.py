@@ -1,17 +1,16 @@
-"""What an object detector must offer.
-
-A plugin is a class with a nested pydantic ``Settings`` and an ``__init__(self, settings)`` that is cheap: no weights
-are read into memory and torch is not imported before the first ``detect``.
-"""
+"""What an object detector must offer."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
+
+from evalharness.api.plugin import Plugin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,10 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One found object.
+    """A detected object.
 
-    ``box`` is x1, y1, x2, y2 in pixels of the image, the second corner exclusive. ``score`` is in 0..1. ``mask``
-    covers the box only, ``(y2 - y1, x2 - x1)`` booleans: whole-image masks of a batch would fill the memory.
+    Attributes:
+        cls: Class name.
+        box: x1, y1, x2, y2 in pixels of the image, the second corner exclusive.
+        score: In 0..1.
+        mask: Booleans that cover the box only, of shape (y2 - y1, x2 - x1): whole-image masks of a batch would fill the
+            memory.
     """
 
     cls: str
@@ -32,32 +35,32 @@ class Detection:
     mask: NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
 
 
-class Detector(Protocol):
+class Detector(Plugin, ABC):
     """Finds the objects of an image."""
 
+    @abstractmethod
     def identity(self) -> Mapping[str, Any]:
         """What decides the detections: name, weights digest, dtype; JSON, without paths or devices."""
-        ...
 
+    @abstractmethod
     def classes(self) -> frozenset[str]:
         """The class names that it can find."""
-        ...
 
+    @abstractmethod
     def detect(self, images: Sequence[Image.Image], min_score: float = 0.0) -> list[list[Detection]]:
         """The detections with a score above ``min_score`` in each RGB image; an image's depend on that image alone."""
-        ...
 
 
 def detect_by_size(
     detect: Callable[[Sequence[Image.Image]], list[list[Detection]]], images: Sequence[Image.Image], batch_size: int
 ) -> list[list[Detection]]:
-    """Call ``detect`` on batches of images of one size each, so that none is padded to another; keeps the order."""
-    found: list[list[Detection]] = [[] for _ in images]
+    """Call ``detect`` on batches of equally sized images, so that none is padded; keeps the order of the images."""
+    detections: list[list[Detection]] = [[] for _ in images]
     order = sorted(range(len(images)), key=lambda index: images[index].size)
     for _, same_size in groupby(order, key=lambda index: images[index].size):
         indices = list(same_size)
         for start in range(0, len(indices), batch_size):
             batch = indices[start : start + batch_size]
-            for index, detections in zip(batch, detect([images[index] for index in batch]), strict=True):
-                found[index] = detections
-    return found
+            for index, objects in zip(batch, detect([images[index] for index in batch]), strict=True):
+                detections[index] = objects
+    return detections

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from evalharness._util.text import one_line
+from evalharness.api.plugin import Plugin
 from evalharness.errors import BudgetError, EvalHarnessError, SampleError
 
 J = TypeVar("J")
@@ -125,27 +127,31 @@ class WorkerState:
     jobs: int = 0
 
 
-class Executor(Protocol):
-    """A plugin: a class with a nested pydantic ``Settings`` and an ``__init__(self, settings)``.
+class Executor(Plugin, ABC):
+    """A plugin that runs the queues of a sweep on the devices of one or more machines."""
 
-    It may have ``check(sweep) -> None``, which raises a ConfigError if its settings do not fit a sweep.
-    """
+    def check(self, sweep: Any) -> None:
+        """Check that its settings fit a sweep (``evalharness.config.schema.Sweep``).
 
+        Raises:
+            ConfigError: They do not.
+        """
+
+    @abstractmethod
     def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
         """Work until all queues are finished; yield each batch with its outcomes as soon as it has them.
 
         Args:
             queues: A queue that others feed comes after them.
         """
-        ...
 
+    @abstractmethod
     def workers(self) -> list[WorkerState]:
         """The state of each worker; may be called from another thread."""
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Release processes and devices."""
-        ...
 
 
 def isolate(worker: Worker[J, R], jobs: Sequence[J]) -> list[R | Failure]:

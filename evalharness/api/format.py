@@ -1,18 +1,26 @@
-"""How a checkpoint speaks the process: its markers, when it is done, what it reads back."""
+"""The format in which a checkpoint speaks the process: its markers, when it is done, what it reads back."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 from PIL import Image
+
+from evalharness.api.plugin import Plugin
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of text: the marker that opens it, those that end it, and the most tokens that it may take; ``ask`` is
-    read before it, to ask for it.
+    """A stage of text.
+
+    Attributes:
+        open: The marker that opens it.
+        stop: Markers that end it.
+        max_tokens: Length limit.
+        ask: A text that is read first, to ask for it.
     """
 
     open: str
@@ -21,42 +29,46 @@ class Stage:
     ask: str = ""
 
 
-class Format(Protocol):
-    """One small class a format, made with the words of the model that speaks it; stateless.
+class Format(Plugin, ABC):
+    """A stateless class. It is constructed with the words of the model that speaks it, not with settings.
 
-    ``system`` is read before all else, if it is not empty.
-    What ``prompt`` returns is read, then in each iteration the present state is looked at. ``think`` is ``None`` in a
-    format without chain of thought, ``plan`` in one without a process.
+    In each iteration the model has read ``system`` and the prompt and looked at the present state.
+
+    Attributes:
+        system: Read before everything else, unless empty.
+        think: The chain of thought; ``None`` in a format without one.
+        plan: ``None`` in a format without a process.
+        inspect: ``None`` in a format without inspections.
+        refine: ``None`` in a format without corrections.
     """
 
-    name: ClassVar[str]
-    system: str
-    think: Stage | None
-    plan: Stage | None
-    inspect: Stage | None
-    refine: Stage | None
+    system: str = ""
+    think: Stage | None = None
+    plan: Stage | None = None
+    inspect: Stage | None = None
+    refine: Stage | None = None
 
-    def __init__(self, words: Mapping[str, str]) -> None: ...
+    def __init__(self, words: Mapping[str, str]) -> None:
+        """``words``: by name, in place of the format's own."""
 
     def prompt(self, text: str) -> str:
         """A prompt as the model reads it."""
-        ...
+        return text
 
     def done(self, plan: str) -> bool:
         """Whether what was written in place of a plan says that the picture is finished."""
-        ...
+        return False
 
     def conflict(self, inspection: str) -> bool:
-        """Whether an inspection found something to mend."""
-        ...
+        """Whether an inspection found something to correct."""
+        return False
 
 
 class Sample(Protocol):
-    """What a format with a loop of its own sees of a sample."""
+    """What a format with its own loop sees of a sample."""
 
     prompt: str
     finished: bool
-    """To be set when the model is done."""
 
     @property
     def state(self) -> Image.Image | None:
@@ -76,7 +88,7 @@ class Steps(Protocol):
         iteration: int,
         turn: int = 0,
     ) -> list[str]:
-        """Write after each context. ``turn`` tells the texts of a step apart: each has a seed of its own."""
+        """Write after each context. ``turn`` distinguishes the texts of a step: each has a seed of its own."""
         ...
 
     def draw(
@@ -86,16 +98,24 @@ class Steps(Protocol):
         ...
 
     def fold(self, samples: Sequence[Any], kind: Literal["inspect", "refine"], iteration: int) -> None:
-        """Make one step of all of this kind and iteration."""
+        """Merge all steps of this kind and iteration into one."""
         ...
 
 
-@runtime_checkable
-class OwnLoop(Protocol):
-    """A format whose process is not plan, sketch, inspect, refine in one context or in fresh ones."""
+class OwnLoop(Format):
+    """A format whose process is not plan, sketch, inspect, refine. It needs a :class:`Branching` model."""
 
+    @abstractmethod
     def process(
         self, model: Any, steps: Steps, samples: Sequence[Any], *, iterations: int, inspect: bool, refine: bool
     ) -> None:
-        """Run all samples to their end, or to the cap. What stages there are is checked before."""
-        ...
+        """Run all samples to their end, or to the cap.
+
+        Args:
+            model: A :class:`~evalharness.api.model.Branching` model.
+            steps: Records what is written and drawn.
+            samples: Each a :class:`Sample`.
+            iterations: The cap.
+            inspect: Whether to inspect; only if the format has that stage.
+            refine: Whether to correct; only if the format has that stage.
+        """

@@ -1,13 +1,15 @@
-"""What a judge must offer: it answers questions about images, in text. What the text is worth, a benchmark decides."""
+"""What a judge must offer: it replies in text to prompts with images. What a reply is worth, a benchmark decides."""
 
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from evalharness._util.hashing import digest
+from evalharness.api.plugin import Plugin
 from evalharness.errors import SampleError
 from evalharness.types.reply import Reply
 from evalharness.types.spent import Spent
@@ -17,10 +19,14 @@ from evalharness.types.spent import Spent
 class JudgePrompt:
     """What a judge is asked about one image.
 
-    ``messages`` are chat messages as OpenAI's endpoints take them; the image stands in them as a data URL of the
-    unchanged PNG file. ``image`` is that file's SHA-256, ``rubric`` the digest of all in the messages that is the same
-    for every item. ``repeat`` tells apart questions that are asked more than once. ``tried`` is the number of replies
-    to it that are kept already, and no part of its key.
+    Attributes:
+        messages: Chat messages as OpenAI's endpoints take them; the image stands in them as a data URL of the unchanged
+            PNG file.
+        image: SHA-256 of that file.
+        rubric: Digest of everything in the messages that is the same for every item.
+        max_tokens: Length limit of the reply.
+        repeat: Distinguishes prompts that are asked more than once.
+        tried: The number of replies to it that are kept already; not part of its key.
     """
 
     messages: Sequence[Mapping[str, Any]]
@@ -31,7 +37,7 @@ class JudgePrompt:
     tried: int = 0
 
     def key(self) -> str:
-        """The same for the same question, whoever answers it."""
+        """The same for the same prompt, whichever judge replies."""
         messages = _shortened(list(self.messages))
         return digest(["question", self.image, self.rubric, messages, self.max_tokens, self.repeat])
 
@@ -46,7 +52,7 @@ def _shortened(value: Any) -> Any:
 
 
 def reply_key(judge: str, prompt: JudgePrompt | str) -> str:
-    """The key of a judge's replies to a question, or to one of that key; ``judge`` is the digest of its identity."""
+    """The key of a judge's replies to a prompt, given itself or by its key; ``judge``: the digest of its identity."""
     return digest(["reply", judge, prompt if isinstance(prompt, str) else prompt.key()])
 
 
@@ -54,49 +60,52 @@ class Replies(Protocol):
     """Replies that are kept, so that none is paid for twice; errors are never among them."""
 
     def get(self, key: str) -> list[Reply]:
-        """The replies to a question, one a try, in the order of the tries."""
+        """The replies to a prompt, in the order of the tries."""
         ...
 
     def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
-        """Keep a reply for good before the next line runs. ``judge`` is the digest of the judge's identity."""
+        """Store a reply before the next line runs. ``judge`` is the digest of the judge's identity."""
         ...
 
     def spent(self, judge: str) -> Spent:
-        """What all kept replies of a judge come to; ``judge`` is the digest of its identity."""
+        """What all kept replies of a judge cost; ``judge`` is the digest of its identity."""
         ...
 
 
-class Judge(Protocol):
-    """A plugin: a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``.
+class Judge(Plugin, ABC):
+    """A plugin that replies to prompts about images."""
 
-    It may have ``reachable() -> None``, which raises an EvalHarnessError saying what to do if it would not answer. One
-    that computes its answers itself says so by ``in_process = True``: it is asked where there is a device for it,
-    others while the next images are drawn, from a thread of their own.
-    """
+    in_process: bool = False
+    """Whether it computes its replies itself. Such a judge runs where there is a device for it; others are asked from
+    a thread of their own while the next images are drawn."""
 
-    name: str
-
+    @abstractmethod
     def identity(self) -> Mapping[str, Any]:
         """What decides a reply: model, decoding, endpoint kind; JSON, without keys, addresses or devices."""
-        ...
 
+    @abstractmethod
     def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        """Each question's number with its reply, as they come, in any order.
+        """Reply to prompts.
 
-        Questions are taken from the iterable only as there is room to ask them; the caller may add to it while it is
-        being read. SampleError stands for a question that could not be answered after the judge's own retries.
+        Args:
+            prompts: Numbered prompts, taken from the iterable only as there is room to ask them; the caller may add to
+                it while it is being read.
+
+        Yields:
+            Each prompt's number with its reply, in any order; a SampleError for a prompt that could not be answered
+            after the judge's own retries.
 
         Raises:
-            BudgetError: once all that was asked has been yielded; what is left was not asked.
-            EndpointError: the same, where no other question would fare better.
+            BudgetError: The budget is spent. Everything that was asked has been yielded; the rest was not asked.
+            EndpointError: The same, where no other prompt would fare better.
         """
-        ...
 
+    def reachable(self) -> None:
+        """Check that it would answer.
 
-@runtime_checkable
-class Budgeted(Judge, Protocol):
-    """A judge with a budget."""
+        Raises:
+            EvalHarnessError: It would not; the message says what to do.
+        """
 
     def recall(self, spent: Spent) -> None:
-        """What it spent before this run: that counts, too."""
-        ...
+        """Count what it spent before this run towards its budget."""

@@ -6,9 +6,27 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any
 
+from evalharness.api.benchmark import Benchmark
+from evalharness.api.detector import Detector
+from evalharness.api.executor import Executor
+from evalharness.api.format import Format
+from evalharness.api.judge import Judge
+from evalharness.api.model import Model
+from evalharness.api.plugin import Installable, Plugin
+from evalharness.api.variant import Variant
 from evalharness.errors import PluginError, did_you_mean
 
-KINDS = ("models", "formats", "benchmarks", "detectors", "judges", "executors", "teachers", "filters")
+BASES: dict[str, type[Installable]] = {
+    "models": Model,
+    "variants": Variant,
+    "formats": Format,
+    "benchmarks": Benchmark,
+    "detectors": Detector,
+    "judges": Judge,
+    "executors": Executor,
+}
+"""Kind → the class that its plugins inherit from; others inherit from :class:`Plugin`."""
+KINDS = (*BASES, "teachers", "filters")
 
 EXTRAS = {"diffusers": "diffusers", "accelerate": "diffusers", "ray": "ray"}
 EXTRAS |= dict.fromkeys(("lm_eval", "openai", "aiohttp"), "judge")
@@ -25,27 +43,39 @@ def available(kind: str) -> dict[str, EntryPoint]:
 
 
 def load(kind: str, name: str) -> Any:
-    """Import a plugin: a class. Packages that it imports later stand in its attribute ``requires``; ``extra`` names the
-    extra of this distribution that brings them, where others bring them, too.
+    """Import a plugin.
+
+    Returns:
+        A class that inherits from the base class of its kind.
 
     Raises:
-        PluginError: there is none of this name, or something that it imports or requires is not installed.
+        PluginError: There is none of this name, it does not inherit from that class, or something that it imports or
+            requires is not installed.
     """
     plugins = available(kind)
     if name not in plugins:
         raise PluginError(f"no {kind.removesuffix('s')} named {name!r}{did_you_mean(name, plugins)}")
-    this, extra = f"{kind.removesuffix('s')} {name!r}", None
+    label, extra = f"{kind.removesuffix('s')} {name!r}", None
     try:
         plugin = plugins[name].load()
-        extra = getattr(plugin, "extra", None)
-        for package in getattr(plugin, "requires", ()):
+        _check_base(plugin, kind, label)
+        extra = plugin.extra
+        for package in plugin.requires:
             if find_spec(package) is None:
                 raise ModuleNotFoundError(f"No module named {package!r}", name=package)
         return plugin
     except ImportError as error:
-        raise PluginError(f"{this} cannot be imported: {error}{install_hint(error, extra)}") from error
+        raise PluginError(f"{label} cannot be imported: {error}{install_hint(error, extra)}") from error
     except AttributeError as error:
-        raise PluginError(f"{this} has a broken entry point: {error}") from error
+        raise PluginError(f"{label} has a broken entry point: {error}") from error
+
+
+def _check_base(plugin: Any, kind: str, label: str) -> None:
+    base = BASES.get(kind, Plugin)
+    if not isinstance(plugin, type) or not issubclass(plugin, base):
+        raise PluginError(f"{label} is not a class that inherits from {base.__module__}.{base.__qualname__}")
+    if missing := sorted(getattr(plugin, "__abstractmethods__", ())):
+        raise PluginError(f"{label} lacks {', '.join(missing)} of {base.__module__}.{base.__qualname__}")
 
 
 def install_hint(error: ImportError, extra: str | None = None) -> str:

@@ -44,4 +44,4 @@ def fetchable() -> dict[str, list[Fetchable]]:
 
 
 def _declared_assets(kind: str, name: str) -> tuple[Fetchable, ...]:
-    return tuple(getattr(registry.load(kind, name), "assets", ()))
+    return tuple(registry.load(kind, name).assets)

@@ -31,13 +31,13 @@ def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
     sweep, where = find_run(options.run, options.store)
     plan = make_plan(sweep)
-    panels = {name: scorer for name, scorer in _scorers(plan).items() if isinstance(scorer, JudgeScorer)}
-    if not panels:
+    scorers = {name: scorer for name, scorer in _scorers(plan).items() if isinstance(scorer, JudgeScorer)}
+    if not scorers:
         raise ConfigError(f"no benchmark of {sweep.name!r} asks a judge")
     out: Path = options.out or where.parent / f"{sweep.name}-replies.jsonl"
     with Store(where, write=False) as store:
-        found = [one for one in sample_states(plan, store) if one.sample.benchmark in panels]
-        lines = [line for name, panel in panels.items() for line in _lines(name, panel, found, store)]
+        found = [one for one in sample_states(plan, store) if one.sample.benchmark in scorers]
+        lines = [line for name, scorer in scorers.items() for line in _lines(name, scorer, found, store)]
     if not lines:
         raise ConfigError(f"{where} has no replies for {sweep.name!r}; run the sweep first")
     _write(out, lines)
@@ -53,9 +53,9 @@ def _scorers(plan: Plan) -> dict[str, Any]:
     return {name: planned.benchmark.scorer() for name, planned in plan.benchmarks.items()}
 
 
-def _lines(name: str, panel: JudgeScorer, found: list[SampleState], store: Store) -> Iterator[Line]:
+def _lines(name: str, scorer: JudgeScorer, found: list[SampleState], store: Store) -> Iterator[Line]:
     """What the run's own judges said of the run's own images."""
-    own = [*_mappings(panel.identity()), *(dict(judge.identity()) for judge in getattr(panel, "judges", ()))]
+    own = [*_mappings(scorer.identity()), *(dict(judge.identity()) for judge in scorer.judges)]
     judges = {digest(identity): identity for identity in own}
     images = [one.image for one in found if one.sample.benchmark == name and one.image is not None]
     for kept in store.replies.about(images):

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     if options.seed is not None and options.seed < 0:
         raise ConfigError(f"--seed must not be below 0, got {options.seed}")
     plugin = registry.load("benchmarks", options.benchmark)
-    if not hasattr(plugin, "prompt_file"):
+    if plugin.prompt_file is None:
         raise ConfigError(f"benchmark {options.benchmark!r} does not carry its prompts")
     given = {name: getattr(options, name) for name in ("n", "seed") if getattr(options, name) is not None}
     fixed = [f"--{name}" for name in given if name not in signature(plugin.prompt_file).parameters]

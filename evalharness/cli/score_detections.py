@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a verdict a line; at the first bad line stop, naming it: the verdicts before it stand, none follow."""
     plugin = registry.load("benchmarks", options.benchmark)
-    if not isinstance(plugin, RuleBased):
+    if not issubclass(plugin, RuleBased):
         raise ConfigError(f"benchmark {options.benchmark!r} has no rules that could judge evidence without a model")
     given = vars(_parser(options.benchmark, plugin.rules).parse_args(options.rest))
     file = given.pop("FILE")

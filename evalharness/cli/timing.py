@@ -75,8 +75,7 @@ def _planned(sweep: Sweep) -> Plan:
 def _draw(plan: Plan, where: Path) -> None:
     """Draw what a plan lacks. It is part of the sweep, and will not be drawn again when that is run."""
     executor = plan.sweep.executor.build()
-    if check := getattr(executor, "check", None):
-        check(plan.sweep)
+    executor.check(plan.sweep)
     with Store(where) as store:
         progress = Progress()
         try:

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from evalharness.config.arm_families import CAP, base_name
+from evalharness.api.variant import CAP
+from evalharness.config.arm_families import base_name
 from evalharness.config.yaml import Document, Location
 from evalharness.errors import did_you_mean
 

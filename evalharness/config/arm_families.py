@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness._util.hashing import canonical
-
-CAP = "max_iterations"
-"""The setting of a variant that caps its iterations."""
+from evalharness.api.variant import CAP
 
 FamilyKey = tuple[str, str]
 """Model and canonical JSON of the variant's settings without the cap: the same for all arms of a family."""

@@ -141,7 +141,7 @@ def _has(benchmark: Any, key: str) -> bool:
 
 
 def _settings(kind: str, name: str) -> dict[str, Any]:
-    fields: dict[str, Any] = getattr(registry.load(kind, name), "Settings", schema.NoSettings).model_fields
+    fields: dict[str, Any] = registry.load(kind, name).Settings.model_fields
     return fields
 
 

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, SerializationInfo, ValidationError, 
 
 from evalharness._util.validation import first_mistake
 from evalharness.api import registry
-from evalharness.config.schema import NoSettings
 from evalharness.errors import PluginError
 
 
@@ -48,7 +47,7 @@ class PluginRef(BaseModel):
     def _settings(cls, name: str, entry: dict[str, Any]) -> BaseModel:
         """As strict as the sweep file itself: neither ``true`` nor ``"3"`` is a number."""
         try:
-            settings: type[BaseModel] = getattr(registry.load(cls.kind, name), "Settings", NoSettings)
+            settings: type[BaseModel] = registry.load(cls.kind, name).Settings
         except PluginError as error:
             raise ValueError(str(error)) from None
         try:

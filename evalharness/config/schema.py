@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from importlib import resources
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.validation import Mistake, first_mistake
 from evalharness.api import registry
+from evalharness.api.variant import Variant
 from evalharness.config import literature, yaml
 from evalharness.config.analysis import AnalysisEntry, Preregistration
 from evalharness.config.analysis import resolve as resolve_analysis
-from evalharness.config.arm_families import CAP, FamilyKey, family_key
+from evalharness.config.arm_families import FamilyKey, family_key
 from evalharness.config.yaml import Document, Location
 from evalharness.errors import ConfigError, PluginError, did_you_mean
 from evalharness.generation import variants
@@ -60,10 +61,6 @@ class BenchmarkEntry(_Strict):
     samples: Annotated[int, Field(ge=1, le=10_000, strict=True)] | None = None
 
 
-class NoSettings(_Strict):
-    """The settings of a plugin that has none."""
-
-
 @dataclass(frozen=True)
 class PluginSpec:
     """A plugin and its checked settings. ``build()`` is cheap: the plugin reads no weights before it is used."""
@@ -89,12 +86,12 @@ class Arm:
 
     name: str
     model: str
-    variant: variants.VariantSettings
+    variant: Variant
 
     @property
     def cap(self) -> int | None:
         """The iteration cap; ``None`` for a variant that does not iterate."""
-        return getattr(self.variant, CAP, None)
+        return self.variant.cap
 
     @property
     def family(self) -> FamilyKey:
@@ -236,7 +233,7 @@ def _plugin(
         plugin = registry.load(kind, name)
     except PluginError as error:
         raise document.error(str(error), *where) from error
-    cls: type[BaseModel] = getattr(plugin, "Settings", NoSettings)
+    cls: type[BaseModel] = plugin.Settings
     checked = _validate(cls, document, at, settings, common=("name", *common))
     return PluginSpec(kind, name, _with_absolute_paths(checked, document.path.parent.absolute()))
 
@@ -324,17 +321,15 @@ def _arm(document: Document, at: Location, name: str, choice: Entry, models: dic
         raise document.error("an arm's model is a name; put its settings under 'models:'", *at, "model")
     if model not in models:
         models[model] = _plugin(document, "models", model, (*at, "model"))
-    kinds = variant_classes()
     variant = settings.get("variant")
-    if not isinstance(variant, str) or variant not in kinds:
-        raise document.error(f"unknown variant {variant!r}{did_you_mean(str(variant), kinds)}", *at, "variant")
-    return Arm(name, model, _validate(kinds[variant], document, at, settings, common=("name", "model")))
-
-
-def variant_classes() -> dict[str, type[Any]]:
-    """Variant name → the class of its settings."""
-    union = get_args(variants.VariantSettings)[0]
-    return {get_args(cls.model_fields["variant"].annotation)[0]: cls for cls in get_args(union)}
+    known = variants.names()
+    if not isinstance(variant, str) or variant not in known:
+        raise document.error(f"unknown variant {variant!r}{did_you_mean(str(variant), known)}", *at, "variant")
+    try:
+        cls = variants.variant_class(variant)
+    except PluginError as error:
+        raise document.error(str(error), *at, "variant") from error
+    return Arm(name, model, _validate(cls, document, at, settings, common=("name", "model")))
 
 
 def _baseline(document: Document, top: SweepFile, arms: tuple[Arm, ...]) -> str:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
 from evalharness._util.hashing import digest
-from evalharness.api.detector import Detection, detect_by_size
+from evalharness.api.detector import Detection, Detector, detect_by_size
 from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.detectors import architecture, checkpoint, convert, geneval_weights, mmcv_ops
 from evalharness.detectors.coco import geneval_name
@@ -43,7 +43,7 @@ class Loaded(NamedTuple):
     names: tuple[str, ...]
 
 
-class Mask2FormerMMDet:
+class Mask2FormerMMDet(Detector):
     """A Mask2Former from a checkpoint file of MMDetection 2.x or 3.x, or from a folder in transformers' layout."""
 
     class Settings(BaseModel):

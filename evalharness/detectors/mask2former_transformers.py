@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest, folder_digest
-from evalharness.api.detector import Detection, detect_by_size
+from evalharness.api.detector import Detection, Detector, detect_by_size
 from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.detectors import geneval_weights
 from evalharness.detectors.coco import geneval_name
@@ -28,7 +28,7 @@ CPU_PIXELS = 800 * 1333
 """Pixels per pass on a CPU: tensors larger than those of one large image cost more than fewer passes save."""
 
 
-class Mask2Former:
+class Mask2Former(Detector):
     """A Mask2Former from a folder in transformers' layout.
 
     The folder holds ``config.json``, ``model.safetensors`` and ``preprocessor_config.json``. The last one gives the

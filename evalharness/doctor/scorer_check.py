@@ -43,7 +43,7 @@ class ScorerCheck:
     @cached_property
     def specimens(self) -> list[KnownAnswer]:
         """The benchmark's images, then the photographs, scored as if they belonged to the benchmark's items."""
-        specimens = self.benchmark.specimens()
+        specimens = self.benchmark.known_answers()
         photographs = [
             KnownAnswer("photographs", image, specimens[index % len(specimens)].item, None)
             for index, image in enumerate(self.photographs)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from evalharness.api.model import Interleaver
+from evalharness.api.benchmark import JudgeScorer
+from evalharness.api.model import Interleaver, RemoteImageModel
 from evalharness.config.schema import PluginSpec, Sweep
 from evalharness.doctor.check_result import CheckResult, ok
 from evalharness.doctor.scorer_check import describe_identity
@@ -33,9 +34,8 @@ def check_scorer(spec: PluginSpec) -> Iterator[CheckResult]:
 
 
 def _check_endpoint(name: str, plugin: Any) -> Iterator[CheckResult]:
-    check_reachable = getattr(plugin, "reachable", None)
-    if check_reachable is not None:
-        check_reachable()
+    plugin.reachable()
+    if isinstance(plugin, RemoteImageModel | JudgeScorer):
         yield ok(name, "answers")
 
 
@@ -52,8 +52,7 @@ def estimate_image_bytes(sweep: Sweep) -> float:
 
 def _max_images(job: Job) -> int:
     """Upper bound of the images of a trajectory."""
-    images_per_iteration = getattr(job.variant, "n", 1) + bool(getattr(job.variant, "refine", False))
-    return (job.cap or 1) * int(images_per_iteration)
+    return job.variant.drawings
 
 
 def _image_bytes(check_model: Any) -> float:

@@ -72,8 +72,8 @@ def estimate_costs(
                 jobs=len(members),
                 iterations=sum(job.cap or 1 for job in members),
                 rate=rate or measured.get(family) or estimated_rate(model, variant),
-                devices=getattr(model, "device_count", None),
-                concurrency=int(getattr(model, "concurrency", 1)) if isinstance(model, RemoteImageModel) else 1,
+                devices=model.device_count,
+                concurrency=model.concurrency if isinstance(model, RemoteImageModel) else 1,
             )
         )
     return estimates

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from functools import partial
 
 from evalharness._util.hashing import digest
-from evalharness.api.benchmark import HasRescoring, JudgeScorer, Scorer
+from evalharness.api.benchmark import JudgeScorer, Scorer
 from evalharness.api.model import RemoteImageModel
 from evalharness.execution.queues import DrawQueue, ScoreQueue
 from evalharness.execution.rates import expected_seconds, measured_rates
@@ -46,8 +46,7 @@ def score_queues(plan: Plan, store: Store) -> Iterator[tuple[ScoreQueue, RemoteJ
     for name, planned in plan.benchmarks.items():
         yield _score_queue(plan, store, name, planned.benchmark.scorer())
     for name, planned in plan.benchmarks.items():
-        rescorings = planned.benchmark.rescorings() if isinstance(planned.benchmark, HasRescoring) else ()
-        for rescoring in rescorings:
+        for rescoring in planned.benchmark.rescorings():
             yield _score_queue(plan, store, name, rescoring.scorer, rescoring.name)
 
 
@@ -71,7 +70,7 @@ def _score_queue(
     remote, judged, batch_size = None, isinstance(scorer, JudgeScorer), JUDGE_BATCH
     if not isinstance(scorer, JudgeScorer):
         batch_size = scorer.batch_size
-    elif not getattr(scorer, "in_process", False):
+    elif not scorer.in_process:
         remote = RemoteJudge(scorer, store)
     queue = ScoreQueue(
         benchmark,

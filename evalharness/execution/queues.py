@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evalharness.api.executor import WorkerSpec
+from evalharness.api.variant import Variant
 from evalharness.execution.workers import ScoreJob
-from evalharness.generation.variants import VariantSettings
 from evalharness.planning.plan import Job
 from evalharness.store.store import DamagedImageError, Store
 from evalharness.types.item import Item
@@ -116,11 +116,11 @@ class DrawQueue(_Queue):
     ) -> None:
         super().__init__(subject, "draw", worker_spec, lock)
         self.batch_size = batch_size
-        groups: dict[VariantSettings, deque[Job]] = {}
+        groups: dict[Variant, deque[Job]] = {}
         for job in jobs:
             groups.setdefault(job.variant, deque()).append(job)
         self._expected = {variant: cost(group[0]) for variant, group in groups.items()}
-        self._measured: dict[VariantSettings, _Pace] = {}
+        self._measured: dict[Variant, _Pace] = {}
         self._groups = dict(sorted(groups.items(), key=lambda pair: -self._expected[pair[0]]))
 
     @property
@@ -182,7 +182,7 @@ class DrawQueue(_Queue):
         with self._lock:
             self._measured.setdefault(job.variant, _Pace()).add(1, trajectory.cost.seconds)
 
-    def _seconds(self, variant: VariantSettings) -> float:
+    def _seconds(self, variant: Variant) -> float:
         pace = self._measured.get(variant)
         return max(pace.seconds_each if pace else self._expected[variant], 1e-6)
 

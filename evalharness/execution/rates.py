@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evalharness._util.hashing import digest
 from evalharness._util.validation import error_line
 from evalharness.config import yaml
-from evalharness.config.arm_families import CAP, FamilyKey, name_without_cap
+from evalharness.config.arm_families import FamilyKey, name_without_cap
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.planning.plan import Job, Plan
 from evalharness.store.store import Store
@@ -106,10 +106,8 @@ def measured_seconds(plan: Plan, store: Store) -> dict[str, dict[str, float]]:
 
 def estimated_rate(model: Any, variant: Any) -> Rate | None:
     """The rate that a model gives itself, if it gives one."""
-    estimate = getattr(model, "estimate", None)
-    if estimate is None:
-        return None
-    return Rate(float(estimate(variant)) / (getattr(variant, CAP, None) or 1), "as the model says of itself")
+    seconds = model.estimate(variant)
+    return None if seconds is None else Rate(float(seconds) / (variant.cap or 1), "as the model says of itself")
 
 
 def arms_of_families(plan: Plan) -> dict[FamilyKey, list[str]]:

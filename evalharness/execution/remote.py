@@ -12,7 +12,6 @@ from typing import Any, Protocol, TypeVar
 
 from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer
-from evalharness.api.judge import Budgeted
 from evalharness.api.model import ImageRequest, RemoteImageModel
 from evalharness.errors import SampleError
 from evalharness.execution.queues import Queue
@@ -50,9 +49,8 @@ class RemoteJudge:
         self._scorer, self._store = scorer, store
 
     def recall(self) -> None:
-        for judge in getattr(self._scorer, "judges", ()):
-            if isinstance(judge, Budgeted):
-                judge.recall(self._store.replies.spent(digest(dict(judge.identity()))))
+        for judge in self._scorer.judges:
+            judge.recall(self._store.replies.spent(digest(dict(judge.identity()))))
 
     def outcomes(self, jobs: Iterable[ScoreJob]) -> Iterator[tuple[str, Score | SampleError]]:
         requests = (job.request() for job in jobs)

@@ -13,11 +13,11 @@ from PIL import Image
 from evalharness._util.hashing import canonical
 from evalharness._util.text import one_line
 from evalharness.api import registry
-from evalharness.api.benchmark import HasRescoring, JudgeScorer, Scorer, ScoreRequest
+from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreRequest
 from evalharness.api.executor import Failure, Worker
 from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import ImageSource
-from evalharness.config.schema import NoSettings, PluginSpec
+from evalharness.config.schema import PluginSpec
 from evalharness.errors import SampleError
 from evalharness.generation import variants
 from evalharness.planning.plan import Job
@@ -42,7 +42,7 @@ class PluginWorkerSpec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PluginWorkerSpec:
-        settings = getattr(registry.load(data["kind"], data["name"]), "Settings", NoSettings)
+        settings = registry.load(data["kind"], data["name"]).Settings
         checked = settings.model_validate_json(json.dumps(data["settings"]), strict=True)
         return cls(PluginSpec(data["kind"], data["name"], checked), data["rescoring"])
 
@@ -58,12 +58,10 @@ class PluginWorkerSpec:
         scorer = self._scorer(built)
         return JudgeWorker(scorer) if isinstance(scorer, JudgeScorer) else ScoreWorker(scorer)
 
-    def _scorer(self, benchmark: Any) -> Scorer | JudgeScorer:
+    def _scorer(self, benchmark: Benchmark) -> Scorer | JudgeScorer:
         if self.rescoring is None:
-            scorer: Scorer | JudgeScorer = benchmark.scorer()
-            return scorer
-        rescorings = benchmark.rescorings() if isinstance(benchmark, HasRescoring) else ()
-        return next(rescoring.scorer for rescoring in rescorings if rescoring.name == self.rescoring)
+            return benchmark.scorer()
+        return next(rescoring.scorer for rescoring in benchmark.rescorings() if rescoring.name == self.rescoring)
 
 
 # --- drawing ---

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evalharness._util.chunking import chunks
 from evalharness.api.executor import Failure, isolate
-from evalharness.api.judge import JudgePrompt
+from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.api.model import Written
 from evalharness.errors import SampleError
 from evalharness.judges.data_url import decode_image
@@ -30,7 +30,7 @@ DECIDING = ("dtype", "mode", "temperature", "vae_sizes", "vit_sizes")
 END = ("<|im_end|>",)
 
 
-class Bagel:
+class Bagel(Judge):
     """See the module's docstring."""
 
     class Settings(BaseModel):

@@ -69,13 +69,13 @@ class RubricScorer(JudgeScorer):
     secondary: tuple[Judge, ...] = ()
 
     @property
-    def judges(self) -> tuple[Judge, ...]:
+    def judges(self) -> tuple[Judge, ...]:  # type: ignore[override]
         """All judges that a run with this scorer needs to reach."""
         return (self.primary, *self.secondary)
 
     @property
-    def in_process(self) -> bool:
-        return getattr(self.primary, "in_process", False)
+    def in_process(self) -> bool:  # type: ignore[override]
+        return self.primary.in_process
 
     def identity(self) -> dict[str, Any]:
         identity = {
@@ -87,17 +87,6 @@ class RubricScorer(JudgeScorer):
         if self.repeat:
             identity["repeat"] = self.repeat
         return identity
-
-    def reachable(self) -> None:
-        """Check that all judges would answer.
-
-        Raises:
-            EvalHarnessError: One would not; the message says what to do.
-        """
-        for judge in self.judges:
-            check = getattr(judge, "reachable", None)
-            if check is not None:
-                check()
 
     def judge(self, requests: Iterable[ScoreRequest], replies: Replies) -> Iterator[Outcome]:
         return _Session(self, iter(requests), replies).run()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from functools import cached_property
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.api.benchmark import Rescoring
+from evalharness.api.benchmark import Benchmark, Rescoring
 from evalharness.api.judge import Judge
 from evalharness.config.plugin_ref import JudgeRef
 from evalharness.judges.judge_scorer import Rubric, RubricScorer
@@ -34,11 +34,9 @@ class JudgedSettings(BaseModel):
     second_judge: JudgeRef | None = None
 
 
-class JudgedBenchmark(ABC):
+class JudgedBenchmark(Benchmark):
     """A subclass adds its name, its items, its rubric and a parser of the judge's replies."""
 
-    name: ClassVar[str]
-    version: ClassVar[str] = "1"
     max_tokens: ClassVar[int]
     settings: JudgedSettings
 

@@ -22,7 +22,7 @@ from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import folder_digest
 from evalharness._util.quiet import silent
 from evalharness.api.executor import Failure, isolate
-from evalharness.api.judge import JudgePrompt
+from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.errors import ConfigError, SampleError, did_you_mean
 from evalharness.judges.data_url import decode_image
@@ -39,7 +39,7 @@ SECRETS = ("api_key", "header", "headers", "token", "use_auth_token")
 NEEDS = {"pretrained": ("hf-multimodal", "vllm-vlm"), "model": ("local-chat-completions", "openai-chat-completions")}
 
 
-class LMEval:
+class LMEval(Judge):
     """See the module's docstring. Every reply is greedy unless ``temperature`` is above 0."""
 
     class Settings(BaseModel):
@@ -69,10 +69,7 @@ class LMEval:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or self.Settings()
-
-    @property
-    def in_process(self) -> bool:
-        return not self.settings.model.endswith("completions")
+        self.in_process = not self.settings.model.endswith("completions")
 
     # --- who it is ---
 

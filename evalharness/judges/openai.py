@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from evalharness.api.judge import JudgePrompt
+from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.errors import EndpointError, SampleError
 from evalharness.http.budget import Budget
 from evalharness.http.pool import answers
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from evalharness.judges.chat import Chat
 
 
-class OpenAI:
+class OpenAI(Judge):
     """Asks a model behind an endpoint, many calls at a time."""
 
     Settings = ChatSettings

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from evalharness._util.file_digests import file_digest
-from evalharness.api.judge import JudgePrompt
+from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges import recorded
 from evalharness.types.reply import Reply
@@ -20,7 +20,7 @@ REPLAYED_FROM = "replayed_from"
 """The key of an identity by which it is known for one of a replay."""
 
 
-class Replay:
+class Replay(Judge):
     """Answers from a file that ``evalharness export-replies`` wrote."""
 
     class Settings(BaseModel):

@@ -13,14 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import folder_digest
 from evalharness._util.quiet import silent
-from evalharness.api.model import Drawn
+from evalharness.api.model import Drawn, ImageModel
 from evalharness.assets.weights_folder import checked_folder
 from evalharness.errors import ConfigError, SampleError, WeightsError, did_you_mean
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class Diffusers:
+class Diffusers(ImageModel):
     """Draws batches of prompts. Each sample's noise is drawn from its own seed on the CPU, whatever the device."""
 
     class Settings(BaseModel):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness._util.file_digests import file_digest
 from evalharness._util.image_files import BROKEN, FORMATS, turned, upright_png
-from evalharness.api.model import SourceFile
+from evalharness.api.model import ImageSource, SourceFile
 from evalharness.errors import SampleError, WeightsError
 from evalharness.models.folder_index import Entry, images_of_layout, is_flat, is_image, read_layout, read_manifest
 from evalharness.types.item import Item
@@ -25,7 +25,7 @@ SECONDS_PER_IMAGE = 0.05
 """Time to read and check an image."""
 
 
-class Folder:
+class Folder(ImageSource):
     """Images in GenEval's folder layout, in WISE's (``ID.png``), or listed in a manifest.
 
     A file that states its prompt belongs to the items with that prompt; a file that states none belongs to the item
@@ -55,9 +55,6 @@ class Folder:
     def identity(self) -> Mapping[str, Any]:
         """The name alone: the digest of each image is part of its trajectory's key."""
         return {"name": self.name}
-
-    def check(self, prompt: str) -> None:
-        """Accept every prompt: any may have an image."""
 
     def estimate(self, variant: object) -> float:
         """Seconds per trajectory."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from evalharness._util.image_files import BROKEN, upright_png
-from evalharness.api.model import ImageRequest
+from evalharness.api.model import ImageRequest, RemoteImageModel
 from evalharness.errors import EndpointError, SampleError
 from evalharness.http.budget import Budget
 from evalharness.http.pool import answers
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evalharness.models.images_calls import ImageCalls
 
 
-class ImagesAPI:
+class ImagesAPI(RemoteImageModel):
     """Requests images from an endpoint (``POST {base_url}/images/generations``), many at a time."""
 
     Settings = ImagesSettings

@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evalharness._util.hashing import digest
-from evalharness.api.model import Interleaver
 from evalharness.config.schema import Arm, Sweep
 from evalharness.errors import ConfigError, WeightsError
-from evalharness.generation.variants import Edit, SinglePass, require_editor, speech
 from evalharness.planning.plan import PlannedBenchmark
 
 
@@ -41,19 +39,14 @@ def require_abilities(sweep: Sweep, alias: str, model: Any, benchmarks: Mapping[
         ConfigError: It cannot.
     """
     for arm in sweep.arms:
-        if arm.model != alias or isinstance(arm.variant, SinglePass):
+        if arm.model != alias:
             continue
-        if isinstance(arm.variant, Edit):
-            _require_editing(arm, model, benchmarks)
-            continue
-        if not isinstance(model, Interleaver):
-            raise ConfigError(
-                f"arm {arm.name!r}: model {alias!r} can only draw, variant {arm.variant.variant!r} needs more"
-            )
         try:
-            speech(arm.variant, model)
+            arm.variant.check(model)
         except ConfigError as error:
             raise ConfigError(f"arm {arm.name!r}: {error}") from None
+        if arm.variant.needs_pictures:
+            _require_pictures(arm, benchmarks)
 
 
 def require_distinct_replicates(sweep: Sweep, models: Mapping[str, Mapping[str, Any]]) -> None:
@@ -74,14 +67,10 @@ def require_distinct_replicates(sweep: Sweep, models: Mapping[str, Mapping[str, 
                 raise ConfigError(f"replicates {group.name!r}: {first!r} and {arm!r} have the same weights")
 
 
-def _require_editing(arm: Arm, model: Any, benchmarks: Mapping[str, PlannedBenchmark]) -> None:
-    try:
-        require_editor(model)
-    except ConfigError as error:
-        raise ConfigError(f"arm {arm.name!r}: {error}") from None
+def _require_pictures(arm: Arm, benchmarks: Mapping[str, PlannedBenchmark]) -> None:
     for name, planned in benchmarks.items():
         if any(item.picture is None for item in planned.items):
             raise ConfigError(
-                f"arm {arm.name!r}: variant 'edit' changes a picture, and the items of benchmark {name!r} have none; "
-                "those of benchmark 'edits' have"
+                f"arm {arm.name!r}: variant {arm.variant.variant!r} changes a picture, and the items of benchmark "
+                f"{name!r} have none; those of benchmark 'edits' have"
             )

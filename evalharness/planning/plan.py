@@ -11,9 +11,9 @@ from typing import Any
 from evalharness._util.hashing import canonical, digest
 from evalharness.api.benchmark import Benchmark
 from evalharness.api.model import SourceFile
-from evalharness.config.arm_families import CAP, FamilyKey, family_key
+from evalharness.api.variant import Variant
+from evalharness.config.arm_families import FamilyKey, family_key
 from evalharness.config.schema import Arm, Sweep
-from evalharness.generation.variants import VariantSettings
 from evalharness.types.item import Item, PromptImage
 
 
@@ -31,7 +31,7 @@ class Job:
 
     key: str
     model: str
-    variant: VariantSettings
+    variant: Variant
     prompt: str
     seed: int
     source: SourceFile | None = None
@@ -40,7 +40,7 @@ class Job:
     @property
     def cap(self) -> int | None:
         """The iteration cap; ``None`` for a variant that does not iterate."""
-        return getattr(self.variant, CAP, None)
+        return self.variant.cap
 
     @property
     def family(self) -> FamilyKey:

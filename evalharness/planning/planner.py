@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 
 from evalharness._util.gc_paused import gc_paused
 from evalharness._util.hashing import Digests, digest, seed_of
-from evalharness.api.benchmark import Benchmark, HasRescoring
+from evalharness.api.benchmark import Benchmark
 from evalharness.api.model import ImageSource, SourceFile
 from evalharness.config.arm_families import FamilyKey
 from evalharness.config.schema import Arm, BenchmarkSpec, Sweep
 from evalharness.errors import ConfigError
-from evalharness.generation.variants import Edit
 from evalharness.planning.identities import identity_or_placeholder, require_abilities, require_distinct_replicates
 from evalharness.planning.plan import Job, Plan, PlannedBenchmark, PlannedRescoring, Sample
 from evalharness.planning.subsets import subset
@@ -74,7 +73,7 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
                 samples.append(Sample(name, arm, item, seed_index, seed, key))
                 job = jobs.get(key)
                 if job is None or (arm.cap or 0) > (job.cap or 0):
-                    picture = item.picture if isinstance(arm.variant, Edit) else None
+                    picture = item.picture if arm.variant.needs_pictures else None
                     jobs[key] = Job(key, arm.model, arm.variant, item.prompt, seed, source, picture)
     return Plan(sweep, benchmarks, models, tuple(samples), jobs)
 
@@ -102,8 +101,6 @@ def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | 
 def _planned_rescorings(
     benchmark: Benchmark, items: Sequence[Item], name: str, seed: int, absent: dict[str, str] | None
 ) -> Iterator[PlannedRescoring]:
-    if not isinstance(benchmark, HasRescoring):
-        return
     for rescoring in benchmark.rescorings():
         identity = rescoring.scorer.identity
         scorer = dict(identity_or_placeholder(f"check {rescoring.name} of {name}", identity, absent))
@@ -132,6 +129,6 @@ def _trajectories(seeded: Iterable[_SeededItem], arm: Arm, model: Any, identity:
         parts: list[str | int] = [item.prompt, seed]
         if source:
             parts.append(source.digest)
-        if isinstance(arm.variant, Edit) and item.picture is not None:
+        if arm.variant.needs_pictures and item.picture is not None:
             parts.append(item.picture.digest)
         yield _Trajectory(item, index, seed, digests(*parts), source)

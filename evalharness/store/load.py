@@ -154,8 +154,9 @@ def _benchmark_info(plan: Plan, name: str) -> dict[str, Any]:
     planned = plan.benchmarks[name]
     benchmark = planned.benchmark
     prompts = benchmark.prompt_set()
-    more: dict[str, Any] = {key: getattr(benchmark, key)() for key in ("title", "notes") if hasattr(benchmark, key)}
-    if getattr(benchmark, "needs_all_items", False):
+    texts = {"title": benchmark.title(), "notes": benchmark.notes()}
+    more: dict[str, Any] = {key: text for key, text in texts.items() if text is not None}
+    if benchmark.needs_all_items:
         more["whole"] = dict(Counter(item.category for item in benchmark.items()))
     if planned.rescorings:
         more["checks"] = [

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -29,7 +29,7 @@ from evalharness.store.database import as_store_error, connect, lock_store
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 from evalharness.types.spent import Spent
-from evalharness.types.trajectory import Cost, Step, StepKind, Trajectory
+from evalharness.types.trajectory import Cost, Step, Trajectory
 
 if TYPE_CHECKING:
     from evalharness.store.trajectory_columns import TrajectoryColumns
@@ -218,7 +218,7 @@ class Store:
         for step in steps:
             image = None if step.image is None else self.image(step.image)
             cost = Cost(step.evaluations, step.tokens, step.seconds, step.dollars)
-            found.append(Step(cast(StepKind, step.kind), step.iteration, step.text, image, step.seed, cost))
+            found.append(Step(step.kind, step.iteration, step.text, image, step.seed, cost))
         return tuple(found)
 
     def image_path(self, digest: str) -> Path:

@@ -129,8 +129,7 @@ def _claim(folder: Path, origin: dict[str, Any]) -> None:
 def _components(request: DatasetRequest, arm: Arm) -> Components:
     teacher = request.teacher.build()
     model = _model(request) if arm.self_sampling else None
-    exact = bool(getattr(teacher, "exact", False))
-    return Components(request.world, teacher, request.filter.build(), model, trusted=exact)
+    return Components(request.world, teacher, request.filter.build(), model, trusted=teacher.exact)
 
 
 def _model(request: DatasetRequest) -> Interleaver:

@@ -15,10 +15,10 @@ from pydantic import Field
 
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.models.diffusers import Diffusers
-from evalharness.training_data.teachers import DrawingRequest
+from evalharness.training_data.teachers import DrawingRequest, Teacher
 
 
-class DiffusersEdit(Diffusers):
+class DiffusersEdit(Diffusers, Teacher):
     """Edits one picture after the other; pipelines are loaded and seeded as those of the model ``diffusers`` are."""
 
     class Settings(Diffusers.Settings):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from evalharness._util.chunking import chunks
 from evalharness._util.hashing import digest
-from evalharness.generation.variants import Process, TextCot
+from evalharness.generation.process import Process
+from evalharness.generation.spoken import SpokenVariant
+from evalharness.generation.text_cot import TextCot
 from evalharness.planning.plan import Plan
 from evalharness.store.states import SampleState
 from evalharness.store.store import Store, StoredTrajectory
@@ -46,5 +48,5 @@ def _record(plan: Plan, store: Store, state: SampleState, stored: StoredTrajecto
         graph=SceneGraph(()),
         trajectory=Trajectory(store.loaded(steps), stored.finished and len(steps) == len(stored.steps)),
         provenance=provenance,
-        format=getattr(variant, "format", None) or FORMAT,
+        format=(variant.format if isinstance(variant, SpokenVariant) else None) or FORMAT,
     )

@@ -7,12 +7,14 @@ asks a judge plugin.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from PIL import Image
 
+from evalharness.api.plugin import Plugin
 from evalharness.training_data.graphs import Edge, Node, SceneGraph, relation_holds
 from evalharness.training_data.language import Mismatch
 from evalharness.training_data.world import World
@@ -47,18 +49,16 @@ class Verdict:
     reason: str = ""
 
 
-class Filter(Protocol):
+class Filter(Plugin, ABC):
     """Checks pictures."""
 
-    name: str
-
+    @abstractmethod
     def identity(self) -> Mapping[str, Any]:
         """What decides a verdict, as JSON, without paths, keys or devices."""
-        ...
 
+    @abstractmethod
     def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
         """One verdict per case, each from its own case alone; ``None`` where there is none."""
-        ...
 
 
 def compare(wanted: SceneGraph, seen: Sequence[Node]) -> tuple[Mismatch, ...]:

@@ -15,7 +15,7 @@ from evalharness._util.image_files import png_bytes
 from evalharness.api.judge import JudgePrompt
 from evalharness.config.plugin_ref import JudgeRef
 from evalharness.errors import SampleError
-from evalharness.training_data.filters import Case, Verdict
+from evalharness.training_data.filters import Case, Filter, Verdict
 from evalharness.types.reply import Reply
 
 RUBRIC = (
@@ -28,7 +28,7 @@ _WRONG = re.compile(r"^\W*wrong\W*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
 _MARKERS = re.compile(r"[<>\r\n]+")
 
 
-class JudgeFilter:
+class JudgeFilter(Filter):
     """Accepts a picture if the judge does; what the judge finds wrong becomes the words of an inspection."""
 
     class Settings(BaseModel):

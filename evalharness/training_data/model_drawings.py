@@ -98,7 +98,7 @@ class ModelDrawings:
         contexts: list[Any] = self._model.start(len(turns))
         strokes = Strokes({})
         self._model.read(contexts, [strokes.prompt(turn.draft.task.prompt) for turn in turns])
-        if getattr(self._model, "remembers", False):
+        if self._model.remembers:
             self._model.read(contexts, [remembered(turn.draft.steps) for turn in turns])
         self._look(contexts, turns)
         return contexts

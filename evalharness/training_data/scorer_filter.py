@@ -12,11 +12,11 @@ from evalharness.api.detector import Detection, Detector
 from evalharness.config.plugin_ref import DetectorRef
 from evalharness.detectors.colors import GENEVAL_TEMPLATES, ColorClassifier
 from evalharness.training_data.english import COLORS
-from evalharness.training_data.filters import Case, Verdict, broken_relations, compare
+from evalharness.training_data.filters import Case, Filter, Verdict, broken_relations, compare
 from evalharness.training_data.graphs import Node
 
 
-class ScorerFilter:
+class ScorerFilter(Filter):
     """Accepts a picture that shows each thing of its graph in its colour and nothing else, with all relations held."""
 
     class Settings(BaseModel):

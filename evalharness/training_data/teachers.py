@@ -6,12 +6,14 @@ group ``evalharness.teachers``. ``renderer`` is the one of the embedded world.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from PIL import Image
 
+from evalharness.api.plugin import Plugin
 from evalharness.training_data.graphs import SceneGraph
 
 
@@ -34,18 +36,16 @@ class DrawingRequest:
     seed: int
 
 
-class Teacher(Protocol):
-    """Draws states.
+class Teacher(Plugin, ABC):
+    """Draws states."""
 
-    A teacher with ``exact = True`` draws them as its world defines them; no filter needs to check its drawings.
-    """
+    exact: ClassVar[bool] = False
+    """Whether it draws them as its world defines them, so that no filter needs to look."""
 
-    name: str
-
+    @abstractmethod
     def identity(self) -> Mapping[str, Any]:
         """What decides a drawing, as JSON, without paths or devices."""
-        ...
 
+    @abstractmethod
     def draw(self, requests: Sequence[DrawingRequest]) -> list[Image.Image]:
         """Draw one RGB image per request; each depends on its own request alone."""
-        ...

@@ -20,17 +20,17 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from PIL import Image
 
 from evalharness.generation.formats.strokes import inner
 from evalharness.training_data.growth import DescribedState
 from evalharness.training_data.reading import Unreadable
-from evalharness.types.trajectory import StepKind
+from evalharness.types.trajectory import STEP_KINDS
 
 RULES = ("schema", "order", "tokens", "image-count", "instruction", "description", "critique")
-KINDS: tuple[str, ...] = get_args(StepKind)
+KINDS: tuple[str, ...] = STEP_KINDS
 STAGES = {"plan": 0, "sketch": 1, "inspect": 2, "refine": 3}
 """Stage of the process → its position in an iteration."""
 DRAWINGS = ("draw", "sketch", "refine")

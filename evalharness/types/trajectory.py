@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-StepKind = Literal["think", "draw", "plan", "sketch", "inspect", "refine", "choose"]
+StepKind = str
+"""What a step did. A variant may have kinds of its own beside :data:`STEP_KINDS`."""
+STEP_KINDS = ("think", "draw", "plan", "sketch", "inspect", "refine", "choose")
+"""The kinds of steps that the bundled variants make."""
 
 
 @dataclass(frozen=True, slots=True)

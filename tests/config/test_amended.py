@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from evalharness.api import registry
+from evalharness.api.plugin import Plugin
 from evalharness.cli import sweep
 from evalharness.config import overrides, schema
 from evalharness.errors import ConfigError, PluginError
@@ -111,7 +112,7 @@ class Gateway:
         self.settings = settings
 
 
-class Recorded:
+class Recorded(Plugin):
     """A judge that has neither."""
 
 

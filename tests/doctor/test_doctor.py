@@ -29,18 +29,16 @@ arms:
 
 @pytest.fixture
 def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[tuple[str, str], Any]:
-    """The fakes in place of all plugins but the formats, and only cheap checks of the machine."""
+    """The fakes in place of all plugins but formats and variants, and only cheap checks of the machine."""
     known: dict[tuple[str, str], Any] = {
         ("benchmarks", "squares"): Squares,
         ("benchmarks", "plain"): Plain,
         ("executors", "local"): InProcess,
         ("models", "miniature"): Miniature,
     }
-    formats, real = registry.available("formats"), registry.load
-    monkeypatch.setattr(
-        registry, "load", lambda kind, name: real(kind, name) if kind == "formats" else known[kind, name]
-    )
-    monkeypatch.setattr(registry, "available", lambda kind: formats if kind == "formats" else {})
+    kept, real = {kind: registry.available(kind) for kind in ("formats", "variants")}, registry.load
+    monkeypatch.setattr(registry, "load", lambda kind, name: real(kind, name) if kind in kept else known[kind, name])
+    monkeypatch.setattr(registry, "available", lambda kind: kept.get(kind, {}))
     monkeypatch.setattr(checks, "EMBEDDED_BENCHMARK", "squares")
     slow_checks = {
         "torch": (system, "check_torch"),
@@ -74,7 +72,7 @@ def test_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     assert main.main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] is True
-    monkeypatch.setattr(Squares, "specimens", lambda self: 1 / 0)
+    monkeypatch.setattr(Squares, "known_answers", lambda self: 1 / 0)
     assert main.main(["doctor", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] is False

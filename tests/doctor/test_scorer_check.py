@@ -258,9 +258,9 @@ def test_specimens_for_other_networks_have_a_photograph() -> None:
 
     settings = {"detector": {"name": "mask2former", "weights": "official"}}
     for given in (settings, {"colors": {"weights": "official"}}, {"threshold": 0.4}):
-        found = GenEval(GenEval.Settings.model_validate(given)).specimens()
+        found = GenEval(GenEval.Settings.model_validate(given)).known_answers()
         assert {specimen.correct for specimen in found} == {None}
         assert found[-1].image.size == (512, 600)
         assert random.choice(found).image.mode == "RGB"
-    known = GenEval(GenEval.Settings.model_validate({"detector": "mask2former", "device": "cpu"})).specimens()
+    known = GenEval(GenEval.Settings.model_validate({"detector": "mask2former", "device": "cpu"})).known_answers()
     assert [specimen.correct for specimen in known] == [True, False] * 12

@@ -12,7 +12,7 @@ from core_fakes import SWEEP, FakeBenchmark, FakeScorer
 from PIL import Image
 
 import evalharness.report
-from evalharness.api.benchmark import Rescoring
+from evalharness.api.benchmark import Rescoring, Scorer
 from evalharness.cli import sweep
 from evalharness.errors import SampleError
 from evalharness.store.results import Results
@@ -23,7 +23,7 @@ seen: list[Results] = []
 evidence: list[dict[str, Any]] = []
 
 
-class Blind:
+class Blind(Scorer):
     """Another scorer; some images it cannot see."""
 
     batch_size = 4

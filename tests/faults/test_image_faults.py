@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from evalharness._util.image_files import upright_png
+from evalharness.api import benchmark
 from evalharness.api.executor import Failure, isolate
 from evalharness.errors import SampleError
 from evalharness.execution.workers import FetchWorker, ScoreJob, ScoreWorker
-from evalharness.generation.variants import SinglePass
+from evalharness.generation.single_pass import SinglePass
 from evalharness.models.folder import Folder
 from evalharness.planning.plan import Job
 from evalharness.types.item import Item
@@ -81,7 +82,7 @@ def test_an_image_from_elsewhere_that_cannot_be_scored_is_a_failed_sample(kind: 
 
 @pytest.mark.parametrize("kind", ["a decompression bomb", "empty", "torn", "a page of HTML", "another format"])
 def test_a_damaged_image_never_reaches_a_scorer(kind: str) -> None:
-    class Scorer:
+    class Scorer(benchmark.Scorer):
         batch_size = 4
 
         def identity(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from evalharness.generation.formats.bagel import Bagel
 from evalharness.generation.formats.prompted import PLAN, Prompted
 from evalharness.generation.formats.unicot import Unicot
 from evalharness.generation.formats.zebra import Zebra
+from evalharness.generation.process import Process
 from evalharness.types.trajectory import Trajectory
 
 
@@ -49,11 +50,11 @@ def test_thinking_needs_a_system_prompt() -> None:
 
 
 @dataclass
-class Diary:
+class Diary(Branching):
     """Writes from a script; keeps for each text and drawing what stood before it. ``|`` is where guidance begins."""
 
     script: list[str]
-    words: Mapping[str, str]
+    words: Mapping[str, str] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     name = "diary"
     batch_size = 8
@@ -130,7 +131,7 @@ class Diary:
 
 
 def process(model: Diary, format: str, **settings: Any) -> Trajectory:
-    (made,) = variants.run(variants.Process(format=format, **settings), model, ["p"], [7])
+    (made,) = variants.run(Process(format=format, **settings), model, ["p"], [7])
     assert model.script == []
     return made
 
@@ -183,7 +184,7 @@ def test_unicot_with_samples_at_different_stages() -> None:
     """The second sample is good at once."""
     script = ["t1", "t2", "e1", "e2", "sugg", "No editing", "e2", "No editing", "e2", "No editing", "detail"]
     model = Diary([*script, *["e1", "No editing"] * 3], WORDS)
-    one, two = variants.run(variants.Process(format="unicot", max_iterations=3), model, ["p", "q"], [7, 8])
+    one, two = variants.run(Process(format="unicot", max_iterations=3), model, ["p", "q"], [7, 8])
     assert kinds(one) == [("plan", 1), ("sketch", 1), ("inspect", 1), ("refine", 1), ("inspect", 2)]
     assert kinds(two) == [("plan", 1), ("sketch", 1), ("inspect", 1)]
     assert two.steps[2].text == "e2\nNo editing\ne2\nNo editing\ne2\nNo editing"

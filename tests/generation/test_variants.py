@@ -9,13 +9,18 @@ from typing import Any, ClassVar
 import pytest
 from PIL import Image
 
-from evalharness.api.model import Drawn, Written
+from evalharness.api.model import Drawn, ImageModel, Interleaver, Written
 from evalharness.errors import ConfigError
-from evalharness.generation import variants
+from evalharness.generation import steps, variants
+from evalharness.generation.best_of_n import BestOfN
+from evalharness.generation.process import Process
+from evalharness.generation.single_pass import SinglePass
+from evalharness.generation.steps import noise_seed
+from evalharness.generation.text_cot import TextCot
 from evalharness.types.trajectory import Trajectory
 
 
-class Painter:
+class Painter(ImageModel):
     """Only draws: an image whose red channel is its seed."""
 
     name = "painter"
@@ -31,7 +36,7 @@ class Painter:
 
 
 @dataclass
-class Told(Painter):
+class Told(Painter, Interleaver):
     """An interleaved model that writes from a script, a list of texts a prompt, and keeps a diary of its contexts."""
 
     script: dict[str, list[str]]
@@ -100,7 +105,7 @@ def kinds(trajectory: Trajectory) -> list[tuple[str, int]]:
 
 
 def test_single_pass_needs_only_painting() -> None:
-    (made,) = variants.run(variants.SinglePass(), Painter(), ["a dog"], [3])
+    (made,) = variants.run(SinglePass(), Painter(), ["a dog"], [3])
     assert kinds(made) == [("draw", 0)]
     assert made.cost.evaluations == 5
     assert made.finished
@@ -108,7 +113,7 @@ def test_single_pass_needs_only_painting() -> None:
 
 def test_what_a_model_loads_first_is_no_part_of_what_an_image_took(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(variants.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(steps.time, "perf_counter", lambda: clock[0])
 
     class Slow(Painter):
         def prepare(self) -> None:
@@ -118,18 +123,18 @@ def test_what_a_model_loads_first_is_no_part_of_what_an_image_took(monkeypatch: 
             clock[0] += 4
             return super().paint(prompts, seeds)
 
-    made = variants.run(variants.SinglePass(), Slow(), ["a", "b"], [1, 2])
+    made = variants.run(SinglePass(), Slow(), ["a", "b"], [1, 2])
     assert [trajectory.cost.seconds for trajectory in made] == [2, 2]
 
 
 def test_the_other_variants_say_what_a_painter_lacks() -> None:
     with pytest.raises(ConfigError, match="'painter' only draws"):
-        variants.run(variants.Process(), Painter(), ["a dog"], [3])
+        variants.run(Process(), Painter(), ["a dog"], [3])
 
 
 def test_text_cot_thinks_then_draws() -> None:
     model = Told({"a dog": ["<think> a dog at left </think>"]})
-    (made,) = variants.run(variants.TextCot(), model, ["a dog"], [3])
+    (made,) = variants.run(TextCot(), model, ["a dog"], [3])
     assert kinds(made) == [("think", 0), ("draw", 0)]
     assert made.steps[0].text == "<think> a dog at left </think>"
     assert (made.cost.evaluations, made.cost.tokens) == (7, 6)
@@ -145,7 +150,7 @@ class _Rememberer(Told):
 
 def test_a_model_that_remembers_begins_with_its_last_plan_and_what_corrected_it() -> None:
     model = _Rememberer({"a dog": [PLAN, BAD, MEND, PLAN, OK, END]}, guided=False)
-    variants.run(variants.Process(max_iterations=5), model, ["a dog"], [1])
+    variants.run(Process(max_iterations=5), model, ["a dog"], [1])
     asked = "<text> a dog </text>"
     texts = [[part for part in context if isinstance(part, str)] for context in model.begun]
     assert texts == [[asked, PLAN, BAD, MEND], [asked, f"{PLAN} {MEND}", PLAN, OK], [asked, PLAN, END]]
@@ -153,7 +158,7 @@ def test_a_model_that_remembers_begins_with_its_last_plan_and_what_corrected_it(
 
 def test_process_refines_only_what_conflicts_and_stops_when_the_model_is_done() -> None:
     model = Told({"a dog": [PLAN, BAD, MEND, END], "a cat": [PLAN, OK, PLAN, OK, END]})
-    dog, cat = variants.run(variants.Process(max_iterations=5), model, ["a dog", "a cat"], [1, 2])
+    dog, cat = variants.run(Process(max_iterations=5), model, ["a dog", "a cat"], [1, 2])
     assert kinds(dog) == [("plan", 1), ("sketch", 1), ("inspect", 1), ("refine", 1), ("plan", 2)]
     assert kinds(cat) == [
         ("plan", 1), ("sketch", 1), ("inspect", 1), ("plan", 2), ("sketch", 2), ("inspect", 2), ("plan", 3),
@@ -170,9 +175,9 @@ def test_process_refines_only_what_conflicts_and_stops_when_the_model_is_done() 
 
 def test_the_cap_bounds_the_loop_and_a_prefix_is_a_separate_run() -> None:
     script = {"a dog": [PLAN, BAD, MEND, PLAN, OK, PLAN, BAD, MEND, END]}
-    (whole,) = variants.run(variants.Process(max_iterations=8), Told(script), ["a dog"], [9])
+    (whole,) = variants.run(Process(max_iterations=8), Told(script), ["a dog"], [9])
     for cap in range(1, 6):
-        (alone,) = variants.run(variants.Process(max_iterations=cap), Told(script), ["a dog"], [9])
+        (alone,) = variants.run(Process(max_iterations=cap), Told(script), ["a dog"], [9])
         cut = whole.prefix(cap)
         assert [(s.kind, s.iteration, s.text, s.image, s.seed) for s in cut.steps] == [
             (s.kind, s.iteration, s.text, s.image, s.seed) for s in alone.steps
@@ -182,20 +187,20 @@ def test_the_cap_bounds_the_loop_and_a_prefix_is_a_separate_run() -> None:
 
 def test_without_refine_a_conflict_is_named_but_not_mended() -> None:
     model = Told({"a dog": [PLAN, BAD, END]})
-    (made,) = variants.run(variants.Process(refine=False), model, ["a dog"], [1])
+    (made,) = variants.run(Process(refine=False), model, ["a dog"], [1])
     assert kinds(made) == [("plan", 1), ("sketch", 1), ("inspect", 1), ("plan", 2)]
 
 
 def test_without_inspect_every_sketch_is_refined() -> None:
     model = Told({"a dog": [PLAN, "change left to a dog </refine>", END]})
-    (made,) = variants.run(variants.Process(inspect=False), model, ["a dog"], [1])
+    (made,) = variants.run(Process(inspect=False), model, ["a dog"], [1])
     assert kinds(made) == [("plan", 1), ("sketch", 1), ("refine", 1), ("plan", 2)]
     assert made.steps[2].text == MEND
 
 
 def test_without_both_a_sketch_stays() -> None:
     model = Told({"a dog": [PLAN, END]})
-    (made,) = variants.run(variants.Process(inspect=False, refine=False), model, ["a dog"], [1])
+    (made,) = variants.run(Process(inspect=False, refine=False), model, ["a dog"], [1])
     assert kinds(made) == [("plan", 1), ("sketch", 1), ("plan", 2)]
 
 
@@ -203,7 +208,7 @@ def test_best_of_n_takes_the_first_drawing_that_the_model_finds_nothing_wrong_wi
     ok, bad = OK.removeprefix("<inspect> "), BAD.removeprefix("<inspect> ")
     model = Told({"a dog": [bad, ok, ok], "a cat": [bad, bad, bad], "a cow": [ok, bad, ok]})
     prompts, seeds = ["a dog", "a cat", "a cow"], [1, 2, 3]
-    made = variants.run(variants.BestOfN(n=3), model, prompts, seeds)
+    made = variants.run(BestOfN(n=3), model, prompts, seeds)
     for trajectory, chosen in zip(made, (2, 1, 1), strict=True):
         drawn = [step for step in trajectory.steps if step.kind == "draw"]
         assert [step.iteration for step in drawn] == [1, 2, 3]
@@ -216,7 +221,7 @@ def test_best_of_n_takes_the_first_drawing_that_the_model_finds_nothing_wrong_wi
     assert made[0].steps[-1].text == "drawing 2 of 3: the model finds nothing wrong with it"
     assert made[1].steps[-1].text == "drawing 1 of 3: the model finds fault with every one"
     assert model.said == {prompt: [] for prompt in prompts}
-    alone = variants.run(variants.SinglePass(), model, prompts, seeds)
+    alone = variants.run(SinglePass(), model, prompts, seeds)
     assert [one.image for one in alone] == [one.steps[0].image for one in made]
 
 
@@ -229,7 +234,7 @@ def test_best_of_n_inspects_each_drawing_anew_and_in_the_format_s_own_words() ->
             contexts.extend(made)
             return made
 
-    (made,) = variants.run(variants.BestOfN(n=2), Watched({"a dog": ["ok </inspect>", BAD]}), ["a dog"], [1])
+    (made,) = variants.run(BestOfN(n=2), Watched({"a dog": ["ok </inspect>", BAD]}), ["a dog"], [1])
     assert [[type(part).__name__ for part in context] for context in contexts] == [["str", "Image", "str", "str"]] * 2
     assert all(context[2] == "<inspect>" for context in contexts)
     assert made.steps[1].text == "<inspect> ok </inspect>"
@@ -241,36 +246,36 @@ def test_best_of_n_needs_a_format_that_inspects(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Strokes, "inspect", None)
     with pytest.raises(ConfigError, match="no stage 'inspect', by which to choose"):
-        variants.run(variants.BestOfN(), Told({}), ["a dog"], [1])
+        variants.run(BestOfN(), Told({}), ["a dog"], [1])
 
 
 def test_a_model_without_guidance_is_given_no_contexts_for_it() -> None:
-    (made,) = variants.run(variants.Process(), Told({"a dog": [PLAN, OK, END]}, guided=False), ["a dog"], [1])
+    (made,) = variants.run(Process(), Told({"a dog": [PLAN, OK, END]}, guided=False), ["a dog"], [1])
     assert made.finished
 
 
 def test_the_first_iteration_always_draws() -> None:
-    (made,) = variants.run(variants.Process(), Told({"a dog": [END, OK, END]}), ["a dog"], [1])
+    (made,) = variants.run(Process(), Told({"a dog": [END, OK, END]}), ["a dog"], [1])
     assert made.image is not None
     assert kinds(made)[:2] == [("plan", 1), ("sketch", 1)]
 
 
 def test_a_model_without_a_blank_canvas_first_draws_unseen() -> None:
     model = Told({"a dog": [PLAN, OK, END]}, first=None)
-    (made,) = variants.run(variants.Process(), model, ["a dog"], [1])
+    (made,) = variants.run(Process(), model, ["a dog"], [1])
     assert made.finished
 
 
 def test_first_drawings_share_the_sample_s_noise_and_later_ones_do_not() -> None:
-    seeds = [variants.noise_seed(5, i, kind) for i in (1, 2, 3) for kind in ("sketch", "refine", "plan")]
-    assert seeds[0] == variants.noise_seed(5, 0, "draw") == 5
+    seeds = [noise_seed(5, i, kind) for i in (1, 2, 3) for kind in ("sketch", "refine", "plan")]
+    assert seeds[0] == noise_seed(5, 0, "draw") == 5
     assert len(set(seeds)) == 9
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
 def test_an_unknown_format_is_named() -> None:
     with pytest.raises(Exception, match="did you mean 'strokes'"):
-        variants.run(variants.Process(format="stroke"), Told({}), ["a dog"], [1])
+        variants.run(Process(format="stroke"), Told({}), ["a dog"], [1])
 
 
 @pytest.mark.parametrize("text", ["", "<inspect>", "nonsense", "<inspect> OK </inspect>", "<inspect>  </inspect>"])

@@ -19,10 +19,12 @@ from pydantic import BaseModel, ConfigDict
 
 import evalharness.report
 from evalharness.api import registry
-from evalharness.api.model import Drawn
+from evalharness.api.benchmark import Benchmark, Scorer
+from evalharness.api.model import Drawn, Interleaver
 from evalharness.errors import PluginError, SampleError, did_you_mean
 from evalharness.execution.executors.in_process import InProcess
 from evalharness.generation import variants
+from evalharness.generation.steps import png_bytes
 from evalharness.store.results import Results
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
@@ -45,7 +47,7 @@ class Inner(BaseModel):
     steps: int = 2
 
 
-class FakeModel:
+class FakeModel(Interleaver):
     """``kill_after``: the process kills itself when so many batches have been drawn. ``broken``: prompts that raise."""
 
     class Settings(BaseModel):
@@ -98,7 +100,7 @@ class FakeModel:
     def draw(self, contexts: Any, *, unguided: Any, seeds: Any) -> Any: ...
 
 
-class FakeScorer:
+class FakeScorer(Scorer):
     batch_size = 3
     looked = 0
 
@@ -115,7 +117,7 @@ class FakeScorer:
         return [Score(float(red > 100), "" if red > 100 else "not red", {"red": red}) for red in reds]
 
 
-class FakeBenchmark:
+class FakeBenchmark(Benchmark):
     class Settings(BaseModel):
         model_config = ConfigDict(extra="forbid", frozen=True)
         prompts: tuple[str, ...] = tuple(f"thing {number}" for number in range(10))
@@ -167,7 +169,7 @@ def run(
         for number in range(rounds):
             drawn = model.paint([prompt], [seed + number])[0]
             iteration = 0 if cap is None else number + 1
-            steps.append(Step("draw", iteration, "", variants._png(drawn.image), seed + number, Cost(3, 0, 0.5)))
+            steps.append(Step("draw", iteration, "", png_bytes(drawn.image), seed + number, Cost(3, 0, 0.5)))
         made.append(Trajectory(tuple(steps), cap is None or (seed % 2 == 0 and rounds == 2)))
     return made
 

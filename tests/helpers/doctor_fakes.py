@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from evalharness.api import benchmark
 from evalharness.api.benchmark import KnownAnswer
 from evalharness.errors import EvalHarnessError
 from evalharness.types.item import Item, PromptSet
@@ -16,7 +17,7 @@ from evalharness.types.score import Score
 COLORS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 
 
-class Scorer:
+class Scorer(benchmark.Scorer):
     """Finds a square of the image's size; right if it is red. ``shift``, ``lower``, ``blind`` are its faults."""
 
     batch_size = 3
@@ -48,8 +49,8 @@ class Scorer:
             raise EvalHarnessError("http://127.0.0.1:9 does not answer; start the judge")
 
 
-class Squares:
-    """Twelve squares; ``known``: whether their verdicts are."""
+class Plain(benchmark.Benchmark):
+    """A benchmark of squares without known answers."""
 
     class Settings(BaseModel):
         model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,7 +58,7 @@ class Squares:
         weights: str = "embedded"
         known: bool = True
 
-    name = "squares"
+    name = "plain"
     version = "1"
     weights: Mapping[str, float] = {"red": 1.0}
     images_per_prompt = 1
@@ -77,7 +78,13 @@ class Squares:
     def scorer(self) -> Scorer:
         return self.made
 
-    def specimens(self) -> list[KnownAnswer]:
+
+class Squares(Plain, benchmark.HasKnownAnswers):
+    """Twelve squares; ``known``: whether their verdicts are."""
+
+    name = "squares"
+
+    def known_answers(self) -> list[KnownAnswer]:
         return [
             KnownAnswer(
                 ("detector", "colours")[number % 2],
@@ -88,10 +95,3 @@ class Squares:
             for number in range(6)
             for color in COLORS
         ]
-
-
-class Plain(Squares):
-    """A benchmark without specimens."""
-
-    name = "plain"
-    specimens = None  # type: ignore[assignment]

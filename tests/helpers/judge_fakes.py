@@ -24,7 +24,7 @@ import core_fakes
 import evalharness.report
 from evalharness._util.hashing import digest
 from evalharness.api import registry
-from evalharness.api.benchmark import ScoreRequest
+from evalharness.api.benchmark import Benchmark, JudgeScorer, ScoreRequest
 from evalharness.api.judge import Judge, JudgePrompt, Replies, reply_key
 from evalharness.errors import SampleError
 from evalharness.generation import variants
@@ -45,7 +45,7 @@ arms:
 JUDGES: dict[str, Any] = {"openai": OpenAI, "replay": Replay}
 
 
-class AskingScorer:
+class AskingScorer(JudgeScorer):
     """Asks once; a reply without a score is a failure."""
 
     def __init__(self, judge: Judge) -> None:
@@ -93,7 +93,7 @@ class AskingScorer:
         return Score(int(found[1]), "", {"reply": reply.text}) if found else SampleError(f"no score: {reply.text!r}")
 
 
-class AskedBenchmark:
+class AskedBenchmark(Benchmark):
     class Settings(BaseModel):
         model_config = ConfigDict(extra="forbid", frozen=True)
         items: int

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evalharness.api.benchmark import ScoreRequest
-from evalharness.api.judge import JudgePrompt
+from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.errors import SampleError
 from evalharness.judges.judge_scorer import RubricScorer
 from evalharness.types.item import Item
@@ -19,7 +19,7 @@ Answer = Callable[[JudgePrompt, int], str | SampleError | None]
 """What a judge replies to a prompt, given how often it was asked before; ``None``: it loses the prompt."""
 
 
-class FakeJudge:
+class FakeJudge(Judge):
     """Takes ``places`` prompts at a time and answers the last one first."""
 
     def __init__(self, answer: Answer, name: str = "fake", places: int = 3) -> None:

@@ -20,7 +20,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from evalharness import errors
-from evalharness.api.model import Drawn
+from evalharness.api.benchmark import Benchmark, Scorer
+from evalharness.api.model import Drawn, ImageModel
 from evalharness.execution.executors.ray.startup import ENVIRONMENT
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
@@ -44,7 +45,7 @@ def install(folder: Path) -> dict[str, str]:
     return {**ENVIRONMENT, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
-class ToyModel:
+class ToyModel(ImageModel):
     class Settings(BaseModel):
         """``notes``: a folder in which a line is kept of each sample that was drawn, and what happens only once.
         ``noise``: images that no compression makes smaller. ``raises``: the class in ``evalharness.errors`` of an error
@@ -120,7 +121,7 @@ class ToyModel:
             return False
 
 
-class ToyScorer:
+class ToyScorer(Scorer):
     batch_size = 16
 
     def identity(self) -> Mapping[str, Any]:
@@ -131,7 +132,7 @@ class ToyScorer:
         return [Score(red / 255, "", {"red": red}) for red in reds]
 
 
-class ToyBenchmark:
+class ToyBenchmark(Benchmark):
     """``items`` prompts; ``special`` takes the place of the first ones."""
 
     class Settings(BaseModel):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from evalharness.api.model import Drawn, Written
+from evalharness.api.model import Drawn, Interleaver, Written
 from evalharness.miniature.world.board import BACKGROUND, COLOR_NAMES, PLACES, SIZE, canvas, cell_slices, render
 from evalharness.miniature.world.board import Thing as WorldThing
 from evalharness.miniature.world.placed_language import PlacedLanguage
@@ -82,7 +82,7 @@ class SmallWorld(MiniatureWorld):
             return type(task)(task.prompt, task.category, task.metadata, renamed, task.knowledge)
 
 
-class Scribbler:
+class Scribbler(Interleaver):
     """An interleaver that follows the plan which it reads, but errs in every third drawing and every third plan."""
 
     name = "scribbler"

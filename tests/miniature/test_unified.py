@@ -15,8 +15,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from evalharness.api.variant import Variant
 from evalharness.errors import SampleError, WeightsError
 from evalharness.generation import variants
+from evalharness.generation.process import Process
+from evalharness.generation.single_pass import SinglePass
+from evalharness.generation.text_cot import TextCot
 from evalharness.miniature.model import contexts as ctx
 from evalharness.miniature.model.batches import collate, tile_latents
 from evalharness.miniature.model.codec import Codec, fit
@@ -182,15 +186,15 @@ def test_guidance_changes_the_drawing(folder: Path, model: Miniature) -> None:
 
 
 def test_its_estimate_grows_with_the_work() -> None:
-    def estimate(variant: variants.VariantSettings, **settings: float) -> float:
+    def estimate(variant: Variant, **settings: float) -> float:
         return Miniature(Miniature.Settings(**settings)).estimate(variant)
 
-    single, process = estimate(variants.SinglePass()), estimate(variants.Process(max_iterations=3))
-    assert single < estimate(variants.TextCot()) < process
-    assert estimate(variants.Process(max_iterations=6)) == pytest.approx(2 * process)
-    assert estimate(variants.Process(max_iterations=3, refine=False)) < process
-    assert estimate(variants.SinglePass(), steps=16) == pytest.approx(2 * single)
-    assert estimate(variants.SinglePass(), guidance=2) == pytest.approx(2 * single)
+    single, process = estimate(SinglePass()), estimate(Process(max_iterations=3))
+    assert single < estimate(TextCot()) < process
+    assert estimate(Process(max_iterations=6)) == pytest.approx(2 * process)
+    assert estimate(Process(max_iterations=3, refine=False)) < process
+    assert estimate(SinglePass(), steps=16) == pytest.approx(2 * single)
+    assert estimate(SinglePass(), guidance=2) == pytest.approx(2 * single)
 
 
 def test_it_looks_at_images_of_any_size_and_mode(model: Miniature) -> None:
@@ -232,7 +236,7 @@ def test_the_shipped_model_plans_draws_and_inspects() -> None:
     lines = [line for line in generate(n=8, seed=7) if line["tag"] in ("two_object", "colors", "color_attr")]
     items = [Item(str(i), line["prompt"], line["tag"], line) for i, line in enumerate(lines)]
     model, scorer = Miniature(), GenEval(GenEval.Settings()).scorer()
-    for variant in (variants.SinglePass(), variants.TextCot(), variants.Process()):
+    for variant in (SinglePass(), TextCot(), Process()):
         made = variants.run(variant, model, [item.prompt for item in items], range(len(items)))
         images = [Image.open(io.BytesIO(trajectory.image or b"")) for trajectory in made]
         right = [score.value for score in scorer.score(images, items)]

@@ -19,6 +19,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from evalharness.api import registry
+from evalharness.api.benchmark import Benchmark
+from evalharness.api.model import Interleaver
 from evalharness.config import schema
 from evalharness.config.yaml import Document
 from evalharness.execution.executors.in_process import InProcess
@@ -36,7 +38,7 @@ ARMS, IMAGES, CAPS = 8, 4, 6
 CATEGORIES = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 
 
-class Drawer:
+class Drawer(Interleaver):
     """A model that is never asked to draw."""
 
     name, batch_size, formats, guided, continues = "drawer", 1, ("strokes",), False, False
@@ -55,7 +57,7 @@ class Drawer:
     paint = start = blank = read = look = write = draw = _never
 
 
-class Prompts:
+class Prompts(Benchmark):
     class Settings(BaseModel):
         items: int
 

@@ -15,7 +15,7 @@ import tiny_diffusion
 from PIL import Image
 from pydantic import ValidationError
 
-from evalharness.api.judge import JudgePrompt
+from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.errors import ConfigError, SampleError, WeightsError
 from evalharness.miniature.world.board import Thing, render
 from evalharness.miniature.world.prompt_source import MiniatureWorld
@@ -158,7 +158,7 @@ def test_the_embedded_detector_finds_what_is_wrong() -> None:
 # --- judges ---
 
 
-class _Judge:
+class _Judge(Judge):
     name = "mock"
 
     def __init__(self, answers: list[str | None]) -> None:

@@ -16,7 +16,7 @@ from evalharness.api.benchmark import JudgeScorer
 from evalharness.config.arm_families import FamilyKey
 from evalharness.config.schema import Arm
 from evalharness.execution.queues import PendingScore
-from evalharness.generation.variants import Process
+from evalharness.generation.process import Process
 from evalharness.planning.plan import Plan, Sample
 from evalharness.store.results import Judged
 from evalharness.store.store import Store

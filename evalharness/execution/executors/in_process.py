@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from evalharness._util.devices import processor_count
-from evalharness.api.executor import Done, WorkerState, WorkQueue, isolate
+from evalharness.api.executor import Done, Executor, WorkerState, WorkQueue, isolate
 from evalharness.errors import BudgetError
 
 POLL = 0.2
@@ -19,7 +19,7 @@ POLL = 0.2
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-class InProcess:
+class InProcess(Executor):
     """Holds one model or scorer at a time.
 
     Args:

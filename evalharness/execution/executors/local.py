@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness._util import gpus
 from evalharness._util.devices import processor_count
-from evalharness.api.executor import Done, WorkerState, WorkQueue
+from evalharness.api.executor import Done, Executor, WorkerState, WorkQueue
 from evalharness.execution.executors.child_pool import MIN_WORK, ChildPool
 from evalharness.execution.executors.in_process import InProcess
 
 
-class Local:
+class Local(Executor):
     """Chooses between this process and children, see docs/sweep-files.md."""
 
     class Settings(BaseModel):

@@ -8,13 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from evalharness import errors
 from evalharness.api.executor import Failure
 from evalharness.api.model import SourceFile
+from evalharness.api.variant import Variant
 from evalharness.execution.workers import JudgedScore, JudgeReply, ScoreJob
-from evalharness.generation.variants import VariantSettings
+from evalharness.generation import variants
 from evalharness.planning.plan import Job
 from evalharness.types.item import Item, PromptImage
 from evalharness.types.reply import Reply
@@ -22,7 +21,6 @@ from evalharness.types.score import Score
 from evalharness.types.trajectory import Cost, Step, Trajectory
 
 Plain = dict[str, Any]
-VARIANT: TypeAdapter[VariantSettings] = TypeAdapter(VariantSettings)
 
 
 def pack_jobs(jobs: Sequence[Any]) -> Plain:
@@ -36,7 +34,7 @@ def pack_jobs(jobs: Sequence[Any]) -> Plain:
 def unpack_jobs(data: Mapping[str, Any]) -> list[Any]:
     """The inverse of :func:`pack_jobs`."""
     if "draw" in data:
-        variant = VARIANT.validate_python(data["variant"])
+        variant = variants.from_json(data["variant"])
         return [_unpack_job(job, variant) for job in data["draw"]]
     return [_unpack_score_job(job) for job in data["score"]]
 
@@ -88,7 +86,7 @@ def _pack_job(job: Job) -> Plain:
     return packed | {"picture": _pack_picture(job.picture)}
 
 
-def _unpack_job(data: Plain, variant: VariantSettings) -> Job:
+def _unpack_job(data: Plain, variant: Variant) -> Job:
     source = None if data["source"] is None else SourceFile(**data["source"])
     picture = _unpack_picture(data["picture"])
     return Job(data["key"], data["model"], variant, data["prompt"], data["seed"], source, picture)

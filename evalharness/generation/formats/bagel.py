@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from evalharness.api.format import Stage
+from evalharness.api.format import Format, Stage
 from evalharness.errors import ConfigError
 
 
-class Bagel:
+class Bagel(Format):
     """See the module's docstring. What tells it to think are upstream's words: ``system`` must be given."""
 
     name: ClassVar[str] = "bagel"
     think = Stage("", ("<|im_end|>",), 32_768)
-    plan = None
-    inspect = None
-    refine = None
 
     def __init__(self, words: Mapping[str, str]) -> None:
         if "system" not in words:
@@ -27,11 +24,5 @@ class Bagel:
             )
         self.system = words["system"]
 
-    def prompt(self, text: str) -> str:
-        return text
-
     def done(self, plan: str) -> bool:
         return True
-
-    def conflict(self, inspection: str) -> bool:
-        return False

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from evalharness.api.format import Stage
+from evalharness.api.format import Format, Stage
 
 PLAN = (
     "The picture above is built up step by step. In two sentences, say what to add or change next, and what the whole "
@@ -25,7 +25,7 @@ REFINE = "Say in one sentence how to change the picture so that this is put righ
 END = ("<|im_end|>",)
 
 
-class Prompted:
+class Prompted(Format):
     """See the module's docstring.
 
     >>> Prompted({}).done("Finished."), Prompted({}).conflict("The cat is missing.")
@@ -33,16 +33,11 @@ class Prompted:
     """
 
     name: ClassVar[str] = "prompted"
-    system = ""
-    think = None
 
     def __init__(self, words: Mapping[str, str]) -> None:
         self.plan = Stage("", END, 256, words.get("plan", PLAN))
         self.inspect = Stage("", END, 256, words.get("inspect", INSPECT))
         self.refine = Stage("", END, 256, words.get("refine", REFINE))
-
-    def prompt(self, text: str) -> str:
-        return text
 
     def done(self, plan: str) -> bool:
         return _first_word(plan) == "finished"

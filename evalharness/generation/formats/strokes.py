@@ -8,10 +8,9 @@ give markers for the inspection and the end: ``<inspect>`` and ``<end>`` are thi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import ClassVar
 
-from evalharness.api.format import Stage
+from evalharness.api.format import Format, Stage
 
 _INSPECTION = re.compile(r"<inspect>(.*?)(?:</inspect>|$)", re.DOTALL)
 
@@ -39,7 +38,7 @@ def plan_text(instruction: str, description: str) -> str:
     return f"{wrap(instruction, 'ins')} {wrap(description, 'des')}"
 
 
-class Strokes:
+class Strokes(Format):
     """See the module's docstring.
 
     >>> Strokes({}).conflict("<inspect> a cat at left should be nothing </inspect>")
@@ -47,14 +46,10 @@ class Strokes:
     """
 
     name: ClassVar[str] = "strokes"
-    system = ""
     think = Stage("<think>", ("</think>",), 64)
     plan = Stage("<ins>", ("</des>", "<end>"), 96)
     inspect = Stage("<inspect>", ("</inspect>",), 48)
     refine = Stage("<refine>", ("</refine>",), 32)
-
-    def __init__(self, words: Mapping[str, str]) -> None:
-        """It has its own words only."""
 
     def prompt(self, text: str) -> str:
         return wrap(text, "text")

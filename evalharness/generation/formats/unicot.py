@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from evalharness.api.format import Stage, Steps
+from evalharness.api.format import OwnLoop, Stage, Steps
 from evalharness.errors import ConfigError
 from evalharness.models.bagel import published
 
@@ -21,7 +21,7 @@ Row = tuple[Any, Any]
 """A sample and one of its contexts."""
 
 
-class Unicot:
+class Unicot(OwnLoop):
     """See the module's docstring. Upstream's words must be given: ``system``, and ``detail``, which asks for the
     suggestion in detail. Without ``inspect`` a change is suggested unasked, every round; without ``refine`` there is
     one round, which only evaluates.
@@ -33,8 +33,9 @@ class Unicot:
     name: ClassVar[str] = "unicot"
     assets = published.assets("unicot")
     think = Stage("", END, 2048)
-    plan = think
+    plan: Stage = think
     inspect = Stage("", END, 8192)
+    refine: Stage
     _suggest = Stage("", END, 8192)
 
     def __init__(self, words: Mapping[str, str]) -> None:
@@ -47,12 +48,6 @@ class Unicot:
                 )
         self.system = words["system"]
         self.refine = Stage("", END, 8192, words["detail"])
-
-    def prompt(self, text: str) -> str:
-        return text
-
-    def done(self, plan: str) -> bool:
-        return False
 
     def conflict(self, inspection: str) -> bool:
         """Whether a suggestion asks for a change."""

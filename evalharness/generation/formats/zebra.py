@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from evalharness.api.format import Stage, Steps
+from evalharness.api.format import OwnLoop, Stage, Steps
 from evalharness.errors import ConfigError
 from evalharness.models.bagel import published
 
 FINAL = ("Final Answer:", "<answer>")
 
 
-class Zebra:
+class Zebra(OwnLoop):
     """See the module's docstring. Its system prompt is upstream's: ``system`` must be given.
 
     >>> Zebra({"system": ""}).done("Final Answer: 3")
@@ -26,10 +26,7 @@ class Zebra:
 
     name: ClassVar[str] = "zebra"
     assets = published.assets("zebra")
-    think = None
-    plan = Stage("", ("<|im_end|>",), 32_768)
-    inspect = None
-    refine = None
+    plan: Stage = Stage("", ("<|im_end|>",), 32_768)
 
     def __init__(self, words: Mapping[str, str]) -> None:
         if "system" not in words:
@@ -39,14 +36,8 @@ class Zebra:
             )
         self.system = words["system"]
 
-    def prompt(self, text: str) -> str:
-        return text
-
     def done(self, plan: str) -> bool:
         return any(marker in plan for marker in FINAL)
-
-    def conflict(self, inspection: str) -> bool:
-        return False
 
     def process(
         self, model: Any, steps: Steps, samples: Sequence[Any], *, iterations: int, inspect: bool, refine: bool

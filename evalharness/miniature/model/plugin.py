@@ -14,10 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
-from evalharness.api.model import Drawn, Written
+from evalharness.api.model import Drawn, Interleaver, Written
+from evalharness.api.variant import Variant
 from evalharness.assets.weights_folder import embedded_weights
 from evalharness.errors import SampleError, WeightsError
-from evalharness.generation.variants import BestOfN, Process, TextCot, VariantSettings
+from evalharness.generation.best_of_n import BestOfN
+from evalharness.generation.process import Process
+from evalharness.generation.text_cot import TextCot
 from evalharness.miniature.model.checkpoint import weights_file
 from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, MARKERS, Tokenizer
 from evalharness.miniature.world.board import BACKGROUND, SIZE
@@ -35,7 +38,7 @@ LONGEST_PROMPT = 60
 """Tokens; longer than any prompt that it has learnt, far below what its contexts hold."""
 
 
-class Miniature:
+class Miniature(Interleaver):
     """A small transformer that reads and writes text, looks at and draws images (see ``miniature.model.network``)."""
 
     class Settings(BaseModel):
@@ -56,7 +59,6 @@ class Miniature:
     name = "miniature"
     formats: ClassVar[tuple[str, ...]] = ("strokes",)
     continues = False
-    words: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or self.Settings()
@@ -91,7 +93,7 @@ class Miniature:
         return Tokenizer(self._config["words"])
 
     @property
-    def remembers(self) -> bool:
+    def remembers(self) -> bool:  # type: ignore[override]
         """Whether the checkpoint learned to go on from its last plan."""
         return bool(self._config.get("remembers", False))
 
@@ -112,7 +114,7 @@ class Miniature:
         about = self._config.get("difference")
         return found if about is None else {**found, "from": str(about["base"])}
 
-    def estimate(self, variant: VariantSettings) -> float:
+    def estimate(self, variant: Variant) -> float:
         """Seconds that a trajectory takes at most, about: as measured on two CPU cores."""
         draw = 0.02 * self._settings.steps / 12 * (2 if self.guided else 1)
         write = 0.01

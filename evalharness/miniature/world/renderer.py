@@ -10,10 +10,10 @@ from PIL import Image
 from evalharness.errors import ConfigError
 from evalharness.miniature.world.board import CLASSES, PLACES, Thing, render
 from evalharness.training_data.graphs import Node
-from evalharness.training_data.teachers import DrawingRequest
+from evalharness.training_data.teachers import DrawingRequest, Teacher
 
 
-class Renderer:
+class Renderer(Teacher):
     """Needs things of the embedded world, in its places."""
 
     name = "renderer"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from PIL import Image
 
 from evalharness._util.devices import pick_device
-from evalharness.api.model import Drawn, Written
+from evalharness.api.model import Branching, Drawn, ImageEditor, Written
 from evalharness.errors import SampleError
 from evalharness.models.bagel import published
 from evalharness.models.bagel.settings import Settings as BagelSettings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evalharness.models.bagel.runtime import Runtime
 
 
-class Bagel:
+class Bagel(Branching, ImageEditor):
     """Reads and writes text, sees and draws images, all in one context that grows over a trajectory."""
 
     Settings = BagelSettings
@@ -40,7 +40,7 @@ class Bagel:
         self._loaded: Runtime | None = None
 
     @property
-    def words(self) -> Mapping[str, str]:
+    def words(self) -> Mapping[str, str]:  # type: ignore[override]
         """The prompts for the formats.
 
         Raises:
@@ -83,9 +83,6 @@ class Bagel:
 
         self._load()
         return [Context(empty=self._settings.unconditional == "empty") for _ in range(count)]
-
-    def blank(self) -> None:
-        """``None``: the first image is drawn from text alone."""
 
     def read(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
         self._load().read(contexts, texts)

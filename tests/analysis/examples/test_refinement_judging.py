@@ -16,10 +16,12 @@ import evalharness.report
 from evalharness.analysis.examples import missing, search
 from evalharness.analysis.examples.search import ChosenExamples, choose
 from evalharness.api import registry
+from evalharness.api.benchmark import JudgeScorer
 from evalharness.cli import sweep
 from evalharness.config import schema
 from evalharness.errors import SampleError
 from evalharness.generation import variants
+from evalharness.generation.steps import png_bytes
 from evalharness.planning.planner import make_plan
 from evalharness.store.load import load_results
 from evalharness.store.store import Store
@@ -44,7 +46,7 @@ PLANNED = "<inspect> a red cat at left should be a dog </inspect>"
 def picture(red: bool, *about: Any) -> bytes:
     """Red is right. Each is another picture."""
     rest = hashlib.sha256(repr(about).encode()).digest()[:2]
-    return variants._png(Image.new("RGB", (8, 8), (200 if red else 50, *rest)))
+    return png_bytes(Image.new("RGB", (8, 8), (200 if red else 50, *rest)))
 
 
 def refining(
@@ -138,7 +140,7 @@ def test_a_picture_that_cannot_be_scored_holds_nothing_up(run: Run, monkeypatch:
     assert examples == {"fixed-instruction-state": "6", "fixed-state-prompt": "5", "broke": "7"}
 
 
-class Judge:
+class Judge(JudgeScorer):
     """A scorer with a judge: it would cost money."""
 
     requested = 0

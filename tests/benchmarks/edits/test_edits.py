@@ -17,8 +17,8 @@ from PIL import Image
 
 from evalharness._util.prompt_images import show
 from evalharness.api import registry
-from evalharness.api.judge import JudgePrompt
-from evalharness.api.model import Drawn
+from evalharness.api.judge import Judge, JudgePrompt
+from evalharness.api.model import Drawn, ImageEditor, ImageModel
 from evalharness.benchmarks.edits import edit_file
 from evalharness.benchmarks.edits.rubric import EditRubric, read_reply
 from evalharness.cli import sweep
@@ -45,7 +45,7 @@ arms:
 """
 
 
-class Brush:
+class Brush(ImageEditor):
     """Edits to the picture's colour turned by the seed's; draws black."""
 
     name = "brush"
@@ -67,11 +67,20 @@ class Brush:
         return [Drawn(bright if "bright" in text else image, 1) for image, bright, text in pairs]
 
 
-class Painter(Brush):
-    edit = None  # type: ignore[assignment]
+class Painter(ImageModel):
+    name = "brush"
+    batch_size = 2
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"name": self.name}
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        return [Drawn(Image.new("RGB", (4, 4)), 1) for _ in prompts]
 
 
-class Eye:
+class Eye(Judge):
     """Sees whether the second picture is brighter than the first."""
 
     name = "eye"

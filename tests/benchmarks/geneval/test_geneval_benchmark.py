@@ -8,7 +8,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from evalharness.api.benchmark import Benchmark, Scorer
-from evalharness.api.detector import Detection
+from evalharness.api.detector import Detection, Detector
 from evalharness.benchmarks.geneval import prompts
 from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.benchmarks.geneval.classes import TAGS
@@ -18,7 +18,7 @@ from evalharness.errors import ConfigError
 from evalharness.types.item import Item
 
 
-class FoundByWidth:
+class FoundByWidth(Detector):
     """Stands for a detector: what it finds is listed by the width of the image."""
 
     def __init__(self, found: Mapping[int, list[Detection]]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from evalharness.api.benchmark import RuleBased
-from evalharness.api.detector import Detection
+from evalharness.api.detector import Detection, Detector
 from evalharness.benchmarks.geneval import prompts
 from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.benchmarks.geneval.classes import COLORS
@@ -28,7 +28,7 @@ def evidence(*detections: dict[str, Any], metadata: dict[str, Any] = RED_DOG) ->
     return {"metadata": metadata, "detections": list(detections)}
 
 
-class Listed:
+class Listed(Detector):
     """Stands for a detector: it finds what it was told."""
 
     def __init__(self, found: list[Detection]) -> None:
@@ -61,7 +61,7 @@ def score(found: list[Detection], metadata: dict[str, Any], rules: Rules) -> Any
 
 
 def test_the_class_offers_rules() -> None:
-    assert isinstance(GenEval, RuleBased)
+    assert issubclass(GenEval, RuleBased)
     assert all(field.description for field in GenEval.rules.model_fields.values())
 
 

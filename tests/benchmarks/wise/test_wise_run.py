@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict
 from wise_fakes import write
 
 from evalharness.api import registry
-from evalharness.api.judge import JudgePrompt
-from evalharness.api.model import Drawn
+from evalharness.api.judge import Judge, JudgePrompt
+from evalharness.api.model import Drawn, ImageModel
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.verified import WiseVerified
 from evalharness.cli import main, sweep
@@ -38,7 +38,7 @@ arms: [{name: single, variant: single_pass}]
 """
 
 
-class Painter:
+class Painter(ImageModel):
     """An image is the digest of its prompt and seed, as a colour."""
 
     name = "painter"
@@ -67,7 +67,7 @@ def by_image(prompt: JudgePrompt) -> str:
     return f"Score: {int(int(prompt.image[:4], 16) % 10 < 7)}"
 
 
-class Rule:
+class Rule(Judge):
     """Answers by :attr:`rules`; counts what it is asked. ``RULE_KILL_AT``: the process dies at that reply."""
 
     class Settings(BaseModel):

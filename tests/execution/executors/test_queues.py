@@ -15,7 +15,8 @@ from evalharness.api.model import SourceFile
 from evalharness.execution.executors import wire
 from evalharness.execution.queues import SMALLEST, DrawQueue, PendingScore, ScoreQueue
 from evalharness.execution.workers import JudgedScore, JudgeReply, ScoreJob
-from evalharness.generation.variants import Process, SinglePass
+from evalharness.generation.process import Process
+from evalharness.generation.single_pass import SinglePass
 from evalharness.planning.plan import Job
 from evalharness.types.item import Item
 from evalharness.types.reply import Reply

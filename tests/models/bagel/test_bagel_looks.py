@@ -18,7 +18,7 @@ from pydantic import ValidationError
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 from evalharness.api.judge import JudgePrompt
-from evalharness.api.model import Editor
+from evalharness.api.model import ImageEditor
 from evalharness.errors import SampleError, WeightsError
 from evalharness.judges.bagel import Bagel as Judge
 from evalharness.models.bagel.plugin import Bagel
@@ -124,7 +124,7 @@ def edited(model: Bagel, *who: int, seed: int = 0, texts: Mapping[int, str] = {}
 
 
 def test_an_edit_has_the_size_of_its_picture_and_depends_on_it_alone(editor: Bagel) -> None:
-    assert isinstance(editor, Editor)
+    assert isinstance(editor, ImageEditor)
     sizes = [one.image.size for one in editor.edit([picture(0), picture(3)], ["a", "b"], [1, 2])]
     assert sizes == [editor._load().seen_size(picture(i)) for i in (0, 3)] and len(set(sizes)) == 2
     together = edited(editor, 0, 3, 1)

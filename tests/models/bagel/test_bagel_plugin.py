@@ -16,9 +16,13 @@ pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 import evalharness.report
 from evalharness.api import registry
+from evalharness.api.benchmark import Benchmark, Scorer
 from evalharness.api.model import Interleaver
 from evalharness.errors import ConfigError, SampleError
 from evalharness.generation import variants
+from evalharness.generation.process import Process
+from evalharness.generation.single_pass import SinglePass
+from evalharness.generation.text_cot import TextCot
 from evalharness.models.bagel.plugin import Bagel
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
@@ -51,14 +55,14 @@ def close(one: bytes | None, other: bytes | None) -> bool:
 
 
 VARIANTS = [
-    variants.SinglePass(),
-    variants.TextCot(),
-    variants.Process(format="strokes", max_iterations=2),
-    variants.Process(format="strokes", max_iterations=2, inspect=False),
-    variants.Process(format="strokes", max_iterations=2, inspect=False, refine=False),
-    variants.Process(format="prompted", max_iterations=2),
-    variants.Process(format="unicot", max_iterations=2),
-    variants.Process(format="zebra", max_iterations=2, inspect=False, refine=False),
+    SinglePass(),
+    TextCot(),
+    Process(format="strokes", max_iterations=2),
+    Process(format="strokes", max_iterations=2, inspect=False),
+    Process(format="strokes", max_iterations=2, inspect=False, refine=False),
+    Process(format="prompted", max_iterations=2),
+    Process(format="unicot", max_iterations=2),
+    Process(format="zebra", max_iterations=2, inspect=False, refine=False),
 ]
 
 
@@ -73,20 +77,18 @@ def test_a_sample_is_the_same_bytes_alone_among_others_and_in_another_order(mode
 
 
 def test_a_process_is_one_context_that_grows(model: Bagel) -> None:
-    (made,) = variants.run(variants.Process(format="strokes", max_iterations=2, inspect=False), model, PROMPTS[:1], [1])
+    (made,) = variants.run(Process(format="strokes", max_iterations=2, inspect=False), model, PROMPTS[:1], [1])
     assert kinds(made) == [("plan", 1), ("sketch", 1), ("refine", 1), ("plan", 2), ("sketch", 2), ("refine", 2)]
     assert made.steps[2].text.startswith("<refine>")
     assert made.cost.evaluations == 4 * 2  # 3 points of time are 2 evaluations
-    (shorter,) = variants.run(
-        variants.Process(format="strokes", max_iterations=1, inspect=False), model, PROMPTS[:1], [1]
-    )
+    (shorter,) = variants.run(Process(format="strokes", max_iterations=1, inspect=False), model, PROMPTS[:1], [1])
     assert [(step.text, step.image) for step in made.prefix(1).steps] == [
         (step.text, step.image) for step in shorter.steps
     ]
 
 
 def test_a_seed_draws_other_noise_and_other_words(model: Bagel) -> None:
-    one, same, other = variants.run(variants.TextCot(), model, [PROMPTS[0]] * 3, [1, 1, 2])
+    one, same, other = variants.run(TextCot(), model, [PROMPTS[0]] * 3, [1, 1, 2])
     assert one.steps[0].text == same.steps[0].text != other.steps[0].text
     assert close(one.image, same.image)
     assert not close(one.image, other.image)
@@ -124,7 +126,7 @@ def test_what_was_written_is_read_as_a_text_is(settings: Make) -> None:
 
 def test_thinking_needs_a_system_prompt(settings: Make, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="GEN_THINK_SYSTEM_PROMPT"):
-        variants.run(variants.TextCot(), Bagel(settings()), PROMPTS[:1], [0])
+        variants.run(TextCot(), Bagel(settings()), PROMPTS[:1], [0])
     source = tmp_path / "inferencer.py"
     source.write_text('raise SystemExit("never run")\nTHINK = """think\nfirst"""\nOTHER: str = "other"\n')
     named = Bagel(settings(words={"system": {"file": str(source), "constant": "THINK"}}))
@@ -155,7 +157,7 @@ def test_what_guides_a_thought_through_drawing(settings: Make) -> None:
 
 def test_the_public_format_has_no_process(model: Bagel) -> None:
     with pytest.raises(ConfigError, match="format 'bagel' has no process; set `format:`"):
-        variants.run(variants.Process(), model, PROMPTS[:1], [0])
+        variants.run(Process(), model, PROMPTS[:1], [0])
 
 
 # --- settings ---
@@ -238,7 +240,7 @@ def test_bfloat16_is_close_and_layers_may_lie_apart(settings: Make) -> None:
 # --- a sweep ---
 
 
-class Brightness:
+class Brightness(Benchmark, Scorer):
     """A benchmark that takes the mean of an image for its score."""
 
     name, version, weights, images_per_prompt, batch_size = "brightness", "1", {"all": 1.0}, 1, 8

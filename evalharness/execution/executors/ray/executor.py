@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from evalharness.api.executor import Done, WorkerState, WorkQueue
+from evalharness.api.executor import Done, Executor, WorkerState, WorkQueue
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 from evalharness.execution.executors.ray import startup
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evalharness.execution.executors.ray.pool import ActorPool
 
 
-class Ray:
+class Ray(Executor):
     """Starts Ray on this machine, or joins a cluster."""
 
     Settings = RaySettings

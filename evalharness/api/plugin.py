@@ -1,0 +1,43 @@
+"""The base class of plugins: what the registry and the sweep file read of a class."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class NoSettings(BaseModel):
+    """The settings of a plugin that has none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Installable:
+    """What an entry point names.
+
+    Attributes:
+        requires: Packages that it imports only when it is used. ``evalharness list`` and the start of a sweep report
+            those that are missing.
+        extra: The extra of this distribution that installs them, if several extras do.
+        assets: Files that ``evalharness fetch`` gets for it: ``evalharness.assets.asset.Asset`` and ``Snapshot``.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str | None] = None
+    assets: ClassVar[tuple[Any, ...]] = ()
+
+
+class Plugin(Installable):
+    """A class with settings. Its constructor takes them, checked, and is cheap.
+
+    No weights are read and torch is not imported before a plugin is used: plugins are also made to be listed, planned
+    and checked.
+
+    Attributes:
+        name: The name of its entry point.
+        Settings: A pydantic class, whose fields are the plugin's keys in a sweep file.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[BaseModel]] = NoSettings

@@ -1,0 +1,73 @@
+"""What a variant must offer: it makes one image for each prompt, with a model's verbs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from evalharness.api.model import ImageModel
+from evalharness.api.plugin import Installable
+from evalharness.errors import ConfigError
+from evalharness.types.item import PromptImage
+from evalharness.types.trajectory import Trajectory
+
+CAP = "max_iterations"
+"""The setting that caps the iterations of a variant, if it has one."""
+
+
+class Variant(Installable, BaseModel):
+    """A plugin whose fields are its settings: the keys of an arm in a sweep file.
+
+    A subclass gives ``variant`` its name as default: ``variant: Literal["zoom"] = "zoom"``. One that iterates has the
+    cap in a field ``max_iterations`` and returns it as :attr:`cap`. It must not look ahead at its cap: a trajectory of
+    a smaller cap is the beginning of one of a larger cap, and a stored one is continued.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs_pictures: ClassVar[bool] = False
+    """Whether it changes the picture of an item, so that items without one cannot be used."""
+
+    variant: str
+
+    @property
+    def cap(self) -> int | None:
+        """The iteration cap; ``None`` for a variant that does not iterate."""
+        return None
+
+    @property
+    def drawings(self) -> int:
+        """How many images a trajectory has at most."""
+        return 1
+
+    def key(self) -> dict[str, Any]:
+        """The settings that decide a trajectory's bytes: all but the iteration cap, which only cuts it short."""
+        return self.model_dump(mode="json", exclude={CAP})
+
+    def check(self, model: Any) -> None:
+        """Check, while a sweep is planned, that a model can do what the variant asks of it.
+
+        Raises:
+            ConfigError: It cannot.
+        """
+        if not isinstance(model, ImageModel):
+            raise ConfigError(f"variant {self.variant!r} needs a model that draws here; {model.name!r} does not")
+
+    @abstractmethod
+    def generate(
+        self, model: Any, prompts: Sequence[str], seeds: Sequence[int], pictures: Sequence[PromptImage | None]
+    ) -> list[Trajectory]:
+        """One trajectory for each prompt; it depends on its own prompt, seed and picture alone.
+
+        Args:
+            model: Its ``prepare`` has been called.
+            prompts: The items' prompts.
+            seeds: One for each prompt.
+            pictures: The items' pictures, for a variant that needs them.
+
+        Raises:
+            SampleError: A sample is at fault. The batch is tried again in halves.
+        """

@@ -1,0 +1,126 @@
+"""The variant ``process``: the loop of "Think in Strokes, Not Pixels" (arXiv 2604.04746).
+
+Plan → Sketch → Inspect → Refine, until the model says that it is done or the cap is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from evalharness.api.format import Format, OwnLoop, Stage
+from evalharness.api.model import Branching, Context, Interleaver
+from evalharness.errors import ConfigError
+from evalharness.generation.spoken import SpokenVariant
+from evalharness.generation.steps import RecordedSteps, Sample, begin, draw, keep, look, samples_of, write
+from evalharness.types.item import PromptImage
+from evalharness.types.trajectory import Step, Trajectory, remembered
+
+
+class Process(SpokenVariant):
+    """Plan, sketch, inspect and refine until the model is done or the cap is reached.
+
+    Without ``inspect`` nothing is inspected, and every sketch is refined by a correction that the model writes
+    unprompted by a conflict. Without ``refine`` a conflict is named but not corrected. Without both a sketch stays as
+    it is.
+    """
+
+    variant: Literal["process"] = "process"
+    max_iterations: int = Field(default=6, ge=1, le=64)
+    inspect: bool = True
+    refine: bool = True
+
+    @property
+    def cap(self) -> int:
+        return self.max_iterations
+
+    @property
+    def drawings(self) -> int:
+        return self.max_iterations * (1 + self.refine)
+
+    def check_format(self, spoken: Format, model: Interleaver) -> None:
+        name = spoken.name
+        if spoken.plan is None:
+            raise ConfigError(f"format {name!r} has no process; set `format:` to one that has, such as strokes")
+        if self.inspect and spoken.inspect is None:
+            raise ConfigError(f"format {name!r} has no stage 'inspect'; set `inspect: false`")
+        if self.refine and spoken.refine is None:
+            raise ConfigError(f"format {name!r} has no stage 'refine'; set `refine: false`")
+        if isinstance(spoken, OwnLoop) and not isinstance(model, Branching):
+            raise ConfigError(
+                f"format {name!r} has a loop of its own, which needs a model whose contexts can be forked "
+                f"(fork, glance, append); those of {model.name!r} cannot"
+            )
+
+    def generate(
+        self, model: Any, prompts: Sequence[str], seeds: Sequence[int], pictures: Sequence[PromptImage | None] = ()
+    ) -> list[Trajectory]:
+        spoken = self.spoken_format(model)
+        samples = samples_of(prompts, seeds)
+        if isinstance(spoken, OwnLoop):
+            steps, cap = RecordedSteps(model), self.max_iterations
+            spoken.process(model, steps, samples, iterations=cap, inspect=self.inspect, refine=self.refine)
+        else:
+            self._loop(model, spoken, samples)
+        return [sample.trajectory() for sample in samples]
+
+    def _loop(self, model: Interleaver, spoken: Format, samples: list[Sample]) -> None:
+        blank = model.blank()
+        for sample in samples:
+            sample.state = blank
+        active, contexts = samples, begin(model, spoken, samples)
+        for iteration in range(1, self.max_iterations + 1):
+            if iteration > 1 and not model.continues:
+                contexts = begin(model, spoken, active)
+                if model.remembers:
+                    model.read(contexts, [remembered(sample.steps) for sample in active])
+            self._iterate(model, spoken, active, contexts, iteration)
+            active, contexts = keep([not sample.finished for sample in active], active, contexts)
+            if not active:
+                return
+
+    def _iterate(
+        self, model: Interleaver, spoken: Format, active: list[Sample], contexts: list[Context], iteration: int
+    ) -> None:
+        """One round of plan, sketch, inspect, refine for the samples that are not finished."""
+        assert spoken.plan is not None
+        inspect = spoken.inspect if self.inspect else None
+        refine = spoken.refine if self.refine else None
+        look(model, active, contexts, again=not model.continues)
+        plans = write(model, spoken.plan, active, contexts, "plan", iteration)
+        for sample, plan in zip(active, plans, strict=True):
+            # The first iteration always draws: a sample without an image could not be scored.
+            sample.finished = iteration > 1 and spoken.done(plan)
+        active, contexts = keep([not sample.finished for sample in active], active, contexts)
+        if not active:
+            return
+        draw(model, active, contexts, "sketch", iteration)
+        if inspect is None and refine is None:
+            return
+        look(model, active, contexts)
+        if inspect is not None:
+            inspections = write(model, inspect, active, contexts, "inspect", iteration)
+            active, contexts = keep([spoken.conflict(text) for text in inspections], active, contexts)
+        if refine is not None and active:
+            _refine(model, refine, active, contexts, iteration, opening="" if inspect is not None else refine.open)
+
+
+def _refine(
+    model: Interleaver,
+    stage: Stage,
+    samples: list[Sample],
+    contexts: list[Context],
+    iteration: int,
+    *,
+    opening: str,
+) -> None:
+    """A correction in words, then the state drawn again: one step with both."""
+    write(model, stage, samples, contexts, "refine", iteration, opening)
+    draw(model, samples, contexts, "refine", iteration)
+    for sample in samples:
+        correction, drawing = sample.steps[-2:]
+        text = f"{opening} {correction.text}" if opening else correction.text
+        cost = correction.cost + drawing.cost
+        sample.steps[-2:] = [Step("refine", iteration, text, drawing.image, drawing.seed, cost)]

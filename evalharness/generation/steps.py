@@ -1,0 +1,190 @@
+"""Steps that variants are made of: each calls one verb of a model for a batch and records text, image and cost."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from PIL import Image
+
+from evalharness.api.format import Format, Stage
+from evalharness.api.model import Context, Drawn, Interleaver, Written
+from evalharness.types.trajectory import Cost, Step, StepKind, Trajectory
+
+Result = TypeVar("Result")
+
+
+def noise_seed(seed: int, iteration: int, kind: StepKind) -> int:
+    """The seed of a step. The first drawing has the sample's own, so that all variants share its noise."""
+    if iteration <= 1 and kind in ("draw", "sketch"):
+        return seed
+    digest = hashlib.sha256(f"{seed}/{iteration}/{kind}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+@dataclass
+class Sample:
+    """A trajectory in the making.
+
+    Attributes:
+        prompt: As the item has it.
+        seed: The sample's own seed.
+        steps: What was done so far.
+        finished: Whether the model said that it is done.
+        state: The newest drawing.
+        seen: Whether the model has looked at it.
+    """
+
+    prompt: str
+    seed: int
+    steps: list[Step] = field(default_factory=list)
+    finished: bool = False
+    state: Image.Image | None = None
+    seen: bool = False
+
+    def add_text(self, kind: StepKind, iteration: int, written: Written, seconds: float) -> None:
+        """Record a text that the model wrote."""
+        self.steps.append(Step(kind, iteration, written.text, cost=Cost(0, written.tokens, seconds)))
+
+    def add_image(self, kind: StepKind, iteration: int, drawn: Drawn, seconds: float) -> None:
+        """Record a drawing, which is the new state."""
+        cost = Cost(drawn.evaluations, 0, seconds)
+        seed = noise_seed(self.seed, iteration, kind)
+        self.steps.append(Step(kind, iteration, image=png_bytes(drawn.image), seed=seed, cost=cost))
+        self.state, self.seen = drawn.image, False
+
+    def trajectory(self) -> Trajectory:
+        """What was done."""
+        return Trajectory(tuple(self.steps), self.finished)
+
+
+def samples_of(prompts: Sequence[str], seeds: Sequence[int]) -> list[Sample]:
+    """A sample for each prompt."""
+    return [Sample(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
+
+
+def draw_once(
+    prompts: Sequence[str], seeds: Sequence[int], work: Callable[[], list[Drawn]], iteration: int = 0
+) -> list[Trajectory]:
+    """Trajectories of one step, which draws."""
+    samples = samples_of(prompts, seeds)
+    drawn, seconds = timed(len(samples), work)
+    for sample, image in zip(samples, drawn, strict=True):
+        sample.add_image("draw", iteration, image, seconds)
+        sample.finished = True
+    return [sample.trajectory() for sample in samples]
+
+
+def begin(model: Interleaver, spoken: Format, samples: Sequence[Sample]) -> list[Context]:
+    """New contexts in which the system prompt and the prompts are read."""
+    contexts = model.start(len(samples))
+    if spoken.system:
+        model.read(contexts, [spoken.system] * len(samples))
+    model.read(contexts, [spoken.prompt(sample.prompt) for sample in samples])
+    return contexts
+
+
+def keep(
+    wanted: Sequence[bool], samples: Sequence[Sample], contexts: Sequence[Context]
+) -> tuple[list[Sample], list[Context]]:
+    """The samples that are wanted, with their contexts."""
+    indices = [index for index, want in enumerate(wanted) if want]
+    return [samples[index] for index in indices], [contexts[index] for index in indices]
+
+
+def look(model: Interleaver, samples: Sequence[Sample], contexts: Sequence[Context], *, again: bool = True) -> None:
+    """Look at the present states, if there are any. ``again``: also at those that were looked at before."""
+    pairs = [(context, sample) for context, sample in zip(contexts, samples, strict=True) if again or not sample.seen]
+    states = [(context, sample.state) for context, sample in pairs if sample.state is not None]
+    if states:
+        model.look([context for context, _ in states], [state for _, state in states])
+    for _, sample in pairs:
+        sample.seen = True
+
+
+def write(
+    model: Interleaver,
+    stage: Stage,
+    samples: Sequence[Sample],
+    contexts: Sequence[Context],
+    kind: StepKind,
+    iteration: int,
+    opening: str = "",
+    turn: int = 0,
+) -> list[str]:
+    """Write after each context; ``turn`` distinguishes the texts of a step."""
+    seeds = [(noise_seed(sample.seed, iteration, kind) + turn) % 2**63 for sample in samples]
+
+    def writing() -> list[Written]:
+        limit = stage.max_tokens
+        return model.write(contexts, stop=stage.stop, max_tokens=limit, seeds=seeds, opening=opening, ask=stage.ask)
+
+    texts, seconds = timed(len(samples), writing)
+    for sample, written in zip(samples, texts, strict=True):
+        sample.add_text(kind, iteration, written, seconds)
+    return [written.text for written in texts]
+
+
+def draw(
+    model: Interleaver, samples: Sequence[Sample], contexts: Sequence[Context], kind: StepKind, iteration: int
+) -> None:
+    """Draw after each context."""
+    seeds = [noise_seed(sample.seed, iteration, kind) for sample in samples]
+
+    def drawing() -> list[Drawn]:
+        unguided = model.start(len(samples)) if model.guided else []
+        if unguided:
+            look(model, samples, unguided)
+        return model.draw(contexts, unguided=unguided, seeds=seeds)
+
+    drawn, seconds = timed(len(samples), drawing)
+    for sample, image in zip(samples, drawn, strict=True):
+        sample.add_image(kind, iteration, image, seconds)
+
+
+@dataclass(frozen=True)
+class RecordedSteps:
+    """The :class:`~evalharness.api.format.Steps` of a format with its own loop."""
+
+    model: Interleaver
+
+    def write(
+        self,
+        stage: Stage,
+        samples: Sequence[Sample],
+        contexts: Sequence[Context],
+        kind: StepKind,
+        iteration: int,
+        turn: int = 0,
+    ) -> list[str]:
+        return write(self.model, stage, [*samples], [*contexts], kind, iteration, turn=turn)
+
+    def draw(self, samples: Sequence[Sample], contexts: Sequence[Context], kind: StepKind, iteration: int) -> None:
+        draw(self.model, [*samples], [*contexts], kind, iteration)
+
+    def fold(self, samples: Sequence[Sample], kind: StepKind, iteration: int) -> None:
+        for sample in samples:
+            parts = [step for step in sample.steps if (step.kind, step.iteration) == (kind, iteration)]
+            text = "\n".join(step.text for step in parts if step.text)
+            cost = sum((step.cost for step in parts[1:]), parts[0].cost)
+            last = parts[-1]
+            sample.steps = [step for step in sample.steps if step not in parts]
+            sample.steps.append(Step(kind, iteration, text, last.image, last.seed, cost))
+
+
+def timed(count: int, work: Callable[[], Result]) -> tuple[Result, float]:
+    """What the work returns and its seconds, shared evenly by the samples of the batch."""
+    start = time.perf_counter()
+    result = work()
+    return result, (time.perf_counter() - start) / max(1, count)
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """The image as a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
