@@ -44,9 +44,9 @@ class Crowded(GenEval):
         return to_jsonl(crowded.generate(n, seed))
 
     def prompt_set(self) -> PromptSet:
-        own = self.settings
-        name = "original" if (own.n, own.prompt_seed) == (N, SEED) else f"n{own.n}-seed{own.prompt_seed}"
-        return PromptSet(name, hashlib.sha256(self.prompt_file(own.n, own.prompt_seed).encode()).hexdigest())
+        n, seed = self.settings.n, self.settings.prompt_seed
+        name = "original" if (n, seed) == (N, SEED) else f"n{n}-seed{seed}"
+        return PromptSet(name, hashlib.sha256(self.prompt_file(n, seed).encode()).hexdigest())
 
     def items(self) -> list[Item]:
         lines: list[dict[str, Any]] = crowded.generate(self.settings.n, self.settings.prompt_seed)

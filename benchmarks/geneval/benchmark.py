@@ -78,8 +78,10 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
 
     def scorer(self) -> GenEvalScorer:
         colours = ColorClassifier(self._shared(self.settings.colors), COLORS, GENEVAL_TEMPLATES)
-        own = self.settings
-        return GenEvalScorer(self.version, self._detector(), colours, self._rules(), own.batch_size, own.evidence_floor)
+        settings = self.settings
+        return GenEvalScorer(
+            self.version, self._detector(), colours, self._rules(), settings.batch_size, settings.evidence_floor
+        )
 
     def known_answers(self) -> list[KnownAnswer]:
         """With known verdicts where the networks are the embedded ones and the rules the published ones."""
@@ -94,9 +96,9 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
         published_layout.write(samples, folder)
 
     @staticmethod
-    def verdict(found: Any, rules: Rules, where: str) -> Score:
-        """Judge detections that were made elsewhere."""
-        return detection_scoring.score_detections(found, rules, where)
+    def verdict(details: Any, rules: Rules, where: str) -> Score:
+        """Score detections from elsewhere."""
+        return detection_scoring.score_detections(details, rules, where)
 
     def _rules(self) -> Rules:
         return Rules.model_validate(self.settings.model_dump(include=set(Rules.model_fields)))
@@ -109,8 +111,8 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
     def _shared(self, settings: SettingsT) -> SettingsT:
         """Settings of a network, with the benchmark's device and batch size where they have none of their own."""
         shared = {"device": self.settings.device, "batch_size": self.settings.batch_size}
-        own = settings.model_fields_set
-        update = {key: value for key, value in shared.items() if key in type(settings).model_fields and key not in own}
+        missing = type(settings).model_fields.keys() - settings.model_fields_set
+        update = {key: value for key, value in shared.items() if key in missing}
         return settings.model_copy(update=update)
 
     def _read(self) -> str:

@@ -1,4 +1,4 @@
-"""Detections that somebody else made, judged by GenEval's rules: no image and no model is needed."""
+"""Scores detections from elsewhere by GenEval's rules, without images or models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pixels = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 
 class _Detection(BaseModel):
-    """As a score's details have them; what else stands there is not looked at."""
+    """A detection in a score's details; other keys are ignored."""
 
     model_config = ConfigDict(strict=True)
 
@@ -43,36 +43,36 @@ class _Detection(BaseModel):
         return name
 
 
-class _Evidence(BaseModel):
+class _Details(BaseModel):
     model_config = ConfigDict(strict=True)
 
     metadata: dict[str, Any]
     detections: list[_Detection]
 
 
-def score_detections(evidence: Any, rules: Rules, where: str) -> Score:
+def score_detections(details: Any, rules: Rules, location: str) -> Score:
     """Judge ``{"metadata": a prompt's line, "detections": [{"class", "box", "score", "color"}, …]}``.
 
     Detections come in any order and with any score. ``color`` is needed only of those whose colour the rules ask for.
 
     Raises:
-        ConfigError: the evidence is malformed or lacks a colour; ``where`` names it.
+        ConfigError: the details are malformed or lack a colour; ``location`` names them.
     """
-    if not isinstance(evidence, dict):
-        raise ConfigError(f"{where} is not a JSON object, got {type(evidence).__name__}")
+    if not isinstance(details, dict):
+        raise ConfigError(f"{location} is not a JSON object, got {type(details).__name__}")
     try:
-        checked = _Evidence.model_validate(evidence)
+        checked = _Details.model_validate(details)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {error_line(error, _Evidence)}") from None
-    metadata = prompt_file.check(checked.metadata, f"{where}: metadata")
-    detections = [_detection(one) for one in checked.detections]
-    colors = {id(found): one.color for found, one in zip(detections, checked.detections, strict=True)}
+        raise ConfigError(f"{location}: {error_line(error, _Details)}") from None
+    metadata = prompt_file.check(checked.metadata, f"{location}: metadata")
+    detections = [_detection(raw) for raw in checked.detections]
+    colors = {id(detection): raw.color for detection, raw in zip(detections, checked.detections, strict=True)}
 
     def color_of(detection: Detection) -> str:
         color = colors[id(detection)]
         if color is None:
             raise ConfigError(
-                f"{where}: the rules ask for the color of the {detection.cls} with score {detection.score}, "
+                f"{location}: the rules ask for the color of the {detection.cls} with score {detection.score}, "
                 "which has none"
             )
         return color
@@ -81,6 +81,6 @@ def score_detections(evidence: Any, rules: Rules, where: str) -> Score:
     return Score(float(judged.correct), judged.reason)
 
 
-def _detection(one: _Detection) -> Detection:
-    x1, y1, x2, y2 = one.box
-    return Detection(one.cls, (x1, y1, x2, y2), one.score)
+def _detection(raw: _Detection) -> Detection:
+    x1, y1, x2, y2 = raw.box
+    return Detection(raw.cls, (x1, y1, x2, y2), raw.score)

@@ -43,12 +43,12 @@ def for_other_networks() -> list[KnownAnswer]:
 def _scenes(per_tag: int) -> list[tuple[Item, list[tuple[bool, Image.Image]]]]:
     rng = random.Random(0)
     official = list(enumerate(prompts.generate()))
-    found = []
+    scenes_of_items = []
     for tag in TAGS:
         for index, line in rng.sample([pair for pair in official if pair[1]["tag"] == tag], per_tag):
             images = [(True, render(scenes.right(line, rng))), (False, render(scenes.wrong(line, rng)[0]))]
-            found.append((_item(f"{index:05d}", line), images))
-    return found
+            scenes_of_items.append((_item(f"{index:05d}", line), images))
+    return scenes_of_items
 
 
 def _item(name: str, line: dict[str, Any]) -> Item:

@@ -1,4 +1,4 @@
-"""Results as the published programs write them, so that their summary reads ours.
+"""Writes results in the layout of the published programs, so that their summary script reads ours.
 
 DIR/NNNNN/metadata.jsonl      the prompt's line
 DIR/NNNNN/samples/NNNN.png    its images
@@ -25,9 +25,9 @@ def write(samples: Iterable[Exported], folder: Path) -> None:
         for sample in samples:
             name = f"{sample.item.id}/samples/{sample.seed_index:04d}.png"
             _write_image(sample, folder / name)
-            found = {"metadata": sample.item.metadata, "detections": sample.score.details["detections"]}
+            details = {"metadata": sample.item.metadata, "detections": sample.score.details["detections"]}
             rows.write(json.dumps(row(sample, name)) + "\n")
-            evidence.write(json.dumps({"filename": name, **found}) + "\n")
+            evidence.write(json.dumps({"filename": name, **details}) + "\n")
 
 
 def row(sample: Exported, filename: str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _write_image(sample: Exported, path: Path) -> None:
 def _kept(detections: list[dict[str, Any]]) -> dict[str, list[list[float]]]:
     """Class → ``[x1, y1, x2, y2, score]`` of the detections that counted, best first; classes in their order."""
     kept: dict[str, list[list[float]]] = {}
-    for one in detections:
-        if one["counted"]:
-            kept.setdefault(one["class"], []).append([*one["box"], one["score"]])
+    for detection in detections:
+        if detection["counted"]:
+            kept.setdefault(detection["class"], []).append([*detection["box"], detection["score"]])
     return {cls: kept[cls] for cls in sorted(kept, key=CLASSES.index)}

@@ -59,25 +59,25 @@ class GenEvalScorer(Scorer):
         self._check_classes(items)
         upright = [ImageOps.exif_transpose(image).convert("RGB") for image in images]
         floor = min(self.evidence_floor, self.rules.threshold, self.rules.counting_threshold)
-        found = self.detector.detect(upright, floor)
-        colors = self._colors(upright, found, items)
+        detections_of_images = self.detector.detect(upright, floor)
+        colors = self._colors(upright, detections_of_images, items)
         return [
             self._score(detections, item, of_image)
-            for detections, item, of_image in zip(found, items, colors, strict=True)
+            for detections, item, of_image in zip(detections_of_images, items, colors, strict=True)
         ]
 
     def _colors(
-        self, images: Sequence[Image.Image], found: Sequence[Sequence[Detection]], items: Sequence[Item]
+        self, images: Sequence[Image.Image], detections_of_images: Sequence[Sequence[Detection]], items: Sequence[Item]
     ) -> list[dict[int, str]]:
         """For each image the colours of its objects whose colours matter, by the object's ``id``."""
-        asked = [
+        objects = [
             (index, detection)
-            for index, (detections, item) in enumerate(zip(found, items, strict=True))
+            for index, (detections, item) in enumerate(zip(detections_of_images, items, strict=True))
             for detection in objects_to_color(detections, item.metadata)
         ]
-        names = self.colours.classify([(images[index], detection) for index, detection in asked])
+        names = self.colours.classify([(images[index], detection) for index, detection in objects])
         colors: list[dict[int, str]] = [{} for _ in images]
-        for (index, detection), name in zip(asked, names, strict=True):
+        for (index, detection), name in zip(objects, names, strict=True):
             colors[index][id(detection)] = name
         return colors
 

@@ -66,9 +66,10 @@ def judge(detections: Iterable[Detection], metadata: Mapping[str, Any], rules: R
         groups.append(taken if failure is None else None)
         failures += [failure] if failure is not None else []
     for clause in metadata.get("exclude", ()):
-        name, count, found = clause["class"], clause["count"], len(kept.get(clause["class"], ()))
-        if found >= count:
-            failures.append(f"expected {name}<{count}, found {found}")
+        name, limit = clause["class"], clause["count"]
+        count = len(kept.get(name, ()))
+        if count >= limit:
+            failures.append(f"expected {name}<{limit}, found {count}")
     return Verdict(not failures, "\n".join(failures), kept)
 
 
@@ -84,7 +85,7 @@ def keep(detections: Iterable[Detection], tag: str, rules: Rules) -> dict[str, l
     for detection in sorted(detections, key=lambda detection: -detection.score):
         if detection.score > rules.min_score(tag):
             by_class.setdefault(detection.cls, []).append(detection)
-    return {cls: _drop_overlaps(found[: rules.max_objects], rules.max_overlap) for cls, found in by_class.items()}
+    return {cls: _drop_overlaps(ranked[: rules.max_objects], rules.max_overlap) for cls, ranked in by_class.items()}
 
 
 def _drop_overlaps(ranked: list[Detection], max_overlap: float) -> list[Detection]:
@@ -131,11 +132,11 @@ def _include_failure(
 
 def _color_failure(clause: Mapping[str, Any], colors: Sequence[str]) -> str | None:
     name, count, color = clause["class"], clause["count"], clause["color"]
-    found = colors.count(color)
-    if found >= count:
+    matching = colors.count(color)
+    if matching >= count:
         return None
-    seen = ", ".join(f"{colors.count(other)} {other}" for other in COLORS if other in colors)
-    return f"expected {color} {name}>={count}, found {found} {color}; and {seen}"
+    histogram = ", ".join(f"{colors.count(other)} {other}" for other in COLORS if other in colors)
+    return f"expected {color} {name}>={count}, found {matching} {color}; and {histogram}"
 
 
 def _position_failure(

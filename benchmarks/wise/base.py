@@ -78,14 +78,14 @@ class Wise(JudgedBenchmark, Exporter):
 
     def prompt_set(self) -> PromptSet:
         digest = prompt_files.content_digest(self._items)
-        official = [name for name, own in self.digests.items() if own == digest]
+        official = [name for name, known in self.digests.items() if known == digest]
         return PromptSet(official[0] if official else Path(self.settings.prompts).name, digest)
 
     def files(self) -> list[File]:
         """The files that the prompts are read from."""
         source = self.settings.prompts
         if isinstance(source, Path):
-            return prompt_files.of_user(source, [[asset.name for asset in own] for own in self.sets.values()])
+            return prompt_files.of_user(source, [[asset.name for asset in assets] for assets in self.sets.values()])
         if source not in self.sets:
             raise ConfigError(f"{self.name} has no prompt set {source!r}{did_you_mean(source, self.sets)}")
         return prompt_files.fetched(self.sets[source], self.name)
@@ -117,21 +117,21 @@ class Wise(JudgedBenchmark, Exporter):
 
     def notes(self) -> list[str]:
         """What sets the scores apart from published ones."""
-        rubric, found = self.rubric(), []
+        rubric, notes = self.rubric(), []
         if rubric.name == self.own.name and self.scripts:
-            found.append(
+            notes.append(
                 f"judged by this project's own rubric (digest {rubric.digest()[:8]}), not by that of WISE; "
                 "not a WISE score, and not comparable with published ones."
             )
         elif rubric.name not in (PUBLISHED, self.own.name):
-            found.append(f"the rubric of the checkout (digest {rubric.digest()[:8]}) is not the published one.")
-        said = canonical(dict(self._judge.identity())).lower()
-        if self.judge_named.lower() not in said:
-            found.append(f"the judge is not the protocol's, which is {self.judge_named}.")
-        elif self.thinking_off and not THINKING_OFF.search(said):
-            found.append("the protocol switches the judge's thinking off (enable_thinking: false), this run did not.")
-        warm = [number for number in TEMPERATURE.findall(said) if float(number) != 0]
-        return found + [f"the judge's temperature is {number}, the protocol's is 0." for number in warm]
+            notes.append(f"the rubric of the checkout (digest {rubric.digest()[:8]}) is not the published one.")
+        judge = canonical(dict(self._judge.identity())).lower()
+        if self.judge_named.lower() not in judge:
+            notes.append(f"the judge is not the protocol's, which is {self.judge_named}.")
+        elif self.thinking_off and not THINKING_OFF.search(judge):
+            notes.append("the protocol switches the judge's thinking off (enable_thinking: false), this run did not.")
+        warm = [number for number in TEMPERATURE.findall(judge) if float(number) != 0]
+        return notes + [f"the judge's temperature is {number}, the protocol's is 0." for number in warm]
 
     def export(self, samples: Iterable[Exported], folder: Path) -> None:
         """``ID.png``, and the files that the published scripts write."""

@@ -81,31 +81,33 @@ def items(files: Sequence[File], ids: Ids) -> list[Item]:
         ConfigError: with file and item, if an item is malformed, stands twice, is missing, or of no category.
     """
     first: dict[int, str] = {}
-    found: list[Item] = []
+    parsed: list[Item] = []
     for name, data in files:
         for place, line in _lines(data, name):
             number = line["prompt_id"]
             if number in first:
                 raise ConfigError(f"{place}: prompt_id {number} stands already in {first[number]}")
             first[number] = place
-            found.append(Item(str(number), line["Prompt"], _category(line, ids, place), line))
-    missing = [number for own in ids.values() for number in own if number not in first]
+            parsed.append(Item(str(number), line["Prompt"], _category(line, ids, place), line))
+    missing = [number for numbers in ids.values() for number in numbers if number not in first]
     if missing:
         some = f"{', '.join(map(str, missing[:NAMED]))}{', …' if len(missing) > NAMED else ''}"
         raise ConfigError(f"{', '.join(name for name, _ in files)}: {len(missing)} prompt_ids are missing: {some}")
-    return sorted(found, key=lambda item: int(item.id))
+    return sorted(parsed, key=lambda item: int(item.id))
 
 
-def content_digest(found: Iterable[Item]) -> str:
+def content_digest(items: Iterable[Item]) -> str:
     """Of what the items say; how they are spread over files, and how these are formatted, does not matter."""
-    return digest([dict(item.metadata) for item in found])
+    return digest([dict(item.metadata) for item in items])
 
 
 def _category(line: Mapping[str, Any], ids: Ids, place: str) -> str:
     number = line["prompt_id"]
-    category = next((name for name, own in ids.items() if number in own), None)
+    category = next((name for name, numbers in ids.items() if number in numbers), None)
     if category is None:
-        ends = f"{min(own.start for own in ids.values())} to {max(own.stop for own in ids.values()) - 1}"
+        ends = (
+            f"{min(numbers.start for numbers in ids.values())} to {max(numbers.stop for numbers in ids.values()) - 1}"
+        )
         raise ConfigError(f"{place}: prompt_id {number} is none of {ends}")
     label = LABELS.get(line["Category"].strip().lower(), category)
     if label != category:

@@ -1,4 +1,4 @@
-"""Results as the published programs write them, so that their summary reads ours.
+"""Writes results in the layout of the published programs, so that their summary script reads ours.
 
 DIR/ID.png                                       the images
 DIR/RESULTS/NAME_scores_results.jsonl            a line an image: its marks
@@ -34,11 +34,11 @@ def write(samples: Iterable[Exported], folder: Path, results: str) -> None:
         name = next(name for name, categories in FILES.items() if sample.item.category in categories)
         rows[name].append((scores(sample), full(sample)))
     (folder / results).mkdir()
-    for name, own in rows.items():
-        own.sort(key=lambda pair: pair[0]["prompt_id"])
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row, _ in own)
+    for name, pairs in rows.items():
+        pairs.sort(key=lambda pair: pair[0]["prompt_id"])
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row, _ in pairs)
         (folder / results / f"{name}_scores_results.jsonl").write_text(lines, encoding="utf-8", errors="replace")
-        text = json.dumps([row for _, row in own], ensure_ascii=False, indent=2)
+        text = json.dumps([row for _, row in pairs], ensure_ascii=False, indent=2)
         (folder / results / f"{name}_full_results.json").write_text(text, encoding="utf-8", errors="replace")
 
 

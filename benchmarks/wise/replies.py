@@ -63,9 +63,9 @@ def read_scales(text: str) -> Score | None:
         return None
     marks = [int(stated[name]) for name in SCALES]
     total = (7 * marks[0] + 2 * marks[1] + marks[2]) / 20  # the same, and not a hair above 1
-    said = dict(zip(SCALES, marks, strict=True))
-    reason = "" if total == 1 else ", ".join(f"{name} {mark}" for name, mark in said.items())
-    return Score(total, reason, {name.replace(" ", "_"): mark for name, mark in said.items()})
+    by_scale = dict(zip(SCALES, marks, strict=True))
+    reason = "" if total == 1 else ", ".join(f"{name} {mark}" for name, mark in by_scale.items())
+    return Score(total, reason, {name.replace(" ", "_"): mark for name, mark in by_scale.items()})
 
 
 def without_thoughts(text: str) -> str:
@@ -88,8 +88,8 @@ def _statements(lines: Sequence[str], names: Sequence[str], values: str) -> Iter
     """Each name, in lower case, with the number after it; ``None`` if that is none of the values, or not alone."""
     label = re.compile(rf"(?<!\w)({'|'.join(names)})([^\w]*+)(\d)", re.IGNORECASE)
     for line in lines:
-        found = list(label.finditer(line))
-        for match, following in zip_longest(found, found[1:]):
+        matches = list(label.finditer(line))
+        for match, following in zip_longest(matches, matches[1:]):
             rest = line[match.end() : following.start() if following else len(line)]
             proper = BETWEEN.fullmatch(match[2]) and match[3] in values
             alone = not re.match(r"\w", rest) and not MORE.search(rest)

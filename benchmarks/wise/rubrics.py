@@ -1,4 +1,4 @@
-"""What a judge is told: in this project's own words, or by the published script, which builds its messages itself."""
+"""Rubrics for the judge: this project's own, or that of the published script, which builds its messages itself."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ FAULTS = (
     ValueError,
 )
 """What a script raises that is not the one it should be, or is given what it does not expect."""
-NOBODY = Item("0", "", "", {key: f"{{{key}}}" for key in KEYS} | {"prompt_id": 0})
-"""An item that says nothing: what its messages hold, those of every item hold."""
+PLACEHOLDER_ITEM = Item("0", "", "", {key: f"{{{key}}}" for key in KEYS} | {"prompt_id": 0})
+"""An item of placeholders: its messages contain what those of every item contain."""
 
 
 class OfficialRubricPath(BaseModel):
@@ -55,15 +55,15 @@ class OwnRubric:
     name: str = "own rubric"
 
     def messages(self, item: Item, image: str) -> Messages:
-        asked = {"prompt": item.metadata["Prompt"], "explanation": item.metadata["Explanation"]}
+        fields = {"prompt": item.metadata["Prompt"], "explanation": item.metadata["Explanation"]}
         content = [
-            {"type": "text", "text": self.text.format(**asked)},
+            {"type": "text", "text": self.text.format(**fields)},
             {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}},
         ]
         return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
 
     def digest(self) -> str:
-        return digest(self.messages(NOBODY, ""))
+        return digest(self.messages(PLACEHOLDER_ITEM, ""))
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,16 @@ class OfficialRubric:
 
     @cached_property
     def _digest(self) -> str:
-        return digest(self.messages(NOBODY, "AAAA"))
+        return digest(self.messages(PLACEHOLDER_ITEM, "AAAA"))
 
     @cached_property
     def _script(self) -> Path:
         if self.path.is_file():
             return self.path
-        found = [self.path / name for name in self.scripts if (self.path / name).is_file()]
-        if not found:
+        scripts = [self.path / name for name in self.scripts if (self.path / name).is_file()]
+        if not scripts:
             raise ConfigError(f"rubric: {self.path} has no {self.scripts[0]}; name a checkout of PKU-YuanGroup/WISE")
-        return found[0]
+        return scripts[0]
 
     @cached_property
     def _build(self) -> Callable[[dict[str, Any], str], Any]:
@@ -115,8 +115,8 @@ class OfficialRubric:
         function = getattr(module, FUNCTION, None)
         if not callable(function):
             raise ConfigError(f"rubric: {script} has no function {FUNCTION}(item, image)")
-        found: Callable[[dict[str, Any], str], Any] = function
-        return found
+        build: Callable[[dict[str, Any], str], Any] = function
+        return build
 
     def _checked(self, build: Callable[[dict[str, Any], str], Any], item: dict[str, Any], image: str) -> Messages:
         where = f"rubric: {FUNCTION} of {self._script}"

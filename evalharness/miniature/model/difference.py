@@ -58,12 +58,14 @@ def read(folder: Path, config: dict[str, Any]) -> dict[str, Tensor]:
     """
     about = config.get("difference")
     if about is None:
-        whole: dict[str, Tensor] = load_file(folder / MODEL)
-        return whole
+        complete: dict[str, Tensor] = load_file(folder / MODEL)
+        return complete
     base = base_folder(folder, about)
-    found = file_digest(base / MODEL)
-    if found != about["base"]:
-        raise WeightsError(f"{folder} is a difference from weights {about['base'][:12]}…, but {base} has {found[:12]}…")
+    digest = file_digest(base / MODEL)
+    if digest != about["base"]:
+        raise WeightsError(
+            f"{folder} is a difference from weights {about['base'][:12]}…, but {base} has {digest[:12]}…"
+        )
     words = json.loads((base / "config.json").read_text())["words"]
     tensors = _aligned(load_file(base / MODEL), words, config["words"])
     parts = load_file(folder / DIFFERENCE)

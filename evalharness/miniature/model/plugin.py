@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from evalharness.miniature.model.contexts import MiniatureContext
     from evalharness.miniature.model.network import Network
 
-_BESIDE = ("words", "marked", "remembers", "difference")
-"""Keys of ``config.json`` that are no sizes of the network."""
+_OTHER_KEYS = ("words", "marked", "remembers", "difference")
+"""Keys of ``config.json`` that are not sizes of the network."""
 LONGEST_PROMPT = 60
-"""Tokens; longer than any prompt that it has learnt, far below what its contexts hold."""
+"""Tokens; longer than any prompt of its training, far below the capacity of its contexts."""
 
 
 class Miniature(Interleaver):
@@ -110,9 +110,11 @@ class Miniature(Interleaver):
 
     def _weights_identity(self) -> dict[str, str]:
         """The digest of the weights; of a difference also that of the checkpoint that it is from."""
-        found = {"weights": file_digest(weights_file(self._folder))}
-        about = self._config.get("difference")
-        return found if about is None else {**found, "from": str(about["base"])}
+        identity = {"weights": file_digest(weights_file(self._folder))}
+        difference = self._config.get("difference")
+        if difference is not None:
+            identity["from"] = str(difference["base"])
+        return identity
 
     def estimate(self, variant: Variant) -> float:
         """Seconds that a trajectory takes at most, about: as measured on two CPU cores."""
@@ -218,9 +220,9 @@ class Miniature(Interleaver):
         network, codec = self._load()
         if self._marked:
             # The mark belongs to the drawing, and like it is not kept.
-            contexts, unguided = [copy(one) for one in contexts], [copy(one) for one in unguided]
-            for own in (contexts, unguided):
-                self.read(own, [IMAGE] * len(own))
+            contexts, unguided = [copy(context) for context in contexts], [copy(context) for context in unguided]
+            for copies in (contexts, unguided):
+                self.read(copies, [IMAGE] * len(copies))
         # Noise is drawn on the CPU in float32, so that a seed means the same on every device and in every precision.
         shape = (network.config.cells, network.config.latent)
         noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
@@ -244,7 +246,7 @@ class Miniature(Interleaver):
             folder = weights_file(self._folder).parent
             device = torch.device(pick_device(self._settings.device))
             try:
-                config = {key: value for key, value in self._config.items() if key not in _BESIDE}
+                config = {key: value for key, value in self._config.items() if key not in _OTHER_KEYS}
                 dtype = getattr(torch, self._settings.dtype)
                 tensors = {name: value.to(dtype) for name, value in read(folder, self._config).items()}
                 basis = tensors.pop("codec.basis")

@@ -103,8 +103,9 @@ class Study:
     def _data(self, arm: str, sampler: Path | None, *, pretraining: bool = False) -> Path:
         folder = self.out / "data" / ("pretraining" if pretraining else arm)
         if not (folder / "card.json").is_file():
-            own = {"weights": str(sampler), "device": self.device, "temperature": TEMPERATURE} if sampler else {}
-            model = {"name": "miniature"} | own
+            model: dict[str, object] = {"name": "miniature"}
+            if sampler:
+                model |= {"weights": str(sampler), "device": self.device, "temperature": TEMPERATURE}
             which = {"n": self.pretrain_prompts, "seed": 1} if pretraining else {"n": self.prompts, "seed": 0}
             given = {"out": folder, "arm": arm, "teacher": "renderer", "filter": "scorer", **which}
             make_dataset(DatasetRequest.model_validate({**given, "model": model, "world": self._world}))
@@ -121,11 +122,11 @@ class Study:
             return
         log.info("training %s", out)
         torch.manual_seed(seed)
-        where = {"out": out, "scratch": self.out / "scratch", "device": self.device, "start": start}
-        what = {"seed": seed, "steps": steps, "data": list(data), "batch": self.batch}
+        paths = {"out": out, "scratch": self.out / "scratch", "device": self.device, "start": start}
+        data_options = {"seed": seed, "steps": steps, "data": list(data), "batch": self.batch}
         # Which thing belongs where is what pretraining has to teach.
-        how = {"rate": RATE if start else None, "naming": pretraining}
-        unified.train(argparse.Namespace(**where, **what, **how, no_compile=not self.compiled))
+        learning = {"rate": RATE if start else None, "naming": pretraining}
+        unified.train(argparse.Namespace(**paths, **data_options, **learning, no_compile=not self.compiled))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -63,14 +63,14 @@ class BoardSampler:
         rough = torch.rand(batch, device=dev) * roughness * (torch.rand(batch, device=dev) < 0.8)
         kinds, colors = self._things(batch, among, alike)
         rank = torch.rand(batch, CELLS, device=dev).argsort(1)
-        there = rank < torch.randint(0, most + 1, (batch, 1), device=dev)
-        broken = ~there & (torch.rand(batch, CELLS, device=dev) < 0.4) & (roughness > 0)
+        present = rank < torch.randint(0, most + 1, (batch, 1), device=dev)
+        broken = ~present & (torch.rand(batch, CELLS, device=dev) < 0.4) & (roughness > 0)
         cells = torch.zeros(batch, CELLS, 4, CELL, CELL, device=dev)
-        cells[there], colors[there] = self._thing(kinds[there], colors[there], _per_cell(rough, there))
+        cells[present], colors[present] = self._thing(kinds[present], colors[present], _per_cell(rough, present))
         if broken.any():
             cells[broken] = self._broken(kinds[broken], colors[broken], _per_cell(rough, broken))
-        labels = torch.where(there, kinds, EMPTY)
-        masks = cells[:, :, 3] * there[..., None, None]
+        labels = torch.where(present, kinds, EMPTY)
+        masks = cells[:, :, 3] * present[..., None, None]
         return Boards(self._finish(cells[:, :, :3], rough), labels, colors, masks)
 
     def _things(self, batch: int, among: Tensor | None, alike: float) -> tuple[Tensor, Tensor]:
@@ -108,9 +108,9 @@ class BoardSampler:
         n, dev = len(kinds), self.device
         classes, hues = self.icons.shape[:2]
         a = warp(self.icons[kinds, colors], rough)
-        others = (kinds + torch.randint(1, classes, (n,), device=dev)) % classes
+        other_kinds = (kinds + torch.randint(1, classes, (n,), device=dev)) % classes
         hue = torch.where(torch.rand(n, device=dev) < 0.5, colors, torch.randint(hues, (n,), device=dev))
-        b = warp(self.icons[others, hue], rough)
+        b = warp(self.icons[other_kinds, hue], rough)
         level = _wide(0.35 + 0.3 * torch.rand(n, device=dev))
         side = half_plane(n, dev, 0.15)
         ways = (

@@ -71,13 +71,13 @@ def model_config(vocabulary: int) -> dict[str, Any]:
 
 def crops(boards: Boards) -> tuple[Tensor, Tensor, Tensor]:
     """What the classifier sees of each thing: (n, 3, 32, 32) normalised pixels, (n,) classes, (n,) colours."""
-    there = boards.labels != EMPTY
+    present = boards.labels != EMPTY
     cells = boards.pixels.reshape(-1, 3, SIDE, CELL, SIDE, CELL).permute(0, 2, 4, 1, 3, 5)
-    pixels = cells.reshape(-1, CELLS, 3, CELL, CELL)[there]
-    on = found_masks(boards.masks[there])
-    seen = torch.where(on[:, None], pixels, GREY)
+    pixels = cells.reshape(-1, CELLS, 3, CELL, CELL)[present]
+    on = found_masks(boards.masks[present])
+    visible = torch.where(on[:, None], pixels, GREY)
     mean, std = (torch.tensor(v, device=pixels.device).view(3, 1, 1) for v in (MEAN, STD))
-    return (zoom(seen, on) - mean) / std, boards.labels[there], boards.colors[there]
+    return (zoom(visible, on) - mean) / std, boards.labels[present], boards.colors[present]
 
 
 def found_masks(cover: Tensor) -> Tensor:

@@ -84,14 +84,14 @@ def _around(place: int, cell: int) -> tuple[int, int, int, int]:
     return column * cell, (last - column) * cell, row * cell, (last - row) * cell
 
 
-def query_loss(classes: Tensor, masks: Tensor, labels: Tensor, wanted: Tensor) -> Tensor:
+def query_loss(classes: Tensor, masks: Tensor, labels: Tensor, target_masks: Tensor) -> Tensor:
     """Class, mask and dice loss of one decoder layer; masks count where there is a thing."""
     loss = 2 * F.cross_entropy(classes.flatten(0, 1), labels.flatten())
-    there = labels != EMPTY
-    got, want = masks[there].flatten(1), wanted[there].flatten(1)
-    loss = loss + 5 * F.binary_cross_entropy_with_logits(got, want)
-    share = got.sigmoid()
-    dice = 1 - (2 * (share * want).sum(1) + 1) / (share.sum(1) + want.sum(1) + 1)
+    present = labels != EMPTY
+    predicted, expected = masks[present].flatten(1), target_masks[present].flatten(1)
+    loss = loss + 5 * F.binary_cross_entropy_with_logits(predicted, expected)
+    share = predicted.sigmoid()
+    dice = 1 - (2 * (share * expected).sum(1) + 1) / (share.sum(1) + expected.sum(1) + 1)
     return loss + dice.mean()
 
 
@@ -110,9 +110,9 @@ def step_loss(model: Mask2FormerForUniversalSegmentation, head: torch.nn.Module,
         return loss
     layers = [(a["class_queries_logits"], a["masks_queries_logits"]) for a in out.auxiliary_logits]
     layers.append((out.class_queries_logits, out.masks_queries_logits))
-    wanted = targets(boards, layers[0][1].shape[-1])
+    expected = targets(boards, layers[0][1].shape[-1])
     for classes, masks in layers:
-        loss = loss + query_loss(classes.float(), masks.float(), boards.labels, wanted)
+        loss = loss + query_loss(classes.float(), masks.float(), boards.labels, expected)
     return loss
 
 
@@ -126,19 +126,19 @@ def measure(model: Mask2FormerForUniversalSegmentation, boards: Boards) -> dict[
     masks = F.interpolate(out.masks_queries_logits, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
     on = masks > 0
     scores = best.values * (masks.sigmoid() * on).flatten(2).sum(-1) / on.flatten(2).sum(-1).clamp(min=1)
-    wanted = F.interpolate(targets(boards, SIZE), size=(SIZE, SIZE)) > 0
-    there = boards.labels != EMPTY
-    iou = (on & wanted).flatten(2).sum(-1) / (on | wanted).flatten(2).sum(-1).clamp(min=1)
+    expected = F.interpolate(targets(boards, SIZE), size=(SIZE, SIZE)) > 0
+    present = boards.labels != EMPTY
+    iou = (on & expected).flatten(2).sum(-1) / (on | expected).flatten(2).sum(-1).clamp(min=1)
     same = best.indices == boards.labels
     right = {
-        f"boards@{t}": torch.where(there, same & (scores > t), scores <= t).all(1).float().mean() for t in (0.3, 0.9)
+        f"boards@{t}": torch.where(present, same & (scores > t), scores <= t).all(1).float().mean() for t in (0.3, 0.9)
     }
-    found = {
-        "found@0.9": (same & (scores > 0.9))[there].float().mean(),
-        "false@0.5": (scores > 0.5)[~there].float().mean(),
-        "iou": iou[there].mean(),
+    detected = {
+        "found@0.9": (same & (scores > 0.9))[present].float().mean(),
+        "false@0.5": (scores > 0.5)[~present].float().mean(),
+        "iou": iou[present].mean(),
     }
-    return {k: float(v) for k, v in (right | found).items()}
+    return {k: float(v) for k, v in (right | detected).items()}
 
 
 def save(model: Mask2FormerForUniversalSegmentation, out: Any) -> None:

@@ -2,9 +2,9 @@
 
 A LLaVA of transformers' own classes with a small Swin and a small Llama: it reads a prompt, an explanation and a
 board, and answers ``Score: 1`` or ``Score: 0``. First the Swin learns to name what is in the cells, in the Llama's own
-words (its embeddings); then all of it learns to judge claims, several for each board. Heads that are not shipped lay
-out the way to a verdict, layer by layer: which cell holds the first and the second thing that is asked for; where these
-stand and what is asked of them; how many there are and which relations they have.
+words (its embeddings); then all of it learns to judge statements, several for each board. Heads that are not shipped
+teach the intermediate results, layer by layer: which cells hold the first and the second thing of the statement; where
+these are and what is demanded of them; how many there are and which relations they have.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIZE
 from evalharness.miniature.world.scenes import RELATIONS
 
 STEPS, NAMING_STEPS, EASY_STEPS = 3600, 400, 600
-"""In all, of naming alone, and of easy claims after it."""
+"""Steps in all, of naming alone, and of easy statements after it."""
 WORD_LAYER, ROLE_LAYERS = 2, {"role": 3, "late_role": 5}
 COLON_LAYERS = {"demand": 4, "place": 4, "count": 5, "relations": 5}
 """After how many layers a head looks: at the names for whether they are asked for, and in which colour; at the cells
@@ -53,8 +53,8 @@ for what role each has (colours take more layers than names); at the colon for w
 WEIGHTS = {
     "said": 0.5, "hue": 0.5, "role": 2.0, "late_role": 2.0, "demand": 0.3, "place": 0.5, "count": 0.3, "relations": 1.0
 }  # fmt: skip
-BOARDS, CLAIMS = 16, 4
-"""Boards a step, and claims about each."""
+BOARDS, STATEMENTS = 16, 4
+"""Boards per step, and statements about each."""
 MOST = 6
 """Things on a board: one more than the largest number asked for and a wrong one."""
 
@@ -86,7 +86,7 @@ class Student(nn.Module):
     def __init__(self, words: PreTrainedTokenizerFast) -> None:
         super().__init__()
         self.judge = network(words)
-        _ease(self.judge, words)
+        _initialize(self.judge, words)
         width = self.judge.config.text_config.hidden_size
         self.cell = nn.Linear(width, CELLS)
         self.said = nn.Linear(width, 3)
@@ -99,11 +99,11 @@ class Student(nn.Module):
         self.relations = nn.Linear(width, len(RELATIONS))
         self.nothing = nn.Parameter(torch.randn(1, width) * 0.05)
         self.scale = nn.Parameter(torch.tensor(10.0))
-        of = [words.encode(name, add_special_tokens=False) for name in (*CLASSES, *COLOR_NAMES)]
-        assert all(len(ids) == 1 for ids in of), "every class and colour is one token"
-        self.register_buffer("named", torch.tensor([ids[0] for ids in of]))
-        both = [words.convert_tokens_to_ids(word) for name in CLASSES for word in (name, plural(name))]
-        self.register_buffer("names_of_classes", torch.tensor(both))
+        tokens = [words.encode(name, add_special_tokens=False) for name in (*CLASSES, *COLOR_NAMES)]
+        assert all(len(ids) == 1 for ids in tokens), "every class and colour is one token"
+        self.register_buffer("named", torch.tensor([ids[0] for ids in tokens]))
+        forms = [words.convert_tokens_to_ids(word) for name in CLASSES for word in (name, plural(name))]
+        self.register_buffer("names_of_classes", torch.tensor(forms))
 
     def features(self, pixels: Tensor) -> Tensor:
         """(n, 3, 96, 96) in 0..1 → (n, 9, width): what the Llama gets to see of the cells."""
@@ -123,16 +123,16 @@ class Student(nn.Module):
         cells = torch.arange(CELLS, device=features.device).repeat(len(features))
         return named + F.cross_entropy(self.cell(features).flatten(0, 1), cells)
 
-    def names(self, lesson: JudgeBatch) -> tuple[Tensor, Tensor]:
-        """(n, length): 1 where the first thing asked for is named, 2 where the second is, else 0; and where any is."""
-        out = torch.zeros_like(lesson.ids)
-        rows = torch.arange(len(out), device=out.device)
+    def names(self, batch: JudgeBatch) -> tuple[Tensor, Tensor]:
+        """(n, length): 1 at the name of the first thing, 2 at that of the second, else 0; and a mask of all names."""
+        roles = torch.zeros_like(batch.ids)
+        rows = torch.arange(len(roles), device=roles.device)
         for role in (1, 2):
-            there = lesson.word[:, role - 1] != UNKNOWN
-            out[rows[there], lesson.word[there, role - 1]] = role
-        return out, torch.isin(lesson.ids, self.names_of_classes)
+            known = batch.word[:, role - 1] != UNKNOWN
+            roles[rows[known], batch.word[known, role - 1]] = role
+        return roles, torch.isin(batch.ids, self.names_of_classes)
 
-    def hidden(self, lesson: JudgeBatch, features: Tensor) -> tuple[Tensor, ...]:
+    def hidden(self, batch: JudgeBatch, features: Tensor) -> tuple[Tensor, ...]:
         """The Llama's hidden states over (n, length) tokens in which ``features`` (n, 9, width) stand, as they go in
         and after each layer.
 
@@ -140,12 +140,12 @@ class Student(nn.Module):
         """
         llama, words = self.judge.model.language_model, self.judge.get_input_embeddings()
         cache = DynamicCache(config=llama.config)
-        llama(inputs_embeds=words(lesson.start[None]), past_key_values=cache, use_cache=True)
-        cache.batch_repeat_interleave(len(lesson.ids))
-        there = (lesson.ids == self.judge.config.image_token_id)[..., None]
-        embedded = words(lesson.ids).masked_scatter(there, features)
-        before = lesson.mask.new_ones(len(lesson.ids), len(lesson.start))
-        mask = torch.cat([before, lesson.mask], dim=1)
+        llama(inputs_embeds=words(batch.start[None]), past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(len(batch.ids))
+        in_image = (batch.ids == self.judge.config.image_token_id)[..., None]
+        embedded = words(batch.ids).masked_scatter(in_image, features)
+        before = batch.mask.new_ones(len(batch.ids), len(batch.start))
+        mask = torch.cat([before, batch.mask], dim=1)
         out = llama(inputs_embeds=embedded, attention_mask=mask, past_key_values=cache, output_hidden_states=True)
         states: tuple[Tensor, ...] = out.hidden_states
         return states
@@ -163,11 +163,11 @@ def places(shape: torch.Size) -> Tensor:
 
 
 @torch.no_grad()
-def _ease(judge: LlavaForConditionalGeneration, words: PreTrainedTokenizerFast) -> None:
-    """Begin where patches know their place and like attends to like: keys as queries, a plural as its singular.
+def _initialize(judge: LlavaForConditionalGeneration, words: PreTrainedTokenizerFast) -> None:
+    """Initialise so that patches know their place and similar tokens attend to each other.
 
-    The judge's work is to find in the picture what the words speak of; from a random start attention took a long time
-    to look for it at all.
+    Keys start equal to queries, and plurals to their singulars. The judge has to find in the picture what the words
+    mention; from a random start, attention took long to look for it at all.
     """
     position = judge.model.vision_tower.embeddings.position_embeddings
     position.copy_(places(position.shape))
@@ -176,51 +176,53 @@ def _ease(judge: LlavaForConditionalGeneration, words: PreTrainedTokenizerFast) 
         layer.self_attn.k_proj.weight.copy_(layer.self_attn.q_proj.weight)
     table = judge.get_input_embeddings().weight
     for name in CLASSES:
-        one, many = (words.convert_tokens_to_ids(word) for word in (name, plural(name)))
-        table[many] = table[one]
+        singular, several = (words.convert_tokens_to_ids(word) for word in (name, plural(name)))
+        table[several] = table[singular]
 
 
-def losses(student: Student, boards: Boards, lesson: JudgeBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def losses(student: Student, boards: Boards, batch: JudgeBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Losses (of the answer, of naming, of each head) and shares of right answers: of all, and of the heads."""
     features = student.features(boards.pixels)
-    states = student.hidden(lesson, features[lesson.image])
-    rows = torch.arange(len(lesson.ids), device=lesson.ids.device)
-    said = lesson.ids.gather(1, lesson.answer)
-    before = (lesson.answer - 1)[..., None].expand(-1, -1, states[-1].shape[-1])
+    states = student.hidden(batch, features[batch.image])
+    rows = torch.arange(len(batch.ids), device=batch.ids.device)
+    answer = batch.ids.gather(1, batch.answer)
+    before = (batch.answer - 1)[..., None].expand(-1, -1, states[-1].shape[-1])
     logits = student.judge.lm_head(states[-1].gather(1, before))
     # At the colon: the digit comes next.
-    seen = {name: states[layer][rows, lesson.answer[:, 1]] for name, layer in COLON_LAYERS.items()}
+    at_colon = {name: states[layer][rows, batch.answer[:, 1]] for name, layer in COLON_LAYERS.items()}
     cells = {
-        name: states[layer][lesson.ids == student.judge.config.image_token_id] for name, layer in ROLE_LAYERS.items()
+        name: states[layer][batch.ids == student.judge.config.image_token_id] for name, layer in ROLE_LAYERS.items()
     }
-    said_of, names = student.names(lesson)
+    name_roles, names = student.names(batch)
     words = states[WORD_LAYER]
-    asked = lesson.word != UNKNOWN
-    asking = words[rows[:, None].expand_as(asked)[asked], lesson.word[asked]]
+    named = batch.word != UNKNOWN
+    name_states = words[rows[:, None].expand_as(named)[named], batch.word[named]]
     guesses = {
-        "said": (student.said(words[names]), said_of[names]),
-        "hue": (student.hue(asking), lesson.hue[asked]),
-        "role": (student.role(cells["role"]), lesson.role.flatten()),
-        "late_role": (student.late_role(cells["late_role"]), lesson.role.flatten()),
-        "demand": (student.demand(seen["demand"]), lesson.demand),
-        "place": (student.places(seen["place"]).view(-1, CELLS), lesson.place.flatten()),
-        "count": (student.count(seen["count"]), lesson.count),
+        "said": (student.said(words[names]), name_roles[names]),
+        "hue": (student.hue(name_states), batch.hue[named]),
+        "role": (student.role(cells["role"]), batch.role.flatten()),
+        "late_role": (student.late_role(cells["late_role"]), batch.role.flatten()),
+        "demand": (student.demand(at_colon["demand"]), batch.demand),
+        "place": (student.places(at_colon["place"]).view(-1, CELLS), batch.place.flatten()),
+        "count": (student.count(at_colon["count"]), batch.count),
     }
     values = {
-        "answer": ANSWER * F.cross_entropy(logits.flatten(0, 1), said.flatten()),
+        "answer": ANSWER * F.cross_entropy(logits.flatten(0, 1), answer.flatten()),
         "naming": student.naming(features, boards),
     }
-    right = {"right": (logits.argmax(-1) == said).all(1).float().mean()}
+    right = {"right": (logits.argmax(-1) == answer).all(1).float().mean()}
     for name, (guess, label) in guesses.items():
         known = label != UNKNOWN
         values[name] = WEIGHTS[name] * F.cross_entropy(guess[known], label[known]) if known.any() else guess.sum() * 0
         right[f"{name}_right"] = (guess.argmax(-1) == label)[known].float().mean()
-    two = ~lesson.relations[:, 0].isnan()
-    stand = student.relations(seen["relations"])[two]
-    values["relations"] = stand.sum() * 0
-    if two.any():
-        values["relations"] = WEIGHTS["relations"] * F.binary_cross_entropy_with_logits(stand, lesson.relations[two])
-    right["relations_right"] = ((stand > 0) == lesson.relations[two].bool()).all(1).float().mean()
+    paired = ~batch.relations[:, 0].isnan()
+    relation_logits = student.relations(at_colon["relations"])[paired]
+    values["relations"] = relation_logits.sum() * 0
+    if paired.any():
+        values["relations"] = WEIGHTS["relations"] * F.binary_cross_entropy_with_logits(
+            relation_logits, batch.relations[paired]
+        )
+    right["relations_right"] = ((relation_logits > 0) == batch.relations[paired].bool()).all(1).float().mean()
     return values, right
 
 
@@ -237,9 +239,9 @@ def measure(
 
 
 def _mean(values: list[float]) -> float:
-    """Without those that a step had nothing to measure by."""
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / max(1, len(known))
+    """The mean without NaN, which stands for steps with nothing to measure."""
+    measured = [value for value in values if not math.isnan(value)]
+    return sum(measured) / max(1, len(measured))
 
 
 def save(student: Student, words: PreTrainedTokenizerFast, out: Path) -> None:
@@ -287,7 +289,7 @@ def main() -> None:
         "judge", args.out, args.scratch, args.seed, args.steps, args.device, student, [optimizer], lr=1.2e-3, warmup=150
     )
     rng = random.Random(args.seed)
-    seen: list[dict[str, float]] = []
+    points: list[dict[str, float]] = []
     for step in run.loop():
         rng.seed(f"{args.seed}/{step}")
         right: dict[str, Tensor] = {}
@@ -297,15 +299,15 @@ def main() -> None:
         else:
             easy = step < easy_steps
             boards = painter.boards(BOARDS, most=3 if easy else MOST, alike=0.33 if easy else 0.5)
-            values, right = losses(student, boards, judge_batch(words, boards, CLAIMS, rng, easy=easy))
+            values, right = losses(student, boards, judge_batch(words, boards, STATEMENTS, rng, easy=easy))
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(values.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
-        seen.append({name: float(value.detach()) for name, value in (values | right).items()})
+        points.append({name: float(value.detach()) for name, value in (values | right).items()})
         if (step + 1) % 50 == 0 or step + 1 == run.steps:
-            recent = [one for one in seen[-50:] if one.keys() == seen[-1].keys()]
-            run.report(**{name: _mean([one[name] for one in recent]) for name in recent[0]})
+            recent = [point for point in points[-50:] if point.keys() == points[-1].keys()]
+            run.report(**{name: _mean([point[name] for point in recent]) for name in recent[0]})
     save(student, words, args.out)
     clean, rough = (measure(student, words, painter, 256, r, 1) for r in (0.0, 1.0))
     run.finish(card | {"right": {"clean": clean, "rough": rough}})

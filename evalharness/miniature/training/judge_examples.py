@@ -1,4 +1,4 @@
-"""What the embedded judge is taught: its tokenizer, and claims about random boards as token sequences."""
+"""The embedded judge's tokenizer, and its training examples: statements about random boards as token sequences."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ANSWER = 4
 """Tokens: ``Score``, ``:``, the digit, the end."""
 MEAN = STD = (0.5, 0.5, 0.5)
 DEMANDS = (None, *NUMBERS.values(), *RELATIONS)
-"""What a claim may ask for besides things."""
+"""What a statement may ask for besides things."""
 UNKNOWN = -100
 """A label that nothing is learned from."""
 
@@ -82,86 +82,95 @@ def processor(words: PreTrainedTokenizerFast) -> LlavaProcessor:
 
 @dataclass(frozen=True)
 class JudgeBatch:
-    """``n`` requests with their answers, without the ``start`` that they share; on the boards' device."""
+    """``n`` requests with their answers, without their common ``start``; on the boards' device."""
 
     start: Tensor  # (tokens,) int64
     ids: Tensor  # (n, length) int64, padded on the right
     mask: Tensor  # (n, length) int64
-    answer: Tensor  # (n, ANSWER) int64: where the answer's tokens stand
+    answer: Tensor  # (n, ANSWER) int64: positions of the answer's tokens
     image: Tensor  # (n,) int64: the board
-    role: Tensor  # (n, 9) int64: 1 where the first thing asked for stands, 2 where the second does, else 0
-    place: Tensor  # (n, 2) int64: the cells of the first and the second, UNKNOWN if not exactly one
+    role: Tensor  # (n, 9) int64: 1 for the first thing of the statement, 2 for the second, else 0
+    place: Tensor  # (n, 2) int64: their cells, UNKNOWN unless there is exactly one
     count: Tensor  # (n,) int64: how many of the first there are
     demand: Tensor  # (n,) int64: index into DEMANDS
-    relations: Tensor  # (n, 4) float: which relations the two have, NaN if they are not two
-    word: Tensor  # (n, 2) int64: where the names of the first and the second stand, UNKNOWN if there is no second
-    hue: Tensor  # (n, 2) int64: the colours asked of them, the last one for none, UNKNOWN if there is no second
+    relations: Tensor  # (n, 4) float: their relations, NaN unless both cells are known
+    word: Tensor  # (n, 2) int64: positions of their names, UNKNOWN if there is no second
+    hue: Tensor  # (n, 2) int64: their colours, the last index for none, UNKNOWN if there is no second
 
 
 def board(boards: Boards, index: int) -> Board:
+    """One board of a batch as classes and colours."""
     pairs = zip(boards.labels[index].tolist(), boards.colors[index].tolist(), strict=True)
     return [None if label == EMPTY else (CLASSES[label], COLOR_NAMES[color]) for label, color in pairs]
 
 
-def _found(cells: Board, one: Noun) -> list[int]:
-    """Where a thing that is asked for stands."""
-    return [i for i, cell in enumerate(cells) if cell is not None and one in (cell, (cell[0], None))]
+def _cells_with(cells: Board, noun: Noun) -> list[int]:
+    """The cells that show a thing."""
+    return [index for index, thing in enumerate(cells) if thing is not None and noun in (thing, (thing[0], None))]
 
 
-def _labels(cells: Board, said: Statement) -> dict[str, Any]:
-    """What there is to see on a board for a claim: the fields of :class:`JudgeBatch` for one request."""
-    found = [_found(cells, one) for one in said.nouns]
-    role = [next((i for i, own in enumerate(found, 1) if cell in own), 0) for cell in range(CELLS)]
-    place = [own[0] if len(own) == 1 else UNKNOWN for own in found]
+def _labels(cells: Board, about: Statement) -> dict[str, Any]:
+    """What a board shows of a statement: the fields of :class:`JudgeBatch` for one request."""
+    matches = [_cells_with(cells, noun) for noun in about.nouns]
+    place = [indices[0] if len(indices) == 1 else UNKNOWN for indices in matches]
     place += [UNKNOWN] * (2 - len(place))
-    known = UNKNOWN not in place
-    hues = [len(COLOR_NAMES) if color is None else COLOR_NAMES.index(color) for _, color in said.nouns]
+    hues = [len(COLOR_NAMES) if color is None else COLOR_NAMES.index(color) for _, color in about.nouns]
+    if UNKNOWN in place:
+        relations = [float("nan")] * len(RELATIONS)
+    else:
+        relations = [float(holds(relation, *place)) for relation in RELATIONS]
     return {
-        "role": role,
+        "role": [_role(cell, matches) for cell in range(CELLS)],
         "place": place,
-        "count": len(found[0]),
-        "demand": DEMANDS.index(said.demand),
+        "count": len(matches[0]),
+        "demand": DEMANDS.index(about.demand),
         "hue": hues + [UNKNOWN] * (2 - len(hues)),
-        "relations": [float(holds(relation, *place)) if known else float("nan") for relation in RELATIONS],
+        "relations": relations,
     }
 
 
-def _words(words: PreTrainedTokenizerFast, ids: list[int], nouns: Sequence[Noun]) -> list[int]:
-    """Where the names stand; what asks comes last, so it is the last time that a name is said."""
-    places = []
+def _role(cell: int, matches: Sequence[Sequence[int]]) -> int:
+    """1 if a cell shows the first thing of a statement, 2 for the second, 0 for neither."""
+    return next((role for role, indices in enumerate(matches, 1) if cell in indices), 0)
+
+
+def _name_positions(words: PreTrainedTokenizerFast, ids: list[int], nouns: Sequence[Noun]) -> list[int]:
+    """The position of each thing's name in the tokens: its last occurrence, since the statement comes last."""
+    positions = []
     for name, _ in nouns:
-        own = {words.convert_tokens_to_ids(word) for word in (name, plural(name))}
-        places.append(max(i for i, token in enumerate(ids) if token in own))
-    return places + [UNKNOWN] * (2 - len(places))
+        forms = {words.convert_tokens_to_ids(word) for word in (name, plural(name))}
+        positions.append(max(index for index, token in enumerate(ids) if token in forms))
+    return positions + [UNKNOWN] * (2 - len(positions))
 
 
 def judge_batch(
     words: PreTrainedTokenizerFast, boards: Boards, each: int, rng: random.Random, *, easy: bool = False
 ) -> JudgeBatch:
-    """``each`` claims about every board, half of them true."""
+    """``each`` statements about every board, half of them true."""
     texts, image, labels, nouns = [], [], [], []
     for index in range(len(boards.labels)):
         cells = board(boards, index)
         for _ in range(each):
-            said = statement(rng, cells, rng.random() < 0.5 and any(cells), easy=easy)
-            chat = messages(*request(rng, said, easy=easy))
+            about = statement(rng, cells, rng.random() < 0.5 and any(cells), easy=easy)
+            chat = messages(*request(rng, about, easy=easy))
             chat[-1]["content"] += IMAGE * CELLS
-            chat.append({"role": "assistant", "content": f"Score: {int(said.true)}"})
+            chat.append({"role": "assistant", "content": f"Score: {int(about.true)}"})
             texts.append(words.apply_chat_template(chat, tokenize=False))
             image.append(index)
-            labels.append(_labels(cells, said))
-            nouns.append(said.nouns)
+            labels.append(_labels(cells, about))
+            nouns.append(about.nouns)
     ids = words(texts, add_special_tokens=False).input_ids
-    start = next(i for i, column in enumerate(zip(*ids, strict=False)) if len(set(column)) > 1)
-    lengths = torch.tensor([len(own) - start for own in ids])
-    padded = nn.utils.rnn.pad_sequence([torch.tensor(own[start:]) for own in ids], True, words.pad_token_id)
+    start = next(index for index, column in enumerate(zip(*ids, strict=False)) if len(set(column)) > 1)
+    tails = [tokens[start:] for tokens in ids]
+    lengths = torch.tensor([len(tail) for tail in tails])
+    padded = nn.utils.rnn.pad_sequence([torch.tensor(tail) for tail in tails], True, words.pad_token_id)
     fields = {
         "start": torch.tensor(ids[0][:start]),
         "ids": padded,
         "mask": (torch.arange(padded.shape[1]) < lengths[:, None]).long(),
         "answer": lengths[:, None] - ANSWER + torch.arange(ANSWER),
         "image": torch.tensor(image),
-        **{name: torch.tensor([one[name] for one in labels]) for name in labels[0]},
-        "word": torch.tensor([_words(words, own[start:], about) for own, about in zip(ids, nouns, strict=True)]),
+        **{name: torch.tensor([row[name] for row in labels]) for name in labels[0]},
+        "word": torch.tensor([_name_positions(words, *pair) for pair in zip(tails, nouns, strict=True)]),
     }
     return JudgeBatch(**{name: field.to(boards.labels.device) for name, field in fields.items()})

@@ -1,12 +1,12 @@
 """Train the unified miniature: ``python -m evalharness.miniature.training.unified``.
 
-Cross-entropy on the words to say, a flow loss on the cells to draw, in one pass over a batch of each kind of lesson.
-Batches are a pure function of the seed and the step, a checkpoint is written every few minutes, and the same command
-continues from it.
+Cross-entropy on the words to write and a flow loss on the cells to draw, in one pass over a batch of each kind of
+example. Batches are a pure function of the seed and the step, a checkpoint is written every few minutes, and the same
+command continues from it.
 
-Lessons are made without end, or come from recorded trajectories (``--data``, from ``python -m
+Examples are generated without end, or come from recorded trajectories (``--data``, from ``python -m
 evalharness.miniature.training.data``): the arm ``base`` for pretraining, another with ``--start`` for fine-tuning.
-Recorded lessons have tokens that start and end an image; these are learned as words are, so that the model switches
+Recorded examples have tokens that start and end an image; these are learned as words are, so that the model switches
 by itself.
 """
 
@@ -52,16 +52,16 @@ from evalharness.miniature.world.training_examples import Kind, training_example
 
 Shapes = dict[Kind, tuple[int, int]]
 SHAPES: Shapes = {"single": (96, 20), "think": (40, 48), "step": (40, 64), "inspect": (32, 96)}
-"""Kind of lesson → lessons a step, tokens a lesson."""
+"""Kind → examples per step, tokens per example."""
 CONTINUED: Shapes = {"single": (40, 20), "think": (56, 48), "step": (40, 64), "inspect": (12, 96)}
-"""The same for a network that can draw already and is to learn riddles."""
+"""The same for a network that can already draw and is to learn knowledge."""
 STEPS = 3600
 RATE = 3e-3
 CONTINUED_RATE = 1e-3
 FLOW_WEIGHT = 8.0
 NAMING_WEIGHT = 0.5
 INSTRUCTION_WEIGHT = 3.0
-"""Of the words of an instruction: what a plan adds is decided there, the rest is mostly said again."""
+"""Weight of the words of an instruction, which decide what a plan adds; the rest of a plan mostly repeats."""
 REPORT_EVERY = 50
 BATCH = 208
 SWITCHES = (VOCABULARY.index(IMAGE), VOCABULARY.index(IMAGE_END))
@@ -72,9 +72,9 @@ CLASS_COUNT, COLOR_COUNT = len(CLASSES) + 1, len(COLOR_NAMES) + 1
 class Student(nn.Module):
     """The network and, while it learns, a head that names class and colour of what a canvas token shows or will show.
 
-    Which thing belongs where comes slowly from squared errors alone; naming it is a direct lesson. The word for a place
-    names the thing that the text puts there, too: the cells can then ask their own places' words. The head is not
-    shipped.
+    Squared errors alone teach slowly which thing belongs where; naming it teaches that directly. The word for a place
+    also names the thing that the text puts there, so that the cells can attend to the words of their places. The head
+    is not shipped.
     """
 
     def __init__(self, network: Network) -> None:
@@ -128,8 +128,8 @@ def _weights(labels: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Endless:
-    """Lessons without end, drawn from a seed (``evalharness.miniature.world.training_examples``)."""
+class GeneratedExamples:
+    """Generated examples without end (``evalharness.miniature.world.training_examples``)."""
 
     seed: int
     shapes: Shapes
@@ -139,16 +139,16 @@ class Endless:
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """All kinds count alike, however many lessons there are of each."""
+        """All kinds count equally, however many examples there are of each."""
         return dict.fromkeys(self.shapes, 1.0)
 
     def batch(self, step: int, kind: Kind) -> tuple[Batch, Tensor, Tensor]:
         """The batch of one kind at one step, its times and its noise: a function of the arguments alone."""
-        mark = hashlib.sha256(f"{self.seed}/{step}/{kind}".encode()).digest()
-        rng = random.Random(mark)
+        seed = hashlib.sha256(f"{self.seed}/{step}/{kind}".encode()).digest()
+        rng = random.Random(seed)
         count, length = self.shapes[kind]
-        made = [training_example(rng, kind) for _ in range(count)]
-        return noised(collate(made, length, self.tokenizer, self.latents), mark)
+        examples = [training_example(rng, kind) for _ in range(count)]
+        return noised(collate(examples, length, self.tokenizer, self.latents), seed)
 
 
 def save(folder: Path, network: Network, codec: Codec, *, learned: Sequence[str] = ()) -> None:
@@ -165,15 +165,15 @@ def save(folder: Path, network: Network, codec: Codec, *, learned: Sequence[str]
 
 
 def learn(
-    student: Student, step: int, source: Endless | RecordedExamples, device: str, naming_weight: float
+    student: Student, step: int, source: GeneratedExamples | RecordedExamples, device: str, naming_weight: float
 ) -> dict[str, float]:
-    """Add up the weighed gradients of a batch of each kind, or part, of lessons; returns the losses by name."""
+    """Accumulate the weighted gradients of a batch of each kind, or part, of examples; returns the losses by name."""
     values: dict[str, float] = {}
-    where = torch.device(device)
+    target = torch.device(device)
     for kind in source.shapes:
         batch, times, noise = source.batch(step, kind)  # type: ignore[arg-type]
         with half_precision(device):
-            words, flow, naming, switching = losses(student, batch.to(where), times.to(where), noise.to(where))
+            words, flow, naming, switching = losses(student, batch.to(target), times.to(target), noise.to(target))
         (source.weights[kind] * (words + FLOW_WEIGHT * flow + naming_weight * naming)).backward()
         named = {"words": words, "flow": flow, "naming": naming}
         if isinstance(source, RecordedExamples):
@@ -223,13 +223,13 @@ def train(args: argparse.Namespace) -> None:
     tokenizer, codec = Tokenizer(), Codec(fit())
     network = Network(NetworkConfig(len(tokenizer)))
     card: dict[str, Any] = {"bank": bank().digest, "stored": "float16; loaded as float64", **started("unified", args)}
-    source: Endless | RecordedExamples
+    source: GeneratedExamples | RecordedExamples
     if args.data:
         source = RecordedExamples.load(args.data, args.seed, args.batch, tokenizer, codec)
         card["data"], card["lessons"] = source.card, source.counts
         card["command"] = card.get("command", command("unified", args)) + _given(args)
     else:
-        source = Endless(args.seed, CONTINUED if args.start else SHAPES, tokenizer, tile_latents(codec))
+        source = GeneratedExamples(args.seed, CONTINUED if args.start else SHAPES, tokenizer, tile_latents(codec))
     if args.start:
         begin(network, args.start, tokenizer.vocabulary)
     student = Student(network).to(args.device)
@@ -255,7 +255,7 @@ def train(args: argparse.Namespace) -> None:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         if (step + 1) % REPORT_EVERY == 0 or step + 1 == run.steps:
-            means = {name: sum(one[name] for one in recent) / len(recent) for name in recent[0]}
+            means = {name: sum(point[name] for point in recent) / len(recent) for name in recent[0]}
             run.report(**means)
     save(args.out, student.network, codec, learned=source.teaches)
     if run.curve:
@@ -270,9 +270,9 @@ def _given(args: argparse.Namespace) -> str:
     return f"{rate}{naming} --batch {args.batch} --data {' '.join(map(str, args.data))}"
 
 
-def _tag(source: Endless | RecordedExamples, card: dict[str, Any]) -> str:
+def _tag(source: GeneratedExamples | RecordedExamples, card: dict[str, Any]) -> str:
     """Runs that differ in their data or their start have checkpoints of their own."""
-    if isinstance(source, Endless):
+    if isinstance(source, GeneratedExamples):
         return ""
     return "-" + hashlib.sha256(f"{source.digest}/{card.get('start')}".encode()).hexdigest()[:12]
 
