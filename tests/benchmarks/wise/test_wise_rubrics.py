@@ -18,7 +18,7 @@ from wise_fakes import line
 from evalharness._util.hashing import digest
 from evalharness.benchmarks.wise.base import Wise
 from evalharness.benchmarks.wise.legacy import WiseLegacy
-from evalharness.benchmarks.wise.rubrics import NOBODY, OfficialRubric
+from evalharness.benchmarks.wise.rubrics import PLACEHOLDER_ITEM, OfficialRubric
 from evalharness.benchmarks.wise.verified import WiseVerified
 from evalharness.errors import ConfigError
 from evalharness.types.item import Item
@@ -89,7 +89,7 @@ def test_a_digest_is_of_the_rubric_alone(prompt: str, explanation: str) -> None:
     head, tail = own.text.split("{prompt}")[0], own.text.split("{explanation}")[1]
     assert text.startswith(head + prompt)
     assert text.endswith(explanation + tail)
-    assert own.digest() == digest(own.messages(NOBODY, "")) != WiseLegacy.own.digest()
+    assert own.digest() == digest(own.messages(PLACEHOLDER_ITEM, "")) != WiseLegacy.own.digest()
 
 
 # --- a checkout ---
@@ -176,7 +176,7 @@ class TestPublished:
     def test_our_words_are_not_theirs(self) -> None:
         """No run of eight words is shared with the published rubrics."""
         for benchmark in BOTH:
-            theirs = rubric(Path(CHECKOUT), benchmark).messages(NOBODY, "AAAA")[1]["content"][0]["text"]
+            theirs = rubric(Path(CHECKOUT), benchmark).messages(PLACEHOLDER_ITEM, "AAAA")[1]["content"][0]["text"]
             both = [text.lower().split() for text in (benchmark.own.text, theirs)]
             runs = [{tuple(words[place : place + 8]) for place in range(len(words))} for words in both]
             assert not {run for run in runs[0] & runs[1] if len(run) == 8}
