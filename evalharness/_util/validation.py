@@ -77,4 +77,4 @@ def _fields(model: type[BaseModel] | None, location: Location) -> list[str]:
         for kind in (annotation, *get_args(annotation)):
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 current = kind
-    return list(current.model_fields)
+    return [field.alias or name for name, field in current.model_fields.items()]

@@ -93,10 +93,16 @@ GOOD = {"tag": "two_object", "include": [{"class": "dog", "count": 1}, {"class":
         ({"include": [{"class": "dog", "count": 0}]}, "include.0.count"),
         ({"include": [{"class": "dog", "count": True}]}, "include.0.count"),
         ({"include": [{"class": "dog", "count": 1, "color": "rde"}]}, "did you mean 'red'?"),
-        ({"include": [{"class": "dog", "count": 1, "colour": "red"}]}, "include.0.colour"),
+        (
+            {"include": [{"class": "dog", "count": 1, "colour": "red"}]},
+            "include.0: unknown key 'colour'; did you mean 'color'",
+        ),
         ({"include": [{"class": "dog", "count": 1, "position": ["left of", 0]}]}, "an earlier clause"),
         ({"include": [*GOOD["include"], {"class": "cow", "count": 1, "position": ["under", 0]}]}, "left of, right of"),
-        ({"exclude": [{"class": "dog", "count": 1, "color": "red"}]}, "exclude.0.color"),
+        (
+            {"exclude": [{"class": "dog", "count": 1, "color": "red"}]},
+            "exclude.0: unknown key 'color'; known: class, count",
+        ),
     ],
 )
 def test_bad_lines_are_named(change: dict[str, object], message: str) -> None:
