@@ -13,7 +13,7 @@ from evalharness._util.progress import Progress, Stage
 from evalharness.api.executor import Executor, WorkerState
 from evalharness.errors import StoreError
 from evalharness.execution.engine_pass import EnginePass, ScoreSearch
-from evalharness.execution.queues import Queue
+from evalharness.execution.stage_progress import StageProgress
 from evalharness.planning.plan import Plan
 from evalharness.store.states import failed_keys
 from evalharness.store.store import Store
@@ -31,8 +31,7 @@ class Engine:
         scoring: Whether images are scored, too.
         make_searches: Makes the searches whose intermediate images are scored once all samples are.
         stops: Models and benchmarks whose work a budget ended, each with the reason.
-        queues: Those of the present pass.
-        stages: Those of the present pass, by title.
+        stages: The progress of the present pass.
     """
 
     plan: Plan
@@ -42,8 +41,7 @@ class Engine:
     scoring: bool = True
     make_searches: MakeSearches | None = None
     stops: dict[str, str] = field(default_factory=dict)
-    queues: list[Queue] = field(default_factory=list)
-    stages: dict[str, Stage] = field(default_factory=dict)
+    stages: StageProgress = field(default_factory=StageProgress)
 
     def run(self, *, retry_failed: bool = False) -> int:
         """Draw and score what is missing.
@@ -64,11 +62,11 @@ class Engine:
             engine_pass = EnginePass(
                 self.plan, self.store, self.executor, self.progress, retry, self.stops, scoring=self.scoring
             )
-            self.queues, self.stages = engine_pass.queues, engine_pass.stages
+            self.stages = engine_pass.progress
             engine_pass.run()
             if self.make_searches is not None and not engine_pass.damaged:
                 engine_pass.score_intermediate(self.make_searches(self.plan, self.store))
-            worked += sum(queue.done for queue in self.queues)
+            worked += sum(queue.done for queue in self.stages.queues)
             if not engine_pass.damaged:
                 return worked
             self._forget_damaged(engine_pass.damaged)
@@ -78,8 +76,8 @@ class Engine:
     def snapshot(self) -> tuple[dict[str, Stage], list[str], list[WorkerState]]:
         """The stages, the keys of the jobs in hand, and the workers; may be called from another thread."""
         with self.store.lock:
-            in_hand = [key for queue in self.queues for key in queue.in_hand]
-            return dict(self.stages), in_hand, self.executor.workers()
+            in_hand = [key for queue in self.stages.queues for key in queue.in_hand]
+            return dict(self.stages.stages), in_hand, self.executor.workers()
 
     def _forget_damaged(self, damaged: Collection[str]) -> None:
         """Forget the trajectories that have a damaged image, so that they are drawn again."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from evalharness._util.hashing import canonical, digest
-from evalharness._util.progress import Progress, Stage
+from evalharness._util.progress import Progress
 from evalharness._util.text import one_line
 from evalharness.api.executor import Executor, Failure, isolate
 from evalharness.errors import BudgetError, EndpointError, SampleError
+from evalharness.execution.outcomes import write_images, write_outcome
 from evalharness.execution.queue_setup import draw_queues, intermediate_queue, score_queues
 from evalharness.execution.queues import DrawQueue, PendingScore, Queue, ScoreQueue
 from evalharness.execution.remote import RemoteWork, RemoteWorker
 from evalharness.execution.signals import deferred_signals
-from evalharness.execution.workers import JudgedScore, PromptCheck
+from evalharness.execution.stage_progress import StageProgress
+from evalharness.execution.workers import PromptCheck
 from evalharness.planning.plan import Job, Plan, Sample
 from evalharness.store.states import (
     SampleState,
@@ -27,8 +28,6 @@ from evalharness.store.states import (
 from evalharness.store.store import Store
 from evalharness.types.score import Score
 from evalharness.types.trajectory import Trajectory
-
-OpenStage = Callable[[str, int], Stage]
 
 
 class ScoreSearch(Protocol):
@@ -51,8 +50,7 @@ class EnginePass:
     way as for what was there from the start.
 
     Attributes:
-        queues: All queues, in the order in which an executor without parallelism empties them.
-        stages: What progress shows, by title.
+        progress: How far it is; its queues are in the order in which an executor without parallelism empties them.
     """
 
     def __init__(
@@ -60,22 +58,20 @@ class EnginePass:
         plan: Plan,
         store: Store,
         executor: Executor,
-        progress: Progress,
+        terminal: Progress,
         retry: Collection[str],
         stops: dict[str, str],
         *,
         scoring: bool,
     ) -> None:
-        self.plan, self.store, self.executor, self.progress = plan, store, executor, progress
+        self.plan, self.store, self.executor, self.terminal = plan, store, executor, terminal
         self.retry, self.stops, self.scoring = retry, stops, scoring
-        self.queues: list[Queue] = []
-        self.stages: dict[str, Stage] = {}
+        self.progress = StageProgress()
         self._draws: dict[str, DrawQueue] = {}
         self._scores: dict[tuple[str, str], ScoreQueue] = {}
         self._remote_workers: list[RemoteWorker] = []
         self._undrawn: dict[str, list[Sample]] = defaultdict(list)
         """The samples that wait for a trajectory, by its key."""
-        self._undrawn_count = 0
         self._unscored: dict[str, list[Sample]] = defaultdict(list)
         """The samples that will be rescored once they have their score, by its key."""
         self._searches: dict[str, list[ScoreSearch]] = defaultdict(list)
@@ -84,18 +80,18 @@ class EnginePass:
     @property
     def damaged(self) -> set[str]:
         """Digests of the images that could not be read."""
-        return {image for queue in self.queues if isinstance(queue, ScoreQueue) for image in queue.damaged}
+        return {image for queue in self.progress.queues if isinstance(queue, ScoreQueue) for image in queue.damaged}
 
     def run(self) -> None:
         """Draw and score all samples."""
         self._make_score_queues()
         jobs = self._find_missing()
         self._make_draw_queues(jobs)
-        self.queues += [*self._draws.values(), *self._scores.values()]
-        with self.progress.stages() as open_stage:
-            for queue in self.queues:
+        self.progress.queues += [*self._draws.values(), *self._scores.values()]
+        with self.terminal.stages() as open_stage:
+            for queue in self.progress.queues:
                 if isinstance(queue, DrawQueue) or jobs or queue.waiting:
-                    self._open_stage(queue, open_stage)
+                    self.progress.open(queue, open_stage)
             self._fail_refused_prompts(jobs)
             self._work_all()
 
@@ -110,10 +106,10 @@ class EnginePass:
         if not queues:
             return
         with self.store.lock:
-            self.queues += queues
-        with self.progress.stages() as open_stage:
+            self.progress.queues += queues
+        with self.terminal.stages() as open_stage:
             for queue in queues:
-                self._open_stage(queue, open_stage)
+                self.progress.open(queue, open_stage)
             self._work(queues)
 
     # --- what there is to do ---
@@ -146,7 +142,7 @@ class EnginePass:
         for sample in self.plan.samples:
             if sample.job in missing:
                 self._undrawn[sample.job].append(sample)
-                self._undrawn_count += 1
+                self.progress.undrawn += 1
         return {key: self.plan.jobs[key] for key in sorted(missing)}
 
     def _queue_scores(self, states: Sequence[SampleState]) -> None:
@@ -194,7 +190,7 @@ class EnginePass:
         try:
             for worker in self._remote_workers:
                 worker.start()
-            self._work([queue for queue in self.queues if queue not in remote_queues])
+            self._work([queue for queue in self.progress.queues if queue not in remote_queues])
             for worker in self._remote_workers:
                 worker.wait()
         finally:
@@ -211,8 +207,7 @@ class EnginePass:
                 continue
             failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
             with deferred_signals(), self.store.batch():
-                steps = (step for outcome in outcomes if isinstance(outcome, Trajectory) for step in outcome.steps)
-                self.store.add_images(step.image for step in steps if step.image is not None)
+                write_images(self.store, outcomes)
                 for job, outcome in zip(jobs, outcomes, strict=True):
                     self._write(queue, job, outcome)
             with self.store.lock:
@@ -230,26 +225,9 @@ class EnginePass:
             self._show_progress(queue, 1, int(failure is not None))
 
     def _write(self, queue: Queue, job: Any, outcome: Any) -> None:
-        if isinstance(outcome, JudgedScore):
-            for judge_reply in outcome.replies:
-                self.store.replies.put(judge_reply.key, judge_reply.prompt_fields, judge_reply.reply)
-            outcome = outcome.outcome
-        if isinstance(outcome, Failure):
-            self.store.add_failure(job.key, outcome.reason)
-        elif isinstance(outcome, Trajectory):
-            self.store.add_trajectory(
-                job.key,
-                outcome,
-                model=digest(dict(self.plan.models[job.model])),
-                variant=canonical(job.variant.key()),
-                prompt=job.prompt,
-                seed=job.seed,
-                cap=job.cap,
-            )
-            if isinstance(queue, DrawQueue):
-                queue.measure(job, outcome)
-        else:
-            self.store.add_score(job.key, job.digest, outcome)
+        write_outcome(self.plan, self.store, job, outcome)
+        if isinstance(queue, DrawQueue) and isinstance(outcome, Trajectory):
+            queue.measure(job, outcome)
 
     def _settle(self, queue: Queue, jobs: Sequence[Any], failed: int) -> None:
         """Queue what follows from these jobs, then count them as done: in between no queue may seem to be finished."""
@@ -263,27 +241,14 @@ class EnginePass:
 
     def _pop_undrawn(self, jobs: Sequence[Job]) -> list[Sample]:
         samples = [sample for job in jobs for sample in self._undrawn.pop(job.key, ())]
-        self._undrawn_count -= len(samples)
+        self.progress.undrawn -= len(samples)
         return samples
-
-    # --- watching it ---
-
-    def _open_stage(self, queue: Queue, open_stage: OpenStage) -> None:
-        if queue.title not in self.stages:
-            self.stages[queue.title] = open_stage(queue.title, 0)
-        self._resize_stages()
 
     def _show_progress(self, queue: Queue, done: int, failed: int) -> None:
         with self.store.lock:
-            self._resize_stages()
-            if done:
-                self.stages[queue.title].advance(done, failed)
+            self.progress.advance(queue, done, failed)
 
-    def _resize_stages(self) -> None:
-        """A stage counts the jobs known so far; that of scores also the samples which are still to be drawn."""
-        for title, stage in self.stages.items():
-            total = sum(queue.total for queue in self.queues if queue.title == title)
-            stage.resize(total + (self._undrawn_count if title == "score" else 0))
+    # --- remote workers ---
 
     def _check_remote_workers(self, *, running: bool) -> None:
         """Raise what ended a remote worker.
@@ -301,7 +266,7 @@ class EnginePass:
 
     def _warn_once(self, worker: RemoteWorker, error: EndpointError) -> None:
         """Warn of a remote worker that ended, if other work goes on; otherwise the error itself is shown at once."""
-        goes_on = worker.queue.stopped and not all(queue.finished for queue in self.queues)
+        goes_on = worker.queue.stopped and not all(queue.finished for queue in self.progress.queues)
         if goes_on and worker.queue.name not in self._warned:
             self._warned.add(worker.queue.name)
-            self.progress.say(f"warning: {error}; all else goes on")
+            self.terminal.say(f"warning: {error}; all else goes on")

@@ -1,0 +1,45 @@
+"""Writes the outcomes of jobs to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from evalharness._util.hashing import canonical, digest
+from evalharness.api.executor import Failure
+from evalharness.execution.workers import JudgedScore
+from evalharness.planning.plan import Job, Plan
+from evalharness.store.store import Store
+from evalharness.types.trajectory import Trajectory
+
+
+def write_images(store: Store, outcomes: Iterable[Any]) -> None:
+    """Write the images of all trajectories among these outcomes."""
+    steps = (step for outcome in outcomes if isinstance(outcome, Trajectory) for step in outcome.steps)
+    store.add_images(step.image for step in steps if step.image is not None)
+
+
+def write_outcome(plan: Plan, store: Store, job: Any, outcome: Any) -> None:
+    """Write what a job came to: a trajectory, a score, a judged score with its replies, or a failure."""
+    if isinstance(outcome, JudgedScore):
+        for judge_reply in outcome.replies:
+            store.replies.put(judge_reply.key, judge_reply.prompt_fields, judge_reply.reply)
+        outcome = outcome.outcome
+    if isinstance(outcome, Failure):
+        store.add_failure(job.key, outcome.reason)
+    elif isinstance(outcome, Trajectory):
+        _write_trajectory(plan, store, job, outcome)
+    else:
+        store.add_score(job.key, job.digest, outcome)
+
+
+def _write_trajectory(plan: Plan, store: Store, job: Job, trajectory: Trajectory) -> None:
+    store.add_trajectory(
+        job.key,
+        trajectory,
+        model=digest(dict(plan.models[job.model])),
+        variant=canonical(job.variant.key()),
+        prompt=job.prompt,
+        seed=job.seed,
+        cap=job.cap,
+    )
