@@ -240,8 +240,8 @@ def test_another_file_than_the_published_one(
 ) -> None:
     offer(monkeypatch, asset(server, sha256="0" * 64))
     assert main.main(["fetch", "needy"]) == 2
-    said = complaint(capsys)
-    assert f"its SHA-256 (10240 bytes) begins with {SHA[:12]}, not with 000000000000" in said
+    message = complaint(capsys)
+    assert f"its SHA-256 (10240 bytes) begins with {SHA[:12]}, not with 000000000000" in message
     assert left(cache) == []
 
 
@@ -249,9 +249,9 @@ def test_another_file_than_the_published_one(
 def test_no_network(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cache: Path) -> None:
     offer(monkeypatch, Asset("some", "file.bin", "http://127.0.0.1:9/x.bin", SHA))
     assert main.main(["fetch", "needy"]) == 2
-    said = complaint(capsys)
-    assert said.startswith("cannot download http://127.0.0.1:9/x.bin: ")
-    assert said.endswith("; run the command again to continue, or use --mirror")
+    message = complaint(capsys)
+    assert message.startswith("cannot download http://127.0.0.1:9/x.bin: ")
+    assert message.endswith("; run the command again to continue, or use --mirror")
     assert left(cache) == []
 
 
@@ -338,22 +338,22 @@ def test_a_password_is_not_printed(
     assert main.main(["fetch", "needy", "--mirror", mirror]) == 2
     offer(monkeypatch, asset(server, name="gone"))
     assert main.main(["fetch", "needy", "--mirror", mirror]) == 2
-    said = capsys.readouterr().err
-    assert f"{server.base}/some/file.bin is not the published file" in said
-    assert f"{server.base}/some/gone: 404 Not Found" in said
-    assert "secret" not in said
+    message = capsys.readouterr().err
+    assert f"{server.base}/some/file.bin is not the published file" in message
+    assert f"{server.base}/some/gone: 404 Not Found" in message
+    assert "secret" not in message
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("genevl", "no plugin is called 'genevl'; did you mean 'geneval'?"),
         ("folder", "'folder' needs no files that could be fetched; these do: bagel, geneval, mask2former"),
     ],
 )
-def test_names_with_nothing_to_fetch(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_with_nothing_to_fetch(name: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["fetch", name]) == 2
-    assert complaint(capsys).startswith(said)
+    assert complaint(capsys).startswith(message)
 
 
 # --- what is converted ---

@@ -70,10 +70,10 @@ class Hub:
 
     @staticmethod
     def sibling(name: str, data: bytes) -> dict[str, Any]:
-        one: dict[str, Any] = {"rfilename": name, "size": len(data), "blobId": git(data)}
+        entry: dict[str, Any] = {"rfilename": name, "size": len(data), "blobId": git(data)}
         if name.endswith(".safetensors"):
-            one["lfs"] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "pointerSize": 134}
-        return one
+            entry["lfs"] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "pointerSize": 134}
+        return entry
 
 
 @pytest.fixture
@@ -98,22 +98,22 @@ def left(folder: Path) -> list[str]:
 
 def test_the_files_are_brought_and_checked_by_what_the_hub_lists(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["fetch", "thing"]) == 0
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     folder = SNAPSHOT.path
-    assert said.out.splitlines() == [
+    assert captured.out.splitlines() == [
         str(folder / name) for name in ("ema.safetensors", "config.json", "vocab.json", "merges.txt")
     ]
     assert (
         "4 files of owner/Thing-7B at commit 012345678901, checked against the SHA-256 of 1 and the git digests of 3"
-        in said.err
+        in captured.err
     )
-    assert "none was known beforehand" in said.err
+    assert "none was known beforehand" in captured.err
     assert left(folder) == HERE
     assert (folder / "ema.safetensors").read_bytes() == CONTENT["model_bf16.safetensors"]
     assert require_snapshot(SNAPSHOT, "x") == folder
     assert main.main(["fetch", "thing"]) == 0
     assert hub.asked == 1, "what it said is kept"
-    assert [one.status for one in examined({"thing": [SNAPSHOT]})] == ["ok"]
+    assert [entry.status for entry in examined({"thing": [SNAPSHOT]})] == ["ok"]
 
 
 def test_what_broke_off_is_continued_at_the_same_commit(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,7 +145,7 @@ def test_a_file_that_is_not_what_was_listed_is_refused(hub: Hub, name: str, caps
     error = capsys.readouterr().err.splitlines()[-1]
     kind = "SHA-256" if name.endswith("safetensors") else "git SHA-1"
     assert f"is not the published file: its {kind} (" in error
-    assert not any(one.endswith(".part") for one in left(SNAPSHOT.path))
+    assert not any(entry.endswith(".part") for entry in left(SNAPSHOT.path))
 
 
 def test_a_damaged_file_is_seen_and_replaced(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,10 +155,10 @@ def test_a_damaged_file_is_seen_and_replaced(hub: Hub, capsys: pytest.CaptureFix
         WeightsError, match=r"ema\.safetensors is not the file that was fetched; replace it with: get it"
     ):
         require_snapshot(SNAPSHOT, "get it")
-    assert [one.status for one in examined({"thing": [SNAPSHOT]})] == ["fail"]
+    assert [entry.status for entry in examined({"thing": [SNAPSHOT]})] == ["fail"]
     assert main.main(["fetch", "thing"]) == 0
     (SNAPSHOT.path / "vocab.json").unlink()
-    assert [one.status for one in examined({"thing": [SNAPSHOT]})] == ["warn"]
+    assert [entry.status for entry in examined({"thing": [SNAPSHOT]})] == ["warn"]
     with pytest.raises(WeightsError, match="Thing-7B is not whole; continue with: get it"):
         require_snapshot(SNAPSHOT, "get it")
 

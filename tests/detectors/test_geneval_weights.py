@@ -78,9 +78,9 @@ def test_the_detector_by_transformers(fetch: Fetch, tmp_path: Path, capsys: pyte
     assert main.main(["convert-detector", lines[0], str(tmp_path / "by hand")]) == 0
     other = Mask2Former(Mask2Former.Settings(weights=tmp_path / "by hand", device="cpu"))
     assert mine.identity() == other.identity()
-    found = mine.detect(pictures(2))
-    assert found == other.detect(pictures(2))
-    assert all(found)
+    detections = mine.detect(pictures(2))
+    assert detections == other.detect(pictures(2))
+    assert all(detections)
     Path(lines[0]).unlink()
     assert mine.identity() == other.identity(), "what is converted needs its source no more"
 
@@ -104,10 +104,10 @@ def test_the_detector_by_mmdetection(fetch: Fetch, tmp_path: Path) -> None:
     assert mine.identity()["weights"] == geneval_weights.MASK2FORMER.sha256
     by_path = {"weights": geneval_weights.mask2former_file(), "device": "cpu", "config": tmp_path / "tiny.py"}
     other = Mask2FormerMMDet(Mask2FormerMMDet.Settings(**by_path))
-    (found,) = mine.detect(pictures(1))
-    assert [found] == other.detect(pictures(1))
-    assert {one.cls for one in found} <= {"person", "computer mouse", "dog"}
-    assert found
+    (detections,) = mine.detect(pictures(1))
+    assert [detections] == other.detect(pictures(1))
+    assert {detection.cls for detection in detections} <= {"person", "computer mouse", "dog"}
+    assert detections
 
 
 def test_the_clip(fetch: Fetch) -> None:
@@ -145,10 +145,10 @@ def test_a_sweep_says_at_once_what_is_not_fetched(
         }
         (tmp_path / "x.yaml").write_text(json.dumps(sweep))
         assert main.main(["sweep", str(tmp_path / "x.yaml"), "--store", str(tmp_path / "store")]) == 2
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1
-        assert said.endswith("has not been fetched; do so with: evalharness fetch geneval\n") or (
-            "has not been fetched and converted" in said
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1
+        assert message.endswith("has not been fetched; do so with: evalharness fetch geneval\n") or (
+            "has not been fetched and converted" in message
         )
 
 
@@ -192,5 +192,5 @@ def test_a_tag_is_found_in_the_hub_s_cache_without_a_network(fetch: Fetch, monke
     other = ColorClassifier(ColorClassifier.Settings(weights="official", device="cpu"), mine.colors, mine.templates)
     objects = [(image, Detection("dog", (5, 5, 40, 40), 0.9)) for image in pictures(6)]
     assert mine.classify(objects) == other.classify(objects)
-    features = [one._load()[0].encode_image(torch.ones(1, 3, 32, 32)) for one in (mine, other)]
+    features = [classifier._load()[0].encode_image(torch.ones(1, 3, 32, 32)) for classifier in (mine, other)]
     assert torch.equal(*features), "QuickGELU in both"

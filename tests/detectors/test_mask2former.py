@@ -107,8 +107,8 @@ def test_pixels_are_normalised(detector_folder: Path) -> None:
     processor = Mask2FormerImageProcessor.from_pretrained(detector_folder)
     image = picture(64, 64, 0)
     expected = (np.asarray(image) - 255 * np.array([0.485, 0.456, 0.406])) / (255 * np.array([0.229, 0.224, 0.225]))
-    found = normalize(torch.from_numpy(resize(image, processor))[None], processor)[0].permute(1, 2, 0)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    result = normalize(torch.from_numpy(resize(image, processor))[None], processor)[0].permute(1, 2, 0)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
     assert resize(picture(80, 40, 0), processor).shape == (48, 96, 3)
 
 
@@ -117,9 +117,9 @@ def test_pixels_are_normalised(detector_folder: Path) -> None:
 
 def test_detections(detector_folder: Path) -> None:
     image = picture(100, 70, 1)
-    (found,) = detector(detector_folder).detect([image])
-    assert found
-    for detection in found:
+    (result,) = detector(detector_folder).detect([image])
+    assert result
+    for detection in result:
         x1, y1, x2, y2 = detection.box
         assert 0 <= x1 < x2 <= 100
         assert 0 <= y1 < y2 <= 70
@@ -141,10 +141,10 @@ def test_a_floor_only_leaves_out(detector_folder: Path) -> None:
 def test_an_image_depends_on_itself_alone(detector_folder: Path) -> None:
     images = [picture(64, 64, 3), picture(90, 40, 4), picture(64, 64, 5), picture(40, 90, 6)]
     together = detector(detector_folder, batch_size=3).detect(images)
-    for image, found in zip(images, together, strict=True):
+    for image, result in zip(images, together, strict=True):
         (alone,) = detector(detector_folder).detect([image])
-        assert [(one.cls, one.box) for one in found] == [(one.cls, one.box) for one in alone]
-        assert [one.score for one in found] == pytest.approx([one.score for one in alone], abs=1e-6)
+        assert [(one.cls, one.box) for one in result] == [(one.cls, one.box) for one in alone]
+        assert [one.score for one in result] == pytest.approx([one.score for one in alone], abs=1e-6)
 
 
 def test_large_images_go_one_by_one_on_a_cpu(detector_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,8 +155,8 @@ def test_large_images_go_one_by_one_on_a_cpu(detector_folder: Path, monkeypatch:
     images = [picture(64, 64, seed) for seed in range(5)]
     together = mine.detect(images)
     monkeypatch.setattr(mask2former_transformers, "CPU_PIXELS", 2 * 64 * 64)
-    assert [[(one.cls, one.box) for one in found] for found in mine.detect(images)] == [
-        [(one.cls, one.box) for one in found] for found in together
+    assert [[(one.cls, one.box) for one in result] for result in mine.detect(images)] == [
+        [(one.cls, one.box) for one in result] for result in together
     ]
     assert passes == [5, 2, 2, 1]
 

@@ -57,8 +57,8 @@ def test_deformable_attention(
     with torch.inference_mode():
         expected, _ = attention(states, **inputs)
         attention.__class__ = DeformableAttention
-        found, _ = attention(states, **inputs)
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+        result, _ = attention(states, **inputs)
+    torch.testing.assert_close(result, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_masked_attention_decoder(random: Callable[..., Tensor]) -> None:
@@ -82,13 +82,13 @@ def test_masked_attention_decoder(random: Callable[..., Tensor]) -> None:
         expected = decoder(**inputs, output_hidden_states=True, return_dict=True)
         speed_up(decoder, "cpu")
         assert isinstance(decoder, MaskedAttentionDecoder)
-        found = decoder(**inputs, output_hidden_states=True, return_dict=True)
+        result = decoder(**inputs, output_hidden_states=True, return_dict=True)
         unseen = decoder._unseen(inputs["inputs_embeds"], pixels).unflatten(0, (2, 4))[:, 0]
     assert 0.05 < unseen.double().mean() < 0.95
     assert (~unseen.any(dim=-1)).any()
-    assert found.last_hidden_state.shape == expected.last_hidden_state.shape
+    assert result.last_hidden_state.shape == expected.last_hidden_state.shape
     for name in ("masks_queries_logits", "intermediate_hidden_states"):
-        torch.testing.assert_close(found[name][-1], expected[name][-1], rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(result[name][-1], expected[name][-1], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("size", [(64, 96), (32, 32)])
@@ -99,9 +99,9 @@ def test_the_whole_network(size: tuple[int, int], detector_folder: Path, random:
     assert plain.state_dict().keys() == fast.state_dict().keys()
     pixels = random(2, 3, *size)
     with torch.inference_mode():
-        expected, found = plain(pixel_values=pixels), fast(pixel_values=pixels)
+        expected, result = plain(pixel_values=pixels), fast(pixel_values=pixels)
     for name in ("class_queries_logits", "masks_queries_logits"):
-        torch.testing.assert_close(found[name], expected[name], rtol=1e-7, atol=1e-7)
+        torch.testing.assert_close(result[name], expected[name], rtol=1e-7, atol=1e-7)
 
 
 def test_on_a_gpu_grid_sample_stays(detector_folder: Path) -> None:

@@ -61,20 +61,20 @@ def assert_same_logits(mmdet: Any, transformers: Any, pixels: torch.Tensor) -> N
     assert difference(masks, expected.masks_queries_logits) < 1e-4
 
 
-def difference(found: torch.Tensor, expected: torch.Tensor) -> float:
+def difference(result: torch.Tensor, expected: torch.Tensor) -> float:
     """The largest, in shares of the largest expected value."""
-    assert found.shape == expected.shape
-    return float((found - expected).abs().max() / expected.abs().max())
+    assert result.shape == expected.shape
+    return float((result - expected).abs().max() / expected.abs().max())
 
 
-def assert_same_detections(found: list[Detection], expected: list[Detection]) -> None:
+def assert_same_detections(result: list[Detection], expected: list[Detection]) -> None:
     """As sets, as near ties may change places."""
 
     def order(detection: Detection) -> tuple[object, ...]:
         return detection.cls, detection.box, detection.score
 
-    assert len(found) == len(expected)
-    for mine, other in zip(sorted(found, key=order), sorted(expected, key=order), strict=True):
+    assert len(result) == len(expected)
+    for mine, other in zip(sorted(result, key=order), sorted(expected, key=order), strict=True):
         assert (mine.cls, mine.box) == (other.cls, other.box)
         assert mine.score == pytest.approx(other.score, abs=1e-4)
         np.testing.assert_array_equal(mine.mask, other.mask)
@@ -105,8 +105,8 @@ def test_logits_of_geneval_s_detector(swin_small: Any) -> None:
 def test_the_config_read_off_geneval_s_detector_is_its_config(swin_small: Any) -> None:
     state = convert.to_mmdet(swin_small.state_dict())
     swin, head = architecture.transformers_config(state, coco.CLASSES)
-    for own, config in ((swin, swin_small.config.backbone_config), (head, swin_small.config)):
-        assert {key: getattr(config, key) for key in own} == own
+    for original_function, config in ((swin, swin_small.config.backbone_config), (head, swin_small.config)):
+        assert {key: getattr(config, key) for key in original_function} == original_function
 
 
 @pytest.mark.slow
@@ -127,9 +127,9 @@ def test_a_folder_gives_the_same_detections(detector_folder: Path) -> None:
     images = [picture(100, 70, 1), picture(64, 64, 2), picture(100, 70, 3), picture(40, 90, 4)]
     mine = through_mmdet(weights=detector_folder).detect(images)
     expected = through_transformers(weights=detector_folder).detect(images)
-    for found, other in zip(mine, expected, strict=True):
-        assert_same_detections(found, other)
-        assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    for result, other in zip(mine, expected, strict=True):
+        assert_same_detections(result, other)
+        assert [one.score for one in result] == sorted((one.score for one in result), reverse=True)
 
 
 @pytest.mark.slow
@@ -164,7 +164,7 @@ def test_a_checkpoint_and_a_config_file_give_the_same_detections(detector_folder
 def test_mmdet_s_own_inference_gives_the_same_detections(detector_folder: Path, tmp_path: Path) -> None:
     picture(100, 70, 1).save(tmp_path / "image.png")
     mine = through_mmdet(weights=detector_folder)
-    (found,) = mine.detect([picture(100, 70, 1)])
+    (result,) = mine.detect([picture(100, 70, 1)])
     from mmcv.transforms import Compose
     from mmdet.apis import inference_detector
 
@@ -174,8 +174,8 @@ def test_mmdet_s_own_inference_gives_the_same_detections(detector_folder: Path, 
     instances = inference_detector(model, str(tmp_path / "image.png"), test_pipeline=pipeline).pred_instances
     order = instances.scores.argsort(descending=True)
     kept = order[instances.bboxes[order, 2] > instances.bboxes[order, 0]]
-    assert [one.score for one in found] == pytest.approx(instances.scores[kept].tolist())
-    assert sorted(one.box for one in found) == sorted(tuple(box) for box in instances.bboxes[kept].tolist())
+    assert [one.score for one in result] == pytest.approx(instances.scores[kept].tolist())
+    assert sorted(one.box for one in result) == sorted(tuple(box) for box in instances.bboxes[kept].tolist())
 
 
 def test_weights_and_config_that_do_not_go_together(detector_folder: Path, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_verdicts_on_right_and_wrong_scenes() -> None:
     from evalharness.miniature.world.board import render
     from evalharness.types.item import Item
 
-    lines = [line for tag in TAGS for line in [one for one in prompts.generate() if one["tag"] == tag][:20]]
+    lines = [line for tag in TAGS for line in [prompt for prompt in prompts.generate() if prompt["tag"] == tag][:20]]
     rng = random.Random(0)
     drawn = [scenes.right(line, rng) for line in lines] + [scenes.wrong(line, rng)[0] for line in lines]
     images = [render(scene) for scene in drawn]
@@ -212,10 +212,10 @@ def test_verdicts_on_right_and_wrong_scenes() -> None:
         scorer = GenEval(GenEval.Settings.model_validate({"detector": detector, "device": "cpu"})).scorer()
         return ((score.value, score.reason) for score in scorer.score(images, items))
 
-    found, expected = list(scores("mask2former-mmdet")), list(scores("mask2former"))
-    assert found == expected
-    assert sum(value for value, _ in found[:120]) > 110
-    assert sum(value for value, _ in found[120:]) < 10
+    result, expected = list(scores("mask2former-mmdet")), list(scores("mask2former"))
+    assert result == expected
+    assert sum(value for value, _ in result[:120]) > 110
+    assert sum(value for value, _ in result[120:]) < 10
 
 
 # --- without a compiler ---
@@ -243,8 +243,8 @@ def test_the_portable_attention_is_mmcv_s() -> None:
     shapes = torch.tensor([[4, 4], [2, 2]])
     value, locations, weights = torch.rand(1, 20, 2, 8), torch.rand(1, 5, 2, 2, 3, 2), torch.rand(1, 5, 2, 2, 3)
     expected = multi_scale_deformable_attn_pytorch(value, shapes, locations, weights)
-    found = mmcv_ops.PortableAttention.apply(value, shapes, torch.tensor([0, 16]), locations, weights, 64)
-    assert torch.equal(found, expected)
+    result = mmcv_ops.PortableAttention.apply(value, shapes, torch.tensor([0, 16]), locations, weights, 64)
+    assert torch.equal(result, expected)
 
 
 @pytest.mark.slow
@@ -253,13 +253,13 @@ def test_on_cuda_the_kernel_is_used_only_where_it_works(works: bool, monkeypatch
     mmcv_ops.replace_missing_ops()
     from mmcv.ops import multi_scale_deform_attn as attention
 
-    own = attention.MultiScaleDeformableAttnFunction
-    monkeypatch.setattr(attention, "MultiScaleDeformableAttnFunction", own)
+    original_function = attention.MultiScaleDeformableAttnFunction
+    monkeypatch.setattr(attention, "MultiScaleDeformableAttnFunction", original_function)
     monkeypatch.setattr(mmcv_ops, "kernel_works", lambda device: works)
     mmcv_ops.prepare("cpu")
-    assert attention.MultiScaleDeformableAttnFunction is own
+    assert attention.MultiScaleDeformableAttnFunction is original_function
     mmcv_ops.prepare("cuda:0")
-    assert attention.MultiScaleDeformableAttnFunction is (own if works else mmcv_ops.PortableAttention)
+    assert attention.MultiScaleDeformableAttnFunction is (original_function if works else mmcv_ops.PortableAttention)
 
 
 @pytest.mark.slow
@@ -281,7 +281,7 @@ def test_a_kernel_that_is_missing_or_wrong_does_not_work(monkeypatch: pytest.Mon
 @pytest.mark.gpu
 def test_detections_on_cuda() -> None:
     image = picture(96, 96, 0)
-    (found,) = through_mmdet(device="cuda").detect([image])
+    (result,) = through_mmdet(device="cuda").detect([image])
     (expected,) = through_mmdet().detect([image])
-    assert len(found) == len(expected)
-    assert [one.score for one in found] == pytest.approx([one.score for one in expected], abs=1e-3)
+    assert len(result) == len(expected)
+    assert [one.score for one in result] == pytest.approx([one.score for one in expected], abs=1e-3)

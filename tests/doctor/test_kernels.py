@@ -21,8 +21,8 @@ from evalharness.doctor.check_result import CheckResult
 
 
 def test_this_machine_computes() -> None:
-    found = list(kernels.check_all_devices())
-    assert [finding.status for finding in found] == ["ok"] * (1 + torch.cuda.device_count())
+    results = list(kernels.check_all_devices())
+    assert [finding.status for finding in results] == ["ok"] * (1 + torch.cuda.device_count())
 
 
 @pytest.mark.parametrize("fault", [torch.zeros_like, lambda x: x * 1.1, lambda x: x * float("nan")])
@@ -33,8 +33,8 @@ def test_a_kernel_that_fails(
     sample = functional.grid_sample
 
     def broken(value: Tensor, *arguments: Any, **options: Any) -> Tensor:
-        found = sample(value, *arguments, **options)
-        return fault(found) if value.dtype == dtype else found
+        results = sample(value, *arguments, **options)
+        return fault(results) if value.dtype == dtype else results
 
     monkeypatch.setattr(functional, "grid_sample", broken)
     (finding,) = kernels.check_kernels("cpu")

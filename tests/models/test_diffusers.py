@@ -43,19 +43,19 @@ def test_an_image_is_what_the_pipeline_draws_from_its_seed(checkpoint: Path) -> 
     drawn = model(checkpoint, guidance=4.0, negative_prompt="ugly").paint(PROMPTS, [5, 6, 7])
     pipeline = diffusers.StableDiffusionPipeline.from_pretrained(checkpoint)
     pipeline.set_progress_bar_config(disable=True)
-    for one, prompt, seed in zip(drawn, PROMPTS, [5, 6, 7], strict=True):
+    for sample, prompt, seed in zip(drawn, PROMPTS, [5, 6, 7], strict=True):
         expected = pipeline(
             prompt, num_inference_steps=3, guidance_scale=4.0, negative_prompt="ugly",
             generator=torch.Generator().manual_seed(seed),
         ).images[0]  # fmt: skip
-        assert one.evaluations == 3
-        assert one.image.size == expected.size
-        assert np.abs(np.asarray(one.image, int) - np.asarray(expected, int)).max() <= 1
+        assert sample.evaluations == 3
+        assert sample.image.size == expected.size
+        assert np.abs(np.asarray(sample.image, int) - np.asarray(expected, int)).max() <= 1
 
 
 def test_a_seed_and_a_prompt_each_decide_the_image(checkpoint: Path) -> None:
     drawn = model(checkpoint).paint([PROMPTS[0], PROMPTS[0], PROMPTS[0], PROMPTS[1]], [1, 1, 2, 1])
-    same, again, other_seed, other_prompt = (one.image.tobytes() for one in drawn)
+    same, again, other_seed, other_prompt = (sample.image.tobytes() for sample in drawn)
     assert same == again
     assert same != other_seed
     assert same != other_prompt

@@ -41,8 +41,8 @@ def requests(count: int) -> Iterator[tuple[int, ImageRequest]]:
     return ((number, ImageRequest(f"thing {number}", SEED + number)) for number in range(count))
 
 
-def made_by(one: ImagesAPI, count: int = 1) -> dict[int, Any]:
-    return dict(one.generate(requests(count)))
+def made_by(images_model: ImagesAPI, count: int = 1) -> dict[int, Any]:
+    return dict(images_model.generate(requests(count)))
 
 
 def number_of(call: Call) -> int:
@@ -63,9 +63,9 @@ def test_every_order_gets_its_own_image_and_its_cost() -> None:
         return Answer(drawing(call, usage=True, revised_prompt=f"a fine {call.body['prompt']}").body, delay=0.02)
 
     with serving(respond) as (server, url):
-        found = made_by(model(url, price_image=0.02, price_prompt=10, price_completion=40), 50)
-    assert len(server.calls) == len(found) == 50
-    for number, step in found.items():
+        outcomes = made_by(model(url, price_image=0.02, price_prompt=10, price_completion=40), 50)
+    assert len(server.calls) == len(outcomes) == 50
+    for number, step in outcomes.items():
         assert isinstance(step, Step)
         assert step.image is not None
         assert step.seed == (SEED + number) % 2**31
@@ -164,11 +164,11 @@ def bomb(side: int) -> bytes:
 )
 def test_what_is_no_image_is_failed_with_the_reason(data: bytes, says: str) -> None:
     with serving(lambda call: Answer(made(data)) if number_of(call) == 1 else drawing(call)) as (_, url):
-        found = made_by(model(url, retries=1), 3)
-    assert isinstance(found[1], SampleError)
-    assert says in str(found[1])
-    assert isinstance(found[0], Step)
-    assert isinstance(found[2], Step)
+        outcomes = made_by(model(url, retries=1), 3)
+    assert isinstance(outcomes[1], SampleError)
+    assert says in str(outcomes[1])
+    assert isinstance(outcomes[0], Step)
+    assert isinstance(outcomes[2], Step)
 
 
 def test_sixteen_bits_and_other_bytes() -> None:
@@ -176,9 +176,9 @@ def test_sixteen_bits_and_other_bytes() -> None:
     Image.new("I;16", (4, 4)).save(buffer, "PNG")
     bodies = [made(buffer.getvalue()), {"data": [{"b64_json": "%%%"}]}, {"data": [{"url": "data:image/png,abc"}]}]
     with serving(lambda call: Answer(bodies[number_of(call)])) as (server, url):
-        found = made_by(model(url), 3)
+        outcomes = made_by(model(url), 3)
     assert len(server.calls) == 3, "they are not asked for again"
-    assert [str(found[number]) for number in range(3)] == [
+    assert [str(outcomes[number]) for number in range(3)] == [
         "unusable image: mode I;16 has more than 8 bits a channel",
         "no image came: not base64: Only base64 data is allowed",
         "no image came: a data URL that is not base64",
@@ -190,9 +190,9 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
     squeezed = Answer(gzip.compress(json.dumps(large).encode()), headers={"content-encoding": "gzip"})
     answers = [Answer(large), squeezed, Answer(json.dumps(large).encode(), 500)]
     with serving(lambda call: answers[number_of(call)]) as (server, url):
-        found = made_by(model(url, max_bytes=1_000_000), 3)
+        outcomes = made_by(model(url, max_bytes=1_000_000), 3)
     assert len(server.calls) == 3
-    assert [str(found[number]) for number in range(3)] == [
+    assert [str(outcomes[number]) for number in range(3)] == [
         "the answer is too large: more than 0.953674 MiB",
         "the answer is too large: it is compressed, so its size is not known",
         "the answer is too large: more than 0.953674 MiB",
@@ -212,10 +212,10 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
 )
 def test_a_refusal_is_failed_as_such_never_retried_and_no_sign_of_others(answer: Answer, says: str) -> None:
     with serving(lambda call: drawing(call) if number_of(call) == 39 else answer) as (server, url):
-        found = made_by(model(url), 40)
+        outcomes = made_by(model(url), 40)
     assert len(server.calls) == 40
-    assert {str(one) for one in found.values() if isinstance(one, SampleError)} == {says}
-    assert isinstance(found[39], Step)
+    assert {str(images_model) for images_model in outcomes.values() if isinstance(images_model, SampleError)} == {says}
+    assert isinstance(outcomes[39], Step)
 
 
 # --- addresses ---
@@ -255,8 +255,8 @@ def test_an_address_of_the_same_host_is_fetched_without_the_key(key: str) -> Non
 )
 def test_other_addresses_are_not(address: str, says: str) -> None:
     with serving(lambda call: Answer(made(url=address))) as (server, url):
-        found = made_by(model(url, urls=True))
-    assert says in str(found[0])
+        outcomes = made_by(model(url, urls=True))
+    assert says in str(outcomes[0])
     assert len(server.calls) == 1
 
 
@@ -272,8 +272,8 @@ def test_a_redirect_is_not_followed_nor_is_a_large_file_read() -> None:
         return Answer(made(url=f"http://{call.headers['host']}/files/{number_of(call)}"))
 
     with serving(respond) as (_, url):
-        found = made_by(model(url, urls=True, max_bytes=1_000_000), 3)
-    assert [str(found[number]) for number in range(3)] == [
+        outcomes = made_by(model(url, urls=True, max_bytes=1_000_000), 3)
+    assert [str(outcomes[number]) for number in range(3)] == [
         "the image at its address: status 302",
         "the image at its address: more than 0.953674 MiB",
         "the image at its address: status 404",
@@ -306,8 +306,8 @@ def test_hosts_that_are_named() -> None:
 )
 def test_what_passes_is_tried_again(trouble: Answer) -> None:
     with serving(lambda call: drawing(call) if call.nth else trouble) as (server, url):
-        found = made_by(model(url, timeout=0.3 if trouble.hang else 30), 3)
-    assert [type(one) for one in found.values()] == [Step] * 3
+        outcomes = made_by(model(url, timeout=0.3 if trouble.hang else 30), 3)
+    assert [type(images_model) for images_model in outcomes.values()] == [Step] * 3
     assert len(server.calls) == 6
 
 
@@ -339,21 +339,21 @@ def test_no_more_calls_at_once_than_places() -> None:
 
 def test_a_budget_of_calls() -> None:
     with serving(lambda call: Answer(drawing(call).body, delay=0.02)) as (server, url):
-        one, found = model(url, max_calls=20, concurrency=8), []
-        one.recall(Spent(5, 0.0))
+        images_model, outcomes = model(url, max_calls=20, concurrency=8), []
+        images_model.recall(Spent(5, 0.0))
         with pytest.raises(BudgetError, match="20 of 20 calls, 5 calls of them in earlier runs; raise it"):
-            for pair in one.generate(requests(100)):
-                found.append(pair)
-    assert len(found) == len(server.calls) == 15
+            for pair in images_model.generate(requests(100)):
+                outcomes.append(pair)
+    assert len(outcomes) == len(server.calls) == 15
 
 
 def test_a_budget_of_dollars_at_a_price_an_image_needs_no_first_call_to_learn_it() -> None:
     with serving(lambda call: Answer(drawing(call).body, delay=0.05)) as (server, url):
-        found = []
+        outcomes = []
         with pytest.raises(BudgetError, match=r"0\.48 of 0\.5 dollars"):
             for pair in model(url, max_dollars=0.5, price_image=0.04, concurrency=8).generate(requests(100)):
-                found.append(pair)
-    assert len(found) == len(server.calls) == 12
+                outcomes.append(pair)
+    assert len(outcomes) == len(server.calls) == 12
     assert server.most_at_once == 8
 
 
@@ -364,8 +364,8 @@ def test_dollars_cannot_be_counted_without_tokens() -> None:
 
 
 def test_a_wrong_key_ends_it_and_says_no_key(key: str) -> None:
-    said = Answer(error(f"Incorrect API key provided: {KEY}"), 401)
-    with serving(lambda call: said) as (server, url), pytest.raises(EndpointError) as caught:
+    refusal = Answer(error(f"Incorrect API key provided: {KEY}"), 401)
+    with serving(lambda call: refusal) as (server, url), pytest.raises(EndpointError) as caught:
         made_by(model(url), 100)
     assert str(caught.value).startswith(f"model painter-1 at {url}: the endpoint does not accept the key (401); check")
     assert KEY not in str(caught.value)
@@ -379,11 +379,11 @@ def test_no_key_in_what_is_kept(key: str) -> None:
         return Answer(drawing(call, revised_prompt=f"a key {KEY} on a table").body)
 
     with serving(respond) as (_, url):
-        one = model(url)
-        found = made_by(one, 2)
-    assert found[0].text == "a key [key] on a table"
-    assert str(found[1]) == "the endpoint answers 413: you sent [key]"
-    assert KEY not in json.dumps(dict(one.identity())) + repr(found)
+        images_model = model(url)
+        outcomes = made_by(images_model, 2)
+    assert outcomes[0].text == "a key [key] on a table"
+    assert str(outcomes[1]) == "the endpoint answers 413: you sent [key]"
+    assert KEY not in json.dumps(dict(images_model.identity())) + repr(outcomes)
 
 
 # --- reachable ---
@@ -404,7 +404,7 @@ def test_reachable_without_an_image() -> None:
 
 
 @pytest.mark.parametrize(
-    ("listed", "said", "says"),
+    ("listed", "refusal", "says"),
     [
         (
             models("painter-2"),
@@ -416,8 +416,8 @@ def test_reachable_without_an_image() -> None:
         (Answer({}, 404), Answer(b"<html>"), "no images here; base_url usually ends in /v1"),
     ],
 )
-def test_unreachable_says_what_to_do(listed: Answer, said: Answer, says: str) -> None:
-    respond = lambda call: listed if call.method == "GET" else said  # noqa: E731
+def test_unreachable_says_what_to_do(listed: Answer, refusal: Answer, says: str) -> None:
+    respond = lambda call: listed if call.method == "GET" else refusal  # noqa: E731
     with serving(respond) as (_, url), pytest.raises(EndpointError) as caught:
         model(url).reachable()
     assert says in str(caught.value)
@@ -427,16 +427,16 @@ def test_unreachable_says_what_to_do(listed: Answer, said: Answer, says: str) ->
 
 
 def test_it_is_a_service_and_nothing_else() -> None:
-    one = model("http://x/v1")
-    assert isinstance(one, RemoteImageModel)
-    assert not isinstance(one, ImageModel | ImageSource)
+    images_model = model("http://x/v1")
+    assert isinstance(images_model, RemoteImageModel)
+    assert not isinstance(images_model, ImageModel | ImageSource)
     with pytest.raises(SampleError, match="the prompt is empty"):
-        one.check(" ")
+        images_model.check(" ")
 
 
 def test_identity_has_what_decides_an_image_and_nothing_else() -> None:
-    one = model("http://10.0.0.7:8000/v1", extra_body={"size": "512x512"})
-    assert one.identity() == {
+    images_model = model("http://10.0.0.7:8000/v1", extra_body={"size": "512x512"})
+    assert images_model.identity() == {
         "name": "images-api",
         "endpoint": "images.generations",
         "model": "painter-1",
@@ -444,7 +444,7 @@ def test_identity_has_what_decides_an_image_and_nothing_else() -> None:
         "seed": {"field": "seed", "bits": 31},
     }
     other = model("https://elsewhere/v1", extra_body={"size": "512x512"}, concurrency=3, max_calls=2, key_env="OTHER")
-    assert other.identity() == one.identity()
+    assert other.identity() == images_model.identity()
 
 
 @pytest.mark.parametrize(

@@ -121,8 +121,8 @@ def test_tables_of_places_may_be_left_out(folder: Path, checkpoint: Path) -> Non
     ],
 )
 def test_a_json_file_that_says_something_else(folder: Path, file: str, change: Any, message: str) -> None:
-    said = json.loads((folder / file).read_text()) | change
-    (folder / file).write_text(json.dumps({key: value for key, value in said.items() if value is not None}))
+    content = json.loads((folder / file).read_text()) | change
+    (folder / file).write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
     refused(folder, message)
 
 

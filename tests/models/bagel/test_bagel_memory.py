@@ -57,17 +57,17 @@ def test_what_the_public_checkpoint_takes(real) -> None:  # type: ignore[no-unty
     sizes, shapes, drawn = real
     tokens = Settings(weights=Path("x")).image_tokens(14)
     assert tokens == 64 * 64 + 2 + 70 * 70 + 2
-    found = memory_need(shapes, drawn, torch.bfloat16, sizes, tokens)
+    assigned = memory_need(shapes, drawn, torch.bfloat16, sizes, tokens)
     # Counted another way: every tensor's elements by the dtype that it is kept in.
     weights = sum(math.prod(shape) * storage_dtype(name, torch.bfloat16).itemsize for name, shape in shapes.items())
     weights += 4 * sum(math.prod(shape) for shape in drawn.values())
-    assert sum(found.layers) + found.rest == weights
+    assert sum(assigned.layers) + assigned.rest == weights
     assert round(weights / GIB, 1) == 27.6
-    assert len(set(found.layers)) == 1
+    assert len(set(assigned.layers)) == 1
     # 14.1 G parameters, 6.5 G of them in the layers of each expert.
-    assert round(sum(found.layers) / 2e9, 1) == 13.1
-    assert found.context * 28 == tokens * 56 * 1024
-    assert round(found.total / GIB, 1) == 28.1
+    assert round(sum(assigned.layers) / 2e9, 1) == 13.1
+    assert assigned.context * 28 == tokens * 56 * 1024
+    assert round(assigned.total / GIB, 1) == 28.1
     doubled = memory_need(shapes, drawn, torch.float32, sizes, tokens)
     elements = sum(math.prod(shape) for shape in [*shapes.values(), *drawn.values()])
     assert doubled.total == 4 * elements + tokens * 112 * 1024
@@ -144,16 +144,16 @@ ROOMS = st.lists(st.integers(100, 1000), min_size=1, max_size=5)
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 500), ROOMS)
 def test_no_other_spread_is_less_full(layers: int, layer: int, rest: int, rooms: list[int]) -> None:
     wanted = MemoryNeed((layer,) * layers, rest, 3)
-    found = assign_layers(wanted, rooms)
-    assert len(found) == layers
-    assert found == sorted(found)
+    assigned = assign_layers(wanted, rooms)
+    assert len(assigned) == layers
+    assert assigned == sorted(assigned)
 
     def fullest(counts: list[int]) -> float:
         return max(((rest if n == 0 else 0) + (layer + 3) * count) / rooms[n] for n, count in enumerate(counts))
 
-    own = [found.count(n) for n in range(len(rooms))]
-    used = wanted.per_device(found, len(rooms))
-    assert max(one / room for one, room in zip(used, rooms, strict=True)) == pytest.approx(fullest(own))
+    own = [assigned.count(n) for n in range(len(rooms))]
+    used = wanted.per_device(assigned, len(rooms))
+    assert max(bytes_used / room for bytes_used, room in zip(used, rooms, strict=True)) == pytest.approx(fullest(own))
     for source in range(len(rooms)):
         for target in range(len(rooms)):
             if own[source] and source != target:
