@@ -100,23 +100,45 @@ def run(
     Raises:
         EvalHarnessError: Something is wrong with the sweep, the store or the machine; the message is one line.
     """
-    from evalharness.analysis.examples.missing import example_searches
-
     planned = sweep if isinstance(sweep, Plan) else plan(sweep, **size)
     folder = Path(out) if out is not None else REPORTS / planned.sweep.name
     store_path = Path(store) if store is not None else folder.parent / "store"
-    with Store(store_path) as opened:
-        info = run_plan(
-            planned,
+    results, _ = run_and_report(planned, folder, store_path, retry_failed=retry_failed, quiet=quiet)
+    return results
+
+
+def run_and_report(
+    plan: Plan,
+    out: Path,
+    store: Path,
+    *,
+    retry_failed: bool = False,
+    quiet: bool = False,
+    gallery_mb: float | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> tuple[Results, Path]:
+    """Run a plan and write its report, for :func:`run` and the command line.
+
+    Args:
+        gallery_mb: As of :meth:`Results.to_html`.
+        info: Replaces entries of what the results say of the plan.
+
+    Returns:
+        The results, and the page of the report.
+    """
+    from evalharness.analysis.examples.missing import example_searches
+
+    with Store(store) as opened:
+        run_info = run_plan(
+            plan,
             opened,
-            folder,
+            out,
             progress=Progress(quiet=quiet),
             make_searches=example_searches,
             retry_failed=retry_failed,
         )
-    results = Results(planned, store_path, info)
-    results.to_html(folder)
-    return results
+    results = Results(plan, store, run_info | dict(info or {}))
+    return results, results.to_html(out, gallery_mb=gallery_mb)
 
 
 def load_results(run: str | Path, *, store: str | Path | None = None, quoted: Sequence[str] = ()) -> Results:

@@ -41,11 +41,11 @@ def run(options: argparse.Namespace) -> int:
         if not options.json:
             sys.stdout.write(finding.line() + "\n")
             sys.stdout.flush()
-    good = all(finding.status != "fail" for finding in findings)
+    passed = all(finding.status != "fail" for finding in findings)
     if options.json:
-        found = {"ok": good, "findings": [asdict(finding) for finding in findings]}
-        sys.stdout.write(json.dumps(found, indent=1) + "\n")
-    return 0 if good else 1
+        report = {"ok": passed, "findings": [asdict(finding) for finding in findings]}
+        sys.stdout.write(json.dumps(report, indent=1) + "\n")
+    return 0 if passed else 1
 
 
 def _findings(options: argparse.Namespace) -> Iterator[CheckResult]:
@@ -55,26 +55,26 @@ def _findings(options: argparse.Namespace) -> Iterator[CheckResult]:
 
     sweep = schema.load(options.sweep) if options.sweep else None
     photographs = _photographs(options)
-    made = golden.read_golden(options.golden) if options.golden else None
+    golden_file = golden.read_golden(options.golden) if options.golden else None
     if options.write_golden and options.write_golden.exists():
         raise ConfigError(f"{options.write_golden} is there already; name a new file")
     embedded = checks.embedded_check(photographs)
     examined = checks.scorer_checks_of(sweep, photographs) if sweep else [embedded]
     if not examined and (options.golden or options.write_golden):
         raise ConfigError(f"{options.sweep}: no benchmark has a scorer that golden images could check")
-    good = True
-    for finding in run_checks(checks.list_checks(options.store, sweep, embedded, examined, made)):
-        good = good and finding.status != "fail"
+    passed = True
+    for finding in run_checks(checks.list_checks(options.store, sweep, embedded, examined, golden_file)):
+        passed = passed and finding.status != "fail"
         yield finding
     if options.write_golden:
-        yield _written(options.write_golden, examined, good=good)
+        yield _written(options.write_golden, examined, passed=passed)
 
 
-def _written(path: Path, examined: list[ScorerCheck], *, good: bool) -> CheckResult:
+def _written(path: Path, examined: list[ScorerCheck], *, passed: bool) -> CheckResult:
     from evalharness.doctor import golden
     from evalharness.doctor.check_result import fail, ok
 
-    if not good:
+    if not passed:
         return fail("write-golden", f"{path} is not written: a check failed", "record only a machine in order")
     try:
         golden.write_golden(path, examined)

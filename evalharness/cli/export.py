@@ -35,40 +35,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
-    sweep, where = find_run(options.run, options.store)
+    sweep, store_path = find_run(options.run, options.store)
     names = [arm.name for arm in sweep.arms]
     if options.arm not in names:
         raise ConfigError(f"no arm is called {options.arm!r}{did_you_mean(options.arm, names)}")
     plan = make_plan(select(sweep, [options.arm]))
-    out: Path = options.out or where.parent / f"{sweep.name}-{options.arm}-{options.format}".replace(" ", "-")
+    out: Path = options.out or store_path.parent / f"{sweep.name}-{options.arm}-{options.format}".replace(" ", "-")
     if options.format == TRAJECTORIES:
-        return _trajectories(plan, options, where, out)
+        return _trajectories(plan, options, store_path, out)
     exporter = _exporter(plan, options.format)
-    with Store(where, write=False) as store:
-        found = [one for one in sample_states(plan, store) if one.sample.benchmark == options.format]
-        own = [one for one in found if one.sample.arm.name == options.arm]
-        scored = _scored(own, options)
+    with Store(store_path, write=False) as store:
+        states = [state for state in sample_states(plan, store) if state.sample.benchmark == options.format]
+        arm_states = [state for state in states if state.sample.arm.name == options.arm]
+        scored = _scored(arm_states, options)
         with _new_folder(out) as folder:
             exporter.export(_exported(scored, store), folder)
-    sys.stdout.write(f"{len(scored)} of {len(own)} samples: {out}\n")
+    sys.stdout.write(f"{len(scored)} of {len(arm_states)} samples: {out}\n")
     return 0
 
 
-def _trajectories(plan: Plan, options: argparse.Namespace, where: Path, out: Path) -> int:
-    """What was drawn, scored or not, of all benchmarks."""
+def _trajectories(plan: Plan, options: argparse.Namespace, store_path: Path, out: Path) -> int:
+    """Export what was drawn, scored or not, of all benchmarks."""
     from evalharness.training_data import exporting
 
-    with Store(where, write=False) as store:
-        own = [one for one in sample_states(plan, store) if one.sample.arm.name == options.arm]
-        drawn = [one for one in own if one.steps]
-        if not drawn or (len(drawn) < len(own) and not options.incomplete):
+    with Store(store_path, write=False) as store:
+        arm_states = [state for state in sample_states(plan, store) if state.sample.arm.name == options.arm]
+        drawn = [state for state in arm_states if state.steps]
+        if not drawn or (len(drawn) < len(arm_states) and not options.incomplete):
             raise ConfigError(
-                f"arm {options.arm!r}: {len(own) - len(drawn)} of {len(own)} samples are not drawn; run the sweep again"
-                + (", or export with --incomplete" if drawn else "")
+                f"arm {options.arm!r}: {len(arm_states) - len(drawn)} of {len(arm_states)} samples are not drawn; "
+                "run the sweep again" + (", or export with --incomplete" if drawn else "")
             )
         with _new_folder(out) as folder:
             exporting.export(plan, store, drawn, folder)
-    sys.stdout.write(f"{len(drawn)} of {len(own)} samples: {out}\n")
+    sys.stdout.write(f"{len(drawn)} of {len(arm_states)} samples: {out}\n")
     return 0
 
 
@@ -83,13 +83,13 @@ def _exporter(plan: Plan, name: str) -> Exporter:
     return planned.benchmark
 
 
-def _scored(own: list[SampleState], options: argparse.Namespace) -> list[SampleState]:
-    """The scored samples: all, unless it was said that some may be missing."""
-    scored = [one for one in own if one.score is not None]
-    if len(scored) < len(own) and not options.incomplete:
+def _scored(arm_states: list[SampleState], options: argparse.Namespace) -> list[SampleState]:
+    """The scored samples: all of the arm, or with ``--incomplete`` some of them."""
+    scored = [state for state in arm_states if state.score is not None]
+    if len(scored) < len(arm_states) and not options.incomplete:
         raise ConfigError(
-            f"arm {options.arm!r}: {len(own) - len(scored)} of {len(own)} samples are not scored, and a summary would "
-            "not say so; run the sweep again, or export with --incomplete"
+            f"arm {options.arm!r}: {len(arm_states) - len(scored)} of {len(arm_states)} samples are not scored, and a "
+            "summary would not say so; run the sweep again, or export with --incomplete"
         )
     if not scored:
         raise ConfigError(f"arm {options.arm!r} has no scored samples; run the sweep first")
@@ -97,12 +97,12 @@ def _scored(own: list[SampleState], options: argparse.Namespace) -> list[SampleS
 
 
 def _exported(scored: list[SampleState], store: Store) -> Iterator[Exported]:
-    for one in scored:
-        assert one.score is not None
-        assert one.image is not None
-        assert one.score_key is not None
-        score = replace(one.score, details=store.details(one.score_key))
-        yield Exported(one.sample.item, one.sample.seed_index, store.image(one.image), score)
+    for state in scored:
+        assert state.score is not None
+        assert state.image is not None
+        assert state.score_key is not None
+        score = replace(state.score, details=store.details(state.score_key))
+        yield Exported(state.sample.item, state.sample.seed_index, store.image(state.image), score)
 
 
 @contextmanager

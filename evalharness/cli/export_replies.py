@@ -29,20 +29,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
-    sweep, where = find_run(options.run, options.store)
+    sweep, store_path = find_run(options.run, options.store)
     plan = make_plan(sweep)
-    scorers = {name: scorer for name, scorer in _scorers(plan).items() if isinstance(scorer, JudgeScorer)}
-    if not scorers:
+    judge_scorers = {name: scorer for name, scorer in _scorers(plan).items() if isinstance(scorer, JudgeScorer)}
+    if not judge_scorers:
         raise ConfigError(f"no benchmark of {sweep.name!r} asks a judge")
-    out: Path = options.out or where.parent / f"{sweep.name}-replies.jsonl"
-    with Store(where, write=False) as store:
-        found = [one for one in sample_states(plan, store) if one.sample.benchmark in scorers]
-        lines = [line for name, scorer in scorers.items() for line in _lines(name, scorer, found, store)]
+    out: Path = options.out or store_path.parent / f"{sweep.name}-replies.jsonl"
+    with Store(store_path, write=False) as store:
+        states = [state for state in sample_states(plan, store) if state.sample.benchmark in judge_scorers]
+        lines = [
+            line for name, judge_scorer in judge_scorers.items() for line in _lines(name, judge_scorer, states, store)
+        ]
     if not lines:
-        raise ConfigError(f"{where} has no replies for {sweep.name!r}; run the sweep first")
+        raise ConfigError(f"{store_path} has no replies for {sweep.name!r}; run the sweep first")
     _write(out, lines)
-    if missing := sum(one.score is None for one in found):
-        sys.stderr.write(f"warning: {missing} of {len(found)} samples have no score yet\n")
+    if missing := sum(state.score is None for state in states):
+        sys.stderr.write(f"warning: {missing} of {len(states)} samples have no score yet\n")
     judges = ", ".join(dict.fromkeys(called(line.judge) for line in lines))
     questions = len({line.question for line in lines})
     sys.stdout.write(f"{len(lines)} replies to {questions} questions by {judges}: {out}\n")
@@ -53,15 +55,16 @@ def _scorers(plan: Plan) -> dict[str, Any]:
     return {name: planned.benchmark.scorer() for name, planned in plan.benchmarks.items()}
 
 
-def _lines(name: str, scorer: JudgeScorer, found: list[SampleState], store: Store) -> Iterator[Line]:
-    """What the run's own judges said of the run's own images."""
-    own = [*_mappings(scorer.identity()), *(dict(judge.identity()) for judge in scorer.judges)]
-    judges = {digest(identity): identity for identity in own}
-    images = [one.image for one in found if one.sample.benchmark == name and one.image is not None]
-    for kept in store.replies.about(images):
-        if kept.judge in judges:
-            shared = {name: getattr(kept, name) for name in Line.model_fields if name != "judge"}
-            yield Line(judge=judges[kept.judge], **shared)
+def _lines(name: str, judge_scorer: JudgeScorer, states: list[SampleState], store: Store) -> Iterator[Line]:
+    """The replies of the run's own judges about the run's own images."""
+    identities = list(_mappings(judge_scorer.identity()))
+    identities += [dict(judge.identity()) for judge in judge_scorer.judges]
+    judges = {digest(identity): identity for identity in identities}
+    images = [state.image for state in states if state.sample.benchmark == name and state.image is not None]
+    for stored in store.replies.about(images):
+        if stored.judge in judges:
+            shared = {name: getattr(stored, name) for name in Line.model_fields if name != "judge"}
+            yield Line(judge=judges[stored.judge], **shared)
 
 
 def _mappings(value: Any) -> Iterator[dict[str, Any]]:

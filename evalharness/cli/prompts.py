@@ -25,9 +25,9 @@ def run(options: argparse.Namespace) -> int:
     plugin = registry.load("benchmarks", options.benchmark)
     if plugin.prompt_file is None:
         raise ConfigError(f"benchmark {options.benchmark!r} does not carry its prompts")
-    given = {name: getattr(options, name) for name in ("n", "seed") if getattr(options, name) is not None}
-    fixed = [f"--{name}" for name in given if name not in signature(plugin.prompt_file).parameters]
+    values = {name: getattr(options, name) for name in ("n", "seed") if getattr(options, name) is not None}
+    fixed = [f"--{name}" for name in values if name not in signature(plugin.prompt_file).parameters]
     if fixed:
         raise ConfigError(f"{fixed[0]}: the prompts of {options.benchmark!r} are not made from a seed")
-    sys.stdout.write(plugin.prompt_file(**given))
+    sys.stdout.write(plugin.prompt_file(**values))
     return 0

@@ -35,13 +35,13 @@ def run(options: argparse.Namespace) -> int:
     plugin = registry.load("benchmarks", options.benchmark)
     if not issubclass(plugin, RuleBased):
         raise ConfigError(f"benchmark {options.benchmark!r} has no rules that could judge evidence without a model")
-    given = vars(_parser(options.benchmark, plugin.rules).parse_args(options.rest))
-    file = given.pop("FILE")
-    rules = _rules(plugin.rules, given)
+    values = vars(_parser(options.benchmark, plugin.rules).parse_args(options.rest))
+    file = values.pop("FILE")
+    rules = _rules(plugin.rules, values)
     with _opened(file) as lines:
         for number, line in enumerate(lines, 1):
-            where = f"{'stdin' if file == '-' else file} line {number}"
-            score = plugin.verdict(_json(line, where), rules, where)
+            place = f"{'stdin' if file == '-' else file} line {number}"
+            score = plugin.verdict(_json(line, place), rules, place)
             sys.stdout.write(json.dumps({"correct": score.value == 1, "reason": score.reason}) + "\n")
     return 0
 
@@ -59,9 +59,9 @@ def _parser(benchmark: str, rules: type[BaseModel]) -> argparse.ArgumentParser:
     return parser
 
 
-def _rules(rules: type[BaseModel], given: dict[str, Any]) -> BaseModel:
+def _rules(rules: type[BaseModel], values: dict[str, Any]) -> BaseModel:
     try:
-        return rules.model_validate(given)
+        return rules.model_validate(values)
     except ValidationError as error:
         mistake = first_mistake(error, rules)
         option = str(mistake.location[0]).replace("_", "-")
@@ -81,13 +81,13 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
         yield handle
 
 
-def _json(line: bytes, where: str) -> Any:
+def _json(line: bytes, place: str) -> Any:
     try:
         return json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{where} is not UTF-8 text at byte {error.start}") from None
+        raise ConfigError(f"{place} is not UTF-8 text at byte {error.start}") from None
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{where} is not JSON: {error}") from None
+        raise ConfigError(f"{place} is not JSON: {error}") from None
 
 
 def _first_line(text: str | None) -> str:

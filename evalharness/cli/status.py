@@ -32,70 +32,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show it once, or again and again; returns the exit code."""
     while True:
-        seen = _look(options.run)
-        lines = list(_lines(options.run, seen, options.store))
+        status = _read_status(options.run)
+        lines = list(_lines(options.run, status, options.store))
         clear = "\x1b[2J\x1b[H" if options.every and sys.stdout.isatty() else ""
         sys.stdout.write(clear + "\n".join(lines) + "\n")
         sys.stdout.flush()
-        if not options.every or seen is None or not seen.running:
+        if not options.every or status is None or not status.running:
             return 0
         time.sleep(max(0.5, options.every))
 
 
-def _look(named: str) -> RunStatus | None:
-    folder = Path(named)
-    return heartbeat.read(folder if folder.is_dir() else Path("reports") / schema.load(named).name)
+def _read_status(run: str) -> RunStatus | None:
+    folder = Path(run)
+    return heartbeat.read(folder if folder.is_dir() else Path("reports") / schema.load(run).name)
 
 
-def _lines(named: str, seen: RunStatus | None, store: Path | None) -> Iterator[str]:
-    if seen is None:
-        sweep, where = find_run(named, store)
+def _lines(run: str, status: RunStatus | None, store: Path | None) -> Iterator[str]:
+    if status is None:
+        sweep, store_path = find_run(run, store)
     else:
-        sweep = schema.parse(yaml.Document(Path(seen.store) / heartbeat.NAME, dict(seen.sweep)))
-        where = store or Path(seen.store)
+        sweep = schema.parse(yaml.Document(Path(status.store) / heartbeat.NAME, dict(status.sweep)))
+        store_path = store or Path(status.store)
     plan = make_plan(sweep)
-    yield f"{sweep.name}, seed {sweep.seed}: {_state(seen)}"
-    for name, stage in (seen.stages if seen else {}).items():
+    yield f"{sweep.name}, seed {sweep.seed}: {_state(status)}"
+    for name, stage in (status.stages if status else {}).items():
         failed = f", {stage.failed} failed" if stage.failed else ""
         pace = ""
-        if seen is not None and seen.running and stage.rate:
+        if status is not None and status.running and stage.rate:
             left = duration(max(0, stage.total - stage.done) / stage.rate)
             pace = f", {stage.rate:.2g}/s, about {left} left"
         yield f"  {name:<6} {stage.done}/{stage.total} of this go{failed}{pace}"
-    if seen is not None and seen.running:
-        busy = [worker for worker in seen.workers if worker.state == "busy"]
-        yield f"  {len(busy)} of {len(seen.workers)} workers busy"
-        for worker in seen.workers:
+    if status is not None and status.running:
+        busy = [worker for worker in status.workers if worker.state == "busy"]
+        yield f"  {len(busy)} of {len(status.workers)} workers busy"
+        for worker in status.workers:
             jobs = f", {worker.jobs} samples in hand" if worker.jobs else ""
             yield f"    {worker.queue} on {worker.place}: {worker.state}{jobs}"
-    with Store(where, write=False) as opened:
-        yield from _table(plan, _count(plan, opened, frozenset(seen.in_hand if seen and seen.running else ())))
+    with Store(store_path, write=False) as opened:
+        yield from _table(plan, _count(plan, opened, frozenset(status.in_hand if status and status.running else ())))
 
 
-def _state(seen: RunStatus | None) -> str:
-    if seen is None:
+def _state(status: RunStatus | None) -> str:
+    if status is None:
         return "no run has been here"
-    since = datetime.fromtimestamp(seen.started).astimezone().isoformat(" ", "minutes")
-    if seen.running:
-        return f"running on {seen.host} (pid {seen.pid}) since {since}, {duration(seen.updated - seen.started)}"
-    ended = "killed" if seen.state == "running" else seen.state
-    again = "" if seen.state == "done" else "; run the same command again to continue"
-    return f"{ended}, last seen {duration(max(0, time.time() - seen.updated))} ago{again}"
+    since = datetime.fromtimestamp(status.started).astimezone().isoformat(" ", "minutes")
+    if status.running:
+        return f"running on {status.host} (pid {status.pid}) since {since}, {duration(status.updated - status.started)}"
+    ended = "killed" if status.state == "running" else status.state
+    again = "" if status.state == "done" else "; run the same command again to continue"
+    return f"{ended}, last seen {duration(max(0, time.time() - status.updated))} ago{again}"
 
 
 def _count(plan: Plan, store: Store, in_hand: frozenset[str]) -> Counts:
     """Arm and tag → how many samples are in which state."""
     counts: Counts = defaultdict(Counter)
-    for found in sample_states_in_parts(plan, store):
-        for one in found:
-            for tag in (one.sample.item.category, "all"):
-                counts[one.sample.arm.name, tag].update(_states(one, in_hand))
+    for states in sample_states_in_parts(plan, store):
+        for state in states:
+            for tag in (state.sample.item.category, "all"):
+                counts[state.sample.arm.name, tag].update(_states(state, in_hand))
     return counts
 
 
-def _states(one: SampleState, in_hand: frozenset[str]) -> list[str]:
-    key = one.sample.job if one.steps is None else one.score_key
-    return ["expected", one.state, *(["in hand"] if key in in_hand and one.state != "scored" else [])]
+def _states(state: SampleState, in_hand: frozenset[str]) -> list[str]:
+    key = state.sample.job if state.steps is None else state.score_key
+    return ["expected", state.state, *(["in hand"] if key in in_hand and state.state != "scored" else [])]
 
 
 def _table(plan: Plan, counts: Counts) -> Iterator[str]:

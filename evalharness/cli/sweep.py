@@ -5,24 +5,21 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evalharness._front import Results
+from evalharness._front import run_and_report
 from evalharness._util.guard import guarded
-from evalharness._util.progress import Progress
 from evalharness.cli.options import add_literature_argument, add_size_arguments
 from evalharness.config import literature, overrides, schema
 from evalharness.execution.dry_run import dry_run
-from evalharness.execution.session import run_plan
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize, select
 from evalharness.report import terminal
-from evalharness.store.store import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,52 +45,37 @@ def run(options: argparse.Namespace) -> int:
     sweep.executor.build().check(sweep)
     sweep = select(sweep, options.only)
     out: Path = options.out or Path("reports") / sweep.name
-    where: Path = options.store or out.parent / "store"
+    store_path: Path = options.store or out.parent / "store"
     if options.dry_run:
-        command = _measuring(options, where)
-        _write(*dry_run(sweep, where, command, retry_failed=options.retry_failed, rates_file=options.rates))
+        command = _measuring(options, store_path)
+        _write(*dry_run(sweep, store_path, command, retry_failed=options.retry_failed, rates_file=options.rates))
         return 0
-    carry_out(make_plan(sweep), out, where, quiet=options.quiet, retry_failed=options.retry_failed)
+    carry_out(make_plan(sweep), out, store_path, quiet=options.quiet, retry_failed=options.retry_failed)
     return 0
 
 
-def carry_out(
-    plan: Plan,
-    out: Path,
-    store_path: Path,
-    *,
-    quiet: bool = False,
-    retry_failed: bool = False,
-    gallery_mb: float | None = None,
-    info: Mapping[str, Any] | None = None,
-) -> None:
+def carry_out(plan: Plan, out: Path, store_path: Path, **options: Any) -> None:
     """Draw and score what is missing, write the report to ``out`` and print its headline table.
 
-    ``gallery_mb`` is that of :func:`evalharness.report.build`; ``info`` replaces what the results say of the plan.
+    ``options`` are those of :func:`evalharness._front.run_and_report`.
     """
-    from evalharness.analysis.examples.missing import example_searches
-
-    with Store(store_path) as store:
-        run_info = run_plan(
-            plan,
-            store,
-            out,
-            progress=Progress(quiet=quiet),
-            make_searches=example_searches,
-            retry_failed=retry_failed,
-        )
-    with Results(plan, store_path, run_info | dict(info or {})) as results:
-        page = results.to_html(out, gallery_mb=gallery_mb)
+    results, page = run_and_report(plan, out, store_path, **options)
+    with results:
         _write(*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}")
 
 
-def _measuring(options: argparse.Namespace, where: Path) -> str:
+def _measuring(options: argparse.Namespace, store_path: Path) -> str:
     """The command that measures how long this takes."""
-    given = [("--model", options.model), ("--weights", options.weights), *(("--only", arm) for arm in options.only)]
-    if where != Path("reports") / "store":
-        given.append(("--store", str(where)))
-    chosen = [word for option, value in given if value is not None for word in (option, value)]
-    return shlex.join(["evalharness", "timing", options.file, "--draw", "8", *chosen, "--out", "rates.yaml"])
+    words = ["evalharness", "timing", options.file, "--draw", "8"]
+    if options.model is not None:
+        words += ["--model", options.model]
+    if options.weights is not None:
+        words += ["--weights", options.weights]
+    for arm in options.only:
+        words += ["--only", arm]
+    if store_path != Path("reports") / "store":
+        words += ["--store", str(store_path)]
+    return shlex.join([*words, "--out", "rates.yaml"])
 
 
 def _write(*lines: str) -> None:

@@ -41,15 +41,15 @@ def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
     if options.out is not None and options.out.exists():
         raise ConfigError(f"{options.out} exists; choose another --out")
-    sweep, where = find_run(options.run, options.store, partial(overrides.overridden, options))
+    sweep, store_path = find_run(options.run, options.store, partial(overrides.overridden, options))
     plan = _planned(select(sweep, options.only))
     if options.draw is not None:
-        _draw(_planned(resize(plan.sweep, limit=options.draw, samples=1)), where)
-    with Store(where, write=False) as store:
+        _draw(_planned(resize(plan.sweep, limit=options.draw, samples=1)), store_path)
+    with Store(store_path, write=False) as store:
         seconds = measured_seconds(plan, store)
         source = _source(plan, store)
     if not seconds:
-        raise ConfigError(f"{where} has no image of {sweep.name!r}; draw a few before, with --draw 8")
+        raise ConfigError(f"{store_path} has no image of {sweep.name!r}; draw a few before, with --draw 8")
     _write(yaml.safe_dump({"source": source, "seconds": seconds}, sort_keys=False, allow_unicode=True), options.out)
     return 0
 
@@ -62,21 +62,21 @@ def _planned(sweep: Sweep) -> Plan:
     """
     absent: dict[str, str] = {}
     plan = make_plan(sweep, absent)
-    gone = {alias: absent[f"model {alias}"] for alias in sweep.models if f"model {alias}" in absent}
-    if not gone:
+    missing = {alias: absent[f"model {alias}"] for alias in sweep.models if f"model {alias}" in absent}
+    if not missing:
         return plan
-    if len(gone) == len(sweep.models):
-        raise WeightsError(next(iter(gone.values())))
-    for alias, why in gone.items():
-        Progress().say(f"not measured: model {alias}: {why}")
-    return make_plan(select(sweep, [arm.name for arm in sweep.arms if arm.model not in gone]), {})
+    if len(missing) == len(sweep.models):
+        raise WeightsError(next(iter(missing.values())))
+    for alias, reason in missing.items():
+        Progress().say(f"not measured: model {alias}: {reason}")
+    return make_plan(select(sweep, [arm.name for arm in sweep.arms if arm.model not in missing]), {})
 
 
-def _draw(plan: Plan, where: Path) -> None:
+def _draw(plan: Plan, store_path: Path) -> None:
     """Draw what a plan lacks. It is part of the sweep, and will not be drawn again when that is run."""
     executor = plan.sweep.executor.build()
     executor.check(plan.sweep)
-    with Store(where) as store:
+    with Store(store_path) as store:
         progress = Progress()
         try:
             Engine(plan, store, executor, progress, scoring=False).run()

@@ -31,10 +31,10 @@ def run(options: argparse.Namespace) -> int:
     known = [*registry.available("formats"), NONE]
     if default not in known:
         raise ConfigError(f"--format: no format {default!r}{did_you_mean(default, known)}")
-    seen = broken = lines = 0
+    checked = broken = lines = 0
     for path in options.paths:
         for entry in reading.entries(path):
-            seen += 1
+            checked += 1
             format_name = entry.row.get("format") if isinstance(entry.row, dict) else None
             if not isinstance(format_name, str) or not format_name:
                 format_name = default
@@ -42,9 +42,9 @@ def run(options: argparse.Namespace) -> int:
             broken, lines = broken + bool(violations), lines + len(violations)
             for violation in violations:
                 sys.stdout.write(_line(f"{entry.file}: {entry.name}: {violation.rule}: {violation.message}"))
-    if seen == 0:
+    if checked == 0:
         raise ConfigError(f"{' '.join(map(str, options.paths))}: no trajectories there")
-    sys.stderr.write(f"{seen} trajectories, {broken} with violations, {lines} violations\n")
+    sys.stderr.write(f"{checked} trajectories, {broken} with violations, {lines} violations\n")
     return 1 if lines else 0
 
 
