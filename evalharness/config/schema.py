@@ -54,9 +54,17 @@ class SweepFile(_Strict):
 
 
 class BenchmarkEntry(_Strict):
-    """``limit``: how many items, stratified by category, ``None`` for all. ``samples``: images per prompt."""
+    """The keys of a benchmark that are not its plugin's.
+
+    Attributes:
+        name: Its plugin.
+        alias: Its name in this sweep, by default that of its plugin.
+        limit: How many items, stratified by category; ``None`` for all.
+        samples: Images per prompt.
+    """
 
     name: str
+    alias: Name | None = None
     limit: Annotated[int, Field(ge=1, strict=True)] | None = None
     samples: Annotated[int, Field(ge=1, le=10_000, strict=True)] | None = None
 
@@ -78,6 +86,12 @@ class BenchmarkSpec:
     plugin: PluginSpec
     limit: int | None
     samples: int | None
+    alias: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The benchmark's name in the plan, the store's results and the report."""
+        return self.alias or self.plugin.name
 
 
 @dataclass(frozen=True)
@@ -122,7 +136,10 @@ class Sweep:
             "seed": self.seed,
             "models": {alias: _plugin_json(spec) for alias, spec in self.models.items()},
             "benchmarks": [
-                _plugin_json(spec.plugin) | {"limit": spec.limit, "samples": spec.samples} for spec in self.benchmarks
+                _plugin_json(spec.plugin)
+                | ({"alias": spec.alias} if spec.alias else {})
+                | {"limit": spec.limit, "samples": spec.samples}
+                for spec in self.benchmarks
             ],
             "arms": [{"name": arm.name, "model": arm.model} | arm.variant.model_dump(mode="json") for arm in self.arms],
             "baseline": self.baseline,
@@ -213,10 +230,11 @@ def _benchmarks(document: Document, top: SweepFile) -> tuple[BenchmarkSpec, ...]
         own = {key: value for key, value in entry.items() if key in BenchmarkEntry.model_fields}
         common = _validate(BenchmarkEntry, document, at, own)
         rest = {key: value for key, value in entry.items() if key not in own or key == "name"}
-        plugin = _plugin(document, "benchmarks", rest, at, common=("limit", "samples"))
-        if any(spec.plugin.name == plugin.name for spec in specs):
-            raise document.error(f"benchmark {plugin.name!r} stands twice", *at)
-        specs.append(BenchmarkSpec(plugin, common.limit, common.samples))
+        plugin = _plugin(document, "benchmarks", rest, at, common=("limit", "samples", "alias"))
+        spec = BenchmarkSpec(plugin, common.limit, common.samples, common.alias)
+        if any(earlier.name == spec.name for earlier in specs):
+            raise document.error(f"benchmark {spec.name!r} stands twice; give one of them an alias", *at)
+        specs.append(spec)
     return tuple(specs)
 
 

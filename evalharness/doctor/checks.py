@@ -52,7 +52,7 @@ def list_checks(
         for alias, model in sweep.models.items():
             yield f"model {alias}", partial(sweep_checks.check_model, alias, model)
         for spec in sweep.benchmarks:
-            yield f"scorer {spec.plugin.name}", partial(sweep_checks.check_scorer, spec.plugin)
+            yield f"scorer {spec.name}", partial(sweep_checks.check_scorer, spec.plugin)
     for check in scorer_checks:
         yield check.label, partial(_check_scorer, check, embedded, golden)
 

@@ -66,7 +66,7 @@ def _score_queue(
     *,
     intermediate: bool = False,
 ) -> tuple[ScoreQueue, RemoteJudge | None]:
-    plugin = next(spec.plugin for spec in plan.sweep.benchmarks if spec.plugin.name == benchmark)
+    plugin = next(spec.plugin for spec in plan.sweep.benchmarks if spec.name == benchmark)
     remote, judged, batch_size = None, isinstance(scorer, JudgeScorer), JUDGE_BATCH
     if not isinstance(scorer, JudgeScorer):
         batch_size = scorer.batch_size

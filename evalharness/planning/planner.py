@@ -51,14 +51,17 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
         ConfigError: A model cannot do what an arm asks of it.
         WeightsError: Weights are missing, and there is no ``absent``.
     """
-    benchmarks = {spec.plugin.name: _planned_benchmark(spec, sweep.seed, absent) for spec in sweep.benchmarks}
+    benchmarks = {spec.name: _planned_benchmark(spec, sweep.seed, absent) for spec in sweep.benchmarks}
     built = {alias: spec.build() for alias, spec in sweep.models.items()}
     models: dict[str, Mapping[str, Any]] = {}
     for alias, model in built.items():
         require_abilities(sweep, alias, model, benchmarks)
         models[alias] = identity_or_placeholder(f"model {alias}", model.identity, absent)
     require_distinct_replicates(sweep, models)
-    seeded = {name: list(_seeded_items(sweep.seed, name, planned)) for name, planned in benchmarks.items()}
+    # By the plugin's name: a benchmark that stands twice under two aliases has the same items and noise in both.
+    seeded = {
+        spec.name: list(_seeded_items(sweep.seed, spec.plugin.name, benchmarks[spec.name])) for spec in sweep.benchmarks
+    }
     digests = {alias: digest(dict(identity)) for alias, identity in models.items()}
     samples: list[Sample] = []
     jobs: dict[str, Job] = {}
@@ -84,8 +87,8 @@ def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | 
     items = benchmark.items()
     repeated = [item for item, count in Counter(item.id for item in items).items() if count > 1]
     if repeated:
-        raise ConfigError(f"benchmark {name!r}: item {repeated[0]!r} stands twice")
-    scorer = dict(identity_or_placeholder(f"scorer of {name}", benchmark.scorer().identity, absent))
+        raise ConfigError(f"benchmark {spec.name!r}: item {repeated[0]!r} stands twice")
+    scorer = dict(identity_or_placeholder(f"scorer of {spec.name}", benchmark.scorer().identity, absent))
     chosen = tuple(subset(items, spec.limit, name, seed))
     return PlannedBenchmark(
         benchmark=benchmark,

@@ -154,7 +154,10 @@ def _benchmark_info(plan: Plan, name: str) -> dict[str, Any]:
     planned = plan.benchmarks[name]
     benchmark = planned.benchmark
     prompts = benchmark.prompt_set()
-    texts = {"title": benchmark.title(), "notes": benchmark.notes()}
+    title = benchmark.title()
+    if title is not None and name != benchmark.name:  # an alias
+        title = f"{name}: {title}"
+    texts = {"title": title, "notes": benchmark.notes()}
     more: dict[str, Any] = {key: text for key, text in texts.items() if text is not None}
     if benchmark.needs_all_items:
         more["whole"] = dict(Counter(item.category for item in benchmark.items()))

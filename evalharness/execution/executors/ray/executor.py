@@ -32,7 +32,7 @@ class Ray(Executor):
 
     def check(self, sweep: Sweep) -> None:
         """Refuse resources for names that the sweep does not have; they would silently have no effect."""
-        known_names = {"models": sweep.models.keys(), "benchmarks": {spec.plugin.name for spec in sweep.benchmarks}}
+        known_names = {"models": sweep.models.keys(), "benchmarks": {spec.name for spec in sweep.benchmarks}}
         for key, known in known_names.items():
             for name in getattr(self.settings, key):
                 if name not in known:

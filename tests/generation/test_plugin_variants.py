@@ -1,0 +1,124 @@
+"""A variant, a model and a format of another package, found by their entry points."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evalharness.api import registry
+from evalharness.config import schema
+from evalharness.errors import ConfigError, PluginError
+from evalharness.generation import variants
+from evalharness.planning.planner import make_plan
+from evalharness.testing import MockModel
+
+MODULE = '''
+from typing import Literal
+
+from pydantic import Field
+
+from evalharness.api.format import OwnLoop, Stage
+from evalharness.api.variant import Variant
+from evalharness.generation.steps import samples_of, timed
+from evalharness.testing import MockModel
+
+
+class Twice(Variant):
+    """Draw the prompt several times; the last drawing counts."""
+
+    variant: Literal["twice"] = "twice"
+    times: int = Field(default=2, ge=1)
+
+    def generate(self, model, prompts, seeds, pictures=()):
+        samples = samples_of(prompts, seeds)
+        for number in range(self.times):
+            drawn, seconds = timed(len(samples), lambda: model.paint(prompts, [seed + number for seed in seeds]))
+            for sample, image in zip(samples, drawn, strict=True):
+                sample.add_image("again", number, image, seconds)
+                sample.finished = True
+        return [sample.trajectory() for sample in samples]
+
+
+class Looping(OwnLoop):
+    name = "looping"
+    plan = inspect = refine = Stage("", (), 8)
+
+    def process(self, model, steps, samples, *, iterations, inspect, refine):
+        model.fork([])
+
+
+class Speaker(MockModel):
+    """It speaks a format with a loop of its own, but its contexts cannot be forked."""
+
+    name = "speaker"
+    formats = ("looping",)
+
+
+class Stranger:
+    """No plugin: it inherits from nothing."""
+'''
+ENTRY_POINTS = """\
+[evalharness.variants]
+twice = other_plugins:Twice
+stranger = other_plugins:Stranger
+[evalharness.formats]
+looping = other_plugins:Looping
+[evalharness.models]
+speaker = other_plugins:Speaker
+"""
+SWEEP = """\
+name: others
+model: {model}
+benchmarks: [{{name: mock, limit: 2, samples: 1}}]
+arms: [{arm}]
+"""
+
+
+@pytest.fixture
+def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    info = tmp_path / "others-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: others\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    (tmp_path / "other_plugins.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    sys.modules.pop("other_plugins", None)
+
+
+def load(folder: Path, arm: str, model: str = "mock") -> schema.Sweep:
+    file = folder / "sweep.yaml"
+    file.write_text(SWEEP.format(arm=arm, model=model))
+    return schema.load(file)
+
+
+def test_a_variant_of_another_package_is_planned_and_run(plugged: Path) -> None:
+    plan = make_plan(load(plugged, "{name: a, variant: twice, times: 3}"))
+    job = next(iter(plan.jobs.values()))
+    assert job.variant.key() == {"variant": "twice", "times": 3}
+    assert variants.from_json(job.variant.model_dump(mode="json")) == job.variant
+    (made,) = variants.run(job.variant, MockModel(MockModel.Settings()), [job.prompt], [job.seed])
+    assert [step.kind for step in made.steps] == ["again"] * 3
+    assert made.finished and made.image is not None
+
+
+def test_its_settings_are_checked_like_any(plugged: Path) -> None:
+    with pytest.raises(ConfigError, match=r"sweep.yaml:4:\d+: unknown key 'tims'; did you mean 'times'\?"):
+        load(plugged, "{name: a, variant: twice, tims: 3}")
+    with pytest.raises(ConfigError, match=r"sweep.yaml:4:\d+: times: input should be greater than or equal to 1"):
+        load(plugged, "{name: a, variant: twice, times: 0}")
+    with pytest.raises(ConfigError, match=r"unknown variant 'twise'; did you mean 'twice'\?"):
+        load(plugged, "{name: a, variant: twise}")
+
+
+def test_a_loop_that_forks_contexts_is_refused_while_planning_if_the_model_cannot(plugged: Path) -> None:
+    with pytest.raises(ConfigError, match=r"arm 'a': format 'looping' .* contexts can be forked .* 'speaker' cannot"):
+        make_plan(load(plugged, "{name: a, variant: process}", model="speaker"))
+
+
+def test_a_class_that_does_not_inherit_is_no_plugin(plugged: Path) -> None:
+    with pytest.raises(PluginError, match=r"variant 'stranger' is not a class that inherits from .*Variant"):
+        registry.load("variants", "stranger")
