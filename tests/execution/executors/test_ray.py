@@ -56,13 +56,13 @@ def drawn(notes: Path) -> list[str]:
 
 def listening() -> set[str]:
     """Sockets of this machine that wait for calls from others, as Linux lists them."""
-    found = set()
+    sockets = set()
     for path, loopback in (("/proc/net/tcp", "0100007F"), ("/proc/net/tcp6", "0" * 24 + "01000000")):
         for line in Path(path).read_text().splitlines()[1:] if Path(path).exists() else ():
             _, local, _, state = line.split()[:4]
             if state == "0A" and local.partition(":")[0] not in (loopback, "0" * 16 + "FFFF00000100007F"):
-                found.add(local)
-    return found
+                sockets.add(local)
+    return sockets
 
 
 def count(file: Path, table: str = "trajectories") -> int:
@@ -74,14 +74,14 @@ def reported(file: Path) -> set[str]:
     return {prompt for (prompt,) in ray_runs.rows(file, "trajectories", "prompt")}
 
 
-def elsewhere(one: ray_runs.Going, cluster: ray_runs.ACluster) -> str:
+def elsewhere(going: ray_runs.Going, cluster: ray_runs.ACluster) -> str:
     """The address of a node, not the head, that draws at this moment."""
-    return next((node for place in one.drawing() for node in cluster.raylets if f"({node})" in place), "")
+    return next((node for place in going.drawing() for node in cluster.raylets if f"({node})" in place), "")
 
 
-def at_once(one: ray_runs.Going, workers: int) -> list[str]:
+def at_once(going: ray_runs.Going, workers: int) -> list[str]:
     """The places of the workers that draw, if it is so many."""
-    places = one.drawing()
+    places = going.drawing()
     return places if len(places) == workers else []
 
 
@@ -96,11 +96,11 @@ def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]
     )
     before = listening()
     open_to_others: set[str] = set()
-    with ray_runs.going(file, env) as one:
-        while one.process.poll() is None:
+    with ray_runs.going(file, env) as going:
+        while going.process.poll() is None:
             open_to_others |= listening() - before
             time.sleep(0.2)
-        one.ends()
+        going.ends()
     assert not open_to_others, "Ray's ports, through which anybody may run programs"
     on_ray, here = content(file), content(local)
     ((_, reason),) = on_ray["failures"]
@@ -118,11 +118,11 @@ def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str,
         "benchmarks": [{"name": "toy", "special": ["waits"], "items": 6}],
     }
     file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
-    with ray_runs.going(file, env) as one:
-        one.until("an image is scored", lambda: count(file, "scores"))
+    with ray_runs.going(file, env) as going:
+        going.until("an image is scored", lambda: count(file, "scores"))
         assert "waits" not in reported(file)
         (notes / "go").touch()
-        one.ends()
+        going.ends()
     assert (len(content(file)["drawn"]), len(content(file)["scores"])) == (6, 6)
 
 
@@ -142,15 +142,15 @@ def test_the_same_bytes_wherever_the_work_is_done(tmp_path: Path, env: dict[str,
         executor = {"name": "ray", "address": cluster.address}
         for workers in (1, 2, 4):
             file = write(tmp_path / str(workers), executor | {"draw": {"workers": workers}}, **MINIATURE)
-            with ray_runs.going(file, env) as one:
-                places = one.until(f"{workers} workers draw at once", partial(at_once, one, workers))
-                one.ends()
+            with ray_runs.going(file, env) as going:
+                places = going.until(f"{workers} workers draw at once", partial(at_once, going, workers))
+                going.ends()
             if workers == 4:
                 assert len({*places}) == 2, "on both nodes"
             assert content(file) == whole, f"{workers} workers"
         file = write(tmp_path / "killed", executor, **MINIATURE)
-        with ray_runs.going(file, env) as one:
-            one.until("something is drawn", lambda: count(file))
+        with ray_runs.going(file, env) as going:
+            going.until("something is drawn", lambda: count(file))
         before = count(file)
         assert before < 36, "it was killed in the middle"
         run(file, env)
@@ -164,8 +164,8 @@ class TestDeaths:
         changes = {"model": {"name": "toy", "notes": str(notes)}, "benchmarks": [{"name": "toy", "special": special}]}
         file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
         run(file, env)
-        found = content(file)
-        assert (len(found["drawn"]), len(found["scores"]), found["failures"]) == (24, 24, [])
+        stored = content(file)
+        assert (len(stored["drawn"]), len(stored["scores"]), stored["failures"]) == (24, 24, [])
         assert sorted(path.name for path in notes.glob("first-*")) == [f"first-{prompt}" for prompt in special]
 
     def test_a_worker_that_hangs_is_ended(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
@@ -174,10 +174,10 @@ class TestDeaths:
             "benchmarks": [{"name": "toy", "special": ["hangs"], "items": 6}],
         }
         file = write(tmp_path / "a", {"name": "ray", "cpus": 2, "timeout": 20}, **changes)
-        with ray_runs.going(file, env) as one:
-            one.until("a worker hangs", (notes / "first-hangs").exists)
+        with ray_runs.going(file, env) as going:
+            going.until("a worker hangs", (notes / "first-hangs").exists)
             hung = time.monotonic()
-            one.ends()
+            going.ends()
         assert time.monotonic() - hung >= 20, "it was given its time"
         assert (len(content(file)["scores"]), content(file)["failures"]) == (6, [])
         assert sorted(Counter(drawn(notes)).values()) == [1] * 6, "only what hung was begun again"
@@ -185,19 +185,19 @@ class TestDeaths:
     def test_a_node_that_is_killed(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
         with ray_runs.cluster(3, env, tmp_path / "log") as cluster:
             file = write(tmp_path / "a", {"name": "ray", "address": cluster.address}, **self.long_run(notes))
-            with ray_runs.going(file, env) as one:
-                node = one.until("a node draws that is not the head", lambda: elsewhere(one, cluster))
+            with ray_runs.going(file, env) as going:
+                node = going.until("a node draws that is not the head", lambda: elsewhere(going, cluster))
                 before = reported(file)
                 cluster.tell(f"kill {node}")
-                one.ends()
+                going.ends()
         self.is_whole(file, notes, before)
 
     def test_a_node_that_stands_still_for_a_minute(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
         """All of its processes; the others see of it what they see of a node whose network is gone."""
         with ray_runs.cluster(3, env, tmp_path / "log") as cluster:
             file = write(tmp_path / "a", {"name": "ray", "address": cluster.address}, **self.long_run(notes))
-            with ray_runs.going(file, env) as one:
-                node = one.until("a node draws that is not the head", lambda: elsewhere(one, cluster))
+            with ray_runs.going(file, env) as going:
+                node = going.until("a node draws that is not the head", lambda: elsewhere(going, cluster))
                 before, stopped = reported(file), ray_runs.descendants(cluster.raylets[node])
                 assert len(stopped) > 1, "the node's workers are among them"
                 try:
@@ -206,7 +206,7 @@ class TestDeaths:
                     meanwhile = reported(file)
                 finally:
                     ray_runs.signal_all(stopped, signal.SIGCONT)
-                one.ends()
+                going.ends()
         assert len(meanwhile) > len(before), "the others go on meanwhile"
         self.is_whole(file, notes, before)
 
@@ -216,14 +216,14 @@ class TestDeaths:
         with ray_runs.cluster(2, env, tmp_path / "log", apart=True) as cluster:
             executor = {"name": "ray", "address": cluster.address, "draw": {"cpus": 0.5}, "score": {"cpus": 0.5}}
             file = write(tmp_path / "a", executor, **self.long_run(notes))
-            with ray_runs.going(file, env, inside=cluster.inside) as one:
-                one.until("the other host draws", lambda: any("10.77.0.2" in place for place in one.drawing()))
+            with ray_runs.going(file, env, inside=cluster.inside) as going:
+                going.until("the other host draws", lambda: any("10.77.0.2" in place for place in going.drawing()))
                 before = reported(file)
                 cluster.tell("cut")
                 time.sleep(60)
                 meanwhile = reported(file)
                 cluster.tell("join")
-                one.ends()
+                going.ends()
         assert len(meanwhile) > len(before), "the others go on meanwhile"
         self.is_whole(file, notes, before)
 
@@ -237,8 +237,8 @@ class TestDeaths:
 
     def is_whole(self, file: Path, notes: Path, before: set[str]) -> None:
         """All is there though a node went, and what was in the store before was done once."""
-        found = content(file)
-        assert (len(found["drawn"]), len(found["scores"]), found["failures"]) == (self.ITEMS, self.ITEMS, [])
+        stored = content(file)
+        assert (len(stored["drawn"]), len(stored["scores"]), stored["failures"]) == (self.ITEMS, self.ITEMS, [])
         twice = {prompt for prompt, times in Counter(drawn(notes)).items() if times > 1}
         assert not before & twice, "what was reported done was done again"
         assert len(twice) <= 2 * self.BATCH, "more was done again than the node had in hand"
@@ -257,10 +257,10 @@ class TestDeaths:
         }
         file = write(tmp_path / "a", {"name": "ray", "cpus": 2, "retries": 1}, **changes)
         run(file, env | {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_memory_monitor_refresh_ms": "100"})
-        found = content(file)
-        ((_, reason),) = found["failures"]
+        stored = content(file)
+        ((_, reason),) = stored["failures"]
         assert reason == "2 workers died at it, the last: the machine ran out of memory"
-        assert (len(found["drawn"]), len(found["scores"])) == (7, 7)
+        assert (len(stored["drawn"]), len(stored["scores"])) == (7, 7)
 
     def test_a_killed_driver_is_continued(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
         changes = {
@@ -268,9 +268,9 @@ class TestDeaths:
             "benchmarks": [{"name": "toy", "items": 60}],
         }
         file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
-        with ray_runs.going(file, env) as one:
-            one.until("more than ten are drawn", lambda: count(file) > 10)
-            of_it = ray_runs.descendants(one.process.pid)
+        with ray_runs.going(file, env) as going:
+            going.until("more than ten are drawn", lambda: count(file) > 10)
+            of_it = ray_runs.descendants(going.process.pid)
         # Workers and raylet are gone at once; Ray's two agents notice after a minute or two.
         ray_runs.until("its processes end", lambda: not ray_runs.alive(of_it), 240)
         before = reported(file)
@@ -292,8 +292,8 @@ def test_a_node_with_other_weights_is_named_and_draws_nothing(tmp_path: Path, en
         {"name": "ray", "cpus": 2, "paths": {str(tmp_path / "here"): str(tmp_path / "there")}},
         model={"name": "toy", "weights": str(tmp_path / "here")},
     )
-    said = run(file, env, code=2)
-    assert re.fullmatch(r"evalharness: node \S+ has other weights than this machine to draw toy", said.strip())
+    message = run(file, env, code=2)
+    assert re.fullmatch(r"evalharness: node \S+ has other weights than this machine to draw toy", message.strip())
     assert content(file)["drawn"] == []
     (tmp_path / "there").write_text("1")
     run(file, env)
@@ -305,11 +305,11 @@ def test_a_polite_kill_keeps_what_is_done(tmp_path: Path, env: dict[str, str]) -
     """Ray has a handler of its own for it, which would end the process as a failure."""
     changes = {"model": {"name": "toy", "seconds": 0.2}, "benchmarks": [{"name": "toy", "items": 200}]}
     file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
-    with ray_runs.going(file, env) as one:
-        one.until("something is drawn", lambda: count(file))
-        one.process.terminate()
-        said = one.ends(130, 60)
-    assert said.strip() == "evalharness: interrupted; what was done is kept, run the same command again to continue"
+    with ray_runs.going(file, env) as going:
+        going.until("something is drawn", lambda: count(file))
+        going.process.terminate()
+        message = going.ends(130, 60)
+    assert message.strip() == "evalharness: interrupted; what was done is kept, run the same command again to continue"
     assert 0 < count(file) < 200
 
 
@@ -326,7 +326,7 @@ def test_a_start_of_ray_that_fails_leaves_nothing_running(monkeypatch: pytest.Mo
     with pytest.raises(EvalHarnessError, match=r"^executor 'ray': Ray does not start here: .* during startup\.$"):
         startup.start(RaySettings())
     assert len(started) == startup.ATTEMPTS
-    assert [one.wait(5) for one in started] == [-signal.SIGKILL] * startup.ATTEMPTS
+    assert [process.wait(5) for process in started] == [-signal.SIGKILL] * startup.ATTEMPTS
 
 
 def test_what_is_wrong_is_one_line(tmp_path: Path, env: dict[str, str]) -> None:
@@ -338,5 +338,5 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, env: dict[str, str]) -> None:
         ({"name": "ray", "draw": {"gpu": 1}}, "unknown key 'gpu'; did you mean 'gpus'?"),
         ({"name": "ray", "draw": {"gpus": -1}}, "draw.gpus: input should be greater than or equal to 0"),
     ):
-        said = run(write(tmp_path, executor), env, "--dry-run", code=2)
-        assert said.strip().endswith(line)
+        message = run(write(tmp_path, executor), env, "--dry-run", code=2)
+        assert message.strip().endswith(line)
