@@ -185,7 +185,7 @@ class Results:
         self.plan = plan
         self._store = Store(Path(store), write=False)
         if info is None:
-            info = self._store.run_info(plan.key()) | {"warnings": []} | imported_images(plan, self._store)
+            info = self._store.runs.get(plan.key()) | {"warnings": []} | imported_images(plan, self._store)
         self._info = info
 
     @cached_property

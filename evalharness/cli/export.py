@@ -101,8 +101,8 @@ def _exported(scored: list[SampleState], store: Store) -> Iterator[Exported]:
         assert state.score is not None
         assert state.image is not None
         assert state.score_key is not None
-        score = replace(state.score, details=store.details(state.score_key))
-        yield Exported(state.sample.item, state.sample.seed_index, store.image(state.image), score)
+        score = replace(state.score, details=store.scores.details(state.score_key))
+        yield Exported(state.sample.item, state.sample.seed_index, store.images.read(state.image), score)
 
 
 @contextmanager

@@ -82,15 +82,15 @@ def _draw(plan: Plan, store_path: Path) -> None:
             Engine(plan, store, executor, progress, scoring=False).run()
         finally:
             executor.close()
-        for reason, count in Counter(store.failures(plan.jobs).values()).items():
+        for reason, count in Counter(store.failures.get(plan.jobs).values()).items():
             progress.say(f"warning: {count} of {len(plan.jobs)} failed: {reason}")
-        store.set_run_info(f"rates {plan.key()}", {"hardware": environment.hardware()})
+        store.runs.put(f"rates {plan.key()}", {"hardware": environment.hardware()})
 
 
 def _source(plan: Plan, store: Store) -> str:
     """On which hardware, and until when: that of the plan's own run, or of all that have written to the store."""
-    info = store.run_info(plan.key())
-    infos = [info] if info else store.run_infos().values()
+    info = store.runs.get(plan.key())
+    infos = [info] if info else store.runs.all().values()
     hardware = sorted({str(info["hardware"]) for info in infos if info.get("hardware")})
     return f"{' or '.join(hardware) or 'unknown hardware'}, {datetime.now(UTC).date()}"
 

@@ -56,7 +56,7 @@ class Engine:
             StoreError: Images are damaged as soon as they are written.
         """
         retry = failed_keys(self.plan, self.store) if retry_failed else set()
-        self._forget_damaged(self.store.check_images(self.store.images_of(self.plan.jobs)))
+        self._forget_damaged(self.store.images.damaged(self.store.trajectories.image_digests(self.plan.jobs)))
         worked = 0
         for _ in range(PASSES):
             engine_pass = EnginePass(
@@ -83,10 +83,10 @@ class Engine:
         """Forget the trajectories that have a damaged image, so that they are drawn again."""
         if not damaged:
             return
-        stored = self.store.trajectories(self.plan.jobs)
+        stored = self.store.trajectories.get(self.plan.jobs)
         keys = [key for key, trajectory in stored.items() if any(step.image in damaged for step in trajectory.steps)]
         self.progress.say(
             f"warning: {len(damaged)} images in {self.store.path} are damaged or gone; "
             f"{len(keys)} trajectories are drawn again"
         )
-        self.store.forget_trajectories(keys)
+        self.store.trajectories.delete(keys)

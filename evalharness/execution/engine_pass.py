@@ -180,7 +180,7 @@ class EnginePass:
             refused = [(job, outcome) for job, outcome in outcomes if isinstance(outcome, Failure)]
             with deferred_signals(), self.store.batch():
                 for job, failure in refused:
-                    self.store.add_failure(job.key, failure.reason)
+                    self.store.failures.add(job.key, failure.reason)
             queue.drop({job.key for job, _ in refused})
             self._pop_undrawn([job for job, _ in refused])
             self._show_progress(queue, len(refused), len(refused))

@@ -16,7 +16,7 @@ from evalharness.types.trajectory import Trajectory
 def write_images(store: Store, outcomes: Iterable[Any]) -> None:
     """Write the images of all trajectories among these outcomes."""
     steps = (step for outcome in outcomes if isinstance(outcome, Trajectory) for step in outcome.steps)
-    store.add_images(step.image for step in steps if step.image is not None)
+    store.images.prepare(step.image for step in steps if step.image is not None)
 
 
 def write_outcome(plan: Plan, store: Store, job: Any, outcome: Any) -> None:
@@ -26,15 +26,15 @@ def write_outcome(plan: Plan, store: Store, job: Any, outcome: Any) -> None:
             store.replies.put(judge_reply.key, judge_reply.prompt_fields, judge_reply.reply)
         outcome = outcome.outcome
     if isinstance(outcome, Failure):
-        store.add_failure(job.key, outcome.reason)
+        store.failures.add(job.key, outcome.reason)
     elif isinstance(outcome, Trajectory):
         _write_trajectory(plan, store, job, outcome)
     else:
-        store.add_score(job.key, job.digest, outcome)
+        store.scores.add(job.key, job.digest, outcome)
 
 
 def _write_trajectory(plan: Plan, store: Store, job: Job, trajectory: Trajectory) -> None:
-    store.add_trajectory(
+    store.trajectories.add(
         job.key,
         trajectory,
         model=digest(dict(plan.models[job.model])),

@@ -13,7 +13,8 @@ from evalharness.api.executor import WorkerSpec
 from evalharness.api.variant import Variant
 from evalharness.execution.workers import ScoreJob
 from evalharness.planning.plan import Job
-from evalharness.store.store import DamagedImageError, Store
+from evalharness.store.images import DamagedImageError
+from evalharness.store.store import Store
 from evalharness.types.item import Item
 from evalharness.types.trajectory import Trajectory
 
@@ -300,7 +301,7 @@ class ScoreQueue(_Queue):
 
     def _read(self, key: str, pending: PendingScore) -> ScoreJob | None:
         try:
-            image = self._store.image(pending.image)
+            image = self._store.images.read(pending.image)
         except DamagedImageError:
             self.damaged.add(pending.image)
             return None

@@ -87,7 +87,7 @@ def measured_rates(plan: Plan, store: Store) -> dict[FamilyKey, Rate]:
     """The rates of the trajectories that the store has, by family of arms."""
     rates = {}
     for alias, identity in plan.models.items():
-        for variant, (count, iterations, seconds, dollars) in store.took(digest(dict(identity))).items():
+        for variant, (count, iterations, seconds, dollars) in store.trajectories.totals(digest(dict(identity))).items():
             if iterations and seconds:
                 source = f"measured, {count} in the store"
                 rates[alias, variant] = Rate(seconds / iterations, source, dollars / iterations)

@@ -66,7 +66,7 @@ class RemoteModel:
         self._model, self._identity, self._store = model, identity, store
 
     def recall(self) -> None:
-        self._model.recall(self._store.spent(self._identity))
+        self._model.recall(self._store.trajectories.spent(self._identity))
 
     def outcomes(self, jobs: Iterable[Job]) -> Iterator[tuple[str, Trajectory | SampleError]]:
         keys: dict[int, str] = {}

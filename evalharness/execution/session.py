@@ -62,7 +62,7 @@ def _draw_and_score(
     retry_failed: bool,
 ) -> tuple[dict[str, Any], list[str]]:
     """Returns: the record of this plan's runs, and a line for each model or benchmark that a budget stopped."""
-    earlier = store.run_info(plan.key())
+    earlier = store.runs.get(plan.key())
     started, clock, worked = datetime.now(UTC), time.monotonic(), -1
     executor = plan.sweep.executor.build()
     engine = Engine(plan, store, executor, progress, make_searches=make_searches)
@@ -80,5 +80,5 @@ def _draw_and_score(
                 "versions": environment.versions(),
                 "git_commit": environment.git_commit(),
             }
-            store.set_run_info(plan.key(), info)
+            store.runs.put(plan.key(), info)
     return info, [f"{name}: {reason}" for name, reason in engine.stops.items()]

@@ -1,20 +1,28 @@
-"""The lock and the SQLite database of a store."""
+"""The SQLite database of a store: schema, connection, errors.
+
+A store has one writer at a time. Every commit is synced; readers see the last commit beside a writer.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from filelock import FileLock
 
+from evalharness._util.chunking import chunks
 from evalharness._util.file_lock import LockedError, lock_file
 from evalharness.errors import StoreError
 
+T = TypeVar("T")
 APPLICATION_ID = 0x45564831  # "EVH1"
 SCHEMA_VERSION = 3
 DISK_FULL = "no space left on the disk; what is done is kept, free some and run again"
@@ -35,11 +43,108 @@ CREATE TABLE replies (
     rubric TEXT NOT NULL, repeat INTEGER NOT NULL, reply TEXT NOT NULL, PRIMARY KEY (key, attempt)) WITHOUT ROWID;
 """
 UPGRADES = {1: "", 2: f"DROP TABLE IF EXISTS replies; {REPLIES}"}
-"""Version → what makes the next one of it. Nothing that was released wrote replies in version 2."""
+"""Schema version → SQL that upgrades it to the next. Nothing that was released wrote replies in version 2."""
 
 
-def lock_store(path: Path) -> FileLock:
-    """Hold the lock of a store's one writer; the kernel releases it when the process ends, however it ends."""
+class Database:
+    """The connection of a store, used by one thread at a time.
+
+    Args:
+        path: the folder of the store, which exists if ``write``.
+        write: hold the lock of the store's one writer and create what is missing. Otherwise only read; a store that
+            does not exist is read as an empty one.
+
+    Raises:
+        StoreError: another process writes, the database is damaged or of another version, or the disk is full.
+    """
+
+    def __init__(self, path: Path, write: bool) -> None:
+        self.path = path
+        self.lock = threading.Condition()
+        """Held by the thread that uses the connection."""
+        self._file_lock: FileLock | None = None
+        with as_store_error(path):
+            if write:
+                self._file_lock = _lock(path)
+            try:
+                self.connection = _connect(path / "store.sqlite", write)
+            except BaseException:
+                self._release()
+                raise
+
+    @property
+    def writable(self) -> bool:
+        return self._file_lock is not None
+
+    def close(self) -> None:
+        with self.lock, contextlib.suppress(sqlite3.Error):
+            self.connection.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._file_lock is not None:
+            self._file_lock.release()
+            self._file_lock = None
+
+    @contextlib.contextmanager
+    def guarded(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection to this thread alone; what goes wrong becomes a :class:`StoreError`."""
+        with self.lock, as_store_error(self.path):
+            yield self.connection
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[sqlite3.Connection]:
+        """As :meth:`guarded`, with one commit at the end, also of what was added before an error."""
+        with self.guarded() as connection:
+            try:
+                yield connection
+            finally:
+                connection.commit()
+
+    def select(self, query: str, keys: Iterable[str], *, column: str = "key", order: str = "") -> Iterator[sqlite3.Row]:
+        """Rows of ``query`` whose ``column`` is one of ``keys``. They are read in chunks, keys given twice only once.
+
+        ``order`` sorts within a chunk.
+        """
+        for chunk in chunks(dict.fromkeys(keys)):
+            marks = ",".join("?" * len(chunk))
+            with self.guarded() as connection:
+                rows = connection.execute(f"{query} WHERE {column} IN ({marks}) {order}", chunk).fetchall()
+            yield from rows
+
+    def select_tuples(self, query: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        """As :meth:`select`, of distinct keys and without names: for millions of rows. Best with sorted keys."""
+        for chunk in chunks(keys):
+            with self.guarded() as connection:
+                cursor = connection.cursor()
+                cursor.row_factory = None
+                rows = cursor.execute(f"{query} WHERE key IN ({','.join('?' * len(chunk))})", chunk).fetchall()
+            yield from rows
+
+    def scan(self, query: str, parse: Callable[[sqlite3.Row], T]) -> Iterator[T]:
+        """Parse all rows of a query, read as they are wanted. The lock is not held in between."""
+        with as_store_error(self.path):
+            yield from map(parse, self.connection.execute(query))
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON column.
+
+    Raises:
+        sqlite3.DatabaseError: the column is damaged.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"a row is not JSON: {error}") from error
+
+
+def storable(text: str) -> str:
+    """Replace lone surrogates, which a model's text can contain and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _lock(path: Path) -> FileLock:
     try:
         return lock_file(path / "lock")
     except LockedError as error:
@@ -47,13 +152,14 @@ def lock_store(path: Path) -> FileLock:
         raise StoreError(message) from None
 
 
-def connect(path: Path, write: bool) -> sqlite3.Connection:
+def _connect(path: Path, write: bool) -> sqlite3.Connection:
     if write:
         db = sqlite3.connect(path, check_same_thread=False)
     elif path.is_file() and path.stat().st_size:
-        # SQLite reads a write-ahead log beside its file, for which it must make one, unless nobody can have written it.
-        alone = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
-        options = "mode=ro&immutable=1" if alone else "mode=ro"
+        # To read, SQLite creates a write-ahead log where there is none. It cannot in a folder that is read-only, and
+        # need not, as nobody else can have written there.
+        immutable = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+        options = "mode=ro&immutable=1" if immutable else "mode=ro"
         db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{options}", uri=True, check_same_thread=False)
     else:
         db = sqlite3.connect(":memory:")
@@ -79,8 +185,8 @@ def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
         raise StoreError(f"{path} is a database of another program; use another --store")
     elif version not in (SCHEMA_VERSION, *UPGRADES):
         raise StoreError(f"{path} has schema {version}, this evalharness reads {SCHEMA_VERSION}; use another --store")
-    if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-        raise sqlite3.DatabaseError(" ".join(found.split()))
+    if (problem := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise sqlite3.DatabaseError(" ".join(problem.split()))
     if write:
         for old in range(SCHEMA_VERSION if empty else version, SCHEMA_VERSION):
             db.executescript(f"BEGIN; {UPGRADES[old]} PRAGMA user_version = {old + 1}; COMMIT;")
@@ -90,6 +196,7 @@ def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
 
 @contextlib.contextmanager
 def as_store_error(path: Path) -> Iterator[None]:
+    """Turn errors of the database and the disk into a :class:`StoreError` that says what to do."""
     try:
         yield
     except sqlite3.DatabaseError as error:

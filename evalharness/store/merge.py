@@ -1,7 +1,7 @@
-"""What other stores hold, brought into one: of machines, or of processes beside each other, with a store each.
+"""Copies into a store what others have that it lacks: stores of other machines, or of processes side by side.
 
-Keys say all that a result depends on, so what two stores have under one key is the same result, and what is there
-stays; but a trajectory that goes further takes the place of its beginning.
+A key contains all that a result depends on, so that what two stores have under one key is the same result and need not
+be copied. But a trajectory that goes further replaces its own beginning.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from typing import Any
 
 from evalharness._util.chunking import chunks
 from evalharness._util.hashing import canonical
-from evalharness.store.store import DamagedImageError, Store, StoredStep, StoredTrajectory
+from evalharness.store.images import DamagedImageError
+from evalharness.store.store import Store
+from evalharness.store.trajectories import StoredStep, StoredTrajectory
 from evalharness.types.trajectory import Trajectory
 
-SIZE = 200
-"""Rows to a commit."""
+BATCH_SIZE = 200
+"""Rows per commit."""
 
 
 @dataclass
 class Merged:
-    """What was brought. ``damaged``: trajectories left out, as an image of theirs is damaged or gone."""
+    """How many rows were copied. ``damaged``: trajectories left out, as one of their images is damaged or missing."""
 
     trajectories: int = 0
     scores: int = 0
@@ -33,72 +35,85 @@ class Merged:
 def merge(source: Store, into: Store) -> Merged:
     """Add to a store what another has and it lacks.
 
-    A failure is brought where nothing is known yet. Of a judge's several tries at a question all are brought, or none.
+    A failure is copied where nothing is known of its key. The replies of a key are copied all, or not at all.
 
     Raises:
-        StoreError: either cannot be read, or written; what was brought until then is kept.
+        StoreError: a store cannot be read or written; what was copied until then is kept.
     """
     merged = Merged()
-    for trajectories in chunks(source.all_trajectories(), SIZE):
-        _trajectories(dict(trajectories), source, into, merged)
-    for scores in chunks(source.all_scores(), SIZE):
-        there = into.scores([key for key, *_ in scores])
-        with into.batch():
-            for key, image, score in scores:
-                if key not in there:
-                    into.add_score(key, image, score)
-                    merged.scores += 1
-    _replies(source, into, merged)
-    _failures(source, into, merged)
-    known = into.run_infos()
-    for name, info in source.run_infos().items():
+    for trajectories in chunks(source.trajectories.all(), BATCH_SIZE):
+        _merge_trajectories(dict(trajectories), source, into, merged)
+    _merge_scores(source, into, merged)
+    _merge_replies(source, into, merged)
+    _merge_failures(source, into, merged)
+    known = into.runs.all()
+    for name, info in source.runs.all().items():
         if name not in known:
-            into.set_run_info(name, info)
+            into.runs.put(name, info)
     return merged
 
 
-def _trajectories(rows: Mapping[str, dict[str, Any]], source: Store, into: Store, merged: Merged) -> None:
-    there = into.trajectories(rows)
-    whole: dict[str, Trajectory] = {}
+def _merge_trajectories(rows: Mapping[str, dict[str, Any]], source: Store, into: Store, merged: Merged) -> None:
+    known = into.trajectories.get(rows)
+    trajectories: dict[str, Trajectory] = {}
     for key, row in rows.items():
-        if _goes_further(row, there.get(key)):
+        if _goes_further(row, known.get(key)):
             try:
-                steps = source.loaded(StoredStep(**step) for step in row["steps"])
-                whole[key] = Trajectory(steps, row["finished"])
+                steps = source.trajectories.with_images(StoredStep(**step) for step in row["steps"])
+                trajectories[key] = Trajectory(steps, row["finished"])
             except DamagedImageError:
                 merged.damaged += 1
+    new_steps = [step for trajectory in trajectories.values() for step in trajectory.steps]
     with into.batch():
-        into.add_images(step.image for made in whole.values() for step in made.steps if step.image is not None)
-        for key, made in whole.items():
-            about = {name: rows[key][name] for name in ("model", "prompt", "seed", "cap")}
-            into.add_trajectory(key, made, variant=canonical(rows[key]["variant"]), **about)
+        into.images.prepare(step.image for step in new_steps if step.image is not None)
+        for key, trajectory in trajectories.items():
+            row = rows[key]
+            into.trajectories.add(
+                key,
+                trajectory,
+                model=row["model"],
+                variant=canonical(row["variant"]),
+                prompt=row["prompt"],
+                seed=row["seed"],
+                cap=row["cap"],
+            )
             merged.trajectories += 1
 
 
-def _goes_further(row: Mapping[str, Any], there: StoredTrajectory | None) -> bool:
-    if there is None:
+def _goes_further(row: Mapping[str, Any], known: StoredTrajectory | None) -> bool:
+    if known is None:
         return True
-    return not there.covers(None) and (row["finished"] or not there.covers(row["cap"]))
+    return not known.covers(None) and (row["finished"] or not known.covers(row["cap"]))
 
 
-def _replies(source: Store, into: Store, merged: Merged) -> None:
-    known: dict[str, bool] = {}
-    for rows in chunks(source.replies.all(), SIZE):
+def _merge_scores(source: Store, into: Store, merged: Merged) -> None:
+    for scores in chunks(source.scores.all(), BATCH_SIZE):
+        known = into.scores.get([key for key, *_ in scores])
         with into.batch():
-            for key, about, reply in rows:
+            for key, image, score in scores:
+                if key not in known:
+                    into.scores.add(key, image, score)
+                    merged.scores += 1
+
+
+def _merge_replies(source: Store, into: Store, merged: Merged) -> None:
+    known: dict[str, bool] = {}
+    for rows in chunks(source.replies.all(), BATCH_SIZE):
+        with into.batch():
+            for key, origin, reply in rows:
                 if key not in known:
                     known[key] = bool(into.replies.get(key))
                 if not known[key]:
-                    into.replies.put(key, about, reply)
+                    into.replies.put(key, origin, reply)
                     merged.replies += 1
 
 
-def _failures(source: Store, into: Store, merged: Merged) -> None:
-    for rows in chunks(source.all_failures(), SIZE):
+def _merge_failures(source: Store, into: Store, merged: Merged) -> None:
+    for rows in chunks(source.failures.all(), BATCH_SIZE):
         keys = [key for key, _ in rows]
-        known = into.trajectories(keys).keys() | into.scores(keys).keys() | into.failures(keys).keys()
+        known = into.trajectories.get(keys).keys() | into.scores.get(keys).keys() | into.failures.get(keys).keys()
         with into.batch():
             for key, reason in rows:
                 if key not in known:
-                    into.add_failure(key, reason)
+                    into.failures.add(key, reason)
                     merged.failures += 1

@@ -1,83 +1,70 @@
-"""Where each sample of a plan stands: pending, generated, scored or failed."""
+"""The state of each sample of a plan: pending, generated, scored or failed."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from evalharness.planning.plan import Job, Plan, PlannedRescoring, Sample
-from evalharness.store.store import Store, StoredStep, final_image
+from evalharness.store.store import Store
 from evalharness.types.score import Score
 
-NO_IMAGE = "the model drew no image"
-State = Literal["pending", "generated", "scored", "failed"]
+if TYPE_CHECKING:
+    from evalharness.store.sample_columns import SampleColumns, State
 
 
 @dataclass(frozen=True, slots=True)
 class SampleState:
-    """A sample with what the store has of it; ``steps`` are those of its arm's prefix."""
+    """A sample with what the store has of it.
+
+    ``steps`` is the number of steps in the prefix of its arm, ``None`` if that is not generated. ``image`` is the
+    digest of the final image.
+    """
 
     sample: Sample
-    steps: tuple[StoredStep, ...] | None = None
-    image: str | None = None
-    score_key: str | None = None
-    score: Score | None = None
-    failure: str | None = None
-
-    @property
-    def state(self) -> State:
-        if self.score is not None:
-            return "scored"
-        if self.failure is not None:
-            return "failed"
-        return "pending" if self.steps is None else "generated"
+    state: State
+    steps: int | None
+    image: str | None
+    score_key: str | None
+    score: Score | None
+    failure: str | None
 
 
 def sample_states(plan: Plan, store: Store, samples: Sequence[Sample] | None = None) -> list[SampleState]:
-    """One for each sample of the plan, or of these, in their order."""
-    samples = plan.samples if samples is None else samples
-    keys = plan.jobs if samples is plan.samples else [sample.job for sample in samples]
-    stored = store.trajectories(keys)
-    failed = store.failures(keys)
-    found: list[SampleState] = []
-    for sample in samples:
-        trajectory = stored.get(sample.job)
-        if trajectory is None or not trajectory.covers(sample.arm.cap):
-            found.append(SampleState(sample, failure=failed.get(sample.job)))
-            continue
-        steps = trajectory.prefix(sample.arm.cap)
-        image = final_image(steps)
-        if image is None:
-            found.append(SampleState(sample, steps, failure=NO_IMAGE))
-        else:
-            key = plan.benchmarks[sample.benchmark].score_key(image, sample.item)
-            found.append(SampleState(sample, steps, image, key))
-    return _with_scores(found, store)
+    """Return the state of each sample of the plan, or of ``samples``, in their order."""
+    from evalharness.store.sample_columns import SampleColumns  # loads numpy
+
+    columns = SampleColumns(plan, store, plan.samples if samples is None else samples)
+    return list(states_of(columns, range(len(columns.samples))))
 
 
-def _with_scores(found: list[SampleState], store: Store) -> list[SampleState]:
-    keys = [one.score_key for one in found if one.score_key is not None]
-    scores, failures = store.scores(keys), store.failures(keys)
-    return [
-        one
-        if one.score_key is None
-        else SampleState(
-            one.sample, one.steps, one.image, one.score_key, scores.get(one.score_key), failures.get(one.score_key)
+def states_of(columns: SampleColumns, places: Iterable[int]) -> Iterator[SampleState]:
+    """Give the states of the samples at these places of the columns."""
+    states = columns.states()
+    for place in places:
+        value, reason = float(columns.scores[place]), str(columns.reasons[place])
+        yield SampleState(
+            sample=columns.samples[place],
+            state=states[place],
+            steps=columns.steps_at(place),
+            image=columns.images[place],
+            score_key=columns.score_keys[place],
+            score=None if math.isnan(value) else Score(value, reason),
+            failure=reason if columns.failed[place] else None,
         )
-        for one in found
-    ]
 
 
 def sample_states_in_parts(plan: Plan, store: Store, size: int = 5000) -> Iterator[list[SampleState]]:
-    """All states, so many at a time: those of a large plan do not fit into memory all at once."""
+    """Give the states of all samples, ``size`` at a time: those of a large plan do not all fit into memory."""
     for start in range(0, len(plan.samples), size):
         yield sample_states(plan, store, plan.samples[start : start + size])
 
 
 @dataclass(frozen=True, slots=True)
 class RescoreState:
-    """A scored sample under a rescoring; ``key`` is that of the rescoring's score."""
+    """A scored sample and one of its rescorings; ``key`` is that of the rescoring's score."""
 
     sample_state: SampleState
     rescoring: PlannedRescoring
@@ -86,33 +73,37 @@ class RescoreState:
     failure: str | None = None
 
 
-def rescore_states(plan: Plan, store: Store, found: Iterable[SampleState]) -> list[RescoreState]:
-    """One for each scored sample and each rescoring that takes in its item."""
-    open_: list[RescoreState] = []
-    for one in found:
-        planned = plan.benchmarks[one.sample.benchmark]
+def rescore_states(plan: Plan, store: Store, states: Iterable[SampleState]) -> list[RescoreState]:
+    """Return the state of each rescoring of the scored samples."""
+    rescored: list[RescoreState] = []
+    for state in states:
+        sample, planned = state.sample, plan.benchmarks[state.sample.benchmark]
+        if state.score is None or state.image is None:
+            continue
         for rescoring in planned.rescorings:
-            if one.score is not None and one.image is not None and one.sample.item.id in rescoring.items:
-                open_.append(RescoreState(one, rescoring, planned.score_key(one.image, one.sample.item, rescoring)))
-    keys = [one.key for one in open_]
-    scores, failures = store.scores(keys), store.failures(keys)
-    return [replace(one, score=scores.get(one.key), failure=failures.get(one.key)) for one in open_]
+            if sample.item.id in rescoring.items:
+                key = planned.score_key(state.image, sample.item, rescoring)
+                rescored.append(RescoreState(state, rescoring, key))
+    keys = [state.key for state in rescored]
+    scores, failures = store.scores.get(keys), store.failures.get(keys)
+    return [replace(state, score=scores.get(state.key), failure=failures.get(state.key)) for state in rescored]
 
 
-def pending_jobs(plan: Plan, found: Iterable[SampleState], retry: Collection[str] = ()) -> list[Job]:
-    """The jobs that must still run, in a stable order; failed ones only if ``retry`` has their key."""
-    keys = {
-        one.sample.job
-        for one in found
-        if one.state == "pending" or (one.steps is None and one.state == "failed" and one.sample.job in retry)
-    }
+def pending_jobs(plan: Plan, states: Iterable[SampleState], retry: Collection[str] = ()) -> list[Job]:
+    """Return the jobs that must still run, in a stable order; failed ones only if ``retry`` has their key."""
+    keys: set[str] = set()
+    for state in states:
+        job_failed = state.steps is None and state.state == "failed"
+        if state.state == "pending" or (job_failed and state.sample.job in retry):
+            keys.add(state.sample.job)
     return [plan.jobs[key] for key in sorted(keys)]
 
 
 def failed_keys(plan: Plan, store: Store) -> set[str]:
-    """The keys of all jobs, scores and rescorings that failed."""
-    failed = set(store.failures(plan.jobs))
-    for found in sample_states_in_parts(plan, store):
-        keys = [one.score_key for one in found if one.score_key is not None]
-        failed |= set(store.failures([*keys, *(one.key for one in rescore_states(plan, store, found))]))
+    """Return the keys of all jobs, scores and rescorings that failed."""
+    failed = set(store.failures.get(plan.jobs))
+    for states in sample_states_in_parts(plan, store):
+        keys = [state.score_key for state in states if state.score_key is not None]
+        keys += [rescored.key for rescored in rescore_states(plan, store, states)]
+        failed |= set(store.failures.get(keys))
     return failed

@@ -1,4 +1,7 @@
-"""Trajectories as columns: what the prefixes of thousands of them come to, without a Python object a step."""
+"""Trajectories as columns: what the prefixes of thousands of them amount to, without a Python object for each step.
+
+The columns give what ``prefix`` of :mod:`evalharness.types.trajectory` and adding up its steps give.
+"""
 
 from __future__ import annotations
 
@@ -13,64 +16,72 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 COUNTS = ("evaluations", "tokens")
 AMOUNTS = ("seconds", "dollars")
-NEVER = np.iinfo(np.int64).max
+NO_CAP = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
-class Ends:
-    """For each prefix that was asked for: its last image (``None`` without one), its iterations and what it cost."""
+class Prefixes:
+    """For each requested prefix: its number of steps, last image (``None`` without one), iterations and costs."""
 
+    lengths: Ints
     images: list[str | None]
     iterations: Ints
     costs: dict[str, npt.NDArray[Any]]
 
 
 class TrajectoryColumns:
-    """Some trajectories; ``texts`` are their steps as the store has them, JSON lists.
+    """The steps of some trajectories.
 
-    The sums are those of adding step by step. A trajectory's iterations never fall, so that a prefix is its beginning.
+    A trajectory's iterations never fall, so that a prefix is its beginning. Sums are those of adding step by step.
+
+    Args:
+        texts: for each trajectory its steps as the store has them, a JSON list.
+
+    Raises:
+        sqlite3.DatabaseError: a text is damaged.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
         import pyarrow as pa
 
-        lists = _parsed(texts)
+        lists = _parse(texts)
         steps: pa.StructArray = lists.flatten()
-        self.images = steps.field("image")
-        self.offsets: Ints = np.asarray(lists.offsets, dtype=np.int64) - lists.offsets[0].as_py()
-        self.lengths = np.diff(self.offsets)
-        self.owners = np.repeat(np.arange(len(texts)), self.lengths)
-        self.places = np.arange(len(steps)) - self.offsets[self.owners]
-        self.iterations = self._table(_filled(steps.field("iteration")).astype(np.int64), NEVER)
-        self.sums = {name: self._table(_filled(steps.field(name)), 0).cumsum(axis=1) for name in (*COUNTS, *AMOUNTS)}
-        there = np.asarray(self.images.is_valid())
-        self.last = np.maximum.accumulate(self._table(np.where(there, self.places + 1, 0), 0), axis=1)
+        self._images = steps.field("image")
+        self._offsets: Ints = np.asarray(lists.offsets, dtype=np.int64) - lists.offsets[0].as_py()
+        self._lengths = np.diff(self._offsets)
+        self._trajectories = np.repeat(np.arange(len(texts)), self._lengths)
+        self._positions = np.arange(len(steps)) - self._offsets[self._trajectories]
+        self._iterations = self._table(_filled(steps.field("iteration")).astype(np.int64), NO_CAP)
+        self._sums = {name: self._table(_filled(steps.field(name)), 0).cumsum(axis=1) for name in (*COUNTS, *AMOUNTS)}
+        has_image = np.asarray(self._images.is_valid())
+        image_ends = self._table(np.where(has_image, self._positions + 1, 0), 0)
+        self._last_image_ends = np.maximum.accumulate(image_ends, axis=1)
 
-    def ends(self, rows: Ints, caps: Ints) -> Ends:
-        """Of prefixes: of trajectory ``rows[i]`` the steps of at most ``caps[i]`` iterations (``NEVER``: all)."""
-        inside = self.iterations[rows, 1:] <= caps[:, None]
-        inside &= np.arange(inside.shape[1]) < self.lengths[rows][:, None]
-        taken = inside.sum(axis=1)
-        last = self.last[rows, taken]
-        shown = self.images.take(_places(self.offsets[rows] + last - 1, last > 0)).to_pylist()
-        reached = np.where(inside, self.iterations[rows, 1:], 0).max(axis=1, initial=0)
-        return Ends(shown, reached, {name: table[rows, taken] for name, table in self.sums.items()})
+    def prefixes(self, rows: Ints, caps: Ints) -> Prefixes:
+        """Sum up the steps of trajectory ``rows[i]`` in at most ``caps[i]`` iterations (``NO_CAP``: all)."""
+        inside = self._iterations[rows, 1:] <= caps[:, None]
+        inside &= np.arange(inside.shape[1]) < self._lengths[rows][:, None]
+        lengths = inside.sum(axis=1)
+        image_ends = self._last_image_ends[rows, lengths]
+        images = self._images.take(_indices(self._offsets[rows] + image_ends - 1, image_ends > 0)).to_pylist()
+        iterations = np.where(inside, self._iterations[rows, 1:], 0).max(axis=1, initial=0)
+        return Prefixes(lengths, images, iterations, {name: sums[rows, lengths] for name, sums in self._sums.items()})
 
     def _table(self, values: npt.NDArray[Any], filler: int) -> npt.NDArray[Any]:
-        """(trajectories, 1 + steps): column k belongs to the k-th step, column 0 to none."""
-        table = np.full((len(self.lengths), int(self.lengths.max(initial=0)) + 1), filler, dtype=values.dtype)
+        """Arrange a value of each step as (trajectories, 1 + steps): column k is the k-th step, column 0 is zero."""
+        table = np.full((len(self._lengths), int(self._lengths.max(initial=0)) + 1), filler, dtype=values.dtype)
         table[:, 0] = 0
-        table[self.owners, self.places + 1] = values
+        table[self._trajectories, self._positions + 1] = values
         return table
 
 
-def _parsed(texts: Sequence[str]) -> Any:
-    """A list array of structs. Arrow reads lines of JSON; what it does not need it skips."""
+def _parse(texts: Sequence[str]) -> Any:
+    """Read a list array of structs. Arrow reads lines of JSON and skips fields that are not in the schema."""
     import pyarrow as pa
     from pyarrow import json
 
-    whole, real = pa.int64(), pa.float64()
-    numbers = {"iteration": whole, **dict.fromkeys(COUNTS, whole), **dict.fromkeys(AMOUNTS, real)}
+    integer, real = pa.int64(), pa.float64()
+    numbers = {"iteration": integer, **dict.fromkeys(COUNTS, integer), **dict.fromkeys(AMOUNTS, real)}
     step = pa.struct([("image", pa.string()), *numbers.items()])
     data = "".join(_lines(texts)).encode()
     if not data:
@@ -99,7 +110,7 @@ def _filled(column: Any) -> npt.NDArray[Any]:
     return np.asarray(column.fill_null(0))
 
 
-def _places(places: Ints, there: npt.NDArray[np.bool_]) -> Any:
+def _indices(indices: Ints, valid: npt.NDArray[np.bool_]) -> Any:
     import pyarrow as pa
 
-    return pa.array(places, mask=~there)
+    return pa.array(indices, mask=~valid)

@@ -12,7 +12,8 @@ from evalharness.generation.spoken import SpokenVariant
 from evalharness.generation.text_cot import TextCot
 from evalharness.planning.plan import Plan
 from evalharness.store.states import SampleState
-from evalharness.store.store import Store, StoredTrajectory
+from evalharness.store.store import Store
+from evalharness.store.trajectories import StoredTrajectory
 from evalharness.training_data.graphs import SceneGraph
 from evalharness.training_data.records import FORMAT, Record, write_shard
 from evalharness.types.trajectory import Trajectory
@@ -25,7 +26,7 @@ KINDS = {Process: "process", TextCot: "think"}
 
 def export(plan: Plan, store: Store, states: Sequence[SampleState], folder: Path) -> None:
     """Write drawn samples of a plan as ``shard-00000.parquet``; their graphs are empty."""
-    stored = store.trajectories(state.sample.job for state in states)
+    stored = store.trajectories.get(state.sample.job for state in states)
     records = (_record(plan, store, state, stored[state.sample.job]) for state in states)
     write_shard(folder / "shard-00000.parquet", chunks(records, BATCH))
 
@@ -33,6 +34,7 @@ def export(plan: Plan, store: Store, states: Sequence[SampleState], folder: Path
 def _record(plan: Plan, store: Store, state: SampleState, stored: StoredTrajectory) -> Record:
     sample = state.sample
     steps = stored.prefix(sample.arm.cap)
+    finished = stored.finished and len(steps) == len(stored.steps)
     variant = sample.arm.variant
     provenance = {
         "sweep": plan.sweep.name, "arm": sample.arm.name, "benchmark": sample.benchmark, "item": sample.item.id,
@@ -46,7 +48,7 @@ def _record(plan: Plan, store: Store, state: SampleState, stored: StoredTrajecto
         category=sample.item.category,
         metadata=sample.item.metadata,
         graph=SceneGraph(()),
-        trajectory=Trajectory(store.loaded(steps), stored.finished and len(steps) == len(stored.steps)),
+        trajectory=Trajectory(store.trajectories.with_images(steps), finished),
         provenance=provenance,
         format=(variant.format if isinstance(variant, SpokenVariant) else None) or FORMAT,
     )

@@ -101,7 +101,7 @@ def _store(path: Path) -> Iterator[Entry]:
 
     try:
         with Store(path, write=False) as store:
-            for key, kept in store.all_trajectories():
+            for key, kept in store.trajectories.all():
                 variant = kept["variant"]
                 steps = [{**step, "image": _kept_image(store, step["image"])} for step in kept["steps"]]
                 row = {**kept, "steps": steps, "format": variant.get("format"), "variant": variant}
@@ -114,7 +114,7 @@ def _kept_image(store: Any, digest: str | None) -> bytes | Unreadable | None:
     if digest is None:
         return None
     try:
-        data: bytes = store.image(digest)
+        data: bytes = store.images.read(digest)
         return data
     except StoreError as error:
         return Unreadable(str(error))

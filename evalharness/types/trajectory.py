@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 StepKind = str
 """What a step did. A variant may have kinds of its own beside :data:`STEP_KINDS`."""
@@ -70,10 +71,31 @@ class Trajectory:
         """The final image: that of the last step that drew one."""
         return next((step.image for step in reversed(self.steps) if step.image is not None), None)
 
-    def prefix(self, max_iterations: int) -> Trajectory:
-        """What a run capped at ``max_iterations`` would have done: the loop never looks ahead at its cap."""
-        steps = tuple(step for step in self.steps if step.iteration <= max_iterations)
+    def prefix(self, cap: int | None) -> Trajectory:
+        """Return the trajectory of a run capped at ``cap`` iterations."""
+        steps = prefix(self.steps, cap)
         return Trajectory(steps, self.finished and len(steps) == len(self.steps))
+
+
+class _Iterated(Protocol):
+    @property
+    def iteration(self) -> int: ...
+
+
+AnyStep = TypeVar("AnyStep", bound=_Iterated)
+
+
+def within_cap(iteration: int, cap: int | None) -> bool:
+    """Whether a step of this iteration belongs to a run capped at ``cap`` iterations; ``None`` is no cap.
+
+    The loop never looks ahead at its cap, so that a capped run is the beginning of a longer one.
+    """
+    return cap is None or iteration <= cap
+
+
+def prefix(steps: Iterable[AnyStep], cap: int | None) -> tuple[AnyStep, ...]:
+    """Return the steps of a run capped at ``cap`` iterations, given those of a longer run."""
+    return tuple(step for step in steps if within_cap(step.iteration, cap))
 
 
 def remembered(steps: Sequence[Step]) -> str:

@@ -72,7 +72,7 @@ def test_a_write_ahead_log_that_is_cut_off_loses_its_end_and_invents_nothing(
 
 
 def standing(store: Store) -> list[tuple[str]]:
-    return store._db.execute("SELECT key FROM trajectories").fetchall()
+    return store.database.connection.execute("SELECT key FROM trajectories").fetchall()
 
 
 def test_a_database_that_another_program_holds_is_one_clear_line(

@@ -167,7 +167,7 @@ def replies(store: Path) -> int:
     if not (store / "store.sqlite").exists():
         return 0
     with Store(store, write=False) as opened:
-        return int(opened._db.execute("SELECT count(*) FROM replies").fetchone()[0])
+        return int(opened.database.connection.execute("SELECT count(*) FROM replies").fetchone()[0])
 
 
 @pytest.mark.usefixtures("fakes")
@@ -190,7 +190,7 @@ def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, caps
     assert rows(again) == rows(out)
     with Store(tmp_path / "s" / "store", write=False) as one, Store(tmp_path / "r" / "store", write=False) as other:
         select = "SELECT question, attempt, image, rubric, repeat, reply FROM replies ORDER BY question"
-        found, before = ([tuple(row) for row in store._db.execute(select)] for store in (one, other))
+        found, before = ([tuple(row) for row in store.database.connection.execute(select)] for store in (one, other))
     assert found == before
 
     in_one = tmp_path / "r" / "y"

@@ -109,7 +109,7 @@ def test_what_ends_a_run_is_one_line_and_what_came_is_kept(tmp_path: Path, capsy
 
     def scored() -> int:
         with Store(tmp_path / "r" / "store", write=False) as store:
-            count: int = store._db.execute("SELECT count(*) FROM scores").fetchone()[0]
+            count: int = store.database.connection.execute("SELECT count(*) FROM scores").fetchone()[0]
         return count
 
     with serving(respond) as (server, url):
@@ -119,7 +119,7 @@ def test_what_ends_a_run_is_one_line_and_what_came_is_kept(tmp_path: Path, capsy
     assert error.count("\n") == 1
     assert "the endpoint does not accept the key (401); check the key in the environment variable IMAGES_KEY" in error
     with Store(tmp_path / "r" / "store", write=False) as store:
-        assert store._db.execute("SELECT count(*) FROM trajectories").fetchone()[0] == 4
+        assert store.database.connection.execute("SELECT count(*) FROM trajectories").fetchone()[0] == 4
 
 
 @pytest.mark.usefixtures("plugged")
@@ -135,7 +135,7 @@ def test_the_key_is_nowhere_in_what_is_written(tmp_path: Path) -> None:
     assert any(path.suffix == ".sqlite" for path in files)
     assert [path for path in files if KEY.encode()[:12] in path.read_bytes()] == []
     with Store(tmp_path / "r" / "store", write=False) as store:
-        steps = [json.loads(row[0])[0] for row in store._db.execute("SELECT steps FROM trajectories")]
+        steps = [json.loads(row[0])[0] for row in store.database.connection.execute("SELECT steps FROM trajectories")]
     assert {step["text"] for step in steps} == {"with Bearer [key]"}
 
 
@@ -221,4 +221,4 @@ def kept(store: Path) -> set[str]:
     if not (store / "store.sqlite").is_file():
         return set()
     with Store(store, write=False) as opened:
-        return {row[0] for row in opened._db.execute("SELECT prompt FROM trajectories")}
+        return {row[0] for row in opened.database.connection.execute("SELECT prompt FROM trajectories")}

@@ -112,7 +112,7 @@ def fill(plan: Plan, store: Store) -> None:
                 steps += [_step(name, iteration, job.key, iteration) for name in ("plan", "sketch", "inspect")]
             yield job.key, "drawer", job.variant.variant, job.prompt, job.seed, job.cap, 1, json.dumps(steps)
 
-    store._db.executemany("INSERT INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows())
+    store.database.connection.executemany("INSERT INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows())
     planned = plan.benchmarks["prompts"]
 
     def scores() -> Iterator[tuple[Any, ...]]:
@@ -123,8 +123,8 @@ def fill(plan: Plan, store: Store) -> None:
             details = '{"detections": []}'
             yield planned.score_key(image, sample.item), image, float(right), "" if right else "missing", details
 
-    store._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", scores())
-    store._db.commit()
+    store.database.connection.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", scores())
+    store.database.connection.commit()
 
 
 def _digest(text: str) -> str:

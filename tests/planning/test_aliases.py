@@ -60,7 +60,7 @@ def test_both_are_run_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture
     assert command.main([str(file), "--out", str(tmp_path / "out"), "--quiet"]) == 0
     with Store(tmp_path / "store", write=False) as store:
         plan = make_plan(schema.load(file))
-        results = load_results(plan, store, store.run_info(plan.key()))
+        results = load_results(plan, store, store.runs.get(plan.key()))
     assert set(results.samples["benchmark"]) == {"mock", "mock-rewritten"}
     assert set(results.samples["state"]) == {"scored"}
     assert list(results.info["benchmarks"]) == ["mock", "mock-rewritten"]

@@ -14,7 +14,8 @@ import pytest
 
 from evalharness.api.judge import JudgePrompt
 from evalharness.errors import StoreError
-from evalharness.store.store import DamagedImageError, Store
+from evalharness.store.images import DamagedImageError, StoredImages
+from evalharness.store.store import Store
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 from evalharness.types.trajectory import Cost, Step, Trajectory
@@ -27,7 +28,7 @@ def trajectory(*images: bytes, finished: bool = True) -> Trajectory:
 
 def add(store: Store, key: str, made: Trajectory, cap: int | None = None) -> None:
     with store.batch():
-        store.add_trajectory(key, made, model="m", variant="v", prompt="p", seed=2**63 - 1, cap=cap)
+        store.trajectories.add(key, made, model="m", variant="v", prompt="p", seed=2**63 - 1, cap=cap)
 
 
 def sha(data: bytes) -> str:
@@ -38,10 +39,10 @@ def test_round_trip(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         add(store, "k", trajectory(b"one", b"two", finished=False), cap=2)
         with store.batch():
-            store.add_score("s", sha(b"two"), Score(0.5, "why", {"boxes": [1, 2]}))
-            store.add_failure("f", "because")
+            store.scores.add("s", sha(b"two"), Score(0.5, "why", {"boxes": [1, 2]}))
+            store.failures.add("f", "because")
     with Store(tmp_path, write=False) as store:
-        found = store.trajectories(["k", "other"])["k"]
+        found = store.trajectories.get(["k", "other"])["k"]
         assert [(s.kind, s.iteration, s.text, s.image, s.seed) for s in found.steps] == [
             ("draw", 1, "t0", sha(b"one"), 7),
             ("draw", 2, "t1", sha(b"two"), 7),
@@ -49,12 +50,12 @@ def test_round_trip(tmp_path: Path) -> None:
         assert [(s.evaluations, s.tokens, s.seconds) for s in found.steps] == [(1, 2, 0.5)] * 2
         assert (found.finished, found.cap) == (False, 2)
         assert [found.covers(cap) for cap in (1, 2, 3, None)] == [True, True, False, False]
-        assert store.image(sha(b"one")) == b"one"
-        assert store.image_path(sha(b"one")) == tmp_path / "images" / sha(b"one")[:2] / f"{sha(b'one')}.png"
-        assert store.scores(["s"]) == {"s": Score(0.5, "why")}
-        assert store.details("s") == {"boxes": [1, 2]}
-        assert store.failures(["f", "k"]) == {"f": "because"}
-        assert store.took("m") == {"v": (1, 2, 1.0, 0.0)}
+        assert store.images.read(sha(b"one")) == b"one"
+        assert store.images.path(sha(b"one")) == tmp_path / "images" / sha(b"one")[:2] / f"{sha(b'one')}.png"
+        assert store.scores.get(["s"]) == {"s": Score(0.5, "why")}
+        assert store.scores.details("s") == {"boxes": [1, 2]}
+        assert store.failures.get(["f", "k"]) == {"f": "because"}
+        assert store.trajectories.totals("m") == {"v": (1, 2, 1.0, 0.0)}
 
 
 def test_many_keys_at_once(tmp_path: Path) -> None:
@@ -62,17 +63,17 @@ def test_many_keys_at_once(tmp_path: Path) -> None:
         keys = [f"k{number}" for number in range(1201)]
         with store.batch():
             for key in keys:
-                store.add_failure(key, key)
-        assert store.failures(keys) == {key: key for key in keys}
+                store.failures.add(key, key)
+        assert store.failures.get(keys) == {key: key for key in keys}
         with store.batch():
             for key in keys[:600]:
-                store.add_score(key, "image", Score(1.0))
-        assert set(store.failures(keys)) == set(keys[600:])
+                store.scores.add(key, "image", Score(1.0))
+        assert set(store.failures.get(keys)) == set(keys[600:])
 
 
 def test_reading_a_store_that_is_not_there_leaves_no_trace(tmp_path: Path) -> None:
     with Store(tmp_path / "none", write=False) as store:
-        assert store.trajectories(["k"]) == {}
+        assert store.trajectories.get(["k"]) == {}
     assert not (tmp_path / "none").exists()
 
 
@@ -83,7 +84,7 @@ def test_second_writer_is_told_the_pid_and_readers_are_welcome(tmp_path: Path) -
         assert f"another process (pid {os.getpid()})" in done.stderr
         add(store, "k", trajectory(b"one"))
         with Store(tmp_path, write=False) as reader:
-            assert set(reader.trajectories(["k"])) == {"k"}
+            assert set(reader.trajectories.get(["k"])) == {"k"}
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -91,8 +92,8 @@ def test_second_writer_is_told_the_pid_and_readers_are_welcome(tmp_path: Path) -
 def test_damaged_images_are_found(tmp_path: Path, damage: str) -> None:
     with Store(tmp_path) as store:
         add(store, "k", trajectory(b"one", b"two"))
-        assert store.check_images([sha(b"one"), sha(b"two")]) == set()
-    path = store.image_path(sha(b"one"))
+        assert store.images.damaged([sha(b"one"), sha(b"two")]) == set()
+    path = store.images.path(sha(b"one"))
     if damage == "folder":
         path.unlink()
         path.mkdir()
@@ -103,27 +104,27 @@ def test_damaged_images_are_found(tmp_path: Path, damage: str) -> None:
     with Store(tmp_path) as store:
         if damage == "folder":
             with pytest.raises(StoreError, match="Is a directory"):
-                store.check_images([sha(b"one")])
+                store.images.damaged([sha(b"one")])
             return
-        assert store.check_images([sha(b"one"), sha(b"two")]) == {sha(b"one")}
+        assert store.images.damaged([sha(b"one"), sha(b"two")]) == {sha(b"one")}
         with pytest.raises(DamagedImageError):
-            store.image(sha(b"one"))
+            store.images.read(sha(b"one"))
         add(store, "k", trajectory(b"one", b"two"))
-        assert store.image(sha(b"one")) == b"one"
+        assert store.images.read(sha(b"one")) == b"one"
 
 
 def test_unchanged_images_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Store(tmp_path) as store:
         add(store, "k", trajectory(b"one"))
-        monkeypatch.setattr(Store, "image", lambda self, digest: pytest.fail("read"))
-        assert store.check_images([sha(b"one")]) == set()
+        monkeypatch.setattr(StoredImages, "read", lambda self, digest: pytest.fail("read"))
+        assert store.images.damaged([sha(b"one")]) == set()
 
 
 @pytest.mark.parametrize("where", ["header", "middle", "cut"])
 def test_damaged_database_is_one_clear_line(tmp_path: Path, where: str) -> None:
     with Store(tmp_path) as store, store.batch():
         for number in range(2000):
-            store.add_failure(f"k{number}", "x" * 50)
+            store.failures.add(f"k{number}", "x" * 50)
     file = tmp_path / "store.sqlite"
     data = bytearray(file.read_bytes())
     if where == "cut":
@@ -143,9 +144,9 @@ def test_damaged_database_is_one_clear_line(tmp_path: Path, where: str) -> None:
 def test_a_row_that_is_not_json_is_one_clear_line(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         add(store, "k", trajectory(b"one"))
-        store._db.execute("UPDATE trajectories SET steps = '{nope'")
+        store.database.connection.execute("UPDATE trajectories SET steps = '{nope'")
         with pytest.raises(StoreError, match=r"is damaged \(a row is not JSON"):
-            store.trajectories(["k"])
+            store.trajectories.get(["k"])
 
 
 def test_other_databases_are_left_alone(tmp_path: Path) -> None:
@@ -180,10 +181,12 @@ def test_disk_full_keeps_what_was_whole(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr(os, "fsync", fsync)
         with pytest.raises(StoreError, match="no space left on the disk"), store.batch():
             for key in ("a", "b", "c"):
-                store.add_trajectory(key, trajectory(key.encode()), model="m", variant="v", prompt="", seed=0, cap=None)
+                store.trajectories.add(
+                    key, trajectory(key.encode()), model="m", variant="v", prompt="", seed=0, cap=None
+                )
         monkeypatch.setattr(os, "fsync", real)
-        assert set(store.trajectories("abc")) == {"a"}
-        assert store.check_images([sha(b"a")]) == set()
+        assert set(store.trajectories.get("abc")) == {"a"}
+        assert store.images.damaged([sha(b"a")]) == set()
         assert not list((tmp_path / "images").rglob(".*")), "no temporary file is left"
 
 
@@ -200,11 +203,13 @@ def test_of_a_batch_that_does_not_fit_on_the_disk_what_fits_is_kept(
     monkeypatch.setattr(Path, "write_bytes", limited)
     with Store(tmp_path) as store:
         with pytest.raises(StoreError, match="no space left on the disk"), store.batch():
-            store.add_images([b"a", b"b", b"c"])
+            store.images.prepare([b"a", b"b", b"c"])
             for key in ("a", "b", "c"):
-                store.add_trajectory(key, trajectory(key.encode()), model="m", variant="v", prompt="", seed=0, cap=None)
-        assert set(store.trajectories("abc")) == {"a", "b"}
-        assert store.check_images([sha(b"a"), sha(b"b")]) == set()
+                store.trajectories.add(
+                    key, trajectory(key.encode()), model="m", variant="v", prompt="", seed=0, cap=None
+                )
+        assert set(store.trajectories.get("abc")) == {"a", "b"}
+        assert store.images.damaged([sha(b"a"), sha(b"b")]) == set()
     assert not list((tmp_path / "images").rglob(".*")), "no temporary file is left"
 
 
@@ -218,12 +223,12 @@ def test_images_that_come_together_are_synced_before_they_are_named_and_their_fo
 
     def fsync(handle: int) -> None:
         path = Path(f"/proc/self/fd/{handle}").readlink()
-        synced.append((str(path.relative_to(tmp_path)), any(store.image_path(sha(one)).exists() for one in images)))
+        synced.append((str(path.relative_to(tmp_path)), any(store.images.path(sha(one)).exists() for one in images)))
         real(handle)
 
     with Store(tmp_path) as store:
         monkeypatch.setattr(os, "fsync", fsync)
-        store.add_images(images)
+        store.images.prepare(images)
         files = [(name, named) for name, named in synced if ".png." in name]
         folders = [(name, named) for name, named in synced if ".png." not in name]
         assert len({name for name, _ in files}) == len(files) == len(images)
@@ -231,7 +236,7 @@ def test_images_that_come_together_are_synced_before_they_are_named_and_their_fo
         assert {name for name, _ in folders} == {"images", *(f"images/{sha(one)[:2]}" for one in images)}
         assert all(named for _, named in folders)
         synced.clear()
-        store.add_images(images)
+        store.images.prepare(images)
         assert not synced, "what is there is not written again"
 
 
@@ -249,9 +254,9 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
                 kept.append(f"k{number}")
         assert kept
         with Store(disk / "store", write=False) as store:
-            found = store.trajectories(kept)
+            found = store.trajectories.get(kept)
             assert set(found) == set(kept)
-            assert store.check_images([step.image or "" for one in found.values() for step in one.steps]) == set()
+            assert store.images.damaged([step.image or "" for one in found.values() for step in one.steps]) == set()
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -269,11 +274,11 @@ def test_replies_are_kept_in_the_order_of_their_tries(tmp_path: Path) -> None:
 
 def test_a_store_of_the_first_schema_is_brought_up(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
-        store.set_run_info("run", {"kept": True})
+        store.runs.put("run", {"kept": True})
     with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as db:
         db.executescript("DROP TABLE replies; PRAGMA user_version = 1;")
     with Store(tmp_path, write=False) as store:
-        assert store.run_info("run") == {"kept": True}
+        assert store.runs.get("run") == {"kept": True}
     with Store(tmp_path) as store:
         assert store.replies.get("k") == []
-        assert store.run_info("run") == {"kept": True}
+        assert store.runs.get("run") == {"kept": True}

@@ -303,7 +303,7 @@ def test_a_run_s_store_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str
     variant = json.dumps({"variant": "process", "format": None, "inspect": True, "refine": True})
     with Store(tmp_path / "store") as store, store.batch():
         for key, one in (("good", good.trajectory), ("broken", broken)):
-            store.add_trajectory(key, one, model="m", variant=variant, prompt=good.prompt, seed=1, cap=9)
+            store.trajectories.add(key, one, model="m", variant=variant, prompt=good.prompt, seed=1, cap=9)
     assert main.main(["validate", str(tmp_path / "store")]) == 1
     out = capsys.readouterr().out.splitlines()
     assert len(out) == 1

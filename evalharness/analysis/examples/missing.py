@@ -67,8 +67,8 @@ class ExampleSearch:
                 if not self._ahead:
                     break
             pending = self._pending_scores()
-            scores = self._store.scores(pending)
-            failures = self._store.failures(pending)
+            scores = self._store.scores.get(pending)
+            failures = self._store.failures.get(pending)
             missing = {key: score for key, score in pending.items() if key not in scores and key not in failures}
             if missing:
                 return missing
@@ -97,7 +97,7 @@ class ExampleSearch:
 
     def _walk(self, samples: Sequence[Sample]) -> Iterator[tuple[Sample, RecordedSample, Case]]:
         for sample in samples[:MAX_SAMPLES]:
-            stored = self._store.trajectories([sample.job]).get(sample.job)
+            stored = self._store.trajectories.get([sample.job]).get(sample.job)
             if stored is not None:
                 recorded = RecordedSample({}, tuple(step.as_dict() for step in stored.prefix(sample.arm.cap)))
                 for refinement in recorded.refinements:

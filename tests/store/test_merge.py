@@ -23,7 +23,7 @@ def add(path: Path, key: str, *images: bytes, cap: int | None = None, finished: 
     steps = tuple(Step("draw", number, "", image, 7) for number, image in enumerate(images, 1))
     about: dict[str, Any] = {"model": "m", "variant": '{"b":1}', "prompt": "p", "seed": 7, "cap": cap}
     with Store(path) as store, store.batch():
-        store.add_trajectory(key, Trajectory(steps, finished), **about)
+        store.trajectories.add(key, Trajectory(steps, finished), **about)
 
 
 def merged(source: Path, into: Path) -> Merged:
@@ -34,8 +34,8 @@ def merged(source: Path, into: Path) -> Merged:
 def everything(path: Path) -> dict[str, Any]:
     with Store(path, write=False) as store:
         images = {file.name: file.read_bytes() for file in (path / "images").rglob("*.png")}
-        assert store.check_images(name.removesuffix(".png") for name in images) == set()
-        kinds: list[Any] = [store.all_trajectories(), store.all_scores(), store.all_failures(), store.replies.all()]
+        assert store.images.damaged(name.removesuffix(".png") for name in images) == set()
+        kinds: list[Any] = [store.trajectories.all(), store.scores.all(), store.failures.all(), store.replies.all()]
         return {"images": images, "rows": [list(rows) for rows in kinds]}
 
 
@@ -72,7 +72,7 @@ def test_what_goes_further_is_taken_and_again_is_nothing(tmp_path: Path) -> None
     add(other, "equal", b"g")
     assert merged(one, other) == Merged(trajectories=2)
     with Store(other, write=False) as store:
-        found = store.trajectories(["longer", "shorter", "ended", "equal"])
+        found = store.trajectories.get(["longer", "shorter", "ended", "equal"])
     assert {key: (len(one.steps), one.cap, one.finished) for key, one in found.items()} == {
         "longer": (2, 2, False),
         "shorter": (2, 3, False),
@@ -89,15 +89,15 @@ def test_a_failure_yields_to_a_result_and_never_hides_one(tmp_path: Path) -> Non
     for path, failed in ((one, ["drawn there", "scored there", "new"]), (other, ["drawn here"])):
         with Store(path) as store, store.batch():
             for key in failed:
-                store.add_failure(key, "why")
+                store.failures.add(key, "why")
     add(other, "drawn there", b"a")
     add(one, "drawn here", b"b")
     with Store(other) as store, store.batch():
-        store.add_score("scored there", "image", Score(0.5, "half", {"seen": [1]}))
+        store.scores.add("scored there", "image", Score(0.5, "half", {"seen": [1]}))
     assert merged(one, other) == Merged(trajectories=1, failures=1)
     with Store(other, write=False) as store:
-        assert dict(store.all_failures()) == {"new": "why"}
-        assert list(store.all_scores()) == [("scored there", "image", Score(0.5, "half", {"seen": [1]}))]
+        assert dict(store.failures.all()) == {"new": "why"}
+        assert list(store.scores.all()) == [("scored there", "image", Score(0.5, "half", {"seen": [1]}))]
 
 
 def test_tries_at_a_question_stay_together(tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_tries_at_a_question_stay_together(tmp_path: Path) -> None:
             for key, texts in tries.items():
                 for text in texts:
                     store.replies.put(key, ABOUT, Reply(text))
-            store.set_run_info("run", {"wall_seconds": len(tries)})
-            store.set_run_info(path.name, {"wall_seconds": 3})
+            store.runs.put("run", {"wall_seconds": len(tries)})
+            store.runs.put(path.name, {"wall_seconds": 3})
     assert merged(one, other) == Merged(replies=2)
     with Store(other, write=False) as store:
         assert [(key, about, reply.text) for key, about, reply in store.replies.all()] == [
@@ -116,7 +116,7 @@ def test_tries_at_a_question_stay_together(tmp_path: Path) -> None:
             ("new", ABOUT, "1"),
             ("new", ABOUT, "2"),
         ]
-        seconds = {name: info["wall_seconds"] for name, info in store.run_infos().items()}
+        seconds = {name: info["wall_seconds"] for name, info in store.runs.all().items()}
     assert seconds == {"run": 1, "one": 3, "other": 3}
 
 
@@ -125,8 +125,8 @@ def test_damaged_images_stay_behind(tmp_path: Path, capsys: pytest.CaptureFixtur
     add(one, "good", b"a")
     add(one, "bad", b"b")
     with Store(one, write=False) as store:
-        image = next(step["image"] for key, row in store.all_trajectories() if key == "bad" for step in row["steps"])
-        store.image_path(image).write_bytes(b"else")
+        image = next(step["image"] for key, row in store.trajectories.all() if key == "bad" for step in row["steps"])
+        store.images.path(image).write_bytes(b"else")
     assert main.main(["merge", str(one), "--into", str(other)]) == 0
     assert "1 trajectories, 0 scores" in (said := capsys.readouterr().out)
     assert said.endswith("; left out: 1 trajectories with damaged images\n")

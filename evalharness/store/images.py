@@ -1,0 +1,99 @@
+"""The images of a store: PNG files named by their SHA-256, ``images/ab/ab….png``."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from evalharness._util.chunking import chunks
+from evalharness._util.files import write_durably
+from evalharness.errors import StoreError
+from evalharness.store.database import Database
+
+
+class DamagedImageError(StoreError):
+    """An image file is missing, or its content is not what its name says."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"image {digest[:12]}… is damaged or gone; run again to redraw it")
+        self.digest = digest
+
+
+class StoredImages:
+    """Image files; the table ``images`` has the size and time of those that were found intact."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._folder = database.path / "images"
+
+    def path(self, digest: str) -> Path:
+        return self._folder / digest[:2] / f"{digest}.png"
+
+    def read(self, digest: str) -> bytes:
+        """Return the bytes of an image.
+
+        Raises:
+            DamagedImageError: the file is missing, or its content does not have this digest.
+        """
+        path = self.path(digest)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise DamagedImageError(digest) from None
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise DamagedImageError(digest)
+        return data
+
+    def prepare(self, images: Iterable[bytes]) -> None:
+        """Write the images that trajectories are about to bring: many syncs at once take little longer than one.
+
+        Call it inside a batch, before the trajectories are added. Adding one writes what this could not, or says why.
+        """
+        files = {self.path(hashlib.sha256(data).hexdigest()): data for data in images}
+        with self._database.lock, contextlib.suppress(OSError):
+            write_durably({path: data for path, data in files.items() if not path.exists()})
+
+    def add(self, data: bytes) -> str:
+        """Write an image and return its digest. Inside a batch."""
+        digest = hashlib.sha256(data).hexdigest()
+        path = self.path(digest)
+        with self._database.guarded() as connection:
+            if not (path.is_file() and path.read_bytes() == data):
+                write_durably({path: data})
+            status = path.stat()
+            row = (digest, status.st_size, status.st_mtime_ns)
+            connection.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", row)
+        return digest
+
+    def damaged(self, digests: Iterable[str]) -> set[str]:
+        """Return the images whose file is damaged or missing.
+
+        A file is read only if its size or time differ from when it was last found intact.
+        """
+        damaged: set[str] = set()
+        for chunk in chunks(digests):
+            with self._database.guarded():
+                damaged |= self._damaged(chunk)
+        return damaged
+
+    def _damaged(self, digests: list[str]) -> set[str]:
+        damaged: set[str] = set()
+        intact: list[tuple[str, int, int]] = []
+        rows = self._database.select("SELECT * FROM images", digests, column="digest")
+        known = {row["digest"]: (row["bytes"], row["mtime_ns"]) for row in rows}
+        for digest in set(digests):
+            try:
+                status = self.path(digest).stat()
+                if known.get(digest) != (status.st_size, status.st_mtime_ns):
+                    self.read(digest)
+                    intact.append((digest, status.st_size, status.st_mtime_ns))
+            except (DamagedImageError, FileNotFoundError):
+                damaged.add(digest)
+        if self._database.writable and intact:
+            with self._database.batch() as connection:
+                connection.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", intact)
+        return damaged

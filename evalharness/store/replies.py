@@ -1,0 +1,101 @@
+"""The replies of judges in a store."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TypeAlias
+
+from evalharness.api.judge import JudgePrompt, reply_key
+from evalharness.store.database import Database, parse_json
+from evalharness.types.reply import Reply
+from evalharness.types.spent import Spent
+
+ReplyOrigin: TypeAlias = tuple[str, str, str, str, int]
+"""What a reply answers: the digests of question, judge, image and rubric, and the number of the repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    """A reply with what it answers; ``judge`` is the digest of the judge's identity."""
+
+    question: str
+    attempt: int
+    judge: str
+    image: str
+    rubric: str
+    repeat: int
+    reply: Reply
+
+
+class StoredReplies:
+    """The table ``replies``, as :class:`~evalharness.api.judge.Replies`. Each reply is committed at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, key: str) -> list[Reply]:
+        """Return the replies of a key in the order of the attempts."""
+        rows = self._database.select("SELECT reply FROM replies", [key], order="ORDER BY attempt")
+        with self._database.guarded():
+            return [Reply(**parse_json(row["reply"])) for row in rows]
+
+    def about(self, images: Iterable[str]) -> Iterator[StoredReply]:
+        """Give all replies about images (digests), by question and attempt."""
+        rows = self._database.select(
+            "SELECT question, attempt, judge, image, rubric, repeat, reply FROM replies",
+            images,
+            column="image",
+            order="ORDER BY question, judge, attempt",
+        )
+        for row in rows:
+            yield StoredReply(**{**dict(row), "reply": Reply(**parse_json(row["reply"]))})
+
+    def known(self, images: Iterable[str]) -> dict[str, list[Reply]]:
+        """Return all replies about images (digests) by the keys of :meth:`get`."""
+        replies: dict[str, list[Reply]] = {}
+        for stored in self.about(images):
+            replies.setdefault(reply_key(stored.judge, stored.question), []).append(stored.reply)
+        return replies
+
+    def all(self) -> Iterator[tuple[str, ReplyOrigin, Reply]]:
+        """Give every reply as :meth:`put` takes it, the attempts of a key in their order."""
+        return self._database.scan("SELECT * FROM replies ORDER BY key, attempt", _parse_reply)
+
+    def usage(self, judge: str, rubric: str, images: Collection[str]) -> dict[str, float]:
+        """Sum up a judge's replies about images: their number, tokens and dollars."""
+        select = "SELECT image, reply FROM replies WHERE judge = ? AND rubric = ?"
+        total = {"replies": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0}
+        with self._database.guarded() as connection:
+            for row in connection.execute(select, (judge, rubric)):
+                if row["image"] in images:
+                    reply = parse_json(row["reply"])
+                    total["replies"] += 1
+                    for name in ("prompt_tokens", "completion_tokens", "cost"):
+                        total[name] += reply[name]
+        return total
+
+    def spent(self, judge: str) -> Spent:
+        """Return what all replies of a judge (digest of its identity) cost."""
+        with self._database.guarded() as connection:
+            rows = connection.execute("SELECT reply FROM replies WHERE judge = ?", (judge,))
+            costs = [float(parse_json(row["reply"])["cost"]) for row in rows]
+        return Spent(len(costs), math.fsum(costs))
+
+    def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
+        """Add a judge's next reply to a prompt."""
+        self.put(key, (prompt.key(), judge, prompt.image, prompt.rubric, prompt.repeat), reply)
+
+    def put(self, key: str, origin: ReplyOrigin, reply: Reply) -> None:
+        """As :meth:`add`, with digests."""
+        insert = f"INSERT INTO replies VALUES (?, (SELECT count(*) FROM replies WHERE key = ?){', ?' * 6})"
+        with self._database.batch() as connection:
+            connection.execute(insert, (key, key, *origin, json.dumps(asdict(reply))))
+
+
+def _parse_reply(row: sqlite3.Row) -> tuple[str, ReplyOrigin, Reply]:
+    origin = (row["question"], row["judge"], row["image"], row["rubric"], row["repeat"])
+    return row["key"], origin, Reply(**parse_json(row["reply"]))

@@ -1,0 +1,75 @@
+"""The scores of a store, and why trajectories and scores failed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from evalharness.store.database import Database, parse_json, storable
+from evalharness.types.score import Score
+
+
+class StoredScores:
+    """The table ``scores``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, keys: Iterable[str]) -> dict[str, Score]:
+        """Return the stored ones among ``keys``, without their details."""
+        rows = self._database.select("SELECT key, value, reason FROM scores", keys)
+        return {row["key"]: Score(row["value"], row["reason"]) for row in rows}
+
+    def values(self, keys: Iterable[str]) -> Iterator[tuple[str, float, str]]:
+        """As :meth:`get`: key, value and reason, without an object for each score. Best with sorted keys."""
+        return self._database.select_tuples("SELECT key, value, reason FROM scores", keys)
+
+    def details(self, key: str) -> dict[str, Any]:
+        """Return the details of a score; empty if it is not stored."""
+        with self._database.guarded():
+            for row in self._database.select("SELECT details FROM scores", [key]):
+                return dict(parse_json(row["details"]))
+        return {}
+
+    def all(self) -> Iterator[tuple[str, str, Score]]:
+        """Give every score: its key, the digest of its image, and the score with its details."""
+        return self._database.scan("SELECT * FROM scores ORDER BY key", _parse_score)
+
+    def add(self, key: str, image: str, score: Score) -> None:
+        """Add a score, which replaces a failure of that key. Inside a batch."""
+        with self._database.guarded() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
+                (key, image, score.value, storable(score.reason), json.dumps(dict(score.details))),
+            )
+            connection.execute("DELETE FROM failures WHERE key = ?", (key,))
+
+
+class StoredFailures:
+    """The table ``failures``: key of a trajectory or of a score → why it failed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return the reasons of those that failed among ``keys``."""
+        return {row["key"]: row["reason"] for row in self._database.select("SELECT key, reason FROM failures", keys)}
+
+    def all(self) -> Iterator[tuple[str, str]]:
+        """Give every key with its reason."""
+        return self._database.scan("SELECT key, reason FROM failures ORDER BY key", _parse_failure)
+
+    def add(self, key: str, reason: str) -> None:
+        """Add a failure, which stays until a trajectory or score of that key is added. Inside a batch."""
+        with self._database.guarded() as connection:
+            connection.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (key, storable(reason)))
+
+
+def _parse_score(row: sqlite3.Row) -> tuple[str, str, Score]:
+    return row["key"], row["image"], Score(row["value"], row["reason"], parse_json(row["details"]))
+
+
+def _parse_failure(row: sqlite3.Row) -> tuple[str, str]:
+    return row["key"], row["reason"]

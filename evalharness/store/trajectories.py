@@ -1,0 +1,183 @@
+"""The trajectories of a store: rows with their steps as JSON, whose images are digests."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from evalharness.store.database import Database, parse_json, storable
+from evalharness.store.images import StoredImages
+from evalharness.types.spent import Spent
+from evalharness.types.trajectory import Cost, Step, Trajectory, prefix
+
+if TYPE_CHECKING:
+    from evalharness.store.trajectory_columns import TrajectoryColumns
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStep:
+    """A :class:`Step` whose image is a digest."""
+
+    kind: str
+    iteration: int
+    text: str
+    image: str | None
+    seed: int | None
+    evaluations: int
+    tokens: int
+    seconds: float
+    dollars: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTrajectory:
+    """A :class:`Trajectory` whose images are digests. ``cap`` is the iteration cap under which it was drawn."""
+
+    steps: tuple[StoredStep, ...]
+    finished: bool
+    cap: int | None
+
+    def covers(self, cap: int | None) -> bool:
+        """Whether a run capped at ``cap`` is a prefix of this one."""
+        return self.finished or self.cap is None or (cap is not None and cap <= self.cap)
+
+    def prefix(self, cap: int | None) -> tuple[StoredStep, ...]:
+        """Return the steps of a run capped at ``cap``."""
+        return prefix(self.steps, cap)
+
+
+class StoredTrajectories:
+    """The table ``trajectories``."""
+
+    def __init__(self, database: Database, images: StoredImages) -> None:
+        self._database, self._images = database, images
+
+    def get(self, keys: Iterable[str]) -> dict[str, StoredTrajectory]:
+        """Return the stored ones among ``keys``."""
+        with self._database.guarded():
+            return {
+                row["key"]: StoredTrajectory(_parse_steps(row["steps"]), bool(row["finished"]), row["cap"])
+                for row in self._database.select("SELECT key, steps, finished, cap FROM trajectories", keys)
+            }
+
+    def columns(
+        self, keys: Sequence[str], size: int = 4000
+    ) -> Iterator[tuple[dict[str, StoredTrajectory], TrajectoryColumns]]:
+        """As :meth:`get`, ``size`` at a time, without an object for each step.
+
+        Best with sorted keys, which are read in the order of the file.
+
+        Yields:
+            Trajectories by key with their steps left out, and the steps of these trajectories, in that order, as
+            columns.
+        """
+        from evalharness.store.trajectory_columns import TrajectoryColumns
+
+        select = "SELECT key, steps, finished, cap FROM trajectories"
+        for start in range(0, len(keys), size):
+            rows = list(self._database.select_tuples(select, keys[start : start + size]))
+            with self._database.guarded():
+                columns = TrajectoryColumns([steps for _, steps, _, _ in rows])
+            yield {key: StoredTrajectory((), bool(finished), cap) for key, _, finished, cap in rows}, columns
+
+    def all(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Give every key with its trajectory as JSON.
+
+        Its fields are ``model`` (digest), ``variant``, ``prompt``, ``seed``, ``cap``, ``finished`` and ``steps``, whose
+        images are digests.
+        """
+        return self._database.scan("SELECT * FROM trajectories ORDER BY key", _parse_row)
+
+    def totals(self, model: str) -> dict[str, tuple[int, int, float, float]]:
+        """Sum up all trajectories of a model (digest of its identity).
+
+        Returns:
+            Variant (JSON) → number of trajectories, their iterations, seconds and dollars.
+        """
+        totals: dict[str, tuple[int, int, float, float]] = {}
+        with self._database.guarded() as connection:
+            rows = connection.execute("SELECT variant, steps FROM trajectories WHERE model = ?", (model,))
+            for row in rows:
+                steps = _parse_steps(row["steps"])
+                count, iterations, seconds, dollars = totals.get(row["variant"], (0, 0, 0.0, 0.0))
+                iterations += max(1, max((step.iteration for step in steps), default=0))
+                seconds += sum(step.seconds for step in steps)
+                dollars += sum(step.dollars for step in steps)
+                totals[row["variant"]] = (count + 1, iterations, seconds, dollars)
+        return totals
+
+    def spent(self, model: str) -> Spent:
+        """Return what all trajectories of a model (digest of its identity) cost."""
+        with self._database.guarded() as connection:
+            rows = connection.execute("SELECT steps FROM trajectories WHERE model = ?", (model,))
+            costs = [math.fsum(step.dollars for step in _parse_steps(row["steps"])) for row in rows]
+        return Spent(len(costs), math.fsum(costs))
+
+    def image_digests(self, keys: Iterable[str]) -> Iterator[str]:
+        """Give the digests of all images of trajectories, some more than once."""
+        for row in self._database.select("SELECT steps FROM trajectories", keys):
+            with self._database.guarded():
+                steps = _parse_steps(row["steps"])
+            yield from (step.image for step in steps if step.image is not None)
+
+    def with_images(self, steps: Iterable[StoredStep]) -> tuple[Step, ...]:
+        """Load the images of steps.
+
+        Raises:
+            DamagedImageError: an image is damaged or missing.
+        """
+        loaded = []
+        for step in steps:
+            image = None if step.image is None else self._images.read(step.image)
+            cost = Cost(step.evaluations, step.tokens, step.seconds, step.dollars)
+            loaded.append(Step(step.kind, step.iteration, step.text, image, step.seed, cost))
+        return tuple(loaded)
+
+    def add(
+        self, key: str, trajectory: Trajectory, *, model: str, variant: str, prompt: str, seed: int, cap: int | None
+    ) -> None:
+        """Write the images, then the row, which replaces a failure of that key. Inside a batch."""
+        with self._database.guarded() as connection:
+            steps = [self._store_step(step).as_dict() for step in trajectory.steps]
+            connection.execute(
+                "INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (key, model, variant, storable(prompt), seed, cap, trajectory.finished, json.dumps(steps)),
+            )
+            connection.execute("DELETE FROM failures WHERE key = ?", (key,))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        with self._database.batch() as connection:
+            connection.executemany("DELETE FROM trajectories WHERE key = ?", [(key,) for key in keys])
+
+    def _store_step(self, step: Step) -> StoredStep:
+        image = None if step.image is None else self._images.add(step.image)
+        cost = step.cost
+        return StoredStep(
+            kind=step.kind,
+            iteration=step.iteration,
+            text=storable(step.text),
+            image=image,
+            seed=step.seed,
+            evaluations=cost.evaluations,
+            tokens=cost.tokens,
+            seconds=cost.seconds,
+            dollars=cost.dollars,
+        )
+
+
+def _parse_row(row: sqlite3.Row) -> tuple[str, dict[str, Any]]:
+    trajectory = {name: row[name] for name in ("model", "prompt", "seed", "cap")}
+    trajectory |= {"variant": parse_json(row["variant"]), "finished": bool(row["finished"])}
+    trajectory["steps"] = [step.as_dict() for step in _parse_steps(row["steps"])]
+    return row["key"], trajectory
+
+
+def _parse_steps(text: str) -> tuple[StoredStep, ...]:
+    return tuple(StoredStep(**step) for step in parse_json(text))
