@@ -12,6 +12,7 @@ from pydantic import Field
 from wise_fakes import line
 
 from evalharness.api import registry
+from evalharness.api.plugin import Plugin
 from evalharness.benchmarks.wise.base import Wise
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.prompt_files import CATEGORIES, File
@@ -30,17 +31,19 @@ WARM = "the judge's temperature is 0.7, the protocol's is 0."
 SCRIPT = f"def {FUNCTION}(item, image): return [{{'role': 'user', 'content': 'data:image/png;base64,' + image}}]"
 
 
-class Named:
+class Named(Plugin):
     """A judge that is what it is said to be."""
 
     known: Mapping[str, Any] = {}
+
+    def __init__(self, settings: Any = None) -> None: ...
 
     def identity(self) -> Mapping[str, Any]:
         return Named.known
 
 
 def benchmark(monkeypatch: pytest.MonkeyPatch, identity: Mapping[str, Any], cls: type[Wise], **other: Any) -> Wise:
-    monkeypatch.setattr(registry, "load", lambda kind, name: lambda settings=None: Named())
+    monkeypatch.setattr(registry, "load", lambda kind, name: Named)
     monkeypatch.setattr(Named, "known", identity)
     return cls(cls.Settings.model_validate({"judge": "named", **other}))
 
@@ -118,7 +121,7 @@ class Riddles(Wise):
 
 
 def test_a_third_benchmark_is_a_small_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "load", lambda kind, name: lambda settings=None: Named())
+    monkeypatch.setattr(registry, "load", lambda kind, name: Named)
     mine = Riddles(Riddles.Settings())
     assert [(item.id, item.category) for item in mine.items()] == [(str(n), c) for n, c in enumerate(CATEGORIES, 1)]
     assert mine.prompt_set().name == "original"
