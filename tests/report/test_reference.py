@@ -18,10 +18,6 @@ MAX_BYTES = 6_000_000
 needs_reports = pytest.mark.skipif(
     not (REFERENCE / "index.html").is_file(), reason="reports/reference has not been made yet"
 )
-needs_small_reports = pytest.mark.skipif(
-    any(REFERENCE.glob("*/tables/*-samples.parquet")),
-    reason="reports/reference was made before such reports became small; tox -e reference makes it again",
-)
 
 
 def sweeps() -> list[str]:
@@ -49,7 +45,6 @@ def test_one_command_makes_it_and_keeps_it_small() -> None:
 
 
 @needs_reports
-@needs_small_reports
 def test_it_is_at_most_6_megabytes() -> None:
     sizes = {path: path.stat().st_size for path in REFERENCE.rglob("*") if path.is_file()}
     assert sum(sizes.values()) <= MAX_BYTES, sorted(sizes, key=lambda path: -sizes[path])[:5]
@@ -74,7 +69,6 @@ def test_it_is_complete() -> None:
 
 
 @needs_reports
-@needs_small_reports
 def test_every_image_of_the_gallery_is_there_and_no_file_twice() -> None:
     for folder in reports():
         assert not [path for path in folder.rglob("*") if path.suffix in {".parquet", ".jsonl"}]
