@@ -1,4 +1,4 @@
-"""On what a run was made: versions, commit, hardware."""
+"""The environment of a run: versions, commit, hardware."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Versions of Python, of this package, and of the installed packages that decide numbers."""
-    found = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            numbers[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 def git_commit() -> str | None:

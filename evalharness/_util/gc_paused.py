@@ -1,4 +1,4 @@
-"""Python's collector of cycles, paused where millions of objects are made that are all kept."""
+"""Pause Python's cyclic garbage collector while millions of objects are made that are all kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """What no cycle holds is freed as ever; nothing is searched again and again for cycles that are not there."""
+    """Reference counting still frees objects; only the repeated search for cycles stops."""
     before = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What goes wrong in a command becomes one line on stderr and an exit code: 2 for a mistake, 130 for Ctrl-C."""
+"""Turn errors of a command into one line on stderr and an exit code: 2 for a mistake, 130 for Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Command = Callable[[argparse.Namespace], int]
 
 
 def guarded(command: Command, options: argparse.Namespace) -> int:
-    """Run a command; what goes wrong becomes a line and an exit code."""
+    """Run a command; an error becomes a line on stderr and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = command(options)

@@ -21,9 +21,9 @@ def digest(value: Any) -> str:
 
 
 class Digests:
-    """The digests of many lists that begin alike: of ``[*head, *rest]``, words and whole numbers in ``rest``.
+    """Digests of many lists ``[*head, *rest]`` with the same head; ``rest`` holds texts and whole numbers.
 
-    The same as :func:`digest` gives, in a quarter of the time: a large sweep takes millions.
+    The result is that of :func:`digest`, in a quarter of the time: a large sweep needs millions.
     """
 
     def __init__(self, *head: Any) -> None:
@@ -31,16 +31,16 @@ class Digests:
 
     def __call__(self, *rest: str | int) -> str:
         """``head`` must not be empty."""
-        found = self._begun.copy()
-        words = [encode_basestring_ascii(one) if isinstance(one, str) else int.__repr__(one) for one in rest]
-        found.update(f",{','.join(words)}]".encode())
-        return found.hexdigest()
+        sha256 = self._begun.copy()
+        words = [encode_basestring_ascii(part) if isinstance(part, str) else int.__repr__(part) for part in rest]
+        sha256.update(f",{','.join(words)}]".encode())
+        return sha256.hexdigest()
 
 
 def sample_seed(sweep_seed: int, benchmark: str, item: str, index: int) -> int:
     """The seed of one sample, in 0 .. 2**63 - 1.
 
-    It knows nothing of the arm, so all arms of a sweep start from the same noise and can be compared in pairs.
+    It does not depend on the arm, so all arms of a sweep start from the same noise and can be compared in pairs.
     """
     return seed_of(digest(["seed", sweep_seed, benchmark, item, index]))
 

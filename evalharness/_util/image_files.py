@@ -1,4 +1,4 @@
-"""Image files from elsewhere, which may be anything: they become PNG files of upright RGB images, or errors."""
+"""Convert image files of any origin to PNG files of upright RGB images, or raise an error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PIL import ExifTags, Image, ImageOps
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-"""What Pillow raises for files that are no images, or not whole."""
+"""Exceptions of Pillow for files that are not images, or incomplete."""
 
 
 def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = False) -> bytes:

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, a line every few seconds elsewhere; both on stderr."""
+"""Progress on stderr: a bar on a terminal, elsewhere a line every few seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 
 class Stage:
-    """One stretch of equal work; how much it is may change while it goes on."""
+    """Work of one kind; its total may change while it goes on."""
 
     def __init__(self, title: str, total: int) -> None:
         self.title, self.total = title, total
@@ -33,17 +33,17 @@ class Stage:
         return self.done / max(self._last - self._start, 1e-9)
 
     def remaining(self) -> float:
-        """Seconds to go at the rate since the first batch, which had to load a model; 0 where nothing can be said."""
+        """Seconds left at the rate since the first batch, which also loaded the model; 0 if unknown."""
         if self._first is None or self.done == self._first[1]:
             return 0.0
         rate = (self.done - self._first[1]) / max(self._last - self._first[0], 1e-9)
         return max(0, self.total - self.done) / rate
 
     def show(self) -> None:
-        """Say nothing."""
+        """Show the state; the base class shows nothing."""
 
     def end(self) -> None:
-        """There will be no more."""
+        """End the stage."""
 
 
 class Progress:
@@ -63,7 +63,7 @@ class Progress:
 
     @contextlib.contextmanager
     def stages(self) -> Iterator[Callable[[str, int], Stage]]:
-        """Gives what opens a stage: of a title and a number of samples. All end with the block."""
+        """Yield a function that opens a stage, given its title and number of samples; all stages end with the block."""
         opened: list[Stage] = []
 
         def stage(title: str, total: int) -> Stage:
@@ -79,8 +79,8 @@ class Progress:
                 self._bars.rich.start()
             yield stage
         finally:
-            for one in opened:
-                one.end()
+            for open_stage in opened:
+                open_stage.end()
             if self._bars is not None:
                 self._bars.rich.stop()
                 self._bars = None
@@ -92,10 +92,10 @@ class _Line(Stage):
     def __init__(self, title: str, total: int, progress: Progress) -> None:
         super().__init__(title, total)
         self._progress = progress
-        self._written, self._said = 0, self._start
+        self._written, self._shown = 0, self._start
 
     def show(self) -> None:
-        if self._last - self._said >= self._progress.interval:
+        if self._last - self._shown >= self._progress.interval:
             self._write()
 
     def end(self) -> None:
@@ -103,7 +103,7 @@ class _Line(Stage):
             self._write()
 
     def _write(self) -> None:
-        self._said, self._written = self._last, self.done
+        self._shown, self._written = self._last, self.done
         left = f", {duration(remaining)} left" if (remaining := self.remaining()) else ""
         failed = f", {self.failed} failed" if self.failed else ""
         self._progress.say(f"{self.title}: {self.done}/{self.total}{failed}, {self.rate():.2g}/s{left}")
@@ -150,9 +150,9 @@ def duration(seconds: float) -> str:
     >>> duration(200)
     '3 min 20 s'
     """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    rounded = round(seconds)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60} s"
+    return f"{rounded // 3600} h {rounded % 3600 // 60} min"

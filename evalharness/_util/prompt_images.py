@@ -1,4 +1,4 @@
-"""The images that stand in prompts."""
+"""Read the images of prompts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evalharness.types.item import PromptImage
 
 
 def read(picture: PromptImage) -> bytes:
-    """The file as a PNG file of an upright RGB image.
+    """Read the file as a PNG file of an upright RGB image.
 
     Raises:
         SampleError: it cannot be read, or is not what it was.
@@ -31,5 +31,5 @@ def read(picture: PromptImage) -> bytes:
 
 
 def show(picture: PromptImage) -> Image.Image:
-    """The same as an image."""
+    """Read the file as an RGB image; raises what :func:`read` raises."""
     return Image.open(io.BytesIO(read(picture)), formats=["PNG"]).convert("RGB")

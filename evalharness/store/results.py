@@ -1,4 +1,4 @@
-"""What a finished (or unfinished) run holds, as the report sees it."""
+"""The results of a run, finished or not, as analysis and report read them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ARM_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the benchmark's scorer said of a picture; ``key`` leads to its evidence."""
+    """The score of an image that need not be a final one; ``key`` leads to its details."""
 
     score: float
     reason: str = ""
@@ -77,19 +77,25 @@ CHECK_COLUMNS = (
 class Results:
     """One run of a sweep.
 
-    ``info`` is JSON: ``name``, ``seed``, ``sweep`` (the file as resolved), ``limit`` (``None`` or ``{"items", "of",
-    "seed"}`` per benchmark), ``benchmarks`` ({name: {"version", "prompt_set", "prompt_digest", "scorer", "weights",
-    "items", "samples"}}, and where it has them "title", "notes", "checks" ([{"name", "kind", "scorer", "items"}]),
-    "whole" ({category: number of items}) if no overall score is defined over fewer, "spent" ({"replies",
-    "prompt_tokens", "completion_tokens", "cost"}) if a judge was asked), ``models`` ({name: identity}), ``versions``,
-    ``git_commit``, ``hardware``, ``started``, ``wall_seconds``, ``literature`` (quoted rows as of
-    :mod:`evalharness.config.literature`, each with its ``benchmark``); of models whose images existed before,
-    ``images`` ({name: {"files", "wanted", "digest"}}) and ``warnings`` (lines).
-
-    ``steps(key)`` gives a trajectory's steps as dicts: kind, iteration, text, image (digest or None), seed,
-    evaluations, tokens, seconds, dollars. ``details(score_key)`` gives a score's evidence. ``image_path(digest)`` the
-    PNG file. ``judged(benchmark, item, images)``: what is known of any pictures, by their digests, as images for that
-    item; ``None`` where only that of final images is.
+    Attributes:
+        info: JSON: ``name``, ``seed``, ``sweep`` (the file as resolved), ``limit`` (``None`` or ``{"items", "of",
+            "seed"}`` per benchmark), ``benchmarks``, ``models`` ({name: identity}), ``versions``, ``git_commit``,
+            ``hardware``, ``started``, ``wall_seconds``, ``literature`` (rows of :mod:`evalharness.config.literature`,
+            each with its ``benchmark``); for models whose images existed before, ``images`` ({name: {"files",
+            "wanted", "digest"}}) and ``warnings`` (lines). An entry of ``benchmarks`` has "version", "prompt_set",
+            "prompt_digest", "scorer", "weights", "items", "samples", and where they apply "title", "notes", "checks"
+            ([{"name", "kind", "scorer", "items"}]), "whole" ({category: number of items}, if no overall score is
+            defined over fewer) and "spent" ({"replies", "prompt_tokens", "completion_tokens", "cost"}, if a judge was
+            asked).
+        arms: Columns :data:`ARM_COLUMNS`, one row an arm.
+        samples: Columns :data:`SAMPLE_COLUMNS`, one row a sample.
+        steps: Trajectory key → its steps as dicts: kind, iteration, text, image (digest or None), seed, evaluations,
+            tokens, seconds, dollars.
+        details: Score key → the score's details.
+        image_path: Digest → the PNG file.
+        checks: Columns :data:`CHECK_COLUMNS`, one row a rescored sample.
+        judged: Benchmark, item id and image digests → the known scores of these images for that item; ``None`` where
+            only final images have scores.
     """
 
     info: Mapping[str, Any]
@@ -103,8 +109,6 @@ class Results:
 
     @cached_property
     def drawing(self) -> pd.DataFrame:
-        """What drawing took: a row a trajectory, however many arms share it, at its full length; ``evaluations``,
-        ``tokens``, ``seconds``.
-        """
+        """The cost of drawing, one row a trajectory at its full length: ``evaluations``, ``tokens``, ``seconds``."""
         samples = self.samples[self.samples["trajectory"].notna()]
         return samples.groupby("trajectory")[["evaluations", "tokens", "seconds"]].max().astype(float)

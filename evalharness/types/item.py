@@ -1,4 +1,4 @@
-"""What is asked of a model: prompts, with their category and metadata."""
+"""Prompts, with their category and metadata."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class PromptImage:
-    """An image file that stands in a prompt, and its SHA-256."""
+    """An image file that is part of a prompt, and its SHA-256."""
 
     path: Path
     digest: str
@@ -18,9 +18,14 @@ class PromptImage:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One prompt. ``id`` is stable within the benchmark; ``metadata`` is JSON and all that the scorer needs to know.
+    """One prompt of a benchmark.
 
-    ``picture`` is what an instruction is about, for the variant ``edit``.
+    Attributes:
+        id: Stable within the benchmark.
+        prompt: The text that a model is given.
+        category: The category that the score counts for.
+        metadata: JSON; all that the scorer needs to know of the prompt.
+        picture: The image that an instruction changes, for the variant ``edit``.
     """
 
     id: str
@@ -32,7 +37,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """Which prompts were used: ``original`` or another name for them, and a SHA-256 of them."""
+    """Which prompts were used: their name, such as ``original``, and their SHA-256."""
 
     name: str
     digest: str

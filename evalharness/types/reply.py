@@ -1,4 +1,4 @@
-"""What a judge answered."""
+"""A judge's reply."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a judge said, whole. Tokens are 0 where it does not count them; ``cost`` is in dollars.
+    """A judge's reply, complete and unchanged.
 
-    ``refusal`` is what it said in place of an answer, ``reasoning`` what it said to itself, where an endpoint keeps
-    these apart from ``text``; ``model`` is the model that answered, as the endpoint names it.
+    Attributes:
+        text: The answer.
+        finish_reason: Why the reply ended, as the endpoint says it.
+        prompt_tokens: Tokens read; 0 where the judge does not count them.
+        completion_tokens: Tokens written; 0 where the judge does not count them.
+        cost: In dollars.
+        seconds: Time until the reply came.
+        refusal: What came in place of an answer, where an endpoint tells refusals apart.
+        reasoning: The judge's reasoning, where an endpoint tells it apart from the answer.
+        model: The model that answered, as the endpoint names it.
     """
 
     text: str

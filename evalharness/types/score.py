@@ -1,4 +1,4 @@
-"""A scorer's verdict on one image."""
+"""The score of one image."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A verdict on one image.
+    """The score of one image.
 
-    ``value`` is in 0..1. ``reason`` says why it is not 1. ``details`` is JSON evidence; a detector puts its
-    ``detections`` there: ``[{"class", "box": [x1, y1, x2, y2] in pixels, "score", "color"}, …]``.
+    Attributes:
+        value: In 0..1.
+        reason: Why the value is not 1.
+        details: JSON. A detector puts its ``detections`` there, a list of
+            ``{"class", "box": [x1, y1, x2, y2] in pixels, "score", "color"}``.
     """
 
     value: float

@@ -1,4 +1,4 @@
-"""What calls to an endpoint have cost."""
+"""The cost of calls to an endpoint."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Answers that were had, and dollars that they cost."""
+    """Number of answers that were paid for, and their cost in dollars."""
 
     calls: int = 0
     dollars: float = 0.0

@@ -1,4 +1,4 @@
-"""What a model did for one sample: steps with their text, image and cost."""
+"""What a model made for one sample: steps with their text, image and cost."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ STEP_KINDS = ("think", "draw", "plan", "sketch", "inspect", "refine", "choose")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a step took. ``evaluations``: sampler steps (function evaluations, guidance passes not counted apart).
+    """The cost of a step.
 
-    ``seconds`` are a sample's share of its batch, or those that it was waited for where it was made elsewhere.
+    Attributes:
+        evaluations: Sampler steps (function evaluations); a guidance pass is not counted apart.
+        tokens: Tokens written.
+        seconds: The sample's share of its batch's time; for an endpoint, the time until the answer came.
+        dollars: What an endpoint charged.
     """
 
     evaluations: int = 0
@@ -35,11 +39,15 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stage of a trajectory.
+    """One text or image of a trajectory, or both.
 
-    ``iteration`` counts from 1; the only step of a single pass has iteration 0. ``image`` is a PNG file's bytes, in the
-    store its SHA-256 stands for it. ``seed`` is that of the noise that ``image`` grew from, ``None`` without an image
-    and for one that was not drawn but fetched, or by a service that was told no seed.
+    Attributes:
+        kind: What the step did.
+        iteration: Counts from 1; 0 for the only step of a single pass.
+        text: What the model wrote.
+        image: Bytes of a PNG file. The store keeps its SHA-256 instead.
+        seed: Seed of the image's noise; ``None`` without an image, and where no seed was used.
+        cost: Cost of this step alone.
     """
 
     kind: StepKind
@@ -52,14 +60,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """All steps of one sample. ``finished`` is true when the model itself said that it was done, not the cap."""
+    """All steps of one sample. ``finished``: the model said that it was done, and was not stopped by the cap."""
 
     steps: tuple[Step, ...]
     finished: bool = True
 
     @property
     def iterations(self) -> int:
-        """The number of iterations in which something was done."""
+        """The number of the last iteration that has a step."""
         return max((step.iteration for step in self.steps), default=0)
 
     @property
@@ -99,6 +107,6 @@ def prefix(steps: Iterable[AnyStep], cap: int | None) -> tuple[AnyStep, ...]:
 
 
 def remembered(steps: Sequence[Step]) -> str:
-    """The last plan and what corrected it: all that a model needs which forgets the rest (see ``Interleaver``)."""
+    """The last plan and its correction, for a model that begins each iteration in a fresh context."""
     last = max((step.iteration for step in steps), default=0)
     return " ".join(step.text for step in steps if step.iteration == last and step.kind in ("plan", "refine"))

@@ -20,6 +20,7 @@ from evalharness.analysis.examples.rules import (  # fmt: skip
 )
 from evalharness.config.arm_families import CapFamily
 from evalharness.store.results import Judged, Results
+from evalharness.types.trajectory import within_cap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,9 +173,9 @@ def _recorded(results: Results, samples: pd.DataFrame) -> Iterator[RecordedSampl
     ordered = samples.assign(_item=pd.factorize(samples["item"])[0]).sort_values(["_item", "seed_index"], kind="stable")
     for row in records(ordered.head(MAX_SAMPLES)):
         if isinstance(row["trajectory"], str):
-            cap = caps[row["arm"]]
+            cap = None if pd.isna(caps[row["arm"]]) else caps[row["arm"]]
             steps = results.steps(row["trajectory"])
-            yield RecordedSample(row, tuple(step for step in steps if pd.isna(cap) or step["iteration"] <= cap))
+            yield RecordedSample(row, tuple(step for step in steps if within_cap(step["iteration"], cap)))
         else:
             yield RecordedSample(row, ())
 
