@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,14 @@ from core_fakes import SWEEP
 
 import evalharness.report
 from evalharness.api import registry
+from evalharness.execution.executors import local
 from evalharness.generation import variants
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The executor ``local`` starts no child unless a sweep asks for workers: a child lacks a test's plugins."""
+    monkeypatch.setattr(local, "MIN_WORK", math.inf)
 
 
 @pytest.fixture

@@ -243,7 +243,7 @@ def test_unreadable_replies_and_errors_are_failures_with_reasons(folder: Path) -
 
 
 def test_no_reply_is_paid_for_twice_after_a_kill(folder: Path) -> None:
-    (folder / "riddles.yaml").write_text(SWEEP)
+    (folder / "riddles.yaml").write_text(SWEEP + "executor: {name: local, in_process: true}\n")
     command = [sys.executable, __file__, str(folder / "riddles.yaml"), "--out", str(folder / "r" / "riddles")]
     own = {"RULE_KILL_AT": "25", "PYTHONPATH": str(Path(wise_fakes.__file__).parent)}
     done = subprocess.run(command, env=os.environ | own, check=False, capture_output=True)

@@ -24,6 +24,11 @@ IN_PROCESS = {"name": "local", "in_process": True}
 SLOW = {"model": {"name": "toy", "seconds": 0.2}, "benchmarks": [{"name": "toy", "items": 200}]}
 
 
+@pytest.fixture(autouse=True)
+def in_this_process() -> None:
+    """Here the executor may start children."""
+
+
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
     return toy_plugins.install(tmp_path / "site")
