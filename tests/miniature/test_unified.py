@@ -85,7 +85,8 @@ def test_lessons_fit_their_length() -> None:
     rng = random.Random(0)
     latents = torch.zeros(801, 4)
     for kind, (_, length) in SHAPES.items():
-        collate([training_example(rng, kind) for _ in range(300)], length, TOKENIZER, latents)
+        batch = collate([training_example(rng, kind) for _ in range(300)], length, TOKENIZER, latents)
+        assert batch.ids.shape == (300, length)
 
 
 def test_a_checkpoint_goes_on_with_more_words(network: Network, codec: Codec, tmp_path: Path) -> None:

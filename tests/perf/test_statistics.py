@@ -46,6 +46,7 @@ def test_the_bootstrap_of_eight_arms_against_a_loop() -> None:
         f"\n10,000 resamples of 2,212 images × 8 arms: {ours:.2f} s of one core,"
         f" {loop / ours:.0f} times as fast as a loop ({loop:.1f} s)\n"
     )
+    assert loop > 3 * ours
 
 
 def test_a_million_scored_samples(tmp_path: Path) -> None:

@@ -222,7 +222,8 @@ def test_any_plan_is_judged_without_an_error(parts: list[str]) -> None:
         {"kind": "plan", "iteration": 1, "text": " ".join(parts)},
         {"kind": "sketch", "iteration": 1, "text": "", "image": picture},
     ]
-    list(trajectory_checks.violations({"prompt": "a cat", "steps": steps, "finished": False}))
+    violations = trajectory_checks.violations({"prompt": "a cat", "steps": steps, "finished": False})
+    assert all(violation.rule in trajectory_checks.RULES for violation in violations)
 
 
 # --- free text ---

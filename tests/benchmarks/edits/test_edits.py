@@ -170,8 +170,9 @@ def test_a_reply_without_a_score(text: str) -> None:
 
 
 @given(st.text())
-def test_any_reply_is_read(text: str) -> None:
-    read_reply(text)
+def test_any_reply_is_a_score_or_none(text: str) -> None:
+    score = read_reply(text)
+    assert score is None or 0 <= score.value <= 1
 
 
 def test_the_judge_sees_both_pictures(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from itertools import product
 
 import pytest
@@ -192,7 +194,17 @@ def test_the_order_of_the_labels_does_not_matter(names: list[str], marks: list[s
 
 
 @pytest.mark.parametrize("unit", ["score", "score ", "score:", "*", "<think>", "</think>", "1\n", "1.", "Realism: 1 "])
-def test_a_long_reply_takes_no_time(unit: str) -> None:
-    text = unit * (1_000_000 // len(unit))
-    read_bit("score" + text)
-    read_scales("consistency" + text)
+def test_a_long_reply_takes_time_in_proportion(unit: str) -> None:
+    """Ten times the text takes about ten times as long, and never near the hundred times of a quadratic search."""
+
+    def seconds(size: int) -> float:
+        text = unit * (size // len(unit))
+        best = math.inf
+        for _ in range(3):
+            start = time.process_time()
+            read_bit("score" + text)
+            read_scales("consistency" + text)
+            best = min(best, time.process_time() - start)
+        return best
+
+    assert seconds(1_000_000) < 40 * max(seconds(100_000), 1e-3)
