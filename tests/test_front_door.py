@@ -106,7 +106,7 @@ class TestScorer:
 
     @pytest.mark.parametrize(
         ("settings", "message"),
-        [({"promts": ()}, "no setting 'promts'; did you mean 'prompts'"), ({"prompts": 3}, "prompts: Input should be")],
+        [({"promts": ()}, "no setting 'promts'; did you mean 'prompts'"), ({"prompts": 3}, "prompts: input should be")],
     )
     def test_a_wrong_setting_is_one_line(self, settings: dict[str, object], message: str) -> None:
         with pytest.raises(ConfigError, match=message):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from evalharness._util.gc_paused import gc_paused
@@ -55,8 +56,9 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     built = {alias: spec.build() for alias, spec in sweep.models.items()}
     models: dict[str, Mapping[str, Any]] = {}
     for alias, model in built.items():
-        require_abilities(sweep, alias, model, benchmarks)
-        models[alias] = identity_or_placeholder(f"model {alias}", model.identity, absent)
+        # A format may need a file of the model, which may be missing like its weights.
+        identity = partial(_checked_identity, sweep, alias, model, benchmarks)
+        models[alias] = identity_or_placeholder(f"model {alias}", identity, absent)
     require_distinct_replicates(sweep, models)
     # By the plugin's name: a benchmark that stands twice under two aliases has the same items and noise in both.
     seeded = {
@@ -79,6 +81,15 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
                     picture = item.picture if arm.variant.needs_pictures else None
                     jobs[key] = Job(key, arm.model, arm.variant, item.prompt, seed, source, picture)
     return Plan(sweep, benchmarks, models, tuple(samples), jobs)
+
+
+def _checked_identity(
+    sweep: Sweep, alias: str, model: Any, benchmarks: Mapping[str, PlannedBenchmark]
+) -> Mapping[str, Any]:
+    """The identity of a model that can do what the arms ask of it."""
+    require_abilities(sweep, alias, model, benchmarks)
+    identity: Mapping[str, Any] = model.identity()
+    return identity
 
 
 def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> PlannedBenchmark:

@@ -108,7 +108,8 @@ def test_a_dry_run_says_what_is_missing(sweep_file: Write, tmp_path: Path, capsy
 def test_images_cannot_think(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
     file = sweep_file(SWEEP.replace("single_pass", "process"))
     assert sweep.main([str(file)]) == 2
-    assert "arm 'mine': model 'mine' can only draw, variant 'process' needs more" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "arm 'mine': variant 'process' needs a model that reads and writes; 'folder' only draws" in error
 
 
 @pytest.mark.usefixtures("images", "fakes")

@@ -91,7 +91,7 @@ def test_what_comes_back_is_taken_again_first_and_alone_if_need_be() -> None:
 
 
 def test_images_that_come_back_are_looked_at_first_and_each_key_once() -> None:
-    store: Any = SimpleNamespace(image=lambda digest: digest.encode(), lock=threading.Condition())
+    store: Any = SimpleNamespace(images=SimpleNamespace(read=str.encode), lock=threading.Condition())
     one = ScoreQueue("toy", None, store, 2)  # type: ignore[arg-type]
     for number in (0, 1, 2, 3, 4, 2):
         one.add(f"{number}", PendingScore(f"{number}", Item(f"{number}", "a thing", "odd", {})))

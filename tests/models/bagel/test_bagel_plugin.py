@@ -245,6 +245,8 @@ class Brightness(Benchmark, Scorer):
 
     name, version, weights, images_per_prompt, batch_size = "brightness", "1", {"all": 1.0}, 1, 8
 
+    def __init__(self, settings: Any) -> None: ...
+
     def prompt_set(self) -> PromptSet:
         return PromptSet("original", "0" * 64)
 
@@ -292,7 +294,7 @@ def run(tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     load = registry.load
 
     def with_brightness(kind: str, name: str) -> Any:
-        return (lambda settings: Brightness()) if name == "brightness" else load(kind, name)
+        return Brightness if name == "brightness" else load(kind, name)
 
     monkeypatch.setattr(registry, "load", with_brightness)
 
