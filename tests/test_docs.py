@@ -137,7 +137,7 @@ def _check_module(module: str, arguments: list[str], monkeypatch: pytest.MonkeyP
 def test_a_documented_sweep_file_is_right(text: str, tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
     file.write_text(text)
-    schema.load(file)
+    assert schema.load(file).arms
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "ablations").glob("*.yaml")), ids=lambda path: path.stem)

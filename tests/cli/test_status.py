@@ -12,7 +12,6 @@ from pathlib import Path
 import core_fakes
 import pytest
 
-from evalharness.api import registry
 from evalharness.cli import main
 from evalharness.errors import ConfigError
 from evalharness.execution import heartbeat
@@ -29,9 +28,7 @@ arms:
 """
 
 
-@pytest.fixture(autouse=True)
-def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "load", core_fakes.load)
+pytestmark = pytest.mark.usefixtures("fake_plugins")
 
 
 @pytest.fixture

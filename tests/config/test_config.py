@@ -130,7 +130,7 @@ def test_models_by_alias_and_paths_relative_to_the_file(sweep_file: Write, tmp_p
         ("name: tiny", "name: ../../etc", "tiny.yaml:1:7: name: string should match"),
         ("name: single", "name: [x]", "tiny.yaml:7:12: an arm needs a name"),
         ("seed: 3", "seed: 3\nbaseline: sngle", "tiny.yaml:3:11: no arm is called 'sngle'; did you mean 'single'?"),
-        ("seed: 3", "seed: 3\nexecutor: ray", "no executor named 'ray'"),
+        ("seed: 3", "seed: 3\nexecutor: rey", "no executor named 'rey'; did you mean 'ray'?"),
         ("- {name: fake, limit: 6, samples: 1}", "- 3", "tiny.yaml:5:5: benchmarks.0: input should be a valid string"),
         ("name: fake, limit", "limit", "tiny.yaml:5:5: key 'name' is missing"),
         ("arms:", "benchmarks:", "key 'benchmarks' stands twice"),

@@ -52,7 +52,7 @@ def checked(fakes: None, monkeypatch: pytest.MonkeyPatch) -> None:
         evidence.append(results.details(str(results.samples["score_key"].iloc[0])))
         return core_fakes.build(results, out)
 
-    monkeypatch.setitem(core_fakes.PLUGINS, ("benchmarks", "fake"), CheckedBenchmark)
+    monkeypatch.setattr(core_fakes, "FakeBenchmark", CheckedBenchmark)
     monkeypatch.setattr(evalharness.report, "build", build)
     monkeypatch.setattr(Blind, "looked", [])
     monkeypatch.setattr(Blind, "broken", True)

@@ -11,26 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import core_fakes
 import pytest
 from core_fakes import SWEEP, FakeModel, FakeScorer
 
-import evalharness.report
-from evalharness.api import registry
 from evalharness.cli import sweep
-from evalharness.generation import variants
 from evalharness.store.store import Store
 
 SINGLE = SWEEP.split("  - {name: process")[0]
 
 
-@pytest.fixture(autouse=True)
-def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "load", core_fakes.load)
-    monkeypatch.setattr(evalharness.report, "build", core_fakes.build, raising=False)
-    monkeypatch.setattr(variants, "run", core_fakes.run)
-    monkeypatch.setattr(FakeModel, "painted", [])
-    monkeypatch.setattr(FakeScorer, "looked", 0)
+pytestmark = pytest.mark.usefixtures("fakes")
 
 
 @pytest.fixture

@@ -16,14 +16,9 @@ import pandas  # noqa: F401 - once, not in each fork
 import pytest
 from failpoints import Points
 
-import evalharness.report
-import evalharness.report.terminal
-import evalharness.store.load
 from evalharness._util import environment
-from evalharness.api import registry
 from evalharness.api.model import Drawn
 from evalharness.cli import sweep
-from evalharness.generation import variants
 
 TABLES = ("trajectories", "scores", "failures")
 SWEEP = """\
@@ -38,10 +33,7 @@ arms:
 
 
 @pytest.fixture(autouse=True)
-def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "load", core_fakes.load)
-    monkeypatch.setattr(evalharness.report, "build", core_fakes.build, raising=False)
-    monkeypatch.setattr(variants, "run", core_fakes.run)
+def setting(fakes: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "git_commit", lambda: None)
     monkeypatch.setattr(core_fakes.FakeModel, "batch_size", 2)
 

@@ -1,6 +1,7 @@
 """A model that draws its seed as colours, a benchmark that looks at them, and a report that lists what it is given.
 
-Run as a script it is ``python -m evalharness.sweep`` with these plugins, for tests that kill the process.
+Run as a script it is ``python -m evalharness.sweep`` with this report, unless REAL_REPORT is set, and with these
+variants if FAKE_VARIANTS is set; for tests that kill the process.
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 import evalharness.report
-from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark, Scorer
 from evalharness.api.model import Drawn, Interleaver
-from evalharness.errors import PluginError, SampleError, did_you_mean
-from evalharness.execution.executors.in_process import InProcess
+from evalharness.errors import SampleError
+from evalharness.execution.executors import local
 from evalharness.generation import variants
 from evalharness.generation.steps import png_bytes
 from evalharness.store.results import Results
@@ -143,24 +143,21 @@ class FakeBenchmark(Benchmark):
         return FakeScorer()
 
 
-PLUGINS: dict[tuple[str, str], Any] = {
-    ("models", "fake"): FakeModel,
-    ("benchmarks", "fake"): FakeBenchmark,
-    ("executors", "local"): InProcess,
-}
+ENTRY_POINTS = """\
+[evalharness.models]
+fake = core_fakes:FakeModel
+[evalharness.benchmarks]
+fake = core_fakes:FakeBenchmark
+asked = judge_fakes:AskedBenchmark
+"""
 
 
-_installed = registry.load
-
-
-def load(kind: str, name: str) -> Any:
-    """The fakes in place of all plugins but formats and variants."""
-    if kind in ("formats", "variants"):
-        return _installed(kind, name)
-    if (kind, name) not in PLUGINS:
-        known = [other for other_kind, other in PLUGINS if other_kind == kind]
-        raise PluginError(f"no {kind.removesuffix('s')} named {name!r}{did_you_mean(name, known)}")
-    return PLUGINS[kind, name]
+def install(folder: Path) -> None:
+    """Write the metadata of an installed package; with ``folder`` on the import path its plugins are found."""
+    info = folder / "fakes-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fakes\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
 
 
 def run(
@@ -189,8 +186,9 @@ def build(results: Results, out: Path, *, gallery_mb: float | None = None) -> Pa
 
 
 if __name__ == "__main__":
-    registry.load = load
-    evalharness.report.build = build  # type: ignore[attr-defined]
+    local.MIN_WORK = sys.maxsize  # no child processes
+    if not os.environ.get("REAL_REPORT"):
+        evalharness.report.build = build  # type: ignore[attr-defined]
     if os.environ.get("FAKE_VARIANTS"):
         variants.run = run
     from evalharness.cli.sweep import main

@@ -1,35 +1,19 @@
-"""A benchmark whose images a real judge looks at, on top of the fakes of core_fakes.
-
-Run as a script it is ``python -m evalharness.sweep`` with these plugins, for tests that kill the process; with
-REAL_REPORT set it writes the true report.
-"""
+"""A benchmark whose images a real judge scores; installed by ``core_fakes.install``."""
 
 from __future__ import annotations
 
 import base64
-import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-if __name__ == "__main__":
-    sys.path[:0] = [str(Path(__file__).parent)]
-
-import core_fakes
-
-import evalharness.report
 from evalharness._util.hashing import digest
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark, JudgeScorer, ScoreRequest
 from evalharness.api.judge import Judge, JudgePrompt, Replies, reply_key
 from evalharness.errors import SampleError
-from evalharness.generation import variants
-from evalharness.judges.openai import OpenAI
-from evalharness.judges.replay import Replay
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
@@ -42,7 +26,6 @@ benchmarks:
 arms:
   - {{name: single, variant: single_pass}}
 """
-JUDGES: dict[str, Any] = {"openai": OpenAI, "replay": Replay}
 
 
 class AskingScorer(JudgeScorer):
@@ -115,17 +98,5 @@ class AskedBenchmark(Benchmark):
 
     def scorer(self) -> AskingScorer:
         settings = dict(self.settings.judge)
-        plugin = JUDGES[settings.pop("name")]
+        plugin = registry.load("judges", settings.pop("name"))
         return AskingScorer(plugin(plugin.Settings.model_validate(settings)))
-
-
-core_fakes.PLUGINS["benchmarks", "asked"] = AskedBenchmark
-
-if __name__ == "__main__":
-    registry.load = core_fakes.load
-    variants.run = core_fakes.run
-    if not os.environ.get("REAL_REPORT"):
-        evalharness.report.build = core_fakes.build
-    from evalharness.cli.sweep import main
-
-    sys.exit(main())

@@ -3,22 +3,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import core_fakes
 import judge_fakes
 import pytest
 
-import evalharness.report
-from evalharness.api import registry
-from evalharness.generation import variants
-
 KEY = "sk-planted-q7Vx0mTz4RkE9wLbXYZ"
-
-
-@pytest.fixture
-def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "load", core_fakes.load)
-    monkeypatch.setattr(evalharness.report, "build", core_fakes.build)
-    monkeypatch.setattr(variants, "run", core_fakes.run)
 
 
 @pytest.fixture

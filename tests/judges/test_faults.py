@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import judge_fakes
+import core_fakes
 import judge_server
 import pytest
 
@@ -69,7 +69,7 @@ def test_every_sample_ends_and_no_reply_is_paid_for_twice(judged: Callable[..., 
 
 
 def _start(file: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, judge_fakes.__file__, str(file), "--out", str(file.parent / "r" / "x"), "--quiet"]
+    command = [sys.executable, core_fakes.__file__, str(file), "--out", str(file.parent / "r" / "x"), "--quiet"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 

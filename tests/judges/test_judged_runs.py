@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import core_fakes
-import judge_fakes
 import pytest
 from judge_server import Answer, Call, completion, error, serving
 
@@ -22,7 +21,7 @@ from evalharness.cli import main, sweep
 from evalharness.store.store import Store
 
 Write = Callable[..., Path]
-SCRIPT = [sys.executable, judge_fakes.__file__]
+SCRIPT = [sys.executable, core_fakes.__file__]
 
 
 def openai(url: str, **more: object) -> str:
@@ -112,6 +111,7 @@ def echo(call: Call) -> Answer:
     return Answer(completion(f"Score: 1 {key}", finish_reason=key) | {"model": key})
 
 
+@pytest.mark.usefixtures("fake_plugins")
 @pytest.mark.parametrize("more", [{"OPENAI_LOG": "debug"}, pytest.param({"REAL_REPORT": "1"}, marks=pytest.mark.slow)])
 def test_the_key_is_nowhere(judged: Write, tmp_path: Path, key: str, more: dict[str, str]) -> None:
     """A key is planted, the endpoint echoes it in every way; then all that the run wrote or said is searched."""
@@ -143,6 +143,7 @@ def test_the_key_is_nowhere(judged: Write, tmp_path: Path, key: str, more: dict[
     assert [name for name, data in {**written, **said}.items() if any(piece in data for piece in pieces)] == []
 
 
+@pytest.mark.usefixtures("fake_plugins")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_keeps_what_came_and_does_not_wait(judged: Write, tmp_path: Path, number: int) -> None:
     out = tmp_path / "r" / "x"

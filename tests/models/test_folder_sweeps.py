@@ -13,7 +13,6 @@ from PIL import Image
 
 import evalharness.report
 from evalharness.cli import sweep
-from evalharness.models.folder import Folder
 from evalharness.store.results import Results
 
 Write = Callable[[str], Path]
@@ -27,9 +26,8 @@ arms:
 
 
 @pytest.fixture
-def images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def images(tmp_path: Path) -> Path:
     """Two images for each of the fake benchmark's ten items."""
-    monkeypatch.setitem(core_fakes.PLUGINS, ("models", "folder"), Folder)
     folder = tmp_path / "images"
     for item in range(10):
         for index in range(2):

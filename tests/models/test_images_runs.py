@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import core_fakes
 import image_server
-import images_fakes
 import pytest
 from image_server import REFUSAL, drawing
 from judge_server import Answer, Call, serving
@@ -51,14 +51,7 @@ def run(file: Path) -> int:
 
 
 @pytest.fixture
-def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
-    import core_fakes
-
-    import evalharness.report
-    from evalharness.api import registry
-
-    monkeypatch.setattr(registry, "load", core_fakes.load)
-    monkeypatch.setattr(evalharness.report, "build", core_fakes.build)
+def plugged(fake_plugins: None, fake_report: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGES_KEY", KEY)
 
 
@@ -143,6 +136,7 @@ def test_the_key_is_nowhere_in_what_is_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("plugged")
 def test_every_sample_ends_and_no_image_is_paid_for_twice(tmp_path: Path) -> None:
     log, store = tmp_path / "log.jsonl", tmp_path / "r" / "store"
     killed: list[tuple[int, set[str]]] = []
@@ -199,7 +193,7 @@ def test_a_sweep_as_a_user_runs_it(tmp_path: Path) -> None:
 
 
 def start(file: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, images_fakes.__file__, str(file), "--out", str(file.parent / "r" / "x"), "--quiet"]
+    command = [sys.executable, core_fakes.__file__, str(file), "--out", str(file.parent / "r" / "x"), "--quiet"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 

@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import core_fakes
 import pytest
 from core_fakes import FakeBenchmark, FakeScorer
 from PIL import Image
 
-import evalharness.report
 from evalharness.analysis.examples import missing, search
 from evalharness.analysis.examples.search import ChosenExamples, choose
-from evalharness.api import registry
 from evalharness.api.benchmark import JudgeScorer
 from evalharness.cli import sweep
 from evalharness.config import schema
@@ -73,12 +70,8 @@ def refining(
 
 
 @pytest.fixture(autouse=True)
-def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "load", core_fakes.load)
-    monkeypatch.setattr(evalharness.report, "build", core_fakes.build, raising=False)
+def recorded_trajectories(fake_plugins: None, fake_report: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(variants, "run", refining)
-    monkeypatch.setattr(core_fakes.FakeModel, "painted", [])
-    monkeypatch.setattr(FakeScorer, "looked", 0)
     monkeypatch.setattr(missing, "AHEAD", 3)
 
 
