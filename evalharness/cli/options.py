@@ -39,7 +39,7 @@ def add_literature_argument(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="quote published scores from this file, each with its source, or from one that comes along "
+        help="quote published scores from this file, each with its source, or from one that comes with evalharness "
         f"({', '.join(literature.shipped())}); may be repeated",
     )
 

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", default="Reports", metavar="TEXT", help="the heading of the page")
     add_size_arguments(parser)
     add_gallery_argument(parser)
-    parser.add_argument("--most-mb", type=float, metavar="MB", help="complain if all of it takes more")
+    parser.add_argument("--most-mb", type=float, metavar="MB", help="fail if all reports together take more")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 

@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--judge", metavar="NAME", help="the judge of the benchmarks that have one")
     own.add_argument("--base-url", metavar="URL", help="that judge's endpoint")
     own.add_argument(
-        "--judge-model", metavar="NAME", help="that judge's model; beside --judge a --model that is none here means it"
+        "--judge-model",
+        metavar="NAME",
+        help="the judge's model; with --judge, a --model that no sweep file or plugin knows is taken for it",
     )
 
 
