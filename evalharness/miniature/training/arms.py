@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="of fine-tuning, the same for each arm")
     parser.add_argument("--prompts", type=int, default=PROMPTS, metavar="N", help="for the data of each arm")
     parser.add_argument("--rank", type=int, default=RANK, help="of a checkpoint's difference; 0: whole")
-    parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help="lessons a step")
+    parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help="training examples per step")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--no-compile", action="store_true", help="start at once, and take each step slowly")
     options = parser.parse_args(arguments)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def draw_curve(curve: Sequence[Mapping[str, float]], path: Path) -> None:
-    """One panel for each kind of loss (the last word of a column's name), one line for each kind of lesson."""
+    """One panel for each kind of loss (last word of the column name), one line for each kind of training example."""
     from matplotlib.figure import Figure
 
     names = [name for name in dict.fromkeys(key for row in curve for key in row) if name not in ("step", "seconds")]

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--knowledge", type=float, default=0.15, metavar="SHARE", help="of riddles (default: 0.15)")
+    parser.add_argument("--knowledge", type=float, default=0.15, metavar="SHARE", help="of knowledge prompts (0.15)")
     parser.add_argument("--crowded", type=float, default=0.4, metavar="SHARE", help="of harder prompts (default: 0.4)")
 
 

@@ -204,7 +204,7 @@ def main() -> None:
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
     parser.add_argument("--data", type=Path, nargs="+", default=[], metavar="DIR", help="recorded trajectories")
-    parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help=f"recorded lessons a step ({BATCH})")
+    parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help=f"recorded examples per step ({BATCH})")
     parser.add_argument(
         "--rate", type=float, metavar="R", help=f"the highest learning rate ({RATE}; --start: {CONTINUED_RATE})"
     )
@@ -240,7 +240,7 @@ def train(args: argparse.Namespace) -> None:
         schedule=trapezoid, tag=_tag(source, card),
     )  # fmt: skip
     if not args.no_compile:
-        # All blocks are one program, for any number of lessons and tokens: a minute to compile, once.
+        # All blocks are one program, for any number of examples and tokens: a minute to compile, once.
         for block in network.blocks:
             block.compile(dynamic=True)
     # The naming head is not part of a checkpoint: one that goes on has learnt to draw, and can do without.
@@ -264,7 +264,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _given(args: argparse.Namespace) -> str:
-    """The options of recorded lessons, as they are typed."""
+    """The options of recorded examples as command-line text."""
     rate = f" --rate {args.rate}" if args.rate else ""
     naming = " --naming" if args.naming else ""
     return f"{rate}{naming} --batch {args.batch} --data {' '.join(map(str, args.data))}"
