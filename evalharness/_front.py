@@ -50,6 +50,8 @@ def load_sweep(
         ConfigError: The file is wrong; the message has the line.
     """
     sweep = resize(schema.load(file), full=full, limit=limit, samples=samples)
+    # Before arms are left out: the executor's settings may name models that only these use.
+    sweep.executor.build().check(sweep)
     return select(sweep, list(only))
 
 

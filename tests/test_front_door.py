@@ -96,6 +96,13 @@ def test_a_sweep_can_be_made_smaller_before_it_is_planned(folder: Path) -> None:
     assert "trajectories to draw: 4" in eh.dry_run(sweep, store=folder / "empty")
 
 
+def test_the_executor_is_checked_as_the_command_line_does(folder: Path) -> None:
+    file = folder / "ray.yaml"
+    file.write_text(SWEEP + "executor: {name: ray, models: {nobody: {gpus: 1}}}\n")
+    with pytest.raises(ConfigError, match="nobody"):
+        eh.load_sweep(file, only=["single"])
+
+
 class TestScorer:
     def test_it_scores_images_for_prompts(self) -> None:
         scorer = eh.scorer("mock")
