@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from PIL import Image
 
 from evalharness._util.progress import Progress
-from evalharness.config import literature, schema
+from evalharness.config import literature, sweep_files
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError
 from evalharness.execution.imported import imported_images
@@ -49,7 +49,7 @@ def load_sweep(
     Raises:
         ConfigError: The file is wrong; the message has the line.
     """
-    sweep = resize(schema.load(file), full=full, limit=limit, samples=samples)
+    sweep = resize(sweep_files.load(file), full=full, limit=limit, samples=samples)
     # Before arms are left out: the executor's settings may name models that only these use.
     sweep.executor.build().check(sweep)
     return select(sweep, list(only))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from evalharness.cli import sweep
-from evalharness.config import schema
+from evalharness.config import sweep_files
 
 ROOT = Path(__file__).resolve().parents[1]
 WISE = ROOT.parent / "shared" / "data" / "wise"
@@ -39,7 +39,7 @@ def test_it_is_planned_without_weights_and_says_what_it_lacks(
     assert f"    evalharness timing {ROOT / 'ablations' / name} --draw 8 --store {tmp_path / 'store'} --out" in text
     assert "do so with: evalharness fetch bagel" in text
     assert "do so with: evalharness fetch geneval" in text
-    arms = schema.load(ROOT / "ablations" / name).arms
+    arms = sweep_files.load(ROOT / "ablations" / name).arms
     assert all(f"  {arm.name} " in text for arm in arms)
 
 
@@ -65,7 +65,7 @@ def test_measured_rates_become_gpu_hours(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize("name", FILES)
 def test_a_rate_for_each_variant_is_enough(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Ten seconds of each iteration, of all trajectories once; another cap is none more."""
-    found = schema.load(ROOT / "ablations" / name)
+    found = sweep_files.load(ROOT / "ablations" / name)
     seconds: dict[str, dict[str, float]] = {}
     most: dict[tuple[str, str], int] = {}
     for arm in found.arms:

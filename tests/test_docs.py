@@ -23,7 +23,7 @@ from pydantic_core import PydanticUndefined
 
 from evalharness.api import registry
 from evalharness.assets.weights_folder import embedded_weights
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.generation import variants
 
 TESTED_HERE = [page for page in PAGES if page.stem != "plugins"]
@@ -112,7 +112,7 @@ def _check_module(module: str, arguments: list[str], monkeypatch: pytest.MonkeyP
     def parse_only(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> None:
         options = parse(parser, args, namespace)
         if sweep := getattr(options, "file", None):
-            assert schema.find(sweep)
+            assert sweep_files.find(sweep)
         raise ParsedError
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
@@ -137,12 +137,12 @@ def _check_module(module: str, arguments: list[str], monkeypatch: pytest.MonkeyP
 def test_a_documented_sweep_file_is_right(text: str, tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
     file.write_text(text)
-    assert schema.load(file).arms
+    assert sweep_files.load(file).arms
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "ablations").glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_sweep_file_of_the_repository_is_right_and_named_after_its_file(file: Path) -> None:
-    assert schema.load(file).name == file.stem
+    assert sweep_files.load(file).name == file.stem
 
 
 # --- keys ---
@@ -252,7 +252,7 @@ def test_the_documented_analysis_and_literature_are_right(tmp_path: Path) -> Non
     arms = arms.replace("baseline:", "  - {name: text-cot, variant: text_cot}\nbaseline:")
     (tmp_path / "quoted.yaml").write_text(quoted)
     (tmp_path / "sweep.yaml").write_text(f"{arms}{analysis}literature: quoted.yaml\n")
-    loaded = schema.load(tmp_path / "sweep.yaml")
+    loaded = sweep_files.load(tmp_path / "sweep.yaml")
     assert [one.against for one in loaded.analysis.contrasts] == ["single-pass", "text-cot"]
     assert len(loaded.analysis.trends[0].arms) == 6
     assert [row["name"] for row in literature.rows(loaded.literature)] == ["BAGEL", "BAGEL, by users"]

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.errors import ConfigError, EvalHarnessError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _findings(options: argparse.Namespace) -> Iterator[CheckResult]:
     from evalharness.doctor import checks, golden
     from evalharness.doctor.check_result import run_checks
 
-    sweep = schema.load(options.sweep) if options.sweep else None
+    sweep = sweep_files.load(options.sweep) if options.sweep else None
     photographs = _photographs(options)
     golden_file = golden.read_golden(options.golden) if options.golden else None
     if options.write_golden and options.write_golden.exists():

@@ -11,7 +11,7 @@ from typing import Any
 from evalharness._util.text import counted
 from evalharness.cli import sweep
 from evalharness.cli.options import add_gallery_argument, add_size_arguments
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
             gallery_mb=options.gallery_mb,
             info={"sweep": portable(plan.sweep.resolved(), folder)},
         )
-    page = write_collection(out, options.title, [schema.load(file).name for file in options.files])
+    page = write_collection(out, options.title, [sweep_files.load(file).name for file in options.files])
     megabytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
     _say(f"\n{counted(len(plans), 'sweep')}, {megabytes:.1f} MB: {page}")
     if options.most_mb is not None and megabytes > options.most_mb:
@@ -70,7 +70,7 @@ def _plans(options: argparse.Namespace) -> tuple[list[Plan], list[str]]:
     absent: list[str] = []
     names: set[str] = set()
     for file in options.files:
-        loaded = resize(schema.load(file), full=options.full, limit=options.limit, samples=options.samples)
+        loaded = resize(sweep_files.load(file), full=options.full, limit=options.limit, samples=options.samples)
         if loaded.name in names:
             raise ConfigError(f"{file}: a sweep is already called {loaded.name!r}; its report would be overwritten")
         names.add(loaded.name)

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from evalharness._util.progress import duration
-from evalharness.config import schema, yaml
+from evalharness.config import sweep_files, yaml
 from evalharness.execution import heartbeat
 from evalharness.execution.heartbeat import RunStatus
 from evalharness.planning.plan import Plan
@@ -44,14 +44,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _read_status(run: str) -> RunStatus | None:
     folder = Path(run)
-    return heartbeat.read(folder if folder.is_dir() else Path("reports") / schema.load(run).name)
+    return heartbeat.read(folder if folder.is_dir() else Path("reports") / sweep_files.load(run).name)
 
 
 def _lines(run: str, status: RunStatus | None, store: Path | None) -> Iterator[str]:
     if status is None:
         sweep, store_path = find_run(run, store)
     else:
-        sweep = schema.parse(yaml.Document(Path(status.store) / heartbeat.NAME, dict(status.sweep)))
+        sweep = sweep_files.parse(yaml.Document(Path(status.store) / heartbeat.NAME, dict(status.sweep)))
         store_path = store or Path(status.store)
     plan = make_plan(sweep)
     yield f"{sweep.name}, seed {sweep.seed}: {_state(status)}"

@@ -14,7 +14,7 @@ from typing import Any
 from evalharness._front import run_and_report
 from evalharness._util.guard import guarded
 from evalharness.cli.options import add_literature_argument, add_size_arguments
-from evalharness.config import literature, overrides, schema
+from evalharness.config import literature, overrides, sweep_files
 from evalharness.execution.dry_run import dry_run
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The whole job; returns the exit code."""
-    sweep = schema.load(options.file, partial(overrides.overridden, options))
+    sweep = sweep_files.load(options.file, partial(overrides.overridden, options))
     quoted = dict.fromkeys([*sweep.literature, *map(literature.resolve_option, options.literature)])
     sweep = replace(sweep, literature=tuple(quoted))
     sweep = resize(sweep, full=options.full, limit=options.limit, samples=options.samples)

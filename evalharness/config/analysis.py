@@ -1,4 +1,4 @@
-"""What a sweep file says beforehand about its analysis: confirmatory contrasts, trends, replicates."""
+"""The analysis that a sweep file declares before the run: confirmatory contrasts, trends and replicates."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class _Entry(BaseModel):
 
 
 class ContrastEntry(_Entry):
-    """``against`` is the baseline by default."""
+    """A contrast between an arm and ``against``, which is the baseline by default."""
 
     arm: str
     against: str | None = None
 
 
 class TrendEntry(_Entry):
-    """``over`` is a numeric setting of the arms."""
+    """A trend of the score over a numeric setting of the arms."""
 
     arms: str | list[str]
     over: str = CAP
@@ -38,7 +38,7 @@ class TrendEntry(_Entry):
 class AnalysisEntry(_Entry):
     """The section ``analysis`` of a sweep file.
 
-    Arms are given by name, or by the name in the file, which stands for all arms that it expands to.
+    An arm is given by its name. A name in the file stands for all arms that it expands to.
     """
 
     confirmatory: list[str | ContrastEntry] = []
@@ -56,7 +56,7 @@ class PlannedContrast:
 
 @dataclass(frozen=True, slots=True)
 class PlannedTrend:
-    """``arms`` by rising ``values`` of the setting ``over``."""
+    """A trend over the setting ``over``; ``arms`` are sorted by rising ``values`` of that setting."""
 
     arms: tuple[str, ...]
     over: str
@@ -64,7 +64,7 @@ class PlannedTrend:
 
     @classmethod
     def along(cls, over: str, arms: Collection[str], settings: ArmSettings) -> PlannedTrend:
-        """The trend over a setting, its arms sorted by it."""
+        """Create the trend over a setting, with its arms sorted by that setting."""
         values = {arm: float(settings[arm][over]) for arm in arms}
         ordered = tuple(sorted(arms, key=values.__getitem__))
         return cls(ordered, over, tuple(values[arm] for arm in ordered))
@@ -80,14 +80,17 @@ class ReplicateGroup:
 
 @dataclass(frozen=True, slots=True)
 class Preregistration:
-    """The analysis that a sweep file declares before its run. All names but those of replicate groups are arms."""
+    """The analysis that a sweep file declares before its run, with names of expanded arms."""
 
     contrasts: tuple[PlannedContrast, ...] = ()
     trends: tuple[PlannedTrend, ...] = ()
     replicates: tuple[ReplicateGroup, ...] = ()
 
     def within(self, arms: Collection[str]) -> Preregistration:
-        """The part about these arms: contrasts and trends that have all of theirs, replicates as many as are left."""
+        """Restrict the analysis to some arms.
+
+        A contrast or trend is dropped if one of its arms is; a replicate group keeps the arms that are left.
+        """
         groups = {group.name: tuple(arm for arm in group.arms if arm in arms) for group in self.replicates}
         return Preregistration(
             tuple(contrast for contrast in self.contrasts if {contrast.arm, contrast.against} <= set(arms)),
@@ -96,7 +99,7 @@ class Preregistration:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The section as it could stand in a sweep file; JSON."""
+        """The section ``analysis`` of an equivalent sweep file, as JSON."""
         return {
             "confirmatory": [{"arm": contrast.arm, "against": contrast.against} for contrast in self.contrasts],
             "trend": [{"arms": list(trend.arms), "over": trend.over} for trend in self.trends],
@@ -105,7 +108,7 @@ class Preregistration:
 
     @classmethod
     def from_dict(cls, section: Mapping[str, Any], settings: ArmSettings) -> Preregistration:
-        """Read what :meth:`as_dict` wrote, as far as it is about the arms that ``settings`` has."""
+        """Read what :meth:`as_dict` returned, restricted to the arms in ``settings``."""
         contrasts = [PlannedContrast(entry["arm"], entry["against"]) for entry in section.get("confirmatory", ())]
         trends = [
             PlannedTrend.along(entry["over"], entry["arms"], settings)
@@ -119,10 +122,18 @@ class Preregistration:
 def resolve(
     document: Document, entry: AnalysisEntry, settings: ArmSettings, baseline: str, models: Mapping[str, str]
 ) -> Preregistration:
-    """Check a section and write its names out. ``models``: name of an arm → alias of its model.
+    """Check a section ``analysis`` and expand its names to arms.
+
+    Args:
+        document: The sweep file, for the place of a mistake.
+        entry: The section.
+        settings: Name of each arm → its settings.
+        baseline: Name of the baseline arm.
+        models: Name of each arm → alias of its model.
 
     Raises:
-        ConfigError: no such arm, a setting that is no number or the same in all arms, or replicates that are none.
+        ConfigError: An arm does not exist, a trend's setting is not numeric or is the same in all arms, or arms of a
+            replicate group differ in more than their training.
     """
     return Preregistration(
         _contrasts(document, entry.confirmatory, settings, baseline),
@@ -175,7 +186,7 @@ def _is_number(value: Any) -> bool:
 def _replicates(
     document: Document, entry: AnalysisEntry, settings: ArmSettings, models: Mapping[str, str]
 ) -> tuple[ReplicateGroup, ...]:
-    """An arm is in one group only; the arms of a group have the same settings, and each has its own model."""
+    """Check that no arm is in two groups, and that arms of a group have equal settings but distinct models."""
     groups: list[ReplicateGroup] = []
     group_of: dict[str, str] = {}
     for group, names in entry.replicates.items():

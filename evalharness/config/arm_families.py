@@ -1,6 +1,7 @@
-"""Names of arms, and which arms differ only in their iteration cap.
+"""Names of arms, and families of arms that differ only in their iteration cap.
 
-Arms of one cap family share their trajectories (a longer cap continues a shorter one) and are one line of a figure.
+The arms of a family share their trajectories, since a longer cap continues a shorter one. A figure shows a family as
+one line.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ FamilyKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class CapFamily:
-    """Arms by rising cap; ``caps`` is empty for an arm without iterations, which is a family by itself."""
+    """Arms by rising cap. An arm without iterations is a family by itself, with empty ``caps``."""
 
     label: str
     arms: tuple[str, ...]
@@ -56,7 +57,8 @@ def base_name(arm: str) -> str:
 
 
 def name_without_cap(arm: str) -> str:
-    """
+    """An arm's name without its iteration cap.
+
     >>> name_without_cap("process max_iterations=2 inspect=true")
     'process inspect=true'
     """

@@ -1,11 +1,11 @@
-"""Published scores, to be quoted beside measured ones, from files that give a source for each.
+"""Published scores, quoted beside measured ones. They come from files that give a source for each score.
 
     - benchmark: geneval
       rows:
         - {name: "BAGEL", score: 0.82, source: "arXiv 2505.14683, table 5", note: "original prompts"}
 
-``benchmark`` is the name in a sweep file. ``low`` and ``high`` (an interval) and ``categories`` may be given
-beside the score if the source has them. ``paper`` is the file that comes with evalharness.
+``benchmark`` is the benchmark's name in a sweep file. A row may also have ``low`` and ``high`` (an interval) and
+``categories`` if the source gives them. The file that comes with evalharness is called ``paper``.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ def shipped() -> list[str]:
 
 
 def resolve(document: Document, entry: str | Sequence[str]) -> tuple[str, ...]:
-    """Check the files that a sweep file names; relative paths are relative to the sweep file.
+    """Check the files that a sweep file names. Relative paths are relative to the sweep file.
 
     Returns:
-        The names of shipped files as they are, other files as absolute paths.
+        Shipped files by name, other files by absolute path.
 
     Raises:
-        ConfigError: there is no such file, or it is invalid.
+        ConfigError: A file does not exist or is invalid.
     """
     references = []
     for index, name in enumerate([entry] if isinstance(entry, str) else entry):
@@ -75,10 +75,10 @@ def resolve(document: Document, entry: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def resolve_option(name: str) -> str:
-    """The file that ``--literature`` names, as :func:`resolve`; relative to the working directory.
+    """Resolve the file that ``--literature`` names, as :func:`resolve` does, but relative to the working directory.
 
     Raises:
-        ConfigError: there is no such file.
+        ConfigError: The file does not exist.
     """
     reference = _reference(name, Path())
     if reference is None:
@@ -87,7 +87,7 @@ def resolve_option(name: str) -> str:
 
 
 def rows(references: Iterable[str]) -> list[dict[str, Any]]:
-    """All rows of these files as JSON, each with its ``benchmark``."""
+    """The rows of all these files as JSON, each with its ``benchmark``."""
     return [
         {"benchmark": section.benchmark} | row.model_dump(mode="json")
         for reference in references
@@ -97,10 +97,10 @@ def rows(references: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def read(reference: str) -> list[Section]:
-    """Read a shipped file by its name, another by its path.
+    """Read a shipped file by its name, or any other file by its path.
 
     Raises:
-        ConfigError: with ``file:line:column``.
+        ConfigError: The file is invalid; the message starts with ``file:line:column``.
     """
     path = _shipped_folder() / f"{reference}.yaml" if reference in shipped() else Path(reference)
     document = yaml.read(path)

@@ -1,4 +1,4 @@
-"""What the command line says in place of a sweep file: model, weights, detector, judge."""
+"""Command-line options that replace settings of a sweep file: model, weights, detector, judge."""
 
 from __future__ import annotations
 
@@ -11,39 +11,47 @@ from evalharness.api import registry
 from evalharness.config import schema
 from evalharness.errors import ConfigError, did_you_mean
 
+GROUP = "settings that replace those of the sweep file"
 JUDGE_OPTIONS = {"base_url": "--base-url", "model": "--judge-model"}
-"""Setting of a judge → the option that gives it."""
+"""Setting of a judge → the option that sets it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    own = parser.add_argument_group("in place of what the file says")
-    _add_model(own)
-    own.add_argument("--detector", metavar="NAME", help="the detector of the benchmarks that have one")
-    own.add_argument(
-        "--official", action="store_true", help="the published weights of that and the CLIP (evalharness fetch geneval)"
+    """Add all options that replace settings of a sweep file."""
+    group = parser.add_argument_group(GROUP)
+    _add_model(group)
+    group.add_argument("--detector", metavar="NAME", help="use this detector in all benchmarks that have one")
+    group.add_argument(
+        "--official",
+        action="store_true",
+        help="use the published weights of the detector and of CLIP (evalharness fetch geneval)",
     )
-    own.add_argument("--judge", metavar="NAME", help="the judge of the benchmarks that have one")
-    own.add_argument("--base-url", metavar="URL", help="that judge's endpoint")
-    own.add_argument(
+    group.add_argument("--judge", metavar="NAME", help="use this judge in all benchmarks that have one")
+    group.add_argument("--base-url", metavar="URL", help="the judge's endpoint")
+    group.add_argument(
         "--judge-model",
         metavar="NAME",
-        help="the judge's model; with --judge, a --model that no sweep file or plugin knows is taken for it",
+        help="the judge's model; with --judge, a --model that neither the sweep file nor a plugin has is used as this",
     )
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where nothing is scored."""
-    _add_model(parser.add_argument_group("in place of what the file says"))
+    """Add the options of the model only, for a command that scores nothing."""
+    _add_model(parser.add_argument_group(GROUP))
     parser.set_defaults(detector=None, official=False, judge=None, base_url=None, judge_model=None)
 
 
 def _add_model(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--model", metavar="NAME", help="the model at the top: a plugin, or a key of models")
-    group.add_argument("--weights", metavar="PATH", help="that model's weights")
+    group.add_argument("--model", metavar="NAME", help="the model of the sweep: a plugin, or a key of 'models'")
+    group.add_argument("--weights", metavar="PATH", help="the weights of the model")
 
 
 def overridden(options: argparse.Namespace, top: schema.SweepFile) -> schema.SweepFile:
-    """A sweep file as the options want it, to be checked like any."""
+    """Apply the options to a sweep file, which is then checked like any other.
+
+    Raises:
+        ConfigError: An option has nothing in the file to apply to.
+    """
     model, judge_model = _models(options, top)
     update: dict[str, Any] = {}
     if model or options.weights:
@@ -59,17 +67,17 @@ def overridden(options: argparse.Namespace, top: schema.SweepFile) -> schema.Swe
 
 
 def _models(options: argparse.Namespace, top: schema.SweepFile) -> tuple[str | None, str | None]:
-    """Which model draws, and which judges.
+    """Tell the model that draws from the model of the judge.
 
-    ``--judge openai --model NAME`` can only mean the judge's if no model here has that name. What is nearly such a name
-    is rather a slip.
+    In ``--judge openai --model NAME``, NAME must be the judge's model if no model that draws has that name, unless it
+    looks like a misspelling of one.
     """
     model, judge_model = options.model, options.judge_model
-    known = {*top.models, *registry.available("models")}
-    if model is None or judge_model is not None or not options.judge or model in known:
+    names = {*top.models, *registry.available("models")}
+    if model is None or judge_model is not None or not options.judge or model in names:
         return model, judge_model
-    if difflib.get_close_matches(model, known, n=1, cutoff=0.8):
-        hint = did_you_mean(model, known)
+    if difflib.get_close_matches(model, names, n=1, cutoff=0.8):
+        hint = did_you_mean(model, names)
         raise ConfigError(f"--model: no model is called {model!r}{hint} If the judge's is meant, say --judge-model")
     return None, model
 
@@ -79,7 +87,7 @@ def _with_model(top: schema.SweepFile, model: str | schema.Entry | None, weights
         raise ConfigError(f"--weights: sweep {top.name!r} has no model at its top; say which with --model")
     if weights is None:
         return {"model": model}
-    # Unlike a path in the file, one on the command line is meant relative to where the command runs.
+    # A path on the command line is relative to the working directory, unlike a path in the file.
     path = {"weights": str(Path(weights).absolute()) if Path(weights).exists() else weights}
     if isinstance(model, str) and model in top.models:
         return {"model": model, "models": {**top.models, model: _entry(top.models[model]) | path}}
@@ -93,18 +101,18 @@ def _with_detector(
     if not any(usual):
         option = "--detector" if detector else "--official"
         raise ConfigError(f"{option}: no benchmark of sweep {top.name!r} has a detector")
-    found: list[str | schema.Entry] = []
+    entries: list[str | schema.Entry] = []
     for entry, name in zip(benchmarks, usual, strict=True):
         chosen = detector or _entry(entry).get("detector", name)
         if official and isinstance(chosen, str | dict):
             chosen = _entry(chosen) | {"weights": "official"}
         networks = {"detector": chosen} | ({"colors": {"weights": "official"}} if official else {})
-        found.append(_entry(entry) | networks if name else entry)
-    return found
+        entries.append(_entry(entry) | networks if name else entry)
+    return entries
 
 
 def _usual_detector(benchmark: Any) -> str | None:
-    """The detector that a benchmark has where none is chosen; ``None`` for one without detectors."""
+    """The default detector of a benchmark; ``None`` if the benchmark uses no detector."""
     field = _settings("benchmarks", benchmark).get("detector") if isinstance(benchmark, str) else None
     return None if field is None else str(field.get_default(call_default_factory=True).name)
 
@@ -112,30 +120,36 @@ def _usual_detector(benchmark: Any) -> str | None:
 def _with_judge(
     top: schema.SweepFile, benchmarks: list[Any], judge: str | None, given: dict[str, Any]
 ) -> list[str | schema.Entry]:
-    """The judge named here, or else that of the file, with these settings. One that the file has too keeps its others:
-    they may be the protocol's."""
+    """Replace the judge, or some of its settings, in all benchmarks that have a judge.
+
+    A judge that the file names as well keeps its other settings from the file: the protocol may depend on them.
+    """
     option = "--judge" if judge is not None else JUDGE_OPTIONS[next(iter(given))]
-    having = [_has(_entry(entry).get("name"), "judge") for entry in benchmarks]
-    if not any(having):
+    has_judge = [_has(_entry(entry).get("name"), "judge") for entry in benchmarks]
+    if not any(has_judge):
         raise ConfigError(f"{option}: no benchmark of sweep {top.name!r} has a judge")
-    found: list[str | schema.Entry] = []
-    for entry, has in zip(benchmarks, having, strict=True):
-        own = _entry(entry)
-        of_file = _entry(own["judge"]) if "judge" in own else {}
-        if has and judge is None and not of_file:
-            raise ConfigError(f"{option}: the file names no judge for {own['name']}; say which with --judge")
-        named = {"name": judge} if judge not in (None, of_file.get("name")) else of_file
-        found.append(own | {"judge": named | _known(named.get("name"), given)} if has else entry)
-    return found
+    entries: list[str | schema.Entry] = []
+    for entry, judged in zip(benchmarks, has_judge, strict=True):
+        if not judged:
+            entries.append(entry)
+            continue
+        settings = _entry(entry)
+        judge_entry = _entry(settings["judge"]) if "judge" in settings else {}
+        if judge is None and not judge_entry:
+            raise ConfigError(f"{option}: the file names no judge for {settings['name']}; say which with --judge")
+        if judge is not None and judge != judge_entry.get("name"):
+            judge_entry = {"name": judge}
+        _check_judge_has(judge_entry.get("name"), given)
+        entries.append(settings | {"judge": judge_entry | given})
+    return entries
 
 
-def _known(judge: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings, if this judge has them."""
+def _check_judge_has(judge: Any, given: dict[str, Any]) -> None:
+    """Raise a ConfigError if the judge does not have these settings."""
     fields = _settings("judges", judge) if given and isinstance(judge, str) else {}
     for key in given:
         if isinstance(judge, str) and key not in fields:
             raise ConfigError(f"{JUDGE_OPTIONS[key]}: judge {judge!r} has no {key}{did_you_mean(key, fields)}")
-    return given
 
 
 def _has(benchmark: Any, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Settings that name another plugin: a benchmark's detector, its judge."""
+"""Settings that name another plugin, such as a benchmark's detector or judge."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from evalharness.errors import PluginError
 
 
 class PluginRef(BaseModel):
-    """A plugin by name; in a file its settings stand beside the name: ``{name: mask2former, weights: …}``.
+    """A plugin by name, with its settings. In a file the settings stand beside the name: ``{name: mask2former, …}``.
 
-    A subclass says of which ``kind``.
+    Attributes:
+        kind: Kind of the plugin, such as ``detectors``; each subclass sets it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -26,7 +27,7 @@ class PluginRef(BaseModel):
     settings: BaseModel
 
     def build(self) -> Any:
-        """The plugin; cheap."""
+        """Create the plugin. This is cheap: a plugin reads no weights before it is used."""
         return registry.load(self.kind, self.name)(self.settings)
 
     @model_validator(mode="before")
@@ -45,7 +46,7 @@ class PluginRef(BaseModel):
 
     @classmethod
     def _settings(cls, name: str, entry: dict[str, Any]) -> BaseModel:
-        """As strict as the sweep file itself: neither ``true`` nor ``"3"`` is a number."""
+        """Check the settings as strictly as the sweep file itself: ``true`` and ``"3"`` are no numbers."""
         try:
             settings: type[BaseModel] = registry.load(cls.kind, name).Settings
         except PluginError as error:

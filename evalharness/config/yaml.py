@@ -1,4 +1,4 @@
-"""YAML that knows where each of its values stands, and that does not trust its author."""
+"""Reads YAML with the line and column of each value, and with limits that guard against malicious files."""
 
 from __future__ import annotations
 
@@ -13,26 +13,33 @@ from evalharness.errors import ConfigError
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 20_000
-"""Values after all aliases are written out; a file of nested aliases would otherwise fill the memory."""
+"""Limit on values, counted with all aliases expanded; a file of nested aliases would otherwise fill the memory."""
 MAX_DEPTH = 40
 
 Location = tuple[str | int, ...]
-"""Keys and list positions from the top of the document."""
+"""Keys and list indices that lead from the top of a document to a value."""
 MERGE = "tag:yaml.org,2002:merge"
 PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 @dataclass(frozen=True)
 class Document:
-    """Plain data (``dict``, ``list``, scalars) and the line and column, counted from 1, of each value and each key."""
+    """A YAML document.
+
+    Attributes:
+        path: The file.
+        data: Its contents as ``dict``, ``list`` and scalars.
+        values: Line and column of each value, counted from 1.
+        keys: Line and column of each key, counted from 1.
+    """
 
     path: Path
     data: Any
     values: dict[Location, tuple[int, int]] = field(default_factory=dict)
     keys: dict[Location, tuple[int, int]] = field(default_factory=dict)
 
-    def where(self, location: Location, *, key: bool = False) -> str:
-        """``file:line:column`` of a value, or of its key; of the nearest thing around it if it is not in the file."""
+    def place(self, location: Location, *, key: bool = False) -> str:
+        """``file:line:column`` of a value or its key, or else of the nearest enclosing value that the file has."""
         marks = self.keys if key else self.values
         while location and location not in marks:
             location = location[:-1]
@@ -41,14 +48,15 @@ class Document:
         return f"{self.path}:{line}:{column}"
 
     def error(self, message: str, *location: str | int, key: bool = False) -> ConfigError:
-        return ConfigError(f"{self.where(location, key=key)}: {message}")
+        """An error whose message begins with the place of a value, or of its key."""
+        return ConfigError(f"{self.place(location, key=key)}: {message}")
 
 
 def read(path: Path) -> Document:
     """Read one YAML document.
 
     Raises:
-        ConfigError: the file is missing, too large, not UTF-8, not YAML, has a key twice or aliases without end.
+        ConfigError: The file is missing, too large, not UTF-8, not YAML, has a key twice, or its aliases never end.
     """
     try:
         with path.open("rb") as file:
@@ -73,13 +81,13 @@ def read(path: Path) -> Document:
         raise ConfigError(_syntax(path, error)) from error
     except RecursionError as error:
         raise ConfigError(f"{path}: nested too deep") from error
-    except ValueError as error:  # a date or a number that Python cannot hold
+    except ValueError as error:  # a date or a number that Python cannot represent
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     return Document(path, data, document.values, document.keys)
 
 
 class _Loader(yaml.SafeLoader):
-    """Gives up on a long file early: PyYAML takes seconds for a megabyte."""
+    """Stops early on a long file, since PyYAML takes seconds to parse a megabyte."""
 
     nodes = 0
 
@@ -94,8 +102,8 @@ class _Loader(yaml.SafeLoader):
 def _syntax(path: Path, error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or " ".join(str(error).split())
-    where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-    return f"{where}: not valid YAML: {problem}"
+    place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+    return f"{place}: not valid YAML: {problem}"
 
 
 def _children(node: yaml.Node) -> Iterator[yaml.Node]:
@@ -107,15 +115,15 @@ def _children(node: yaml.Node) -> Iterator[yaml.Node]:
 
 
 def _bound(document: Document, root: yaml.Node) -> None:
-    """Walk the document as if its aliases were written out, before anything is built from it."""
+    """Check the size of a document with its aliases expanded, before anything is built from it."""
     seen = 0
     stack = [(root, 1)]
     while stack:
         node, depth = stack.pop()
         seen += 1
         if depth > MAX_DEPTH:
-            where = f"{document.path}:{_mark(node)[0]}"
-            raise ConfigError(f"{where}: nested deeper than {MAX_DEPTH} levels (or an alias of itself)")
+            place = f"{document.path}:{_mark(node)[0]}"
+            raise ConfigError(f"{place}: nested deeper than {MAX_DEPTH} levels (or an alias of itself)")
         if seen > MAX_NODES:
             raise ConfigError(f"{document.path}: more than {MAX_NODES} values once its aliases are written out")
         stack.extend((child, depth + 1) for child in _children(node))
@@ -133,7 +141,7 @@ def _build(document: Document, loader: yaml.SafeLoader, node: yaml.Node, locatio
         return [_build(document, loader, child, (*location, index), flat) for index, child in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
         return loader.construct_object(node)
-    if id(node) not in flat:  # an alias comes by again
+    if id(node) not in flat:  # a node is visited again for each of its aliases
         _refuse_duplicates(document, node)
         loader.flatten_mapping(node)
         flat.add(id(node))
@@ -149,12 +157,12 @@ def _refuse_duplicates(document: Document, node: yaml.MappingNode) -> None:
     seen: dict[str, int] = {}
     for key_node, _ in node.value:
         line, column = _mark(key_node)
-        where = f"{document.path}:{line}:{column}"
+        place = f"{document.path}:{line}:{column}"
         if not isinstance(key_node, yaml.ScalarNode):
-            raise ConfigError(f"{where}: a key must be a plain word")
+            raise ConfigError(f"{place}: a key must be a plain word")
         if key_node.tag == MERGE:
             continue
         if key_node.value in seen:
             first = seen[key_node.value]
-            raise ConfigError(f"{where}: key {key_node.value!r} stands twice; the first is on line {first}")
+            raise ConfigError(f"{place}: key {key_node.value!r} stands twice; the first is on line {first}")
         seen[key_node.value] = line

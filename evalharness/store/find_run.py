@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from evalharness.config import schema, yaml
+from evalharness.config import sweep_files, yaml
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError
 
@@ -13,7 +13,9 @@ REPORTS = Path("reports")
 """Where reports go by default, relative to the working directory."""
 
 
-def find_run(run: str | Path, store: Path | None, override: schema.Override = schema.unchanged) -> tuple[Sweep, Path]:
+def find_run(
+    run: str | Path, store: Path | None, override: sweep_files.Override = sweep_files.unchanged
+) -> tuple[Sweep, Path]:
     """The sweep of an earlier run, and the folder of its store.
 
     Args:
@@ -27,14 +29,14 @@ def find_run(run: str | Path, store: Path | None, override: schema.Override = sc
     folder = Path(run)
     if folder.is_dir():
         return _reported_sweep(folder / "results.json", override), store or folder.parent / "store"
-    return schema.load(run, override), store or REPORTS / "store"
+    return sweep_files.load(run, override), store or REPORTS / "store"
 
 
-def _reported_sweep(path: Path, override: schema.Override) -> Sweep:
+def _reported_sweep(path: Path, override: sweep_files.Override) -> Sweep:
     try:
         sweep = json.loads(path.read_bytes())["info"]["sweep"]
     except OSError as error:
         raise ConfigError(f"{path.parent} is not a report: {path.name}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path} does not name its sweep: {error!r}") from None
-    return schema.parse(yaml.Document(path, sweep), override)
+    return sweep_files.parse(yaml.Document(path, sweep), override)

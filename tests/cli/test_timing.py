@@ -12,7 +12,7 @@ from core_fakes import SWEEP
 
 from evalharness._util.progress import duration
 from evalharness.cli import main, sweep
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.execution import rates
 from evalharness.execution.cost_estimates import CostEstimate, describe
@@ -205,11 +205,11 @@ def test_a_dry_run_needs_no_weights_and_a_run_does(
     assert sweep.main([str(file), "--out", str(file.parent / "r" / "x")]) == 2
     assert capsys.readouterr().err == "evalharness: no weights folder x\n"
     with pytest.raises(WeightsError):
-        make_plan(schema.load(file))
+        make_plan(sweep_files.load(file))
     monkeypatch.setattr(core_fakes.FakeScorer, "identity", missing)
     assert "not here: scorer of fake: no weights folder x" in dry(file)
 
 
 def test_a_mistake_is_still_one(sweep_file: Write) -> None:
     with pytest.raises(ConfigError, match="does not speak"):
-        make_plan(schema.load(sweep_file(SWEEP.replace("max_iterations: 1..3", "format: stroke"))), {})
+        make_plan(sweep_files.load(sweep_file(SWEEP.replace("max_iterations: 1..3", "format: stroke"))), {})

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from evalharness.api import registry
 from evalharness.api.plugin import Plugin
 from evalharness.cli import sweep
-from evalharness.config import overrides, schema
+from evalharness.config import overrides, schema, sweep_files
 from evalharness.errors import ConfigError, PluginError
 
 FILE = """\
@@ -34,7 +34,7 @@ def load(tmp_path: Path, *words: str, text: str = FILE) -> schema.Sweep:
     parser = argparse.ArgumentParser()
     sweep.add_arguments(parser)
     options = parser.parse_args([str(tmp_path / "mine.yaml"), *words])
-    return schema.load(options.file, partial(overrides.overridden, options))
+    return sweep_files.load(options.file, partial(overrides.overridden, options))
 
 
 def models(found: schema.Sweep) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def detector(found: schema.Sweep) -> Any:
 
 
 def test_nothing_said_is_the_file(tmp_path: Path) -> None:
-    assert load(tmp_path) == schema.load(tmp_path / "mine.yaml")
+    assert load(tmp_path) == sweep_files.load(tmp_path / "mine.yaml")
 
 
 def test_weights_are_relative_to_where_the_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from core_fakes import SWEEP
 
-from evalharness.config import schema, yaml
+from evalharness.config import sweep_files, yaml
 from evalharness.errors import ConfigError
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import select
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("fakes")
 def test_expands_ranges_and_lists_to_a_matrix(sweep_file: Write) -> None:
     text = SWEEP.replace("1..3", "[1, 3..4], inspect: [true, false]").replace("name: process", "name: p")
     text = text.replace("- {name: single, variant: single_pass}", "") + "baseline: p max_iterations=3 inspect=false\n"
-    sweep = schema.load(sweep_file(text))
+    sweep = sweep_files.load(sweep_file(text))
     assert [arm.name for arm in sweep.arms] == [
         f"p max_iterations={cap} inspect={inspect}" for cap in (1, 3, 4) for inspect in ("true", "false")
     ]
@@ -29,13 +29,13 @@ def test_expands_ranges_and_lists_to_a_matrix(sweep_file: Write) -> None:
 
 
 def test_baseline_is_the_first_arm_if_not_said(sweep_file: Write) -> None:
-    assert schema.load(sweep_file(SWEEP)).baseline == "single"
+    assert sweep_files.load(sweep_file(SWEEP)).baseline == "single"
 
 
 def test_models_by_alias_and_paths_relative_to_the_file(sweep_file: Write, tmp_path: Path) -> None:
     text = SWEEP.replace("model: fake\n", "models:\n  a: {name: fake, weights: w/x}\n  b: {name: fake, size: 4}\n")
     text = text.replace("single_pass}", "single_pass, model: a}").replace("1..3}", "1..3, model: [a, b]}")
-    sweep = schema.load(sweep_file(text))
+    sweep = sweep_files.load(sweep_file(text))
     assert sweep.models["a"].settings.weights == tmp_path / "w/x"  # type: ignore[attr-defined]
     assert [arm.name for arm in sweep.arms][-1] == "process max_iterations=3 model=b"
     assert sweep.resolved()["models"]["b"]["size"] == 4
@@ -139,7 +139,7 @@ def test_models_by_alias_and_paths_relative_to_the_file(sweep_file: Write, tmp_p
 def test_says_where_and_what_instead(sweep_file: Write, old: str, new: str, message: str) -> None:
     assert old in SWEEP
     with pytest.raises(ConfigError) as caught:
-        schema.load(sweep_file(SWEEP.replace(old, new)))
+        sweep_files.load(sweep_file(SWEEP.replace(old, new)))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -147,18 +147,18 @@ def test_says_where_and_what_instead(sweep_file: Write, old: str, new: str, mess
 @pytest.mark.parametrize("text", ["[]", "3", "x", "name: 1", "name: x\narms: {}\nbenchmarks: {}", "arms: [[1]]"])
 def test_other_shapes_are_config_errors(sweep_file: Write, text: str) -> None:
     with pytest.raises(ConfigError):
-        schema.load(sweep_file(text))
+        sweep_files.load(sweep_file(text))
 
 
 def test_finds_shipped_sweeps_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert schema.find("ablations/iters.yaml").is_file()
+    assert sweep_files.find("ablations/iters.yaml").is_file()
     with pytest.raises(ConfigError, match=r"itters.yaml: no such file.*did you mean 'iters.yaml'"):
-        schema.find("itters.yaml")
+        sweep_files.find("itters.yaml")
     with pytest.raises(ConfigError, match=r"mine/iters.yaml: no such file"):
-        schema.find("mine/iters.yaml")
+        sweep_files.find("mine/iters.yaml")
     with pytest.raises(ConfigError, match="is a folder"):
-        schema.find(tmp_path)
+        sweep_files.find(tmp_path)
 
 
 def test_neither_help_nor_a_config_error_imports_torch(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_what_is_declared_is_written_out_and_survives_a_report(sweep_file: Write
         SWEEP
         + "analysis: {confirmatory: [process, {arm: process max_iterations=2, against: process max_iterations=1}],\n"
     )
-    sweep = schema.load(sweep_file(text + "  trend: {arms: process}}\nliterature: paper\n"))
+    sweep = sweep_files.load(sweep_file(text + "  trend: {arms: process}}\nliterature: paper\n"))
     assert sweep.resolved()["analysis"] == {
         "confirmatory": [
             *({"arm": f"process max_iterations={cap}", "against": "single"} for cap in (1, 2, 3)),
@@ -189,16 +189,16 @@ def test_what_is_declared_is_written_out_and_survives_a_report(sweep_file: Write
         "trend": [{"arms": [f"process max_iterations={cap}" for cap in (1, 2, 3)], "over": "max_iterations"}],
         "replicates": {},
     }
-    again = schema.parse(yaml.Document(Path("results.json"), sweep.resolved()))
+    again = sweep_files.parse(yaml.Document(Path("results.json"), sweep.resolved()))
     assert (again.analysis, again.literature) == (sweep.analysis, ("paper",))
 
 
 def test_a_declaration_about_arms_that_are_left_out_is_left_out(sweep_file: Write) -> None:
-    sweep = schema.load(sweep_file(SWEEP + "analysis: {confirmatory: [process], trend: {arms: process}}\n"))
+    sweep = sweep_files.load(sweep_file(SWEEP + "analysis: {confirmatory: [process], trend: {arms: process}}\n"))
     kept = select(sweep, ["single", "process max_iterations=2"])
     assert [one.arm for one in kept.analysis.contrasts] == ["process max_iterations=2"]
     assert kept.analysis.trends == ()
-    assert schema.parse(yaml.Document(Path("results.json"), kept.resolved())).analysis == kept.analysis
+    assert sweep_files.parse(yaml.Document(Path("results.json"), kept.resolved())).analysis == kept.analysis
 
 
 TRAINED = SWEEP.replace("model: fake", "models: {a: {name: fake, size: 8}, b: {name: fake, size: 16}}").replace(
@@ -208,10 +208,10 @@ TRAINED = SWEEP.replace("model: fake", "models: {a: {name: fake, size: 8}, b: {n
 
 def test_replicates_are_arms_by_name_or_all_that_an_arm_expands_to(sweep_file: Write) -> None:
     said = "analysis: {replicates: {short: single, long: [process max_iterations=3]}}\n"
-    sweep = schema.load(sweep_file(TRAINED + said))
+    sweep = sweep_files.load(sweep_file(TRAINED + said))
     both = ["single model=a", "single model=b"]
     assert sweep.resolved()["analysis"]["replicates"] == {"short": both, "long": ["process max_iterations=3"]}
-    assert schema.parse(yaml.Document(Path("results.json"), sweep.resolved())).analysis == sweep.analysis
+    assert sweep_files.parse(yaml.Document(Path("results.json"), sweep.resolved())).analysis == sweep.analysis
     kept = select(sweep, ["single model=b", "process"])
     assert kept.resolved()["analysis"]["replicates"] == {"short": both[1:], "long": ["process max_iterations=3"]}
     assert select(sweep, ["single"]).resolved()["analysis"]["replicates"] == {"short": both}
@@ -219,7 +219,7 @@ def test_replicates_are_arms_by_name_or_all_that_an_arm_expands_to(sweep_file: W
 
 def test_the_same_weights_twice_are_no_replicates(sweep_file: Write) -> None:
     said = "analysis: {replicates: {short: single}}\n"
-    assert make_plan(schema.load(sweep_file(TRAINED + said))).samples
+    assert make_plan(sweep_files.load(sweep_file(TRAINED + said))).samples
     twice = TRAINED.replace("size: 16", "size: 8")
     with pytest.raises(ConfigError, match="'short': 'single model=a' and 'single model=b' have the same weights"):
-        make_plan(schema.load(sweep_file(twice + said)))
+        make_plan(sweep_files.load(sweep_file(twice + said)))

@@ -39,9 +39,9 @@ def test_merge_keys_and_aliases(tmp_path: Path) -> None:
 
 def test_knows_lines_and_columns(tmp_path: Path) -> None:
     document = read(tmp_path, "a:\n  - b: 1\n    c: [2, 3]\n")
-    assert document.where(("a", 0, "c", 1)).endswith("x.yaml:3:12")
-    assert document.where(("a", 0, "c"), key=True).endswith("x.yaml:3:5")
-    assert document.where(("a", 0, "nowhere")).endswith("x.yaml:2:5")
+    assert document.place(("a", 0, "c", 1)).endswith("x.yaml:3:12")
+    assert document.place(("a", 0, "c"), key=True).endswith("x.yaml:3:5")
+    assert document.place(("a", 0, "nowhere")).endswith("x.yaml:2:5")
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -173,11 +173,11 @@ def test_mistakes(options: list[str], said: str, tmp_path: Path, capsys: pytest.
 
 @pytest.mark.usefixtures("plugged")
 def test_room_for_a_sweep_s_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from evalharness.config import schema
+    from evalharness.config import sweep_files
 
     def needed(text: str) -> float:
         (tmp_path / "x.yaml").write_text(text)
-        return sweep_checks.estimate_image_bytes(schema.load(tmp_path / "x.yaml"))
+        return sweep_checks.estimate_image_bytes(sweep_files.load(tmp_path / "x.yaml"))
 
     assert needed(SWEEP) == 2 * 96 * 96
     process: Callable[[str], str] = lambda more: SWEEP.replace("single_pass", f"process, max_iterations: 5{more}")  # noqa: E731

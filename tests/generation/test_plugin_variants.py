@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evalharness.api import registry
-from evalharness.config import schema
+from evalharness.config import schema, sweep_files
 from evalharness.errors import ConfigError, PluginError
 from evalharness.generation import variants
 from evalharness.planning.planner import make_plan
@@ -92,7 +92,7 @@ def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def load(folder: Path, arm: str, model: str = "mock") -> schema.Sweep:
     file = folder / "sweep.yaml"
     file.write_text(SWEEP.format(arm=arm, model=model))
-    return schema.load(file)
+    return sweep_files.load(file)
 
 
 def test_a_variant_of_another_package_is_planned_and_run(plugged: Path) -> None:

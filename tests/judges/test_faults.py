@@ -19,7 +19,7 @@ import core_fakes
 import judge_server
 import pytest
 
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.planning.planner import make_plan
 from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store
@@ -86,7 +86,7 @@ def _standings(file: Path, store: Path) -> list[SampleState]:
     if not (store / "store.sqlite").is_file():
         return []
     with Store(store, write=False) as opened:
-        return sample_states(make_plan(schema.load(file)), opened)
+        return sample_states(make_plan(sweep_files.load(file)), opened)
 
 
 def _replied(file: Path, store: Path) -> set[str]:

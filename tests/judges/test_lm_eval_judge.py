@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from evalharness.api.judge import JudgePrompt
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges.lm_eval import LMEval
 from evalharness.types.reply import Reply
@@ -129,5 +129,5 @@ def test_a_key_in_the_sweep_is_refused_and_not_repeated(name: str, tmp_path: Pat
         f"    judge: {{name: lm-eval, model: local-chat-completions, args: {{model: m, {name}: secret}}}}\n"
     )
     with pytest.raises(ConfigError, match=f"{name} would stand in the report") as caught:
-        schema.load(tmp_path / "x.yaml")
+        sweep_files.load(tmp_path / "x.yaml")
     assert "secret" not in str(caught.value)

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark
 from evalharness.api.model import Interleaver
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.config.yaml import Document
 from evalharness.execution.executors.in_process import InProcess
 from evalharness.planning.plan import Plan
@@ -97,7 +97,7 @@ def plan_of(samples: int, folder: Path) -> Plan:
             {"name": "process", "variant": "process", "max_iterations": f"1..{CAPS}"},
         ],
     }
-    return make_plan(schema.parse(Document(folder / "million.yaml", data)))
+    return make_plan(sweep_files.parse(Document(folder / "million.yaml", data)))
 
 
 def fill(plan: Plan, store: Store) -> None:

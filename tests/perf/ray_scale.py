@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness._util.progress import Progress, Stage
-from evalharness.config import schema, yaml
+from evalharness.config import sweep_files, yaml
 from evalharness.execution.engine import Engine
 from evalharness.planning.planner import make_plan
 from evalharness.store.store import Store
@@ -53,7 +53,7 @@ def peak_kib() -> int:
 
 def main(sweep: dict[str, Any], store: Path) -> dict[str, float]:
     began = time.monotonic()
-    plan = make_plan(schema.parse(yaml.Document(Path("scale.yaml"), sweep)))
+    plan = make_plan(sweep_files.parse(yaml.Document(Path("scale.yaml"), sweep)))
     planned, plan_kib, start = resource.getrusage(resource.RUSAGE_SELF), peak_kib(), time.monotonic()
     executor, progress = plan.sweep.executor.build(), Timing()
     with Store(store) as opened:

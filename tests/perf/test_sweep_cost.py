@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from evalharness.assets.weights_folder import embedded_weights
-from evalharness.config.schema import find
+from evalharness.config.sweep_files import find
 
 OPTIONS = os.environ.get("EVALHARNESS_SWEEP_OPTIONS", "").split()
 """Such as ``--limit 48``, for a first look; the bound on processor time is that of the sweep as shipped."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalharness._util.hashing import Digests, canonical, digest, sample_seed
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.errors import ConfigError
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize, select, subset
@@ -38,7 +38,7 @@ def test_digests_of_lists_that_begin_alike_are_those_of_the_lists(head: list[obj
 
 def test_the_keys_of_a_plan_are_digests_of_what_they_stand_for(sweep_file: Write, fakes: None) -> None:
     """Pinned by their definition: a change would draw and score again what anybody has ever stored."""
-    sweep = schema.load(sweep_file(SWEEP))
+    sweep = sweep_files.load(sweep_file(SWEEP))
     plan = make_plan(sweep)
     identity = digest(dict(plan.models["fake"]))
     planned = plan.benchmarks["fake"]
@@ -78,7 +78,7 @@ def test_subset_takes_each_category_by_its_share() -> None:
 
 @pytest.mark.usefixtures("fakes")
 def test_arms_share_seeds_and_capped_arms_share_jobs(sweep_file: Write) -> None:
-    plan = make_plan(schema.load(sweep_file(SWEEP)))
+    plan = make_plan(sweep_files.load(sweep_file(SWEEP)))
     assert len(plan.samples) == 4 * 6
     assert len(plan.jobs) == 2 * 6
     assert {job.cap for job in plan.jobs.values()} == {None, 3}
@@ -88,7 +88,7 @@ def test_arms_share_seeds_and_capped_arms_share_jobs(sweep_file: Write) -> None:
 
 @pytest.mark.usefixtures("fakes")
 def test_select_and_resize(sweep_file: Write) -> None:
-    sweep = schema.load(sweep_file(SWEEP))
+    sweep = sweep_files.load(sweep_file(SWEEP))
     assert [arm.name for arm in select(sweep, ["process max_iterations=2"]).arms] == ["process max_iterations=2"]
     chosen = select(sweep, ["process"])
     assert len(chosen.arms) == 3
@@ -105,4 +105,4 @@ def test_select_and_resize(sweep_file: Write) -> None:
 def test_unknown_format_is_refused(sweep_file: Write) -> None:
     text = SWEEP.replace("max_iterations: 1..3", "format: stroke")
     with pytest.raises(ConfigError, match="does not speak 'stroke'; did you mean 'strokes'"):
-        make_plan(schema.load(sweep_file(text)))
+        make_plan(sweep_files.load(sweep_file(text)))

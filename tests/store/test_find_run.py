@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.errors import ConfigError
 from evalharness.store.find_run import find_run
 
@@ -14,7 +14,7 @@ SWEEPS = sorted((Path(__file__).parents[2] / "ablations").glob("*.yaml"))
 
 @pytest.mark.parametrize("file", SWEEPS, ids=lambda path: path.stem)
 def test_a_report_tells_the_sweep_that_it_is_of(file: Path, tmp_path: Path) -> None:
-    sweep = schema.load(file)
+    sweep = sweep_files.load(file)
     report = tmp_path / "reports" / "x"
     report.mkdir(parents=True)
     (report / "results.json").write_text(json.dumps({"info": {"sweep": sweep.resolved()}}))

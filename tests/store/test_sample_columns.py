@@ -10,7 +10,7 @@ import pytest
 from core_fakes import SWEEP
 
 from evalharness.cli import main
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize
@@ -68,7 +68,7 @@ def compare(plan: Plan, store: Store) -> set[str]:
 def test_after_a_run_with_troubles(sweep_file: Write, tmp_path: Path) -> None:
     file = sweep_file(TROUBLED)
     main.main(["sweep", str(file), "--out", str(tmp_path / "r" / "x"), "--quiet"])
-    sweep = schema.load(file)
+    sweep = sweep_files.load(file)
     with Store(tmp_path / "r" / "store", write=False) as store:
         assert compare(make_plan(sweep), store) == {"scored", "failed"}
         assert compare(make_plan(resize(sweep, samples=3)), store) == {"scored", "failed", "pending"}
@@ -76,4 +76,4 @@ def test_after_a_run_with_troubles(sweep_file: Write, tmp_path: Path) -> None:
 
 def test_before_anything_was_drawn(sweep_file: Write, tmp_path: Path) -> None:
     with Store(tmp_path / "store") as store:
-        assert compare(make_plan(schema.load(sweep_file(SWEEP))), store) == {"pending"}
+        assert compare(make_plan(sweep_files.load(sweep_file(SWEEP))), store) == {"pending"}

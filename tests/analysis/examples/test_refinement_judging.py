@@ -15,7 +15,7 @@ from evalharness.analysis.examples import missing, search
 from evalharness.analysis.examples.search import ChosenExamples, choose
 from evalharness.api.benchmark import JudgeScorer
 from evalharness.cli import sweep
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.errors import SampleError
 from evalharness.generation import variants
 from evalharness.generation.steps import png_bytes
@@ -82,7 +82,7 @@ def run(tmp_path: Path) -> Run:
         file.write_text(SWEEP)
         assert sweep.main([str(file), "--out", str(tmp_path / "out"), "--quiet"]) == 0
         with Store(tmp_path / "store", write=False) as store:
-            return choose(load_results(make_plan(schema.load(file)), store, {}))
+            return choose(load_results(make_plan(sweep_files.load(file)), store, {}))
 
     return go
 

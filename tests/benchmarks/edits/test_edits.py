@@ -22,7 +22,7 @@ from evalharness.api.model import Drawn, ImageEditor, ImageModel
 from evalharness.benchmarks.edits import edit_file
 from evalharness.benchmarks.edits.rubric import EditRubric, read_reply
 from evalharness.cli import sweep
-from evalharness.config import schema
+from evalharness.config import sweep_files
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges.data_url import decode_image
 from evalharness.planning.planner import make_plan
@@ -203,7 +203,7 @@ def test_a_run(folder: Path) -> None:
 
 def test_the_picture_is_part_of_the_trajectory_s_key(folder: Path) -> None:
     def keys() -> list[str]:
-        plan = make_plan(schema.load(folder / "sweep.yaml"))
+        plan = make_plan(sweep_files.load(folder / "sweep.yaml"))
         return [sample.job for sample in plan.samples if sample.arm.name == "edit"]
 
     before = keys()
@@ -227,7 +227,7 @@ def test_the_picture_is_part_of_the_trajectory_s_key(folder: Path) -> None:
 def test_what_cannot_edit_is_refused_before_anything_runs(folder: Path, old: str, new: str, message: str) -> None:
     (folder / "sweep.yaml").write_text(SWEEP.replace(old, new))
     with pytest.raises(ConfigError, match=message):
-        make_plan(schema.load(folder / "sweep.yaml"))
+        make_plan(sweep_files.load(folder / "sweep.yaml"))
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"no image")])
