@@ -13,7 +13,7 @@ from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer
 from evalharness.errors import ConfigError, EvalHarnessError
 from evalharness.judges.recorded import Line
-from evalharness.judges.replay import REPLAYED_FROM, called
+from evalharness.judges.replay import REPLAYED_FROM, judge_name
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.store.find_run import find_run
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     _write(out, lines)
     if missing := sum(state.score is None for state in states):
         sys.stderr.write(f"warning: {missing} of {len(states)} samples have no score yet\n")
-    judges = ", ".join(dict.fromkeys(called(line.judge) for line in lines))
+    judges = ", ".join(dict.fromkeys(judge_name(line.judge) for line in lines))
     questions = len({line.question for line in lines})
     sys.stdout.write(f"{len(lines)} replies to {questions} questions by {judges}: {out}\n")
     return 0

@@ -1,1 +1,1 @@
-"""What calls to an endpoint need, whoever makes them: places, budgets, retries, and a key that stays secret."""
+"""Calls to OpenAI-compatible endpoints: concurrency, budgets, retries, and keys that are kept out of all output."""

@@ -1,4 +1,4 @@
-"""What calls to an endpoint may cost."""
+"""Limits on the number and the cost of calls to an endpoint."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from evalharness.types.spent import Spent
 
 @dataclass
 class Budget:
-    """Calls and dollars that may be spent, and those that are. ``None`` is no limit.
+    """Counts calls and dollars against their limits.
 
-    A call counts when it was or may have been paid for: it brought an answer, something unusable, or nothing at all.
-    One that was turned away with an error does not.
+    A call counts if it was, or may have been, billed: it returned an answer, an unusable response, or no response at
+    all. A call that the endpoint refused with an error does not count.
+
+    Attributes:
+        max_calls: Limit on calls; ``None`` means none.
+        max_dollars: Limit on dollars; ``None`` means none.
+        earlier: Spent before this run.
+        calls: Calls of this run.
+        dollars: Dollars spent in this run.
     """
 
     max_calls: int | None = None
@@ -21,10 +28,10 @@ class Budget:
     calls: int = 0
     dollars: float = 0.0
     dearest: float = 0.0
-    """The most that a call of this run cost; before there is one, the price as known or the mean of earlier runs."""
+    """Cost of this run's most expensive call; before the first call, the known price or the mean of earlier runs."""
 
     def recall(self, spent: Spent) -> None:
-        """Count what was spent before; it has all that was paid so far."""
+        """Set what was spent so far, in this run as well; the run's own counters start again at zero."""
         self.earlier, self.calls, self.dollars = spent, 0, 0.0
         self.dearest = max(self.dearest, spent.dollars / spent.calls if spent.calls else 0.0)
 
@@ -35,9 +42,10 @@ class Budget:
         self.dearest = max(self.dearest, dollars)
 
     def admits(self, under_way: int) -> bool:
-        """Whether another call may start beside those that are not paid yet.
+        """Whether one more call may start beside the ``under_way`` calls whose cost is not known yet.
 
-        Each of those is taken to cost as much as the dearest so far. While nothing is known, they go one at a time.
+        Each of these is assumed to cost as much as the most expensive call so far. Until a cost is known, only one
+        call runs at a time.
         """
         if self.max_calls is not None and self.earlier.calls + self.calls + under_way >= self.max_calls:
             return False

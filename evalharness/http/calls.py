@@ -1,4 +1,4 @@
-"""Calls to one OpenAI-compatible endpoint: one question's tries, and what all of them learn from each other."""
+"""Calls to an OpenAI-compatible endpoint, with retries. All calls share one budget and one concurrency limit."""
 
 from __future__ import annotations
 
@@ -29,25 +29,29 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 NO_KEY = "EMPTY"
-"""Sent where there is no key: a header must hold something."""
+"""Sent if there is no key, since the header must not be empty."""
 JSON: Any = {"headers": {"Content-Type": "application/json"}}
 HOPELESS = 10
-"""So many questions in a row without an answer are the endpoint's fault, not theirs."""
+"""Consecutive questions without an answer after which the endpoint is taken to be at fault, not the questions."""
 
 
 class TooLargeError(Exception):
-    """More came than is wanted."""
+    """A response is larger than its limit."""
 
 
 class Calls(ABC, Generic[Q, A]):
-    """The calls of one run; an async context manager that holds the connections. For the use of one event loop.
+    """The calls of one run; an async context manager that holds the connections. All calls run in one event loop.
 
-    A subclass makes a call and reads its answer. ``limit``: bytes of an answer, beyond which it is not read.
+    A subclass makes a call and reads its answer.
+
+    Args:
+        settings: The endpoint.
+        budget: Charged for each call.
+        limit: Maximum size of a response in bytes; ``None`` for no limit.
     """
 
-    wanted: ClassVar[tuple[str, str]] = ("questions", "reply")
-    """What is asked, and what should come of it, for messages."""
-    tokens_wanted: ClassVar[str] = "so max_dollars cannot be kept; set max_calls in its place"
+    nouns: ClassVar[tuple[str, str]] = ("questions", "reply")
+    """What messages call the requests and an answer."""
 
     def __init__(self, settings: EndpointSettings, budget: Budget, limit: int | None = None) -> None:
         self.settings, self.key = settings, settings.key()
@@ -58,11 +62,11 @@ class Calls(ABC, Generic[Q, A]):
 
     @abstractmethod
     async def ask(self, request: Q) -> A | EndpointFailure:
-        """One call."""
+        """Make one call."""
 
     @abstractmethod
     def cost(self, answer: A) -> float | None:
-        """Dollars; ``None`` if the endpoint does not say enough to know."""
+        """Cost of an answer in dollars; ``None`` if the endpoint does not report enough to compute it."""
 
     async def __aenter__(self) -> Self:
         options: dict[str, Any] = {} if self._limit is None else {"event_hooks": {"response": [self._bound]}}
@@ -80,11 +84,16 @@ class Calls(ABC, Generic[Q, A]):
         await self.client.close()
 
     async def answer(self, request: Q) -> A | SampleError | None:
-        """The answer, or why there is none; ``None`` if the question was not asked as :attr:`gate` has closed."""
+        """Ask until there is an answer or no more retries are left.
+
+        Returns:
+            The answer, or a SampleError with the reason why there is none, or ``None`` if :attr:`gate` was closed
+            before the question was answered.
+        """
         tries = 0
         while await self.gate.enter():
             try:
-                async with self._door:  # a turn of the loop each, so that one request is out before the next is made
+                async with self._door:  # one turn of the event loop for each call, so that requests go out one by one
                     await asyncio.sleep(0)
                 outcome = await self._call(request)
             finally:
@@ -101,13 +110,13 @@ class Calls(ABC, Generic[Q, A]):
         return None
 
     async def text(self, method: str, path: str, body: Any = None) -> str | EndpointFailure:
-        """The body of one response, or why there is none."""
+        """Send one request; return the body of the response, or the failure."""
         if method == "get":
             return await self.guarded(lambda: self.client.get(path, cast_to=str))
         return await self.guarded(lambda: self.client.post(path, cast_to=str, content=to_json(body), options=JSON))
 
     async def guarded(self, call: Callable[[], Awaitable[T]]) -> T | EndpointFailure:
-        """What a call of the client gives, or why it gives nothing."""
+        """Await a call of the client; return its result, or the failure that it raised."""
         try:
             async with asyncio.timeout(self.settings.timeout):
                 return await call()
@@ -117,7 +126,11 @@ class Calls(ABC, Generic[Q, A]):
             return self._unanswered(error)
 
     async def missing_model(self) -> EndpointFailure | list[str] | None:
-        """``None`` if the endpoint's list of models has this one; else the list, empty if there is none, or why not."""
+        """Look for the model in the endpoint's list of models.
+
+        Returns:
+            ``None`` if it is listed; otherwise the list, which is empty if the endpoint has none, or the failure.
+        """
         listed = await self.text("get", "/models")
         if isinstance(listed, EndpointFailure):
             return [] if listed.status in NO_LIST else listed
@@ -125,23 +138,24 @@ class Calls(ABC, Generic[Q, A]):
         return None if names is not None and self.settings.model in names else names or []
 
     def did_you_mean(self, names: list[str]) -> str:
+        """A hint at the listed model whose name is nearest; empty if no name is near."""
         return did_you_mean(self.settings.model, names) if names else ""
 
     def clean(self, text: str) -> str:
-        """One line, without the key."""
+        """Remove the key from a text and join it to one line of at most 300 characters."""
         return one_line(redact(text, self.key), 300)
 
     def _unanswered(self, error: BaseException) -> EndpointFailure:
-        """By what lies under the client's own errors: it takes some refused connections for timeouts."""
+        """Classify an error by its root cause: the client reports some refused connections as timeouts."""
         while not isinstance(error, TimeoutError | TooLargeError) and error.__cause__ is not None:
             error = error.__cause__
         if isinstance(error, TooLargeError):
             return EndpointFailure("leave", f"the answer is too large: {error}", open=True)
         if isinstance(error, TimeoutError):
             return EndpointFailure("again", f"no answer within {self.settings.timeout:g} s", open=True)
-        said = self.clean(str(error) or type(error).__name__)
+        reason = self.clean(str(error) or type(error).__name__)
         return EndpointFailure(
-            "again", f"no connection: {said}", open=not isinstance(error, aiohttp.ClientConnectorError)
+            "again", f"no connection: {reason}", open=not isinstance(error, aiohttp.ClientConnectorError)
         )
 
     async def _call(self, request: Q) -> A | EndpointFailure:
@@ -163,17 +177,19 @@ class Calls(ABC, Generic[Q, A]):
         self._budget.charge(cost or 0.0)
         self.gate.grow()
         if self.settings.max_dollars is not None and cost is None:
-            self.gate.stop(EndpointError(f"the endpoint does not say how many tokens it used, {self.tokens_wanted}"))
+            advice = "so max_dollars cannot be kept; set max_calls in its place"
+            self.gate.stop(EndpointError(f"the endpoint does not say how many tokens it used, {advice}"))
 
     def _give_up(self, failure: EndpointFailure, tries: int) -> SampleError:
         self._given_up += not failure.about_content
         if self._given_up >= HOPELESS:
-            count = f"{self._given_up} {self.wanted[0]} in a row got no {self.wanted[1]}"
+            requests, answer = self.nouns
+            count = f"{self._given_up} {requests} in a row got no {answer}"
             self.gate.stop(EndpointError(f"{count}, the last: {failure.reason}; --retry-failed asks them again"))
         return SampleError(failure.reason if tries == 1 else f"{failure.reason} (the last of {tries} tries)")
 
     async def _bound(self, response: httpx2.Response) -> None:
-        """Count what comes, so that no server can fill the memory; compressed bytes could not be counted."""
+        """Limit the size of a response, so that no server can fill the memory; a compressed one is refused."""
         assert self._limit is not None
         if response.headers.get("content-encoding", "identity") != "identity":
             raise TooLargeError("it is compressed, so its size is not known")
@@ -181,7 +197,7 @@ class Calls(ABC, Generic[Q, A]):
 
 
 class _Counted(httpx2.AsyncByteStream):
-    """A response's bytes; TooLargeError beyond ``limit`` of them."""
+    """The bytes of a response; raises TooLargeError after ``limit`` of them."""
 
     def __init__(self, stream: Any, limit: int) -> None:
         self._stream, self._limit = stream, limit
@@ -199,5 +215,5 @@ class _Counted(httpx2.AsyncByteStream):
 
 
 def _certificates(url: str) -> dict[str, Any]:
-    """None for plain HTTP: to load them takes longer than a call. A redirect to HTTPS fails without them."""
+    """Load no certificates for plain HTTP, since that takes longer than a call; a redirect to HTTPS then fails."""
     return {"verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)} if url.startswith("http:") else {}

@@ -1,4 +1,4 @@
-"""What it means when an endpoint gives no reply: try again, leave this question, or stop."""
+"""What to do if an endpoint gives no reply: try again, skip this question, or stop."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import openai
 
 TRANSIENT = frozenset({408, 409, 425, 429})
-"""Statuses that pass, besides 5xx: timeout, conflict, too early, too many."""
+"""Statuses worth a retry, besides 5xx: timeout, conflict, too early, too many requests."""
 LONGEST_WAIT = 600.0
-"""Seconds. An endpoint that asks for more has nothing for this run."""
+"""Seconds. If the endpoint asks for a longer wait, the run stops."""
 LONGEST_PAUSE = 60.0
-"""Seconds, of the pauses that are our own choice."""
+"""Seconds between two tries at most, if the endpoint asks for no wait."""
 CONTENT = re.compile(r"content.?(polic|filter|management)|moderation|flagged|safety", re.IGNORECASE)
 
 
@@ -27,9 +27,13 @@ CONTENT = re.compile(r"content.?(polic|filter|management)|moderation|flagged|saf
 class EndpointFailure:
     """Why there is no reply.
 
-    ``verdict``: ``again`` after ``wait`` seconds if the endpoint named a time; ``leave`` the question; ``stop`` asking.
-    ``status`` is that of the response, 0 if there was none. ``open``: the call may have been paid for.
-    ``about_content``: the endpoint does not want this question, which says nothing about others.
+    Attributes:
+        verdict: ``again`` to retry, ``leave`` to skip the question, ``stop`` to ask nothing more.
+        reason: One line.
+        status: HTTP status of the response; 0 if there was none.
+        wait: Seconds that the endpoint asks to wait before a retry, if it does.
+        open: Whether the call may have been billed.
+        about_content: Whether the endpoint refuses the content of this question, which says nothing about others.
     """
 
     verdict: Literal["again", "leave", "stop"]
@@ -41,13 +45,16 @@ class EndpointFailure:
 
 
 def of_status(error: openai.APIStatusError, clean: Callable[[str], str], hint: Callable[[int], str]) -> EndpointFailure:
-    """What an error status means.
+    """Classify a response with an error status.
 
-    ``clean`` takes the key out of a text and makes it one line; ``hint`` says what to do about a status that ends all.
+    Args:
+        error: The response.
+        clean: Removes the key from a text and joins it to one line.
+        hint: Gives advice about a status that ends the run.
     """
-    status, said = error.status_code, _said(error.body) or error.message
-    text = f"the endpoint answers {status}: {clean(said)}"
-    about_content = bool(CONTENT.search(f"{error.code} {said}"))
+    status, message = error.status_code, _error_text(error.body) or error.message
+    text = f"the endpoint answers {status}: {clean(message)}"
+    about_content = bool(CONTENT.search(f"{error.code} {message}"))
     if status == 401:
         return EndpointFailure("stop", f"the endpoint does not accept the key (401){hint(status)}", status)
     if status in (400, 403, 422) and about_content:
@@ -62,15 +69,17 @@ def of_status(error: openai.APIStatusError, clean: Callable[[str], str], hint: C
     return EndpointFailure("again", text, status, wait)
 
 
-def _said(body: Any) -> str:
-    """The text of an error's body."""
+def _error_text(body: Any) -> str:
+    """The message in the body of an error."""
     inner = body.get("error", body) if isinstance(body, Mapping) else body
-    said = inner.get("message", inner) if isinstance(inner, Mapping) else inner
-    return said if isinstance(said, str) else "" if said is None else json.dumps(said, default=str)
+    message = inner.get("message", inner) if isinstance(inner, Mapping) else inner
+    if message is None:
+        return ""
+    return message if isinstance(message, str) else json.dumps(message, default=str)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds to wait by ``Retry-After``, a number or a date (RFC 9110, 10.2.3), or by ``retry-after-ms``."""
+    """Seconds to wait by the header ``Retry-After``, a number or a date (RFC 9110, 10.2.3), or ``retry-after-ms``."""
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -95,9 +104,16 @@ def _number(text: str) -> float | None:
 
 
 def pause(tries: int, wait: float | None, base: float, chance: float) -> float:
-    """Seconds to wait after so many tries; ``chance`` in 0..1 spreads calls that failed together.
+    """Seconds to wait before the next try.
 
-    What the endpoint asked for, and up to a tenth more; else ``base``, doubled each time, half of it left to chance.
+    If the endpoint asked for a wait, that and up to a tenth more; otherwise exponential backoff with jitter: ``base``
+    doubled with each try, of which up to half is left out at random.
+
+    Args:
+        tries: Number of tries so far.
+        wait: Seconds that the endpoint asked for, if it did.
+        base: Seconds to wait after the first try.
+        chance: Random number in 0..1, which spreads calls that failed at the same time.
     """
     if wait is not None:
         return wait * (1 + 0.1 * chance)

@@ -1,4 +1,4 @@
-"""How many calls to an endpoint may be under way at once, and when there may be none any more."""
+"""Limits the calls that are under way at an endpoint at the same time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from evalharness.http.budget import Budget
 
 
 class ConcurrencyLimiter:
-    """Lets calls in: at most ``most`` at once, fewer when the endpoint has too many, none beyond the budget.
+    """Admits at most ``most`` calls at a time, fewer if the endpoint is overloaded, and none beyond the budget.
 
-    The limit is halved when a call is turned away for there being too many, and grows by one for each round of replies
-    (additive increase, multiplicative decrease, as of TCP: Chiu and Jain, 1989). For the use of one event loop.
+    The limit is halved if the endpoint refuses a call because it has too many, and grows by one with each round of
+    replies: additive increase, multiplicative decrease, as in TCP (Chiu and Jain, 1989). All calls must run in one
+    event loop.
+
+    Attributes:
+        most: The highest limit.
+        limit: The present limit; its integer part counts.
+        taken: Number of calls under way.
+        stopped: Why no more calls are admitted; ``None`` as long as they are.
     """
 
     def __init__(self, most: int, budget: Budget, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,7 +35,7 @@ class ConcurrencyLimiter:
         self._halted = asyncio.Event()
 
     async def enter(self) -> bool:
-        """Wait for a place; False if there will be none any more."""
+        """Wait until a call may start; return False if no more calls are admitted."""
         while self.stopped is None:
             if self.taken < int(self.limit):
                 if self._budget.admits(self.taken):
@@ -43,28 +50,28 @@ class ConcurrencyLimiter:
         return False
 
     def leave(self) -> None:
-        """Give a place back."""
+        """Note that a call has ended, so that another may start."""
         self.taken -= 1
         self._wake(max(1, int(self.limit) - self.taken))
 
     def grow(self) -> None:
-        """A call was answered."""
+        """Raise the limit after a call that was answered."""
         self.limit = min(float(self.most), self.limit + 1 / self.limit)
 
     def shrink(self, started: float) -> None:
-        """A call that began at ``started`` was one too many. Those sent before the last halving could not know."""
+        """Halve the limit, unless the refused call was started before the last halving."""
         if started >= self._halved:
             self.limit = max(1.0, self.limit / 2)
             self._halved = self._clock()
 
     def stop(self, reason: EndpointError) -> None:
-        """Let no more in. The first reason stands."""
+        """Admit no more calls. The first reason given is kept."""
         self.stopped = self.stopped or reason
         self._halted.set()
         self._wake(len(self._waiting))
 
     async def sleep(self, seconds: float) -> bool:
-        """Wait outside; False if meanwhile all was stopped."""
+        """Wait for so many seconds; return False as soon as the limiter is stopped."""
         try:
             async with asyncio.timeout(seconds):
                 await self._halted.wait()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ValidationError
 
 NO_LIST = (400, 404, 405, 501)
-"""How an endpoint says that it has no list of models."""
+"""Statuses by which endpoints report that they have no list of models."""
 
 
 class _Model(BaseModel):
@@ -17,7 +17,7 @@ class _Models(BaseModel):
 
 
 def read_models(text: str) -> list[str] | None:
-    """The names in a list of models; ``None`` if it is no such list."""
+    """The names in a list of models; ``None`` if the text is no such list."""
     try:
         return [model.id for model in _Models.model_validate_json(text).data]
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Many questions to one endpoint at a time, for a caller that is not asynchronous."""
+"""Sends many requests to an endpoint at the same time, for a synchronous caller."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ A = TypeVar("A")
 
 
 def answers(requests: Iterable[tuple[int, Q]], calls: Calls[Q, A], most: int) -> Iterator[tuple[int, A | SampleError]]:
-    """Each question's number with its answer, as they come. Calls go on in another thread while the caller works.
+    """Give the number of each request with its answer, as answers arrive. Calls run in another thread.
 
-    ``most`` questions are in hand at once; with more than may be asked at once, no place is idle while an answer is
-    written.
+    Args:
+        requests: Numbered requests.
+        calls: Makes the calls.
+        most: Requests that are in hand at the same time. If this exceeds the concurrency of the calls, the endpoint
+            stays busy while the caller handles an answer.
 
     Raises:
-        EndpointError: why the calls stopped, once all that was asked has been yielded.
+        EndpointError: The calls were stopped; raised once all answers have been yielded.
     """
     from anyio.from_thread import start_blocking_portal
 
@@ -39,7 +42,7 @@ def answers(requests: Iterable[tuple[int, Q]], calls: Calls[Q, A], most: int) ->
                 if (taken := next(todo, None)) is None:
                     break
                 number, request = taken
-                # Not through the portal, which would wait for the loop to take each.
+                # Not by the portal's own method, which waits until the event loop has started each call.
                 future = asyncio.run_coroutine_threadsafe(calls.answer(request), loop)
                 future.add_done_callback(partial(_put, done, number))
                 in_hand += 1

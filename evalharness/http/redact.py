@@ -1,4 +1,4 @@
-"""Keeps a key out of all text that comes from elsewhere: a server may say back what it was sent."""
+"""Removes an API key from text that comes from a server, which may repeat what it was sent."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from itertools import groupby
 from urllib.parse import quote
 
 PIECE = 8
-"""So many characters of a key in a row are taken for a part of it."""
+"""A run of this many characters that also occurs in the key is removed as a part of it."""
 HIDDEN = "[key]"
 
 
 def redact(text: str, key: str) -> str:
-    """``text`` without the key, as it is or quoted for a URL, and without longer pieces of it.
+    """Remove the key from a text: plain, quoted for a URL, and pieces of at least :data:`PIECE` characters.
 
     >>> redact("wrong key: sk-0123456789, or Bearer sk-01234567...", "sk-0123456789")
     'wrong key: [key], or Bearer [key]...'

@@ -1,4 +1,4 @@
-"""The settings of whatever asks an OpenAI-compatible endpoint."""
+"""The settings of plugins that call an OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 
@@ -18,14 +18,27 @@ OPENAI = "api.openai.com"
 
 
 class EndpointSettings(BaseModel):
-    """``timeout`` and ``backoff`` are seconds. A subclass has the prices, and says what its requests hold anyway."""
+    """How to reach an endpoint, and how much to ask of it. Subclasses add prices.
+
+    Attributes:
+        model: Name of the model at the endpoint.
+        base_url: Address of the endpoint.
+        key_env: Environment variable that holds the key.
+        extra_body: More fields for each request.
+        concurrency: Calls under way at the same time, at most.
+        timeout: Seconds until a call is given up.
+        retries: Tries after the first one.
+        backoff: Seconds to wait after the first try; the wait doubles with each try.
+        max_calls: Limit on calls, over all runs.
+        max_dollars: Limit on dollars, over all runs.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    own: ClassVar[frozenset[str]] = frozenset({"model"})
-    """The fields of a request that are not for ``extra_body``, because they are set anyway."""
-    unwanted: ClassVar[frozenset[str]] = frozenset({"stream", "n"})
-    """Fields that would change the form of an answer."""
+    reserved_fields: ClassVar[frozenset[str]] = frozenset({"model"})
+    """Fields of a request that ``extra_body`` may not have, because the harness sets them."""
+    forbidden_fields: ClassVar[frozenset[str]] = frozenset({"stream", "n"})
+    """Fields that ``extra_body`` may not have, because they would change the form of an answer."""
 
     model: Annotated[str, Field(min_length=1)]
     base_url: str = f"https://{OPENAI}/v1"
@@ -55,31 +68,31 @@ class EndpointSettings(BaseModel):
     @field_validator("key_env")
     @classmethod
     def _name_of_a_variable(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):  # not said back: it may be the key itself
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):  # the message must not repeat it: it may be the key itself
             raise ValueError("the name of an environment variable in capitals is wanted, not the key")
         return name
 
     @field_validator("extra_body")
     @classmethod
-    def _nothing_of_ours(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    def _no_reserved_fields(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
         for key in extra:
-            if key in cls.own:
+            if key in cls.reserved_fields:
                 raise ValueError(f"{key!r} is not for extra_body: the harness sets it")
-            if key.lower() in cls.unwanted | SECRET:
+            if key.lower() in cls.forbidden_fields | SECRET:
                 raise ValueError(f"{key!r} is not for extra_body")
         return extra
 
     def hint(self, status: int) -> str:
-        """What to do about an error status that ends a run."""
+        """Advice about an error status that ends a run."""
         if status in (401, 403):
             return f"; check the key in the environment variable {self.key_env}"
         return "; check model and base_url" if status == 404 else ""
 
     def key(self) -> str:
-        """The key from the environment; empty where there is none and none is needed.
+        """Read the key from the environment; it is empty if none is set and none is needed.
 
         Raises:
-            EndpointError: it is missing, or cannot be one; it is not in the message.
+            EndpointError: The key is missing or has impossible characters. The message does not contain it.
         """
         key = os.environ.get(self.key_env, "").strip()
         if not key and urlsplit(self.base_url).hostname == OPENAI:
@@ -90,7 +103,7 @@ class EndpointSettings(BaseModel):
 
     @contextmanager
     def naming(self, what: str) -> Iterator[None]:
-        """Errors of the endpoint say whose it is."""
+        """Prefix the endpoint's errors with ``what``, the model and the address."""
         try:
             yield
         except EndpointError as error:

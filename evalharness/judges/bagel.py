@@ -1,13 +1,14 @@
-"""Judge plugin ``bagel``: BAGEL looks at images to understand them, and answers. Its weights are those of the model.
+"""The judge ``bagel``: BAGEL answers questions about images, with the same weights that draw.
 
-An image goes through the vision transformer alone, as in the original's understanding. BAGEL knows no roles: the texts
-and images of a question are read in their order.
+Images pass through the vision transformer only, as in BAGEL's image understanding. BAGEL has no chat roles: it reads
+the texts and images of a prompt in their order.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -34,7 +35,7 @@ class Bagel(Judge):
     """See the module's docstring."""
 
     class Settings(BaseModel):
-        """As those of the model; ``batch_size``: questions answered together."""
+        """The settings that the judge shares with the model, and ``batch_size``, prompts that are answered together."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -69,11 +70,11 @@ class Bagel(Judge):
     def identity(self) -> Mapping[str, Any]:
         from evalharness.models.bagel.files import weights_digest
 
-        own = self.settings.model_dump(mode="json", include=set(DECIDING))
-        return {"name": self.name, "weights": weights_digest(published.folder(self.settings.weights)), **own}
+        deciding = self.settings.model_dump(mode="json", include=set(DECIDING))
+        return {"name": self.name, "weights": weights_digest(published.folder(self.settings.weights)), **deciding}
 
     def reachable(self) -> None:
-        """Load it: whatever an answer needs is then there."""
+        """Load the model, so that a missing file or package is reported before the run."""
         self._model.start(0)
 
     def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
@@ -86,30 +87,31 @@ class Bagel(Judge):
         parts = [list(_parts(prompt.messages)) for prompt in prompts]
         start = time.perf_counter()
         contexts = self._model.start(len(prompts))
-        for nth in range(max(map(len, parts))):
-            here = [(context, own[nth]) for context, own in zip(contexts, parts, strict=True) if nth < len(own)]
-            texts = [(context, part) for context, part in here if isinstance(part, str)]
-            images = [(context, part) for context, part in here if isinstance(part, Image.Image)]
+        for position in zip_longest(*parts):
+            pairs = list(zip(contexts, position, strict=True))
+            texts = [(context, part) for context, part in pairs if isinstance(part, str)]
+            images = [(context, part) for context, part in pairs if isinstance(part, Image.Image)]
             if texts:
                 self._model.read([context for context, _ in texts], [text for _, text in texts])
             if images:
                 self._model.glance([context for context, _ in images], [image for _, image in images])
-        read = [context.full.cache.length for context in contexts]
+        prompt_tokens = [context.full.cache.length for context in contexts]
         written: dict[int, Written] = {}
         for limit in sorted({prompt.max_tokens for prompt in prompts}):
-            who = [n for n, prompt in enumerate(prompts) if prompt.max_tokens == limit]
-            seeds = [int(prompts[n].key()[:15], 16) for n in who]
-            texts_ = self._model.write([contexts[n] for n in who], stop=END, max_tokens=limit, seeds=seeds)
-            written |= dict(zip(who, texts_, strict=True))
+            indices = [index for index, prompt in enumerate(prompts) if prompt.max_tokens == limit]
+            seeds = [int(prompts[index].key()[:15], 16) for index in indices]
+            answers = self._model.write([contexts[index] for index in indices], stop=END, max_tokens=limit, seeds=seeds)
+            written |= dict(zip(indices, answers, strict=True))
         seconds = (time.perf_counter() - start) / len(prompts)
-        return [
-            Reply(one.text, "stop" if one.ended else "length", read[n], one.tokens, seconds=seconds)
-            for n, one in sorted(written.items())
-        ]
+        replies = []
+        for index, answer in sorted(written.items()):
+            finish = "stop" if answer.ended else "length"
+            replies.append(Reply(answer.text, finish, prompt_tokens[index], answer.tokens, seconds=seconds))
+        return replies
 
 
 def _parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[str | Image.Image]:
-    """Texts and images in their order."""
+    """Give the texts and images of a chat in their order."""
     for message in messages:
         content = message["content"]
         if isinstance(content, str):

@@ -14,7 +14,7 @@ from evalharness.types.reply import Reply
 class ChatSettings(EndpointSettings):
     """Prices are dollars for a million tokens."""
 
-    own: ClassVar[frozenset[str]] = frozenset(
+    reserved_fields: ClassVar[frozenset[str]] = frozenset(
         {"model", "messages", "temperature", "max_tokens", "max_completion_tokens"}
     )
 

@@ -1,7 +1,7 @@
-"""Judge plugin ``lm-eval``: any model that the LM Evaluation Harness can load and show images to, by its own names.
+"""The judge ``lm-eval``: any multimodal model of the LM Evaluation Harness, under the name that it has there.
 
-``hf-multimodal`` (transformers), ``vllm-vlm`` and the chat-completions endpoints are such models. Their arguments are
-lm-eval's ``model_args``. Without any the judge is the embedded one, a small vision-language model.
+Such models are ``hf-multimodal`` (transformers), ``vllm-vlm`` and the endpoints for chat completions. Their arguments
+are lm-eval's ``model_args``. Without arguments the judge is the embedded one, a small vision-language model.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,13 +28,13 @@ from evalharness.judges.data_url import decode_image
 from evalharness.types.reply import Reply
 
 IMAGE = "<image>"
-"""Where an image stands in lm-eval's texts. In the words of a question it would be taken for one."""
-ELSEWHERE = ("device", "batch_size", "base_url", "num_concurrent", "timeout", "max_retries", "parallelize")
-"""Arguments that say where and how fast, not what: no part of the judge's identity."""
-TOLD = ("card.json", "curve.csv", "README.md")
-"""Files beside weights that tell of them and decide nothing."""
+"""Placeholder of an image in lm-eval's texts; it is replaced in the text of a prompt, which may contain it as well."""
+EXECUTION_ARGS = ("device", "batch_size", "base_url", "num_concurrent", "timeout", "max_retries", "parallelize")
+"""Arguments that decide where and how fast a model runs, not what it answers; the judge's identity leaves them out."""
+DOCUMENTATION = ("card.json", "curve.csv", "README.md")
+"""Files beside the weights that only describe them; the digest of the weights leaves them out."""
 SECRETS = ("api_key", "header", "headers", "token", "use_auth_token")
-"""Arguments that would bring a key into the sweep as a report shows it."""
+"""Arguments that could hold a key, which the report would then show."""
 NEEDS = {"pretrained": ("hf-multimodal", "vllm-vlm"), "model": ("local-chat-completions", "openai-chat-completions")}
 
 
@@ -43,9 +42,16 @@ class LMEval(Judge):
     """See the module's docstring. Every reply is greedy unless ``temperature`` is above 0."""
 
     class Settings(BaseModel):
-        """``model`` and ``args``: as lm-eval's ``--model`` and ``--model_args``; relative paths in ``args`` are
-        relative to where the command runs. ``generation``: more of its ``--gen_kwargs``. ``batch_size``: questions
-        asked together; ``device``: for models of transformers."""
+        """How lm-eval loads and runs the model.
+
+        Attributes:
+            model: lm-eval's ``--model``.
+            args: lm-eval's ``--model_args``. Relative paths are relative to the working directory.
+            temperature: Replies are sampled if it is above 0.
+            generation: Further ``--gen_kwargs`` of lm-eval.
+            device: Device of a transformers model.
+            batch_size: Prompts that are answered together.
+        """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,40 +80,40 @@ class LMEval(Judge):
     # --- who it is ---
 
     def identity(self) -> Mapping[str, Any]:
-        """Local weights are known by their digest, wherever they lie."""
+        """The judge's identity. Local weights enter it as their digest, whatever their path."""
         chosen = self.settings
-        own = {key: value for key, value in chosen.args.items() if key not in ELSEWHERE}
+        args = {key: value for key, value in chosen.args.items() if key not in EXECUTION_ARGS}
         folder = self._folder
         if folder is not None:
-            own = own | {"pretrained": folder_digest(folder, without=TOLD)}
+            args["pretrained"] = folder_digest(folder, without=DOCUMENTATION)
         return {
             "name": self.name,
             "model": chosen.model,
-            "args": own,
+            "args": args,
             "temperature": chosen.temperature,
             "generation": dict(chosen.generation),
         }
 
     @cached_property
     def _folder(self) -> Path | None:
-        """The folder with the weights; ``None`` for what a hub or an endpoint has."""
+        """The folder of local weights; ``None`` if the model is on a hub or behind an endpoint."""
         chosen = self.settings
         if not chosen.args and chosen.model == "hf-multimodal":
             return checked_folder(embedded_weights("judge"), ("model.safetensors", "config.json", "tokenizer.json"))
         for key, models in NEEDS.items():
             if chosen.model in models and key not in chosen.args:
                 raise ConfigError(f"judge 'lm-eval': model {chosen.model!r} needs the argument {key!r} in args")
-        named = chosen.args.get("pretrained")
-        return Path(named) if isinstance(named, str) and Path(named).is_dir() else None
+        pretrained = chosen.args.get("pretrained")
+        return Path(pretrained) if isinstance(pretrained, str) and Path(pretrained).is_dir() else None
 
     def reachable(self) -> None:
-        """Load it: whatever an answer needs is then there."""
+        """Load the model, so that a missing file or package is reported before the run."""
         self._ready()
 
     # --- asking ---
 
     def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        # Sampling draws from one stream of random numbers for a batch: asked alone, a question has its own.
+        # A batch samples from one stream of random numbers. Asked alone, each prompt has a stream of its own.
         size = 1 if self.settings.temperature > 0 else self.settings.batch_size
         for batch in chunks(prompts, size):
             self._ready()
@@ -120,11 +126,10 @@ class LMEval(Judge):
         from lm_eval.api.instance import Instance
 
         model = self._model
-        asked = [_request(prompt.messages) for prompt in prompts]
         requests = []
-        for index, (prompt, one) in enumerate(zip(prompts, asked, strict=True)):
-            context = model.apply_chat_template([dict(message) for message in one.chat])
-            arguments = (context, self._generation(prompt), {"visual": list(one.images)})
+        for index, prompt in enumerate(prompts):
+            chat, images = _chat_and_images(prompt.messages)
+            arguments = (model.apply_chat_template(chat), self._generation(prompt), {"visual": images})
             requests.append(Instance("generate_until", {}, arguments, index))
         torch.manual_seed(int(prompts[0].key()[:15], 16))
         start = time.perf_counter()
@@ -138,7 +143,7 @@ class LMEval(Judge):
         return {"until": [], "max_gen_toks": prompt.max_tokens, **decoding, **self.settings.generation}
 
     def _ready(self) -> Any:
-        """The model, loaded at the first call."""
+        """The model; loaded at the first call."""
         try:
             return self._model
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, AssertionError) as error:
@@ -156,30 +161,22 @@ class LMEval(Judge):
         try:
             kind = get_model(chosen.model)
         except (KeyError, ValueError):
-            known = lm_eval.models.MODEL_MAPPING
-            hint = did_you_mean(chosen.model, known)
+            hint = did_you_mean(chosen.model, lm_eval.models.MODEL_MAPPING)
             raise ConfigError(f"judge 'lm-eval': lm-eval has no model {chosen.model!r}{hint}") from None
         if not getattr(kind, "MULTIMODAL", False):
             raise ConfigError(f"judge 'lm-eval': {chosen.model!r} does not look at images; hf-multimodal does")
-        own = dict(chosen.args)
+        args = dict(chosen.args)
         if self._folder is not None:
-            own["pretrained"] = str(self._folder)
+            args["pretrained"] = str(self._folder)
         if chosen.model.startswith("hf"):
             embedded = {} if chosen.args else {"dtype": "float32"}
-            own = {"device": pick_device(chosen.device), "batch_size": chosen.batch_size} | embedded | own
+            args = {"device": pick_device(chosen.device), "batch_size": chosen.batch_size} | embedded | args
         with silent():
-            return kind.create_from_arg_obj(own)
+            return kind.create_from_arg_obj(args)
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A chat as lm-eval has it: texts with ``<image>`` in them, and the images in order."""
-
-    chat: list[dict[str, Any]]
-    images: list[Image.Image]
-
-
-def _request(messages: Sequence[Mapping[str, Any]]) -> _Request:
+def _chat_and_images(messages: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[Image.Image]]:
+    """Split a chat as lm-eval expects it: texts with an :data:`IMAGE` for each image, and the images in order."""
     chat, images = [], []
     for message in messages:
         content = message["content"]
@@ -192,4 +189,4 @@ def _request(messages: Sequence[Mapping[str, Any]]) -> _Request:
             else:
                 words.append(part["text"].replace(IMAGE, "<an image>"))
         chat.append({"role": message["role"], "content": "".join(words)})
-    return _Request(chat, images)
+    return chat, images

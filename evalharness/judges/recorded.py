@@ -1,4 +1,4 @@
-"""Replies in a file: JSON Lines, one reply a line, with the question's key and the judge's identity."""
+"""Files of replies: JSON Lines, one reply a line, with the key of the prompt and the identity of the judge."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ from evalharness.types.reply import Reply
 
 
 class Line(BaseModel):
-    """``question`` is :meth:`Question.key`, ``attempt`` counts the replies to it from 0."""
+    """A line of the file.
+
+    Attributes:
+        question: Key of the prompt, see :meth:`~evalharness.api.judge.JudgePrompt.key`.
+        attempt: Number of the reply to this prompt, from 0.
+        judge: Identity of the judge.
+        image: Digest of the image.
+        rubric: Digest of the rubric.
+        repeat: Number of the repeat of the prompt.
+        reply: The reply.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,29 +40,35 @@ class Line(BaseModel):
     reply: Reply
 
     def text(self) -> str:
-        """As it stands in a file."""
+        """The line as it is written to a file."""
         return json.dumps(dict(self) | {"reply": asdict(self.reply)}) + "\n"
 
 
 @dataclass
 class Recorded:
-    """What one judge said: question's key → its replies in the order of the attempts."""
+    """The replies of one judge.
+
+    Attributes:
+        identity: Identity of the judge.
+        lines: Key of a prompt and number of the attempt → line number in the file and reply.
+    """
 
     identity: Mapping[str, Any]
     lines: dict[tuple[str, int], tuple[int, Reply]] = field(default_factory=dict)
 
     def replies(self) -> dict[str, list[Reply]]:
-        found: dict[str, list[Reply]] = {}
+        """Key of a prompt → its replies in the order of the attempts."""
+        replies: dict[str, list[Reply]] = {}
         for question, attempt in sorted(self.lines):
-            found.setdefault(question, []).append(self.lines[question, attempt][1])
-        return found
+            replies.setdefault(question, []).append(self.lines[question, attempt][1])
+        return replies
 
 
 def read(path: Path) -> dict[str, Recorded]:
-    """All replies in a file, by the digest of the judge's identity.
+    """Read all replies in a file, by the digest of the judge's identity.
 
     Raises:
-        ConfigError: the file cannot be read, or a line is malformed or says another thing than an earlier one.
+        ConfigError: The file cannot be read, a line is malformed, or a line contradicts an earlier one.
     """
     judges: dict[str, Recorded] = {}
     try:
@@ -66,15 +82,15 @@ def read(path: Path) -> dict[str, Recorded]:
     return judges
 
 
-def _parsed(text: bytes, where: str) -> Line:
+def _parsed(text: bytes, place: str) -> Line:
     try:
         return Line.model_validate_json(text, strict=True)
     except ValidationError as error:
-        raise ConfigError(f"{where} is not a reply: {error_line(error, Line)}") from None
+        raise ConfigError(f"{place} is not a reply: {error_line(error, Line)}") from None
 
 
 def _add(judges: dict[str, Recorded], line: Line, number: int, path: Path) -> None:
     recorded = judges.setdefault(digest(line.judge), Recorded(line.judge))
-    before, reply = recorded.lines.setdefault((line.question, line.attempt), (number, line.reply))
+    first, reply = recorded.lines.setdefault((line.question, line.attempt), (number, line.reply))
     if reply != line.reply:
-        raise ConfigError(f"{path} line {number}: another reply to the same question and attempt as in line {before}")
+        raise ConfigError(f"{path} line {number}: another reply to the same question and attempt as in line {first}")

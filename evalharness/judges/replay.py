@@ -1,4 +1,4 @@
-"""The judge ``replay``: replies that another judge gave in an earlier run, so that nobody need pay for them again."""
+"""The judge ``replay``: repeats the replies that another judge gave in an earlier run, at no cost."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from evalharness.judges import recorded
 from evalharness.types.reply import Reply
 
 REPLAYED_FROM = "replayed_from"
-"""The key of an identity by which it is known for one of a replay."""
+"""A key that only the identities of replays have."""
 
 
 class Replay(Judge):
     """Answers from a file that ``evalharness export-replies`` wrote."""
 
     class Settings(BaseModel):
-        """``judge`` is needed where the file holds replies of several: a model's name, or the start of a digest."""
+        """The file of replies.
+
+        Attributes:
+            path: The file.
+            judge: Which judge's replies to use, if the file holds those of several: the name of its model, or the
+                first characters of the digest of its identity.
+        """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,7 +44,7 @@ class Replay(Judge):
         self._given: Counter[str] = Counter()
 
     def identity(self) -> Mapping[str, Any]:
-        """``judge`` is the identity of the judge that gave the replies, ``replayed_from`` the file's SHA-256."""
+        """``judge`` is the identity of the judge that gave the replies; ``replayed_from`` is the file's SHA-256."""
         return {
             "name": self.name,
             "judge": dict(self._recorded.identity),
@@ -46,7 +52,7 @@ class Replay(Judge):
         }
 
     def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        """As of :class:`~evalharness.api.judge.Judge`: for each time that a question is asked, its next reply."""
+        """Answer each prompt with its next reply in the file; see :class:`~evalharness.api.judge.Judge`."""
         for number, prompt in prompts:
             key = prompt.key()
             replies = self._replies.get(key, [])
@@ -63,7 +69,7 @@ class Replay(Judge):
         """Read the file.
 
         Raises:
-            ConfigError: what is wrong with it.
+            ConfigError: The file is missing or invalid, or it is not clear which judge to replay.
         """
         self.identity()
 
@@ -74,21 +80,25 @@ class Replay(Judge):
     @cached_property
     def _recorded(self) -> recorded.Recorded:
         judges = recorded.read(self.settings.path)
-        wanted = self.settings.judge
-        if wanted is None:
-            found = list(judges)
+        chosen = self.settings.judge
+        matches = [
+            digest
+            for digest, judge in judges.items()
+            if chosen is None or chosen == judge_name(judge.identity) or digest.startswith(chosen)
+        ]
+        if len(matches) == 1:
+            return judges[matches[0]]
+        names = ", ".join(f"{judge_name(judge.identity)!r} ({digest[:8]})" for digest, judge in judges.items())
+        if chosen is None:
+            problem = "say with judge: which"
         else:
-            found = [key for key, one in judges.items() if wanted == called(one.identity) or key.startswith(wanted)]
-        if len(found) == 1:
-            return judges[found[0]]
-        known = ", ".join(f"{called(one.identity)!r} ({key[:8]})" for key, one in judges.items())
-        asked = f"judge {wanted!r} is {'none' if not found else 'more than one'}" if wanted else "say with judge: which"
-        raise ConfigError(f"{self.settings.path} holds replies of {len(judges)} judges, {asked} of {known}")
+            problem = f"judge {chosen!r} is {'more than one' if matches else 'none'}"
+        raise ConfigError(f"{self.settings.path} holds replies of {len(judges)} judges, {problem} of {names}")
 
 
-def called(identity: Mapping[str, Any]) -> str:
-    """A judge's model, or else its name."""
+def judge_name(identity: Mapping[str, Any]) -> str:
+    """The name of a judge's model, or else of the judge; for a replay, that of the judge whose replies it repeats."""
     inner = identity.get("judge")
     if isinstance(inner, Mapping):
-        return called(inner)
+        return judge_name(inner)
     return str(identity.get("model") or identity.get("name") or "unnamed")

@@ -35,7 +35,7 @@ CHUNK = 1 << 16
 class ImageCalls(Calls[ImageRequest, Delivery]):
     """Requests to an image endpoint."""
 
-    wanted: ClassVar[tuple[str, str]] = ("prompts", "image")
+    nouns: ClassVar[tuple[str, str]] = ("prompts", "image")
 
     def __init__(self, settings: ImagesSettings, budget: Budget) -> None:
         super().__init__(settings, budget, settings.max_bytes)

@@ -27,7 +27,7 @@ class ImagesSettings(EndpointSettings):
         price_completion: dollars per million completion tokens.
     """
 
-    own: ClassVar[frozenset[str]] = frozenset({"model", "prompt"})
+    reserved_fields: ClassVar[frozenset[str]] = frozenset({"model", "prompt"})
 
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
     timeout: Annotated[float, Field(gt=0)] = 300.0
@@ -50,7 +50,7 @@ class ImagesSettings(EndpointSettings):
             )
         if self.url_hosts and not self.urls:
             raise ValueError("url_hosts says from where images are fetched besides, which needs urls: true")
-        if self.seed_field in self.own | self.unwanted | self.extra_body.keys():
+        if self.seed_field in self.reserved_fields | self.forbidden_fields | self.extra_body.keys():
             raise ValueError(f"seed_field: {self.seed_field!r} is in the request already")
         return self
 

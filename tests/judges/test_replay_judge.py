@@ -10,7 +10,7 @@ from evalharness.api.judge import JudgePrompt
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges import recorded
 from evalharness.judges.recorded import Line
-from evalharness.judges.replay import Replay, called
+from evalharness.judges.replay import Replay, judge_name
 from evalharness.types.reply import Reply
 
 MINI = {"name": "openai", "model": "mini", "temperature": 0.0}
@@ -68,7 +68,7 @@ def test_identity_names_the_judge_that_was_asked_and_the_file(tmp_path: Path) ->
     identity = judge.identity()
     assert identity == {"name": "replay", "judge": MINI, "replayed_from": identity["replayed_from"]}
     assert len(identity["replayed_from"]) == 64
-    assert called(identity) == "mini"
+    assert judge_name(identity) == "mini"
     other = replay(tmp_path, line(1, 0, "y")).identity()
     assert other["replayed_from"] != identity["replayed_from"]
 

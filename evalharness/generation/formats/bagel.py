@@ -1,4 +1,4 @@
-"""BAGEL's own way of thinking before it draws: under a system prompt, one text to the end of its turn. No process."""
+"""The format of BAGEL's thinking mode: the model writes one text under a system prompt, then draws. No process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evalharness.errors import ConfigError
 
 
 class Bagel(Format):
-    """See the module's docstring. What tells it to think are upstream's words: ``system`` must be given."""
+    """See the module's docstring. The system prompt is upstream's, so ``system`` must be given."""
 
     name: ClassVar[str] = "bagel"
     think = Stage("", ("<|im_end|>",), 32_768)

@@ -1,8 +1,8 @@
-"""The process asked for in plain words, of a model that was not tuned to it: no markers, a request before each stage.
+"""The format of a model that was not trained on the process: a request in plain words precedes each stage.
 
-The requests are this project's, or those that the model is given in their place (``plan``, ``inspect``, ``refine``).
-An answer is understood by its first word: a plan that begins with "finished" ends the process, an inspection that
-begins with "fine" found nothing. Other requests must ask for the same two words.
+There are no markers. The model's settings may replace the requests (``plan``, ``inspect``, ``refine``). Only the first
+word of an answer counts: a plan that begins with "finished" ends the process, and an inspection that begins with "fine"
+found no conflict. Other requests must ask for the same two words.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Prompted(Format):
         return _first_word(plan) == "finished"
 
     def conflict(self, inspection: str) -> bool:
-        """An empty answer has found nothing."""
+        """Whether an inspection found a conflict; an empty answer did not."""
         return _first_word(inspection) not in ("", "fine")
 
 
 def _first_word(answer: str) -> str:
-    found = re.search(r"\w+", answer)
-    return found[0].lower() if found else ""
+    word = re.search(r"\w+", answer)
+    return word[0].lower() if word else ""

@@ -1,8 +1,8 @@
 """The format of "Think in Strokes, Not Pixels" (arXiv 2604.04746): ``<ins>``, ``<des>``, ``<refine>``.
 
-A plan is an instruction and a description of the whole scene so far, ``<end>`` in its place says that nothing is left
-to do. An inspection says ``ok`` or names a conflict; a refinement says how to mend it. The paper's summaries do not
-give markers for the inspection and the end: ``<inspect>`` and ``<end>`` are this project's.
+A plan is an instruction and a description of the complete scene so far; ``<end>`` in its place ends the process. An
+inspection is ``ok`` or names a conflict, and a refinement says how to resolve it. The paper's summaries give no markers
+for the inspection and the end, so ``<inspect>`` and ``<end>`` are this project's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _INSPECTION = re.compile(r"<inspect>(.*?)(?:</inspect>|$)", re.DOTALL)
 
 
 def inner(text: str, marker: str) -> str:
-    """What stands between the markers; to the end of the text if it was not closed.
+    """The text between two markers, or up to the end if the closing marker is missing.
 
     >>> inner("<ins> add a cat </ins> <des> a cat", "ins"), inner("<ins> add a cat </ins> <des> a cat", "des")
     ('add a cat', 'a cat')
@@ -25,7 +25,7 @@ def inner(text: str, marker: str) -> str:
 
 
 def wrap(text: str, marker: str) -> str:
-    """Put a text between the markers; the inverse of :func:`inner`.
+    """Put a text between two markers; the inverse of :func:`inner`.
 
     >>> wrap("add a cat", "ins")
     '<ins> add a cat </ins>'
@@ -58,6 +58,6 @@ class Strokes(Format):
         return "<end>" in plan
 
     def conflict(self, inspection: str) -> bool:
-        """An inspection that cannot be read has found nothing."""
-        found = _INSPECTION.search(inspection)
-        return found is not None and found[1].strip().lower() not in {"", "ok"}
+        """Whether an inspection names a conflict; one that cannot be parsed does not."""
+        match = _INSPECTION.search(inspection)
+        return match is not None and match[1].strip().lower() not in {"", "ok"}

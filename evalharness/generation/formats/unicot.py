@@ -1,8 +1,9 @@
 """The loop of Uni-CoT (Fr0zenCrane/UniCoT, inference_mdp_self_reflection.py): think, draw, then evaluate and edit.
 
-A plan is the thought, a sketch its drawing. Each round then goes back to prompt and thought: it looks at the image to
-understand it, evaluates it and suggests a change, up to three times until a suggestion asks for one; the suggestion is
-written again in detail; behind prompt, thought, image and this text the image is drawn anew.
+The model writes a thought (the plan) and draws from it (the sketch). Each round starts again from prompt and thought:
+the model views the image, evaluates it and suggests a change. It tries up to three times until a suggestion asks for a
+change, and then writes the suggestion in detail. Prompt, thought, image and this text are the context of the next
+drawing.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ Row = tuple[Any, Any]
 
 
 class Unicot(OwnLoop):
-    """See the module's docstring. Upstream's words must be given: ``system``, and ``detail``, which asks for the
-    suggestion in detail. Without ``inspect`` a change is suggested unasked, every round; without ``refine`` there is
-    one round, which only evaluates.
+    """See the module's docstring.
+
+    Two of upstream's texts must be given: ``system``, and ``detail``, which asks to write the suggestion in detail.
+    Without ``inspect`` the model suggests a change in every round without evaluating the image. Without ``refine``
+    there is one round, which only evaluates.
 
     >>> Unicot({"system": "", "detail": "?"}).conflict("<sugg> No editing </sugg>")
     False
@@ -56,15 +59,15 @@ class Unicot(OwnLoop):
     def process(
         self, model: Any, steps: Steps, samples: Sequence[Any], *, iterations: int, inspect: bool, refine: bool
     ) -> None:
-        rows = self._first(model, steps, samples)
+        rows = self._think_and_draw(model, steps, samples)
         for iteration in range(1, iterations + 1):
-            asked = self._evaluate(model, steps, rows, iteration, inspect) if inspect or refine else []
+            to_change = self._evaluate(model, steps, rows, iteration, inspect) if inspect or refine else []
             for sample, _ in rows:
-                sample.finished = not refine or all(sample is not one for one, _ in asked)
+                sample.finished = not refine or all(sample is not changing for changing, _ in to_change)
             rows = [row for row in rows if not row[0].finished]
             if not rows:
                 return
-            changes = steps.write(self.refine, *_columns(asked), "refine", iteration)
+            changes = steps.write(self.refine, *_columns(to_change), "refine", iteration)
             samples, contexts = _columns(rows)
             drawing = model.fork(contexts)
             model.look(drawing, [sample.state for sample in samples])
@@ -72,9 +75,12 @@ class Unicot(OwnLoop):
             steps.draw(samples, drawing, "refine", iteration)
             steps.fold(samples, "refine", iteration)
 
-    def _first(self, model: Any, steps: Steps, samples: Sequence[Any]) -> list[Row]:
-        """Think and draw. Thinking reads the prompt twice, drawing once, as upstream does. Returns each sample with the
-        context that its rounds go back to: system prompt, prompt, thought."""
+    def _think_and_draw(self, model: Any, steps: Steps, samples: Sequence[Any]) -> list[Row]:
+        """Write the thoughts and draw. As upstream, the model reads the prompt twice to think and once to draw.
+
+        Returns:
+            Each sample with the context that its rounds start from: system prompt, prompt and thought.
+        """
         contexts = model.start(len(samples))
         if self.system:
             model.read(contexts, [self.system] * len(samples))
@@ -89,28 +95,32 @@ class Unicot(OwnLoop):
         return list(zip(samples, contexts, strict=True))
 
     def _evaluate(self, model: Any, steps: Steps, rows: Sequence[Row], iteration: int, inspect: bool) -> list[Row]:
-        """The samples whose image is to be changed, with the contexts that say so. Without ``inspect`` a change is
-        suggested unasked, in every one."""
+        """Evaluate the images and suggest changes.
+
+        Returns:
+            The samples whose suggestion asks for a change, with the contexts that end in this suggestion. Without
+            ``inspect`` these are all samples.
+        """
         samples, contexts = _columns(rows)
-        seen = model.fork(contexts)
-        model.glance(seen, [sample.state for sample in samples])
+        viewing = model.fork(contexts)
+        model.glance(viewing, [sample.state for sample in samples])
         if not inspect:
-            steps.write(self._suggest, samples, seen, "refine", iteration, 1)
-            return list(zip(samples, seen, strict=True))
-        asked: dict[int, Row] = {}
+            steps.write(self._suggest, samples, viewing, "refine", iteration, 1)
+            return list(zip(samples, viewing, strict=True))
+        to_change: dict[int, Row] = {}
         for attempt in range(TRIES):
-            left = [i for i in range(len(rows)) if i not in asked]
+            left = [i for i in range(len(rows)) if i not in to_change]
             if not left:
                 break
-            trying = model.fork([seen[i] for i in left])
-            who = [samples[i] for i in left]
-            steps.write(self.inspect, who, trying, "inspect", iteration, 2 * attempt)
-            suggestions = steps.write(self._suggest, who, trying, "inspect", iteration, 2 * attempt + 1)
+            trying = model.fork([viewing[i] for i in left])
+            remaining = [samples[i] for i in left]
+            steps.write(self.inspect, remaining, trying, "inspect", iteration, 2 * attempt)
+            suggestions = steps.write(self._suggest, remaining, trying, "inspect", iteration, 2 * attempt + 1)
             for i, context, suggestion in zip(left, trying, suggestions, strict=True):
                 if self.conflict(suggestion):
-                    asked[i] = (samples[i], context)
+                    to_change[i] = (samples[i], context)
         steps.fold(samples, "inspect", iteration)
-        return [asked[i] for i in sorted(asked)]
+        return [to_change[i] for i in sorted(to_change)]
 
 
 def _columns(rows: Sequence[Row]) -> tuple[list[Any], list[Any]]:

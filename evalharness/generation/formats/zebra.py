@@ -1,8 +1,8 @@
 """The loop of Bagel-Zebra-CoT (multimodal-reasoning-lab/Bagel-Zebra-CoT, infz_bf16.py): write, draw, look, write …
 
-One growing trajectory in two contexts: words are written after images as they are understood, drawings are made after
-images as they are drawn from. Each text, once written, is the newest: guidance leads to it alone. The end is a text
-with a final answer.
+The trajectory grows in two contexts. The context for writing holds images as BAGEL encodes them to understand, the
+context for drawing as it encodes them to draw. Guidance strengthens only the newest text. A text with a final answer
+ends the loop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FINAL = ("Final Answer:", "<answer>")
 
 
 class Zebra(OwnLoop):
-    """See the module's docstring. Its system prompt is upstream's: ``system`` must be given.
+    """See the module's docstring. The system prompt is upstream's, so ``system`` must be given.
 
     >>> Zebra({"system": ""}).done("Final Answer: 3")
     True
@@ -52,14 +52,14 @@ class Zebra(OwnLoop):
             for (sample, _, _), text in zip(rows, texts, strict=True):
                 # The first iteration always draws: a sample without an image could not be scored.
                 sample.finished = iteration > 1 and self.done(text)
-            going = [(row, text) for row, text in zip(rows, texts, strict=True) if not row[0].finished]
-            rows = [row for row, _ in going]
+            unfinished = [(row, text) for row, text in zip(rows, texts, strict=True) if not row[0].finished]
+            rows = [row for row, _ in unfinished]
             if not rows:
                 return
-            active, words, drawing = (list(column) for column in zip(*rows, strict=True))
-            model.read(drawing, [text for _, text in going])
+            active, writing, drawing = (list(column) for column in zip(*rows, strict=True))
+            model.read(drawing, [text for _, text in unfinished])
             steps.draw(active, drawing, "sketch", iteration)
             if iteration < iterations:
                 states = [sample.state for sample in active]
-                model.glance(words, states)
+                model.glance(writing, states)
                 model.look(drawing, states)
