@@ -11,8 +11,9 @@ runs the real loops, the real store and the real report in a second, without wei
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from PIL import Image
@@ -25,8 +26,12 @@ from evalharness.errors import SampleError
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
+from evalharness.types.spent import Spent
 
-__all__ = ["MockBenchmark", "MockJudge", "MockModel", "MockScorer"]
+__all__ = ["MockBenchmark", "MockJudge", "MockModel", "MockReplies", "MockScorer"]
+
+Answer = Callable[[JudgePrompt], Reply | str | SampleError | None]
+"""What a judge replies to a prompt: a reply, its text, an error, or ``None`` for a prompt that it loses."""
 
 
 class MockModel(Interleaver):
@@ -206,23 +211,36 @@ class MockBenchmark(Benchmark):
 
 
 class MockJudge(Judge):
-    """Answers every prompt with the next of its replies, in turn by the image's digest.
+    """Answers every prompt with one of its settings' replies, or with what a function returns.
 
-    ``prompts`` lists what this instance was asked.
+    A function can refuse a prompt, fail some tries (``prompt.tried`` counts the replies that are kept), or lose it:
+
+    >>> judge = MockJudge(answer=lambda prompt: "Score: 1" if prompt.tried else "I cannot tell.")
+    >>> prompt = JudgePrompt([], image="0" * 64, rubric="", max_tokens=10)
+    >>> [(number, reply.text) for number, reply in judge.ask([(0, prompt)])]
+    [(0, 'I cannot tell.')]
+
+    ``prompts`` lists what this instance answered, in that order.
     """
 
     class Settings(BaseModel):
-        """``replies``: texts; ``SampleError`` in place of a text stands for a prompt that cannot be answered."""
+        """Keys of the judge in a sweep file.
+
+        ``replies``: texts, of which the image's digest chooses one; ``SampleError`` in place of a text stands for a
+        prompt that cannot be answered. ``concurrency``: prompts that it takes before it answers the last of them.
+        """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         replies: tuple[str, ...] = ("Score: 1",)
+        concurrency: int = Field(default=1, ge=1)
 
     name = "mock"
     in_process = True
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings | None = None, answer: Answer | None = None) -> None:
+        self.settings = settings or self.Settings()
+        self.answer = answer or self._setting_reply
         self.prompts: list[JudgePrompt] = []
 
     def identity(self) -> Mapping[str, Any]:
@@ -230,12 +248,45 @@ class MockJudge(Judge):
         return {"name": self.name, "replies": list(self.settings.replies)}
 
     def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        """The reply to each prompt, in order."""
-        for number, prompt in prompts:
+        """The reply to each prompt; in order, unless the judge takes several prompts at a time."""
+        source = iter(prompts)
+        waiting: list[tuple[int, JudgePrompt]] = []
+        while True:
+            waiting += itertools.islice(source, self.settings.concurrency - len(waiting))
+            if not waiting:
+                return
+            number, prompt = waiting.pop()
             self.prompts.append(prompt)
-            replies = self.settings.replies
-            text = replies[int(prompt.image[:8], 16) % len(replies)]
-            if text == "SampleError":
-                yield number, SampleError("the mock does not answer")
-            else:
-                yield number, Reply(text)
+            reply = self.answer(prompt)
+            if reply is not None:
+                yield number, Reply(reply) if isinstance(reply, str) else reply
+
+    def _setting_reply(self, prompt: JudgePrompt) -> str | SampleError:
+        replies = self.settings.replies
+        text = replies[int(prompt.image[:8], 16) % len(replies)]
+        return SampleError("the mock does not answer") if text == "SampleError" else text
+
+
+class MockReplies:
+    """Replies that are kept in memory, for tests of a judge's scorer.
+
+    ``kept`` lists the replies to each prompt by its key, in the order of the tries.
+    """
+
+    def __init__(self) -> None:
+        self.kept: dict[str, list[Reply]] = {}
+        self._spent: dict[str, Spent] = {}
+
+    def get(self, key: str) -> list[Reply]:
+        """The replies to a prompt."""
+        return list(self.kept.get(key, []))
+
+    def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
+        """Keep a reply."""
+        self.kept.setdefault(key, []).append(reply)
+        spent = self.spent(judge)
+        self._spent[judge] = Spent(spent.calls + 1, spent.dollars + reply.cost)
+
+    def spent(self, judge: str) -> Spent:
+        """Number and cost of a judge's replies."""
+        return self._spent.get(judge, Spent())

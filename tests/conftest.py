@@ -13,6 +13,8 @@ import evalharness.report
 from evalharness.execution.executors import local
 from evalharness.generation import variants
 
+pytest_plugins = ["bagel_fixtures", "detector_fixtures", "judge_fixtures", "miniature_fixtures", "report_fixtures"]
+
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

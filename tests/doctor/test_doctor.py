@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doctor_fakes import Plain, Squares
 from PIL import Image
+from squares_benchmark import PlainSquares, Squares, SquareScorer
 
 from evalharness.api import registry
 from evalharness.cli import main
@@ -29,10 +29,10 @@ arms:
 
 @pytest.fixture
 def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[tuple[str, str], Any]:
-    """The fakes in place of all plugins but formats and variants, and only cheap checks of the machine."""
+    """Squares and the miniature in place of all plugins but formats and variants; only cheap checks of the machine."""
     known: dict[tuple[str, str], Any] = {
         ("benchmarks", "squares"): Squares,
-        ("benchmarks", "plain"): Plain,
+        ("benchmarks", "plain"): PlainSquares,
         ("executors", "local"): InProcess,
         ("models", "miniature"): Miniature,
     }
@@ -106,7 +106,7 @@ def test_a_sweep_that_lacks_things(
     assert lines["model m"] == f"fail  model m: no weights folder {tmp_path / 'nowhere'}"
     assert lines["scorer squares"] == "fail  scorer squares: no weights; fetch them"
     assert "squares" not in lines, "it is said once"
-    monkeypatch.setattr("doctor_fakes.Scorer.reachable", _does_not_answer)
+    monkeypatch.setattr(SquareScorer, "reachable", _does_not_answer)
     (tmp_path / "mine.yaml").write_text(SWEEP)
     assert main.main(["doctor", "--sweep", "mine.yaml"]) == 1
     assert written(capsys)["scorer squares"] == "fail  scorer squares: the judge does not answer; start it"
@@ -134,7 +134,7 @@ def test_golden_files(plugged: dict[tuple[str, str], Any], tmp_path: Path, capsy
     class Worse(Squares):
         def __init__(self, settings: Any) -> None:
             super().__init__(settings)
-            self.made.lower = 0.1 * (settings.weights == "another1")
+            self.square_scorer.lower = 0.1 * (settings.weights == "another1")
 
     plugged["benchmarks", "squares"] = Worse
     assert main.main(["doctor", "--sweep", "mine.yaml", "--golden", "golden.json"]) == 1

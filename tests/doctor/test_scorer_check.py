@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doctor_fakes import Scorer, Squares
 from PIL import Image
+from squares_benchmark import Squares, SquareScorer
 
 from evalharness.doctor import golden
 from evalharness.doctor.checks import embedded_check
@@ -133,7 +133,7 @@ def made(tmp_path: Path) -> golden.Golden:
     return golden.read_golden(tmp_path / "new" / "golden.json")
 
 
-def _change(scorer: Scorer, **faults: Any) -> None:
+def _change(scorer: SquareScorer, **faults: Any) -> None:
     for name, value in faults.items():
         assert hasattr(scorer, name)
         setattr(scorer, name, value)

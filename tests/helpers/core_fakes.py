@@ -148,7 +148,7 @@ ENTRY_POINTS = """\
 fake = core_fakes:FakeModel
 [evalharness.benchmarks]
 fake = core_fakes:FakeBenchmark
-asked = judge_fakes:AskedBenchmark
+asked = judged_benchmark:AskedBenchmark
 """
 
 

@@ -100,9 +100,9 @@ def test_the_labels_are_what_the_tokens_ask_for(words: PreTrainedTokenizerFast, 
     assert easy == (kinds == {None})
 
 
-def test_a_number_is_about_as_often_right_as_wrong(words: PreTrainedTokenizerFast, painter: BoardSampler) -> None:
+def test_a_number_is_about_as_often_right_as_wrong(words: PreTrainedTokenizerFast, board_sampler: BoardSampler) -> None:
     """A judge that sees mostly wrong numbers learns to say so without counting."""
-    drawn = painter.boards(400, most=MOST, alike=0.5)
+    drawn = board_sampler.boards(400, most=MOST, alike=0.5)
     lesson = judge_batch(words, drawn, 4, random.Random(1))
     verdicts = [read(words, lesson, row)[1] for row in range(len(lesson.ids)) if 1 <= lesson.demand[row] <= 3]
     assert len(verdicts) > 100

@@ -16,9 +16,9 @@ from evalharness.miniature.training.detector import targets
 from evalharness.miniature.training.optimizers import ExactMuon
 
 
-def test_clean_boards_show_the_icons_as_they_are(painter: BoardSampler) -> None:
-    boards = painter.boards(8, roughness=0.0)
-    painted = painter.icons[:, :, :3] + painter.background
+def test_clean_boards_show_the_icons_as_they_are(board_sampler: BoardSampler) -> None:
+    boards = board_sampler.boards(8, roughness=0.0)
+    painted = board_sampler.icons[:, :, :3] + board_sampler.background
     for board, place in (boards.labels != EMPTY).nonzero().tolist():
         row, column = divmod(place, 3)
         cell = boards.pixels[board, :, 32 * row : 32 * row + 32, 32 * column : 32 * column + 32]
@@ -27,8 +27,8 @@ def test_clean_boards_show_the_icons_as_they_are(painter: BoardSampler) -> None:
     assert not boards.masks[boards.labels == EMPTY].any()
 
 
-def test_targets_stand_in_their_places(painter: BoardSampler) -> None:
-    boards = painter.boards(8, roughness=0.0)
+def test_targets_stand_in_their_places(board_sampler: BoardSampler) -> None:
+    boards = board_sampler.boards(8, roughness=0.0)
     wanted = targets(boards, 24)
     assert wanted.shape == (8, 9, 24, 24)
     for board, place in (boards.labels != EMPTY).nonzero().tolist():
@@ -38,8 +38,8 @@ def test_targets_stand_in_their_places(painter: BoardSampler) -> None:
         torch.testing.assert_close(wanted[board, place], inside)
 
 
-def test_shuffled_keeps_the_pixels_and_moves_most(painter: BoardSampler) -> None:
-    cells = painter.icons[:20, 0]
+def test_shuffled_keeps_the_pixels_and_moves_most(board_sampler: BoardSampler) -> None:
+    cells = board_sampler.icons[:20, 0]
     for parts in (2, 4):
         mixed = shuffled(cells, parts)
         torch.testing.assert_close(mixed.flatten(2).sort().values, cells.flatten(2).sort().values)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 from pydantic import Field
-from wise_fakes import line
+from wise_prompt_files import prompt_entry
 
 from evalharness.api import registry
 from evalharness.api.plugin import Plugin
@@ -117,7 +117,7 @@ class Riddles(Wise):
         judge: JudgeRef = Field(default_factory=lambda: JudgeRef.model_validate("named"))
 
     def files(self) -> list[File]:
-        return [("riddles.json", json.dumps([line(n, name) for n, name in enumerate(CATEGORIES, 1)]).encode())]
+        return [("riddles.json", json.dumps([prompt_entry(n, name) for n, name in enumerate(CATEGORIES, 1)]).encode())]
 
 
 def test_a_third_benchmark_is_a_small_class(monkeypatch: pytest.MonkeyPatch) -> None:

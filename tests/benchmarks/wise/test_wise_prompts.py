@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wise_fakes import OFFICIAL, line, lines, needs_official_files, write
+from wise_prompt_files import OFFICIAL, needs_official_files, prompt_entries, prompt_entry, write_prompt_files
 
 from evalharness.assets.asset import Asset
 from evalharness.benchmarks.wise import prompt_files
@@ -97,9 +97,9 @@ class TestOfficialFiles:
 
 
 def test_the_rewritten_prompts_are_of_another_set(tmp_path: Path) -> None:
-    write(tmp_path / "a", WiseLegacy)
-    changed = [entry | {"Prompt": f"Thing {entry['prompt_id']}"} for entry in lines(WiseLegacy)]
-    write(tmp_path / "b", WiseLegacy, changed, "rewritten")
+    write_prompt_files(tmp_path / "a", WiseLegacy)
+    changed = [entry | {"Prompt": f"Thing {entry['prompt_id']}"} for entry in prompt_entries(WiseLegacy)]
+    write_prompt_files(tmp_path / "b", WiseLegacy, changed, "rewritten")
     first, second = (built(WiseLegacy, prompts=tmp_path / name) for name in "ab")
     assert [item.id for item in first.items()] == [item.id for item in second.items()]
     assert first.prompt_set() != second.prompt_set()
@@ -146,7 +146,7 @@ def spoil(entries: list[dict[str, Any]], number: int, **change: Any) -> None:
     ],
 )
 def test_a_malformed_item_is_named(change: dict[str, Any], message: str, tmp_path: Path) -> None:
-    entries = lines(WiseVerified)
+    entries = prompt_entries(WiseVerified)
     spoil(entries, 7, **change)
     (tmp_path / "all.json").write_text(json.dumps(entries))
     with pytest.raises(ConfigError, match=message):
@@ -162,8 +162,8 @@ def test_a_malformed_item_is_named(change: dict[str, Any], message: str, tmp_pat
         (b"[1]", "item 1: input should be a valid dictionary"),
         (b"\xff[]", "is not UTF-8 text at byte 0"),
         (b"[" * 100_000, "is not JSON"),
-        (json.dumps([line(1, "culture", Prompt="\ud800")]).encode(), "item 1: Prompt: "),
-        (json.dumps([line(1, "culture")]).encode(), "999 prompt_ids are missing: 2, 3, 4, 5, 6, …"),
+        (json.dumps([prompt_entry(1, "culture", Prompt="\ud800")]).encode(), "item 1: Prompt: "),
+        (json.dumps([prompt_entry(1, "culture")]).encode(), "999 prompt_ids are missing: 2, 3, 4, 5, 6, …"),
         (b" " * (17 << 20), "is larger than 16 MiB"),
     ],
 )
@@ -174,23 +174,23 @@ def test_a_file_that_is_no_prompt_file(data: bytes, message: str, tmp_path: Path
 
 
 def test_the_other_version_is_noticed(tmp_path: Path) -> None:
-    (tmp_path / "all.json").write_text(json.dumps(lines(WiseLegacy)))
+    (tmp_path / "all.json").write_text(json.dumps(prompt_entries(WiseLegacy)))
     with pytest.raises(ConfigError, match="prompt_id 521 is of space; are these the prompts of another version"):
         built(WiseVerified, prompts=tmp_path / "all.json").items()
 
 
 def test_a_folder_may_have_more_in_it(tmp_path: Path) -> None:
-    write(tmp_path, WiseLegacy)
+    write_prompt_files(tmp_path, WiseLegacy)
     shutil.copy(tmp_path / "natural_science.json", tmp_path / "natural_science_rewrite.json")
     assert len(built(WiseLegacy, prompts=tmp_path).items()) == 1000
 
 
 @settings(deadline=None)
-@given(st.permutations(lines(WiseLegacy)[:40]), st.integers(1, 39))
+@given(st.permutations(prompt_entries(WiseLegacy)[:40]), st.integers(1, 39))
 def test_neither_order_nor_files_matter(entries: list[dict[str, Any]], cut: int) -> None:
     ids = {"culture": range(1, 41)}
     files = [("a", json.dumps(entries[:cut]).encode()), ("b", json.dumps(entries[cut:], indent=1).encode())]
-    whole = prompt_files.items([("c", json.dumps(lines(WiseLegacy)[:40]).encode())], ids)
+    whole = prompt_files.items([("c", json.dumps(prompt_entries(WiseLegacy)[:40]).encode())], ids)
     assert prompt_files.items(files, ids) == whole
     assert prompt_files.content_digest(prompt_files.items(files, ids)) == prompt_files.content_digest(whole)
 

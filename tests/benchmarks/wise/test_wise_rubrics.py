@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wise_fakes import line
+from wise_prompt_files import prompt_entry
 
 from evalharness._util.hashing import digest
 from evalharness.benchmarks.wise.base import Wise
@@ -46,7 +46,7 @@ if __name__ == "__main__":
 
 
 def item(prompt: str = "A riddle", explanation: str = "Its answer") -> Item:
-    metadata = line(7, "culture", Prompt=prompt, Explanation=explanation)
+    metadata = prompt_entry(7, "culture", Prompt=prompt, Explanation=explanation)
     return Item("7", prompt, "culture", metadata)
 
 
@@ -163,12 +163,13 @@ class TestPublished:
         one = item('A "riddle" {x}', "Süß: 100 %\n饼")
         script = Path(CHECKOUT, benchmark.scripts[0])
         code = (
-            f"import json, sys; sys.path.insert(0, {str(script.parent)!r}); import {script.stem} as theirs\n"
+            f"import json, sys; import {script.stem} as theirs\n"
             "print(json.dumps(theirs.build_evaluation_messages(*json.load(sys.stdin))))"
         )
         asked = json.dumps([dict(one.metadata), image])
         command = [sys.executable, "-B", "-c", code]
-        done = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
+        environment = os.environ | {"PYTHONPATH": str(script.parent)}
+        done = subprocess.run(command, input=asked, capture_output=True, text=True, check=True, env=environment)
         found = rubric(Path(CHECKOUT), benchmark)
         assert json.dumps(found.messages(one, image)) == done.stdout.strip()
         assert (found.name, found.digest()) == ("official rubric", benchmark.rubric_digest)

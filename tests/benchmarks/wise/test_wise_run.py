@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import wise_fakes
+import wise_prompt_files
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
-from wise_fakes import write
+from wise_prompt_files import write_prompt_files
 
 from evalharness.api import registry
-from evalharness.api.judge import Judge, JudgePrompt
+from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import Drawn, ImageModel
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.verified import WiseVerified
 from evalharness.cli import main, sweep
 from evalharness.errors import SampleError
+from evalharness.testing import MockJudge
 from evalharness.types.reply import Reply
 
 SWEEP = """\
@@ -67,29 +67,32 @@ def by_image(prompt: JudgePrompt) -> str:
     return f"Score: {int(int(prompt.image[:4], 16) % 10 < 7)}"
 
 
-class Rule(Judge):
-    """Answers by :attr:`rules`; counts what it is asked. ``RULE_KILL_AT``: the process dies at that reply."""
+class Rule(MockJudge):
+    """Answers by :attr:`rules`; lists what it is asked. ``RULE_KILL_AT``: the process dies at that reply."""
 
-    class Settings(BaseModel):
-        model_config = ConfigDict(extra="forbid", frozen=True)
-
+    class Settings(MockJudge.Settings):
         rule: str = "by image"
 
     name = "rule"
+    in_process = False
     rules: dict[str, Callable[[JudgePrompt], str | SampleError]] = {"by image": by_image}  # noqa: RUF012 - tests add some
     asked: list[JudgePrompt] = []  # noqa: RUF012 - by any instance
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        super().__init__(answer=self.reply)
+        self.rule = settings.rule
 
     def identity(self) -> Mapping[str, Any]:
-        return {"name": self.name, "rule": self.settings.rule}
+        return {"name": self.name, "rule": self.rule}
+
+    def reply(self, prompt: JudgePrompt) -> Reply | SampleError:
+        Rule.asked.append(prompt)
+        text = Rule.rules[self.rule](prompt)
+        return text if isinstance(text, SampleError) else Reply(text, "stop", 100, 4, 0.01, 0.5)
 
     def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        for number, prompt in prompts:
-            Rule.asked.append(prompt)
-            said = Rule.rules[self.settings.rule](prompt)
-            yield number, said if isinstance(said, SampleError) else Reply(said, "stop", 100, 4, 0.01, 0.5)
+        for outcome in super().ask(prompts):
+            yield outcome
             if len(Rule.asked) == int(os.environ.get("RULE_KILL_AT", "0")):
                 os.kill(os.getpid(), signal.SIGKILL)
 
@@ -107,8 +110,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(registry, "load", load)
     monkeypatch.setattr(Rule, "asked", [])
     monkeypatch.setattr(Rule, "rules", {"by image": by_image})
-    write(tmp_path / "verified", WiseVerified)
-    write(tmp_path / "legacy", WiseLegacy)
+    write_prompt_files(tmp_path / "verified", WiseVerified)
+    write_prompt_files(tmp_path / "legacy", WiseLegacy)
     return tmp_path
 
 
@@ -245,7 +248,7 @@ def test_unreadable_replies_and_errors_are_failures_with_reasons(folder: Path) -
 def test_no_reply_is_paid_for_twice_after_a_kill(folder: Path) -> None:
     (folder / "riddles.yaml").write_text(SWEEP + "executor: {name: local, in_process: true}\n")
     command = [sys.executable, __file__, str(folder / "riddles.yaml"), "--out", str(folder / "r" / "riddles")]
-    own = {"RULE_KILL_AT": "25", "PYTHONPATH": str(Path(wise_fakes.__file__).parent)}
+    own = {"RULE_KILL_AT": "25", "PYTHONPATH": str(Path(wise_prompt_files.__file__).parent)}
     done = subprocess.run(command, env=os.environ | own, check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert row(run(folder))["scored"] == 60

@@ -66,8 +66,8 @@ def chosen(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def exact(settings: Make, chosen: dict[str, Any]) -> Bagel:
-    return Bagel(settings(**chosen))
+def exact(bagel_settings: Make, chosen: dict[str, Any]) -> Bagel:
+    return Bagel(bagel_settings(**chosen))
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +87,8 @@ def test_a_sample_is_the_same_bytes_in_any_batch_of_unlike_contexts(
     assert len({undisturbed[i][0] for i in EVERYONE}) == len(PROMPTS)
 
 
-def test_more_samples_than_lanes_write_the_same(settings: Make) -> None:
-    model = Bagel(settings())
+def test_more_samples_than_lanes_write_the_same(bagel_settings: Make) -> None:
+    model = Bagel(bagel_settings())
 
     def written(who: Sequence[int]) -> list[str]:
         contexts = model.start(len(who))
@@ -126,7 +126,7 @@ def test_rows_that_are_not_alike_are_noticed(exact: Bagel) -> None:
     assert exact._load().bagel.row_counts[-1] == 16
 
 
-def test_a_layer_whose_rows_are_not_alike_has_one_lane(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_whose_rows_are_not_alike_has_one_lane(bagel_settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever part of it: here the last norm before the products of the MLP."""
     normed = Qwen2RMSNorm.forward
 
@@ -135,12 +135,12 @@ def test_a_layer_whose_rows_are_not_alike_has_one_lane(settings: Make, monkeypat
         return torch.cat([out[:1], out[1:] * (1 + 1e-6)]) if len(out) > 1 else out
 
     monkeypatch.setattr(Qwen2RMSNorm, "forward", uneven)
-    assert Bagel(settings())._load().bagel.row_counts == (1,)
+    assert Bagel(bagel_settings())._load().bagel.row_counts == (1,)
 
 
-def test_one_lane_is_as_exact(settings: Make) -> None:
+def test_one_lane_is_as_exact(bagel_settings: Make) -> None:
     """Where rows are not alike, every sample writes alone."""
-    model = Bagel(settings(temperature=0))
+    model = Bagel(bagel_settings(temperature=0))
     model._load().bagel.row_counts = (1,)
     assert made(model, [2, 0]) == made(model, [0, 2])
 
@@ -148,8 +148,8 @@ def test_one_lane_is_as_exact(settings: Make) -> None:
 # --- fast ---
 
 
-def test_fast_is_close_to_exact(settings: Make, chosen: dict[str, Any], exact: Bagel) -> None:
-    fast = Bagel(settings(**chosen, mode="fast"))
+def test_fast_is_close_to_exact(bagel_settings: Make, chosen: dict[str, Any], exact: Bagel) -> None:
+    fast = Bagel(bagel_settings(**chosen, mode="fast"))
     assert fast.identity() != exact.identity()
     ours, theirs = ([one.image for one in model.draw(stages(model, EVERYONE), unguided=[], seeds=[1, 2, 3, 4, 5])]
                     for model in (fast, exact))  # fmt: skip
@@ -158,10 +158,10 @@ def test_fast_is_close_to_exact(settings: Make, chosen: dict[str, Any], exact: B
         assert 0 < difference.mean() < 12
 
 
-def test_fast_looks_at_what_guides_it_in_every_other_evaluation(settings: Make) -> None:
+def test_fast_looks_at_what_guides_it_in_every_other_evaluation(bagel_settings: Make) -> None:
     passes: dict[str, list[int]] = {}
     for mode in ("exact", "fast"):
-        model = Bagel(settings(mode=mode, steps=6, image_scale=2.0, interval=(0.0, 1.0)))
+        model = Bagel(bagel_settings(mode=mode, steps=6, image_scale=2.0, interval=(0.0, 1.0)))
         contexts = stages(model, [4])
         network = model._load().bagel.network
         run = network.run

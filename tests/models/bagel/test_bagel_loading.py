@@ -32,8 +32,8 @@ Change = Callable[[dict[str, np.ndarray]], object]
 
 
 @pytest.fixture
-def folder(checkpoint: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
+def folder(bagel_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bagel_folder, tmp_path / "copy"))
 
 
 def refused(folder: Path, message: str) -> None:
@@ -77,15 +77,15 @@ def test_a_pickle_is_not_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["ema.safetensors", "ae.safetensors"])
-def test_missing_surplus_and_misshapen_weights_are_named(folder: Path, checkpoint: Path, file: str) -> None:
+def test_missing_surplus_and_misshapen_weights_are_named(folder: Path, bagel_folder: Path, file: str) -> None:
     names = sorted(name for name in load_file(folder / file) if name.endswith("weight") and "conv_in" not in name)
     gone, wrong = names[3], names[5]
     rewrite(folder / file, lambda tensors: tensors.pop(gone))
     refused(folder, f"lacks {gone}")
-    shutil.copy(checkpoint / file, folder)
+    shutil.copy(bagel_folder / file, folder)
     rewrite(folder / file, lambda tensors: tensors.update({"more.weight": np.zeros(2, np.float32)}))
     refused(folder, r"has unknown weights more\.weight")
-    shutil.copy(checkpoint / file, folder)
+    shutil.copy(bagel_folder / file, folder)
     rewrite(folder / file, lambda tensors: tensors.update({wrong: tensors[wrong][1:].copy()}))
     refused(folder, f"{wrong} has shape .*, not ")
 
@@ -95,12 +95,12 @@ def test_another_model_s_weights(folder: Path) -> None:
     refused(folder, r"ae\.safetensors holds no FLUX autoencoder")
 
 
-def test_tables_of_places_may_be_left_out(folder: Path, checkpoint: Path) -> None:
+def test_tables_of_places_may_be_left_out(folder: Path, bagel_folder: Path) -> None:
     """Their size is then the published one."""
     rewrite(folder / "ema.safetensors", lambda tensors: tensors.pop("latent_pos_embed.pos_embed"))
     rewrite(folder / "ema.safetensors", lambda tensors: tensors.pop("vit_pos_embed.pos_embed"))
     network, _ = load(folder, torch.float32, CPU)
-    whole, _ = load(checkpoint, torch.float32, CPU)
+    whole, _ = load(bagel_folder, torch.float32, CPU)
     assert network.sizes.latent_side == 64
     assert whole.sizes.latent_side == 8
     assert torch.equal(network.vit_pos_embed.pos_embed, whole.vit_pos_embed.pos_embed)
@@ -159,22 +159,22 @@ def test_a_tokenizer_with_more_tokens_than_the_network(folder: Path) -> None:
         Bagel(Bagel.Settings(weights=folder, device="cpu", height=64, width=64)).start(1)
 
 
-def test_a_device_that_is_too_small(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_too_small(bagel_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda device: 10 * 2**20)
-    refused(checkpoint, r"cpu is too small: 0\.0 GiB are needed \(weights in float32, and 0\.00 GiB for a context")
+    refused(bagel_folder, r"cpu is too small: 0\.0 GiB are needed \(weights in float32, and 0\.00 GiB for a context")
 
 
-def test_dtypes(checkpoint: Path) -> None:
-    network, autoencoder = load(checkpoint, torch.bfloat16, CPU)
+def test_dtypes(bagel_folder: Path) -> None:
+    network, autoencoder = load(bagel_folder, torch.bfloat16, CPU)
     kinds = {name: tensor.dtype for name, tensor in network.state_dict().items()}
     assert kinds["llm2vae.weight"] == kinds["language_model.lm_head.weight"] == torch.bfloat16
     assert all(kinds[name] == torch.float32 for name in kinds if "norm" in name or "pos_embed" in name)
     assert {tensor.dtype for tensor in autoencoder.state_dict().values()} == {torch.float32}
 
 
-def test_a_device_that_is_not_there(checkpoint: Path) -> None:
+def test_a_device_that_is_not_there(bagel_folder: Path) -> None:
     with pytest.raises(ConfigError, match="device 'cuda:7' cannot be used here"):
-        Bagel(Bagel.Settings(weights=checkpoint, device="cuda:7", height=64, width=64)).start(1)
+        Bagel(Bagel.Settings(weights=bagel_folder, device="cuda:7", height=64, width=64)).start(1)
 
 
 # --- images and times ---

@@ -42,10 +42,10 @@ def prompt(i: int, *, limit: int = 39, system: str = "", url: str = "") -> Judge
 
 
 @pytest.fixture(scope="module")
-def make(checkpoint: Path) -> Make:
+def make(bagel_folder: Path) -> Make:
     def judge(**chosen: Any) -> Judge:
         default = {
-            "weights": checkpoint, "dtype": "float32", "device": "cpu", "vae_sizes": small.VAE_SIZES,
+            "weights": bagel_folder, "dtype": "float32", "device": "cpu", "vae_sizes": small.VAE_SIZES,
             "vit_sizes": small.VIT_SIZES,
         }  # fmt: skip
         return Judge(Judge.Settings.model_validate(default | chosen))
@@ -68,9 +68,9 @@ def replies(judge: Judge, *asked: JudgePrompt) -> list[Reply]:
 # --- the judge ---
 
 
-def test_answers_are_the_original_s(judge: Judge, recorded: Mapping[str, np.ndarray]) -> None:
+def test_answers_are_the_original_s(judge: Judge, bagel_recording: Mapping[str, np.ndarray]) -> None:
     found = replies(judge, *(prompt(i) for i in range(4)))
-    assert [one.text for one in found] == [json.loads(str(recorded[f"understand/{i}"])) for i in range(4)]
+    assert [one.text for one in found] == [json.loads(str(bagel_recording[f"understand/{i}"])) for i in range(4)]
     assert all(one.prompt_tokens > 0 and one.completion_tokens > 0 for one in found)
 
 
@@ -97,14 +97,14 @@ def test_an_image_that_cannot_be_read_fails_its_question_alone(judge: Judge) -> 
     assert isinstance(found[1], SampleError)
 
 
-def test_who_it_is(make: Make, judge: Judge, checkpoint: Path) -> None:
+def test_who_it_is(make: Make, judge: Judge, bagel_folder: Path) -> None:
     assert judge.identity() == make(batch_size=9, context_tokens=7).identity()
     assert judge.identity() != make(temperature=1.0).identity()
     assert judge.identity() != make(mode="fast").identity()
-    assert str(checkpoint) not in json.dumps(judge.identity())
+    assert str(bagel_folder) not in json.dumps(judge.identity())
     judge.reachable()
     with pytest.raises(WeightsError):
-        make(weights=checkpoint / "none").reachable()
+        make(weights=bagel_folder / "none").reachable()
     with pytest.raises(ValidationError, match="vit_sizes: the longer side comes first"):
         make(vit_sizes=(28, 56))
 
@@ -113,8 +113,8 @@ def test_who_it_is(make: Make, judge: Judge, checkpoint: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def editor(settings: Make) -> Bagel:
-    return Bagel(settings(steps=4, image_scale=2.0, interval=(0.0, 1.0), renorm="text_channel"))
+def editor(bagel_settings: Make) -> Bagel:
+    return Bagel(bagel_settings(steps=4, image_scale=2.0, interval=(0.0, 1.0), renorm="text_channel"))
 
 
 def edited(model: Bagel, *who: int, seed: int = 0, texts: Mapping[int, str] = {}) -> list[bytes]:

@@ -163,10 +163,10 @@ def test_no_other_spread_is_less_full(layers: int, layer: int, rest: int, rooms:
                 assert fullest(moved) >= fullest(own) - 1e-9
 
 
-def test_layers_of_the_network_on_three_devices_compute_the_same(checkpoint: Path, settings) -> None:  # type: ignore[no-untyped-def]
+def test_layers_of_the_network_on_three_devices_compute_the_same(bagel_folder: Path, bagel_settings) -> None:  # type: ignore[no-untyped-def]
     from evalharness.models.bagel.plugin import Bagel
 
-    whole = Bagel(settings(steps=3)).paint(["the dog"], [1])
-    spread_out = Bagel(settings(steps=3, devices=("cpu", "cpu", "cpu"))).paint(["the dog"], [1])
+    whole = Bagel(bagel_settings(steps=3)).paint(["the dog"], [1])
+    spread_out = Bagel(bagel_settings(steps=3, devices=("cpu", "cpu", "cpu"))).paint(["the dog"], [1])
     assert np.array_equal(np.asarray(whole[0].image), np.asarray(spread_out[0].image))
-    assert json.loads((checkpoint / "llm_config.json").read_text())["num_hidden_layers"] == 3
+    assert json.loads((bagel_folder / "llm_config.json").read_text())["num_hidden_layers"] == 3

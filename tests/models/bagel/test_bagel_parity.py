@@ -37,8 +37,8 @@ together = pytest.mark.parametrize("group", GROUPS, ids=str)
 
 
 @pytest.fixture(scope="module")
-def runtime(settings: Callable[..., Any]) -> Runtime:
-    return Runtime(settings(temperature=0, image_scale=2), ["cpu"])
+def runtime(bagel_settings: Callable[..., Any]) -> Runtime:
+    return Runtime(bagel_settings(temperature=0, image_scale=2), ["cpu"])
 
 
 @pytest.fixture(autouse=True)
@@ -103,65 +103,65 @@ def outline(shapes: Mapping[str, tuple[int, ...]]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def test_the_full_checkpoint_has_the_original_s_names_and_shapes(recorded: Recorded) -> None:
+def test_the_full_checkpoint_has_the_original_s_names_and_shapes(bagel_recording: Recorded) -> None:
     """Derived from the two JSON files, on the meta device."""
     sizes = Sizes(
         language=LanguageSizes.model_validate(small.FULL_LLM), vision=VisionSizes.model_validate(small.FULL_VIT)
     )
     with torch.device("meta"):
         shapes = {name: tuple(tensor.shape) for name, tensor in Network(sizes).state_dict().items()}
-    full = json.loads(str(recorded["full"]))
+    full = json.loads(str(bagel_recording["full"]))
     assert len(shapes) == full["keys"]
     assert outline(shapes) == full["outline"]
     assert 14.6e9 < sum(np.prod(shape) for shape in shapes.values()) < 14.7e9
 
 
-def test_the_small_checkpoint_has_the_original_s_names_and_shapes(checkpoint: Any, recorded: Recorded) -> None:
+def test_the_small_checkpoint_has_the_original_s_names_and_shapes(bagel_folder: Any, bagel_recording: Recorded) -> None:
     from evalharness.models.bagel.loading import read_shapes
 
-    known = json.loads(str(recorded["small"]))
-    assert outline(read_shapes(checkpoint / "ema.safetensors")) == known["outline"]
-    assert outline(read_shapes(checkpoint / "ae.safetensors")) == known["autoencoder"]
+    known = json.loads(str(bagel_recording["small"]))
+    assert outline(read_shapes(bagel_folder / "ema.safetensors")) == known["outline"]
+    assert outline(read_shapes(bagel_folder / "ae.safetensors")) == known["autoencoder"]
 
 
-def test_tables_of_places(runtime: Runtime, recorded: Recorded) -> None:
-    same(runtime.bagel.network.latent_pos_embed.pos_embed, recorded["tables/latent"])
-    same(runtime.bagel.network.vit_pos_embed.pos_embed, recorded["tables/vit"])
+def test_tables_of_places(runtime: Runtime, bagel_recording: Recorded) -> None:
+    same(runtime.bagel.network.latent_pos_embed.pos_embed, bagel_recording["tables/latent"])
+    same(runtime.bagel.network.vit_pos_embed.pos_embed, bagel_recording["tables/vit"])
 
 
 # --- reading, looking, writing ---
 
 
 @together
-def test_logits_of_a_text(runtime: Runtime, recorded: Recorded, group: list[int]) -> None:
+def test_logits_of_a_text(runtime: Runtime, bagel_recording: Recorded, group: list[int]) -> None:
     contexts = [Context() for _ in group]
     for i in group:
-        assert runtime.tokens.encode(PROMPTS[i]) == recorded[f"tokens/{i}"].tolist()
+        assert runtime.tokens.encode(PROMPTS[i]) == bagel_recording[f"tokens/{i}"].tolist()
     for i, hidden in zip(group, read(runtime, contexts, [PROMPTS[i] for i in group]), strict=True):
-        same(runtime.bagel.network.logits(hidden), recorded[f"logits/{i}"])
+        same(runtime.bagel.network.logits(hidden), bagel_recording[f"logits/{i}"])
 
 
 @together
 @pytest.mark.parametrize("kind", ["vae", "vit", "both"])
-def test_hidden_states_of_a_look(runtime: Runtime, recorded: Recorded, group: list[int], kind: str) -> None:
+def test_hidden_states_of_a_look(runtime: Runtime, bagel_recording: Recorded, group: list[int], kind: str) -> None:
     contexts = [Context() for _ in group]
     read(runtime, contexts, [PROMPTS[i] for i in group])
     hidden = look(runtime, contexts, [as_image(i) for i in group], group, kind)
     blocks = [hidden[n : n + len(group)] for n in range(0, len(hidden), len(group))]
     for n, block in enumerate(blocks):
         for i, one in zip(group, block, strict=True):
-            same(in_order(one), recorded[f"look/{kind}/{i}/{n}"])
+            same(in_order(one), bagel_recording[f"look/{kind}/{i}/{n}"])
     for i, after in zip(group, read(runtime, contexts, ["then"] * len(group)), strict=True):
-        same(after, recorded[f"look/{kind}/{i}/after"])
+        same(after, bagel_recording[f"look/{kind}/{i}/after"])
 
 
 @together
-def test_greedily_written_text(runtime: Runtime, recorded: Recorded, group: list[int]) -> None:
+def test_greedily_written_text(runtime: Runtime, bagel_recording: Recorded, group: list[int]) -> None:
     contexts = [Context() for _ in group]
     read(runtime, contexts, [PROMPTS[i] for i in group])
     # The original counts the token that it starts with.
     written = runtime.write(contexts, ("<|im_end|>",), 39, [0] * len(group))
-    assert [one.text for one in written] == [json.loads(str(recorded[f"greedy/{i}"])) for i in group]
+    assert [one.text for one in written] == [json.loads(str(bagel_recording[f"greedy/{i}"])) for i in group]
 
 
 # --- drawing ---
@@ -179,9 +179,9 @@ GUIDANCE = {
 
 @together
 @pytest.mark.parametrize("time", [1.0, 0.62, 0.07])
-def test_velocity(runtime: Runtime, recorded: Recorded, group: list[int], time: float) -> None:
+def test_velocity(runtime: Runtime, bagel_recording: Recorded, group: list[int], time: float) -> None:
     contexts, bagel = contexts_of(runtime, group), runtime.bagel
-    noise = [torch.from_numpy(recorded[f"velocity/{i}/noise"]) for i in group]
+    noise = [torch.from_numpy(bagel_recording[f"velocity/{i}/noise"]) for i in group]
     grids = [GRIDS[i] for i in group]
     plain, without_text, without_images = (
         bagel.velocity(views, noise, time, grids)
@@ -196,21 +196,21 @@ def test_velocity(runtime: Runtime, recorded: Recorded, group: list[int], time: 
             found = plain[n]
             if sampler.text_scale > 1:
                 found = sampler.guide(found, without_text[n], without_images[n] if sampler.image_scale > 1 else None)
-            same(found, recorded[f"velocity/{i}/{time}/{name}"])
+            same(found, bagel_recording[f"velocity/{i}/{time}/{name}"])
 
 
-def test_the_recorded_guidance_makes_a_difference(recorded: Recorded) -> None:
+def test_the_recorded_guidance_makes_a_difference(bagel_recording: Recorded) -> None:
     """Or else the comparison above would show nothing. (Without images `text_channel` is `channel`.)"""
     for i in EVERYONE:
-        kinds = [recorded[f"velocity/{i}/0.62/{name}"] for name in GUIDANCE if name != "text/text_channel"]
+        kinds = [bagel_recording[f"velocity/{i}/0.62/{name}"] for name in GUIDANCE if name != "text/text_channel"]
         for n, one in enumerate(kinds):
             assert all(np.abs(one - other).max() > 1e-3 * np.abs(one).max() for other in kinds[:n])
 
 
-def test_a_seed_gives_the_original_s_noise(runtime: Runtime, recorded: Recorded) -> None:
+def test_a_seed_gives_the_original_s_noise(runtime: Runtime, bagel_recording: Recorded) -> None:
     for i, (rows, columns) in enumerate(GRIDS):
         drawn = torch.randn((rows * columns, 64), generator=generator(20 + i))
-        same(drawn, recorded[f"velocity/{i}/noise"])
+        same(drawn, bagel_recording[f"velocity/{i}/noise"])
 
 
 def draw(
@@ -236,37 +236,37 @@ def same_image(found: Image.Image, expected: np.ndarray) -> None:
 
 
 @together
-def test_a_drawing_after_a_text(runtime: Runtime, recorded: Recorded, group: list[int]) -> None:
+def test_a_drawing_after_a_text(runtime: Runtime, bagel_recording: Recorded, group: list[int]) -> None:
     contexts = [Context() for _ in group]
     read(runtime, contexts, [PROMPTS[i] for i in group])
     latents, images = draw(runtime, contexts, group, 30, Sampler(steps=6, interval=(0.4, 1.0), image_scale=2.0))
     for i, latent, image in zip(group, latents, images, strict=True):
-        same(as_tokens(latent), recorded[f"draw/text/{i}/latent"])
-        same_image(image, recorded[f"draw/text/{i}/image"])
+        same(as_tokens(latent), bagel_recording[f"draw/text/{i}/latent"])
+        same_image(image, bagel_recording[f"draw/text/{i}/image"])
 
 
 @together
-def test_a_drawing_guided_away_from_nothing(runtime: Runtime, recorded: Recorded, group: list[int]) -> None:
+def test_a_drawing_guided_away_from_nothing(runtime: Runtime, bagel_recording: Recorded, group: list[int]) -> None:
     """At the position behind the system prompt, as the WISE script has it."""
     contexts = [Context(empty=True) for _ in group]
     read(runtime, contexts, ["the rules of the game"] * len(group))
     read(runtime, contexts, [PROMPTS[i] for i in group])
     latents, _ = draw(runtime, contexts, group, 80, Sampler(steps=6, interval=(0.4, 1.0)))
     for i, latent in zip(group, latents, strict=True):
-        same(as_tokens(latent), recorded[f"draw/empty/{i}/latent"])
+        same(as_tokens(latent), bagel_recording[f"draw/empty/{i}/latent"])
 
 
 @together
-def test_a_drawing_after_a_picture(runtime: Runtime, recorded: Recorded, group: list[int]) -> None:
+def test_a_drawing_after_a_picture(runtime: Runtime, bagel_recording: Recorded, group: list[int]) -> None:
     contexts = contexts_of(runtime, group)
     latents, images = draw(runtime, contexts, group, 40, Sampler(steps=6, image_scale=2.0, renorm="text_channel"))
     for i, latent, image in zip(group, latents, images, strict=True):
-        same(as_tokens(latent), recorded[f"draw/both/{i}/latent"])
-        same_image(image, recorded[f"draw/both/{i}/image"])
+        same(as_tokens(latent), bagel_recording[f"draw/both/{i}/latent"])
+        same_image(image, bagel_recording[f"draw/both/{i}/image"])
 
 
 @together
-def test_a_trajectory_of_two_rounds(runtime: Runtime, recorded: Recorded, group: list[int]) -> None:
+def test_a_trajectory_of_two_rounds(runtime: Runtime, bagel_recording: Recorded, group: list[int]) -> None:
     """Read, think, draw, look, write, draw: one context, in which nothing is encoded twice."""
     contexts = [Context() for _ in group]
     how = {"steps": 6, "text_scale": 3.0, "image_scale": 2.0, "renorm": "channel"}
@@ -276,26 +276,26 @@ def test_a_trajectory_of_two_rounds(runtime: Runtime, recorded: Recorded, group:
     read(runtime, contexts, [PROMPTS[i] for i in group])
     thoughts = runtime.write(contexts, ("<|im_end|>",), 23, none)
     _, first = draw(runtime, contexts, group, 50, sampler)
-    drawn = [Image.fromarray(recorded[f"trajectory/{i}/first"]) for i in group]
+    drawn = [Image.fromarray(bagel_recording[f"trajectory/{i}/first"]) for i in group]
     look(runtime, contexts, drawn, [60 + i for i in group])
     changes = runtime.write(contexts, ("<|im_end|>",), 23, none)
     latents, second = draw(runtime, contexts, group, 70, sampler)
     for n, i in enumerate(group):
-        assert thoughts[n].text == json.loads(str(recorded[f"trajectory/{i}/thought"]))
-        assert changes[n].text == json.loads(str(recorded[f"trajectory/{i}/change"]))
-        same_image(first[n], recorded[f"trajectory/{i}/first"])
-        same(as_tokens(latents[n]), recorded[f"trajectory/{i}/latent"])
-        same_image(second[n], recorded[f"trajectory/{i}/second"])
+        assert thoughts[n].text == json.loads(str(bagel_recording[f"trajectory/{i}/thought"]))
+        assert changes[n].text == json.loads(str(bagel_recording[f"trajectory/{i}/change"]))
+        same_image(first[n], bagel_recording[f"trajectory/{i}/first"])
+        same(as_tokens(latents[n]), bagel_recording[f"trajectory/{i}/latent"])
+        same_image(second[n], bagel_recording[f"trajectory/{i}/second"])
 
 
 @together
-def test_an_answer_about_a_picture(runtime: Runtime, recorded: Recorded, group: list[int]) -> None:
+def test_an_answer_about_a_picture(runtime: Runtime, bagel_recording: Recorded, group: list[int]) -> None:
     """Seen by the vision transformer alone, the picture before the question."""
     contexts = [Context() for _ in group]
     runtime.look(contexts, [as_image(i) for i in group], understand=True)
     runtime.read(contexts, [PROMPTS[i] for i in group])
     written = runtime.write(contexts, ("<|im_end|>",), 39, [0] * len(group))
-    assert [one.text for one in written] == [json.loads(str(recorded[f"understand/{i}"])) for i in group]
+    assert [one.text for one in written] == [json.loads(str(bagel_recording[f"understand/{i}"])) for i in group]
 
 
 def edit_contexts(
@@ -314,7 +314,7 @@ def edit_contexts(
 
 @together
 @pytest.mark.parametrize("time", [1.0, 0.62, 0.07])
-def test_velocity_of_an_edit(runtime: Runtime, recorded: Recorded, group: list[int], time: float) -> None:
+def test_velocity_of_an_edit(runtime: Runtime, bagel_recording: Recorded, group: list[int], time: float) -> None:
     contexts, grids = edit_contexts(runtime, group, [generator(90 + i) for i in group])
     noise = [
         torch.randn((rows * columns, 64), generator=generator(95 + i))
@@ -328,11 +328,11 @@ def test_velocity_of_an_edit(runtime: Runtime, recorded: Recorded, group: list[i
     sampler = Sampler(image_scale=2.0, renorm="text_channel")
     plain, without_text, without_images = (runtime.bagel.velocity(side, noise, time, grids) for side in views)
     for n, i in enumerate(group):
-        same(sampler.guide(plain[n], without_text[n], without_images[n]), recorded[f"edit/{i}/{time}"])
+        same(sampler.guide(plain[n], without_text[n], without_images[n]), bagel_recording[f"edit/{i}/{time}"])
 
 
 @together
-def test_an_edit(runtime: Runtime, recorded: Recorded, group: list[int]) -> None:
+def test_an_edit(runtime: Runtime, bagel_recording: Recorded, group: list[int]) -> None:
     generators = [generator(90 + i) for i in group]
     contexts, grids = edit_contexts(runtime, group, generators)
     noise = [
@@ -341,8 +341,8 @@ def test_an_edit(runtime: Runtime, recorded: Recorded, group: list[int]) -> None
     sampler = Sampler(steps=6, image_scale=2.0, renorm="text_channel")
     latents = solve(runtime.bagel, contexts, noise, grids, [sampler] * len(group))
     for i, latent in zip(group, latents, strict=True):
-        same(as_tokens(latent), recorded[f"edit/{i}/latent"])
-        same_image(runtime.decode(latent), recorded[f"edit/{i}/image"])
+        same(as_tokens(latent), bagel_recording[f"edit/{i}/latent"])
+        same_image(runtime.decode(latent), bagel_recording[f"edit/{i}/image"])
 
 
 @contextmanager

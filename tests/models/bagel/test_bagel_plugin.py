@@ -33,9 +33,9 @@ Make = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
-def model(settings: Make) -> Bagel:
+def model(bagel_settings: Make) -> Bagel:
     words = {"system": "think", "detail": "how?"}
-    return Bagel(settings(words=words, max_tokens=12, steps=3, image_scale=2.0, interval=(0.0, 1.0)))
+    return Bagel(bagel_settings(words=words, max_tokens=12, steps=3, image_scale=2.0, interval=(0.0, 1.0)))
 
 
 def kinds(trajectory: Trajectory) -> list[tuple[str, int]]:
@@ -97,9 +97,9 @@ def test_a_seed_draws_other_noise_and_other_words(model: Bagel) -> None:
 # --- words ---
 
 
-def test_a_text_ends_with_a_stop_marker(settings: Make, recorded: Mapping[str, np.ndarray]) -> None:
-    greedy = Bagel(settings(temperature=0))
-    whole = json.loads(str(recorded["greedy/0"]))
+def test_a_text_ends_with_a_stop_marker(bagel_settings: Make, bagel_recording: Mapping[str, np.ndarray]) -> None:
+    greedy = Bagel(bagel_settings(temperature=0))
+    whole = json.loads(str(bagel_recording["greedy/0"]))
     contexts = greedy.start(1)
     greedy.read(contexts, [PROMPTS[0]])
     (written,) = greedy.write(contexts, stop=("h",), max_tokens=30, seeds=[0])
@@ -108,9 +108,9 @@ def test_a_text_ends_with_a_stop_marker(settings: Make, recorded: Mapping[str, n
     assert rest.tokens == 2
 
 
-def test_what_was_written_is_read_as_a_text_is(settings: Make) -> None:
+def test_what_was_written_is_read_as_a_text_is(bagel_settings: Make) -> None:
     """A context after writing is the one after reading the same words, whatever tokens they were written in."""
-    greedy = Bagel(settings(temperature=0))
+    greedy = Bagel(bagel_settings(temperature=0))
     for opening in ("", "a the dog"):
         wrote, read = greedy.start(1), greedy.start(1)
         for contexts in (wrote, read):
@@ -124,27 +124,27 @@ def test_what_was_written_is_read_as_a_text_is(settings: Make) -> None:
             np.testing.assert_allclose(ours[:, :, :length], others[:, :, :length], rtol=1e-4, atol=1e-5)
 
 
-def test_thinking_needs_a_system_prompt(settings: Make, tmp_path: Path) -> None:
+def test_thinking_needs_a_system_prompt(bagel_settings: Make, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="GEN_THINK_SYSTEM_PROMPT"):
-        variants.run(TextCot(), Bagel(settings()), PROMPTS[:1], [0])
+        variants.run(TextCot(), Bagel(bagel_settings()), PROMPTS[:1], [0])
     source = tmp_path / "inferencer.py"
     source.write_text('raise SystemExit("never run")\nTHINK = """think\nfirst"""\nOTHER: str = "other"\n')
-    named = Bagel(settings(words={"system": {"file": str(source), "constant": "THINK"}}))
-    assert named.identity() == Bagel(settings(words={"system": "think\nfirst"})).identity()
-    assert named.identity() != Bagel(settings()).identity()
+    named = Bagel(bagel_settings(words={"system": {"file": str(source), "constant": "THINK"}}))
+    assert named.identity() == Bagel(bagel_settings(words={"system": "think\nfirst"})).identity()
+    assert named.identity() != Bagel(bagel_settings()).identity()
     with pytest.raises(ConfigError, match=r"assigns no string to 'THINKS'; did you mean 'THINK'\?"):
-        Bagel(settings(words={"system": {"file": str(source), "constant": "THINKS"}})).identity()
+        Bagel(bagel_settings(words={"system": {"file": str(source), "constant": "THINKS"}})).identity()
     with pytest.raises(ConfigError, match="cannot read"):
-        Bagel(settings(words={"system": {"file": str(tmp_path / "none.py"), "constant": "THINK"}})).identity()
+        Bagel(bagel_settings(words={"system": {"file": str(tmp_path / "none.py"), "constant": "THINK"}})).identity()
     source.write_text("def broken(:")
     with pytest.raises(ConfigError, match="not Python source"):
-        Bagel(settings(words={"system": {"file": str(source), "constant": "THINK"}})).identity()
+        Bagel(bagel_settings(words={"system": {"file": str(source), "constant": "THINK"}})).identity()
 
 
-def test_what_guides_a_thought_through_drawing(settings: Make) -> None:
+def test_what_guides_a_thought_through_drawing(bagel_settings: Make) -> None:
     """The context without the prompt keeps the system prompt, or only its length, as the WISE script has it."""
     for unconditional, length in (("system", 5), ("empty", 0)):
-        mine = Bagel(settings(words={"system": "think"}, unconditional=unconditional))
+        mine = Bagel(bagel_settings(words={"system": "think"}, unconditional=unconditional))
         (context,) = contexts = mine.start(1)
         mine.read(contexts, ["think"])
         mine.read(contexts, [PROMPTS[0]])
@@ -171,9 +171,9 @@ def test_the_public_format_has_no_process(model: Bagel) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_wrong_settings(settings: Make, wrong: dict[str, Any]) -> None:
+def test_wrong_settings(bagel_settings: Make, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        settings(**wrong)
+        bagel_settings(**wrong)
 
 
 @pytest.mark.parametrize(
@@ -184,17 +184,17 @@ def test_wrong_settings(settings: Make, wrong: dict[str, Any]) -> None:
         ({"vit_sizes": (70, 28)}, "vit_sizes: this checkpoint sees at most 56 pixels"),
     ],
 )
-def test_images_beyond_the_tables_of_places(settings: Make, wrong: dict[str, Any], message: str) -> None:
+def test_images_beyond_the_tables_of_places(bagel_settings: Make, wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Bagel(settings(**wrong)).start(1)
+        Bagel(bagel_settings(**wrong)).start(1)
 
 
-def test_the_identity_is_what_decides_an_image(settings: Make, checkpoint: Path) -> None:
-    first = Bagel(settings()).identity()
-    assert first == Bagel(settings(batch_size=9, devices=("cpu", "cpu"))).identity()
+def test_the_identity_is_what_decides_an_image(bagel_settings: Make, bagel_folder: Path) -> None:
+    first = Bagel(bagel_settings()).identity()
+    assert first == Bagel(bagel_settings(batch_size=9, devices=("cpu", "cpu"))).identity()
     for change in ({"steps": 7}, {"dtype": "bfloat16"}, {"renorm": "channel"}, {"width": 64}, {"temperature": 1.0}):
-        assert Bagel(settings(**change)).identity() != first
-    assert str(checkpoint) not in json.dumps(first)
+        assert Bagel(bagel_settings(**change)).identity() != first
+    assert str(bagel_folder) not in json.dumps(first)
 
 
 def test_it_speaks_all_verbs(model: Bagel) -> None:
@@ -203,11 +203,11 @@ def test_it_speaks_all_verbs(model: Bagel) -> None:
         model.check(" \n")
 
 
-def test_a_drawing_after_an_image_has_its_own_guidance(settings: Make) -> None:
+def test_a_drawing_after_an_image_has_its_own_guidance(bagel_settings: Make) -> None:
     """In one batch with a drawing after a text alone, which no setting of editing changes."""
 
     def drawn(**chosen: Any) -> list[bytes]:
-        mine = Bagel(settings(steps=4, interval=(0.0, 1.0), **chosen))
+        mine = Bagel(bagel_settings(steps=4, interval=(0.0, 1.0), **chosen))
         contexts = mine.start(2)
         mine.read(contexts, PROMPTS[:2])
         mine.look(contexts[:1], [Image.new("RGB", (64, 48), "red")])
@@ -227,10 +227,10 @@ def test_images_of_any_size_and_mode(model: Bagel) -> None:
     assert all(context.full.position == 2 for context in contexts)
 
 
-def test_bfloat16_is_close_and_layers_may_lie_apart(settings: Make) -> None:
-    exact = Bagel(settings(steps=4)).paint(PROMPTS, [1, 2, 3])
-    apart = Bagel(settings(steps=4, devices=("cpu", "cpu", "cpu"))).paint(PROMPTS, [1, 2, 3])
-    low = Bagel(settings(steps=4, dtype="bfloat16")).paint(PROMPTS, [1, 2, 3])
+def test_bfloat16_is_close_and_layers_may_lie_apart(bagel_settings: Make) -> None:
+    exact = Bagel(bagel_settings(steps=4)).paint(PROMPTS, [1, 2, 3])
+    apart = Bagel(bagel_settings(steps=4, devices=("cpu", "cpu", "cpu"))).paint(PROMPTS, [1, 2, 3])
+    low = Bagel(bagel_settings(steps=4, dtype="bfloat16")).paint(PROMPTS, [1, 2, 3])
     for one, two, three in zip(exact, apart, low, strict=True):
         assert one.image.tobytes() == two.image.tobytes()
         difference = np.abs(np.asarray(one.image, int) - np.asarray(three.image, int))
@@ -290,7 +290,7 @@ arms:
 
 
 @pytest.fixture
-def run(tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def run(tmp_path: Path, bagel_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     load = registry.load
 
     def with_brightness(kind: str, name: str) -> Any:
@@ -302,7 +302,7 @@ def run(tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         from evalharness.cli import sweep
 
         file = tmp_path / "sweep.yaml"
-        file.write_text(text.format(weights=checkpoint))
+        file.write_text(text.format(weights=bagel_folder))
         return sweep.main([str(file), "--out", str(tmp_path / "report"), "--quiet", *options])
 
     return sweep

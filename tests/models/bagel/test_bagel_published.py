@@ -34,47 +34,49 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def copy(checkpoint: Path, mirror: Path, name: str, **renamed: str) -> Path:
+def copy(bagel_folder: Path, mirror: Path, name: str, **renamed: str) -> Path:
     """The small checkpoint where a mirror has a published one."""
     folder = mirror / published.CHECKPOINTS[name].snapshot.folder
     folder.mkdir(parents=True)
-    for file in checkpoint.iterdir():
+    for file in bagel_folder.iterdir():
         (folder / renamed.get(file.stem, file.name)).write_bytes(file.read_bytes())
     return folder
 
 
-def test_what_has_not_been_fetched_says_how(settings: Make) -> None:
+def test_what_has_not_been_fetched_says_how(bagel_settings: Make) -> None:
     for name, command in (("official", "bagel"), ("unicot", "unicot"), ("zebra", "zebra")):
         with pytest.raises(WeightsError, match=f"has not been fetched; do so with: evalharness fetch {command}$"):
-            Bagel(settings(weights=name)).identity()
+            Bagel(bagel_settings(weights=name)).identity()
         with pytest.raises(WeightsError, match=f"has not been fetched; do so with: evalharness fetch {command}$"):
-            _ = Bagel(settings(words=name)).words
+            _ = Bagel(bagel_settings(words=name)).words
     with pytest.raises(WeightsError, match="evalharness fetch bagel"):
-        Bagel(settings(weights="official")).paint(["the dog"], [1])
+        Bagel(bagel_settings(weights="official")).paint(["the dog"], [1])
 
 
-def test_a_name_finds_what_was_fetched(checkpoint: Path, settings: Make, tmp_path: Path) -> None:
-    copy(checkpoint, tmp_path / "mirror", "official")
+def test_a_name_finds_what_was_fetched(bagel_folder: Path, bagel_settings: Make, tmp_path: Path) -> None:
+    copy(bagel_folder, tmp_path / "mirror", "official")
     said: list[str] = []
     hub.fetch_snapshot(published.CHECKPOINTS["official"].snapshot, said.append, mirror=str(tmp_path / "mirror"))
     assert "not checked" in said[-1]
-    named, given = Bagel(settings(weights="official", steps=3)), Bagel(settings(steps=3))
+    named, given = Bagel(bagel_settings(weights="official", steps=3)), Bagel(bagel_settings(steps=3))
     assert named.identity() == given.identity(), "where the files lie is no part of it"
     images = [np.asarray(one.paint(["the dog"], [1])[0].image) for one in (named, given)]
     assert np.array_equal(*images)
 
 
-def test_zebra_s_file_has_another_name_on_the_hub(checkpoint: Path, tmp_path: Path) -> None:
+def test_zebra_s_file_has_another_name_on_the_hub(bagel_folder: Path, tmp_path: Path) -> None:
     snapshot = published.CHECKPOINTS["zebra"].snapshot
-    copy(checkpoint, tmp_path / "mirror", "zebra", ema="model_bf16.safetensors")
+    copy(bagel_folder, tmp_path / "mirror", "zebra", ema="model_bf16.safetensors")
     hub.fetch_snapshot(snapshot, lambda line: None, mirror=str(tmp_path / "mirror"))
-    assert (published.folder("zebra") / "ema.safetensors").read_bytes() == (checkpoint / "ema.safetensors").read_bytes()
+    assert (published.folder("zebra") / "ema.safetensors").read_bytes() == (
+        bagel_folder / "ema.safetensors"
+    ).read_bytes()
     listing = json.loads((snapshot.path / LISTING).read_text())
     assert listing["files"]["ema.safetensors"]["source"] == "model_bf16.safetensors"
 
 
 def test_words_are_read_from_the_source_that_was_fetched(
-    settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bagel_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = b'SYSTEM_PROMPT = "Think."\ndef f():\n    enhance_prompt = "In detail."\n'
     found = published.CHECKPOINTS["unicot"]
@@ -82,7 +84,7 @@ def test_words_are_read_from_the_source_that_was_fetched(
     monkeypatch.setitem(published.CHECKPOINTS, "unicot", replace(found, source=own))  # type: ignore[misc]
     own.path.parent.mkdir(parents=True)
     own.path.write_bytes(source)
-    model = Bagel(settings(words="unicot"))
+    model = Bagel(bagel_settings(words="unicot"))
     assert model.words == {"system": "Think.", "detail": "In detail."}
     assert Unicot(model.words).system == "Think."
     own.path.write_bytes(source + b"#")

@@ -1,4 +1,4 @@
-"""WISE's prompt files in small: the same ids and categories, words of our own."""
+"""Prompt files of WISE's form, with its ids and categories and made-up prompts."""
 
 from __future__ import annotations
 
@@ -23,27 +23,29 @@ needs_official_files = pytest.mark.skipif(
 )
 
 
-def line(number: int, category: str, **other: Any) -> dict[str, Any]:
+def prompt_entry(number: int, category: str, **changes: Any) -> dict[str, Any]:
     return {
         "Prompt": f"A riddle, number {number}",
         "Explanation": f"It means thing {number}",
         "Category": LABELS[category],
         "Subcategory": "made up",
         "prompt_id": number,
-    } | other
+    } | changes
 
 
-def lines(benchmark: type[Wise]) -> list[dict[str, Any]]:
-    return [line(number, category) for category, own in benchmark.ids.items() for number in own]
+def prompt_entries(benchmark: type[Wise]) -> list[dict[str, Any]]:
+    """One entry for each id of a benchmark."""
+    return [prompt_entry(number, category) for category, ids in benchmark.ids.items() for number in ids]
 
 
-def write(
-    folder: Path, benchmark: type[Wise], found: Sequence[dict[str, Any]] | None = None, chosen: str = "original"
+def write_prompt_files(
+    folder: Path, benchmark: type[Wise], entries: Sequence[dict[str, Any]] | None = None, chosen: str = "original"
 ) -> Path:
     """The three files of a set: culture, time and space, the sciences."""
     folder.mkdir(parents=True, exist_ok=True)
+    entries = prompt_entries(benchmark) if entries is None else entries
     ends = [0, *(benchmark.ids[last].stop for last in ("culture", "space", "chemistry"))]
     for asset, low, high in zip(benchmark.sets[chosen], ends[:-1], ends[1:], strict=True):
-        own = [entry for entry in (lines(benchmark) if found is None else found) if low <= entry["prompt_id"] < high]
-        (folder / asset.name).write_text(json.dumps(own))
+        part = [entry for entry in entries if low <= entry["prompt_id"] < high]
+        (folder / asset.name).write_text(json.dumps(part))
     return folder

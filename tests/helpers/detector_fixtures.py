@@ -1,16 +1,19 @@
 """Tiny networks with random weights, in the folders that the classes under test read."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 
 import pytest
-import torch
 
 LABELS = {0: "person", 1: "mouse", 2: "dog"}
 
 
 @pytest.fixture(scope="session")
 def detector_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Mask2Former of three classes."""
+    import torch
     from transformers import (
         Mask2FormerConfig,
         Mask2FormerForUniversalSegmentation,
@@ -50,7 +53,9 @@ def detector_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLIP whose vocabulary has a word a token."""
     import open_clip
+    import torch
     from safetensors.torch import save_file
     from tokenizers import Tokenizer, models, pre_tokenizers
 

@@ -1,4 +1,4 @@
-"""A benchmark whose detector says what is drawn, so that it can be made to say something else."""
+"""A benchmark of red and blue squares, whose scorer can be given faults."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from evalharness.api import benchmark
-from evalharness.api.benchmark import KnownAnswer
+from evalharness.api.benchmark import Benchmark, HasKnownAnswers, KnownAnswer, Scorer
 from evalharness.errors import EvalHarnessError
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
@@ -17,14 +16,18 @@ from evalharness.types.score import Score
 COLORS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 
 
-class Scorer(benchmark.Scorer):
-    """Finds a square of the image's size; right if it is red. ``shift``, ``lower``, ``blind`` are its faults."""
+class SquareScorer(Scorer):
+    """Finds a square of the image's size; right if it is red.
+
+    Its faults: ``shift`` moves the box, ``lower`` is taken from the object's confidence, ``blind`` finds nothing,
+    ``swapped`` exchanges the colors. ``looked`` counts images.
+    """
 
     batch_size = 3
 
     def __init__(self, weights: str) -> None:
         self.weights = weights
-        self.shift, self.lower, self.blind, self.swapped, self.answers = 0.0, 0.0, False, False, True
+        self.shift, self.lower, self.blind, self.swapped = 0.0, 0.0, False, False
         self.looked = 0
 
     def identity(self) -> Mapping[str, Any]:
@@ -41,15 +44,11 @@ class Scorer(benchmark.Scorer):
         red = (image.getpixel((0, 0)) == COLORS["red"]) is not self.swapped
         color, size = "red" if red else "blue", float(image.width)
         box = [self.shift, 0.0, size + self.shift, size]
-        found = [{"class": "square", "box": box, "score": 0.8 - self.lower, "color": color, "counted": True}]
-        return Score(float(red), "" if red else "not red", {"detections": [] if self.blind else found})
-
-    def reachable(self) -> None:
-        if not self.answers:
-            raise EvalHarnessError("http://127.0.0.1:9 does not answer; start the judge")
+        square = {"class": "square", "box": box, "score": 0.8 - self.lower, "color": color, "counted": True}
+        return Score(float(red), "" if red else "not red", {"detections": [] if self.blind else [square]})
 
 
-class Plain(benchmark.Benchmark):
+class PlainSquares(Benchmark):
     """A benchmark of squares without known answers."""
 
     class Settings(BaseModel):
@@ -65,9 +64,9 @@ class Plain(benchmark.Benchmark):
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or self.Settings()
-        self.made = Scorer(self.settings.weights * (64 // len(self.settings.weights)))
-        if self.settings.weights == "missing":
-            self.made = Scorer("missing")
+        weights = self.settings.weights
+        digest = weights if weights == "missing" else weights * (64 // len(weights))
+        self.square_scorer = SquareScorer(digest)
 
     def prompt_set(self) -> PromptSet:
         return PromptSet("original", "0" * 64)
@@ -75,11 +74,11 @@ class Plain(benchmark.Benchmark):
     def items(self) -> list[Item]:
         return [Item("0", "a red square", "red", {})]
 
-    def scorer(self) -> Scorer:
-        return self.made
+    def scorer(self) -> SquareScorer:
+        return self.square_scorer
 
 
-class Squares(Plain, benchmark.HasKnownAnswers):
+class Squares(PlainSquares, HasKnownAnswers):
     """Twelve squares; ``known``: whether their verdicts are."""
 
     name = "squares"

@@ -1,3 +1,5 @@
+"""Results with two benchmarks, and the report of them."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -16,4 +18,5 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture(scope="session")
 def report(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the report on ``results``."""
     return build(results, tmp_path_factory.mktemp("reports") / "iters").parent

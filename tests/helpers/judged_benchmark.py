@@ -1,4 +1,4 @@
-"""A benchmark whose images a real judge scores; installed by ``core_fakes.install``."""
+"""The benchmark ``asked``, whose images a judge of the sweep file scores; ``core_fakes.install`` installs it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,8 @@ from evalharness.types.item import Item, PromptSet
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 
-SWEEP = """\
-name: judged
-model: fake
-benchmarks:
-  - {{name: asked, items: {items}, judge: {judge}}}
-arms:
-  - {{name: single, variant: single_pass}}
-"""
 
-
-class AskingScorer(JudgeScorer):
+class AskOnceScorer(JudgeScorer):
     """Asks once; a reply without a score is a failure."""
 
     def __init__(self, judge: Judge) -> None:
@@ -42,24 +33,24 @@ class AskingScorer(JudgeScorer):
     ) -> Iterator[tuple[ScoreRequest, Score | SampleError]]:
         (judge,) = self.judges
         name = digest(dict(judge.identity()))
-        asked: list[tuple[ScoreRequest, JudgePrompt]] = []
-        known: list[tuple[ScoreRequest, Reply]] = []
+        sent: list[tuple[ScoreRequest, JudgePrompt]] = []
+        stored: list[tuple[ScoreRequest, Reply]] = []
 
         def prompts() -> Iterator[tuple[int, JudgePrompt]]:
             for request in requests:
                 prompt = self.prompt(request)
-                if found := replies.get(reply_key(name, prompt)):
-                    known.append((request, found[-1]))
+                if earlier := replies.get(reply_key(name, prompt)):
+                    stored.append((request, earlier[-1]))
                     continue
-                asked.append((request, prompt))
-                yield len(asked) - 1, prompt
+                sent.append((request, prompt))
+                yield len(sent) - 1, prompt
 
         for number, reply in judge.ask(prompts()):
-            request, prompt = asked[number]
+            request, prompt = sent[number]
             if isinstance(reply, Reply):
                 replies.add(reply_key(name, prompt), prompt, name, reply)
             yield request, self.score(reply)
-        for request, reply in known:
+        for request, reply in stored:
             yield request, self.score(reply)
 
     @staticmethod
@@ -72,8 +63,10 @@ class AskingScorer(JudgeScorer):
     def score(reply: Reply | SampleError) -> Score | SampleError:
         if isinstance(reply, SampleError):
             return reply
-        found = re.search(r"Score: ([01])", reply.text)
-        return Score(int(found[1]), "", {"reply": reply.text}) if found else SampleError(f"no score: {reply.text!r}")
+        match = re.search(r"Score: ([01])", reply.text)
+        if match is None:
+            return SampleError(f"no score: {reply.text!r}")
+        return Score(int(match[1]), "", {"reply": reply.text})
 
 
 class AskedBenchmark(Benchmark):
@@ -96,7 +89,7 @@ class AskedBenchmark(Benchmark):
     def items(self) -> list[Item]:
         return [Item(str(number), f"question {number}", "all", {}) for number in range(self.settings.items)]
 
-    def scorer(self) -> AskingScorer:
+    def scorer(self) -> AskOnceScorer:
         settings = dict(self.settings.judge)
         plugin = registry.load("judges", settings.pop("name"))
-        return AskingScorer(plugin(plugin.Settings.model_validate(settings)))
+        return AskOnceScorer(plugin(plugin.Settings.model_validate(settings)))

@@ -1,3 +1,5 @@
+"""The small BAGEL of ``bagel_small`` as a folder of weights, and what the original program computes with it."""
+
 from __future__ import annotations
 
 import json
@@ -8,12 +10,16 @@ from typing import Any
 import bagel_small as small
 import numpy as np
 import pytest
-import torch
-from safetensors.numpy import save_file
+
+Make = Callable[..., Any]
+RECORDING = Path(__file__).parents[1] / "models" / "bagel" / "bagel.npz"
 
 
 def write_checkpoint(folder: Path) -> Path:
     """The small BAGEL in the published layout."""
+    import torch
+    from safetensors.numpy import save_file
+
     from evalharness.models.bagel.autoencoder import Autoencoder
     from evalharness.models.bagel.config import LanguageSizes, Sizes, VisionSizes
     from evalharness.models.bagel.embeddings import position_table
@@ -29,13 +35,13 @@ def write_checkpoint(folder: Path) -> Path:
     )
     with torch.device("meta"):
         network, autoencoder = Network(sizes), Autoencoder(small.AE["ch"], small.AE["z_channels"])
-    made = small.weights({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
+    weights = small.weights({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
     for name, side in (("latent_pos_embed", small.LATENT_SIDE), ("vit_pos_embed", sizes.vision.side)):
-        made[f"{name}.pos_embed"] = position_table(side, sizes.language.hidden_size).numpy()
-    save_file(made, folder / "ema.safetensors")
-    own = autoencoder.state_dict()
+        weights[f"{name}.pos_embed"] = position_table(side, sizes.language.hidden_size).numpy()
+    save_file(weights, folder / "ema.safetensors")
+    state = autoencoder.state_dict()
     names = autoencoder.published_names().items()
-    shapes = {name: published_shape(name, tuple(own[mine].shape)) for name, mine in names}
+    shapes = {published: published_shape(published, tuple(state[name].shape)) for published, name in names}
     save_file(small.weights(shapes), folder / "ae.safetensors")
     return folder
 
@@ -46,29 +52,28 @@ def published_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bagel_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of the small BAGEL."""
     return write_checkpoint(tmp_path_factory.mktemp("bagel"))
 
 
 @pytest.fixture(scope="session")
-def recorded() -> dict[str, np.ndarray]:
-    with np.load(Path(__file__).with_name("bagel.npz"), allow_pickle=False) as file:
+def bagel_recording() -> dict[str, np.ndarray]:
+    """Arrays that ``record_bagel.py`` wrote."""
+    with np.load(RECORDING, allow_pickle=False) as file:
         return dict(file)
 
 
-Make = Callable[..., Any]
-
-
 @pytest.fixture(scope="session")
-def settings(checkpoint: Path) -> Make:
-    """Settings of the plugin for the small checkpoint."""
+def bagel_settings(bagel_folder: Path) -> Make:
+    """A function that makes settings of the plugin for the small BAGEL."""
     from evalharness.models.bagel.settings import Settings
 
-    def make(**chosen: Any) -> Settings:
+    def make(**changes: Any) -> Settings:
         default = {
-            "weights": checkpoint, "dtype": "float32", "device": "cpu", "height": 64, "width": 48, "steps": 6,
+            "weights": bagel_folder, "dtype": "float32", "device": "cpu", "height": 64, "width": 48, "steps": 6,
             "vae_sizes": small.VAE_SIZES, "vit_sizes": small.VIT_SIZES,
         }  # fmt: skip
-        return Settings.model_validate(default | chosen)
+        return Settings.model_validate(default | changes)
 
     return make

@@ -1,27 +1,37 @@
+"""A key of an endpoint, and sweep files whose images a judge scores."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-import judge_fakes
 import pytest
 
 KEY = "sk-planted-q7Vx0mTz4RkE9wLbXYZ"
+JUDGED = """\
+name: judged
+model: fake
+benchmarks:
+  - {{name: asked, items: {items}, judge: {judge}}}
+arms:
+  - {{name: single, variant: single_pass}}
+"""
 
 
 @pytest.fixture
 def key(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A key, which the environment variable ``JUDGE_KEY`` holds."""
     monkeypatch.setenv("JUDGE_KEY", KEY)
     return KEY
 
 
 @pytest.fixture
 def judged(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a sweep file whose images the judge looks at."""
+    """A function that writes a sweep file with the benchmark of ``judged_benchmark``."""
 
     def write(judge: str, items: int = 6) -> Path:
         path = tmp_path / "judged.yaml"
-        path.write_text(judge_fakes.SWEEP.format(items=items, judge=judge))
+        path.write_text(JUDGED.format(items=items, judge=judge))
         return path
 
     return write
