@@ -49,6 +49,9 @@ class ColorClassifier:
 
     For each class, a color is represented by the normalized mean of the normalized embeddings of its templates; an
     object gets the color that is nearest to the embedding of its crop.
+
+    Attributes:
+        heads: class name → embeddings of the colors for objects of the class, ``(colors, width)``; filled on first use.
     """
 
     class Settings(BaseModel):
@@ -86,7 +89,7 @@ class ColorClassifier:
         self.colors = tuple(colors)
         self.templates = tuple(templates)
         self._loaded: tuple[Any, Any, Any] | None = None
-        self._heads: dict[str, torch.Tensor] = {}
+        self.heads: dict[str, torch.Tensor] = {}
 
     @property
     def architecture(self) -> str | None:
@@ -118,7 +121,7 @@ class ColorClassifier:
     def _classify_batch(self, objects: Sequence[tuple[Image.Image, Detection]]) -> list[str]:
         import torch
 
-        model, transform, _ = self._load()
+        model, transform, _ = self.load()
         crops = torch.stack([transform(crop(image, detection)) for image, detection in objects])
         with torch.inference_mode():
             features = model.encode_image(crops.to(self._device()), normalize=True)
@@ -127,16 +130,16 @@ class ColorClassifier:
         return [self.colors[index] for index in nearest.tolist()]
 
     def _head(self, cls: str) -> torch.Tensor:
-        """Embeddings of the colors for objects of a class, ``(colors, width)``."""
-        if cls not in self._heads:
-            model, _, tokenizer = self._load()
+        """The entry of ``heads`` for a class."""
+        if cls not in self.heads:
+            model, _, tokenizer = self.load()
             texts = [template.format(color=color, cls=cls) for color in self.colors for template in self.templates]
             features = model.encode_text(tokenizer(texts).to(self._device()), normalize=True)
             means = features.unflatten(0, (len(self.colors), len(self.templates))).mean(dim=1)
-            self._heads[cls] = means / means.norm(dim=-1, keepdim=True)
-        return self._heads[cls]
+            self.heads[cls] = means / means.norm(dim=-1, keepdim=True)
+        return self.heads[cls]
 
-    def _load(self) -> tuple[Any, Any, Any]:
+    def load(self) -> tuple[Any, Any, Any]:
         """Model, image transform and tokenizer, loaded on first use."""
         if self._loaded is None:
             name, options = self._source()

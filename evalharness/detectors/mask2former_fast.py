@@ -170,7 +170,7 @@ class MaskedAttentionDecoder(original.Mask2FormerMaskedAttentionDecoder):
                 multi_stage_positional_embeddings,
                 query_position_embeddings,
                 encoder_hidden_states,
-                encoder_attention_mask=self._unseen(states, coarse[level]),
+                encoder_attention_mask=self.attention_mask(states, coarse[level]),
             )
         final = self.layernorm(states)
         return original.Mask2FormerMaskedAttentionDecoderOutput(
@@ -183,7 +183,7 @@ class MaskedAttentionDecoder(original.Mask2FormerMaskedAttentionDecoder):
         queries = self.mask_predictor.mask_embedder(states.transpose(0, 1))
         return torch.einsum("bqc,bchw->bqhw", queries, pixels)
 
-    def _unseen(self, states: Tensor, pixels: Tensor) -> Tensor:
+    def attention_mask(self, states: Tensor, pixels: Tensor) -> Tensor:
         """Attention mask ``(images x heads, queries, positions)``, true where a query must not look.
 
         A query whose mask is empty attends to all positions.

@@ -81,19 +81,19 @@ class Mask2FormerMMDet(Detector):
         return {
             "name": "mask2former-mmdet",
             "engine": f"mmdet {version('mmdet')}",
-            "config": digest(self._config()),
+            "config": digest(self.config()),
             "weights": file_digest(weights / "model.safetensors" if weights.is_dir() else weights),
             "dtype": "float32",
         }
 
     def classes(self) -> frozenset[str]:
-        return frozenset(self._load().names)
+        return frozenset(self.load().names)
 
     def detect(self, images: Sequence[Image.Image], min_score: float = 0.0) -> list[list[Detection]]:
         """See ``Detector``."""
 
         def detect(batch: Sequence[Image.Image]) -> list[list[Detection]]:
-            names = self._load().names
+            names = self.load().names
             return [detections(result.pred_instances, names, min_score) for result in self._run(batch)]
 
         return detect_by_size(detect, images, self.settings.batch_size)
@@ -102,7 +102,7 @@ class Mask2FormerMMDet(Detector):
         """MMDetection's result for each image."""
         import torch
 
-        model, pipeline, _ = self._load()
+        model, pipeline, _ = self.load()
         samples = [pipeline({"img": blue_first(image), "img_id": 0}) for image in images]
         with torch.inference_mode():
             return model.test_step({key: [sample[key] for sample in samples] for key in ("inputs", "data_samples")})
@@ -114,7 +114,7 @@ class Mask2FormerMMDet(Detector):
             return geneval_weights.mask2former_file()
         return embedded_weights("detector") if weights == "embedded" else weights
 
-    def _config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """``model`` and ``test_pipeline`` in MMDetection's format."""
         if self._resolved is None:
             if self._weights.is_dir():
@@ -123,11 +123,12 @@ class Mask2FormerMMDet(Detector):
                 self._resolved = file_config(self.settings.config or DEFAULT_CONFIG)
         return self._resolved
 
-    def _load(self) -> Loaded:
+    def load(self) -> Loaded:
+        """The model, its test pipeline and its class names, loaded on first use."""
         if self._loaded is None:
             weights = read_folder(self._weights) if self._weights.is_dir() else checkpoint.read(self._weights)
             device = pick_device(self.settings.device)
-            model, pipeline = build(self._config(), device)
+            model, pipeline = build(self.config(), device)
             fill(model, weights.state, self._weights)
             known = getattr(getattr(model, "panoptic_head", None), "num_classes", len(weights.classes))
             if known != len(weights.classes):

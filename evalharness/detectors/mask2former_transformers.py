@@ -83,7 +83,7 @@ class Mask2Former(Detector):
         """Detections of images of one size."""
         import torch
 
-        model, processor = self._load()
+        model, processor = self.load()
         resized = torch.from_numpy(np.stack([resize(image, processor) for image in images])).to(model.device)
         height, width = resized.shape[1:3]
         divisor = max(int(getattr(processor, "size_divisor", 0) or 0), 1)
@@ -127,7 +127,7 @@ class Mask2Former(Detector):
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise WeightsError(f"{file} has no readable id2label: {error!r}") from None
 
-    def _load(self) -> tuple[Any, Any]:
+    def load(self) -> tuple[Any, Any]:
         """The model and its image processor, loaded on first use."""
         if self._loaded is None:
             folder = checked_folder(self.folder, FILES)

@@ -125,7 +125,7 @@ class LMEval(Judge):
         import torch
         from lm_eval.api.instance import Instance
 
-        model = self._model
+        model = self.model
         requests = []
         for index, prompt in enumerate(prompts):
             chat, images = _chat_and_images(prompt.messages)
@@ -145,13 +145,14 @@ class LMEval(Judge):
     def _ready(self) -> Any:
         """The model; loaded at the first call."""
         try:
-            return self._model
+            return self.model
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, AssertionError) as error:
             what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise ConfigError(f"judge 'lm-eval': {self.settings.model!r} cannot be loaded: {what}") from error
 
     @cached_property
-    def _model(self) -> Any:
+    def model(self) -> Any:
+        """lm-eval's model, loaded on first use."""
         import lm_eval.models
         from lm_eval.api.registry import get_model
 

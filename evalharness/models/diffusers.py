@@ -75,7 +75,7 @@ class Diffusers(ImageModel):
             raise SampleError("the prompt is empty")
 
     def prepare(self) -> None:
-        self._load()
+        self.load()
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
         """Draw an image for each prompt.
@@ -86,7 +86,7 @@ class Diffusers(ImageModel):
         """
         import torch
 
-        pipeline = self._load()
+        pipeline = self.load()
         call = self._call()
         if (negative := call.pop("negative_prompt", None)) is not None:
             call["negative_prompt"] = [negative] * len(prompts)
@@ -141,7 +141,7 @@ class Diffusers(ImageModel):
                 "give its folder as weights"
             ) from None
 
-    def _load(self) -> Any:
+    def load(self) -> Any:
         """The pipeline, loaded on first use from safetensors only, without running code from the repository."""
         if self._pipeline is None:
             self._pipeline = self._load_pipeline()

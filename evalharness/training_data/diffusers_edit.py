@@ -43,7 +43,7 @@ class DiffusersEdit(Diffusers, Teacher):
     def _edit(self, request: DrawingRequest) -> Image.Image:
         import torch
 
-        pipeline, call, size = self._load(), self._call(), self.settings.size
+        pipeline, call, size = self.load(), self._call(), self.settings.size
         before, text = request.before, request.instruction
         if before is None:
             text = request.description

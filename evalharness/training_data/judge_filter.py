@@ -65,12 +65,12 @@ class JudgeFilter(Filter):
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or self.Settings()
-        self._judge = self.settings.judge.build()
+        self.judge = self.settings.judge.build()
 
     def identity(self) -> Mapping[str, Any]:
         return {
             "name": self.name,
-            "judge": dict(self._judge.identity()),
+            "judge": dict(self.judge.identity()),
             "rubric": self._rubric_digest,
             "max_tokens": self.settings.max_tokens,
         }
@@ -86,7 +86,7 @@ class JudgeFilter(Filter):
     def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
         """One verdict per case; ``None`` where the judge's reply has no score."""
         verdicts: list[Verdict | None] = [None] * len(cases)
-        for number, reply in self._judge.ask(enumerate(map(self._prompt, cases))):
+        for number, reply in self.judge.ask(enumerate(map(self._prompt, cases))):
             verdicts[number] = None if isinstance(reply, SampleError) else read_reply(reply)
         return verdicts
 

@@ -6,8 +6,10 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from detector_fixtures import TINY_CLIP
 from PIL import Image
 from pydantic import ValidationError
+from safetensors.torch import save_file
 
 from evalharness.api.detector import Detection
 from evalharness.detectors import colors
@@ -61,12 +63,12 @@ def test_against_open_clip_by_hand(clip_folder: Path) -> None:
             expected.append(COLORS[int(np.argmax(similarities))])
     mine = classifier(weights=clip_folder)
     assert mine.classify(objects(8)) == expected
-    assert set(mine._heads) == {"dog", "cat"}
+    assert set(mine.heads) == {"dog", "cat"}
 
 
 def test_one_pass_for_all_objects(clip_folder: Path) -> None:
     mine = classifier(weights=clip_folder)
-    model, _, _ = mine._load()
+    model, _, _ = mine.load()
     passes = []
     model.visual.register_forward_hook(lambda _module, inputs, _output: passes.append(len(inputs[0])))
     mine.classify(objects(5))
@@ -78,7 +80,7 @@ def test_one_pass_for_all_objects(clip_folder: Path) -> None:
 def test_many_objects_go_in_passes_of_a_limited_size(clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = classifier(weights=clip_folder)
     together = mine.classify(objects(5))
-    model, _, _ = mine._load()
+    model, _, _ = mine.load()
     passes: list[int] = []
     model.visual.register_forward_hook(lambda _module, inputs, _output: passes.append(len(inputs[0])))
     monkeypatch.setattr(colors, "CPU_BATCH", 2)
@@ -87,26 +89,16 @@ def test_many_objects_go_in_passes_of_a_limited_size(clip_folder: Path, monkeypa
 
 
 def test_the_tokenizer_of_the_folder_tells_colors_apart(clip_folder: Path) -> None:
-    _, _, tokenizer = classifier(weights=clip_folder)._load()
+    _, _, tokenizer = classifier(weights=clip_folder).load()
     assert tokenizer(["a photo of a red dog"]).tolist() == [[2, 3, 4, 2, 7, 10, 0, 0, 0, 0, 0, 0]]
 
 
-def test_an_architecture_with_a_file(clip_folder: Path, tmp_path: Path) -> None:
-    tiny = {
-        "embed_dim": 16,
-        "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8},
-    }
-    tiny["text_cfg"] = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
-    open_clip.factory._MODEL_CONFIGS["tiny-test"] = tiny
-    try:
-        from safetensors.torch import save_file
-
-        save_file(open_clip.CLIP(**tiny).state_dict(), tmp_path / "tiny.safetensors")
-        mine = classifier(architecture="tiny-test", weights=tmp_path / "tiny.safetensors")
-        assert set(mine.classify(objects(2))) <= set(COLORS)
-        assert mine.identity()["architecture"] == "tiny-test"
-    finally:
-        del open_clip.factory._MODEL_CONFIGS["tiny-test"]
+def test_an_architecture_with_a_file(clip_architectures: dict[str, Any], tmp_path: Path) -> None:
+    clip_architectures["tiny-test"] = TINY_CLIP
+    save_file(open_clip.CLIP(**TINY_CLIP).state_dict(), tmp_path / "tiny.safetensors")
+    mine = classifier(architecture="tiny-test", weights=tmp_path / "tiny.safetensors")
+    assert set(mine.classify(objects(2))) <= set(COLORS)
+    assert mine.identity()["architecture"] == "tiny-test"
 
 
 @pytest.mark.parametrize(
@@ -124,13 +116,12 @@ def test_settings_that_name_no_single_clip(settings: dict[str, str]) -> None:
         ColorClassifier.Settings.model_validate(settings)
 
 
-def test_openai_tags_bring_their_activation() -> None:
-    assert classifier(architecture="ViT-L-14", pretrained="openai")._source() == (
-        "ViT-L-14",
-        {"pretrained": "openai", "force_quick_gelu": True},
-    )
+def test_openai_tags_bring_their_activation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(colors, "load", lambda name, device, options: (name, device, options))
+    options = {"pretrained": "openai", "force_quick_gelu": True}
+    assert classifier(architecture="ViT-L-14", pretrained="openai").load() == ("ViT-L-14", "cpu", options)
     with pytest.raises(WeightsError, match="did you mean 'openai'"):
-        classifier(architecture="ViT-L-14", pretrained="openia")._source()
+        classifier(architecture="ViT-L-14", pretrained="openia").load()
 
 
 def test_incomplete_folders(clip_folder: Path, tmp_path: Path) -> None:

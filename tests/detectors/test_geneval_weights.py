@@ -14,6 +14,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from detector_fixtures import TINY_CLIP
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from test_convert import as_2x
@@ -28,17 +29,13 @@ from evalharness.detectors.colors import ColorClassifier
 from evalharness.detectors.mask2former_transformers import Mask2Former
 from evalharness.errors import WeightsError
 
-TINY_CLIP = {
-    "embed_dim": 16,
-    "quick_gelu": True,
-    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
 Fetch = Callable[[], int]
 
 
 @pytest.fixture
-def fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector_folder: Path) -> Fetch:
+def fetch(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector_folder: Path, clip_architectures: dict[str, Any]
+) -> Fetch:
     """``evalharness fetch geneval`` from a mirror in which small files have the published names."""
     mirror = tmp_path / "mirror"
     (mirror / "geneval").mkdir(parents=True)
@@ -49,7 +46,7 @@ def fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector_folder: Path
     state = convert.to_mmdet(load_file(detector_folder / "model.safetensors"))
     checkpoint = {"state_dict": as_2x(state), "meta": {"CLASSES": ("person", "mouse", "dog"), "epoch": 50}}
     torch.save(checkpoint, publish(geneval_weights.MASK2FORMER.name))
-    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, geneval_weights.CLIP_ARCHITECTURE, TINY_CLIP)
+    clip_architectures[geneval_weights.CLIP_ARCHITECTURE] = TINY_CLIP
     torch.manual_seed(1)
     save_file(open_clip.CLIP(**TINY_CLIP).state_dict(), publish(geneval_weights.CLIP.name))
 
@@ -123,7 +120,7 @@ def test_the_clip(fetch: Fetch) -> None:
     other = ColorClassifier(ColorClassifier.Settings(**by_file, device="cpu"), colors, templates)
     objects = [(image, Detection("dog", (5, 5, 40, 40), 0.9)) for image in pictures(6)]
     assert mine.classify(objects) == other.classify(objects)
-    assert "QuickGELU" in str(mine._load()[0])
+    assert "QuickGELU" in str(mine.load()[0])
 
 
 def test_an_architecture_beside_the_official_clip_is_refused() -> None:
@@ -171,13 +168,15 @@ def test_names_and_digests_agree() -> None:
     assert all(len(asset.sha256) == 64 for asset in GenEval.assets)
 
 
-def test_a_tag_is_found_in_the_hub_s_cache_without_a_network(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tag_is_found_in_the_hub_s_cache_without_a_network(
+    fetch: Fetch, clip_architectures: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import huggingface_hub.constants as hub
 
     folder = Path(os.environ["EVALHARNESS_CACHE"]) / "hub" / "models--timm--vit_large_patch14_clip_224.openai"
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(folder.parent))
     monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
-    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "ViT-L-14", {**TINY_CLIP, "quick_gelu": False})
+    clip_architectures["ViT-L-14"] = {**TINY_CLIP, "quick_gelu": False}
     settings = ColorClassifier.Settings(architecture="ViT-L-14", pretrained="openai", device="cpu")
     mine = ColorClassifier(settings, ("red", "green"), ("a photo of a {color} {cls}",))
     with pytest.raises(WeightsError, match="cannot download CLIP ViT-L-14 openai"):
@@ -192,5 +191,5 @@ def test_a_tag_is_found_in_the_hub_s_cache_without_a_network(fetch: Fetch, monke
     other = ColorClassifier(ColorClassifier.Settings(weights="official", device="cpu"), mine.colors, mine.templates)
     objects = [(image, Detection("dog", (5, 5, 40, 40), 0.9)) for image in pictures(6)]
     assert mine.classify(objects) == other.classify(objects)
-    features = [classifier._load()[0].encode_image(torch.ones(1, 3, 32, 32)) for classifier in (mine, other)]
+    features = [classifier.load()[0].encode_image(torch.ones(1, 3, 32, 32)) for classifier in (mine, other)]
     assert torch.equal(*features), "QuickGELU in both"

@@ -83,7 +83,7 @@ def test_masked_attention_decoder(random: Callable[..., Tensor]) -> None:
         speed_up(decoder, "cpu")
         assert isinstance(decoder, MaskedAttentionDecoder)
         result = decoder(**inputs, output_hidden_states=True, return_dict=True)
-        unseen = decoder._unseen(inputs["inputs_embeds"], pixels).unflatten(0, (2, 4))[:, 0]
+        unseen = decoder.attention_mask(inputs["inputs_embeds"], pixels).unflatten(0, (2, 4))[:, 0]
     assert 0.05 < unseen.double().mean() < 0.95
     assert (~unseen.any(dim=-1)).any()
     assert result.last_hidden_state.shape == expected.last_hidden_state.shape

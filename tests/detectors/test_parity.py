@@ -111,7 +111,7 @@ def test_the_config_read_off_geneval_s_detector_is_its_config(swin_small: Any) -
 
 @pytest.mark.slow
 def test_logits_of_the_embedded_detector() -> None:
-    model = through_mmdet()._load().model
+    model = through_mmdet().load().model
     transformers, _ = load(EMBEDDED, "cpu", "float32")
     random_pixels = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     assert_same_logits(model, transformers, random_pixels)
@@ -168,9 +168,9 @@ def test_mmdet_s_own_inference_gives_the_same_detections(detector_folder: Path, 
     from mmcv.transforms import Compose
     from mmdet.apis import inference_detector
 
-    model = mine._load().model
+    model = mine.load().model
     model.cfg = None
-    pipeline = Compose([dict(step) for step in mine._config()["test_pipeline"]])
+    pipeline = Compose([dict(step) for step in mine.config()["test_pipeline"]])
     instances = inference_detector(model, str(tmp_path / "image.png"), test_pipeline=pipeline).pred_instances
     order = instances.scores.argsort(descending=True)
     kept = order[instances.bboxes[order, 2] > instances.bboxes[order, 0]]

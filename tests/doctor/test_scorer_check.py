@@ -102,7 +102,7 @@ def _shuffled_colours(scorer: Any) -> None:
 def _random_weights(scorer: Any) -> None:
     import torch
 
-    model, _ = scorer.detector._load()
+    model, _ = scorer.detector.load()
     torch.manual_seed(0)
     for value in model.class_predictor.parameters():
         torch.nn.init.normal_(value)

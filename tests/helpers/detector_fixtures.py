@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+TINY_CLIP = {
+    "embed_dim": 16,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+"""An architecture with CLIP's own tokenizer."""
 
 LABELS = {0: "person", 1: "mouse", 2: "dog"}
 
@@ -83,3 +93,18 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_file(clip.state_dict(), folder / "open_clip_model.safetensors")
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model, "preprocess_cfg": {}}))
     return folder
+
+
+@pytest.fixture
+def clip_architectures(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Architectures by name; what a test puts in, open_clip knows besides its own or in place of one of them."""
+    import open_clip
+
+    architectures: dict[str, Any] = {}
+    original = open_clip.get_model_config
+
+    def model_config(name: str) -> Any:
+        return copy.deepcopy(architectures[name]) if name in architectures else original(name)
+
+    monkeypatch.setattr(open_clip.factory, "get_model_config", model_config)
+    return architectures

@@ -84,7 +84,7 @@ def main(count: int, cpus: int, is_apart: bool) -> None:
             nodes[address] = cluster.add_node(**options, node_ip_address=address)
         else:
             apart.start(cluster.address, cpus)
-    while len(cluster.global_state._live_node_ids()) < count:
+    while sum(node["Alive"] for node in cluster.global_state.node_table()) < count:
         if apart is not None:
             apart.check()
         time.sleep(0.2)

@@ -36,10 +36,10 @@ class Oracle:
 
     def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
         self.asked += len(cases)
-        found = [compare(case.graph, self._seen(case)) for case in cases]
+        found = [compare(case.graph, self.nodes_in(case)) for case in cases]
         return [Verdict(not differing, differing) for differing in found]
 
-    def _seen(self, case: Case) -> list[Node]:
+    def nodes_in(self, case: Case) -> list[Node]:
         pixels = np.asarray(case.image)
         nodes = []
         for cell, place in enumerate(PLACES):
@@ -120,7 +120,7 @@ class Scribbler(Interleaver):
         out = []
         for context, seed in zip(contexts, seeds, strict=True):
             case = Case(context[-1], None, "", "", SmallWorld())  # type: ignore[arg-type]
-            seen = [Node(n.name, n.color, n.place) for n in Oracle()._seen(case)]
+            seen = [Node(n.name, n.color, n.place) for n in Oracle().nodes_in(case)]
             free = [place for place in PLACES if place not in {n.place for n in seen}]
             new = Node("apple", COLOR_NAMES[seed % 10], free[seed % len(free)])
             told = " and ".join(f"a {n.color} {n.name} at {n.place}" for n in (*seen, new))

@@ -48,10 +48,10 @@ class Model:
 
 
 def judge(**settings: Any) -> tuple[LMEval, Model]:
-    made = LMEval(LMEval.Settings(**settings))
+    tested = LMEval(LMEval.Settings(**settings))
     model = Model()
-    made._model = model  # type: ignore[misc] - in place of what lm-eval would load
-    return made, model
+    tested.model = model  # in place of what lm-eval would load
+    return tested, model
 
 
 def test_texts_and_images_reach_the_model_in_their_places() -> None:

@@ -178,7 +178,7 @@ def test_a_marked_checkpoint_reads_as_it_was_trained(small_bank: Codec, cells: C
         Draw({}),
     ]
     batch = collate([marked(made)], 40, TOKENIZER, cells.table())
-    network, own = model._load()
+    network, own = model.load()
     noise = torch.randn(9, 256, generator=torch.Generator().manual_seed(5)).double()[None]
     x = network.embed_text(batch.ids)
     clean = own.encode(torch.from_numpy(np.array(picture))[None])
@@ -249,8 +249,8 @@ def test_a_killed_training_on_records_ends_with_the_same_weights(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = study(tmp_path / "one")
-    data = first._data("no-self-sampling", None)
-    first._train(tmp_path / "one" / "out", [data], None, 3, 4)
+    data = first.make_data("no-self-sampling", None)
+    first.train(tmp_path / "one" / "out", [data], None, 3, 4)
     monkeypatch.setattr(runs, "CHECKPOINT_EVERY", -1.0)
     real = unified.learn
 
@@ -262,15 +262,15 @@ def test_a_killed_training_on_records_ends_with_the_same_weights(
     monkeypatch.setattr(unified, "learn", dies)
     again = study(tmp_path / "two")
     with pytest.raises(KeyboardInterrupt):
-        again._train(tmp_path / "two" / "out", [data], None, 3, 4)
+        again.train(tmp_path / "two" / "out", [data], None, 3, 4)
     monkeypatch.setattr(unified, "learn", real)
-    again._train(tmp_path / "two" / "out", [data], None, 3, 4)
+    again.train(tmp_path / "two" / "out", [data], None, 3, 4)
     a, b = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("one", "two"))
     assert all((a[name] == b[name]).all() for name in a)
 
 
 def test_a_batch_is_a_function_of_seed_and_step(tmp_path: Path, small_bank: Codec) -> None:
-    data = study(tmp_path)._data("base", None)
+    data = study(tmp_path).make_data("base", None)
     first, second = (RecordedExamples.load([data], 1, 12, TOKENIZER, small_bank) for _ in range(2))
     assert first.shapes == second.shapes
     assert set(first.shapes) == {f"{kind}_{half}" for kind in ("single", "think", "read") for half in ("short", "long")}
@@ -283,7 +283,7 @@ def test_a_batch_is_a_function_of_seed_and_step(tmp_path: Path, small_bank: Code
 
 def test_each_lesson_counts_alike(tmp_path: Path, small_bank: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loss of a part is a mean over its lessons: its weight in the sum is in proportion to how many there are."""
-    found = RecordedExamples.load([study(tmp_path)._data("base", None)], 1, 24, TOKENIZER, small_bank)
+    found = RecordedExamples.load([study(tmp_path).make_data("base", None)], 1, 24, TOKENIZER, small_bank)
     assert len({found.weights[part] / count for part, (count, _) in found.shapes.items()}) == 1
     assert sum(found.weights.values()) == pytest.approx(len(found.shapes))
     scale = torch.ones((), requires_grad=True)
@@ -298,11 +298,11 @@ def test_each_lesson_counts_alike(tmp_path: Path, small_bank: Codec, monkeypatch
 
 
 def test_shorter_and_longer_lessons_are_padded_apart(tmp_path: Path, small_bank: Codec) -> None:
-    found = RecordedExamples.load([study(tmp_path)._data("base", None)], 1, 12, TOKENIZER, small_bank)
+    found = RecordedExamples.load([study(tmp_path).make_data("base", None)], 1, 12, TOKENIZER, small_bank)
     for kind, count in found.counts.items():
         short, long = found.parts[f"{kind}_short"], found.parts[f"{kind}_long"]
         assert len(short) + len(long) == count and len(long) - len(short) in (0, 1)
-        lengths = [[recorded_examples._length(one, TOKENIZER) for one in half] for half in (short, long)]
+        lengths = [[recorded_examples.token_count(one, TOKENIZER) for one in half] for half in (short, long)]
         assert max(lengths[0]) <= min(lengths[1])
         for half, own in zip(("short", "long"), lengths, strict=True):
             assert 0 <= found.shapes[f"{kind}_{half}"][1] - max(own) < 8

@@ -62,7 +62,7 @@ def test_flex_attention_over_packed_contexts() -> None:
 
     def one_by_one() -> Tensor:
         parts = zip(query.split(new, 1), own.split(new, 2), views, strict=True)
-        return torch.cat([attention._attend(*part, layout) for part in parts])
+        return torch.cat([attention.attend(*part, layout) for part in parts])
 
     row = torch.arange(len(views), device=device).repeat_interleave(new)
     totals = torch.tensor([length + new for length in lengths], device=device)

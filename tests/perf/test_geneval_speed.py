@@ -103,8 +103,8 @@ def test_faster_than_the_published_program(device: str, weights: Path, tmp_path:
         pytest.skip("no GPU")
     images = files(tmp_path)
     ours = scorer(weights, device)
-    detector, _ = ours.detector._load()
-    clip = ours.colours._load()
+    detector, _ = ours.detector.load()
+    clip = ours.colours.load()
     theirs = OfficialLoop(detector.state_dict(), coco.CLASSES, clip, device)
     clock = Clock(device)
 
@@ -115,7 +115,7 @@ def test_faster_than_the_published_program(device: str, weights: Path, tmp_path:
     def other_way(part: list[tuple[Path, Item]]) -> list[tuple[float, str]]:
         return [theirs.score(file, item.metadata) for file, item in part]
 
-    for way, heads in ((one_way, ours.colours._heads), (other_way, theirs.heads)):
+    for way, heads in ((one_way, ours.colours.heads), (other_way, theirs.heads)):
         way(images[:1])  # what is slow but once: kernels, memory
         heads.clear()
     for owner, method, name in (

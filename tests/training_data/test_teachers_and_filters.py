@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ import tiny_diffusion
 from PIL import Image
 from pydantic import ValidationError
 
-from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.errors import ConfigError, SampleError, WeightsError
 from evalharness.miniature.world.board import Thing, render
 from evalharness.miniature.world.prompt_source import MiniatureWorld
+from evalharness.testing import MockJudge
 from evalharness.training_data.filters import Case, Verdict, broken_relations, compare
 from evalharness.training_data.graphs import Edge, Node, SceneGraph
 from evalharness.training_data.judge_filter import JudgeFilter, read_reply
@@ -158,32 +157,19 @@ def test_the_embedded_detector_finds_what_is_wrong() -> None:
 # --- judges ---
 
 
-class _Judge(Judge):
-    name = "mock"
-
-    def __init__(self, answers: list[str | None]) -> None:
-        self.answers, self.asked = answers, []  # type: ignore[var-annotated]
-
-    def identity(self) -> Mapping[str, Any]:
-        return {"name": self.name}
-
-    def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
-        self.asked = list(prompts)
-        for (number, _), answer in reversed(list(zip(self.asked, self.answers, strict=True))):
-            yield number, SampleError("no") if answer is None else Reply(answer)
-
-
 def test_a_judge_is_asked_about_each_picture_and_its_words_are_kept() -> None:
-    filter_ = JudgeFilter()
-    judge = filter_._judge = _Judge(["Score: 1", "Score: 0\nWrong: the cup\nis blue", None, "perhaps"])
+    answers = iter(["perhaps", SampleError("no"), "Score: 0\nWrong: the cup\nis blue", "Score: 1"])
+    judge = MockJudge(MockJudge.Settings(concurrency=4), answer=lambda prompt: next(answers))
+    judge_filter = JudgeFilter()
+    judge_filter.judge = judge
     images = [Image.new("RGB", (4, 4), color) for color in ("red", "blue", "green", "white")]
     cases = [Case(image, SceneGraph((CUP,)), "a photo of a cup", "a red cup", MiniatureWorld()) for image in images]
-    assert filter_.check(cases) == [Verdict(True), Verdict(False, (), "the cup"), None, None]
-    content = judge.asked[1][1].messages[-1]["content"]
+    assert judge_filter.check(cases) == [Verdict(True), Verdict(False, (), "the cup"), None, None]
+    content = judge.prompts[2].messages[-1]["content"]
     assert "a red cup" in content[0]["text"] and "a photo of a cup" in content[0]["text"]
     shown = Image.open(io.BytesIO(base64.b64decode(content[1]["image_url"]["url"].partition(",")[2])))
     assert shown.getpixel((0, 0)) == (0, 0, 255)
-    assert filter_.identity()["judge"] == {"name": "mock"}
+    assert judge_filter.identity()["judge"] == judge.identity()
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ class Miniature(Interleaver):
     def start(self, count: int) -> list[MiniatureContext]:
         from evalharness.miniature.model import contexts
 
-        network, _ = self._load()
+        network, _ = self.load()
         return contexts.start(network, count)
 
     def blank(self) -> Image.Image:
@@ -154,7 +154,7 @@ class Miniature(Interleaver):
 
         from evalharness.miniature.model.contexts import read
 
-        network, _ = self._load()
+        network, _ = self.load()
         with torch.inference_mode():
             read(network, contexts, [self._tokenizer.encode(text) for text in texts])
 
@@ -171,7 +171,7 @@ class Miniature(Interleaver):
         from evalharness.miniature.model.codec import to_pixels
         from evalharness.miniature.model.contexts import look
 
-        network, codec = self._load()
+        network, codec = self.load()
         with torch.inference_mode():
             pixels = torch.stack([to_pixels(image) for image in images]).to(network.words.weight.device)
             look(network, contexts, codec.encode(pixels))
@@ -190,7 +190,7 @@ class Miniature(Interleaver):
 
         from evalharness.miniature.model.contexts import write
 
-        network, _ = self._load()
+        network, _ = self.load()
         if before := " ".join(filter(None, (ask, opening))):
             self.read(contexts, [before] * len(contexts))
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -217,7 +217,7 @@ class Miniature(Interleaver):
 
         from evalharness.miniature.model.contexts import draw
 
-        network, codec = self._load()
+        network, codec = self.load()
         if self._marked:
             # The mark belongs to the drawing, and like it is not kept.
             contexts, unguided = [copy(context) for context in contexts], [copy(context) for context in unguided]
@@ -233,7 +233,7 @@ class Miniature(Interleaver):
             pixels = codec.decode(latents).cpu().numpy()
         return [Drawn(Image.fromarray(image), steps) for image in pixels]
 
-    def _load(self) -> tuple[Network, Codec]:
+    def load(self) -> tuple[Network, Codec]:
         """Read the weights, once."""
         if self._loaded is None:
             import torch

@@ -67,9 +67,9 @@ class Study:
     def run(self) -> list[Path]:
         """Everything that is not there yet; returns the folders of the checkpoints, one an arm and seed."""
         pretrained = self.out / "pretrained"
-        self._train(
+        self.train(
             pretrained,
-            [self._data("base", None, pretraining=True)],
+            [self.make_data("base", None, pretraining=True)],
             self.start,
             0,
             self.pretrain_steps,
@@ -81,9 +81,9 @@ class Study:
         folder = self.out / f"{arm}-seed{seed}"
         if (folder / "card.json").is_file():
             return folder
-        data = self._data(arm, self._sampler(pretrained) if ARMS[arm].self_sampling else None)
+        data = self.make_data(arm, self._sampler(pretrained) if ARMS[arm].self_sampling else None)
         tuned = self.out / "whole" / f"{arm}-seed{seed}"
-        self._train(tuned, [data], pretrained, seed, self.steps)
+        self.train(tuned, [data], pretrained, seed, self.steps)
         kept = difference.write(pretrained, tuned, folder, rank=self.rank, origin="../pretrained")
         for name in ("curve.csv", "curve.png"):
             shutil.copyfile(tuned / name, folder / name)
@@ -97,10 +97,17 @@ class Study:
     def _sampler(self, pretrained: Path) -> Path:
         """The checkpoint that samples itself."""
         folder = self.out / "sampler"
-        self._train(folder, [self._data("no-self-sampling", None)], self.start or pretrained, 0, self.sampler_steps)
+        self.train(folder, [self.make_data("no-self-sampling", None)], self.start or pretrained, 0, self.sampler_steps)
         return folder
 
-    def _data(self, arm: str, sampler: Path | None, *, pretraining: bool = False) -> Path:
+    def make_data(self, arm: str, sampler: Path | None, *, pretraining: bool = False) -> Path:
+        """Make the data of an arm unless they exist; returns their folder.
+
+        Args:
+            arm: A name of :data:`ARMS`.
+            sampler: The checkpoint that draws the sketches; ``None`` for the embedded one.
+            pretraining: Whether to make the pretraining's data by the arm's rules.
+        """
         folder = self.out / "data" / ("pretraining" if pretraining else arm)
         if not (folder / "card.json").is_file():
             model: dict[str, object] = {"name": "miniature"}
@@ -115,9 +122,10 @@ class Study:
     def _world(self) -> World:
         return self.world or MiniatureWorld()
 
-    def _train(
+    def train(
         self, out: Path, data: Sequence[Path], start: Path | None, seed: int, steps: int, *, pretraining: bool = False
     ) -> None:
+        """Train a checkpoint on data sets unless it exists, from the checkpoint ``start`` or from nothing."""
         if (out / "card.json").is_file():
             return
         log.info("training %s", out)

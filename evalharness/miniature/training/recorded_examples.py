@@ -238,7 +238,7 @@ def _split(
     for kind in (kind for kind in SHARES if kind in by_kind):
         members = by_kind[kind]
         try:
-            lengths = [_length(example, tokenizer) for example in members]
+            lengths = [token_count(example, tokenizer) for example in members]
         except SampleError as error:
             raise ConfigError(f"the data are not for the miniature: {error}") from None
         order = sorted(range(len(lengths)), key=lengths.__getitem__)
@@ -251,7 +251,8 @@ def _split(
     return parts, shapes
 
 
-def _length(example: TrainingExample, tokenizer: Tokenizer) -> int:
+def token_count(example: TrainingExample, tokenizer: Tokenizer) -> int:
+    """Length of an example in tokens; an image has one for each cell."""
     return sum(len(tokenizer.encode(segment.words)) if isinstance(segment, Text) else CELLS for segment in example)
 
 

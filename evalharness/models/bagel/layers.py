@@ -98,14 +98,14 @@ class Attention(Experts):
         queries = torch.split(query.to(value.dtype).transpose(0, 1), lengths, dim=1)
         keys_values = torch.split(new, lengths, dim=2)
         outputs = [  # not strict: the padding has no view
-            self._attend(queries_of, new_of, view, layout)
+            self.attend(queries_of, new_of, view, layout)
             for queries_of, new_of, view in zip(queries, keys_values, layout.views, strict=False)
         ]
         if layout.padding:
             outputs.append(query.new_zeros(layout.padding, outputs[0].shape[1], dtype=outputs[0].dtype))
         return self.through("o_proj", layout.scatter(torch.cat(outputs)), layout.split)
 
-    def _attend(self, query: Tensor, new: Tensor, view: View, layout: Layout) -> Tensor:
+    def attend(self, query: Tensor, new: Tensor, view: View, layout: Layout) -> Tensor:
         """Attention of one sequence to its past and itself: ``(heads, n, width)`` → ``(n, heads · width)``."""
         if layout.keep:
             keys, values = view.cache.put(self.number, new)

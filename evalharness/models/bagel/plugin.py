@@ -74,32 +74,32 @@ class Bagel(Branching, ImageEditor):
             context.seed = seed
         self.look(contexts, images)
         self.read(contexts, instructions)
-        runtime = self._load()
+        runtime = self.load()
         edited = runtime.draw(contexts, seeds, sizes=[runtime.seen_size(image) for image in images])
         return [Drawn(image, self._settings.steps - 1) for image in edited]
 
     def start(self, count: int) -> list[Context]:
         from evalharness.models.bagel.cache import Context
 
-        self._load()
+        self.load()
         return [Context(empty=self._settings.unconditional == "empty") for _ in range(count)]
 
     def read(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
-        self._load().read(contexts, texts)
+        self.load().read(contexts, texts)
 
     def look(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
         """See images through the autoencoder, then through the vision transformer."""
-        self._load().look(contexts, images)
+        self.load().look(contexts, images)
 
     def glance(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
         """See images through the vision transformer alone."""
-        self._load().look(contexts, images, understand=True)
+        self.load().look(contexts, images, understand=True)
 
     def fork(self, contexts: Sequence[Context]) -> list[Context]:
-        return self._load().fork(contexts)
+        return self.load().fork(contexts)
 
     def append(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
-        self._load().read(contexts, texts, newest=False)
+        self.load().read(contexts, texts, newest=False)
 
     def write(
         self,
@@ -112,16 +112,16 @@ class Bagel(Branching, ImageEditor):
         ask: str = "",
     ) -> list[Written]:
         limit = min(max_tokens, self._settings.max_tokens)
-        return self._load().write(contexts, stop, limit, seeds, opening=opening, ask=ask)
+        return self.load().write(contexts, stop, limit, seeds, opening=opening, ask=ask)
 
     def draw(self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]) -> list[Drawn]:
-        images = self._load().draw(contexts, seeds)
+        images = self.load().draw(contexts, seeds)
         return [Drawn(image, self._settings.steps - 1) for image in images]
 
     def prepare(self) -> None:
-        self._load()
+        self.load()
 
-    def _load(self) -> Runtime:
+    def load(self) -> Runtime:
         """The loaded network; loads it on first use."""
         if self._loaded is None:
             from evalharness.models.bagel.runtime import Runtime

@@ -123,7 +123,7 @@ def test_rows_that_are_not_alike_are_noticed(exact: Bagel) -> None:
 
         uneven.even = 16
         assert reproducible_row_counts(few_are_summed_otherwise, x, (4, 8, 16)) == (8, 16)
-    assert exact._load().bagel.row_counts[-1] == 16
+    assert exact.load().bagel.row_counts[-1] == 16
 
 
 def test_a_layer_whose_rows_are_not_alike_has_one_lane(bagel_settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,13 +135,13 @@ def test_a_layer_whose_rows_are_not_alike_has_one_lane(bagel_settings: Make, mon
         return torch.cat([out[:1], out[1:] * (1 + 1e-6)]) if len(out) > 1 else out
 
     monkeypatch.setattr(Qwen2RMSNorm, "forward", uneven)
-    assert Bagel(bagel_settings())._load().bagel.row_counts == (1,)
+    assert Bagel(bagel_settings()).load().bagel.row_counts == (1,)
 
 
 def test_one_lane_is_as_exact(bagel_settings: Make) -> None:
     """Where rows are not alike, every sample writes alone."""
     model = Bagel(bagel_settings(temperature=0))
-    model._load().bagel.row_counts = (1,)
+    model.load().bagel.row_counts = (1,)
     assert made(model, [2, 0]) == made(model, [0, 2])
 
 
@@ -163,7 +163,7 @@ def test_fast_looks_at_what_guides_it_in_every_other_evaluation(bagel_settings: 
     for mode in ("exact", "fast"):
         model = Bagel(bagel_settings(mode=mode, steps=6, image_scale=2.0, interval=(0.0, 1.0)))
         contexts = stages(model, [4])
-        network = model._load().bagel.network
+        network = model.load().bagel.network
         run = network.run
         seen = passes.setdefault(mode, [])
         network.run = lambda pieces, seen=seen, run=run, **how: seen.append(len(pieces)) or run(pieces, **how)  # type: ignore[method-assign]
@@ -178,7 +178,7 @@ class Full:
     """Stands for a device on which passes over texts of more than ``room`` tokens, past included, do not fit."""
 
     def __init__(self, model: Bagel, room: int) -> None:
-        self.network = model._load().bagel.network
+        self.network = model.load().bagel.network
         self.run = self.network.run
         self.room = room
         self.failed = 0
@@ -198,7 +198,7 @@ def full(exact: Bagel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[in
         return double
 
     yield make
-    exact._load().batching.max_tokens = None
+    exact.load().batching.max_tokens = None
 
 
 @pytest.mark.parametrize("room", [240, 150])
@@ -209,7 +209,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_comes_to_the_same(
     device = full(room)
     assert made(exact, EVERYONE) == undisturbed
     assert device.failed > 0
-    assert exact._load().batching.max_tokens is not None
+    assert exact.load().batching.max_tokens is not None
 
 
 def test_one_sample_that_does_not_fit_is_at_fault_alone(exact: Bagel, full: Callable[[int], Full]) -> None:
@@ -222,7 +222,7 @@ def test_one_sample_that_does_not_fit_is_at_fault_alone(exact: Bagel, full: Call
 def test_a_bound_on_the_tokens_at_work_changes_nothing(
     exact: Bagel, undisturbed: dict[int, Made], bound: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exact._load(), "batching", Batching(bound))
+    monkeypatch.setattr(exact.load(), "batching", Batching(bound))
     assert made(exact, EVERYONE) == undisturbed
 
 

@@ -126,7 +126,7 @@ def edited(model: Bagel, *who: int, seed: int = 0, texts: Mapping[int, str] = {}
 def test_an_edit_has_the_size_of_its_picture_and_depends_on_it_alone(editor: Bagel) -> None:
     assert isinstance(editor, ImageEditor)
     sizes = [one.image.size for one in editor.edit([picture(0), picture(3)], ["a", "b"], [1, 2])]
-    assert sizes == [editor._load().seen_size(picture(i)) for i in (0, 3)] and len(set(sizes)) == 2
+    assert sizes == [editor.load().seen_size(picture(i)) for i in (0, 3)] and len(set(sizes)) == 2
     together = edited(editor, 0, 3, 1)
     assert edited(editor, 3) == together[1:2]
     assert edited(editor, 1, 0) == [together[2], together[0]]
