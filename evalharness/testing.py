@@ -14,7 +14,7 @@ import hashlib
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,9 +43,10 @@ class MockModel(Interleaver):
     class Settings(BaseModel):
         """Keys of the model in a sweep file.
 
-        ``iterations``: plans that the model makes before it says that the image is finished. ``conflicts``: how many of
-        its sketches it finds fault with. ``fails``: words of prompts whose drawing raises an error. ``refuses``: words
-        of prompts that the model cannot take. ``seconds``: duration of one batch.
+        ``iterations``: plans that the model makes before it says that the image is finished. ``iterations_of``: another
+        number of them for prompts that contain a word. ``conflicts``: how many of its sketches it finds fault with.
+        ``fails``: words of prompts whose drawing raises an error. ``refuses``: words of prompts that the model cannot
+        take. ``seconds``: duration of one batch.
         """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,6 +54,7 @@ class MockModel(Interleaver):
         size: int = Field(default=8, ge=1)
         batch_size: int = Field(default=4, ge=1)
         iterations: int = Field(default=2, ge=1)
+        iterations_of: dict[str, Annotated[int, Field(ge=1)]] = {}
         conflicts: int = Field(default=0, ge=0)
         fails: tuple[str, ...] = ()
         refuses: tuple[str, ...] = ()
@@ -71,12 +73,15 @@ class MockModel(Interleaver):
     def identity(self) -> Mapping[str, Any]:
         """Settings that decide what is drawn and written."""
         settings = self.settings
-        return {
+        identity = {
             "name": self.name,
             "size": settings.size,
             "iterations": settings.iterations,
             "conflicts": settings.conflicts,
         }
+        if settings.iterations_of:
+            identity["iterations_of"] = settings.iterations_of
+        return identity
 
     def check(self, prompt: str) -> None:
         """Refuse the prompts that the settings name.
@@ -143,7 +148,10 @@ class MockModel(Interleaver):
             return "<refine> another color </refine>"
         if stop == "</think>":
             return f"<think> {prompt} </think>"
-        if sum("<ins>" in text for text in context) >= self.settings.iterations:
+        iterations = next(
+            (count for word, count in self.settings.iterations_of.items() if word in prompt), self.settings.iterations
+        )
+        if sum("<ins>" in text for text in context) >= iterations:
             return "<end>"
         return f"<ins> draw </ins> <des> {prompt} </des>"
 
@@ -155,9 +163,19 @@ class MockModel(Interleaver):
 
 
 class MockScorer(Scorer):
-    """Scores an image by its first pixel: 1 where its red value is above 100, else 0."""
+    """Scores an image by its first pixel: 1 where its red value is above 100, else 0.
+
+    ``scored`` lists the item of every image that any instance in this process scored.
+
+    Args:
+        unscorable: Words of prompts whose images cannot be scored.
+    """
 
     batch_size = 3
+    scored: ClassVar[list[str]] = []
+
+    def __init__(self, unscorable: Sequence[str] = ("unscorable",)) -> None:
+        self.unscorable = tuple(unscorable)
 
     def identity(self) -> Mapping[str, Any]:
         """Name and version."""
@@ -167,10 +185,11 @@ class MockScorer(Scorer):
         """One score an image.
 
         Raises:
-            SampleError: the prompt of an item contains ``unscorable``.
+            SampleError: the prompt of an item contains one of the words ``unscorable``.
         """
-        if any("unscorable" in item.prompt for item in items):
+        if any(word in item.prompt for word in self.unscorable for item in items):
             raise SampleError("nothing to score")
+        MockScorer.scored += [item.id for item in items]
         reds = [image.convert("RGB").tobytes()[0] for image in images]
         return [Score(float(red > 100), "" if red > 100 else "not red", {"red": red}) for red in reds]
 
@@ -179,11 +198,12 @@ class MockBenchmark(Benchmark):
     """Prompts of two categories, scored by :class:`MockScorer`."""
 
     class Settings(BaseModel):
-        """Keys of the benchmark in a sweep file."""
+        """Keys of the benchmark in a sweep file. ``unscorable``: words of prompts whose images cannot be scored."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         prompts: tuple[str, ...] = tuple(f"thing {number}" for number in range(10))
+        unscorable: tuple[str, ...] = ("unscorable",)
 
     name = "mock"
     version = "1"
@@ -207,7 +227,7 @@ class MockBenchmark(Benchmark):
 
     def scorer(self) -> MockScorer:
         """A new scorer."""
-        return MockScorer()
+        return MockScorer(self.settings.unscorable)
 
 
 class MockJudge(Judge):

@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from core_fakes import SWEEP
+from mock_sweeps import SWEEP
 
 import evalharness
 from evalharness._util.progress import Progress, duration
@@ -29,12 +29,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"evalharness {evalharness.__version__}\n"
 
 
-@pytest.mark.usefixtures("fakes")
 def test_prompts(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.main(["prompts", "fake", "--n", "4"]) == 2
+    assert main.main(["prompts", "mock", "--n", "4"]) == 2
     assert "does not carry its prompts" in capsys.readouterr().err
-    assert main.main(["prompts", "fale"]) == 2
-    assert capsys.readouterr().err == "evalharness: no benchmark named 'fale'; did you mean 'fake'?\n"
+    assert main.main(["prompts", "mok"]) == 2
+    assert capsys.readouterr().err == "evalharness: no benchmark named 'mok'; did you mean 'mock'?\n"
 
 
 def test_prompts_of_geneval_are_the_official_file_or_a_new_suite(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,7 +51,6 @@ def suite_tags() -> tuple[str, ...]:
     return ("two_object", "counting", "colors", "position", "color_attr")
 
 
-@pytest.mark.usefixtures("fakes")
 def test_sweep_is_a_subcommand(sweep_file: Write, tmp_path: Path) -> None:
     out = tmp_path / "r" / "x"
     assert main.main(["sweep", str(sweep_file(SWEEP)), "--out", str(out), "--quiet"]) == 0

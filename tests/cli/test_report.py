@@ -1,4 +1,4 @@
-"""``evalharness report`` and ``evalharness compare`` on runs of the fakes."""
+"""``evalharness report`` and ``evalharness compare`` on runs of the mocks."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from core_fakes import SWEEP, FakeModel
+from mock_sweeps import SWEEP
 
-import evalharness.report
 from evalharness.cli import main
-from evalharness.report.page import write_page
+from evalharness.testing import MockModel
 
 Write = Callable[[str], Path]
-pytestmark = pytest.mark.usefixtures("fakes")
-
-
-@pytest.fixture(autouse=True)
-def real_page(fakes: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evalharness.report, "build", write_page)
 
 
 def sweep(file: Path, out: Path) -> None:
@@ -32,27 +25,27 @@ def test_a_report_is_written_again_without_drawing(
 ) -> None:
     out = tmp_path / "r" / "tiny"
     sweep(sweep_file(SWEEP), out)
-    before, drawn = (out / "results.json").read_text(), len(FakeModel.painted)
+    before, drawn = (out / "results.json").read_text(), len(MockModel.drawn)
     (out / "index.html").unlink()
     assert main.main(["report", str(out)]) == 0
     assert (out / "index.html").is_file()
     assert (out / "results.json").read_text() == before
-    assert len(FakeModel.painted) == drawn
+    assert len(MockModel.drawn) == drawn
     assert f"report: {out / 'index.html'}" in capsys.readouterr().out
 
 
 def test_a_report_goes_elsewhere_and_quotes_on_request(sweep_file: Write, tmp_path: Path) -> None:
     out = tmp_path / "r" / "tiny"
     sweep(sweep_file(SWEEP), out)
-    (tmp_path / "lit.yaml").write_text("- {benchmark: fake, rows: [{name: Other, score: 0.5, source: a paper}]}")
+    (tmp_path / "lit.yaml").write_text("- {benchmark: mock, rows: [{name: Other, score: 0.5, source: a paper}]}")
     other = tmp_path / "other"
     assert main.main(["report", str(out), "--out", str(other), "--literature", str(tmp_path / "lit.yaml")]) == 0
-    quoted = pd.read_csv(other / "tables" / "fake-quoted.csv")
+    quoted = pd.read_csv(other / "tables" / "mock-quoted.csv")
     assert (quoted.loc[0, "name"], quoted.loc[0, "overall"], quoted.loc[0, "source"]) == ("Other", 0.5, "a paper")
-    assert "Other" not in set(pd.read_csv(other / "tables" / "fake-wide.csv")["arm"])
-    assert "Other (quoted)" in (other / "tables" / "fake-wide.md").read_text()
+    assert "Other" not in set(pd.read_csv(other / "tables" / "mock-wide.csv")["arm"])
+    assert "Other (quoted)" in (other / "tables" / "mock-wide.md").read_text()
     assert json.loads((other / "results.json").read_text())["info"]["literature"][0]["source"] == "a paper"
-    assert not (out / "tables" / "fake-quoted.csv").exists()
+    assert not (out / "tables" / "mock-quoted.csv").exists()
 
 
 def test_what_was_never_run_has_no_report(
@@ -77,7 +70,7 @@ def test_two_runs_are_compared(sweep_file: Write, tmp_path: Path, capsys: pytest
     said = capsys.readouterr().out
     assert said.count("prompt and seed") == 4
     assert "12 of 6 prompts" in said
-    assert "note: fake: 2 prompts only in the second run" in said
+    assert "note: mock: 2 prompts only in the second run" in said
     data = json.loads((tmp_path / "c" / "compare.json").read_text())
     assert [one["difference"]["value"] for one in data["compared"]] == [0, 0, 0, 0]
     assert {path.suffix for path in (tmp_path / "c").iterdir()} == {".json", ".md", ".tex", ".csv", ".parquet"}

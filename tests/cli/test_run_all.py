@@ -1,28 +1,19 @@
-"""``evalharness run-all`` on runs of the fakes: one command, several reports, a page that leads to them."""
+"""``evalharness run-all`` on runs of the mocks: one command, several reports, a page that leads to them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from core_fakes import SWEEP, FakeModel
+from mock_sweeps import SINGLE, SWEEP
+from PIL import Image
 
-import evalharness.report
 from evalharness.cli import main
 from evalharness.cli.run_all import portable
 from evalharness.errors import WeightsError
-from evalharness.report.page import write_page
-
-Write = Callable[[str], Path]
-pytestmark = pytest.mark.usefixtures("fakes")
-
-
-@pytest.fixture(autouse=True)
-def real_page(fakes: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evalharness.report, "build", write_page)
+from evalharness.testing import MockModel
 
 
 @pytest.fixture
@@ -52,15 +43,15 @@ def test_one_command_makes_all_and_goes_on_where_it_was(
     assert text.index('href="tiny/index.html"') < text.index('href="other/index.html"')
     assert "<title>All of it</title>" in text
     assert "Is &lt;b&gt;less&lt;/b&gt; more?" in text
-    drawn = len(FakeModel.painted)
+    drawn = len(MockModel.drawn)
     assert collect(files, out, "--title", "All of it", "--gallery-mb", "1") == 0
-    assert len(FakeModel.painted) == drawn
+    assert len(MockModel.drawn) == drawn
     assert (out / "index.html").read_text() == text
 
 
 def test_size_options_are_those_of_a_sweep(files: list[str], tmp_path: Path) -> None:
     assert collect(files, tmp_path / "r" / "all", "--full", "--samples", "1") == 0
-    about = json.loads((tmp_path / "r" / "all" / "tiny" / "results.json").read_bytes())["info"]["benchmarks"]["fake"]
+    about = json.loads((tmp_path / "r" / "all" / "tiny" / "results.json").read_bytes())["info"]["benchmarks"]["mock"]
     assert (about["items"], about["samples"]) == (10, 1)
 
 
@@ -70,15 +61,15 @@ def test_a_sweep_without_its_weights_is_left_out_and_said(
     out = tmp_path / "r" / "all"
     assert collect(files, out) == 0
     before = (out / "tiny" / "results.json").read_bytes()
-    identity = FakeModel.identity
+    identity = MockModel.identity
 
-    def missing(self: FakeModel) -> Any:
+    def missing(self: MockModel) -> Any:
         if self.settings.size == 9:
             raise WeightsError("the weights folder x is missing; make it by y")
         return identity(self)
 
-    monkeypatch.setattr(FakeModel, "identity", missing)
-    Path(files[0]).write_text(SWEEP.replace("model: fake", "model: {name: fake, size: 9}"))
+    monkeypatch.setattr(MockModel, "identity", missing)
+    Path(files[0]).write_text(SWEEP.replace("model: mock", "model: {name: mock, size: 9}"))
     capsys.readouterr()
     assert collect(files, out) == 2
     told = capsys.readouterr()
@@ -93,7 +84,7 @@ def test_two_of_one_name_are_refused_before_any_work(
 ) -> None:
     assert collect([*files, files[0]], tmp_path / "r" / "all") == 2
     assert "a sweep is already called 'tiny'" in capsys.readouterr().err
-    assert FakeModel.painted == []
+    assert MockModel.drawn == []
 
 
 def test_too_large_is_an_error_when_all_is_done(
@@ -106,14 +97,16 @@ def test_too_large_is_an_error_when_all_is_done(
 
 
 def test_a_report_names_no_folder_of_this_machine_and_can_be_written_again(files: list[str], tmp_path: Path) -> None:
-    weights = tmp_path / "weights"
-    weights.mkdir()
-    Path(files[0]).write_text(SWEEP.replace("model: fake", "model: {name: fake, weights: weights}"))
+    for item in range(10):
+        path = tmp_path / "images" / str(item) / "samples" / "0000.png"
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (8, 8), (25 * item, 0, 0)).save(path)
+    Path(files[0]).write_text(SINGLE.replace("model: mock", "models: {drawn: {name: folder, path: images}}"))
     out = tmp_path / "r" / "all"
     assert collect(files, out) == 0
     text = (out / "tiny" / "results.json").read_text()
     assert str(tmp_path) not in text
-    assert json.loads(text)["info"]["sweep"]["models"]["fake"]["weights"] == "../../../weights"
+    assert json.loads(text)["info"]["sweep"]["models"]["drawn"]["path"] == "../../../images"
     assert main.main(["report", str(out / "tiny"), "--store", str(tmp_path / "r" / "store")]) == 0
 
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import core_fakes
 import pytest
+from mock_sweeps import IN_PROCESS
 
 from evalharness.cli import main
 from evalharness.errors import ConfigError
@@ -19,16 +19,13 @@ from evalharness.execution import heartbeat
 SWEEP = """\
 name: tiny
 seed: 3
-model: fake
+model: {name: mock, iterations: 5, refuses: [unspeakable], seconds: 0}
 benchmarks:
-  - {name: fake, samples: 1, prompts: [a, b, unscorable c, d, e, f, g, unspeakable h]}
+  - {name: mock, samples: 1, prompts: [a, b, unscorable c, d, e, f, g, unspeakable h]}
 arms:
   - {name: single, variant: single_pass}
   - {name: process, variant: process, max_iterations: 2}
 """
-
-
-pytestmark = pytest.mark.usefixtures("fake_plugins")
 
 
 @pytest.fixture
@@ -38,10 +35,11 @@ def out(tmp_path: Path) -> Path:
 
 
 def start(out: Path, seconds: float) -> subprocess.Popen[bytes]:
-    """The sweep in a process of its own, that takes so long for each image."""
-    command = [sys.executable, core_fakes.__file__, str(out.parents[1] / "tiny.yaml"), "--out", str(out), "--quiet"]
-    env = {**os.environ, "FAKE_VARIANTS": "1", "FAKE_SECONDS": str(seconds)}
-    return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+    """The sweep in a process of its own, that takes so long for each batch."""
+    file = out.parents[1] / "tiny.yaml"
+    file.write_text(SWEEP.replace("seconds: 0", f"seconds: {seconds}") + IN_PROCESS)
+    command = [sys.executable, "-m", "evalharness.sweep", str(file), "--out", str(out), "--quiet"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
 def until(true: Callable[[], bool], seconds: float = 60) -> None:
@@ -61,14 +59,14 @@ def shown(capsys: pytest.CaptureFixture[str], out: Path) -> list[str]:
 def test_a_run_is_seen_from_elsewhere_as_it_goes_on_is_killed_and_ends(
     out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    process = start(out, seconds=0.3)
+    process = start(out, seconds=1.2)
     try:
         until(lambda: drawn(out) > 2)  # two are refused before anything is drawn
         lines = shown(capsys, out)
         assert lines[0].startswith(f"tiny, seed 3: running on {os.uname().nodename} (pid {process.pid}) since ")
         assert "/16 of this go, 2 failed" in lines[1] and lines[1].startswith("  draw ")
         assert "1 of 1 workers busy" in lines[3]
-        assert lines[4].startswith("    draw fake on this process: busy, ")
+        assert lines[4].startswith("    draw mock on this process: busy, ")
         assert lines[5].split() == ["scored", "/", "expected", "even", "odd", "all"]
         assert "in flight" in "".join(lines[6:])
     finally:

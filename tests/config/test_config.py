@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from core_fakes import SWEEP
+from mock_sweeps import SWEEP
 
 from evalharness.config import sweep_files, yaml
 from evalharness.errors import ConfigError
@@ -14,7 +14,6 @@ from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import select
 
 Write = Callable[[str], Path]
-pytestmark = pytest.mark.usefixtures("fakes")
 
 
 def test_expands_ranges_and_lists_to_a_matrix(sweep_file: Write) -> None:
@@ -33,7 +32,7 @@ def test_baseline_is_the_first_arm_if_not_said(sweep_file: Write) -> None:
 
 
 def test_models_by_alias_and_paths_relative_to_the_file(sweep_file: Write, tmp_path: Path) -> None:
-    text = SWEEP.replace("model: fake\n", "models:\n  a: {name: fake, weights: w/x}\n  b: {name: fake, size: 4}\n")
+    text = SWEEP.replace("model: mock\n", "models:\n  a: {name: miniature, weights: w/x}\n  b: {name: mock, size: 4}\n")
     text = text.replace("single_pass}", "single_pass, model: a}").replace("1..3}", "1..3, model: [a, b]}")
     sweep = sweep_files.load(sweep_file(text))
     assert sweep.models["a"].settings.weights == tmp_path / "w/x"  # type: ignore[attr-defined]
@@ -48,15 +47,15 @@ def test_models_by_alias_and_paths_relative_to_the_file(sweep_file: Write, tmp_p
         ("limit: 6", "limt: 6", "tiny.yaml:5:18: unknown key 'limt'; did you mean 'limit'?"),
         ("limit: 6", "limit: 0", "tiny.yaml:5:25: limit: input should be greater than or equal to 1"),
         ("limit: 6", "limit: all", "tiny.yaml:5:25: limit: input should be a valid integer"),
-        ("name: fake,", "name: fke,", "tiny.yaml:5:12: no benchmark named 'fke'; did you mean 'fake'?"),
-        ("model: fake", "model: fakes", "tiny.yaml:3:8: no model named 'fakes'; did you mean 'fake'?"),
-        ("model: fake", "model: {name: fake, sise: 3}", "tiny.yaml:3:21: unknown key 'sise'; did you mean 'size'?"),
+        ("name: mock,", "name: mok,", "tiny.yaml:5:12: no benchmark named 'mok'; did you mean 'mock'?"),
+        ("model: mock", "model: mocks", "tiny.yaml:3:8: no model named 'mocks'; did you mean 'mock'?"),
+        ("model: mock", "model: {name: mock, sise: 3}", "tiny.yaml:3:21: unknown key 'sise'; did you mean 'size'?"),
         (
-            "model: fake",
-            "model: {name: fake, sampler: {step: 3}}",
-            "tiny.yaml:3:31: unknown key 'step'; did you mean 'steps'?",
+            "model: mock",
+            "model: {name: bagel, weights: w, words: {pln: x}}",
+            "tiny.yaml:3:41: unknown key 'pln'; did you mean 'plan'?",
         ),
-        ("model: fake\n", "", "tiny.yaml:6:5: this arm has no model"),
+        ("model: mock\n", "", "tiny.yaml:6:5: this arm has no model"),
         ("single_pass", "single_pas", "tiny.yaml:7:29: unknown variant 'single_pas'; did you mean 'single_pass'?"),
         ("max_iterations", "max_iteration", "unknown key 'max_iteration'; did you mean 'max_iterations'?"),
         (
@@ -131,8 +130,8 @@ def test_models_by_alias_and_paths_relative_to_the_file(sweep_file: Write, tmp_p
         ("name: single", "name: [x]", "tiny.yaml:7:12: an arm needs a name"),
         ("seed: 3", "seed: 3\nbaseline: sngle", "tiny.yaml:3:11: no arm is called 'sngle'; did you mean 'single'?"),
         ("seed: 3", "seed: 3\nexecutor: rey", "no executor named 'rey'; did you mean 'ray'?"),
-        ("- {name: fake, limit: 6, samples: 1}", "- 3", "tiny.yaml:5:5: benchmarks.0: input should be a valid string"),
-        ("name: fake, limit", "limit", "tiny.yaml:5:5: key 'name' is missing"),
+        ("- {name: mock, limit: 6, samples: 1}", "- 3", "tiny.yaml:5:5: benchmarks.0: input should be a valid string"),
+        ("name: mock, limit", "limit", "tiny.yaml:5:5: key 'name' is missing"),
         ("arms:", "benchmarks:", "key 'benchmarks' stands twice"),
     ],
 )
@@ -201,7 +200,7 @@ def test_a_declaration_about_arms_that_are_left_out_is_left_out(sweep_file: Writ
     assert sweep_files.parse(yaml.Document(Path("results.json"), kept.resolved())).analysis == kept.analysis
 
 
-TRAINED = SWEEP.replace("model: fake", "models: {a: {name: fake, size: 8}, b: {name: fake, size: 16}}").replace(
+TRAINED = SWEEP.replace("model: mock", "models: {a: {name: mock, size: 8}, b: {name: mock, size: 16}}").replace(
     "{name: single, variant: single_pass}", "{name: single, model: [a, b], variant: single_pass}"
 ).replace("{name: process, ", "{name: process, model: a, ")  # fmt: skip
 

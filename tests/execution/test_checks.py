@@ -6,21 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import core_fakes
 import pytest
-from core_fakes import SWEEP, FakeBenchmark, FakeScorer
+from mock_sweeps import SINGLE, draw_and_score, run_without_report
 from PIL import Image
+from plugin_packages import InstallPlugins
 
-import evalharness.report
 from evalharness.api.benchmark import Rescoring, Scorer
-from evalharness.cli import sweep
 from evalharness.errors import SampleError
-from evalharness.store.results import Results
+from evalharness.testing import MockBenchmark, MockScorer
 from evalharness.types.item import Item
 from evalharness.types.score import Score
-
-seen: list[Results] = []
-evidence: list[dict[str, Any]] = []
 
 
 class Blind(Scorer):
@@ -40,44 +35,39 @@ class Blind(Scorer):
         return [Score(0.5) for _ in images]
 
 
-class CheckedBenchmark(FakeBenchmark):
+class CheckedBenchmark(MockBenchmark):
+    name = "checked"
+
     def rescorings(self) -> list[Rescoring]:
-        return [Rescoring("blind", "second", Blind()), Rescoring("some", "repeat", FakeScorer(), items=3)]
+        return [Rescoring("blind", "second", Blind()), Rescoring("some", "repeat", MockScorer(), items=3)]
 
 
 @pytest.fixture
-def checked(fakes: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(results: Results, out: Path, **options: Any) -> Path:
-        seen.append(results)
-        evidence.append(results.details(str(results.samples["score_key"].iloc[0])))
-        return core_fakes.build(results, out)
-
-    monkeypatch.setattr(core_fakes, "FakeBenchmark", CheckedBenchmark)
-    monkeypatch.setattr(evalharness.report, "build", build)
+def file(sweep_file: Callable[[str], Path], install_plugins: InstallPlugins, monkeypatch: pytest.MonkeyPatch) -> Path:
+    install_plugins(benchmarks=[CheckedBenchmark])
     monkeypatch.setattr(Blind, "looked", [])
     monkeypatch.setattr(Blind, "broken", True)
-    seen.clear()
+    return sweep_file(SINGLE.replace("name: mock", "name: checked"))
 
 
-@pytest.mark.usefixtures("checked")
-def test_checks_are_scored_beside_and_tried_again(sweep_file: Callable[[str], Path], tmp_path: Path) -> None:
-    text = SWEEP.split("  - {name: process")[0]
-    command = [str(sweep_file(text)), "--out", str(tmp_path / "r" / "x")]
-    assert sweep.main(command) == 0
-    checks = seen[-1].checks
+def test_checks_are_scored_beside_and_tried_again(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r" / "x"
+    with run_without_report(file, out) as results:
+        checks, samples = results.data.checks, results.samples
     assert checks is not None
     blind, some = (checks[checks["check"] == name] for name in ("blind", "some"))
     assert dict(zip(blind["item"], blind["state"], strict=True)) == {
-        item: "failed" if item == "3" else "scored" for item in seen[-1].samples["item"]
+        item: "failed" if item == "3" else "scored" for item in samples["item"]
     }
     assert set(blind["reason"]) == {"", "too dark"}
     assert len(some) == 3, "so many items, though the sweep has more"
     assert (some["score"] == some["other"]).all(), "the same scorer and image share their score"
-    assert (seen[-1].samples["state"] == "scored").all()
+    assert (samples["state"] == "scored").all()
     looked = list(Blind.looked)
-    sweep.main(command)
+    draw_and_score(file, out)
     assert Blind.looked == looked
     Blind.broken = False
-    sweep.main([*command, "--retry-failed"])
-    assert Blind.looked == [*looked, "3"]
-    assert evidence[-1]["checks"]["blind"] == {"value": 0.5, "reason": ""}
+    with run_without_report(file, out, retry_failed=True) as results:
+        assert Blind.looked == [*looked, "3"]
+        details = results.data.details(str(results.samples["score_key"].iloc[0]))
+    assert details["checks"]["blind"] == {"value": 0.5, "reason": ""}

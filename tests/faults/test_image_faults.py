@@ -106,8 +106,8 @@ def test_other_colours_are_converted(mode: str) -> None:
 
 
 def test_sample_errors_are_one_line() -> None:
-    def worker(jobs: list[int]) -> list[int]:
-        raise SampleError("two\nlines\x1b[2J")
+    def worker(jobs: list[Exception]) -> list[int]:
+        raise jobs[0]
 
-    (failure,) = isolate(worker, [1])  # type: ignore[arg-type]
-    assert failure == Failure("two lines\N{REPLACEMENT CHARACTER}[2J")
+    failures = isolate(worker, [SampleError("two\nlines\x1b[2J"), ValueError("two\nlines")])  # type: ignore[arg-type]
+    assert failures == [Failure("two lines\N{REPLACEMENT CHARACTER}[2J"), Failure("ValueError: two lines")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import sqlite3
@@ -12,39 +11,42 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from core_fakes import SWEEP, FakeModel, FakeScorer
+from mock_sweeps import SINGLE, draw_and_score, reported, states
 
-from evalharness.cli import sweep
+from evalharness.cli.sweep import main
 from evalharness.store.store import Store
-
-SINGLE = SWEEP.split("  - {name: process")[0]
-
-
-pytestmark = pytest.mark.usefixtures("fakes")
+from evalharness.testing import MockModel, MockScorer
 
 
 @pytest.fixture
-def go(tmp_path: Path) -> Callable[..., int]:
-    """Run the sweep; its report is ``r/x``, its store ``r/store``."""
-    (tmp_path / "tiny.yaml").write_text(SINGLE)
-    return lambda *options: sweep.main([str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "r" / "x"), *options])
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(SINGLE)
+    return path
 
 
-def rows(tmp_path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader((tmp_path / "r" / "x" / "index.html").open()))
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """The folder of the report; the store is beside it."""
+    return tmp_path / "r" / "x"
+
+
+@pytest.fixture
+def sweep(file: Path, out: Path) -> Callable[..., int]:
+    """The command ``sweep`` on the file; takes its options."""
+    return lambda *options: main([str(file), "--out", str(out), *options])
 
 
 def test_a_write_ahead_log_that_is_cut_off_loses_its_end_and_invents_nothing(
-    tmp_path: Path, go: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, file: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As after a power cut on a disk that lied about what it had written: the log at every length of a page."""
     store, saved = tmp_path / "r" / "store", tmp_path / "saved"
-    assert go("--limit", "2") == 0
+    draw_and_score(file, out, limit=2)
     with closing(sqlite3.connect(store / "store.sqlite")) as reader:  # keeps the log from being put into the database
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM scores").fetchall()
-        assert go() == 0
-        whole = rows(tmp_path)
+        uninterrupted = draw_and_score(file, out)
         shutil.copytree(store, saved, ignore=shutil.ignore_patterns("*-shm"))
     size = (saved / "store.sqlite-wal").stat().st_size
     assert size > 4 * 4096
@@ -55,8 +57,7 @@ def test_a_write_ahead_log_that_is_cut_off_loses_its_end_and_invents_nothing(
         os.truncate(store / "store.sqlite-wal", length)
         with Store(store, write=False) as opened:
             kept.append(len(standing(opened)))
-        assert go() == 0
-        assert rows(tmp_path) == whole, f"cut at {length}"
+        assert draw_and_score(file, out) == uninterrupted, f"cut at {length}"
     assert kept == sorted(kept) and kept[0] < kept[-1], "the more is left of the log, the more is kept"
     assert "damaged" not in capsys.readouterr().err
 
@@ -66,21 +67,24 @@ def standing(store: Store) -> list[tuple[str]]:
 
 
 def test_a_database_that_another_program_holds_is_one_clear_line(
-    tmp_path: Path, go: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    file: Path,
+    out: Path,
+    sweep: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert go() == 0
+    draw_and_score(file, out)
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *args, **more: connect(*args, **{"timeout": 0.1, **more}))
-    with connect(tmp_path / "r" / "store" / "store.sqlite") as other:
+    with connect(out.parent / "store" / "store.sqlite") as other:
         other.execute("BEGIN EXCLUSIVE")
         capsys.readouterr()
-        assert go("--full") == 2
+        assert sweep("--full") == 2
         line = capsys.readouterr().err.strip().splitlines()[-1]
         assert line.startswith("evalharness: ") and line.endswith("database is locked")
         other.rollback()
     other.close()
-    assert go("--full") == 0
-    assert {row["state"] for row in rows(tmp_path)} == {"scored"}
+    assert states(draw_and_score(file, out, full=True)) == {"scored"}
 
 
 @pytest.fixture
@@ -97,33 +101,31 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_read_only_disk_is_one_clear_line_and_may_be_read(
-    tmp_path: Path, read_only: Path, go: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    read_only: Path, out: Path, sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert go() == 0
-    before, drawn = rows(tmp_path), list(FakeModel.painted)
+    assert sweep() == 0
+    before, drawn = reported(out), list(MockModel.drawn)
     subprocess.run(["mount", "-o", "remount,ro", read_only], check=True)
     capsys.readouterr()
-    assert go("--full") == 2
+    assert sweep("--full") == 2
     assert "Read-only file system" in capsys.readouterr().err
-    assert go("--dry-run") == 0
+    assert sweep("--dry-run") == 0
     assert "trajectories to draw: 0 " in capsys.readouterr().out
     subprocess.run(["mount", "-o", "remount,rw", read_only], check=True)
-    assert rows(tmp_path) == before and FakeModel.painted == drawn
+    assert reported(out) == before and MockModel.drawn == drawn
 
 
 @pytest.mark.parametrize("year", [1990, 2090])
 def test_a_clock_that_is_set_back_or_forth_changes_nothing(
-    tmp_path: Path, go: Callable[..., int], monkeypatch: pytest.MonkeyPatch, year: int
+    tmp_path: Path, file: Path, out: Path, monkeypatch: pytest.MonkeyPatch, year: int
 ) -> None:
     """By the files' times, which are all that a run knows of clocks beside its own log."""
-    assert go() == 0
-    whole, drawn, looked = rows(tmp_path), list(FakeModel.painted), FakeScorer.looked
+    before = draw_and_score(file, out), list(MockModel.drawn), list(MockScorer.scored)
     other = (year - 1970) * 365.25 * 86400
     for path in (tmp_path / "r" / "store").rglob("*"):
         os.utime(path, (other, other))
     monkeypatch.setattr("time.time", lambda: other)
-    assert go() == 0
-    assert (rows(tmp_path), FakeModel.painted, FakeScorer.looked) == (whole, drawn, looked)
+    assert (draw_and_score(file, out), MockModel.drawn, MockScorer.scored) == before
 
 
 HOSTILE = {
@@ -137,8 +139,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_text_is_kept_as_text_and_never_obeyed_by_a_terminal(
-    tmp_path: Path,
-    go: Callable[..., int],
+    sweep: Callable[..., int],
+    out: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
@@ -146,25 +148,25 @@ def test_hostile_text_is_kept_as_text_and_never_obeyed_by_a_terminal(
     """As why a sample failed: what a model or a judge says reaches the terminal there."""
     text = HOSTILE[kind]
 
-    def broken(self: FakeModel, prompts: list[str], seeds: list[int]) -> None:
+    def broken(self: MockModel, prompts: list[str], seeds: list[int]) -> None:
         raise ValueError(text)
 
-    monkeypatch.setattr(FakeModel, "paint", broken)
-    assert go() == 0
+    monkeypatch.setattr(MockModel, "paint", broken)
+    assert sweep() == 0
     output = capsys.readouterr()
     assert "samples failed" in output.out
-    for said in (output.out, output.err):
-        assert all(one.isprintable() or one == "\n" for one in said)
-    assert {row["state"] for row in rows(tmp_path)} == {"failed"}
+    for text in (output.out, output.err):
+        assert all(character.isprintable() or character == "\n" for character in text)
+    assert states(reported(out)) == {"failed"}
 
 
 def test_ten_megabytes_of_text_are_one_short_line(
-    tmp_path: Path, go: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    out: Path, sweep: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: FakeModel, prompts: list[str], seeds: list[int]) -> None:
+    def broken(self: MockModel, prompts: list[str], seeds: list[int]) -> None:
         raise ValueError("word " * 2_000_000)
 
-    monkeypatch.setattr(FakeModel, "paint", broken)
-    assert go() == 0
+    monkeypatch.setattr(MockModel, "paint", broken)
+    assert sweep() == 0
     assert len(capsys.readouterr().out) < 3000
-    assert (tmp_path / "r" / "store" / "store.sqlite").stat().st_size < 200_000
+    assert (out.parent / "store" / "store.sqlite").stat().st_size < 200_000

@@ -11,31 +11,30 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import core_fakes
 import pandas  # noqa: F401 - once, not in each fork
 import pytest
 from failpoints import Points
+from mock_sweeps import draw_and_score
 
 from evalharness._util import environment
 from evalharness.api.model import Drawn
-from evalharness.cli import sweep
+from evalharness.testing import MockModel
 
 TABLES = ("trajectories", "scores", "failures")
 SWEEP = """\
 name: tiny
 seed: 3
-model: {name: fake}
+model: {name: mock, batch_size: 2, refuses: [unspeakable]}
 benchmarks:
-  - {name: fake, limit: 4, samples: 1, prompts: [a, b, unscorable c, unspeakable d]}
+  - {name: mock, limit: 4, samples: 1, prompts: [a, b, unscorable c, unspeakable d]}
 arms:
   - {name: single, variant: single_pass}
 """
 
 
 @pytest.fixture(autouse=True)
-def setting(fakes: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "git_commit", lambda: None)
-    monkeypatch.setattr(core_fakes.FakeModel, "batch_size", 2)
 
 
 def forked(folder: Path, points: Points, note: Path) -> int:
@@ -45,16 +44,17 @@ def forked(folder: Path, points: Points, note: Path) -> int:
         return os.waitpid(pid, 0)[1]
     code = 1
     try:
-        paint = core_fakes.FakeModel.paint
+        paint = MockModel.paint
 
         def noted(self: Any, prompts: Any, seeds: Any) -> list[Drawn]:
             with note.open("a") as file:
                 file.writelines(f"{prompt}/{seed}\n" for prompt, seed in zip(prompts, seeds, strict=True))
             return paint(self, prompts, seeds)
 
-        core_fakes.FakeModel.paint = noted  # type: ignore[method-assign]
+        MockModel.paint = noted  # type: ignore[method-assign]
         points.install()
-        code = sweep.main([str(folder / "tiny.yaml"), "--out", str(folder / "r" / "x"), "--quiet"])
+        draw_and_score(folder / "tiny.yaml", folder / "r" / "x")
+        code = 0
         (folder / "points").write_text("\n".join(points.passed))
     finally:
         os._exit(code)

@@ -129,16 +129,16 @@ def until(what: str, true: Callable[[], T], seconds: float) -> T:
 
 
 def write(folder: Path, executor: Mapping[str, Any] | str, **changes: Any) -> Path:
-    """A sweep file of the toy plugins, or with other parts."""
+    """A sweep file of the plugins in ``crash_plugins``, or with other parts."""
     sweep = {
-        "name": "toys",
-        "model": {"name": "toy"},
-        "benchmarks": ["toy"],
+        "name": "crashes",
+        "model": {"name": "crashing"},
+        "benchmarks": ["crashing"],
         "arms": [{"name": "single", "variant": "single_pass"}],
         "executor": executor,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "toys.yaml"
+    file = folder / "crashes.yaml"
     file.write_text(json.dumps(sweep | changes))
     return file
 
@@ -146,7 +146,7 @@ def write(folder: Path, executor: Mapping[str, Any] | str, **changes: Any) -> Pa
 @contextlib.contextmanager
 def going(file: Path, env: Mapping[str, str], *options: str, inside: Sequence[str] = ()) -> Iterator[Going]:
     """A run that goes on; it does not outlive the block."""
-    out = file.parent / "r" / "toys"
+    out = file.parent / "r" / "crashes"
     command = [*inside, sys.executable, "-m", "evalharness.sweep", str(file), "--out", str(out), "--quiet", *options]
     with (file.parent / "said").open("w+") as said:
         process = subprocess.Popen(command, env=dict(env), stdout=said, stderr=subprocess.STDOUT)

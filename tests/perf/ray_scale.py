@@ -1,4 +1,4 @@
-"""One run of the toys through an executor into a store, without a report; prints what it took as JSON."""
+"""One run of ``crash_plugins`` through an executor into a store, without a report; prints what it took as JSON."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import crash_plugins
 import pytest
-import toy_plugins
 
 from evalharness.benchmarks.geneval.benchmark import GenEval
 from evalharness.config import schema
@@ -32,7 +32,7 @@ SAMPLES = int(os.environ.get("EVALHARNESS_SCALE", "100000"))
 def measure(env: dict[str, str], store: Path, executor: Any, **changes: Any) -> dict[str, float]:
     sweep = {
         "name": "scale",
-        "model": {"name": "toy", "batch_size": 64},
+        "model": {"name": "crashing", "batch_size": 64},
         "arms": [{"name": "single", "variant": "single_pass"}],
         "executor": executor,
     }
@@ -55,11 +55,11 @@ def say(*lines: str) -> None:
 
 
 def test_many_samples_through_ray_and_the_store(tmp_path: Path) -> None:
-    env = toy_plugins.install(tmp_path / "site")
+    env = crash_plugins.install(tmp_path / "site")
     ray = {"name": "ray", "cpus": 2}
-    few = measure(env, tmp_path / "few", ray, benchmarks=[{"name": "toy", "items": SAMPLES // 10}])
-    many = measure(env, tmp_path / "many", ray, benchmarks=[{"name": "toy", "items": SAMPLES}])
-    again = measure(env, tmp_path / "many", ray, benchmarks=[{"name": "toy", "items": SAMPLES}])
+    few = measure(env, tmp_path / "few", ray, benchmarks=[{"name": "crashing", "items": SAMPLES // 10}])
+    many = measure(env, tmp_path / "many", ray, benchmarks=[{"name": "crashing", "items": SAMPLES}])
+    again = measure(env, tmp_path / "many", ray, benchmarks=[{"name": "crashing", "items": SAMPLES}])
     database, images = size(tmp_path / "many")
     grown = (many["peak_kib"] - few["peak_kib"]) / (SAMPLES * 0.9)
     say(
@@ -78,11 +78,11 @@ def test_many_samples_through_ray_and_the_store(tmp_path: Path) -> None:
 
 def test_memory_is_flat_in_what_is_drawn(tmp_path: Path) -> None:
     """Images of 110 KB: ten times as many of them want no more memory."""
-    env = toy_plugins.install(tmp_path / "site")
-    model = {"name": "toy", "batch_size": 64, "size": 192, "noise": True}
+    env = crash_plugins.install(tmp_path / "site")
+    model = {"name": "crashing", "batch_size": 64, "size": 192, "noise": True}
     peaks = []
     for count in (FLAT // 10, FLAT):
-        changes = {"model": model, "benchmarks": [{"name": "toy", "items": count}]}
+        changes = {"model": model, "benchmarks": [{"name": "crashing", "items": count}]}
         found = measure(env, tmp_path / str(count), {"name": "ray", "cpus": 2}, **changes)
         peaks.append(found["peak_kib"] / 1024)
     _, images = size(tmp_path / str(FLAT))
@@ -96,11 +96,11 @@ def test_two_workers_against_one(tmp_path: Path) -> None:
     From where a fifth is drawn, as the start of Ray and of its workers is nothing to a run of hours. What the machine
     itself allows is measured beside it: two processes at once that know nothing of one another, against one.
     """
-    env = toy_plugins.install(tmp_path / "site") | {"OMP_NUM_THREADS": "1"}
+    env = crash_plugins.install(tmp_path / "site") | {"OMP_NUM_THREADS": "1"}
     prompts = [item.prompt for item in schema.PluginSpec("benchmarks", "geneval", GenEval.Settings()).build().items()]
     changes = {
         "model": {"name": "miniature", "batch_size": 8},
-        "benchmarks": [{"name": "toy", "items": PAIR, "special": prompts[:PAIR], "samples": 1}],
+        "benchmarks": [{"name": "crashing", "items": PAIR, "special": prompts[:PAIR], "samples": 1}],
     }
     each = {}
     for workers in (1, 2):

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from core_fakes import SWEEP
 from hypothesis import given
 from hypothesis import strategies as st
+from mock_sweeps import SWEEP
 
 from evalharness._util.hashing import Digests, canonical, digest, sample_seed
 from evalharness.config import sweep_files
@@ -36,14 +36,14 @@ def test_digests_of_lists_that_begin_alike_are_those_of_the_lists(head: list[obj
     assert Digests(*head)(*rest) == digest([*head, *rest])
 
 
-def test_the_keys_of_a_plan_are_digests_of_what_they_stand_for(sweep_file: Write, fakes: None) -> None:
+def test_the_keys_of_a_plan_are_digests_of_what_they_stand_for(sweep_file: Write) -> None:
     """Pinned by their definition: a change would draw and score again what anybody has ever stored."""
     sweep = sweep_files.load(sweep_file(SWEEP))
     plan = make_plan(sweep)
-    identity = digest(dict(plan.models["fake"]))
-    planned = plan.benchmarks["fake"]
+    identity = digest(dict(plan.models["mock"]))
+    planned = plan.benchmarks["mock"]
     for sample in plan.samples:
-        item, seed = sample.item, sample_seed(3, "fake", sample.item.id, sample.seed_index)
+        item, seed = sample.item, sample_seed(3, "mock", sample.item.id, sample.seed_index)
         parts = ["trajectory", identity, sample.arm.variant.key(), item.prompt, seed]
         assert (sample.seed, sample.job) == (seed, digest(parts))
         told = ["score", "ab" * 32, planned.scorer_digest, digest(dict(item.metadata))]
@@ -76,7 +76,6 @@ def test_subset_takes_each_category_by_its_share() -> None:
     assert subset(items, 120, "geneval", 1) != subset(items, 120, "geneval", 0)
 
 
-@pytest.mark.usefixtures("fakes")
 def test_arms_share_seeds_and_capped_arms_share_jobs(sweep_file: Write) -> None:
     plan = make_plan(sweep_files.load(sweep_file(SWEEP)))
     assert len(plan.samples) == 4 * 6
@@ -86,7 +85,6 @@ def test_arms_share_seeds_and_capped_arms_share_jobs(sweep_file: Write) -> None:
     assert len({tuple(pairs) for pairs in by_arm.values()}) == 1
 
 
-@pytest.mark.usefixtures("fakes")
 def test_select_and_resize(sweep_file: Write) -> None:
     sweep = sweep_files.load(sweep_file(SWEEP))
     assert [arm.name for arm in select(sweep, ["process max_iterations=2"]).arms] == ["process max_iterations=2"]
@@ -95,13 +93,12 @@ def test_select_and_resize(sweep_file: Write) -> None:
     assert chosen.baseline == "process max_iterations=1"
     with pytest.raises(ConfigError, match="did you mean 'process'"):
         select(sweep, ["proces"])
-    full = make_plan(resize(sweep, full=True)).benchmarks["fake"]
+    full = make_plan(resize(sweep, full=True)).benchmarks["mock"]
     assert (len(full.items), full.samples) == (10, 2)
-    small = make_plan(resize(sweep, limit=2, samples=5)).benchmarks["fake"]
+    small = make_plan(resize(sweep, limit=2, samples=5)).benchmarks["mock"]
     assert (len(small.items), small.samples) == (2, 5)
 
 
-@pytest.mark.usefixtures("fakes")
 def test_unknown_format_is_refused(sweep_file: Write) -> None:
     text = SWEEP.replace("max_iterations: 1..3", "format: stroke")
     with pytest.raises(ConfigError, match="does not speak 'stroke'; did you mean 'strokes'"):

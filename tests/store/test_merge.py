@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import core_fakes
 import pytest
+from mock_sweeps import SWEEP, draw_and_score
 
 from evalharness.cli import main
 from evalharness.store.merge import Merged, merge
 from evalharness.store.store import Store
+from evalharness.testing import MockModel
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 from evalharness.types.trajectory import Step, Trajectory
@@ -39,25 +40,24 @@ def everything(path: Path) -> dict[str, Any]:
         return {"images": images, "rows": [list(rows) for rows in kinds]}
 
 
-@pytest.mark.usefixtures("fakes")
 def test_the_arms_of_two_stores_are_the_sweep(
-    tmp_path: Path, sweep_file: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, sweep_file: Callable[[str], Path], capsys: pytest.CaptureFixture[str], mock_clock: None
 ) -> None:
-    file = sweep_file(core_fakes.SWEEP.replace("limit: 6", "prompts: [a, b, unscorable c, unspeakable d, e, f]"))
-    command = ["sweep", str(file), "--quiet", "--out", str(tmp_path / "out"), "--store"]
-    arms = {"one": "single", "other": "process"}
-    for name, arm in arms.items():
-        assert main.main([*command, str(tmp_path / name), "--only", arm]) == 0
-    assert main.main([*command, str(tmp_path / "whole")]) == 0
+    text = SWEEP.replace("limit: 6", "prompts: [a, b, unscorable c, unspeakable d, e, f]")
+    file = sweep_file(text.replace("model: mock", "model: {name: mock, refuses: [unspeakable]}"))
+    draw_and_score(file, tmp_path / "all" / "x")
+    for arm in ("single", "process"):
+        draw_and_score(file, tmp_path / arm / "x", only=[arm])
+    stores = [str(tmp_path / arm / "store") for arm in ("single", "process")]
     capsys.readouterr()
-    assert main.main(["merge", *(str(tmp_path / name) for name in arms), "--into", str(tmp_path / "both")]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert [line.split(": ")[0] for line in said] == [str(tmp_path / name) for name in arms]
-    assert said[0].endswith(": 5 trajectories, 4 scores, 0 replies, 2 failures")
-    assert everything(tmp_path / "both") == everything(tmp_path / "whole")
-    core_fakes.FakeModel.painted.clear()
-    assert main.main([*command, str(tmp_path / "both")]) == 0
-    assert core_fakes.FakeModel.painted == []
+    assert main.main(["merge", *stores, "--into", str(tmp_path / "both" / "store")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in lines] == stores
+    assert lines[0].endswith(": 5 trajectories, 4 scores, 0 replies, 2 failures")
+    assert everything(tmp_path / "both" / "store") == everything(tmp_path / "all" / "store")
+    MockModel.drawn.clear()
+    draw_and_score(file, tmp_path / "both" / "x")
+    assert MockModel.drawn == []
 
 
 def test_what_goes_further_is_taken_and_again_is_nothing(tmp_path: Path) -> None:

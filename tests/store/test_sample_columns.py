@@ -6,10 +6,8 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from core_fakes import SWEEP
+from mock_sweeps import SWEEP, draw_and_score
 
-from evalharness.cli import main
 from evalharness.config import sweep_files
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
@@ -20,12 +18,11 @@ from evalharness.store.states import sample_states, sample_states_in_parts
 from evalharness.store.store import Store
 
 Write = Callable[[str], Path]
-pytestmark = pytest.mark.usefixtures("fakes")
 
 TROUBLED = SWEEP.replace(
-    "{name: fake, limit: 6, samples: 1}",
-    "{name: fake, samples: 2, prompts: [a, b, broken c, unscorable d, unspeakable e, f, g]}",
-)
+    "{name: mock, limit: 6, samples: 1}",
+    "{name: mock, samples: 2, prompts: [a, b, broken c, unscorable d, unspeakable e, f, g]}",
+).replace("model: mock", "model: {name: mock, fails: [broken], refuses: [unspeakable]}")
 
 
 def compare(plan: Plan, store: Store) -> set[str]:
@@ -67,7 +64,7 @@ def compare(plan: Plan, store: Store) -> set[str]:
 
 def test_after_a_run_with_troubles(sweep_file: Write, tmp_path: Path) -> None:
     file = sweep_file(TROUBLED)
-    main.main(["sweep", str(file), "--out", str(tmp_path / "r" / "x"), "--quiet"])
+    draw_and_score(file, tmp_path / "r" / "x")
     sweep = sweep_files.load(file)
     with Store(tmp_path / "r" / "store", write=False) as store:
         assert compare(make_plan(sweep), store) == {"scored", "failed"}

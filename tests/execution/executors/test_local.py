@@ -8,9 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import crash_plugins
 import pytest
 import ray_runs
-import toy_plugins
 from ray_runs import content, run, write
 
 from evalharness._util import gpus
@@ -21,7 +21,7 @@ from evalharness.execution.executors.local import Local
 
 TWO = {"name": "local", "workers": 2}
 IN_PROCESS = {"name": "local", "in_process": True}
-SLOW = {"model": {"name": "toy", "seconds": 0.2}, "benchmarks": [{"name": "toy", "items": 200}]}
+SLOW = {"model": {"name": "crashing", "seconds": 0.8}, "benchmarks": [{"name": "crashing", "items": 200}]}
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def in_this_process() -> None:
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    return toy_plugins.install(tmp_path / "site")
+    return crash_plugins.install(tmp_path / "site")
 
 
 @pytest.fixture
@@ -60,10 +60,12 @@ def scores(file: Path) -> int:
 
 def test_children_make_what_one_process_makes(tmp_path: Path, env: dict[str, str], notes: Path) -> None:
     """But for a sample that kills its workers: it alone fails, with the reason."""
-    alone = write(tmp_path / "alone", IN_PROCESS, benchmarks=[{"name": "toy", "special": ["plain", "harmless"]}])
+    alone = write(tmp_path / "alone", IN_PROCESS, benchmarks=[{"name": "crashing", "special": ["plain", "harmless"]}])
     run(alone, env)
-    changes = {"model": {"name": "toy", "notes": str(notes), "seconds": 0.1}}
-    file = write(tmp_path / "children", TWO, benchmarks=[{"name": "toy", "special": ["plain", "deadly"]}], **changes)
+    changes = {"model": {"name": "crashing", "notes": str(notes), "seconds": 0.4}}
+    file = write(
+        tmp_path / "children", TWO, benchmarks=[{"name": "crashing", "special": ["plain", "deadly"]}], **changes
+    )
     run(file, env)
     children, expected = content(file), content(alone)
     ((_, reason),) = children["failures"]
@@ -76,7 +78,10 @@ def test_children_make_what_one_process_makes(tmp_path: Path, env: dict[str, str
 
 def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path, env: dict[str, str], notes: Path) -> None:
     special = [f"once {number}" for number in range(3)]
-    changes = {"model": {"name": "toy", "notes": str(notes)}, "benchmarks": [{"name": "toy", "special": special}]}
+    changes = {
+        "model": {"name": "crashing", "notes": str(notes)},
+        "benchmarks": [{"name": "crashing", "special": special}],
+    }
     file = write(tmp_path / "a", TWO, **changes)
     run(file, env)
     stored = content(file)
@@ -86,8 +91,8 @@ def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path, env: dict[str, st
 def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str, str], notes: Path) -> None:
     """One sample is not drawn to its end before another is scored: were that to wait for all, the run would hang."""
     changes = {
-        "model": {"name": "toy", "notes": str(notes), "batch_size": 1},
-        "benchmarks": [{"name": "toy", "special": ["waits"], "items": 40}],
+        "model": {"name": "crashing", "notes": str(notes), "batch_size": 1},
+        "benchmarks": [{"name": "crashing", "special": ["waits"], "items": 40}],
     }
     file = write(tmp_path / "a", TWO, **changes)
     with ray_runs.going(file, env) as going:
@@ -99,8 +104,8 @@ def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str,
 
 def test_two_children_share_the_drawing(tmp_path: Path, env: dict[str, str], notes: Path) -> None:
     changes = {
-        "model": {"name": "toy", "notes": str(notes), "seconds": 0.5, "batch_size": 2},
-        "benchmarks": [{"name": "toy", "items": 60}],
+        "model": {"name": "crashing", "notes": str(notes), "seconds": 1.0, "batch_size": 2},
+        "benchmarks": [{"name": "crashing", "items": 60}],
     }
     file = write(tmp_path / "a", TWO, **changes)
     run(file, env)
@@ -150,7 +155,7 @@ def test_children_end_when_their_parent_is_killed(tmp_path: Path, env: dict[str,
 def test_an_error_in_a_child_is_that_of_one_process(tmp_path: Path, env: dict[str, str], kind: str) -> None:
     messages: list[str] = []
     for executor in (IN_PROCESS, TWO):
-        model = {"name": "toy", "raises": kind}
+        model = {"name": "crashing", "raises": kind}
         file = write(tmp_path / f"{len(messages)}", executor, model=model)
         messages.append(run(file, env, code=2))
     assert messages[0] == messages[1]
@@ -158,10 +163,10 @@ def test_an_error_in_a_child_is_that_of_one_process(tmp_path: Path, env: dict[st
 
 
 def test_a_fault_of_a_plugin_outside_of_samples_comes_with_its_traceback(tmp_path: Path, env: dict[str, str]) -> None:
-    file = write(tmp_path / "a", TWO, model={"name": "toy", "raises": "in child"})
+    file = write(tmp_path / "a", TWO, model={"name": "crashing", "raises": "in child"})
     message = run(file, env, code=1)
     assert "TypeError: raised where it is made" in message
-    assert "toy_plugins.py" in message
+    assert "crash_plugins.py" in message
 
 
 def test_a_child_sees_its_gpu_alone_and_one_thread(tmp_path: Path, env: dict[str, str]) -> None:
@@ -173,8 +178,8 @@ def test_a_child_sees_its_gpu_alone_and_one_thread(tmp_path: Path, env: dict[str
     notes = tmp_path / "notes"
     notes.mkdir()
     changes = {
-        "model": {"name": "toy", "notes": str(notes), "seconds": 0.2, "batch_size": 1},
-        "benchmarks": [{"name": "toy", "items": 200}],
+        "model": {"name": "crashing", "notes": str(notes), "seconds": 0.2, "batch_size": 1},
+        "benchmarks": [{"name": "crashing", "items": 200}],
     }
     file = write(tmp_path / "a", {"name": "local"}, **changes)
     environment = env | {"PATH": f"{smi.parent}{os.pathsep}{env['PATH']}"}

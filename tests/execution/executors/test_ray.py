@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import crash_plugins
 import pytest
 import ray_runs
-import toy_plugins
 from ray_runs import content, run, write
 
 from evalharness.benchmarks.geneval import prompts
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason=
 PROMPTS = [json.loads(line)["prompt"] for line in prompts.to_jsonl(prompts.generate()).splitlines()[:240:20]]
 MINIATURE: dict[str, Any] = {
     "model": {"name": "miniature", "batch_size": 4},
-    "benchmarks": [{"name": "toy", "items": len(PROMPTS), "special": PROMPTS}],
+    "benchmarks": [{"name": "crashing", "items": len(PROMPTS), "special": PROMPTS}],
     "arms": [
         {"name": "single", "variant": "single_pass"},
         {"name": "thinking", "variant": "text_cot"},
@@ -39,7 +39,7 @@ MINIATURE: dict[str, Any] = {
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    return toy_plugins.install(tmp_path / "site")
+    return crash_plugins.install(tmp_path / "site")
 
 
 @pytest.fixture
@@ -87,12 +87,12 @@ def at_once(going: ray_runs.Going, workers: int) -> list[str]:
 
 def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]) -> None:
     """But for a sample that kills its workers: it alone fails, with the reason, and nothing waits for it."""
-    local = write(tmp_path / "local", "local", benchmarks=[{"name": "toy", "special": ["plain", "harmless"]}])
+    local = write(tmp_path / "local", "local", benchmarks=[{"name": "crashing", "special": ["plain", "harmless"]}])
     run(local, env)
     file = write(
         tmp_path / "ray",
         {"name": "ray", "cpus": 2, "retries": 1},
-        benchmarks=[{"name": "toy", "special": ["plain", "deadly"]}],
+        benchmarks=[{"name": "crashing", "special": ["plain", "deadly"]}],
     )
     before = listening()
     open_to_others: set[str] = set()
@@ -114,8 +114,8 @@ def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]
 def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str, str], notes: Path) -> None:
     """One sample is not drawn to its end before another is scored: were that to wait for all, the run would hang."""
     changes = {
-        "model": {"name": "toy", "notes": str(notes), "batch_size": 1},
-        "benchmarks": [{"name": "toy", "special": ["waits"], "items": 6}],
+        "model": {"name": "crashing", "notes": str(notes), "batch_size": 1},
+        "benchmarks": [{"name": "crashing", "special": ["waits"], "items": 6}],
     }
     file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
     with ray_runs.going(file, env) as going:
@@ -161,7 +161,10 @@ def test_the_same_bytes_wherever_the_work_is_done(tmp_path: Path, env: dict[str,
 class TestDeaths:
     def test_a_worker_that_dies_once_costs_nothing(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
         special = [f"once {number}" for number in range(3)]
-        changes = {"model": {"name": "toy", "notes": str(notes)}, "benchmarks": [{"name": "toy", "special": special}]}
+        changes = {
+            "model": {"name": "crashing", "notes": str(notes)},
+            "benchmarks": [{"name": "crashing", "special": special}],
+        }
         file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
         run(file, env)
         stored = content(file)
@@ -170,8 +173,8 @@ class TestDeaths:
 
     def test_a_worker_that_hangs_is_ended(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
         changes = {
-            "model": {"name": "toy", "notes": str(notes), "batch_size": 1},
-            "benchmarks": [{"name": "toy", "special": ["hangs"], "items": 6}],
+            "model": {"name": "crashing", "notes": str(notes), "batch_size": 1},
+            "benchmarks": [{"name": "crashing", "special": ["hangs"], "items": 6}],
         }
         file = write(tmp_path / "a", {"name": "ray", "cpus": 2, "timeout": 20}, **changes)
         with ray_runs.going(file, env) as going:
@@ -231,8 +234,8 @@ class TestDeaths:
 
     def long_run(self, notes: Path) -> dict[str, Any]:
         return {
-            "model": {"name": "toy", "notes": str(notes), "seconds": 0.5, "batch_size": self.BATCH},
-            "benchmarks": [{"name": "toy", "items": self.ITEMS}],
+            "model": {"name": "crashing", "notes": str(notes), "seconds": 1.0, "batch_size": self.BATCH},
+            "benchmarks": [{"name": "crashing", "items": self.ITEMS}],
         }
 
     def is_whole(self, file: Path, notes: Path, before: set[str]) -> None:
@@ -252,8 +255,8 @@ class TestDeaths:
             pytest.skip("this machine has too little memory left")
         limit = (total - free + 3_000_000) / total
         changes = {
-            "model": {"name": "toy", "notes": str(notes), "batch_size": 2},
-            "benchmarks": [{"name": "toy", "items": 8, "special": ["plain", "greedy"]}],
+            "model": {"name": "crashing", "notes": str(notes), "batch_size": 2},
+            "benchmarks": [{"name": "crashing", "items": 8, "special": ["plain", "greedy"]}],
         }
         file = write(tmp_path / "a", {"name": "ray", "cpus": 2, "retries": 1}, **changes)
         run(file, env | {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_memory_monitor_refresh_ms": "100"})
@@ -264,8 +267,8 @@ class TestDeaths:
 
     def test_a_killed_driver_is_continued(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
         changes = {
-            "model": {"name": "toy", "notes": str(notes), "seconds": 0.05, "batch_size": 2},
-            "benchmarks": [{"name": "toy", "items": 60}],
+            "model": {"name": "crashing", "notes": str(notes), "seconds": 0.1, "batch_size": 2},
+            "benchmarks": [{"name": "crashing", "items": 60}],
         }
         file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
         with ray_runs.going(file, env) as going:
@@ -290,10 +293,10 @@ def test_a_node_with_other_weights_is_named_and_draws_nothing(tmp_path: Path, en
     file = write(
         tmp_path / "a",
         {"name": "ray", "cpus": 2, "paths": {str(tmp_path / "here"): str(tmp_path / "there")}},
-        model={"name": "toy", "weights": str(tmp_path / "here")},
+        model={"name": "crashing", "weights": str(tmp_path / "here")},
     )
     message = run(file, env, code=2)
-    assert re.fullmatch(r"evalharness: node \S+ has other weights than this machine to draw toy", message.strip())
+    assert re.fullmatch(r"evalharness: node \S+ has other weights than this machine to draw crashing", message.strip())
     assert content(file)["drawn"] == []
     (tmp_path / "there").write_text("1")
     run(file, env)
@@ -303,7 +306,7 @@ def test_a_node_with_other_weights_is_named_and_draws_nothing(tmp_path: Path, en
 @pytest.mark.cluster
 def test_a_polite_kill_keeps_what_is_done(tmp_path: Path, env: dict[str, str]) -> None:
     """Ray has a handler of its own for it, which would end the process as a failure."""
-    changes = {"model": {"name": "toy", "seconds": 0.2}, "benchmarks": [{"name": "toy", "items": 200}]}
+    changes = {"model": {"name": "crashing", "seconds": 0.8}, "benchmarks": [{"name": "crashing", "items": 200}]}
     file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
     with ray_runs.going(file, env) as going:
         going.until("something is drawn", lambda: count(file))
@@ -332,8 +335,8 @@ def test_a_start_of_ray_that_fails_leaves_nothing_running(monkeypatch: pytest.Mo
 def test_what_is_wrong_is_one_line(tmp_path: Path, env: dict[str, str]) -> None:
     for executor, line in (
         (
-            {"name": "ray", "models": {"tyo": {"cpus": 1}}},
-            "executor 'ray': models: none is called 'tyo'; did you mean 'toy'?",
+            {"name": "ray", "models": {"crashin": {"cpus": 1}}},
+            "executor 'ray': models: none is called 'crashin'; did you mean 'crashing'?",
         ),
         ({"name": "ray", "draw": {"gpu": 1}}, "unknown key 'gpu'; did you mean 'gpus'?"),
         ({"name": "ray", "draw": {"gpus": -1}}, "draw.gpus: input should be greater than or equal to 0"),
