@@ -104,7 +104,7 @@ def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str,
 
 def test_two_children_share_the_drawing(tmp_path: Path, env: dict[str, str], notes: Path) -> None:
     changes = {
-        "model": {"name": "crashing", "notes": str(notes), "seconds": 1.0, "batch_size": 2},
+        "model": {"name": "crashing", "notes": str(notes), "seconds": 0.7, "batch_size": 2},
         "benchmarks": [{"name": "crashing", "items": 60}],
     }
     file = write(tmp_path / "a", TWO, **changes)
