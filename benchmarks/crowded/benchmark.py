@@ -1,4 +1,4 @@
-"""``crowded``: prompts with three to nine things for the miniature's world, judged by GenEval's rules."""
+"""The benchmark ``crowded``: prompts with three to nine things for the miniature's world, scored by GenEval's rules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ N, SEED = 60, 0
 class Crowded(GenEval):
     """Five kinds of prompt that ask for several things, numbers, colours and relations at once.
 
-    300 prompts, drawn from a seed. A score of it says nothing about GenEval: its rules are GenEval's, its prompts not.
+    There are 300 prompts, drawn from a seed. The rules are GenEval's but the prompts are not, so a score says nothing
+    about GenEval.
     """
 
     name = "crowded"
@@ -30,7 +31,12 @@ class Crowded(GenEval):
     assets: ClassVar[tuple[Asset, ...]] = ()
 
     class Settings(GenEval.Settings):
-        """Those of GenEval but for ``prompts``, which are always its own; ``n`` of each kind, from ``prompt_seed``."""
+        """GenEval's settings, except that ``prompts`` cannot be chosen.
+
+        Attributes:
+            n: Number of prompts of each kind.
+            prompt_seed: Seed that the prompts are drawn from.
+        """
 
         prompts: Literal["original"] = "original"
         n: int = Field(N, ge=1, le=1000)
@@ -40,7 +46,7 @@ class Crowded(GenEval):
 
     @staticmethod
     def prompt_file(n: int = N, seed: int = SEED) -> str:
-        """``n`` prompts of each kind in GenEval's format."""
+        """A file of ``n`` prompts of each kind, in GenEval's format."""
         return to_jsonl(crowded.generate(n, seed))
 
     def prompt_set(self) -> PromptSet:

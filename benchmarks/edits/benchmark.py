@@ -15,8 +15,10 @@ from .rubric import EditRubric, read_reply
 
 
 class Edits(JudgedBenchmark):
-    """Its protocol is this project's own; the score of a category is the mean of its items, the overall score the mean
-    of the categories."""
+    """Edits of the user's pictures, scored by a judge under a protocol of this project.
+
+    The score of a category is the mean over its items; the overall score is the mean over the categories.
+    """
 
     name = "edits"
     max_tokens = 256
@@ -24,7 +26,7 @@ class Edits(JudgedBenchmark):
     read = staticmethod(read_reply)
 
     class Settings(JudgedSettings):
-        """``prompts``: a file of edits."""
+        """The settings of every judged benchmark, and ``prompts``, a file of edits."""
 
         prompts: Path
 

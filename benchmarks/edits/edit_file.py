@@ -1,4 +1,4 @@
-"""Files of edits: a line of JSON for each, with an instruction and the picture that it is about."""
+"""Files of edits: JSON Lines, each line with an instruction and the picture to change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from evalharness.types.item import Item, PromptImage
 
 
 class Line(BaseModel):
-    """``image``: a PNG, JPEG or WebP file, relative to the file's folder. ``id``: by default the line's number."""
+    """A line of the file.
+
+    Attributes:
+        prompt: The instruction.
+        image: A PNG, JPEG or WebP file; its path is relative to the folder of the file of edits.
+        id: By default the number of the line.
+        category: The category that the score counts for.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,10 +32,10 @@ class Line(BaseModel):
 
 
 def read(path: Path) -> list[Item]:
-    """The items of a file.
+    """Read the items of a file.
 
     Raises:
-        ConfigError: with the line that is at fault.
+        ConfigError: The file or a line is invalid; the message names the line.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -47,23 +54,23 @@ def _items(text: str, path: Path) -> Iterator[Item]:
     for number, raw in enumerate(text.split("\n"), 1):
         if not raw.strip():
             continue
-        where = f"{path}:{number}"
-        line = _line(raw, where)
+        place = f"{path}:{number}"
+        line = _line(raw, place)
         name = line.id or f"{number:05d}"
         if name in seen:
-            raise ConfigError(f"{where}: the id {name!r} stands twice")
+            raise ConfigError(f"{place}: the id {name!r} stands twice")
         seen.add(name)
         file = path.parent / line.image
         try:
             digest = file_digest(file)
         except WeightsError as error:
-            raise ConfigError(f"{where}: {error}") from None
+            raise ConfigError(f"{place}: {error}") from None
         metadata = {"prompt": line.prompt, "image": digest}
         yield Item(name, line.prompt, line.category, metadata, PromptImage(file, digest))
 
 
-def _line(raw: str, where: str) -> Line:
+def _line(raw: str, place: str) -> Line:
     try:
         return Line.model_validate_json(raw)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {error_line(error, Line)}") from None
+        raise ConfigError(f"{place}: {error_line(error, Line)}") from None

@@ -1,4 +1,4 @@
-"""What a judge is told of an edit, and what its reply is worth. The words are this project's."""
+"""This project's rubric for edits, and the parser of the judge's replies."""
 
 from __future__ import annotations
 
@@ -23,12 +23,20 @@ STATED = re.compile(r"^\W*(followed|kept)\W*:\W*(\d+)\W*$", re.IGNORECASE | re.M
 
 
 class EditRubric:
-    """A system message; the instruction, the picture before, the picture after."""
+    """A system message, then the instruction, the picture before the edit, and the picture after it."""
 
     name = "own rubric"
 
     def messages(self, item: Item, image: str) -> Sequence[Mapping[str, Any]]:
-        """SampleError if the picture before is not there any more."""
+        """Chat messages (JSON) about an edit.
+
+        Args:
+            item: The edit.
+            image: The picture after the edit, a PNG file in base64.
+
+        Raises:
+            SampleError: The picture before the edit is missing or has changed.
+        """
         before = "" if item.picture is None else base64.b64encode(read_picture(item.picture)).decode("ascii")
         content = [
             {"type": "text", "text": TEXT.format(prompt=item.prompt)},
@@ -44,7 +52,9 @@ class EditRubric:
 
 
 def read_reply(text: str) -> Score | None:
-    """The root of both numbers' product, over 10: an edit that changes all, or nothing, is worth nothing.
+    """The score of a reply: the geometric mean of both numbers, divided by 10; ``None`` if it does not state both.
+
+    An edit that changes everything, or nothing, therefore scores 0.
 
     >>> read_reply("Followed: 9\\nKept: 4").value
     0.6

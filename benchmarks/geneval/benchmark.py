@@ -1,4 +1,4 @@
-"""GenEval as a plugin: which prompts, which detector, which colours, which thresholds."""
+"""The benchmark ``geneval``: its settings, prompts, scorer and export."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ SettingsT = TypeVar("SettingsT", bound=BaseModel)
 class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
     """GenEval: object-focused prompts, judged by an object detector and a colour classifier.
 
-    Source: Ghosh et al., arXiv 2310.11513. ``items`` are the prompts in the file's order, their ids its line numbers
-    from 00000.
+    Source: Ghosh et al., arXiv 2310.11513. The items are the prompts in the order of the file; their ids are the line
+    numbers, from 00000.
     """
 
     name = "geneval"
@@ -42,12 +42,16 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
     assets: ClassVar[tuple[Asset, ...]] = (geneval_weights.MASK2FORMER, geneval_weights.CLIP, prompts.REWRITTEN)
 
     class Settings(Rules):
-        """The rules' numbers, and:
+        """The numbers of the rules, and what is scored with which networks.
 
-        ``prompts``: ``original``, ``rewritten`` (as published with BAGEL; they have to be fetched), or a file in
-        GenEval's format. ``detector``: a plugin and its settings. ``colors``: the CLIP. ``device`` and ``batch_size``
-        hold for both networks unless their own settings say otherwise. ``evidence_floor``: detections above this score
-        are kept, though they do not count.
+        Attributes:
+            prompts: ``original``, ``rewritten`` (as published with BAGEL; they have to be fetched), or a file in
+                GenEval's format.
+            detector: A plugin and its settings.
+            colors: The CLIP that tells colours.
+            device: Device of both networks, unless their own settings name one.
+            batch_size: Batch size of both networks, unless their own settings give one.
+            evidence_floor: Detections above this score are kept as evidence even if they do not count.
         """
 
         prompts: Literal["original", "rewritten"] | Path = "original"
@@ -59,7 +63,7 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
 
     @staticmethod
     def prompt_file(n: int = 100, seed: int = 43) -> str:
-        """The official prompt file, or one of the same distribution: ``n`` draws of each task but single objects."""
+        """The official prompt file, or a new one with ``n`` draws of each task but single objects."""
         return prompts.to_jsonl(prompts.generate(n, seed))
 
     def __init__(self, settings: Settings) -> None:
@@ -72,7 +76,7 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
         return PromptSet("original" if path is None or digest == prompts.OFFICIAL_SHA256 else path.name, digest)
 
     def items(self) -> list[Item]:
-        """One item a prompt; its metadata is the prompt's line."""
+        """An item for each prompt; its metadata is the prompt's line."""
         lines = prompt_file.parse(self._read(), str(self.settings.prompts))
         return [Item(f"{index:05d}", line["prompt"], line["tag"], line) for index, line in enumerate(lines)]
 
@@ -84,7 +88,7 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
         )
 
     def known_answers(self) -> list[KnownAnswer]:
-        """With known verdicts where the networks are the embedded ones and the rules the published ones."""
+        """Images with known verdicts for the embedded networks and the published rules, otherwise without verdicts."""
         settings = self.settings
         embedded = getattr(settings.detector.settings, "weights", None) == settings.colors.weights == "embedded"
         published = self._rules() == Rules.model_validate({})
@@ -92,13 +96,13 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
         return known_answers.with_known_verdicts() if plain else known_answers.for_other_networks()
 
     def export(self, samples: Iterable[Exported], folder: Path) -> None:
-        """GenEval's image folders and its ``results.jsonl``."""
+        """Write GenEval's image folders and its ``results.jsonl``."""
         published_layout.write(samples, folder)
 
     @staticmethod
-    def verdict(details: Any, rules: Rules, where: str) -> Score:
-        """Score detections from elsewhere."""
-        return detection_scoring.score_detections(details, rules, where)
+    def verdict(details: Any, rules: Rules, place: str) -> Score:
+        """Score detections that another program made."""
+        return detection_scoring.score_detections(details, rules, place)
 
     def _rules(self) -> Rules:
         return Rules.model_validate(self.settings.model_dump(include=set(Rules.model_fields)))
@@ -109,21 +113,21 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
         return detector
 
     def _shared(self, settings: SettingsT) -> SettingsT:
-        """Settings of a network, with the benchmark's device and batch size where they have none of their own."""
+        """Settings of a network, completed by the benchmark's device and batch size."""
         shared = {"device": self.settings.device, "batch_size": self.settings.batch_size}
         missing = type(settings).model_fields.keys() - settings.model_fields_set
         update = {key: value for key, value in shared.items() if key in missing}
         return settings.model_copy(update=update)
 
     def _read(self) -> str:
-        """The prompt file's text."""
+        """The text of the prompt file."""
         if self._text is None:
             path = self._prompt_path()
             self._text = prompts.to_jsonl(prompts.generate()) if path is None else prompt_file.read_text(path)
         return self._text
 
     def _prompt_path(self) -> Path | None:
-        """``None`` for the prompts that are generated."""
+        """The prompt file; ``None`` if the prompts are generated."""
         source = self.settings.prompts
         if source == "rewritten":
             return require_file(prompts.REWRITTEN, geneval_weights.COMMAND)

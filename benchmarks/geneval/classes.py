@@ -15,7 +15,7 @@ CLASSES = (
     "computer keyboard", "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock",
     "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
-"""The 80 COCO classes; COCO says "mouse", "remote" and "keyboard" for three of them."""
+"""The 80 COCO classes under GenEval's names; COCO calls three of them "mouse", "remote" and "keyboard"."""
 
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 RELATIONS = ("left of", "right of", "above", "below")

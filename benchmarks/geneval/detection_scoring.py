@@ -1,4 +1,4 @@
-"""Scores detections from elsewhere by GenEval's rules, without images or models."""
+"""Scores detections that another program made by GenEval's rules, without images or models."""
 
 from __future__ import annotations
 
@@ -51,12 +51,16 @@ class _Details(BaseModel):
 
 
 def score_detections(details: Any, rules: Rules, location: str) -> Score:
-    """Judge ``{"metadata": a prompt's line, "detections": [{"class", "box", "score", "color"}, …]}``.
+    """Score one image by its detections.
 
-    Detections come in any order and with any score. ``color`` is needed only of those whose colour the rules ask for.
+    Args:
+        details: ``{"metadata": a prompt's line, "detections": [{"class", "box", "score", "color"}, …]}``. Detections
+            may have any order and any score. ``color`` is needed only if the rules ask for the colour of that class.
+        rules: The numbers of the rules.
+        location: Where the details come from, for error messages.
 
     Raises:
-        ConfigError: the details are malformed or lack a colour; ``location`` names them.
+        ConfigError: The details are malformed or lack a colour.
     """
     if not isinstance(details, dict):
         raise ConfigError(f"{location} is not a JSON object, got {type(details).__name__}")

@@ -1,7 +1,7 @@
-"""Images by which ``evalharness doctor`` checks a detector and a CLIP: the miniature's scenes, right and wrong.
+"""Images with which ``evalharness doctor`` checks a detector and a CLIP: scenes of the miniature, right and wrong.
 
-Their verdicts are known for the embedded networks. What others see in such icons is not known but should be the same
-on every machine; for them a photograph is added.
+The verdicts are known for the embedded networks. What other networks see in these icons is not known, but it should be
+the same on every machine. For them a photograph is added.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ PORTRAIT = {
     "include": [{"class": "tie", "count": 1, "color": "black"}, {"class": "person", "count": 1}],
     "prompt": "a photo of a black tie and a person",
 }
-"""Of the photograph that comes with matplotlib: Grace Hopper in uniform."""
+"""The prompt of the photograph, which comes with matplotlib: Grace Hopper in uniform."""
 
 
 def with_known_verdicts(per_tag: int = 2) -> list[KnownAnswer]:
-    """For each task ``per_tag`` of its prompts, each with a scene that fulfils it and one that breaks it in one way."""
+    """Images for ``per_tag`` prompts of each task: a scene that fulfils the prompt, and one that violates it once."""
     return [
         KnownAnswer(_part(item), image, item, correct) for item, images in _scenes(per_tag) for correct, image in images
     ]
 
 
 def for_other_networks() -> list[KnownAnswer]:
-    """The same with one prompt a task, and a photograph; what is right only an earlier run can tell."""
+    """Images for one prompt of each task, and a photograph, without verdicts: only an earlier run can tell them."""
     drawn = [KnownAnswer(_part(item), image, item, None) for item, images in _scenes(1) for _, image in images]
     return [*drawn, KnownAnswer("colours", _photograph(), _item("portrait", PORTRAIT), None)]
 
@@ -56,7 +56,7 @@ def _item(name: str, line: dict[str, Any]) -> Item:
 
 
 def _part(item: Item) -> str:
-    """The CLIP is asked where a prompt names a colour."""
+    """The part of the scorer that an item tests: the colours if the prompt names one, else the detector."""
     return "colours" if any("color" in clause for clause in item.metadata["include"]) else "detector"
 
 

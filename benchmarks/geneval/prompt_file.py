@@ -1,8 +1,8 @@
 """Prompt files in GenEval's format, such as its prompts rewritten by a language model.
 
-One JSON object a line: ``tag``, ``prompt``, ``include`` (``{class, count, color?, position?: [relation, index]}``, …)
-and perhaps ``exclude`` (``{class, count}``, …). Files come from elsewhere, so every line is checked before anything
-runs.
+Each line is a JSON object with ``tag``, ``prompt``, ``include`` (a list of
+``{class, count, color?, position?: [relation, index]}``) and optionally ``exclude`` (a list of ``{class, count}``).
+Every line is checked before anything runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from .classes import CLASSES, COLORS, RELATIONS
 
 
 def read_text(path: Path) -> str:
-    """The file's text, newlines as they are, so that its digest is that of the file."""
+    """Read a file without converting its newlines, so that the digest of the text is that of the file.
+
+    Raises:
+        ConfigError: The file cannot be read or is not UTF-8.
+    """
     try:
         return path.read_bytes().decode("utf-8")
     except OSError as error:
@@ -32,7 +36,15 @@ def read_text(path: Path) -> str:
 
 
 def parse(text: str, source: str) -> list[dict[str, Any]]:
-    """The prompts of a file's text; ``source`` names the file in errors, which also name the line."""
+    """Parse the text of a file.
+
+    Args:
+        text: The text.
+        source: Name of the file for error messages.
+
+    Raises:
+        ConfigError: A line is not a prompt; the message names file and line.
+    """
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
         raise ConfigError(f"{source} holds no prompts; GenEval prompt files have one JSON object a line")
@@ -62,7 +74,7 @@ class _IncludeClause(_ExcludeClause):
 
 
 class _Line(BaseModel):
-    """One line of a prompt file. An unknown key is an error: a misspelt ``exclude`` would make its prompt easier."""
+    """A line of a prompt file. Unknown keys are errors, because a misspelt ``exclude`` would make the prompt easier."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -91,24 +103,24 @@ def _known(kind: str, name: str, names: tuple[str, ...]) -> str:
     return name
 
 
-def _parse_line(line: str, where: str) -> dict[str, Any]:
+def _parse_line(line: str, place: str) -> dict[str, Any]:
     try:
         prompt = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{where} is not JSON: {error}") from None
+        raise ConfigError(f"{place} is not JSON: {error}") from None
     if not isinstance(prompt, dict):
-        raise ConfigError(f"{where} is not a JSON object, got {type(prompt).__name__}")
-    return check(prompt, where)
+        raise ConfigError(f"{place} is not a JSON object, got {type(prompt).__name__}")
+    return check(prompt, place)
 
 
-def check(prompt: dict[str, Any], where: str) -> dict[str, Any]:
-    """A prompt's line as it is, if it is one.
+def check(prompt: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return a prompt's line unchanged if it is valid.
 
     Raises:
-        ConfigError: beginning with ``where``.
+        ConfigError: It is not; the message begins with ``place``.
     """
     try:
         _Line.model_validate(prompt)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {error_line(error, _Line)}") from None
+        raise ConfigError(f"{place}: {error_line(error, _Line)}") from None
     return prompt

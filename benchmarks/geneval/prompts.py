@@ -1,8 +1,8 @@
-"""GenEval's prompts, drawn again from their seed.
+"""Generates GenEval's prompts from their seed.
 
 The official file is a pure function of a seed (NumPy's PCG64). Each of the six tasks draws in a fixed order, so the
-same seed gives the official 553 prompts byte for byte, and another one a new suite of the same distribution. Source:
-Ghosh et al., "GenEval", arXiv 2310.11513.
+official seed gives the official 553 prompts byte for byte, and another seed gives a new suite of the same distribution.
+Source: Ghosh et al., "GenEval", arXiv 2310.11513.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 OFFICIAL_SHA256 = "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13"
-"""Of the official ``evaluation_metadata.jsonl``, and so of ``to_jsonl(generate())``."""
+"""Digest of the official ``evaluation_metadata.jsonl``, and therefore of ``to_jsonl(generate())``."""
 
 REWRITTEN = Asset(
     folder="geneval",
@@ -33,13 +33,13 @@ REWRITTEN = Asset(
     sha256="09472cc9c24e225417b1d5df27e688e5f2a0fcac9ec772f33d9debe4e5d49f27",
     size=397_873,
 )
-"""The same prompts in the words of a language model, as published with BAGEL, whose 0.88 was measured on them."""
+"""The same prompts rewritten by a language model, as published with BAGEL, whose 0.88 was measured on them."""
 
 NUMBER_WORDS = {2: "two", 3: "three", 4: "four"}
 
 
 def generate(n: int = 100, seed: int = 43) -> list[dict[str, Any]]:
-    """The prompts of one seed: 80 single objects and ``n`` draws of each other task, duplicates dropped.
+    """Generate the prompts of one seed: 80 single objects and ``n`` draws of each other task, without duplicates.
 
     >>> len(generate())
     553
@@ -57,7 +57,7 @@ def generate(n: int = 100, seed: int = 43) -> list[dict[str, Any]]:
 
 
 def to_jsonl(prompts: Iterable[dict[str, Any]]) -> str:
-    """One JSON object a line, as in the official file."""
+    """Write one JSON object per line, as in the official file."""
     return "".join(json.dumps(prompt) + "\n" for prompt in prompts)
 
 
@@ -65,7 +65,7 @@ def with_article(name: str) -> str:
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
-# The tasks are generators over one random stream: each has to be exhausted before the next one draws.
+# The tasks are generators that share one random stream: each has to be exhausted before the next one draws.
 
 
 def _single_objects(rng: np.random.Generator) -> Iterator[dict[str, Any]]:
@@ -112,7 +112,7 @@ def _color_attributes(rng: np.random.Generator, n: int) -> Iterator[dict[str, An
 
 
 def _colored_class(index: int) -> str:
-    """The class after ``index`` further on from person, so that no person ever gets a colour."""
+    """The class ``index + 1`` places after "person", so that no person ever gets a colour."""
     return CLASSES[(index + 1 + CLASSES.index("person")) % len(CLASSES)]
 
 

@@ -1,9 +1,9 @@
-"""Writes results in the layout of the published programs, so that their summary script reads ours.
+"""Writes results in the layout of the published programs, so that their summary script can read them.
 
 DIR/NNNNN/metadata.jsonl      the prompt's line
 DIR/NNNNN/samples/NNNN.png    its images
-DIR/results.jsonl             a row an image
-DIR/detections.jsonl          ours: for each row all that was detected, as ``evalharness score-detections`` reads it
+DIR/results.jsonl             one row per image
+DIR/detections.jsonl          not published: one row per image with all detections, for ``evalharness score-detections``
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _write_image(sample: Exported, path: Path) -> None:
 
 
 def _kept(detections: list[dict[str, Any]]) -> dict[str, list[list[float]]]:
-    """Class → ``[x1, y1, x2, y2, score]`` of the detections that counted, best first; classes in their order."""
+    """Class → ``[x1, y1, x2, y2, score]`` of the detections that counted, best first; in the order of the classes."""
     kept: dict[str, list[list[float]]] = {}
     for detection in detections:
         if detection["counted"]:

@@ -21,10 +21,10 @@ EVIDENCE_FLOOR = 0.05
 
 
 class GenEvalScorer(Scorer):
-    """Finds the objects of a batch, names their colours in one pass where the prompt says one, then judges.
+    """Detects the objects of a batch, classifies in one pass the colours that prompts ask for, and applies the rules.
 
-    Faint objects, down to a score of ``evidence_floor``, get a colour too: the evidence then tells what other
-    thresholds would have said.
+    Faint objects, down to a score of ``evidence_floor``, are classified as well, so that the evidence shows what other
+    thresholds would have decided.
     """
 
     def __init__(
@@ -44,7 +44,8 @@ class GenEvalScorer(Scorer):
         self.evidence_floor = evidence_floor
 
     def identity(self) -> dict[str, Any]:
-        # It decides what is kept, not what is judged; where it is the default, scores made before it could be set hold.
+        # The floor decides what is kept, not the verdict. Its default is left out, so that scores from before it could
+        # be set stay valid.
         kept = {} if self.evidence_floor == EVIDENCE_FLOOR else {"evidence_floor": self.evidence_floor}
         return {
             "protocol": f"geneval {self.version}",
@@ -55,7 +56,7 @@ class GenEvalScorer(Scorer):
         }
 
     def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
-        """One score an image: 1 if all of its item's rules hold, else 0 with a reason, one failure a line."""
+        """Score each image: 1 if it fulfils all clauses of its prompt, else 0 with a reason, one failure a line."""
         self._check_classes(items)
         upright = [ImageOps.exif_transpose(image).convert("RGB") for image in images]
         floor = min(self.evidence_floor, self.rules.threshold, self.rules.counting_threshold)
@@ -69,7 +70,7 @@ class GenEvalScorer(Scorer):
     def _colors(
         self, images: Sequence[Image.Image], detections_of_images: Sequence[Sequence[Detection]], items: Sequence[Item]
     ) -> list[dict[int, str]]:
-        """For each image the colours of its objects whose colours matter, by the object's ``id``."""
+        """For each image the colours of the objects whose colours matter, by ``id`` of the detection."""
         objects = [
             (index, detection)
             for index, (detections, item) in enumerate(zip(detections_of_images, items, strict=True))
@@ -91,19 +92,22 @@ class GenEvalScorer(Scorer):
         return Score(float(verdict.correct), verdict.reason, details)
 
     def _check_classes(self, items: Sequence[Item]) -> None:
-        """A class that the detector does not know would silently score 0."""
-        known = self.detector.classes()
+        """Check that the detector can find all classes; one that it does not know would silently score 0."""
+        classes = self.detector.classes()
         for item in items:
             for clause in (*item.metadata["include"], *item.metadata.get("exclude", ())):
-                if clause["class"] not in known:
+                if clause["class"] not in classes:
                     raise ConfigError(
                         f"the detector cannot find {clause['class']!r}, which GenEval item {item.id} asks for"
                     )
 
 
 def _evidence(detections: Sequence[Detection], verdict: Verdict, colors: Mapping[int, str]) -> list[dict[str, Any]]:
-    """The detections as JSON, best first; ``counted``: did the rules see it; ``color``: null unless
-    the item says one of its class."""
+    """The detections as JSON, best first.
+
+    ``counted`` says whether the rules took a detection into account. ``color`` is null unless the prompt gives a colour
+    for its class.
+    """
     counted = {id(detection) for kept in verdict.kept.values() for detection in kept}
     return [
         {

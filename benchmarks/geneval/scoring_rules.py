@@ -1,11 +1,11 @@
-"""GenEval's rules: from an image's detections to a verdict. Pure functions; no image and no model is touched here.
+"""GenEval's rules: from the detections in an image to a verdict. These are pure functions, without images or models.
 
-They follow the published evaluation (Ghosh et al., arXiv 2310.11513) to the letter, its surprises included:
-detections of one class may overlap, a class found too rarely fails its own clause and every clause that is placed
-relative to it, and a placement stops at its first failing pair while later clauses are still judged.
+They follow the published evaluation (Ghosh et al., arXiv 2310.11513) exactly, including its surprises: detections of
+one class may overlap; a class with too few detections fails its own clause and every clause that is placed relative to
+it; a placement stops at its first failing pair, while later clauses are still evaluated.
 
-Two choices are ours, where the published program leaves the outcome to chance: equal scores keep the detector's
-order, and several relations of one pair are listed in the order of :data:`RELATIONS` (a Python set there).
+The published program leaves two outcomes to chance. Here, detections with equal scores keep the detector's order, and
+several relations of one pair are listed in the order of :data:`RELATIONS` (the published program uses a Python set).
 """
 
 from __future__ import annotations
@@ -48,7 +48,13 @@ class Rules(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``reason`` has one line for each failure. ``kept`` are the detections that counted, by class, best first."""
+    """The result of the rules for one image.
+
+    Attributes:
+        correct: Whether all clauses are fulfilled.
+        reason: One line for each failure.
+        kept: The detections that counted, by class, best first.
+    """
 
     correct: bool
     reason: str
@@ -56,7 +62,14 @@ class Verdict:
 
 
 def judge(detections: Iterable[Detection], metadata: Mapping[str, Any], rules: Rules, color_of: ColorOf) -> Verdict:
-    """Judge one image. ``metadata`` is a line of the prompt file; ``color_of`` is asked only where needed."""
+    """Apply the rules to one image.
+
+    Args:
+        detections: All detections in the image.
+        metadata: The prompt's line in the prompt file.
+        rules: The numbers of the rules.
+        color_of: Returns the colour of a detection; called only if a clause asks for one.
+    """
     kept = keep(detections, metadata["tag"], rules)
     failures: list[str] = []
     groups: list[Sequence[Detection] | None] = []
@@ -74,7 +87,7 @@ def judge(detections: Iterable[Detection], metadata: Mapping[str, Any], rules: R
 
 
 def objects_to_color(detections: Iterable[Detection], metadata: Mapping[str, Any]) -> list[Detection]:
-    """The objects whose colours :func:`judge` may ask for, whatever the rules' numbers are."""
+    """The detections whose colours :func:`judge` may ask for, whatever the numbers of the rules."""
     colored = {clause["class"] for clause in metadata["include"] if clause.get("color") is not None}
     return [detection for detection in detections if detection.cls in colored]
 
@@ -99,7 +112,7 @@ def _drop_overlaps(ranked: list[Detection], max_overlap: float) -> list[Detectio
 
 
 def iou(a: Detection, b: Detection) -> float:
-    """Intersection over union of two boxes whose second corner is taken as inclusive (the published "+ 1" widths)."""
+    """Intersection over union of two boxes. The second corner counts as inclusive, as published ("+ 1" in widths)."""
     shared = _area((*np.maximum(a.box[:2], b.box[:2]), *np.minimum(a.box[2:], b.box[2:])))
     union = _area(a.box) + _area(b.box) - shared
     return shared / union if union else 0.0
@@ -116,7 +129,15 @@ def _include_failure(
     rules: Rules,
     color_of: ColorOf,
 ) -> str | None:
-    """Why the objects taken for a clause do not fulfil it, or ``None``; ``groups`` are those of the clauses before."""
+    """Why detections do not fulfil a clause, or ``None`` if they do.
+
+    Args:
+        clause: The clause.
+        taken: The detections that were assigned to it.
+        groups: The detections assigned to each earlier clause; ``None`` for a clause that failed.
+        rules: The numbers of the rules.
+        color_of: Returns the colour of a detection.
+    """
     name, count = clause["class"], clause["count"]
     if len(taken) < count:
         return f"expected {name}>={count}, found {len(taken)}"
@@ -153,9 +174,9 @@ def _position_failure(
 
 
 def relations(a: Detection, b: Detection, threshold: float) -> list[str]:
-    """Where ``a`` is, seen from ``b``: none, one or two of :data:`RELATIONS`.
+    """The position of ``a`` relative to ``b``: none, one or two of :data:`RELATIONS`.
 
-    In single precision, as published: there are placements exactly on the edge.
+    This is computed in single precision, as published, because some placements lie exactly on a limit.
     """
     corners = np.array([a.box, b.box], dtype=np.float32).reshape(2, 2, 2)
     offset = corners[0].mean(axis=0) - corners[1].mean(axis=0)

@@ -1,4 +1,4 @@
-"""What the WISE benchmarks have in common: prompts from files, a judge with a rubric, six categories with weights."""
+"""The base of the WISE benchmarks: prompts from files, a judge with a rubric, six categories with weights."""
 
 from __future__ import annotations
 
@@ -21,22 +21,28 @@ from .prompt_files import File
 from .rubrics import PUBLISHED, OfficialRubric, OfficialRubricPath, OwnRubric
 
 COMMIT = "eb51174483a5de2e34e8614cf9dfb3319ee7fcd0"
-"""Of PKU-YuanGroup/WISE, 2026-04-25."""
+"""A commit of PKU-YuanGroup/WISE, of 2026-04-25."""
 
 TEMPERATURE = re.compile(r'"temperature":(\d[\d.e+-]*)')
 THINKING_OFF = re.compile(r"enable_thinking\W+(false|0)\b")
 
 
 def published(folder: str, path: str, files: Mapping[str, tuple[str, int]]) -> tuple[Asset, ...]:
-    """Files of the published repository: name → SHA-256 and bytes; ``path`` is their folder there."""
+    """Files of the published repository.
+
+    Args:
+        folder: Their folder in the cache.
+        path: Their folder in the repository.
+        files: Name of each file → its SHA-256 and its size in bytes.
+    """
     url = f"https://raw.githubusercontent.com/PKU-YuanGroup/WISE/{COMMIT}/{path}"
     return tuple(Asset(folder, name, f"{url}/{name}", sha256, size) for name, (sha256, size) in files.items())
 
 
 class Wise(JudgedBenchmark, Exporter):
-    """A subclass names its prompts, weights and rubric, and how it reads a reply.
+    """Base class: a subclass gives prompts, weights, rubric, and a parser of replies.
 
-    One that ships its prompts overrides :meth:`files`; one without ``scripts`` has no rubric but its own.
+    A subclass that ships its prompts overrides :meth:`files`. One without ``scripts`` has only this project's rubric.
     """
 
     ids: ClassVar[Mapping[str, range]]
@@ -46,21 +52,25 @@ class Wise(JudgedBenchmark, Exporter):
     sets: ClassVar[Mapping[str, tuple[Asset, ...]]] = {}
     """Prompt set → its files."""
     digests: ClassVar[Mapping[str, str]] = {}
-    """Prompt set → the digest of what its items say."""
-    own: ClassVar[OwnRubric]
+    """Prompt set → the digest of its items' content."""
+    project_rubric: ClassVar[OwnRubric]
     scripts: ClassVar[tuple[str, ...]] = ()
-    """Where the published script may lie in a checkout."""
+    """Paths that the published script may have in a checkout."""
     rubric_digest: ClassVar[str] = ""
-    """Of the published rubric."""
-    judge_named: ClassVar[str] = ""
-    """The model that the protocol has as its judge."""
+    """Digest of the published rubric."""
+    protocol_judge: ClassVar[str] = ""
+    """Name of the model that is the protocol's judge."""
     thinking_off: ClassVar[bool] = False
-    """Whether the protocol keeps that model from thinking."""
+    """Whether the protocol switches the judge's thinking off."""
     needs_all_items: ClassVar[bool] = True
 
     class Settings(JudgedSettings):
-        """``prompts``: a published set, or a folder or file of the same format. ``rubric``: ``own``, or
-        ``{official: PATH}``."""
+        """The settings of every judged benchmark, and prompts and rubric.
+
+        Attributes:
+            prompts: A published set, or a folder or file in the same format.
+            rubric: ``own`` for this project's rubric, or ``{official: PATH}`` for the published one.
+        """
 
         prompts: Literal["original", "rewritten"] | Path = "original"
         rubric: Literal["own"] | OfficialRubricPath = "own"
@@ -73,12 +83,12 @@ class Wise(JudgedBenchmark, Exporter):
     # --- prompts ---
 
     def items(self) -> list[Item]:
-        """In the order of their numbers."""
+        """The items in the order of their numbers."""
         return self._items
 
     def prompt_set(self) -> PromptSet:
         digest = prompt_files.content_digest(self._items)
-        official = [name for name, known in self.digests.items() if known == digest]
+        official = [name for name, published_digest in self.digests.items() if published_digest == digest]
         return PromptSet(official[0] if official else Path(self.settings.prompts).name, digest)
 
     def files(self) -> list[File]:
@@ -103,7 +113,7 @@ class Wise(JudgedBenchmark, Exporter):
     def _rubric(self) -> Rubric:
         chosen = self.settings.rubric
         if not isinstance(chosen, OfficialRubricPath):
-            return self.own
+            return self.project_rubric
         if not self.scripts:
             raise ConfigError(f"{self.name} has no rubric but its own")
         return OfficialRubric(chosen.official, self.scripts, self.rubric_digest)
@@ -111,29 +121,29 @@ class Wise(JudgedBenchmark, Exporter):
     # --- reporting ---
 
     def title(self) -> str:
-        """The name, with whose rubric it was if not the published one: such a score is not one of WISE."""
+        """The benchmark's name, with the rubric's name unless it is the published one; without it, it is not WISE."""
         rubric = self.rubric().name
         return self.name if rubric == PUBLISHED or not self.scripts else f"{self.name} ({rubric})"
 
     def notes(self) -> list[str]:
-        """What sets the scores apart from published ones."""
+        """The ways in which the scores differ from published ones."""
         rubric, notes = self.rubric(), []
-        if rubric.name == self.own.name and self.scripts:
+        if rubric.name == self.project_rubric.name and self.scripts:
             notes.append(
                 f"judged by this project's own rubric (digest {rubric.digest()[:8]}), not by that of WISE; "
                 "not a WISE score, and not comparable with published ones."
             )
-        elif rubric.name not in (PUBLISHED, self.own.name):
+        elif rubric.name not in (PUBLISHED, self.project_rubric.name):
             notes.append(f"the rubric of the checkout (digest {rubric.digest()[:8]}) is not the published one.")
         judge = canonical(dict(self._judge.identity())).lower()
-        if self.judge_named.lower() not in judge:
-            notes.append(f"the judge is not the protocol's, which is {self.judge_named}.")
+        if self.protocol_judge.lower() not in judge:
+            notes.append(f"the judge is not the protocol's, which is {self.protocol_judge}.")
         elif self.thinking_off and not THINKING_OFF.search(judge):
             notes.append("the protocol switches the judge's thinking off (enable_thinking: false), this run did not.")
         warm = [number for number in TEMPERATURE.findall(judge) if float(number) != 0]
         return notes + [f"the judge's temperature is {number}, the protocol's is 0." for number in warm]
 
     def export(self, samples: Iterable[Exported], folder: Path) -> None:
-        """``ID.png``, and the files that the published scripts write."""
+        """Write ``ID.png`` for each item, and the files that the published scripts write."""
         name = "Results" if self.rubric().name == PUBLISHED else f"Results-{self.rubric().name}".replace(" ", "-")
         published_layout.write(samples, folder, name)

@@ -1,4 +1,4 @@
-"""WISE as its paper has it: three marks an image."""
+"""The benchmark ``wise-legacy``: the protocol of the WISE paper, with three marks for each image."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ REWRITTEN = {
 
 
 class WiseLegacy(Wise):
-    """1,000 prompts; consistency, realism and aesthetic quality, weighted 0.7, 0.2 and 0.1.
+    """1,000 prompts, scored for consistency, realism and aesthetic quality with weights 0.7, 0.2 and 0.1.
 
-    ``prompts: rewritten`` takes the published prompts that say what the original ones mean.
+    ``prompts: rewritten`` selects the published prompts that state what the original ones only imply.
     """
 
     name = "wise-legacy"
     max_tokens = 2000
-    judge_named = "gpt-4o-2024-05-13"
+    protocol_judge = "gpt-4o-2024-05-13"
     ids: ClassVar[Mapping[str, range]] = {
         "culture": range(1, 401),
         "time": range(401, 568),
@@ -91,7 +91,7 @@ class WiseLegacy(Wise):
         "original": "e2dcb5fba7c37d6dd251fb28826f7702fa99afa72732816a922c23059f5a8bda",
         "rewritten": "23786297cc8787d39b6cda784dda50daaf1fe9d8d324714fe4388b313539eb8c",
     }
-    own = RUBRIC
+    project_rubric = RUBRIC
     scripts = ("WISE_legacy/gpt_eval.py", "gpt_eval.py")
     rubric_digest = "5ae1f28544522a335e7f93e8fbb306868a213922c8defe1f835c085d5e7ff763"
     read = staticmethod(read_scales)

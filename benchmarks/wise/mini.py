@@ -1,7 +1,7 @@
-"""wise-mini: WISE's question on the embedded world, judged by the embedded judge.
+"""The benchmark ``wise-mini``: WISE's question in the embedded world, scored by the embedded judge.
 
-127 prompts of this project's writing, one for each thing that the miniature knows: a riddle for a class, a colour, a
-number or a relation. A score of it says nothing about WISE.
+It has 127 prompts, written for this project, one for each thing that the miniature knows: each is a riddle for a class,
+a colour, a number or a relation. A score says nothing about WISE.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PROMPTS = Path(__file__).with_name("mini.json")
 
 
 class WiseMini(Wise):
-    """127 prompts, each image right or wrong; categories and weights are those of WISE_Verified."""
+    """127 prompts; each image is right or wrong. Categories and weights are those of WISE_Verified."""
 
     name = "wise-mini"
     max_tokens = 16
@@ -41,11 +41,11 @@ class WiseMini(Wise):
     }
     weights: Mapping[str, float] = WiseVerified.weights
     digests: ClassVar = {"original": "d2d539f61e7e2eb48d026bbad8d08138af03d45d66db10123f445ead5451089e"}
-    own = OwnRubric(system=SYSTEM, text=REQUEST)
+    project_rubric = OwnRubric(system=SYSTEM, text=REQUEST)
     read = staticmethod(read_bit)
 
     class Settings(Wise.Settings):
-        """As of the other WISE benchmarks; the judge is the embedded one by default."""
+        """The settings of the other WISE benchmarks; by default the judge is the embedded one."""
 
         judge: JudgeRef = Field(default_factory=lambda: JudgeRef.model_validate("lm-eval"))
 

@@ -1,7 +1,6 @@
 """Prompt files in WISE's format: a JSON list of items with their number, category and reference answer.
 
-Files come from elsewhere, so every item is checked before anything runs. Which of the six categories an item is of
-follows from its number, as in the published programs.
+Every item is checked before anything runs. The number of an item decides its category, as in the published programs.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from evalharness.types.item import Item
 
 CATEGORIES = ("culture", "time", "space", "biology", "physics", "chemistry")
 LABELS = dict(zip(("cultural knowledge", *CATEGORIES[1:4], "physical knowledge", "chemistry"), CATEGORIES, strict=True))
-"""What the files call a category, in lower case. They have others besides (a rewritten item is of "Ecology")."""
+"""The files' names of the categories, in lower case. The files have other names as well, such as "Ecology"."""
 MAX_BYTES = 16 << 20
 NAMED = 5
-"""How many ids an error names."""
+"""Number of missing ids that an error lists."""
 
 File = tuple[str, bytes]
-"""A name for errors, and the file's bytes."""
+"""The name of a file for error messages, and its bytes."""
 Ids = Mapping[str, range]
 """Category → the numbers of its items."""
 
@@ -43,10 +42,10 @@ class _Line(BaseModel):
 
 
 def fetched(assets: Sequence[Asset], benchmark: str) -> list[File]:
-    """The files that ``evalharness fetch`` brought.
+    """Read the files that ``evalharness fetch`` downloaded.
 
     Raises:
-        ConfigError: one is not there.
+        ConfigError: A file has not been fetched.
     """
     paths = [find_cached(asset) for asset in assets]
     for asset, path in zip(assets, paths, strict=True):
@@ -59,10 +58,14 @@ def fetched(assets: Sequence[Asset], benchmark: str) -> list[File]:
 
 
 def of_user(path: Path, sets: Iterable[Sequence[str]]) -> list[File]:
-    """One file, or the files of that set of names which the folder has whole.
+    """Read a file, or the files of a folder.
+
+    Args:
+        path: A file or a folder.
+        sets: Alternative sets of file names; a folder must have all files of one set.
 
     Raises:
-        ConfigError: it has none, or a file cannot be read.
+        ConfigError: The folder has no complete set, or a file cannot be read.
     """
     if not path.is_dir():
         return [(str(path), _read(path))]
@@ -75,10 +78,10 @@ def of_user(path: Path, sets: Iterable[Sequence[str]]) -> list[File]:
 
 
 def items(files: Sequence[File], ids: Ids) -> list[Item]:
-    """The items of all files in the order of their numbers; an item's metadata is what the file says of it.
+    """Parse the items of all files, in the order of their numbers. The metadata of an item is its entry in the file.
 
     Raises:
-        ConfigError: with file and item, if an item is malformed, stands twice, is missing, or of no category.
+        ConfigError: An item is malformed, repeated, missing, or of no category; the message names file and item.
     """
     first: dict[int, str] = {}
     parsed: list[Item] = []
@@ -97,7 +100,7 @@ def items(files: Sequence[File], ids: Ids) -> list[Item]:
 
 
 def content_digest(items: Iterable[Item]) -> str:
-    """Of what the items say; how they are spread over files, and how these are formatted, does not matter."""
+    """Digest of the items' content, whatever the number and the formatting of their files."""
     return digest([dict(item.metadata) for item in items])
 
 
@@ -119,7 +122,7 @@ def _category(line: Mapping[str, Any], ids: Ids, place: str) -> str:
 
 
 def _lines(data: bytes, name: str) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Each item with its place."""
+    """Give each item of a file with its place."""
     try:
         raw = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -129,15 +132,15 @@ def _lines(data: bytes, name: str) -> Iterable[tuple[str, dict[str, Any]]]:
     if not isinstance(raw, list) or not raw:
         raise ConfigError(f"{name} is not a JSON list of items, as WISE's prompt files are")
     for number, entry in enumerate(raw, 1):
-        where = f"{name} item {number}"
-        yield where, _checked(entry, where)
+        place = f"{name} item {number}"
+        yield place, _checked(entry, place)
 
 
-def _checked(entry: Any, where: str) -> dict[str, Any]:
+def _checked(entry: Any, place: str) -> dict[str, Any]:
     try:
         return _Line.model_validate(entry).model_dump()
     except ValidationError as error:
-        raise ConfigError(f"{where}: {error_line(error, _Line)}") from None
+        raise ConfigError(f"{place}: {error_line(error, _Line)}") from None
 
 
 def _read(path: Path) -> bytes:

@@ -1,8 +1,8 @@
-"""Writes results in the layout of the published programs, so that their summary script reads ours.
+"""Writes results in the layout of the published programs, so that their summary script can read them.
 
 DIR/ID.png                                       the images
-DIR/RESULTS/NAME_scores_results.jsonl            a line an image: its marks
-DIR/RESULTS/NAME_full_results.json               a list: what the judge said
+DIR/RESULTS/NAME_scores_results.jsonl            one line per image with its marks
+DIR/RESULTS/NAME_full_results.json               a list with the judge's reply about each image
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ FILES = {
 
 
 def write(samples: Iterable[Exported], folder: Path, results: str) -> None:
-    """Write all files; those of results into a folder of the name ``results``, each in the order of the ids."""
+    """Write all files.
+
+    Args:
+        samples: The scored samples.
+        folder: Gets the images.
+        results: Name of the subfolder that gets the results, in the order of the ids.
+
+    Raises:
+        ConfigError: A prompt has more than one image.
+    """
     rows: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {name: [] for name in FILES}
     for sample in samples:
         if sample.seed_index:
@@ -43,7 +52,7 @@ def write(samples: Iterable[Exported], folder: Path, results: str) -> None:
 
 
 def scores(sample: Exported) -> dict[str, Any]:
-    """``score``, or the three marks, as floats."""
+    """A line of the scores file: ``score``, or the three marks, as floats."""
     details = sample.score.details
     names = [name.replace(" ", "_") for name in SCALES]
     marks = {name: float(details[name]) for name in names if name in details} or {"score": float(sample.score.value)}
@@ -52,7 +61,7 @@ def scores(sample: Exported) -> dict[str, Any]:
 
 
 def full(sample: Exported) -> dict[str, Any]:
-    """What the judge was asked about and said; of several tries the last, which was understood."""
+    """An entry of the full results: the prompt, and the reply of the judge that could be read, which is its last."""
     metadata = sample.item.metadata
     return {
         "prompt_id": metadata["prompt_id"],

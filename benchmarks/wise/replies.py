@@ -1,13 +1,13 @@
-"""From a judge's reply to a score, or to none: pure functions of any text.
+"""Parses the scores in a judge's replies. These are pure functions, which accept any text.
 
-What the protocol describes is read as it describes it. Where it is silent, a reply has no score and the judge is asked
-again; nothing is guessed. So there is no score
+A reply in the form that the protocol describes has a score. Nothing is guessed about any other reply: it has no score,
+and the judge is asked again. In particular there is no score
 
-- where values contradict each other (``Score: 0 or Score: 1``), or one is none of the scale's (``Score: 10``, ``-1``);
-- where more than the value is stated: a digit or a per cent sign further on in the line (``1.5``, ``1/2``, ``1 %``);
-- where anything but asterisks and then a colon stands between name and value (``Score = 1``, ``**Score:** 1``), or the
+- if values contradict each other (``Score: 0 or Score: 1``), or one is not on the scale (``Score: 10``, ``-1``);
+- if the line goes on with a digit or a per cent sign after the value (``1.5``, ``1/2``, ``1 %``);
+- if anything but asterisks and then a colon stands between name and value (``Score = 1``, ``**Score:** 1``), or the
   name is part of another word;
-- in thoughts, also where their ``<think>`` is not closed, or was opened before the reply and is only closed in it.
+- in thoughts, even if their ``<think>`` is not closed, or if the reply only closes one that was opened before it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from evalharness.types.score import Score
 TAG = re.compile(r"(</?think>)", re.IGNORECASE)
 NUMBER = re.compile(r"[-+]?\d[\d.,/%]*")
 BETWEEN = re.compile(r"\**\s*+(?:[:\uff1a]\s*+)?")
-"""Of name and value: asterisks, then a colon, which may be the full-width one."""
+"""What may stand between name and value: asterisks, then a colon, which may be the full-width one."""
 MORE = re.compile(r"[\d%]")
 SCALES = ("consistency", "realism", "aesthetic quality")
 
 
 def read_bit(text: str) -> Score | None:
-    """WISE_Verified: ``Score: 0`` or ``Score: 1``; without any such label, the only line that is a number.
+    """Read a reply for WISE_Verified: ``Score: 0`` or ``Score: 1``, or else the only line that is a number.
 
     >>> read_bit("**Score**: 1").value, read_bit("Score: 10")
     (1.0, None)
@@ -45,9 +45,10 @@ def read_bit(text: str) -> Score | None:
 
 
 def read_scales(text: str) -> Score | None:
-    """WISE legacy: consistency, realism and aesthetic quality, 0 to 2; without labels, the first three number lines.
+    """Read a reply for WISE legacy: consistency, realism and aesthetic quality, each from 0 to 2.
 
-    The value is (0.7 consistency + 0.2 realism + 0.1 aesthetic quality) / 2.
+    Without labels, the first three lines that are numbers count. The value is
+    (0.7 consistency + 0.2 realism + 0.1 aesthetic quality) / 2.
 
     >>> read_scales("Consistency: 2\\nRealism: 1\\nAesthetic Quality: 0").value
     0.8
@@ -62,14 +63,14 @@ def read_scales(text: str) -> Score | None:
     if len(stated) < len(SCALES):
         return None
     marks = [int(stated[name]) for name in SCALES]
-    total = (7 * marks[0] + 2 * marks[1] + marks[2]) / 20  # the same, and not a hair above 1
+    total = (7 * marks[0] + 2 * marks[1] + marks[2]) / 20  # in whole numbers, so that rounding cannot exceed 1
     by_scale = dict(zip(SCALES, marks, strict=True))
     reason = "" if total == 1 else ", ".join(f"{name} {mark}" for name, mark in by_scale.items())
     return Score(total, reason, {name.replace(" ", "_"): mark for name, mark in by_scale.items()})
 
 
 def without_thoughts(text: str) -> str:
-    """The text without thoughts. They end where the text ends, and begin where it begins, if a tag is missing."""
+    """Remove the thoughts from a text. If a tag is missing, they extend to the end or the beginning of the text."""
     kept: list[str] = []
     thinking = False
     for part in TAG.split(text):
@@ -85,7 +86,7 @@ def without_thoughts(text: str) -> str:
 
 
 def _statements(lines: Sequence[str], names: Sequence[str], values: str) -> Iterator[tuple[str, str | None]]:
-    """Each name, in lower case, with the number after it; ``None`` if that is none of the values, or not alone."""
+    """Give each name, in lower case, with the value after it; ``None`` if that is not a valid value on its own."""
     label = re.compile(rf"(?<!\w)({'|'.join(names)})([^\w]*+)(\d)", re.IGNORECASE)
     for line in lines:
         matches = list(label.finditer(line))
@@ -97,6 +98,6 @@ def _statements(lines: Sequence[str], names: Sequence[str], values: str) -> Iter
 
 
 def _bare(lines: Sequence[str], values: str) -> list[str | None]:
-    """The lines that are a number; ``None`` for one that is none of the values."""
+    """The lines that consist of a number; ``None`` stands for a number that is not a valid value."""
     numbers = [line.strip() for line in lines if NUMBER.fullmatch(line.strip())]
     return [number if number in tuple(values) else None for number in numbers]

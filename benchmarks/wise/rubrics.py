@@ -1,4 +1,4 @@
-"""Rubrics for the judge: this project's own, or that of the published script, which builds its messages itself."""
+"""Rubrics for the judge: this project's own, or the messages that the published script builds."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from evalharness.types.item import Item
 
 Messages = Sequence[Mapping[str, Any]]
 FUNCTION = "build_evaluation_messages"
-"""Of the published scripts: takes the item as its file has it and the image in base64, returns the messages."""
+"""Function of the published scripts: it takes an item's entry and the image in base64, and returns the messages."""
 PUBLISHED = "official rubric"
-"""The name of the published rubric, word for word."""
+"""The name of the published rubric if it is unchanged."""
 KEYS = ("Prompt", "Explanation", "Category", "Subcategory")
 FAULTS = (
     ArithmeticError,
@@ -33,9 +33,9 @@ FAULTS = (
     TypeError,
     ValueError,
 )
-"""What a script raises that is not the one it should be, or is given what it does not expect."""
+"""What a script may raise if it is not the expected one, or does not expect its arguments."""
 PLACEHOLDER_ITEM = Item("0", "", "", {key: f"{{{key}}}" for key in KEYS} | {"prompt_id": 0})
-"""An item of placeholders: its messages contain what those of every item contain."""
+"""An item of placeholders, whose messages contain what the messages of all items have in common."""
 
 
 class OfficialRubricPath(BaseModel):
@@ -48,7 +48,7 @@ class OfficialRubricPath(BaseModel):
 
 @dataclass(frozen=True)
 class OwnRubric:
-    """A system message, then a rubric with the places ``{prompt}`` and ``{explanation}``, then the image."""
+    """A system message, then a text with the placeholders ``{prompt}`` and ``{explanation}``, then the image."""
 
     system: str
     text: str
@@ -68,9 +68,12 @@ class OwnRubric:
 
 @dataclass(frozen=True)
 class OfficialRubric:
-    """The messages of a published script, which is imported when they are first wanted.
+    """The rubric of a published script, which is imported when messages are first needed.
 
-    ``scripts``: where it may lie in the checkout ``path``. ``published``: the digest that its rubric should have.
+    Attributes:
+        path: The script, or a checkout that contains it.
+        scripts: Paths that the script may have in the checkout.
+        published: Digest of the unchanged rubric.
     """
 
     path: Path
@@ -102,7 +105,7 @@ class OfficialRubric:
 
     @cached_property
     def _build(self) -> Callable[[dict[str, Any], str], Any]:
-        """Run the script up to its functions; nothing is written beside it, as an import would."""
+        """Execute the script as a module. Unlike an import, this writes nothing to its folder."""
         script = self._script
         module = types.ModuleType("wise_rubric")
         module.__file__ = str(script)
@@ -119,17 +122,17 @@ class OfficialRubric:
         return build
 
     def _checked(self, build: Callable[[dict[str, Any], str], Any], item: dict[str, Any], image: str) -> Messages:
-        where = f"rubric: {FUNCTION} of {self._script}"
+        source = f"rubric: {FUNCTION} of {self._script}"
         try:
             messages = build(item, image)
         except FAULTS as error:
-            raise ConfigError(f"{where} fails: {type(error).__name__}: {error}") from error
+            raise ConfigError(f"{source} fails: {type(error).__name__}: {error}") from error
         if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-            raise ConfigError(f"{where} returns no list of messages")
+            raise ConfigError(f"{source} returns no list of messages")
         try:
             text = canonical(messages)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"{where} returns what is not JSON: {error}") from error
+            raise ConfigError(f"{source} returns what is not JSON: {error}") from error
         if f"base64,{image}" not in text:
-            raise ConfigError(f"{where} leaves out the image")
+            raise ConfigError(f"{source} leaves out the image")
         return messages

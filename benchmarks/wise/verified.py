@@ -1,4 +1,4 @@
-"""WISE_Verified: one bit an image. The published protocol since 2026-04-19."""
+"""The benchmark ``wise-verified``: WISE_Verified, the published protocol since 2026-04-19."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ Reply with one line and nothing else: "Score: 1" if the picture passes, "Score: 
 
 
 class WiseVerified(Wise):
-    """1,000 prompts, each image right or wrong; overall 0.40 culture + 0.12 each of the other five."""
+    """1,000 prompts; each image is right or wrong. Culture has weight 0.40, the five other categories 0.12 each."""
 
     name = "wise-verified"
     max_tokens = 500
-    judge_named = "Qwen3.5-35B-A3B"
+    protocol_judge = "Qwen3.5-35B-A3B"
     thinking_off = True
     ids: ClassVar[Mapping[str, range]] = {
         "culture": range(1, 401),
@@ -71,7 +71,7 @@ class WiseVerified(Wise):
     assets = original
     sets: ClassVar = {"original": original}
     digests: ClassVar = {"original": "ca351a62d2cbaa12b2dbe59eb094b665739572579b865b021c89f5704f1cfd49"}
-    own = RUBRIC
+    project_rubric = RUBRIC
     scripts = ("vllm_eval.py",)
     rubric_digest = "470ce96295fea042f310dde919ad52416af6424fe19ee6269b0faac784434816"
     read = staticmethod(read_bit)

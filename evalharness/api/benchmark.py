@@ -68,7 +68,7 @@ class JudgeScorer(ABC):
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
-        """As of :class:`Scorer`: protocol version, rubric with its digest, judge; JSON, without keys or addresses.
+        """What decides a score: protocol version, rubric with its digest, judge; JSON, without keys or addresses.
 
         It contains the judge's own identity unchanged, so that its replies can be found by the identity's digest.
         """
@@ -108,7 +108,7 @@ class Rescoring:
         name: Unique within the benchmark.
         kind: ``repeat`` if the same scorer is asked again, ``second`` if another one scores.
         scorer: Its scores have keys by its identity, like any others.
-        items: The number of items, each category in its share; ``None``: all.
+        items: The number of items, stratified by category; ``None`` for all.
     """
 
     name: str
@@ -125,9 +125,9 @@ class Benchmark(Plugin, ABC):
         weights: Category → weight in the overall score, in the order of the tables; they sum to 1.
         images_per_prompt: How many images an item gets unless a sweep file says otherwise.
         needs_all_items: Whether its overall score is undefined over fewer items than all.
-        prompt_file: Of a benchmark that carries its prompts, a static method that returns them as a file for
-            ``evalharness prompts``; if they are a function of a seed, it takes ``n`` and ``seed`` with the official
-            values as defaults.
+        prompt_file: A static method that returns the prompts as a file for ``evalharness prompts``, if the benchmark
+            carries its prompts. If they are a function of a seed, it takes ``n`` and ``seed`` with the official values
+            as defaults.
     """
 
     version: ClassVar[str] = "1"
@@ -187,11 +187,16 @@ class RuleBased(ABC):
 
     @staticmethod
     @abstractmethod
-    def verdict(details: Any, rules: Any, where: str) -> Score:
-        """Judge one sample by its details (JSON).
+    def verdict(details: Any, rules: Any, place: str) -> Score:
+        """Score one sample by its details (JSON).
+
+        Args:
+            details: What was detected, with the item's metadata.
+            rules: An instance of :attr:`rules`.
+            place: Where the details come from, such as a file and line.
 
         Raises:
-            ConfigError: They are malformed; the message begins with ``where``.
+            ConfigError: The details are malformed; the message begins with ``place``.
         """
 
 
@@ -203,7 +208,7 @@ class KnownAnswer:
         part: The part of the scorer that it puts to the test.
         image: RGB.
         item: The item that it is scored for.
-        correct: The verdict of a scorer that works, or ``None`` where only an earlier run can tell.
+        correct: The verdict of a scorer that works, or ``None`` if only an earlier run can tell.
     """
 
     part: str
@@ -219,7 +224,7 @@ class HasKnownAnswers(ABC):
 
     @abstractmethod
     def scorer(self) -> Scorer:
-        """As of :class:`Benchmark`."""
+        """The scorer, see :meth:`Benchmark.scorer`."""
 
     @abstractmethod
     def known_answers(self) -> list[KnownAnswer]:

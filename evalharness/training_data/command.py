@@ -35,11 +35,11 @@ def main(
 
     Args:
         prog: The module that is run.
-        description: What its help says.
+        description: The first lines of its help.
         add_world_arguments: Adds the options of the world.
         make_world: Makes the world from the options.
-        arguments: The command line; ``None``: that of the process.
-        teacher: The default teacher; ``None``: the option is required.
+        arguments: The command line; by default that of the process.
+        teacher: The default teacher; without one the option is required.
         model: The default model.
 
     Returns:
@@ -52,15 +52,16 @@ def main(
 
 
 def _add_arguments(parser: argparse.ArgumentParser, *, teacher: str | None, model: str | None) -> None:
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the shards and their card")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write the data set to")
     parser.add_argument("--n", type=int, required=True, metavar="N", help="number of prompts")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="decides everything (default: 0)")
-    parser.add_argument("--arm", default="full", metavar="ARM", help=f"one of {', '.join(ARMS)} (default: full)")
-    plugin = "a plugin, or {name: …, key: value …} in YAML"
-    teacher_help = f"who draws the states: {plugin}"
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of all random choices (default: 0)")
+    arm_help = f"what the data contain: one of {', '.join(ARMS)} (default: full)"
+    parser.add_argument("--arm", default="full", metavar="ARM", help=arm_help)
+    teacher_help = "what draws the states: a plugin, or {name: …, key: value …} in YAML"
     parser.add_argument("--teacher", default=teacher, required=teacher is None, metavar="PLUGIN", help=teacher_help)
-    parser.add_argument("--filter", default="scorer", metavar="PLUGIN", help="who looks at them (default: scorer)")
-    model_help = "the checkpoint whose own drawings are learned from; not needed by arms without self-sampling"
+    filter_help = "what checks the drawings, given as the teacher is (default: scorer)"
+    parser.add_argument("--filter", default="scorer", metavar="PLUGIN", help=filter_help)
+    model_help = "the checkpoint that is to learn from its own drawings; needed by arms with self-sampling only"
     parser.add_argument("--model", default=model, metavar="PLUGIN", help=model_help)
 
 
@@ -68,7 +69,7 @@ def dataset_request(options: argparse.Namespace, world: World) -> DatasetRequest
     """Check the options.
 
     Raises:
-        ConfigError: one is wrong.
+        ConfigError: An option is invalid.
     """
     if options.arm not in ARMS:
         raise ConfigError(f"--arm: no arm {options.arm!r}{did_you_mean(options.arm, ARMS)}")
@@ -92,7 +93,7 @@ def _parse_plugin(name: str, text: str) -> Any:
 
 
 def _run(options: argparse.Namespace, world: World) -> int:
-    # A handler for this logger alone: the libraries of the scorers log a lot.
+    # The handler is for this logger only, because the scorers' libraries log a lot.
     log.setLevel(logging.INFO)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import NamedTuple
 
 from evalharness._util.text import plural, with_article
 from evalharness.training_data.graphs import Edge, Node, SceneGraph
@@ -13,6 +14,29 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 _RELATIONS = {"left of": "to the left of", "right of": "to the right of"}
 _PHRASE = re.compile(r"(?P<number>an?|\w+) (?P<noun>.+)")
+
+
+class _Phrases(NamedTuple):
+    """Templates for each kind of mismatch, with ``{a_seen}``, ``{the_seen}``, ``{a_wanted}`` and ``{the_wanted}``."""
+
+    superfluous: str
+    missing: str
+    misplaced: str
+    different: str
+
+
+FAULTS = _Phrases(
+    superfluous="{a_seen} should not be there",
+    missing="{a_wanted} is missing",
+    misplaced="{the_wanted} is not where it should be",
+    different="{a_seen} should be {a_wanted}",
+)
+REMEDIES = _Phrases(
+    superfluous="Remove {the_seen}",
+    missing="Add {a_wanted}",
+    misplaced="Move {the_wanted} to where it belongs",
+    different="Change {the_seen} into {a_wanted}",
+)
 
 
 class English:
@@ -38,13 +62,13 @@ class English:
         return f"Add {phrase}{' and'.join(relations)}"
 
     def conflict(self, mismatches: list[Mismatch]) -> str:
-        return "; ".join(_fault(mismatch) for mismatch in mismatches)
+        return "; ".join(_word(mismatch, FAULTS) for mismatch in mismatches)
 
     def correction(self, mismatches: list[Mismatch]) -> str:
-        return "; ".join(_remedy(mismatch) for mismatch in mismatches)
+        return "; ".join(_word(mismatch, REMEDIES) for mismatch in mismatches)
 
     def read(self, description: str) -> list[Node] | None:
-        """The things of a description; its relations are ignored."""
+        """The things that a description names; its relations are ignored."""
         things = description.split(",")[0].strip().lower()
         nodes: list[Node] = []
         for phrase in things.split(" and ") if things != "nothing" else []:
@@ -91,25 +115,17 @@ def _relation(graph: SceneGraph, edge: Edge) -> str:
     return f"{_RELATIONS.get(edge.relation, edge.relation)} the {_noun(graph.nodes[edge.object])}"
 
 
-def _fault(mismatch: Mismatch) -> str:
+def _word(mismatch: Mismatch, phrases: _Phrases) -> str:
     seen, wanted = mismatch.seen, mismatch.wanted
     if wanted is None:
-        assert seen is not None
-        return f"{_singular(seen)} should not be there"
-    if seen is None:
-        return f"{_singular(wanted)} is missing"
-    if seen == wanted:
-        return f"the {_noun(wanted)} is not where it should be"
-    return f"{_singular(seen)} should be {_singular(wanted)}"
-
-
-def _remedy(mismatch: Mismatch) -> str:
-    seen, wanted = mismatch.seen, mismatch.wanted
-    if wanted is None:
-        assert seen is not None
-        return f"Remove the {_noun(seen)}"
-    if seen is None:
-        return f"Add {_singular(wanted)}"
-    if seen == wanted:
-        return f"Move the {_noun(wanted)} to where it belongs"
-    return f"Change the {_noun(seen)} into {_singular(wanted)}"
+        template = phrases.superfluous
+    elif seen is None:
+        template = phrases.missing
+    elif seen == wanted:
+        template = phrases.misplaced
+    else:
+        template = phrases.different
+    nodes = {"seen": seen, "wanted": wanted}
+    fields = {f"the_{name}": f"the {_noun(node)}" for name, node in nodes.items() if node is not None}
+    fields |= {f"a_{name}": _singular(node) for name, node in nodes.items() if node is not None}
+    return template.format(**fields)

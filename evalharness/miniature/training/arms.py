@@ -142,19 +142,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m evalharness.miniature.training.arms", description="Train the arms of the data ablation."
     )
-    parser.add_argument("--out", type=Path, default=Path("training/arms"), metavar="DIR")
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), metavar="ARM", help=f"of {', '.join(ARMS)}")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="S", help="of fine-tuning (default: 0)")
-    parser.add_argument("--start", type=Path, metavar="DIR", help="a checkpoint that the pretraining goes on from")
-    parser.add_argument("--pretrain-steps", type=int, default=PRETRAIN_STEPS, metavar="N")
-    parser.add_argument("--pretrain-prompts", type=int, default=PRETRAIN_PROMPTS, metavar="N", help="for its data")
-    parser.add_argument("--sampler-steps", type=int, default=SAMPLER_STEPS, metavar="N", help="of the sampler")
-    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="of fine-tuning, the same for each arm")
-    parser.add_argument("--prompts", type=int, default=PROMPTS, metavar="N", help="for the data of each arm")
-    parser.add_argument("--rank", type=int, default=RANK, help="of a checkpoint's difference; 0: whole")
+    parser.add_argument("--out", type=Path, default=Path("training/arms"), metavar="DIR", help="folder to write to")
+    arms_help = f"arms to train, of {', '.join(ARMS)} (default: all)"
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), metavar="ARM", help=arms_help)
+    seeds_help = "seeds of fine-tuning; each arm is trained once with each (default: 0)"
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="S", help=seeds_help)
+    parser.add_argument("--start", type=Path, metavar="DIR", help="checkpoint from which pretraining continues")
+    parser.add_argument("--pretrain-steps", type=int, default=PRETRAIN_STEPS, metavar="N", help="steps of pretraining")
+    pretrain_help = "prompts in the data for pretraining"
+    parser.add_argument("--pretrain-prompts", type=int, default=PRETRAIN_PROMPTS, metavar="N", help=pretrain_help)
+    sampler_help = "training steps of the model whose drawings the arms with self-sampling learn from"
+    parser.add_argument("--sampler-steps", type=int, default=SAMPLER_STEPS, metavar="N", help=sampler_help)
+    steps_help = "steps of fine-tuning, the same for each arm"
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=steps_help)
+    parser.add_argument("--prompts", type=int, default=PROMPTS, metavar="N", help="prompts in the data of each arm")
+    rank_help = "rank of the stored difference to the pretrained checkpoint; 0 stores it in full"
+    parser.add_argument("--rank", type=int, default=RANK, help=rank_help)
     parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help="training examples per step")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--no-compile", action="store_true", help="start at once, and take each step slowly")
+    compile_help = "do not compile the network: training starts at once, but each step takes longer"
+    parser.add_argument("--no-compile", action="store_true", help=compile_help)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:

@@ -16,50 +16,56 @@ Published = Literal["official", "unicot", "zebra"]
 """The original checkpoint, and two that were fine-tuned from it to interleave text and images."""
 
 FILES = tuple((name, (name, "model_bf16.safetensors") if name == NETWORK else (name,)) for name in REQUIRED)
-"""Each file's name here, and the names that it may have on the hub."""
+"""Name of each file in the cache, and the names that it may have on the hub."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A published checkpoint.
+    """A published checkpoint, and the file on GitHub that holds its prompts.
 
     Attributes:
-        snapshot: its folder on the hub.
-        source: the file of the upstream repository that holds the prompts.
-        constants: name of a prompt → name of the variable in ``source`` that holds it.
-        command: fetches both.
+        hub: The repository of the weights on the hub.
+        repository: The repository on GitHub.
+        commit: Its commit.
+        file: Name of the file.
+        sha256: Digest of the file.
+        size: Size of the file in bytes.
+        constants: Name of a prompt → name of the variable in the file that holds it.
+        plugin: Name under which ``evalharness fetch`` gets weights and file.
     """
 
-    snapshot: Snapshot
-    source: Asset
+    hub: str
+    repository: str
+    commit: str
+    file: str
+    sha256: str
+    size: int
     constants: Mapping[str, str]
-    command: str
+    plugin: str
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The folder of the weights."""
+        return Snapshot(self._folder, self.hub, FILES, VOCABULARY)
+
+    @property
+    def source(self) -> Asset:
+        """The file that holds the prompts."""
+        url = f"https://raw.githubusercontent.com/{self.repository}/{self.commit}/{self.file}"
+        return Asset(f"{self._folder}-source", self.file, url, self.sha256, self.size)
+
+    @property
+    def command(self) -> str:
+        """The command that fetches weights and file."""
+        return f"evalharness fetch {self.plugin}"
+
+    @property
+    def _folder(self) -> str:
+        return f"bagel/{self.hub.rpartition('/')[2]}"
 
 
-def _checkpoint(
-    *,
-    hub: str,
-    repository: str,
-    commit: str,
-    file: str,
-    sha256: str,
-    size: int,
-    constants: Mapping[str, str],
-    plugin: str,
-) -> Checkpoint:
-    """A checkpoint; ``repository`` to ``size`` describe the source file on GitHub."""
-    folder = hub.rpartition("/")[2]
-    url = f"https://raw.githubusercontent.com/{repository}/{commit}/{file}"
-    return Checkpoint(
-        snapshot=Snapshot(f"bagel/{folder}", hub, FILES, VOCABULARY),
-        source=Asset(f"bagel/{folder}-source", file, url, sha256, size),
-        constants=constants,
-        command=f"evalharness fetch {plugin}",
-    )
-
-
-CHECKPOINTS: Mapping[str, Checkpoint] = {
-    "official": _checkpoint(
+CHECKPOINTS: Mapping[Published, Checkpoint] = {
+    "official": Checkpoint(
         hub="ByteDance-Seed/BAGEL-7B-MoT",
         repository="ByteDance-Seed/Bagel",
         commit="056b5fd51a88c1eb4547318609e25d40080fcf87",
@@ -69,7 +75,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
         constants={"system": "GEN_THINK_SYSTEM_PROMPT"},
         plugin="bagel",
     ),
-    "unicot": _checkpoint(
+    "unicot": Checkpoint(
         hub="Fr0zencr4nE/UniCoT-7B-MoT",
         repository="Fr0zenCrane/UniCoT",
         commit="56212e43952aeddb7bdc8938560d899d5fd5bffb",
@@ -79,7 +85,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
         constants={"system": "SYSTEM_PROMPT", "detail": "enhance_prompt"},
         plugin="unicot",
     ),
-    "zebra": _checkpoint(
+    "zebra": Checkpoint(
         hub="multimodal-reasoning-lab/Bagel-Zebra-CoT",
         repository="multimodal-reasoning-lab/Bagel-Zebra-CoT",
         commit="bbf53c327889a1764d27989d117d1a6b73ffdd3f",
@@ -93,7 +99,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
 
 
 def assets(name: Published) -> tuple[Snapshot | Asset, ...]:
-    """The files for ``evalharness fetch``, the small one first."""
+    """What ``evalharness fetch`` has to get for a checkpoint, the small file first."""
     checkpoint = CHECKPOINTS[name]
     return (checkpoint.source, checkpoint.snapshot)
 
@@ -111,7 +117,7 @@ def folder(weights: Path | Published) -> Path:
 
 
 def words(name: Published) -> dict[str, str]:
-    """The published prompts by name, read from upstream's source, which is never run.
+    """The published prompts by name, read from upstream's source code, which is never run.
 
     Raises:
         WeightsError: the source has not been fetched.

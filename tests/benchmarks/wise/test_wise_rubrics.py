@@ -66,7 +66,7 @@ def checkout(folder: Path, text: str = SCRIPT, benchmark: type[Wise] = WiseVerif
 
 @pytest.mark.parametrize("benchmark", BOTH)
 def test_the_own_rubric_is_a_system_message_then_words_then_the_image(benchmark: type[Wise]) -> None:
-    system, user = benchmark.own.messages(item("One {thing}", "100 % {}"), "aW1hZ2U=")
+    system, user = benchmark.project_rubric.messages(item("One {thing}", "100 % {}"), "aW1hZ2U=")
     assert (system["role"], user["role"]) == ("system", "user")
     words, picture = user["content"]
     assert "Description: One {thing}\nReference answer: 100 % {}\n" in words["text"]
@@ -75,7 +75,7 @@ def test_the_own_rubric_is_a_system_message_then_words_then_the_image(benchmark:
 
 @pytest.mark.parametrize("benchmark", BOTH)
 def test_the_own_rubric_asks_for_what_is_read(benchmark: type[Wise]) -> None:
-    text = benchmark.own.messages(item(), "")[1]["content"][0]["text"]
+    text = benchmark.project_rubric.messages(item(), "")[1]["content"][0]["text"]
     forms = ('"Score: 1"', '"Score: 0"') if benchmark is WiseVerified else ("Consistency, Realism, Aesthetic Quality",)
     assert all(form in text for form in forms)
 
@@ -84,12 +84,12 @@ def test_the_own_rubric_asks_for_what_is_read(benchmark: type[Wise]) -> None:
 @given(st.text(), st.text())
 def test_a_digest_is_of_the_rubric_alone(prompt: str, explanation: str) -> None:
     """What an item says goes in as it is, and changes nothing else."""
-    own = WiseVerified.own
+    own = WiseVerified.project_rubric
     text = own.messages(item(prompt, explanation), "")[1]["content"][0]["text"]
     head, tail = own.text.split("{prompt}")[0], own.text.split("{explanation}")[1]
     assert text.startswith(head + prompt)
     assert text.endswith(explanation + tail)
-    assert own.digest() == digest(own.messages(PLACEHOLDER_ITEM, "")) != WiseLegacy.own.digest()
+    assert own.digest() == digest(own.messages(PLACEHOLDER_ITEM, "")) != WiseLegacy.project_rubric.digest()
 
 
 # --- a checkout ---
@@ -178,6 +178,6 @@ class TestPublished:
         """No run of eight words is shared with the published rubrics."""
         for benchmark in BOTH:
             theirs = rubric(Path(CHECKOUT), benchmark).messages(PLACEHOLDER_ITEM, "AAAA")[1]["content"][0]["text"]
-            both = [text.lower().split() for text in (benchmark.own.text, theirs)]
+            both = [text.lower().split() for text in (benchmark.project_rubric.text, theirs)]
             runs = [{tuple(words[place : place + 8]) for place in range(len(words))} for words in both]
             assert not {run for run in runs[0] & runs[1] if len(run) == 8}
