@@ -13,10 +13,11 @@ def build(results: Results, out: Path, *, gallery_mb: float | None = None) -> Pa
     """Write the report of a run.
 
     Args:
-        results: of the run.
-        out: folder of the report.
-        gallery_mb: limit on the images and trajectories of the gallery, in megabytes. Of more a part is shown, chosen
-            by rule, and the per-sample JSON lines are left out. All numbers are of all samples.
+        results: the run's results.
+        out: the folder of the report.
+        gallery_mb: limit on the images and trajectories of the gallery, in megabytes. If they exceed it, a part of them
+            is shown, chosen by rule. With a limit, the files that have a row for every sample are left out. All numbers
+            still cover all samples.
 
     Returns:
         ``out / "index.html"``.

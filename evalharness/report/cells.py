@@ -1,4 +1,4 @@
-"""Tables of a page as cells: what each says, sorts by, and leads to in the gallery."""
+"""The tables of a page as cells, each with its text, sort value and link to the gallery."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-        text: what it says.
-        value: what it sorts by, if it is a number.
+        text: the text to show.
+        value: the number to sort by, if there is one.
         note: small text beside or below.
         href: a link to samples in the gallery.
         mark: ``strong`` for a difference, ``incomplete`` where samples are missing.
@@ -76,14 +76,14 @@ def estimate_cell(estimate: Estimate | None) -> Cell:
 
 
 def overall_cell(row: Mapping[str, Any]) -> Cell:
-    """The overall score of a row of the wide table, or the range that it can still end up in."""
+    """The overall score of a row of the wide table, or the range of possible values if samples are missing."""
     if math.isnan(row["overall"]):
         return Cell(f"{row['bound_low']:.2f} to {row['bound_high']:.2f}", math.nan, "incomplete", mark="incomplete")
     return score_cell(row["overall"], row["overall_low"], row["overall_high"])
 
 
 def coverage_cell(row: Mapping[str, Any]) -> Cell:
-    """Scored of expected samples, sorted by their number."""
+    """The numbers of scored and expected samples; the cell sorts by the number of scored ones."""
     return Cell(row["coverage"], row["scored"], mark="incomplete" if row["scored"] < row["expected"] else "")
 
 
@@ -96,7 +96,7 @@ def mean_cell(value: float, decimals: int = 1) -> Cell:
 
 
 def share_cell(part: float, total: float) -> Cell:
-    """A part of a variance in per cent."""
+    """A share of a variance in per cent."""
     share = part / total if total > 0 else math.nan
     return Cell(share_text(part, total), share)
 
@@ -111,5 +111,5 @@ def blank_cells(count: int) -> list[Cell]:
 
 
 def gallery_link(benchmark: str, **filters: str) -> str:
-    """A link to the samples that the filters of the gallery let through."""
+    """A link to the samples that pass these filters of the gallery."""
     return "#" + urlencode({"benchmark": benchmark, **filters})

@@ -1,4 +1,4 @@
-"""The sentences on top of a page, computed from the numbers."""
+"""The sentences at the top of a page, computed from the numbers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ WideRows = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """``arm`` ``relation`` ``baseline``, ``evidence``: how an arm compares and how certain that is.
+    """A sentence of the form ``arm relation baseline, evidence``; a trend has no baseline.
 
-    A trend has no baseline. ``told_apart``: whether it is a difference.
+    ``told_apart`` says whether the two differ significantly.
     """
 
     benchmark: str
@@ -41,9 +41,9 @@ class Claim:
 def claims(results: Results, summary: Summary) -> list[Claim]:
     """The claims of a benchmark, in the order in which a page shows them.
 
-    First what was declared before the run: recipes, then contrasts. Then one claim for each family of arms, about its
-    member with the highest cap, so that no arm is picked for its score. An arm whose recipe has a claim gets none of
-    its own. Trends come last.
+    Claims about what was declared before the run come first: recipes, then contrasts. Each family of arms follows with
+    one claim about its member with the highest cap, so that no arm is picked for its score. An arm whose recipe has a
+    claim gets none of its own. Trends come last.
     """
     analysis, samples = summary.analysis, int(results.info["benchmarks"][summary.benchmark]["samples"])
     contrasts = [contrast for contrast in analysis.contrasts if contrast.preregistered]
@@ -125,7 +125,7 @@ def _interval_text(contrast: Contrast, samples: int) -> str:
 
 
 def _no_difference_text(contrast: Contrast) -> str:
-    """Why a contrast is none: the correction, or what the run could have shown."""
+    """Why a contrast is not significant: because of the correction, or what the run could have shown."""
     if contrast.difference.excludes_zero:
         p, adjusted = p_text(contrast.p), p_text(contrast.p_adjusted)
         return f"; p = {p}, corrected for {contrast.family} contrasts {adjusted}"

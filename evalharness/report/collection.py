@@ -87,7 +87,7 @@ def _facts(info: Mapping[str, Any], seconds: float | None) -> list[tuple[str, st
 
 
 def _headline_table(summary: Sequence[Mapping[str, Any]]) -> PageTable:
-    """An arm a row; differences are bold where the report's own page has them bold."""
+    """A table with a row for each arm; differences are bold if they are bold on the report's own page."""
     rows = []
     for values in summary:
         row: dict[str, Any] = {name: math.nan if value is None else value for name, value in values.items()}

@@ -10,7 +10,7 @@ from typing import Any
 COLORS = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#F0E442", "#0072B2")
 """The colours of the gallery (``trajectory.js``)."""
 CHARACTER_WIDTH = 0.55
-"""Of a label's font, relative to its size."""
+"""Mean width of a character of a label, relative to the font size."""
 
 
 @dataclass(frozen=True, slots=True)

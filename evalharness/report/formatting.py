@@ -14,7 +14,7 @@ NAME_KEYS = ("name", "detector", "judge", "rubric", "model")
 
 
 def number_text(value: float) -> str:
-    """One decimal and a true minus sign; no negative zero."""
+    """A number with one decimal and a true minus sign; zero is never negative."""
     return f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
 
 
@@ -24,7 +24,8 @@ def mean_text(value: float, decimals: int = 1) -> str:
 
 
 def p_text(value: float) -> str:
-    """
+    """A p-value with three decimals, or four if it is below 0.001.
+
     >>> p_text(0.00009999), p_text(0.0312)
     ('0.0001', '0.031')
     """
@@ -34,7 +35,8 @@ def p_text(value: float) -> str:
 
 
 def score_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
-    """
+    """A score with its interval.
+
     >>> score_text(0.83, 0.79, 0.87)
     '0.83 [0.79, 0.87]'
     """
@@ -75,20 +77,21 @@ def points_interval(low: float, high: float) -> str:
 
 
 def overall_text(row: Mapping[str, Any]) -> str:
-    """The overall score of a row of the wide table, or the range that it can still end up in."""
+    """The overall score of a row of the wide table, or the range of possible values if samples are missing."""
     if math.isnan(row["overall"]):
         return f"incomplete: {row['bound_low']:.2f} to {row['bound_high']:.2f}"
     return score_text(row["overall"], row["overall_low"], row["overall_high"])
 
 
 def category_coverage(row: Mapping[str, Any], category: str) -> str:
-    """``"93/120"`` where samples of a category are missing, else nothing."""
+    """Text such as ``"93/120"`` if samples of a category are missing, else an empty string."""
     scored, expected = (row[f"category.{category}.{count}"] for count in ("scored", "expected"))
     return f"{scored}/{expected}" if scored < expected else ""
 
 
 def duration(seconds: Any) -> str:
-    """
+    """A time in seconds, minutes or hours.
+
     >>> duration(31.4), duration(4321), duration(200000)
     ('31 s', '72 min', '55.6 h')
     """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ITEMS_PER_PART = 25
 MAX_SAMPLES = 20_000
-"""Of more samples a part is shown (:mod:`evalharness.report.gallery_choice`)."""
+"""If a run has more samples, the gallery shows a part of them (:mod:`evalharness.report.gallery_choice`)."""
 STATES = ("pending", "generated", "scored", "failed")
 COSTS = ("iterations", "evaluations", "tokens")
 FIELDS = ("item", "seed", "arm", "state", "score", "reason", "image", *COSTS, "seconds")
@@ -33,13 +33,13 @@ FIELDS = ("item", "seed", "arm", "state", "score", "reason", "image", *COSTS, "s
 
 @dataclass(frozen=True, slots=True)
 class GalleryContent:
-    """What a gallery shows.
+    """The extent of a gallery.
 
     Attributes:
-        samples: how many it shows.
-        of: how many the run has.
-        rule: how they were chosen; empty if all are shown.
-        warnings: for the reader of the page.
+        samples: number of samples that it shows.
+        of: number of samples of the run.
+        rule: how the samples were chosen; empty if all are shown.
+        warnings: warnings for the reader of the page.
     """
 
     samples: int
@@ -61,12 +61,12 @@ def write_gallery(
     """Write ``data/`` of a report, and the images that it refers to.
 
     Args:
-        results: of the run.
-        analyses: of its benchmarks.
+        results: the run's results.
+        analyses: the analyses of its benchmarks.
         lead: the arm that is shown first.
-        images: of the report.
-        folder: of the report.
-        max_samples: show a part of more samples.
+        images: the report's images.
+        folder: the report's folder.
+        max_samples: limit on the number of samples.
         megabytes: approximate limit on images, trajectories and details; none by default.
 
     Raises:
@@ -154,7 +154,7 @@ class _GalleryData:
             | {
                 "image": self.images.add(step["image"]),
                 "seconds": _milliseconds(step["seconds"]),
-                # Text: a seed has more digits than a number of JavaScript.
+                # A seed is written as text, because it has more digits than a JavaScript number can hold.
                 "seed": None if step["seed"] is None else str(step["seed"]),
             }
             for step in self.results.steps(key)
@@ -164,7 +164,7 @@ class _GalleryData:
 def _chosen_samples(
     results: Results, analyses: Sequence[Analysis], max_samples: int, max_bytes: float
 ) -> tuple[pd.DataFrame, str]:
-    """The samples of as many cases, by rank, as there is room for, and the rule; it is empty if these are all."""
+    """The samples of the first cases by rank that fit, and the rule by which they were chosen; empty if all fit."""
     ranking, samples = choice(results, analyses), SamplesByCase(results.samples)
     size, kept, count, weight = GallerySize(results), [], 0, 0
     for case in ranking.ranked():
@@ -183,7 +183,7 @@ def _chosen_samples(
 
 
 def _ordered(samples: pd.DataFrame, arm_indices: dict[str, int]) -> list[dict[str, Any]]:
-    """By item in the order of the run, then seed, then arm."""
+    """The samples sorted by item in the order of the run, then by seed, then by arm."""
     import pandas as pd
 
     item = pd.factorize(pd.MultiIndex.from_frame(samples[["benchmark", "item"]]))[0]

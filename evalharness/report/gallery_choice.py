@@ -1,4 +1,4 @@
-"""Which prompts and seeds a gallery shows that cannot hold all: chosen by rule, never by eye."""
+"""Chooses by rule which prompts and seeds a gallery shows if it cannot hold all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Booleans = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Choice:
-    """Cases, and which numbers of the page lead to each of them.
+    """Cases, and which numbers of the page link to each of them.
 
     Such a number counts the images of a category, those that one arm fixed or broke against another, those that both
     have right or wrong, or those that failed.
@@ -49,17 +49,17 @@ class Choice:
     links: Booleans
 
     def ranked(self) -> Iterator[Case]:
-        """All cases. Any first part of them serves as many numbers as so many cases can."""
+        """All cases, ordered such that the first ones serve as many numbers as that many cases can."""
         return (self.cases[index] for index in ranked(self.links))
 
     def unserved(self, chosen: Collection[Case]) -> tuple[int, int]:
-        """How many numbers have no case among the chosen ones though they have some, and how many have some."""
+        """How many numbers have cases but none among the chosen ones, and how many have cases at all."""
         shown = np.array([case in chosen for case in self.cases], dtype=bool)
         linked = self.links.any(axis=0)
         return int((linked & ~self.links[shown].any(axis=0)).sum()), int(linked.sum())
 
     def rule_text(self, chosen: Sequence[Case]) -> str:
-        """How the cases were chosen, and for how many numbers there was no room."""
+        """A sentence on how the cases were chosen, and one on how many numbers there was no room for."""
         unserved, linked = self.unserved(set(chosen))
         if not unserved:
             return RULE
@@ -86,8 +86,8 @@ def choice(results: Results, analyses: Sequence[Analysis]) -> Choice:
 def ranked(links: Booleans) -> Iterator[int]:
     """The rows of ``links`` (cases, numbers), each once.
 
-    No number is served again before all others were served as often. The next case is always the one that serves most
-    of the numbers that were served least so far; of several the first.
+    No number is served again before all others were served as often. The next case is always the one that serves the
+    most of the numbers that were served least so far; of several such cases, the first.
 
     >>> list(ranked(np.array([[1, 0, 0], [1, 0, 0], [0, 1, 1], [0, 1, 0]], dtype=bool)))
     [2, 0, 1, 3]

@@ -26,14 +26,14 @@ SAMPLE_COLUMNS = ["arm", "item", "seed_index"]
 
 @dataclass(frozen=True, slots=True)
 class JudgeNoise:
-    """How much of an arm's overall score is the judge's noise. NaN where the repeats or the scores do not tell.
+    """The part of the judge's noise in an arm's overall score. NaN if repeats or scores are missing.
 
     Attributes:
-        samples: how many were judged again.
+        samples: number of samples that were judged again.
         flips: how often two replies about one of its images differ.
-        moves: if all its images were judged again, its overall score would move this far at most, 95 times in 100.
+        moves: how far the overall score would move at most, 95 times in 100, if all its images were judged again.
         half: half the interval of its overall score.
-        share: the judge's part of the variance of its overall score.
+        share: the judge's share of the variance of its overall score.
     """
 
     arm: str
@@ -61,10 +61,10 @@ class SecondJudge:
     """Two judges on the same images.
 
     Attributes:
-        missing: images without a score of the second judge.
+        missing: number of images without a score of the second judge.
         parts: the category on which the two agree least; empty if they always agree.
-        arms: (arm, overall by the first, by the second) over the samples that both scored; NaN where a category has
-            none.
+        arms: (arm, overall score by the first judge, by the second) over the samples that both scored; NaN if a
+            category has no such sample.
     """
 
     name: str
@@ -78,7 +78,7 @@ class SecondJudge:
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """All that is known of a benchmark's judge; ``spent``: replies, tokens and dollars for the images of this run."""
+    """The section about a benchmark's judge; ``spent`` has replies, tokens and dollars for the images of this run."""
 
     repeats: Repeats | None = None
     seconds: list[SecondJudge] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Judging:
 
 
 def judging(results: Results, summary: Summary) -> Judging | None:
-    """``None`` for a benchmark without a judge or without checks."""
+    """The section about the judge; ``None`` for a benchmark without a judge or without checks."""
     if results.checks is None:
         return None
     info = results.info["benchmarks"][summary.benchmark]
@@ -133,7 +133,7 @@ def _repeats(checks: pd.DataFrame, summary: Summary, weights: Mapping[str, float
 def _judge_noise(
     row: Mapping[str, Any], samples: pd.DataFrame, values: Any, weights: Mapping[str, float]
 ) -> JudgeNoise:
-    """``values``: (samples, replies), the scores of all replies about each image."""
+    """Estimate the judge's noise; ``values`` (samples, replies) holds the scores of all replies about each image."""
     counts = {name: int(row[f"category.{name}.scored"]) for name in weights}
     variance = reply_variance(values, samples["category"], weights, counts)
     complete = not math.isnan(row["overall"])

@@ -17,7 +17,8 @@ SPECIAL = {
 
 
 def escape(text: str) -> str:
-    """
+    """Escape text for LaTeX.
+
     >>> escape("50 % of a_b: −1")
     '50 \\\\% of a\\\\_b: $-$1'
     """

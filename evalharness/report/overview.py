@@ -1,4 +1,4 @@
-"""What was run, on what, and what a reader must know before quoting a number."""
+"""The facts of a run, and the warnings that a reader must know before quoting a number."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from evalharness.report.summary import Summary
 from evalharness.store.results import Results
 
 REASONS = 3
-"""The most frequent reasons of failed samples that the warnings name."""
+"""How many reasons for failed samples the warnings name, the most frequent first."""
 REASON_LENGTH = 160
 
 
 def lede(results: Results, summary: Summary) -> str:
-    """What was run, on what, in a sentence."""
+    """A sentence on what was run, with which scorer."""
     arms = counted(len(summary.wide), "arm")
     models = _model_names(results, summary.wide["model"].unique())
     scorer = short_scorer(results.info["benchmarks"][summary.benchmark]["scorer"])
@@ -30,7 +30,7 @@ def lede(results: Results, summary: Summary) -> str:
 
 
 def benchmark_facts(results: Results, summary: Summary) -> list[tuple[str, str]]:
-    """What was run on what: (label, text)."""
+    """Model, benchmark, scorer and coverage, each as (label, text)."""
     info = results.info["benchmarks"][summary.benchmark]
     models = results.arms.loc[results.arms["arm"].isin(summary.wide["arm"]), "model"].unique()
     return [
@@ -45,9 +45,9 @@ def benchmark_facts(results: Results, summary: Summary) -> list[tuple[str, str]]
 
 
 def run_facts(results: Results) -> list[tuple[str, str]]:
-    """When, how much work, from which code: (label, text).
+    """Start, model time, seed and code of a run, each as (label, text).
 
-    There is no wall time: a run that was resumed has none that means anything.
+    Wall time is left out, because it means nothing for a run that was resumed.
     """
     info = results.info
     commit = str(info.get("git_commit") or "")
@@ -61,7 +61,7 @@ def run_facts(results: Results) -> list[tuple[str, str]]:
 
 
 def warnings(results: Results, summary: Summary) -> list[str]:
-    """What a reader must know before quoting a number."""
+    """The warnings of a benchmark, a line each."""
     info = results.info["benchmarks"][summary.benchmark]
     lines = []
     if limit := subset(results, summary.benchmark):

@@ -1,4 +1,4 @@
-"""The folder of a report, which opens from a file: index.html, its tables, figures, images and data."""
+"""Writes the folder of a report: index.html, which opens without a server, its tables, figures, images and data."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
     """Write the report of a run; returns its index.html.
 
     Args:
-        results: of the run.
-        out: folder of the report.
-        gallery_mb: write a small report: show a part of more images and trajectories than that, leave out the files
-            with a row for every sample and the Parquet twins of CSV tables.
+        results: the run's results.
+        out: the folder of the report.
+        gallery_mb: write a small report, without the files that have a row for every sample and without tables in
+            Parquet. If images and trajectories take more megabytes than this, the gallery shows a part of them.
     """
     small = gallery_mb is not None
     with staged(out) as folder, ReportImages(results, folder, out, convert_large=small) as images:
@@ -65,7 +65,7 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
 
 
 def _section(results: Results, summary: Summary, figures: Sequence[FigureFile]) -> dict[str, Any]:
-    """What the template shows of a benchmark."""
+    """The data of a benchmark's section in the template."""
     tables = [
         page_tables.by_category(summary, list(category_weights(results, summary.benchmark))),
         replicates.noise_table(summary),
@@ -118,7 +118,7 @@ def _render(
             gallery=gallery,
             sample_files=sample_files,
             provenance=provenance(results),
-            # The script is part of the page, whose policy allows it by its digest and no other.
+            # The script is part of the page; the page's content security policy allows no script with another digest.
             script=Markup(script),
             script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )

@@ -35,7 +35,7 @@ from evalharness.report.table_files import number_or_nan
 
 
 def headline(summary: Summary) -> PageTable:
-    """The first screen: an arm a row, its score, and how it compares with the baseline."""
+    """The table on the first screen: a row for each arm, with its score and its difference to the baseline."""
     columns = ["Arm", "Overall", "Difference", "p", "Fixed", "Broken", "Scored", "Sampler steps"]
     rows = []
     for row in summary.rows.values():
@@ -65,7 +65,7 @@ def quoted_rows(summary: Summary, categories: Sequence[str] = (), blank: int = 0
     """Published scores, if they were requested, each with its source.
 
     Args:
-        summary: of the benchmark.
+        summary: the benchmark's tables.
         categories: the categories that have a column.
         blank: how many empty cells end the row.
     """
@@ -92,7 +92,7 @@ def by_category(summary: Summary, categories: Sequence[str]) -> PageTable:
             link = gallery_link(summary.benchmark, arm=row["arm"], category=name)
             cells.append(replace(score_cell(row[f"category.{name}"]), note=note, href=link, mark=mark))
         rows.append(Row(cells, bool(row["baseline"])))
-    caption = "Means with 95 % intervals over prompts. Each number leads to its images."
+    caption = "Means with 95 % intervals over prompts. Each number links to its images."
     columns = ["Arm", "Overall", *(name.replace("_", " ") for name in categories)]
     return PageTable("Scores by category", caption, columns, rows, quoted=quoted_rows(summary, categories))
 
@@ -108,7 +108,7 @@ def comparisons(summary: Summary) -> PageTable | None:
     caption = (
         "Differences in points over the pairs (prompt and seed) that both arms have scores for; p by flipping the "
         "signs of whole prompts. Contrasts that the sweep file declares confirmatory are corrected by Holm’s method, "
-        "all others by Benjamini and Hochberg’s. The counts of pairs lead to them."
+        "all others by Benjamini and Hochberg’s. Each count of pairs links to the pairs."
     )
     rows = [_comparison_row(summary, contrast, exact=exact) for contrast in contrasts]
     return PageTable("Comparisons", caption, columns, rows, frozenset({"Against", "Correction"}))
@@ -152,14 +152,14 @@ def sensitivity(summary: Summary) -> PageTable | None:
     columns += [f"For {target} points" for target in targets]
     caption = (
         "“Shows”: the smallest true difference that a run like this shows four times in five. Parts: how much of the "
-        "variance of the difference comes from the choice of prompts, of seeds, and from the judge’s mood. Last "
-        "columns: prompts (or images of each of these prompts) that such a difference would take."
+        "variance of the difference is due to the choice of prompts, to the seeds, and to inconsistent replies of the "
+        "judge. Last columns: how many prompts (or images of each of these prompts) it takes to show such a difference."
     )
     return PageTable("What this run could show", caption, columns, rows, frozenset({"Against"}))
 
 
 def best_of(summary: Summary) -> PageTable | None:
-    """The limit that choosing among a prompt's images by the scorer itself would reach."""
+    """The upper limit that arms would reach if the scorer itself chose among a prompt's images."""
     points = summary.analysis.best_of
     if not points:
         return None
@@ -167,7 +167,7 @@ def best_of(summary: Summary) -> PageTable | None:
     scores = {(point.arm, point.k): point.score for point in points}
     arms = dict.fromkeys(point.arm for point in points)
     rows = [Row([Cell(arm), *(estimate_cell(scores.get((arm, k))) for k in counts)]) for arm in arms]
-    caption = "If the scorer itself chose the best of k images of each prompt. A limit that no arm reaches, not an arm."
+    caption = "The score if the scorer itself chose the best of k images of each prompt: an upper limit, not an arm."
     return PageTable("Best of k", caption, ["Arm", *(f"k = {k}" for k in counts)], rows)
 
 
@@ -181,7 +181,7 @@ def coverage(summary: Summary) -> PageTable:
         cells += [Cell(str(row[name])) for name in ("model", "prompt_set", "scorer")]
         rows.append(Row(cells, bool(row["baseline"])))
     columns = ["Arm", "Scored", "Failed", "Sampler steps", "Tokens", "Seconds", "Model", "Prompt set", "Scorer"]
-    caption = "Means per sample that was drawn."
+    caption = "Costs are means per drawn sample."
     return PageTable("Coverage and cost", caption, columns, rows, frozenset({"Model", "Prompt set", "Scorer"}))
 
 

@@ -1,4 +1,4 @@
-"""Where the numbers of a page come from: what was run, with what, on what, at what cost."""
+"""The provenance of a page's numbers: sweep, models, scorers, versions, hardware and costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says of training noise, where the sweep file declares which arms are trainings of one recipe."""
+"""Training noise in the report, for sweep files that declare which arms are trainings of one recipe."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ SHARE_COLUMNS = ("Trainings’ part", "Prompts’ part", "Images’ part")
 
 
 def verdict(contrast: ReplicateContrast) -> Verdict:
-    """``beyond`` or ``within`` training noise; ``prompts``: beyond it, but not beyond the choice of prompts;
-    ``unknown``: there are too few trainings to tell."""
+    """Compare a difference with the training noise.
+
+    Returns:
+        ``beyond`` or ``within`` training noise; ``prompts`` if it is beyond training noise but not beyond the choice of
+        prompts; ``unknown`` if there are too few trainings to tell.
+    """
     if math.isnan(contrast.difference.low):
         return "unknown"
     if not contrast.significant:
@@ -36,7 +40,7 @@ def verdict(contrast: ReplicateContrast) -> Verdict:
 
 
 def relation(contrast: ReplicateContrast) -> str:
-    """In words, between the two names."""
+    """The words that stand between the names of the two recipes."""
     points = 100 * contrast.difference.value
     return {
         "beyond": f"is {number_text(abs(points))} points {'above' if points > 0 else 'below'}",
@@ -50,7 +54,7 @@ def evidence(contrast: ReplicateContrast, counts: Mapping[str, int]) -> str:
     """The numbers that a relation rests on.
 
     Args:
-        contrast: of two recipes.
+        contrast: the contrast of two recipes.
         counts: number of trainings of each recipe.
     """
     difference = f"difference {percent_text(contrast.difference.value)} points, "
@@ -80,7 +84,7 @@ def evidence(contrast: ReplicateContrast, counts: Mapping[str, int]) -> str:
 
 
 def noise(group: Replicates) -> str:
-    """How much the trainings of a recipe differ, in a sentence without its full stop."""
+    """A sentence, without its full stop, on how much the trainings of a recipe differ."""
     if len(group.arms) < 2:
         return f"{group.name} was trained once: how much of its score is training noise is not known"
     return (
@@ -90,7 +94,7 @@ def noise(group: Replicates) -> str:
 
 
 def noise_table(summary: Summary) -> PageTable | None:
-    """A recipe a row: the scores of its trainings, and how far they are apart."""
+    """A table with a row for each recipe: the scores of its trainings, and how far they are apart."""
     groups = summary.analysis.replicates
     if not groups:
         return None
@@ -104,25 +108,26 @@ def noise_table(summary: Summary) -> PageTable | None:
         cells += [score_cell(group.mean.value, group.mean.low, group.mean.high), deviation]
         rows.append(Row(cells + _share_cells(group.shares)))
     caption = " ".join(f"{noise(group)}." for group in groups) + (
-        " Arms that the sweep file declares to be trainings of one recipe, which differ in nothing else. Mean and "
+        " The sweep file declares these arms to be trainings of one recipe, which differ in nothing else. Mean and "
         "standard deviation are over the trainings, each counted once however many images it drew; brackets: 95 % "
-        "intervals by Student’s t and by chi-square. Parts: of the variance of the score of one training, what other "
-        "trainings, other prompts (for all trainings alike), and other images would change."
+        "intervals by Student’s t and by chi-square. Parts: how much of the variance of one training’s score is due to "
+        "the training, to the choice of prompts (for all trainings alike), and to the images."
     )
     columns = ["Recipe", "Trainings", "Their scores", "Mean", "Between trainings, points", *SHARE_COLUMNS]
     return PageTable("Training noise", caption, columns, rows, frozenset({"Their scores"}))
 
 
 def contrasts_table(summary: Summary) -> PageTable | None:
-    """A contrast of two recipes a row."""
+    """A table with a row for each contrast of two recipes."""
     contrasts = summary.analysis.replicate_contrasts
     if not contrasts:
         return None
     caption = (
-        "Mean of the trainings of a recipe minus that of another’s, in points; bold where it is more than training "
-        "noise and chance of the prompts. Brackets: Welch’s 95 % interval, in which a training counts once; wider: the "
-        "same for other prompts too. A recipe trained once is taken to vary as the other does. p-values by Welch’s "
-        "test, adjusted by Holm over all comparisons of recipes. Parts: of the variance of the difference."
+        "Mean over the trainings of a recipe minus that of another recipe, in points; bold if it exceeds training "
+        "noise and chance of the prompts. Brackets: Welch’s 95 % interval, in which a training counts once; “for other "
+        "prompts too” is wider by the choice of prompts. A recipe trained once is taken to vary as the other does. "
+        "p-values are by Welch’s test, adjusted by Holm over all comparisons of recipes. Parts: of the variance of the "
+        "difference."
     )
     columns = ["Recipe", "Against", "Difference", "For other prompts too", "Degrees of freedom", "p", "Adjusted p"]
     columns += [*SHARE_COLUMNS, "Verdict"]
@@ -141,7 +146,7 @@ def _contrast_row(contrast: ReplicateContrast) -> Row:
 
 
 def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
-    """The contrasts of recipes for people, a row each."""
+    """The contrasts of recipes as text for people, with a row for each."""
     import pandas as pd
 
     counts = {group.name: len(group.arms) for group in analysis.replicates}
@@ -164,7 +169,7 @@ def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
 
 
 def covered_arms(analysis: Analysis) -> set[str]:
-    """The arms whose comparison with the baseline is made by their recipe's."""
+    """The arms whose recipes are compared, so that the arms themselves need no comparison with the baseline."""
     compared = [contrast for contrast in analysis.replicate_contrasts if not math.isnan(contrast.difference.low)]
     names = {name for contrast in compared for name in (contrast.group, contrast.against)}
     return {arm for group in analysis.replicates if group.name in names for arm in group.arms}

@@ -48,12 +48,13 @@ class ReportImages(IndexedValues):
     """
 
     def __init__(self, results: Results, folder: Path, previous: Path, *, convert_large: bool = False) -> None:
-        """
+        """Start with no images.
+
         Args:
-            results: of the run, with its images.
-            folder: of the report that is being written.
-            previous: folder of an earlier report, whose files are used again.
-            convert_large: write large images as WebP too.
+            results: the run's results, with its images.
+            folder: the folder of the report that is being written.
+            previous: the folder of an earlier report, whose files are used again.
+            convert_large: whether to write large images as WebP as well.
         """
         super().__init__()
         self.results, self.folder, self.previous, self.convert_large = results, folder, previous, convert_large

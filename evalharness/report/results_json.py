@@ -1,7 +1,7 @@
 """``results.json``: all numbers of a report for programs, in the shape of the LM Evaluation Harness's results.
 
-What lm-eval calls a task is here ``BENCHMARK/ARM``, a group of one task a category, ``BENCHMARK/ARM/CATEGORY``; the
-metric is ``score``. The keys that are lm-eval's (``results``, ``groups``, ``group_subtasks``, ``configs``,
+In lm-eval's terms, ``BENCHMARK/ARM`` is a group with a task for each category, ``BENCHMARK/ARM/CATEGORY``; the metric
+is ``score``. The keys that are lm-eval's (``results``, ``groups``, ``group_subtasks``, ``configs``,
 ``versions``, ``n-shot``, ``n-samples``, ``higher_is_better``, ``config``, ``git_hash``, ``date`` …, as its
 ``result_schema.py`` has them) mean what they mean there; ``info``, ``summary``, ``analysis``, ``cost`` and the rest are
 this program's. ``samples/`` has lm-eval's files with a line for every sample.
@@ -34,7 +34,7 @@ TABLES = (
     "higher_is_better",
     "task_hashes",
 )
-"""lm-eval's keys that hold an entry a task or group."""
+"""lm-eval's keys that hold an entry for each task or group."""
 
 
 def write_results(
@@ -46,15 +46,15 @@ def write_results(
     judging: Any = None,
     indent: bool = True,
 ) -> None:
-    """Write ``results.json``. JSON without NaN: an unknown number is ``null``.
+    """Write ``results.json``. It contains no NaN: an unknown number is ``null``.
 
     Args:
-        results: of the run.
-        summaries: of its benchmarks.
-        folder: of the report.
-        claims: of each benchmark, the most important first.
+        results: the run's results.
+        summaries: the tables of its benchmarks.
+        folder: the report's folder.
+        claims: the claims about each benchmark, the most important first.
         judging: what is known of each benchmark's judge.
-        indent: write a line for each value, for people.
+        indent: whether to write each value on a line of its own, for people.
     """
     claims = claims or {}
     data = results_json(results, summaries) | {
@@ -90,7 +90,7 @@ def _add_arm(
     arm: Mapping[str, Any],
     counts: Mapping[tuple[str, str], Mapping[str, int]],
 ) -> None:
-    """Enter an arm's group and its tasks, one a category."""
+    """Add an arm's group and its tasks, one for each category."""
     info = results.info["benchmarks"][summary.benchmark]
     scores = summary.analysis.scores[arm["arm"]]
     group = f"{summary.benchmark}/{arm['arm']}"

@@ -36,10 +36,10 @@ class Summary:
     Attributes:
         benchmark: name of the benchmark.
         title: its name for people.
-        wide: a row an arm; NaN where a number is not known. The columns of a category are ``category.NAME``,
+        wide: a row for each arm; NaN for a number that is not known. The columns of a category are ``category.NAME``,
             ``category.NAME.low``, ``category.NAME.high``, ``category.NAME.scored``, ``category.NAME.expected``.
-        long: a row an arm and quantity (``overall``, ``difference``, ``category.NAME``) with value, low, high.
-        shown: a row an arm, text for people.
+        long: a row for each arm and quantity (``overall``, ``difference``, ``category.NAME``) with value, low, high.
+        shown: a row for each arm, as text for people.
         quoted: published scores, if they were requested; never mixed with measured ones.
         analysis: what the tables were made from.
     """

@@ -26,9 +26,9 @@ def write_tables(summaries: Sequence[Summary], folder: Path, *, parquet: bool = 
     """Write ``BENCHMARK-wide``, ``-long``, ``-contrasts`` … of every benchmark.
 
     Args:
-        summaries: of the benchmarks.
+        summaries: the tables of the benchmarks.
         folder: where the files go.
-        parquet: write the numbers as Parquet besides CSV.
+        parquet: whether to write the numbers as Parquet as well as CSV.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for summary in summaries:
@@ -66,7 +66,7 @@ def _write_scores(stem: Path, summary: Summary) -> None:
 
 
 def _contrasts_frame(contrasts: Sequence[Contrast]) -> pd.DataFrame:
-    """The contrasts for people: a row each, in points."""
+    """The contrasts as text for people: a row for each, in points."""
     import pandas as pd
 
     rows = []

@@ -1,4 +1,4 @@
-"""What a run prints when it is done: a line for each arm, and what failed."""
+"""The lines that a run prints at its end: one for each arm, and what failed."""
 
 from __future__ import annotations
 

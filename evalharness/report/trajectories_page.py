@@ -29,7 +29,7 @@ KINDS = ("plan", "sketch", "inspect", "refine", "think", "draw")
 
 @dataclass(frozen=True, slots=True)
 class StepImage:
-    """A picture and what is known of it; ``source`` is empty if its file is missing."""
+    """A picture with its verdict and the scorer's boxes; ``source`` is empty if its file is missing."""
 
     source: str
     alt: str
@@ -37,7 +37,7 @@ class StepImage:
     height: int = 0
     boxes: list[Box] = field(default_factory=list)
     verdict: tuple[str, str] = ("pending", "not judged")
-    """Style and words."""
+    """CSS class and words."""
     reason: str = ""
     judge_reply: str = ""
 
@@ -55,7 +55,7 @@ class ShownStep:
 
 @dataclass(frozen=True, slots=True)
 class ShownTrajectory:
-    """A chosen trajectory: its iterations with their steps, which are of so many ``kinds``."""
+    """A chosen trajectory: its iterations with their steps; ``kinds`` is the number of kinds of steps."""
 
     heading: str
     facts: str
@@ -66,7 +66,10 @@ class ShownTrajectory:
 
 @dataclass(frozen=True, slots=True)
 class RuleExample:
-    """What a rule chose, or ``None``; ``number`` counts the refinements up to it. ``anchor`` is its place."""
+    """The trajectory that a rule chose, or ``None``.
+
+    ``number`` counts the refinements up to the chosen one; ``anchor`` is its id on the page.
+    """
 
     anchor: str
     rule: Rule
@@ -89,9 +92,9 @@ def write_examples(results: Results, images: ReportImages, folder: Path) -> list
     """Write the page and its pictures.
 
     Args:
-        results: of the run.
-        images: of the report.
-        folder: of the report.
+        results: the run's results.
+        images: the report's images.
+        folder: the report's folder.
 
     Returns:
         The parts of the page; none for a run without process arms, which has no such page.
@@ -191,7 +194,7 @@ def _gallery_link(chosen: ChosenExamples, row: Mapping[str, Any]) -> str:
 
 
 def _verdict(judged: Judged) -> tuple[str, str]:
-    """Style and words, as in the gallery."""
+    """CSS class and words of a verdict, as in the gallery."""
     if judged.right:
         return "right", "✓ right"
     if judged.score > 0:

@@ -133,7 +133,7 @@ def test_the_page_says_that_it_shows_a_part_and_how_it_was_chosen(part: tuple[Re
     count = len(rows_of(part[1]))
     assert 0 < count < len(part[0].samples)
     assert f"A part of the run: {count:,} of its 1,920 samples." in text
-    assert "All tables, figures and statements above are of all samples. Chosen by rule, not by eye" in text
+    assert "All tables, figures and statements above cover all samples. Chosen by rule, not by eye" in text
 
 
 def test_numbers_and_records_stay_whole(part: tuple[Results, Path], tmp_path: Path) -> None:

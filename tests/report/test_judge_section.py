@@ -119,7 +119,7 @@ def test_the_page_and_its_numbers(tmp_path: Path) -> None:
     assert "12,345 replies about these images: 1,000,000 tokens read, 12,345 written, $7.50." in page
     assert "Asked 2 times about the same image." in page
     assert "Two replies differ in 40.0 [" in page
-    assert "They part most on time." in page
+    assert "They disagree most on time." in page
     assert "wise (own rubric): not a score of &lt;b&gt;WISE&lt;/b&gt;" in page
     numbers = json.loads((tmp_path / "results.json").read_text())["judging"]["wise"]
     assert numbers["repeats"]["flips"]["value"] == pytest.approx(0.4)

@@ -70,18 +70,18 @@ class Rule:
 
 _FIXED = "a picture that the scorer finds wrong became one that it finds right"
 _SKETCH = "the inspection asks for what the plan describes, and the sketch shows something else"
-_PLAN = "the inspection asks for something else than what the plan describes, and the sketch shows what the plan says"
+_PLAN = "the inspection asks for something other than what the plan describes, and the sketch shows what the plan says"
 RULES = (
     Rule(
         "fixed-instruction-state",
         "Fixed: the drawing had departed from its instruction",
-        f"The first refinement by which {_FIXED}, of an instruction–state conflict: {_SKETCH}.",
+        f"The first refinement of an instruction–state conflict ({_SKETCH}) by which {_FIXED}.",
         lambda case: case.effect == "fixed" and case.refinement.conflict == "instruction-state",
     ),
     Rule(
         "fixed-state-prompt",
         "Fixed: the plan had departed from the prompt",
-        f"The first refinement by which {_FIXED}, of a state–prompt conflict: {_PLAN}.",
+        f"The first refinement of a state–prompt conflict ({_PLAN}) by which {_FIXED}.",
         lambda case: case.effect == "fixed" and case.refinement.conflict == "state-prompt",
     ),
     Rule(
@@ -94,14 +94,14 @@ RULES = (
 KIND_UNKNOWN = Rule(
     "fixed",
     "Fixed, the kind of conflict unknown",
-    f"The first refinement by which {_FIXED}. Of which kind the conflict was cannot be told from such words.",
+    f"The first refinement by which {_FIXED}. The words do not tell which kind of conflict it was.",
     lambda case: case.effect == "fixed",
 )
 """Replaces the first two rules if the words of no refinement can be read."""
 _WEAKER = (
-    "in a trajectory that ends in a right image. The scorer did not find a wrong picture made right by it: the "
-    "pictures were not judged, or more was still to come. That the conflict was one, and was mended here, are the "
-    "model’s words."
+    "in a trajectory that ends in a right image. The scorer did not see it make a wrong picture right: the pictures "
+    "were not judged, or more was still to come. Only the model’s words say that there was a conflict and that it was "
+    "resolved."
 )
 
 
@@ -127,7 +127,7 @@ CLAIMED = (
 CLAIMED_KIND_UNKNOWN = Rule(
     "claimed",
     "In the model’s own words, the kind of conflict unknown",
-    f"The first refinement {_WEAKER} Of which kind the conflict was cannot be told from such words.",
+    f"The first refinement {_WEAKER} The words do not tell which kind of conflict it was.",
     _claimed,
 )
 

@@ -23,9 +23,9 @@ def draw_figures(
     """Draw the figures for which there are data. A family of arms has the same colour in all of them.
 
     Args:
-        arms: of the run.
-        summaries: of its benchmarks.
-        leads: of each benchmark, the arms that figures of differences are about.
+        arms: the run's arms.
+        summaries: the tables of its benchmarks.
+        leads: benchmark → the arms that figures of differences show.
         folder: where they are written.
     """
     folder.mkdir(parents=True, exist_ok=True)

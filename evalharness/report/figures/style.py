@@ -1,4 +1,4 @@
-"""How figures look, on light paper and on dark, and how they are saved."""
+"""The look of figures, for light and dark pages, and how they are saved."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ STYLE: dict[str, Any] = {
 WIDTH = 5.4
 """Inches."""
 PIXELS_PER_INCH = 96
-"""Of the page, whose half column is as wide as a figure."""
+"""Resolution of the page, on which a figure is half a column wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class FigureFile:
     """A figure on disk: ``stem`` + ``.svg`` and ``-dark.svg``.
 
     Attributes:
-        alt: what it shows, in words.
+        alt: a description in words.
         width: in pixels of the page.
         height: in pixels of the page.
     """
@@ -79,7 +79,7 @@ class FigureFile:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What to draw and how to describe it; ``height`` in inches."""
+    """How to draw a figure, and its texts; ``height`` is in inches."""
 
     kind: str
     title: str
@@ -145,7 +145,7 @@ def add_legend(figure: Figure, axes: Axes) -> None:
 
 
 def save(plot: Plot, benchmark: str, folder: Path) -> FigureFile:
-    """Draw a figure and write it as transparent SVG files, in colours for light and for dark pages."""
+    """Draw a figure and write it as two transparent SVG files, one for light and one for dark pages."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -179,7 +179,7 @@ def save(plot: Plot, benchmark: str, folder: Path) -> FigureFile:
 
 
 def _compact(svg: str) -> str:
-    """Without indentation, names of groups and rotations by nothing, and with coordinates to a hundredth of a point."""
+    """Remove indentation, group names and rotations by zero from an SVG, and round coordinates to 0.01 points."""
     svg = re.sub(r"\n\s+", "\n", svg)
     svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
     svg = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", svg)

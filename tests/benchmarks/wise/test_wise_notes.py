@@ -110,7 +110,7 @@ class Riddles(Wise):
     max_tokens = 20
     ids: ClassVar[Mapping[str, range]] = {name: range(n, n + 1) for n, name in enumerate(CATEGORIES, 1)}
     weights: ClassVar[Mapping[str, float]] = dict.fromkeys(CATEGORIES, 1 / 6)
-    own = OwnRubric("Look.", "{prompt} {explanation}")
+    project_rubric = OwnRubric("Look.", "{prompt} {explanation}")
     read = staticmethod(read_bit)
 
     class Settings(Wise.Settings):

@@ -303,7 +303,7 @@ def test_a_second_judge_agrees_or_not(folder: Path) -> None:
     assert second["both"]["same"]["value"] == pytest.approx(1 - row(found)["category.chemistry.scored"] / 60)
     assert second["categories"]["chemistry"]["same"]["value"] == 0
     assert second["categories"]["culture"]["kappa"]["value"] == 1
-    assert "They part most on chemistry." in (folder / "r" / "riddles" / "index.html").read_text()
+    assert "They disagree most on chemistry." in (folder / "r" / "riddles" / "index.html").read_text()
 
     alone = SWEEP.replace("judge: rule,", "judge: {name: rule, rule: contrary},")
     Rule.asked.clear()

@@ -15,7 +15,6 @@ import pytest
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 from evalharness.assets import hub
-from evalharness.assets.asset import Asset
 from evalharness.assets.listing import LISTING
 from evalharness.cli import main
 from evalharness.errors import WeightsError
@@ -79,15 +78,16 @@ def test_words_are_read_from_the_source_that_was_fetched(
     bagel_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = b'SYSTEM_PROMPT = "Think."\ndef f():\n    enhance_prompt = "In detail."\n'
-    found = published.CHECKPOINTS["unicot"]
-    own = Asset(found.source.folder, found.source.name, "http://127.0.0.1:9/x", hashlib.sha256(source).hexdigest())
-    monkeypatch.setitem(published.CHECKPOINTS, "unicot", replace(found, source=own))  # type: ignore[misc]
-    own.path.parent.mkdir(parents=True)
-    own.path.write_bytes(source)
+    changed = {"sha256": hashlib.sha256(source).hexdigest(), "size": len(source)}
+    checkpoint = replace(published.CHECKPOINTS["unicot"], **changed)
+    monkeypatch.setitem(published.CHECKPOINTS, "unicot", checkpoint)  # type: ignore[misc]
+    path = checkpoint.source.path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(source)
     model = Bagel(bagel_settings(words="unicot"))
     assert model.words == {"system": "Think.", "detail": "In detail."}
     assert Unicot(model.words).system == "Think."
-    own.path.write_bytes(source + b"#")
+    path.write_bytes(source + b"#")
     with pytest.raises(WeightsError, match="is not the published file"):
         _ = model.words
 
