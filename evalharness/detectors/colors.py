@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import torch
 
 GENEVAL_TEMPLATES = ("a photo of a {color} {cls}", "a photo of a {color}-colored {cls}", "a photo of a {color} object")
-"""What GenEval's classifier (arXiv 2310.11513) reads for each colour."""
+"""The texts that GenEval's classifier (arXiv 2310.11513) embeds for each colour."""
 FOLDER_FILES = ("open_clip_config.json", "open_clip_model.safetensors")
 BACKGROUND = "#999"
 """Fill color of the pixels outside an object's mask."""

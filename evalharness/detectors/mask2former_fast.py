@@ -107,7 +107,7 @@ class _Maps:
         """Weighted sum of the samples of each query and head.
 
         Args:
-            table: of one image, ``(rows, head width)``.
+            table: table of one image, ``(rows, head width)``.
             centers: ``(queries, 2)``, x and y as fractions of width and height.
             offsets: ``(queries, columns, 2)``, x and y in pixels.
             weights: ``(queries, columns)``.

@@ -106,7 +106,7 @@ class Mask2Former(Detector):
         import torch
 
         scores, labels, queries = best_instances(class_logits, min_score)
-        unique, rows = torch.unique(queries, return_inverse=True)  # a query may stand there with several classes
+        unique, rows = torch.unique(queries, return_inverse=True)  # a query may appear with several classes
         masks, mask_scores, boxes = mask_instances(mask_logits[unique], sizes)
         final_scores = (scores * mask_scores[rows]).tolist()
         names, corners, pixels = self._class_names(), boxes.tolist(), masks.cpu().numpy()

@@ -28,11 +28,11 @@ class Sizes(NamedTuple):
     """Heights and widths in pixels."""
 
     padded: tuple[int, int]
-    """Of the network's input."""
+    """The network's input."""
     resized: tuple[int, int]
-    """Of the resized image inside the padded input."""
+    """The resized image inside the padded input."""
     image: tuple[int, int]
-    """Of the original image."""
+    """The original image."""
 
 
 def resize(image: Image.Image, processor: Any) -> NDArray[np.uint8]:
@@ -63,10 +63,10 @@ def target_size(height: int, width: int, size: Any) -> tuple[int, int]:
     """Height and width of an image at the network's input.
 
     Args:
-        height: of the image, in pixels.
-        width: of the image, in pixels.
-        size: of a preprocessor config. With ``shortest_edge`` and ``longest_edge`` the aspect ratio is kept and the
-            image is as large as both bounds allow; ``height`` and ``width`` are a fixed size.
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+        size: ``size`` of a preprocessor config. With ``shortest_edge`` and ``longest_edge`` the aspect ratio is kept
+            and the image is as large as both bounds allow; ``height`` and ``width`` are a fixed size.
 
     >>> target_size(512, 512, {"shortest_edge": 800, "longest_edge": 1333})
     (800, 800)
@@ -109,7 +109,7 @@ def mask_instances(logits: torch.Tensor, sizes: Sizes) -> tuple[torch.Tensor, to
 
     Args:
         logits: coarse logits ``(n, h, w)``.
-        sizes: of the network's input and of the image.
+        sizes: the sizes of the network's input and of the image.
 
     Returns:
         Boolean masks ``(n, height, width)``; their scores ``(n,)``, each the mean probability inside the mask; boxes

@@ -164,7 +164,7 @@ class Folder(ImageSource):
 
 
 class _Header(NamedTuple):
-    """Of an image file: width and height as stored, and whether EXIF rotates it."""
+    """The header of an image file: width and height as stored, and whether EXIF rotates it."""
 
     size: tuple[int, int]
     rotated: bool

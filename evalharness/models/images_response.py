@@ -101,7 +101,7 @@ def reason_not_to_follow(url: str, base_url: str, trusted_hosts: tuple[str, ...]
 
     Args:
         url: the address that the endpoint sent.
-        base_url: of the endpoint.
+        base_url: the endpoint's address.
         trusted_hosts: further hosts that the user trusts.
 
     >>> reason_not_to_follow("http://127.0.0.1:8000/a.png", "http://127.0.0.1:8000/v1", ())

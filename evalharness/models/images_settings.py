@@ -18,10 +18,12 @@ class ImagesSettings(EndpointSettings):
 
     Attributes:
         seed_field: the request's field for a sample's seed; ``None`` sends none.
-        seed_bits: so many of the seed's lowest bits are sent.
-        urls: follow addresses that are sent in place of images, on the endpoint's own host or on ``url_hosts``.
-        max_bytes: of a response.
-        max_pixels: of an image.
+        seed_bits: number of the seed's lowest bits that are sent.
+        urls: whether to follow addresses that are sent in place of images, if they are on the endpoint's own host or on
+            one of ``url_hosts``.
+        url_hosts: further hosts whose addresses are followed.
+        max_bytes: limit on the size of a response.
+        max_pixels: limit on the size of an image.
         price_image: dollars per image.
         price_prompt: dollars per million prompt tokens.
         price_completion: dollars per million completion tokens.
@@ -56,6 +58,7 @@ class ImagesSettings(EndpointSettings):
 
     @property
     def priced_by_token(self) -> bool:
+        """Whether the endpoint charges for tokens."""
         return bool(self.price_prompt or self.price_completion)
 
     def seed(self, request: ImageRequest) -> int | None:

@@ -1,4 +1,4 @@
-"""A data set: a folder of shards with a card that says what made them.
+"""A data set: a folder of shards with a card that describes how they were made.
 
 A shard appears complete or not at all, so making a data set can be interrupted and resumed. ``card.json`` comes last.
 """
@@ -46,7 +46,7 @@ class ModelRef(PluginRef):
 
 
 class DatasetRequest(BaseModel):
-    """What to make. Everything but ``out`` decides the records."""
+    """A data set to make. Every field but ``out`` decides the records."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -110,7 +110,7 @@ def _origin(request: DatasetRequest, arm: Arm, components: Components) -> dict[s
 
 
 def _claim(folder: Path, origin: dict[str, Any]) -> None:
-    """Note what the folder is for; a later run cannot change it."""
+    """Record in the folder what decides its records; a later run must agree with it."""
     path = folder / "request.json"
     if path.is_file():
         earlier = json.loads(path.read_text())

@@ -22,7 +22,7 @@ class DiffusersEdit(Diffusers, Teacher):
     """Edits one picture after the other; pipelines are loaded and seeded as those of the model ``diffusers`` are."""
 
     class Settings(Diffusers.Settings):
-        """Those of the model ``diffusers``, and ``size``: pixels a side of the first state."""
+        """The settings of the model ``diffusers``, and ``size``, the side of the first state in pixels."""
 
         size: int = Field(default=1024, ge=8, le=8192)
 
@@ -33,7 +33,7 @@ class DiffusersEdit(Diffusers, Teacher):
         return {**super().identity(), "size": self.settings.size}
 
     def draw(self, requests: Sequence[DrawingRequest]) -> list[Image.Image]:
-        """One at a time: editing pipelines take one size for a batch, and the states of a chain have theirs.
+        """Draw one image at a time, since editing pipelines take one size per batch and states differ in size.
 
         Raises:
             ConfigError: the pipeline cannot edit, or does not take one of the settings.
@@ -57,7 +57,7 @@ class DiffusersEdit(Diffusers, Teacher):
         with torch.inference_mode():
             made = pipeline(prompt=text, generator=generator, output_type="pil", **call)
         image: Image.Image = made.images[0].convert("RGB")
-        # Each state stands in the frame of the one before: pipelines round sizes, or choose their own.
+        # Each state keeps the size of the one before, although pipelines round sizes or choose their own.
         same = before is None or image.size == before.size
         return image if same or before is None else image.resize(before.size, Image.Resampling.LANCZOS)
 

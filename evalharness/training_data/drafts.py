@@ -22,12 +22,12 @@ from evalharness.types.trajectory import Cost, Step
 
 @dataclass(frozen=True)
 class Components:
-    """What makes the data.
+    """The parts that make the data.
 
     Attributes:
-        world: Where the prompts come from.
-        teacher: Who draws the states.
-        filter: Who checks drawings.
+        world: The source of the prompts.
+        teacher: Draws the states.
+        filter: Checks drawings.
         model: The present checkpoint of the model that is to learn (an ``Interleaver``); needed for self-sampling.
         trusted: Whether the teacher's drawings are right by construction, so that no filter checks them.
     """
@@ -94,14 +94,14 @@ class StepDraft:
         draft: The trajectory.
         move: The step as it should be.
         rng: For the choices of this step that no other arm shares.
-        instruction: Of the plan.
-        description: Of the plan.
-        origin: Who makes a sketch or plan that may be wrong; empty: nobody.
-        conflict: The kind of conflict that may come of it.
+        instruction: The plan's instruction.
+        description: The plan's description.
+        origin: Who makes a sketch or plan that may be wrong; empty if nobody does.
+        conflict: The kind of conflict that may result.
         target: The state as it should be.
         sketch: The first drawing.
-        critique: What is said of the sketch.
-        cost: Of the model's sketch.
+        critique: The inspection and refinement of the sketch.
+        cost: The cost of the model's sketch.
         noise: The seed of the model's sketch.
     """
 

@@ -1,4 +1,4 @@
-"""Filters check whether a picture shows what it should.
+"""Filters, which check whether a picture shows what it should.
 
 A plugin is a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``, in the entry-point
 group ``evalharness.filters``. ``scorer`` is a detector with a colour classifier and also reports what it saw; ``judge``
@@ -58,7 +58,7 @@ class Filter(Plugin, ABC):
 
     @abstractmethod
     def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
-        """One verdict per case, each from its own case alone; ``None`` where there is none."""
+        """Return one verdict per case, which depends on that case alone; ``None`` if there is no verdict."""
 
 
 def compare(wanted: SceneGraph, seen: Sequence[Node]) -> tuple[Mismatch, ...]:

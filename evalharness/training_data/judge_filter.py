@@ -1,4 +1,4 @@
-"""Filter ``judge``: any judge plugin, asked whether a picture shows what it should."""
+"""The filter ``judge``: asks any judge plugin whether a picture shows what it should."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MARKERS = re.compile(r"[<>\r\n]+")
 
 
 class JudgeFilter(Filter):
-    """Accepts a picture if the judge does; what the judge finds wrong becomes the words of an inspection."""
+    """Accepts a picture if the judge does; the judge's reason against one becomes the text of an inspection."""
 
     class Settings(BaseModel):
         """Settings of the filter.

@@ -17,7 +17,7 @@ from evalharness.types.trajectory import Cost, remembered
 
 
 class ModelDrawings:
-    """Lets the model plan and draw; ``counts`` is added to."""
+    """Lets the model plan and draw, and adds to ``counts``."""
 
     def __init__(self, components: Components, seeds: Seeds, counts: Counter[str], *, subsampling: bool) -> None:
         self._model = components.model
@@ -28,7 +28,7 @@ class ModelDrawings:
         self._subsampling = subsampling
 
     def plan(self, turns: Sequence[StepDraft]) -> None:
-        """Let the model plan; where its plan contradicts the prompt, it becomes the plan of the step."""
+        """Let the model plan; if its plan contradicts the prompt, it becomes the plan of the step."""
         if not turns:
             return
         stage = Strokes.plan
@@ -53,7 +53,7 @@ class ModelDrawings:
         return contradicting_addition(described, turn.move.before, remaining, scene, index, self._world)
 
     def _relocate(self, turn: StepDraft, new: Node) -> None:
-        """From now on the thing stands where the model's plan puts it, if the rest of the chain then still fits."""
+        """Move the thing to the place in the model's plan for all later steps, if the rest of the chain still fits."""
         draft = turn.draft
         moved = draft.graph.moved(draft.order[draft.position], new.place)
         if self._subsampling and self._world.fits(moved):
@@ -81,7 +81,7 @@ class ModelDrawings:
         return Case(drawing.image, after, turn.draft.task.prompt, description, self._world)
 
     def _use(self, turn: StepDraft, drawing: Drawn, seed: int, verdict: Verdict | None) -> None:
-        """Take a sketch with its critique; where nothing can be said of it, the teacher's stays."""
+        """Use a sketch with its critique; if it cannot be criticised in words, the teacher's sketch stays."""
         critique = None if verdict is None else write_critique(verdict, self._world.language, turn.instruction)
         if verdict is None or critique is None or (verdict.right and turn.conflict == "state-prompt"):
             self._counts["own sketches left out"] += 1
@@ -94,7 +94,7 @@ class ModelDrawings:
         turn.cost, turn.noise = Cost(drawing.evaluations), seed
 
     def _contexts(self, turns: Sequence[StepDraft]) -> list[Any]:
-        """Contexts at the beginning of an iteration: the prompt is read, the present picture looked at."""
+        """Contexts at the beginning of an iteration: the model has read the prompt and looked at the picture."""
         contexts: list[Any] = self._model.start(len(turns))
         strokes = Strokes({})
         self._model.read(contexts, [strokes.prompt(turn.draft.task.prompt) for turn in turns])

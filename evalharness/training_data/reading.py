@@ -1,8 +1,9 @@
-"""Trajectories to look at, wherever they lie: our Parquet files, others', JSON Lines, or the store of a run.
+"""Reads trajectories from Parquet files, JSON Lines, or the store of a run.
 
-Rows are dictionaries with ``prompt`` and ``steps``, perhaps ``finished``, ``format``, ``id`` and ``provenance``; a step
-has ``kind``, ``iteration``, ``text`` and ``image``: a PNG file as bytes, as ``{"bytes": …}``, as a ``data:`` URL, or as
-the path of a file beside the rows. Nothing is checked here: what a row lacks is for the rules to say.
+Rows are dictionaries with ``prompt`` and ``steps``, optionally ``finished``, ``format``, ``id`` and ``provenance``. A
+step has ``kind``, ``iteration``, ``text`` and ``image``: a PNG file as bytes, as ``{"bytes": …}``, as a ``data:`` URL,
+or as the path of a file beside the rows. Rows are not checked here; that is done by
+:mod:`evalharness.training_data.trajectory_checks`.
 """
 
 from __future__ import annotations
@@ -23,9 +24,7 @@ STORE = "store.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row: its file, its name in the file, and what it says. A step's ``image`` is bytes, ``None``, or an
-    :class:`Unreadable`.
-    """
+    """A row with its file and its name in the file. A step's ``image`` is bytes, ``None``, or :class:`Unreadable`."""
 
     file: Path
     name: str
@@ -34,16 +33,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An image that could not be had, and why."""
+    """An image that could not be read, and why."""
 
     reason: str
 
 
 def entries(path: Path) -> Iterator[Entry]:
-    """All rows of a file, of a data set's folder, or of a store.
+    """Give all rows of a file, of a data set's folder, or of a store.
 
     Raises:
-        ConfigError: there is nothing of that kind, or a file cannot be read at all.
+        ConfigError: The path is none of these, or a file cannot be read.
     """
     if path.is_dir():
         if (path / STORE).is_file():

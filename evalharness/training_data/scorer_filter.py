@@ -1,4 +1,4 @@
-"""Filter ``scorer``: an object detector and a colour classifier, as the GenEval benchmark has them."""
+"""The filter ``scorer``: an object detector and a colour classifier, as in the GenEval benchmark."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ScorerFilter(Filter):
 
         Attributes:
             detector: A plugin and its settings.
-            colors: The CLIP that tells colours.
+            colors: The CLIP that classifies colours.
             threshold: Detections with a higher score count.
         """
 

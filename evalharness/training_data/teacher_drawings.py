@@ -21,7 +21,7 @@ MISPLACED = 0.6
 
 
 class TeacherDrawings:
-    """Draws states and wrong sketches; ``counts`` is added to."""
+    """Draws states and wrong sketches, and adds to ``counts``."""
 
     def __init__(self, components: Components, seeds: Seeds, counts: Counter[str], *, subsampling: bool) -> None:
         self._components = components
@@ -30,7 +30,7 @@ class TeacherDrawings:
         self._subsampling = subsampling
 
     def draw_targets(self, turns: Sequence[StepDraft]) -> None:
-        """Draw the state as it should be; a trajectory whose state cannot be had is given up."""
+        """Draw the states as they should be; a trajectory whose state cannot be drawn is given up."""
         language = self._components.world.language
         requests = []
         for turn in turns:
@@ -45,7 +45,7 @@ class TeacherDrawings:
                 turn.draft.failure = "trajectories given up"
 
     def draw_accepted(self, requests: Sequence[DrawingRequest], prompts: Sequence[str]) -> list[Image.Image | None]:
-        """Draw until the filter accepts; ``None`` where it rejected all attempts."""
+        """Draw until the filter accepts; ``None`` if it rejected all attempts."""
         teacher = self._components.teacher
         images: list[Image.Image | None] = [None] * len(requests)
         waiting = list(range(len(requests)))

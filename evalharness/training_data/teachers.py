@@ -1,4 +1,4 @@
-"""Teachers draw the intermediate states of a chain.
+"""Teachers, which draw the intermediate states of a chain.
 
 A plugin is a class with a nested pydantic ``Settings`` and a cheap ``__init__(self, settings)``, in the entry-point
 group ``evalharness.teachers``. ``renderer`` is the one of the embedded world.
@@ -22,11 +22,11 @@ class DrawingRequest:
     """A state to draw.
 
     Attributes:
-        before: The picture to start from; ``None``: an empty one.
+        before: The picture to start from; ``None`` for an empty one.
         after: Everything that the state shows.
         instruction: What is new, in the world's language.
-        description: Everything, in the world's language.
-        seed: Decides the noise.
+        description: Everything that the state shows, in the world's language.
+        seed: The seed of the noise.
     """
 
     before: Image.Image | None
@@ -40,7 +40,7 @@ class Teacher(Plugin, ABC):
     """Draws states."""
 
     exact: ClassVar[bool] = False
-    """Whether it draws them as its world defines them, so that no filter needs to look."""
+    """Whether its drawings are right by construction, so that no filter needs to check them."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:

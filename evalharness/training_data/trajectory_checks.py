@@ -55,7 +55,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class CheckedStep:
-    """A step with a correct schema. ``image``: whether it has one; ``label`` names it in messages."""
+    """A step with a correct schema. ``image`` says whether it has one; ``label`` names the step in messages."""
 
     kind: str
     iteration: int
@@ -69,7 +69,7 @@ def violations(row: Any, *, format_name: str = "strokes") -> Iterator[Violation]
 
     Args:
         row: A row as :mod:`evalharness.training_data.reading` yields it.
-        format_name: The format whose markers are checked; ``none``: only their balance.
+        format_name: The format whose markers are checked; ``none`` checks only that markers are balanced.
     """
     broken = list(_check_schema(row))
     yield from broken

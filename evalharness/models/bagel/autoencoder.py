@@ -27,14 +27,14 @@ _PARTS = (
     (r"\.up_blocks\.(\d+)\.upsamplers\.0\.", r".up.\1.upsample."),
     (r"\.conv_shortcut\.", ".nin_shortcut."),
 )
-"""From diffusers' parameter names to the original ones, which count the decoder's blocks from the end."""
+"""diffusers' parameter names → the original ones, which count the decoder's blocks from the end."""
 
 
 class Autoencoder(nn.Module):
     """Encodes and decodes single images in float32."""
 
     def __init__(self, channels: int, latent_channels: int) -> None:
-        """``channels``: of the first convolution, 128 in the published autoencoder."""
+        """Build the autoencoder; ``channels`` is the width of its first convolution, 128 as published."""
         super().__init__()
         self.inner = AutoencoderKL(
             in_channels=3,
@@ -54,7 +54,7 @@ class Autoencoder(nn.Module):
 
         Args:
             pixels: ``(3, height, width)`` in −1…1.
-            noise: standard normal, of the shape of the result.
+            noise: standard normal noise of the shape of the result.
 
         Returns:
             ``(channels, height / 8, width / 8)``.
@@ -83,5 +83,5 @@ def published_name(name: str) -> str:
 
 
 def as_linear(tensor: Tensor, shape: Any) -> Tensor:
-    """Reshape a 1 × 1 convolution, as which the original stores the attention's linear layers, to ``shape``."""
+    """Reshape a 1 × 1 convolution to ``shape``; the original stores the attention's linear layers that way."""
     return tensor.reshape(shape) if tensor.ndim == 4 and tensor.shape[2:] == (1, 1) and len(shape) == 2 else tensor

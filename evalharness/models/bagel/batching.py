@@ -1,4 +1,4 @@
-"""Splits batches into parts that fit in memory, most of which contexts take: 9,000 tokens for each image seen."""
+"""Splits batches into parts that fit in memory. Contexts take most of it: 9,000 tokens for each image seen."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ class Batching:
     """Runs work on batches of contexts within a limit of tokens on the device.
 
     Contexts that exceed the limit wait in the host's memory. A part that runs out of memory is rolled back, halved and
-    tried again, and the limit is lowered. The work on a part must depend on, and change, its contexts alone.
+    tried again, and the limit is lowered. The work on a part must depend on, and change, its own contexts only.
     """
 
     def __init__(self, max_tokens: int | None) -> None:
-        """``max_tokens``: limit of the tokens of contexts on the device, ``None`` to learn it when memory runs out."""
+        """Start without contexts.
+
+        Args:
+            max_tokens: limit on the tokens of contexts on the device; ``None`` to learn it when memory runs out.
+        """
         self.max_tokens = max_tokens
         self._contexts: weakref.WeakSet[Context] = weakref.WeakSet()
 
@@ -36,9 +40,9 @@ class Batching:
         """Run ``work`` on all contexts, part by part.
 
         Args:
-            contexts: of a batch.
+            contexts: the contexts of a batch.
             work: maps indices of samples to a result for each.
-            alone: make a part of each context.
+            alone: whether to make a part of each context.
 
         Returns:
             A result for each context.
@@ -75,7 +79,7 @@ class Batching:
         except torch.OutOfMemoryError:
             for roll_back in rollbacks:
                 roll_back()
-        # Outside the handler, because its traceback keeps the tensors of the pass alive.
+        # This is outside of the handler, whose traceback would keep the tensors of the pass alive.
         tokens = sum(context.tokens for context in active)
         any_parked = self._park_inactive(active)
         if any_parked and len(part) == 1:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 STEP = 256
-"""A cache grows in steps of so many tokens."""
+"""Number of tokens by which a cache grows."""
 
 
 @dataclass
@@ -17,8 +17,8 @@ class Cache:
     """Keys and values of a sequence.
 
     Attributes:
-        layers: for each layer ``(2, key-value heads, capacity, head width)``, keys and values.
-        length: so many tokens of the capacity are in use.
+        layers: keys and values of each layer, ``(2, key-value heads, capacity, head width)``.
+        length: number of tokens in use, of the capacity.
         parked: whether the cache waits in the host's memory.
     """
 
@@ -36,7 +36,7 @@ class Cache:
         They become part of the sequence by :meth:`advance`, after all layers have stored them.
 
         Args:
-            layer: its index.
+            layer: the index of the layer.
             new: ``(2, key-value heads, new tokens, head width)``.
 
         Returns:
@@ -105,13 +105,13 @@ class Context:
 
     Attributes:
         full: everything that was read, seen and written.
-        unguided_prefix: length and position of the beginning of ``full`` without the newest text, which text guidance
-            leads away from.
-        text_only: the texts without the images, which image guidance leads away from. It branches off at the first
-            image, if image guidance is wanted, so that nothing is encoded twice.
-        empty: text guidance leads away from an empty sequence at the position of ``unguided_prefix``.
+        unguided_prefix: length and position of the part of ``full`` before the newest text. Text guidance compares with
+            this part.
+        text_only: the texts without the images. Image guidance compares with them. If image guidance is used, this
+            sequence branches off at the first image, so that nothing is encoded twice.
+        empty: whether text guidance compares with an empty sequence at the position of ``unguided_prefix`` instead.
         holds_image: whether an image has been seen.
-        seed: of the newest drawing or writing; determines the noise with which an image is seen.
+        seed: seed of the newest drawing or text; it decides the noise with which an image is seen.
     """
 
     full: Stream = field(default_factory=Stream)
@@ -145,7 +145,7 @@ class Context:
 
     @property
     def on_device(self) -> bool:
-        """Whether any of it occupies memory of the device."""
+        """Whether a part of the context occupies memory of the device."""
         return any(stream.cache.length and not stream.cache.parked for stream in self.streams())
 
     @property
@@ -158,10 +158,10 @@ class Context:
         return [self.full] if self.text_only is None else [self.full, self.text_only]
 
     def without_newest_text(self) -> View:
-        """What text guidance leads away from."""
+        """The view that text guidance compares with."""
         length, position = self.unguided_prefix
         return View(self.full.cache, 0 if self.empty else length, position)
 
     def mark_newest_text(self) -> None:
-        """Make all that follows the newest text."""
+        """Count everything that follows as the newest text."""
         self.unguided_prefix = (self.full.cache.length, self.full.position)

@@ -17,7 +17,7 @@ Size = Annotated[int, Field(ge=1, le=1_000_000)]
 M = TypeVar("M", bound=BaseModel)
 
 LATENT_PATCH = 2
-"""Latents are drawn in patches of so many by so many."""
+"""Side of the square patches in which latents are drawn."""
 LATENT_SIDE = 64
 """Rows and columns of the table of latent positions, if a checkpoint has no such table."""
 

@@ -28,13 +28,13 @@ def draw(
 
     Args:
         bagel: the network.
-        contexts: what each drawing continues. Image guidance needs their ``text_only`` sequences, which exist once an
+        contexts: the contexts to draw behind. Image guidance needs their ``text_only`` sequences, which exist once an
             image was seen with ``branch``.
         noise: ``(tokens, latent width)`` for each context.
         grids: rows and columns of latent tokens for each context.
-        samplers: for each context; they share their times.
-        guidance_every: so many evaluations apart, the contexts that guidance leads away from are evaluated; in between,
-            their last difference from the velocity is reused.
+        samplers: a sampler for each context; they share their times.
+        guidance_every: interval, in evaluations of the velocity, at which guidance is evaluated. In between, the last
+            difference that it made is reused.
 
     Returns:
         Latents ``(channels, height, width)`` for each context.
@@ -70,11 +70,11 @@ def _velocities(
     samplers: Sequence[Sampler],
     guided: Sequence[int],
 ) -> tuple[list[Tensor], dict[int, Tensor], dict[int, Tensor]]:
-    """Velocities in one pass: of all contexts, and by index those that guidance leads away from.
+    """Compute all velocities in one pass.
 
     Returns:
-        The velocities of all contexts; of the ``guided`` ones without the newest text; and without images, if image
-        guidance is wanted and there are images.
+        The velocities of all contexts; by index, those of the ``guided`` contexts without the newest text; by index,
+        those without images, if image guidance is used and there are images.
     """
     image_guided = [i for i in guided if samplers[i].image_scale > 1 and contexts[i].text_only is not None]
     views = [context.full.view() for context in contexts]

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 MAX_PIXELS = 14 * 14 * 9 * 1024
-"""Of a fitted image, as in BAGEL's data/transforms.py."""
+"""Largest number of pixels of a fitted image, as in BAGEL's data/transforms.py."""
 
 
 def on_white(image: Image.Image) -> Image.Image:

@@ -25,14 +25,14 @@ class Layout:
     """How the rows of a pass belong to its sequences.
 
     Attributes:
-        split: number of the first rows, which the understanding expert processes.
-        lengths: rows of each sequence.
+        split: number of rows, from the first, that the understanding expert processes.
+        lengths: number of rows of each sequence.
         views: the past of each sequence.
-        causal: a row attends to the rows before it; otherwise to all rows of its sequence.
-        keep: the rows become part of the caches.
+        causal: whether a row attends only to the rows before it, or to all rows of its sequence.
+        keep: whether the rows become part of the caches.
         order: permutation of the rows to sequence by sequence; ``None`` if they are in that order.
-        back: its inverse.
-        padding: rows behind the last sequence, which belong to none.
+        back: the inverse of ``order``.
+        padding: number of rows behind the last sequence, which belong to none.
     """
 
     split: int
@@ -52,7 +52,7 @@ class Layout:
 
 
 class Experts(nn.Module):
-    """Module whose parts exist twice, under their names and with the suffix ``_moe_gen``."""
+    """A module whose parts exist twice: under their names, and with the suffix ``_moe_gen``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class Decoder(Experts):
         Args:
             x: ``(rows, width)``, the understanding expert's rows first.
             rope: cosines and sines of the positions, sequence by sequence.
-            layout: of the rows.
+            layout: how the rows belong to sequences.
 
         Returns:
             ``(rows, width)`` on the device of ``x``.

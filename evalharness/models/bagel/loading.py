@@ -34,9 +34,9 @@ def load(
 
     Args:
         folder: the checkpoint.
-        dtype: of the network's matrices. Norms, tables of positions and the autoencoder stay in float32.
-        placement: the devices. They must hold the weights, and a context with one image.
-        tokens: number of tokens of an image, given the side of the vision transformer's patches.
+        dtype: dtype of the network's matrices. Norms, tables of positions and the autoencoder stay in float32.
+        placement: the devices. They must have room for the weights and a context with one image.
+        tokens: returns the number of tokens of an image, given the side of the vision transformer's patches.
 
     Raises:
         WeightsError: a file is missing or truncated, its weights do not match the JSON files, or a device is too small.
@@ -72,7 +72,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the tensors in a safetensors file; only its header is read.
 
     Raises:
-        WeightsError: it is not a safetensors file, or truncated.
+        WeightsError: it is not a safetensors file, or is truncated.
     """
     with _open(path) as file:
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - not a mapping
@@ -157,7 +157,7 @@ def _read_tensors(path: Path, plan: Mapping[str, tuple[torch.device, torch.dtype
 
 @contextmanager
 def _open(path: Path, device: str = "cpu") -> Iterator[Any]:
-    """An open safetensors file; WeightsError if it is no such file, or truncated."""
+    """Open a safetensors file; raises WeightsError if it is no such file, or is truncated."""
     try:
         with safe_open(path, framework="pt", device=device) as file:
             yield file

@@ -24,9 +24,9 @@ class MemoryNeed:
     """Bytes that a network needs.
 
     Attributes:
-        layers: of each layer of the language model.
-        rest: of all other weights.
-        context: of a sample's context with one image, in each layer.
+        layers: size of each layer of the language model.
+        rest: size of all other weights.
+        context: size of a sample's context with one image, in each layer.
     """
 
     layers: tuple[int, ...]
@@ -38,7 +38,7 @@ class MemoryNeed:
         return sum(self.layers) + self.rest + self.context * len(self.layers)
 
     def per_device(self, layer_devices: Sequence[int], count: int) -> list[int]:
-        """Bytes on each of ``count`` devices; all but the layers is on the first.
+        """Bytes on each of ``count`` devices; everything but the layers is on the first.
 
         Args:
             layer_devices: index of each layer's device.
@@ -57,14 +57,14 @@ def memory_need(
     sizes: Sizes,
     tokens: int,
 ) -> MemoryNeed:
-    """Memory that a network needs.
+    """Compute the memory that a network needs.
 
     Args:
         network: names and shapes of its weights.
         autoencoder: names and shapes of the autoencoder's weights, which stay in float32.
-        dtype: of the network's matrices.
-        sizes: of the network.
-        tokens: of a context with one image.
+        dtype: dtype of the network's matrices.
+        sizes: sizes of the network.
+        tokens: number of tokens of a context with one image.
     """
     layers = [0] * sizes.language.num_hidden_layers
     rest = sum(math.prod(shape) * torch.float32.itemsize for shape in autoencoder.values())
@@ -99,7 +99,7 @@ def assign_layers(need: MemoryNeed, capacities: Sequence[int]) -> list[int]:
     The first device also holds all other weights, and so gets fewer layers.
 
     Args:
-        need: of the network.
+        need: memory that the network needs.
         capacities: free bytes of each device.
 
     Returns:
@@ -121,7 +121,7 @@ def assign_layers(need: MemoryNeed, capacities: Sequence[int]) -> list[int]:
 
 @dataclass(frozen=True)
 class Placement:
-    """The devices that the layers of the language model are spread over, in order; all else is on the first."""
+    """The devices that the language model's layers are spread over, in order; everything else is on the first."""
 
     devices: Sequence[torch.device]
 
@@ -133,12 +133,12 @@ class Placement:
         """The device of each layer, by the devices' free memory.
 
         Raises:
-            WeightsError: memory is too small, with the size needed.
+            WeightsError: memory is too small; the message has the size needed.
         """
         free = [free_bytes(device) for device in self.devices]
         measured = [capacity for capacity in free if capacity is not None]
         distinct = len(set(self.devices)) == len(self.devices)
-        # Without figures for all devices, or with a device named twice, the layers are spread evenly.
+        # If free memory is not known for all devices, or a device is named twice, the layers are spread evenly.
         capacities = measured if distinct and len(measured) == len(free) else [1] * len(free)
         chosen = assign_layers(need, capacities)
         check_memory(need.per_device(chosen, len(free)), free, self.devices, need, dtype)
@@ -158,11 +158,11 @@ def check_memory(
         needed: bytes on each device.
         free: free bytes of each device, ``None`` if unknown.
         devices: they may repeat.
-        need: of the network, for the message.
-        dtype: of the weights, for the message.
+        need: memory that the network needs, for the message.
+        dtype: dtype of the weights, for the message.
 
     Raises:
-        WeightsError: a device is too small, with the size needed.
+        WeightsError: a device is too small; the message has the size needed.
     """
     for device in dict.fromkeys(devices):
         indices = [i for i, candidate in enumerate(devices) if candidate == device]
@@ -182,7 +182,7 @@ def check_memory(
 def free_bytes(device: torch.device) -> int | None:
     """Free memory of a device in bytes, or ``None`` if unknown."""
     if device.type == "cuda":
-        # The memory of a model that is no longer used may still be held by Python or PyTorch.
+        # Python or PyTorch may still hold the memory of a model that is no longer used.
         gc.collect()
         torch.cuda.empty_cache()
         free: int = torch.cuda.mem_get_info(device)[0]

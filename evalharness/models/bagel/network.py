@@ -23,7 +23,7 @@ class Piece:
     Attributes:
         view: the past of the sequence.
         understanding: embeddings for the understanding expert, ``(n, width)``; they come first.
-        positions: of all tokens, or a single one that they share.
+        positions: the positions of all tokens, or a single one that they share.
         generation: embeddings for the generation expert, ``(n, width)``.
     """
 
@@ -71,9 +71,9 @@ class Network(nn.Module):
 
         Args:
             latents: ``(rows · columns, latent width)``.
-            time: of the noise, 0 for clean latents.
-            rows: of the grid.
-            columns: of the grid.
+            time: time of the flow, 0 for clean latents.
+            rows: rows of the grid.
+            columns: columns of the grid.
 
         Returns:
             ``(rows · columns, width)``.
@@ -98,9 +98,9 @@ class Network(nn.Module):
 
         Args:
             pieces: the new tokens.
-            causal: a token attends to those before it; otherwise to all new tokens of its sequence.
-            keep: store the tokens in the views' caches, of which the views must then show all tokens.
-            rows: pieces of text are padded to so many rows.
+            causal: whether a token attends only to those before it, or to all new tokens of its sequence.
+            keep: whether to store the tokens in the views' caches. The views must then show all tokens of the caches.
+            rows: number of rows that pieces of text are padded to.
 
         Returns:
             Hidden states of each piece's tokens, ``(n, width)``.
@@ -120,7 +120,7 @@ class Network(nn.Module):
     def reproducible_row_counts(self, sizes: Sequence[int]) -> tuple[int, ...]:
         """Row counts at which a token's output does not depend on the other rows of the pass, bit for bit.
 
-        No device guarantees it. It is tested with a layer and the head, on tokens without a past.
+        No device guarantees this, so it is tested with a layer and the head, on tokens without a past.
 
         Args:
             sizes: candidates in ascending order; the output must also equal that at the last of them.

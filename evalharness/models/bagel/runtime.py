@@ -30,11 +30,11 @@ from evalharness.models.bagel.vision import to_patches
 R = TypeVar("R")
 
 GPU_ROW_COUNTS = (16,)
-"""Tokens written in one pass in mode ``exact``; a GPU needs no more time for so many rows than for one."""
+"""Rows of a pass that writes tokens in mode ``exact``. A GPU needs no more time for 16 rows than for one."""
 CPU_ROW_COUNTS = (4, 8, 16)
-"""The same on a CPU, where more rows do take more time. A single row is computed differently, to other bits."""
+"""The same on a CPU, where more rows take more time. One row is left out: it is computed to slightly other values."""
 GUIDANCE_EVERY = 2
-"""In mode ``fast``, guidance is evaluated at every so many evaluations."""
+"""Interval, in evaluations of the velocity, at which guidance is evaluated in mode ``fast``."""
 
 
 class Runtime:
@@ -74,7 +74,7 @@ class Runtime:
         return copies
 
     def read(self, contexts: Sequence[Context], texts: Sequence[str], *, newest: bool = True) -> None:
-        """Append a text to each context; ``newest``: text guidance leads towards it and all that follows."""
+        """Append a text to each context; if ``newest``, text guidance strengthens it and all that follows."""
 
         def reading(part: Part) -> list[Tensor]:
             ids = [self.tokens.encode(texts[i]) for i in part]
@@ -83,7 +83,7 @@ class Runtime:
         self._run(contexts, reading)
 
     def look(self, contexts: Sequence[Context], images: Sequence[Image.Image], *, understand: bool = False) -> None:
-        """Append an image to each context; ``understand``: without the autoencoder, for contexts that draw nothing."""
+        """Append an image to each context; ``understand`` leaves out the autoencoder, for contexts that never draw."""
         branch = not understand and self.settings.sampler(editing=True).image_scale > 1
 
         def looking(part: Part) -> list[Tensor]:
@@ -117,10 +117,10 @@ class Runtime:
         Args:
             contexts: the text becomes part of them.
             stop: markers that end a text.
-            limit: of tokens.
-            seeds: of the samples.
-            opening: given beginning of the text.
-            ask: text that is read before.
+            limit: maximum number of tokens.
+            seeds: the samples' seeds.
+            opening: the text to begin with.
+            ask: a text to read first.
         """
         _store_seeds(contexts, seeds)
         markers = self.tokens.markers
@@ -221,7 +221,7 @@ class Runtime:
         return choose
 
     def _run(self, contexts: Sequence[Context], work: Callable[[Part], list[R]], alone: bool = True) -> list[R]:
-        """Run work in parts that fit in memory; ``alone``: one by one in mode ``exact``."""
+        """Run work in parts that fit in memory; if ``alone``, one by one in mode ``exact``."""
         with self._computing():
             return self.batching.run(contexts, work, alone=alone and self._exact)
 

@@ -16,12 +16,12 @@ class Sampler:
 
     Attributes:
         steps: number of points in time; the last one is not evaluated.
-        shift: of the times towards 1.
+        shift: how far the times are shifted towards 1.
         text_scale: strength of text guidance.
         image_scale: strength of image guidance.
-        interval: guidance is applied at low < t ≤ high.
-        renorm: over what the guided velocity is made no longer than the unguided one.
-        renorm_min: lower bound of that factor.
+        interval: low and high; guidance is applied at low < t ≤ high.
+        renorm: the scope over which the guided velocity is scaled down to at most the length of the unguided one.
+        renorm_min: lower bound of the scaling factor.
     """
 
     steps: int = 50
@@ -40,7 +40,7 @@ class Sampler:
 
     def guided(self, time: float) -> bool:
         """Whether guidance is applied at a time."""
-        # The bounds in float32, as the times are, so that a bound which equals a time is recognized.
+        # The bounds are rounded to float32 like the times, so that a bound can equal a time.
         low, high = torch.tensor(self.interval).tolist()
         return self.text_scale > 1 and low < time <= high
 
@@ -50,7 +50,7 @@ class Sampler:
         Args:
             velocity: ``(tokens, latent width)``.
             without_text: the velocity without the newest text.
-            without_images: the velocity without images, if image guidance is wanted.
+            without_images: the velocity without images, if image guidance is used.
         """
         text = without_text + self.text_scale * (velocity - without_text)
         if self.renorm == "text_channel":

@@ -20,7 +20,7 @@ from evalharness.models.bagel.network import Network, Piece
 from evalharness.models.bagel.vision import to_patches
 
 STRIDE = DOWN * LATENT_PATCH
-"""Pixels to a latent token, along each side."""
+"""Pixels per latent token along each side."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class BagelVerbs:
         """Append a text to each context.
 
         Args:
-            contexts: of a batch.
+            contexts: the contexts of a batch.
             texts: token ids without markers.
-            newest: text guidance leads towards this text and all that follows.
+            newest: whether text guidance strengthens this text and all that follows.
 
         Returns:
             Hidden states of each text's tokens, markers included, ``(n, width)``.
@@ -81,10 +81,10 @@ class BagelVerbs:
         """Append an image to each context.
 
         Args:
-            contexts: of a batch.
+            contexts: the contexts of a batch.
             latents: ``(channels, height, width)`` or ``None``; they come first.
             patches: patches, rows and columns, or ``None``.
-            branch: keep the texts without images too, for image guidance.
+            branch: whether to keep the texts without images as well, for image guidance.
 
         Returns:
             Hidden states of the latents' tokens, then of the patches', ``(n, width)`` for each context.
@@ -119,12 +119,12 @@ class BagelVerbs:
         """Write tokens behind each context and its opening. :meth:`settle` then makes them a text of the context.
 
         Args:
-            contexts: of a batch.
+            contexts: the contexts of a batch.
             openings: token ids to start with, without marker.
             ends: ids that end the writing; they are part of the result.
-            done: whether the ids written by the sample with an index are complete.
-            limit: of tokens.
-            choose: a token id from the index and the logits of a sample.
+            done: tells from a sample's index and the ids that it wrote whether its text is complete.
+            limit: maximum number of tokens.
+            choose: returns a token id, given the index and the logits of a sample.
 
         Returns:
             The token ids that each sample wrote.
@@ -150,7 +150,7 @@ class BagelVerbs:
         """Replace written tokens by the text as it would be read. The common beginning is not encoded again.
 
         Args:
-            contexts: of a batch.
+            contexts: the contexts of a batch.
             starts: length and position of each context before it wrote.
             fed: tokens appended since then, with the start marker and the opening.
             texts: token ids of the text without markers.
@@ -172,9 +172,9 @@ class BagelVerbs:
         """Velocity from data to noise of the latents that are drawn behind each view.
 
         Args:
-            views: what each drawing continues.
+            views: the sequences to draw behind.
             noisy: ``(tokens, latent width)`` for each view.
-            time: of the noise, in 0…1.
+            time: time of the flow, in 0…1.
             grids: rows and columns of latent tokens.
 
         Returns:
