@@ -1,4 +1,4 @@
-"""``evalharness compare``: what differs between two runs, from their stores."""
+"""``evalharness compare``: compares two runs from their stores."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="RUN_A", help="the folder of a report, or a sweep file that was run")
     parser.add_argument("second", metavar="RUN_B", help="the same; differences are RUN_B minus RUN_A")
     parser.add_argument("--arm", metavar="ARM", help="an arm of RUN_A (default: all arms of the same name in both)")
-    parser.add_argument("--arm-b", metavar="ARM", help="the arm of RUN_B beside it (default: that of its name)")
-    parser.add_argument("--store", type=Path, metavar="DIR", help="of RUN_A (default: beside the report)")
-    parser.add_argument("--store-b", type=Path, metavar="DIR", help="of RUN_B (default: beside the report)")
+    parser.add_argument("--arm-b", metavar="ARM", help="the arm of RUN_B to compare it with (default: the same name)")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="the store of RUN_A (default: beside the report)")
+    parser.add_argument("--store-b", type=Path, metavar="DIR", help="the store of RUN_B (default: beside the report)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="also write the table there, as files")
 
 
@@ -52,7 +52,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_arms(first: Results, second: Results, options: argparse.Namespace) -> None:
-    """Raises: ConfigError: an arm that was named is not in its run."""
+    """Check that the arms given as options exist.
+
+    Raises:
+        ConfigError: An arm is not in its run.
+    """
     named = options.arm or options.arm_b
     if named is None:
         return
@@ -95,7 +99,7 @@ def _table(compared: Sequence[Compared]) -> pd.DataFrame:
 
 
 def _write(out: Path, comparison: Comparison, table: pd.DataFrame, heads: Sequence[str]) -> None:
-    """``compare.json``, ``.md``, ``.tex`` and, of the contrasts with their categories, ``.csv`` and ``.parquet``."""
+    """Write ``compare.json``, ``.md`` and ``.tex``, and contrasts with categories as ``.csv`` and ``.parquet``."""
     from evalharness.report import analysis_frames, latex
     from evalharness.report.json_values import pretty_json
 

@@ -1,4 +1,4 @@
-"""``evalharness convert-detector``: a Mask2Former of MMDetection as one of transformers."""
+"""``evalharness convert-detector``: converts a Mask2Former from MMDetection to transformers."""
 
 from __future__ import annotations
 

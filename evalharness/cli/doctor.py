@@ -1,4 +1,4 @@
-"""``evalharness doctor``: checks, a line each, and what to do where one fails."""
+"""``evalharness doctor``: runs checks, and says in a line for each what to do if it fails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ MOST_IMAGES = 32
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sweep", metavar="FILE", help="check also what this sweep file needs")
     parser.add_argument("--golden", type=Path, metavar="FILE", help="compare the scorers with what this file recorded")
-    parser.add_argument("--write-golden", type=Path, metavar="FILE", help="record what they say now: a new file")
+    parser.add_argument(
+        "--write-golden", type=Path, metavar="FILE", help="record what the scorers say now in a new file"
+    )
     parser.add_argument("--images", type=Path, metavar="DIR", help="with --write-golden: record these images, too")
     parser.add_argument(
         "--store", type=Path, metavar="DIR", default=Path("reports") / "store", help="where the run's images will go"
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit code 0 if no check failed, else 1."""
+    """Run the checks; returns 0 if none failed, else 1."""
     findings: list[CheckResult] = []
     for finding in _findings(options):
         findings.append(finding)
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _findings(options: argparse.Namespace) -> Iterator[CheckResult]:
-    """What was asked is checked at once, the rest as it is read."""
+    """Check the options at once, then return the results of the checks as an iterator."""
     from evalharness.doctor import checks, golden
     from evalharness.doctor.check_result import run_checks
 
@@ -84,7 +86,11 @@ def _written(path: Path, examined: list[ScorerCheck], *, passed: bool) -> CheckR
 
 
 def _photographs(options: argparse.Namespace) -> list[Image.Image]:
-    """Raises: ConfigError: the folder holds no images, or one that cannot be read."""
+    """Read the images of a folder.
+
+    Raises:
+        ConfigError: The folder holds no images, or an image cannot be read.
+    """
     from PIL import Image, ImageOps
 
     if options.images is None:

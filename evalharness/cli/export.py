@@ -1,4 +1,4 @@
-"""``evalharness export``: one arm's images and verdicts as files of a benchmark's own programs."""
+"""``evalharness export``: writes an arm's images and scores in a benchmark's own file format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store
 
 TRAJECTORIES = "trajectories"
-"""In place of a benchmark: all that was drawn, as ``evalharness validate`` and trainings read it."""
+"""The format of everything that was drawn, in place of a benchmark: ``evalharness validate`` and trainings read it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """The whole job; returns the exit code."""
+    """Export the arm; returns the exit code."""
     sweep, store_path = find_run(options.run, options.store)
     names = [arm.name for arm in sweep.arms]
     if options.arm not in names:
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _trajectories(plan: Plan, options: argparse.Namespace, store_path: Path, out: Path) -> int:
-    """Export what was drawn, scored or not, of all benchmarks."""
+    """Export everything that was drawn for all benchmarks, whether scored or not."""
     from evalharness.training_data import exporting
 
     with Store(store_path, write=False) as store:
@@ -84,7 +84,7 @@ def _exporter(plan: Plan, name: str) -> Exporter:
 
 
 def _scored(arm_states: list[SampleState], options: argparse.Namespace) -> list[SampleState]:
-    """The scored samples: all of the arm, or with ``--incomplete`` some of them."""
+    """The scored samples: all samples of the arm, or with ``--incomplete`` some of them."""
     scored = [state for state in arm_states if state.score is not None]
     if len(scored) < len(arm_states) and not options.incomplete:
         raise ConfigError(
@@ -107,7 +107,7 @@ def _exported(scored: list[SampleState], store: Store) -> Iterator[Exported]:
 
 @contextmanager
 def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder that appears whole under the name ``out``, or not at all."""
+    """Give a folder that appears under the name ``out`` complete or not at all."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} exists and is not an empty folder; choose another --out")
     try:

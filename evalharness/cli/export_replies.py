@@ -1,4 +1,4 @@
-"""``evalharness export-replies``: the replies of a run's judges, as a file for the judge ``replay``."""
+"""``evalharness export-replies``: writes the replies of a run's judges to a file for the judge ``replay``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """The whole job; returns the exit code."""
+    """Write the file; returns the exit code."""
     sweep, store_path = find_run(options.run, options.store)
     plan = make_plan(sweep)
     judge_scorers = {name: scorer for name, scorer in _scorers(plan).items() if isinstance(scorer, JudgeScorer)}
@@ -68,10 +68,10 @@ def _lines(name: str, judge_scorer: JudgeScorer, states: list[SampleState], stor
 
 
 def _mappings(value: Any) -> Iterator[dict[str, Any]]:
-    """All mappings inside a JSON value: a scorer's identity holds that of its judge, wherever."""
+    """Give all mappings inside a JSON value: a scorer's identity contains the judge's identity at some depth."""
     if isinstance(value, Mapping):
         yield dict(value)
-        for inner in () if REPLAYED_FROM in value else value.values():  # who was replayed, has not been asked
+        for inner in () if REPLAYED_FROM in value else value.values():  # a judge that was replayed was not asked
             yield from _mappings(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
@@ -79,7 +79,7 @@ def _mappings(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _write(out: Path, lines: list[Line]) -> None:
-    """The file appears whole, or not at all."""
+    """Write a file that appears complete or not at all."""
     if out.exists():
         raise ConfigError(f"{out} exists; choose another --out")
     try:

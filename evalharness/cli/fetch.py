@@ -1,4 +1,4 @@
-"""``evalharness fetch``: files that others publish, such as the weights that a benchmark's numbers are defined by."""
+"""``evalharness fetch``: downloads published files, such as the weights that define a benchmark's numbers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from evalharness.assets.plugin_assets import assets_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="a plugin that needs files which do not come with it: geneval")
+    parser.add_argument(
+        "name", metavar="NAME", help="a plugin that needs files that do not come with it, such as geneval"
+    )
     parser.add_argument(
         "--mirror",
         metavar="DIR_OR_URL",
         default=os.environ.get("EVALHARNESS_MIRROR") or None,
         help="take the files from there, by name, and from nowhere else (default: EVALHARNESS_MIRROR)",
     )
-    parser.add_argument("--to", type=Path, metavar="DIR", help="fill a folder to be a mirror, in place of the cache")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="fill this folder, as a mirror, in place of the cache")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fetch, check and convert; prints where each file is."""
+    """Fetch, check and convert files, and print where each is; returns the exit code."""
     for asset in assets_of(options.name):
         if isinstance(asset, Snapshot):
             for path in hub.fetch_snapshot(asset, _say, mirror=options.mirror, root=options.to):

@@ -1,4 +1,4 @@
-"""``evalharness list``: the installed plugins, and what those that cannot be used are missing."""
+"""``evalharness list``: lists the installed plugins, and what is missing for those that cannot be used."""
 
 from __future__ import annotations
 

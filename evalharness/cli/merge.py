@@ -1,4 +1,4 @@
-"""``evalharness merge``: what other stores hold, brought into one."""
+"""``evalharness merge``: copies the contents of other stores into one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints a line for each store; returns the exit code."""
+    """Merge the stores and print a line for each; returns the exit code."""
     for path in options.stores:
         if not (path / "store.sqlite").is_file():
             raise ConfigError(f"{path} is not a store: it has no store.sqlite")

@@ -9,7 +9,7 @@ from evalharness.config import literature
 
 
 def add_size_arguments(parser: argparse.ArgumentParser) -> None:
-    """How much of its benchmarks a sweep takes."""
+    """Add the options that choose how many items and images a sweep takes."""
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--limit", type=positive, metavar="N", help="take only N items of each benchmark")
     size.add_argument("--full", action="store_true", help="take all items and the benchmark's own number of images")
@@ -17,7 +17,7 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    """A number that an option is given."""
+    """Parse an option's number, which must be positive."""
     if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < 10**9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
@@ -33,7 +33,7 @@ def add_gallery_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_literature_argument(parser: argparse.ArgumentParser) -> None:
-    """Published scores that a report quotes."""
+    """Add the option that names published scores to quote."""
     parser.add_argument(
         "--literature",
         action="append",

@@ -1,4 +1,4 @@
-"""``evalharness prompts``: a benchmark's prompts, or a new suite of the same distribution."""
+"""``evalharness prompts``: prints a benchmark's prompts, or a new suite of the same distribution."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from evalharness.errors import ConfigError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("benchmark", help="name of the benchmark, such as geneval")
-    parser.add_argument("--n", type=int, metavar="N", help="a new suite of the same distribution, N draws a task")
-    parser.add_argument("--seed", type=int, metavar="S", help="a new suite, drawn from this seed")
+    parser.add_argument(
+        "--n", type=int, metavar="N", help="print a new suite of the same distribution with N draws for each task"
+    )
+    parser.add_argument("--seed", type=int, metavar="S", help="print a new suite drawn from this seed")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``evalharness report``: write the report of a run again, from its store, without drawing or scoring anything."""
+"""``evalharness report``: writes the report of a run again from its store, without drawing or scoring anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``evalharness run-all``: several sweeps and their reports in one folder, with a page that leads to them."""
+"""``evalharness run-all``: runs several sweeps, and writes their reports and a page that links to them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from evalharness.planning.subsets import resize
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="sweep files, in the order of the page")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="sweep files, in the order in which the page shows them"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the reports and the page go")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: store/ beside --out)")
     parser.add_argument("--title", default="Reports", metavar="TEXT", help="the heading of the page")
@@ -32,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Draw and score what is missing, write each report, then the page; returns the exit code.
 
-    A sweep whose weights are not on this machine is left out, and the report of it that is there stays; that is an
-    error, but one that is said when the others are done.
+    A sweep whose weights are not on this machine is skipped, and an earlier report of it stays. That is an error, but
+    it is reported only when the other sweeps are done.
     """
     from evalharness.report.collection import write_collection
 
@@ -65,7 +67,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _plans(options: argparse.Namespace) -> tuple[list[Plan], list[str]]:
-    """Those that can be run here, and why the others cannot. Any other mistake in any file is one before all work."""
+    """The plans of the sweeps that can run on this machine, and why the others cannot.
+
+    Any other mistake in any of the files is raised before work begins.
+    """
     plans: list[Plan] = []
     absent: list[str] = []
     names: set[str] = set()
@@ -83,7 +88,7 @@ def _plans(options: argparse.Namespace) -> tuple[list[Plan], list[str]]:
 
 
 def portable(value: Any, folder: Path) -> Any:
-    """JSON whose absolute paths are relative to ``folder``: a report is read by others, on other machines."""
+    """Make absolute paths in JSON relative to ``folder``, because reports are read on other machines."""
     if isinstance(value, dict):
         return {key: portable(entry, folder) for key, entry in value.items()}
     if isinstance(value, list):

@@ -1,6 +1,6 @@
-"""``evalharness score-detections``: what a benchmark's rules say of evidence that somebody else's detector found.
+"""``evalharness score-detections``: scores detections that another program made, by a benchmark's rules.
 
-A line of JSON in, a line of JSON out. The options of a benchmark are the numbers of its rules.
+Each line of JSON that is read gives a line of JSON. The options of a benchmark are the numbers of its rules.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a verdict a line; at the first bad line stop, naming it: the verdicts before it stand, none follow."""
+    """Print a verdict for each line; returns the exit code.
+
+    It stops at the first malformed line, which it names; verdicts of earlier lines have been printed by then.
+    """
     plugin = registry.load("benchmarks", options.benchmark)
     if not issubclass(plugin, RuleBased):
         raise ConfigError(f"benchmark {options.benchmark!r} has no rules that could judge evidence without a model")
@@ -47,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _parser(benchmark: str, rules: type[BaseModel]) -> argparse.ArgumentParser:
-    """The file, and an option for each number of the rules."""
+    """A parser for the file and an option for each number of the rules."""
     parser = argparse.ArgumentParser(
         prog=f"evalharness score-detections {benchmark}", description=_first_line(rules.__doc__)
     )

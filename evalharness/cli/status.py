@@ -1,4 +1,4 @@
-"""``evalharness status RUN``: how far a run is, from another terminal while it goes on or after it has ended."""
+"""``evalharness status RUN``: shows how far a run is, from another terminal, while it goes on or after it has ended."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show it once, or again and again; returns the exit code."""
+    """Show the status once, or every few seconds; returns the exit code."""
     while True:
         status = _read_status(options.run)
         lines = list(_lines(options.run, status, options.store))
@@ -84,7 +84,7 @@ def _state(status: RunStatus | None) -> str:
 
 
 def _count(plan: Plan, store: Store, in_hand: frozenset[str]) -> Counts:
-    """Arm and tag → how many samples are in which state."""
+    """Count the samples in each state by arm and tag."""
     counts: Counts = defaultdict(Counter)
     for states in sample_states_in_parts(plan, store):
         for state in states:
@@ -109,7 +109,7 @@ def _table(plan: Plan, counts: Counts) -> Iterator[str]:
 
 
 def _cell(count: Counter[str]) -> str:
-    """``3/10 (1 failed, 4 in flight)``."""
+    """Text such as ``3/10 (1 failed, 4 in flight)``."""
     more = [f"{count['failed']} failed"] if count["failed"] else []
     more += [f"{count['generated']} drawn"] if count["generated"] else []
     more += [f"{count['in hand']} in flight"] if count["in hand"] else []

@@ -1,4 +1,4 @@
-"""``python -m evalharness.sweep FILE``: draw, score, and write the report of a sweep."""
+"""``python -m evalharness.sweep FILE``: draws and scores a sweep, and writes its report."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """The whole job; returns the exit code."""
+    """Run the sweep; returns the exit code."""
     sweep = sweep_files.load(options.file, partial(overrides.overridden, options))
     quoted = dict.fromkeys([*sweep.literature, *map(literature.resolve_option, options.literature)])
     sweep = replace(sweep, literature=tuple(quoted))
@@ -65,7 +65,7 @@ def carry_out(plan: Plan, out: Path, store_path: Path, **options: Any) -> None:
 
 
 def _measuring(options: argparse.Namespace, store_path: Path) -> str:
-    """The command that measures how long this takes."""
+    """The command that measures the rates of this sweep."""
     words = ["evalharness", "timing", options.file, "--draw", "8"]
     if options.model is not None:
         words += ["--model", options.model]
@@ -84,7 +84,7 @@ def _write(*lines: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
+    """Parse the command line and run the sweep; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m evalharness.sweep", description=__doc__)
     add_arguments(parser)
     return guarded(run, parser.parse_args(arguments))

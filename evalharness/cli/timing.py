@@ -1,4 +1,4 @@
-"""``evalharness timing``: how long a sweep's models take, measured now or in an earlier run, as a file to plan with."""
+"""``evalharness timing``: writes how long a sweep's models take, measured now or in an earlier run, to plan with."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """The whole job; returns the exit code."""
+    """Measure, and write or print the rates; returns the exit code."""
     if options.out is not None and options.out.exists():
         raise ConfigError(f"{options.out} exists; choose another --out")
     sweep, store_path = find_run(options.run, options.store, partial(overrides.overridden, options))
@@ -55,10 +55,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _planned(sweep: Sweep) -> Plan:
-    """What can be drawn here. A scorer need not be there; a model that is not is left out, with a line that says so.
+    """Plan what can be drawn on this machine. Scorers may be missing; a missing model is left out with a message.
 
     Raises:
-        WeightsError: there is no model at all.
+        WeightsError: All models are missing.
     """
     absent: dict[str, str] = {}
     plan = make_plan(sweep, absent)
@@ -73,7 +73,7 @@ def _planned(sweep: Sweep) -> Plan:
 
 
 def _draw(plan: Plan, store_path: Path) -> None:
-    """Draw what a plan lacks. It is part of the sweep, and will not be drawn again when that is run."""
+    """Draw what the plan lacks. The drawings belong to the sweep, which will not draw them again."""
     executor = plan.sweep.executor.build()
     executor.check(plan.sweep)
     with Store(store_path) as store:
@@ -88,7 +88,7 @@ def _draw(plan: Plan, store_path: Path) -> None:
 
 
 def _source(plan: Plan, store: Store) -> str:
-    """On which hardware, and until when: that of the plan's own run, or of all that have written to the store."""
+    """The hardware and date of the measurement: those of the plan's run, or of all runs that wrote to the store."""
     info = store.runs.get(plan.key())
     infos = [info] if info else store.runs.all().values()
     hardware = sorted({str(info["hardware"]) for info in infos if info.get("hardware")})

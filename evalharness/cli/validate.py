@@ -1,4 +1,4 @@
-"""``evalharness validate``: whether trajectories are what they should be, our data or what a model made of its own."""
+"""``evalharness validate``: checks trajectories, whether training data or drawn by a model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints a line for each violation; returns 0 if there is none, 1 if there is any."""
+    """Print a line for each violation; returns 0 if there is none, else 1."""
     default = options.format or "strokes"
     known = [*registry.available("formats"), NONE]
     if default not in known:
@@ -49,5 +49,5 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _line(text: str) -> str:
-    """One line of printable characters, whatever a model wrote."""
+    """Reduce a text to one line of printable characters."""
     return "".join(c if c.isprintable() else " " for c in text) + "\n"

@@ -1,4 +1,4 @@
-"""How long a plan would take to draw, by measured rates; where nobody has measured, that is said, not guessed."""
+"""Estimates how long a plan takes to draw, from measured rates. Missing rates are reported, never guessed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evalharness.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What the jobs of one family of arms take at most.
+    """The cost of the jobs of one family of arms, at most.
 
     Attributes:
         model: Alias of the model.
@@ -44,7 +44,7 @@ class CostEstimate:
 def estimate_costs(
     plan: Plan, store: Store, jobs: Iterable[Job], rates_file: RatesFile | None = None
 ) -> list[CostEstimate]:
-    """Estimate what jobs take, for each family of arms.
+    """Estimate the cost of jobs, for each family of arms.
 
     A rate of the file comes before one measured in the store, and that before the model's own estimate.
 

@@ -1,4 +1,4 @@
-"""What a run would do and how long it would take, without doing it; weights need not be on this machine."""
+"""Describes what a run would do and how long it would take; the weights may be missing on this machine."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _outline(plan: Plan, states: Sequence[SampleState]) -> list[str]:
 
 
 def _judged_images(plan: Plan, store: Store, states: Sequence[SampleState]) -> Iterator[str]:
-    """How many images would be sent to a judge, for each benchmark that has one."""
+    """A line for each benchmark with a judge: how many images would be sent to it."""
     for name, planned in plan.benchmarks.items():
         if "judge" not in planned.scorer:
             continue

@@ -1,7 +1,7 @@
-"""Does the missing work of a plan: draws trajectories and scores images, through an executor, into the store.
+"""Does the missing work of a plan: an executor draws trajectories and scores images, the engine stores the results.
 
-Only what the store lacks is worked on, so a run is continued by starting it again. Workers return results; this process
-alone writes them.
+Only what the store lacks is worked on, so a run is continued by starting it again. Workers return results; only this
+process writes them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from evalharness.store.store import Store
 
 MakeSearches = Callable[[Plan, Store], Sequence[ScoreSearch]]
 PASSES = 3
-"""Passes after which a disk that damages what was just written is given up."""
+"""Number of passes after which a disk that damages new files is given up."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The status file of a run: ``status.json`` in the folder of its report, which other processes can read.
 
-It is rewritten every other second, and says which sweep and process it is of, how far each stage is, and which jobs and
-workers are busy. It is for people only: no run reads it to decide what to do.
+It is rewritten every other second. It names the sweep and the process, and says how far each stage is and which jobs
+and workers are busy. It is for people only: no run reads it to decide what to do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a report says of images that a model did not draw but had already."""
+"""Facts and warnings for the report about images that existed already and were not drawn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evalharness.store.store import Store
 from evalharness.types.item import Item
 
 QUOTED_REASONS = 3
-"""Reasons that a warning about unusable images quotes."""
+"""Number of reasons that a warning about unusable images quotes."""
 
 
 def imported_images(plan: Plan, store: Store) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def imported_images(plan: Plan, store: Store) -> dict[str, Any]:
 
 
 def _all_items(plan: Plan) -> list[tuple[Item, int]]:
-    """All items of the benchmarks, those that a subset leaves out as well, with each seed index."""
+    """All items of the benchmarks, including those that a subset leaves out, with each seed index."""
     return [
         (item, seed_index)
         for planned in plan.benchmarks.values()

@@ -20,7 +20,7 @@ def write_images(store: Store, outcomes: Iterable[Any]) -> None:
 
 
 def write_outcome(plan: Plan, store: Store, job: Any, outcome: Any) -> None:
-    """Write what a job came to: a trajectory, a score, a judged score with its replies, or a failure."""
+    """Write the outcome of a job: a trajectory, a score, a judged score with its replies, or a failure."""
     if isinstance(outcome, JudgedScore):
         for judge_reply in outcome.replies:
             store.replies.put(judge_reply.key, judge_reply.prompt_fields, judge_reply.reply)

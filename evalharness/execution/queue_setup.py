@@ -1,4 +1,4 @@
-"""Makes the queues of a run, and the remote work of those that no executor serves."""
+"""Makes the queues of a run, and the remote workers of those queues that no executor serves."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def score_queues(plan: Plan, store: Store) -> Iterator[tuple[ScoreQueue, RemoteJ
 
 
 def intermediate_queue(plan: Plan, store: Store, benchmark: str) -> ScoreQueue:
-    """A queue for images that no sample ends in, scored as those that one does."""
+    """A queue for intermediate images, which are scored like final ones."""
     scorer = plan.benchmarks[benchmark].benchmark.scorer()
     queue, _ = _score_queue(plan, store, benchmark, scorer, intermediate=True)
     return queue

@@ -25,7 +25,7 @@ UNMEASURED_SCORE = 0.01
 
 
 class _Queue:
-    """What all queues share: the jobs in hand, and the queues that feed this one.
+    """The base of all queues: the jobs in hand, and the queues that feed this one.
 
     All state is guarded by one lock, which all queues of a run share.
 
@@ -89,7 +89,7 @@ class _Queue:
             self._lock.notify_all()
 
     def pace(self, jobs: int, seconds: float) -> None:
-        """Learn from what a batch took; drawings are measured one by one instead."""
+        """Correct the expected load by what a batch took; drawings are measured one by one instead."""
 
     def _hand_out(self, jobs: Sequence[Any]) -> Sequence[Any]:
         self.in_hand.update((job.key, job) for job in jobs)
@@ -179,7 +179,7 @@ class DrawQueue(_Queue):
             self.failed += len(keys)
 
     def measure(self, job: Job, trajectory: Trajectory) -> None:
-        """Learn from what a trajectory took."""
+        """Correct the expected load by what a trajectory took."""
         with self._lock:
             self._measured.setdefault(job.variant, _Pace()).add(1, trajectory.cost.seconds)
 
@@ -296,7 +296,7 @@ class ScoreQueue(_Queue):
                     self._pending.appendleft((job.key, PendingScore(job.digest, job.item, job.retry)))
 
     def pace(self, jobs: int, seconds: float) -> None:
-        """Learn from what a batch took."""
+        """Correct the expected load by what a batch took."""
         self._pace.add(jobs, seconds)
 
     def _read(self, key: str, pending: PendingScore) -> ScoreJob | None:

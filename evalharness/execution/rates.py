@@ -1,4 +1,4 @@
-"""How long trajectories take to draw, as it was measured or as a model estimates it.
+"""Rates at which trajectories are drawn, measured or estimated by the model.
 
 A rate counts the seconds of one iteration, or of one trajectory where a variant does not iterate.
 """
@@ -28,7 +28,7 @@ class RatesFile(BaseModel):
     """Rates for the models of a sweep.
 
     Attributes:
-        source: Where and when they were measured.
+        source: Hardware and date of the measurement.
         seconds: By the model's name in the sweep file, then by the name of an arm without its cap, or of a variant.
     """
 
@@ -63,7 +63,7 @@ class RatesFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Seconds and dollars of one iteration; ``source`` says how they are known."""
+    """Seconds and dollars of one iteration; ``source`` says where they come from."""
 
     seconds: float
     source: str
@@ -105,7 +105,7 @@ def measured_seconds(plan: Plan, store: Store) -> dict[str, dict[str, float]]:
 
 
 def estimated_rate(model: Any, variant: Any) -> Rate | None:
-    """The rate that a model gives itself, if it gives one."""
+    """The rate that a model estimates for itself, if it does."""
     seconds = model.estimate(variant)
     return None if seconds is None else Rate(float(seconds) / (variant.cap or 1), "as the model says of itself")
 
@@ -119,6 +119,6 @@ def arms_of_families(plan: Plan) -> dict[FamilyKey, list[str]]:
 
 
 def expected_seconds(job: Job, model: Any, measured: Mapping[FamilyKey, Rate]) -> float:
-    """What a job takes: by the measured rate, else by the model's own, else as if an iteration took a second."""
+    """The expected seconds of a job: by the measured rate, else by the model's own, else one second per iteration."""
     rate = measured.get(job.family) or estimated_rate(model, job.variant)
     return (rate.seconds if rate else 1.0) * (job.cap or 1)

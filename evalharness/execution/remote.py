@@ -1,4 +1,4 @@
-"""Work that a service does: judges and image models behind an address, each served by a thread of this process.
+"""Work that a service does: a thread of this process serves each judge and image model behind an address.
 
 The thread takes jobs as they are added and writes each outcome as it arrives, so no other work waits for the network.
 """

@@ -33,8 +33,8 @@ def run_plan(
         retry_failed: Try again what failed in an earlier run.
 
     Returns:
-        What a report says of the circumstances, summed over all runs of this plan: when it started, its wall time in
-        seconds, hardware, versions, commit, imported images, and warnings.
+        The circumstances for the report, summed over all runs of this plan: start, wall time in seconds, hardware,
+        versions, commit, imported images, and warnings.
 
     Raises:
         ConfigError: ``out`` cannot be created.
@@ -61,7 +61,7 @@ def _draw_and_score(
     *,
     retry_failed: bool,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Returns: the record of this plan's runs, and a line for each model or benchmark that a budget stopped."""
+    """Do the work, then return the record of this plan's runs and a line for each part that a budget stopped."""
     earlier = store.runs.get(plan.key())
     started, clock, worked = datetime.now(UTC), time.monotonic(), -1
     executor = plan.sweep.executor.build()

@@ -1,4 +1,4 @@
-"""The work itself: jobs in, results out. A worker is made from a worker_spec, wherever it is to run."""
+"""The workers, which turn jobs into results. A worker is made from its spec in the process where it runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from evalharness.types.trajectory import Step, Trajectory
 
 @dataclass(frozen=True)
 class PluginWorkerSpec:
-    """What makes a worker of a model, of the scorer of a benchmark, or of that of one of its rescorings."""
+    """The spec of a worker for a model, for the scorer of a benchmark, or for the scorer of one of its rescorings."""
 
     plugin: PluginSpec
     rescoring: str | None = None

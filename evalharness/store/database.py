@@ -156,8 +156,8 @@ def _connect(path: Path, write: bool) -> sqlite3.Connection:
     if write:
         db = sqlite3.connect(path, check_same_thread=False)
     elif path.is_file() and path.stat().st_size:
-        # To read, SQLite creates a write-ahead log where there is none. It cannot in a folder that is read-only, and
-        # need not, as nobody else can have written there.
+        # To read, SQLite creates a write-ahead log if there is none. In a read-only folder it cannot, and need not,
+        # because nobody else can write there.
         immutable = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
         options = "mode=ro&immutable=1" if immutable else "mode=ro"
         db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{options}", uri=True, check_same_thread=False)

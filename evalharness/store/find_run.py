@@ -1,4 +1,4 @@
-"""An earlier run, found by its sweep file or by the folder of its report."""
+"""Finds an earlier run by its sweep file or by the folder of its report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError
 
 REPORTS = Path("reports")
-"""Where reports go by default, relative to the working directory."""
+"""The default folder of reports, relative to the working directory."""
 
 
 def find_run(
@@ -20,8 +20,8 @@ def find_run(
 
     Args:
         run: Folder of a report, or a sweep file.
-        store: The store, where it is not beside the report.
-        override: May change what the file says.
+        store: The store, if it is not beside the report.
+        override: Applied to the contents of the sweep file.
 
     Raises:
         ConfigError: ``run`` is neither a report nor a sweep file.

@@ -14,7 +14,7 @@ from evalharness.store.database import Database
 
 
 class DamagedImageError(StoreError):
-    """An image file is missing, or its content is not what its name says."""
+    """An image file is missing, or its content does not have the digest in its name."""
 
     def __init__(self, digest: str) -> None:
         super().__init__(f"image {digest[:12]}… is damaged or gone; run again to redraw it")
@@ -51,7 +51,8 @@ class StoredImages:
     def prepare(self, images: Iterable[bytes]) -> None:
         """Write the images that trajectories are about to bring: many syncs at once take little longer than one.
 
-        Call it inside a batch, before the trajectories are added. Adding one writes what this could not, or says why.
+        Call this inside a batch, before the trajectories are added. Adding a trajectory writes its images again if this
+        failed, and reports the error.
         """
         files = {self.path(hashlib.sha256(data).hexdigest()): data for data in images}
         with self._database.lock, contextlib.suppress(OSError):

@@ -26,8 +26,8 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
 
     Args:
         plan: the samples.
-        store: where they are; it must stay open as long as the results are used.
-        info: what the plan does not know: versions, hardware, times.
+        store: the store; it must stay open as long as the results are used.
+        info: versions, hardware and times, which are not in the plan.
     """
     import pandas as pd
 

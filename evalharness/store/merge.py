@@ -1,7 +1,7 @@
-"""Copies into a store what others have that it lacks: stores of other machines, or of processes side by side.
+"""Copies into a store what other stores have and it lacks: stores of other machines, or of parallel processes.
 
-A key contains all that a result depends on, so that what two stores have under one key is the same result and need not
-be copied. But a trajectory that goes further replaces its own beginning.
+A key contains everything that a result depends on. Two stores therefore have the same result under one key, and it need
+not be copied; but a trajectory that goes further replaces its own beginning.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BATCH_SIZE = 200
 
 @dataclass
 class Merged:
-    """How many rows were copied. ``damaged``: trajectories left out, as one of their images is damaged or missing."""
+    """Numbers of copied rows. ``damaged`` counts trajectories left out because an image is damaged or missing."""
 
     trajectories: int = 0
     scores: int = 0
@@ -35,7 +35,7 @@ class Merged:
 def merge(source: Store, into: Store) -> Merged:
     """Add to a store what another has and it lacks.
 
-    A failure is copied where nothing is known of its key. The replies of a key are copied all, or not at all.
+    A failure is copied if the store has nothing under its key. The replies of a key are copied all, or not at all.
 
     Raises:
         StoreError: a store cannot be read or written; what was copied until then is kept.

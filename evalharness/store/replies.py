@@ -32,7 +32,7 @@ class StoredReply:
 
 
 class StoredReplies:
-    """The table ``replies``, as :class:`~evalharness.api.judge.Replies`. Each reply is committed at once."""
+    """The table ``replies``, a :class:`~evalharness.api.judge.Replies`. Each reply is committed at once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -90,7 +90,7 @@ class StoredReplies:
         self.put(key, (prompt.key(), judge, prompt.image, prompt.rubric, prompt.repeat), reply)
 
     def put(self, key: str, origin: ReplyOrigin, reply: Reply) -> None:
-        """As :meth:`add`, with digests."""
+        """Add a reply by the digests of what it answers."""
         insert = f"INSERT INTO replies VALUES (?, (SELECT count(*) FROM replies WHERE key = ?){', ?' * 6})"
         with self._database.batch() as connection:
             connection.execute(insert, (key, key, *origin, json.dumps(asdict(reply))))

@@ -31,7 +31,7 @@ SAMPLE_COLUMNS = (
     "seconds",  # seconds,
     "dollars",  # dollars, where a service draws
 )
-"""Columns of :attr:`Results.samples`, one row a sample that the plan expects."""
+"""Columns of :attr:`Results.samples`, with a row for each sample that the plan expects."""
 
 ARM_COLUMNS = (
     "arm",
@@ -45,7 +45,7 @@ ARM_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The score of an image that need not be a final one; ``key`` leads to its details."""
+    """The score of an image, final or intermediate; ``key`` is that of its details."""
 
     score: float
     reason: str = ""
@@ -70,7 +70,7 @@ CHECK_COLUMNS = (
     "state",  # "pending" | "scored" | "failed"
     "reason",  # why the check failed
 )
-"""Columns of :attr:`Results.checks`, one row a scored sample and check that takes it in."""
+"""Columns of :attr:`Results.checks`, with a row for each check of a scored sample."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ class Results:
             ([{"name", "kind", "scorer", "items"}]), "whole" ({category: number of items}, if no overall score is
             defined over fewer) and "spent" ({"replies", "prompt_tokens", "completion_tokens", "cost"}, if a judge was
             asked).
-        arms: Columns :data:`ARM_COLUMNS`, one row an arm.
-        samples: Columns :data:`SAMPLE_COLUMNS`, one row a sample.
+        arms: Columns :data:`ARM_COLUMNS`, with a row for each arm.
+        samples: Columns :data:`SAMPLE_COLUMNS`, with a row for each sample.
         steps: Trajectory key → its steps as dicts: kind, iteration, text, image (digest or None), seed, evaluations,
             tokens, seconds, dollars.
         details: Score key → the score's details.
         image_path: Digest → the PNG file.
-        checks: Columns :data:`CHECK_COLUMNS`, one row a rescored sample.
+        checks: Columns :data:`CHECK_COLUMNS`, with a row for each rescored sample.
         judged: Benchmark, item id and image digests → the known scores of these images for that item; ``None`` where
             only final images have scores.
     """
@@ -109,6 +109,6 @@ class Results:
 
     @cached_property
     def drawing(self) -> pd.DataFrame:
-        """The cost of drawing, one row a trajectory at its full length: ``evaluations``, ``tokens``, ``seconds``."""
+        """The cost of drawing, ``evaluations``, ``tokens`` and ``seconds``, with a row for each complete trajectory."""
         samples = self.samples[self.samples["trajectory"].notna()]
         return samples.groupby("trajectory")[["evaluations", "tokens", "seconds"]].max().astype(float)

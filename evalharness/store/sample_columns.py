@@ -1,4 +1,4 @@
-"""What a store has of samples, read in one pass as columns: a million samples fit in memory.
+"""Reads the samples of a store in one pass as columns, so that a million samples fit in memory.
 
 Both the states of a few samples and the frame of all samples are derived from these columns.
 """
@@ -140,7 +140,7 @@ class SampleColumns:
 
 
 class _Keys:
-    """At which places a key stands: samples may share a trajectory or a score."""
+    """The places of each key; samples may share a trajectory or a score, and so a key."""
 
     def __init__(self, keys: Sequence[str | None]) -> None:
         self.numbers: dict[str, int] = {}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SampleState:
-    """A sample with what the store has of it.
+    """A sample and what the store has of it.
 
     ``steps`` is the number of steps in the prefix of its arm, ``None`` if that is not generated. ``image`` is the
     digest of the final image.

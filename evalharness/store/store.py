@@ -1,9 +1,9 @@
-"""What was drawn and scored: rows in SQLite, images as files named by their SHA-256. One process writes at a time.
+"""The store of a run's results: rows in SQLite, images as files named by their SHA-256. One process writes at a time.
 
 store/
     store.sqlite      rows; write-ahead log, every commit is synced
     lock              held by the writer, contains its pid
-    images/ab/….png   an image is on the disk, whole, before a row mentions it
+    images/ab/….png   an image is complete on the disk before a row mentions it
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Store:
 
 
 class StoredRuns:
-    """The table ``runs``: what is known of a run beside its samples, as JSON."""
+    """The table ``runs``: facts about each run beside its samples, as JSON."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

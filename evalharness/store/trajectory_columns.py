@@ -1,6 +1,6 @@
-"""Trajectories as columns: what the prefixes of thousands of them amount to, without a Python object for each step.
+"""Trajectories as columns: sums over the prefixes of thousands of them, without a Python object for each step.
 
-The columns give what ``prefix`` of :mod:`evalharness.types.trajectory` and adding up its steps give.
+The results are those of ``prefix`` in :mod:`evalharness.types.trajectory` and of adding up its steps.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class TrajectoryColumns:
     A trajectory's iterations never fall, so that a prefix is its beginning. Sums are those of adding step by step.
 
     Args:
-        texts: for each trajectory its steps as the store has them, a JSON list.
+        texts: the steps of each trajectory as the store has them, a JSON list.
 
     Raises:
         sqlite3.DatabaseError: a text is damaged.

@@ -26,7 +26,7 @@ MIN_SCORING = 1.0
 MANY_IMAGES = 32
 """Waiting images that are scored even if the scorer's speed is not known yet."""
 FIRST_BATCH_SHARE = 64
-"""As if this many workers shared a queue: its first batch is small, so that speed and memory are soon known."""
+"""Number of workers by which a queue's first batch is divided, so that speed and memory are known soon."""
 LOADING_TIME = 10.0
 """Seconds after which the memory of a child counts as that of a loaded worker, if its first batch takes longer."""
 MEMORY_MARGIN = 1.25
@@ -89,7 +89,7 @@ class ChildPool:
             self._children.append(children.start(number, self._threads, gpu))
 
     def _are_overloaded(self, holders: Sequence[Child], load: float) -> bool:
-        """Whether one more child is worth it: none is idle, and the work is long, or they take long."""
+        """Whether one more child pays off: none is idle, and either the work or the children's batches take long."""
         if any(child.ready and not child.jobs for child in holders):
             return False
         now = time.monotonic()

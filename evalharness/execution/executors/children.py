@@ -1,4 +1,4 @@
-"""Child processes of this one: how they start, what is sent to them, and how they end."""
+"""Starts child processes, exchanges messages with them, and ends them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ main(int(sys.argv[2]), int(sys.argv[3]))
 
 
 def worker_key(queue: WorkQueue) -> str:
-    """Names a queue's worker; queues with equal specs share it."""
+    """The name of a queue's worker; queues with equal specs share a worker."""
     return canonical(queue.worker_spec.as_json())
 
 

@@ -1,4 +1,4 @@
-"""One worker in a process of its own: made from its spec, it answers packed batches. Only plain values come and go."""
+"""Holds a worker in a process of its own. It is made from its spec, and exchanges only packed, plain values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WorkerHost:
         self.spec = spec | {"settings": _replace_paths(spec["settings"], paths)}
 
     def describe(self) -> Plain:
-        """The identity of the model or scorer as this machine has it, and what it runs on."""
+        """The identity of the model or scorer on this machine, and the device that it runs on."""
         from evalharness._util import environment
         from evalharness.execution.executors import wire
 
@@ -45,7 +45,7 @@ class WorkerHost:
         return {"identity": identity, "versions": environment.versions(), "gpus": _ray_gpus()}
 
     def work(self, batch: Plain) -> Plain:
-        """The outcomes of a batch and the seconds that it took."""
+        """Work on a batch; returns the outcomes and the seconds that it took."""
         from evalharness.api.executor import isolate
         from evalharness.execution.executors import wire
 
@@ -76,7 +76,7 @@ def _ray_gpus() -> list[str]:
 
 
 def _replace_paths(value: Any, paths: Mapping[str, str]) -> Any:
-    """Settings in which a path is replaced by this machine's own copy, if that exists."""
+    """Replace paths in settings by this machine's own copies, if these exist."""
     if isinstance(value, dict):
         return {key: _replace_paths(inner, paths) for key, inner in value.items()}
     if isinstance(value, list):

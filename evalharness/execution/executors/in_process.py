@@ -1,4 +1,4 @@
-"""All work in this process, one batch after the other: first all drawing, then all scoring."""
+"""Does all work in this process, one batch after the other: first all drawing, then all scoring."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class InProcess(Executor):
     """Holds one model or scorer at a time.
 
     Args:
-        settings: None has any meaning.
+        settings: Unused.
         single_threaded: Compute with one thread, as a child process of the executor ``local`` does, so that results
             are the same to the last bit.
     """
@@ -70,7 +70,7 @@ class InProcess(Executor):
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread, also if it is first imported in the block."""
+    """Let torch compute with one thread, even if it is first imported in the block."""
     environment = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch else int(environment["OMP_NUM_THREADS"] or processor_count())

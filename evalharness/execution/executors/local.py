@@ -22,7 +22,12 @@ class Local(Executor):
     """Chooses between this process and children, see docs/sweep-files.md."""
 
     class Settings(BaseModel):
-        """``workers``: processes at most; ``in_process``: no children, and torch's own number of threads."""
+        """The settings of the executor.
+
+        Attributes:
+            workers: Maximum number of child processes.
+            in_process: Whether to work without children, with torch's own number of threads.
+        """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -25,7 +25,7 @@ from evalharness.execution.executors.host import WorkerHost
 from evalharness.execution.executors.ray.settings import RaySettings, Resources
 
 MAX_CALLS = 2
-"""Batches an actor has at most: one that is worked on, one that waits."""
+"""Maximum number of batches of an actor: one that is worked on, one that waits."""
 POLL = 0.2
 """Seconds between looks at the state of the run."""
 WORK_PER_SCORER = 10.0
@@ -305,7 +305,7 @@ class ActorPool:
         """Make sure that a node has the same weights and program versions, which the report names.
 
         Raises:
-            EvalHarnessError: it has not.
+            EvalHarnessError: They differ.
         """
         queue = actor.queue
         if queue.name not in self._identities:
@@ -319,7 +319,7 @@ class ActorPool:
                 )
 
     def _raise_or_stop(self, actor: _Actor, ref: Any, data: dict[str, Any]) -> Iterator[Done]:
-        """Hand on that a budget is spent; raise any other error of the actor, with the name of its node."""
+        """Yield the error that a budget is spent; raise any other error of the actor, with the name of its node."""
         error = wire.unpack_error(data)
         if not isinstance(error, BudgetError) or ref == actor.description:
             kind = type(error) if isinstance(error, EvalHarnessError) else EvalHarnessError
@@ -358,7 +358,7 @@ class ActorPool:
 
 
 def _reason(error: BaseException) -> str:
-    """The one of Ray's many lines that says why an actor died."""
+    """The line of Ray's error message that says why an actor died."""
     text = str(error.cause if isinstance(error, RayTaskError) else error)
     if "memory pressure" in text or "OutOfMemory" in type(error).__name__:
         return "the machine ran out of memory"

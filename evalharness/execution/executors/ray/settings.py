@@ -12,7 +12,13 @@ Amount = Annotated[float, Field(ge=0, le=4096)]
 
 
 class Resources(BaseModel):
-    """What one worker needs. ``gpus``: a part of one, or several; ``workers``: at most so many at once."""
+    """The resources of one worker.
+
+    Attributes:
+        gpus: A fraction of a GPU, or several GPUs.
+        cpus: Processors.
+        workers: Maximum number of workers at the same time.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -21,7 +27,7 @@ class Resources(BaseModel):
     workers: Annotated[int, Field(ge=1, le=100_000)] | None = None
 
     def with_default_gpus(self, gpus: float) -> Resources:
-        """Itself, with ``gpus`` unless it names an amount."""
+        """A copy with ``gpus``, unless an amount is set already."""
         return self if self.gpus is not None else self.model_copy(update={"gpus": gpus})
 
 
