@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from typing import Any
 
+from evalharness._util.installed import entry_points
 from evalharness.api.benchmark import Benchmark
 from evalharness.api.detector import Detector
 from evalharness.api.executor import Executor

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import entry_points
 from pathlib import Path
 
+from evalharness._util.installed import entry_points
 from evalharness.errors import WeightsError
 
 GROUP = "evalharness.weights"

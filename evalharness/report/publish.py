@@ -43,8 +43,9 @@ def _move(folder: Path, out: Path) -> None:
     previous = _manifest(out)
     (folder / MANIFEST).parent.mkdir(exist_ok=True)
     (folder / MANIFEST).write_text(json.dumps(names, indent=0), encoding="utf-8")
+    for parent in {(out / name).parent for name in [*names, MANIFEST]}:
+        parent.mkdir(parents=True, exist_ok=True)
     for name in [*(name for name in names if name != INDEX), MANIFEST, INDEX]:
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).replace(out / name)
     for name in previous - set(names):
         _remove(out, name)

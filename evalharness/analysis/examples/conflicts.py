@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import entry_points
 
+from evalharness._util.installed import entry_points
 from evalharness.api.conflicts import ConflictKind, ConflictReader, conflict_kind
 from evalharness.generation.formats.strokes import inner
 from evalharness.training_data.english import English

@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from scipy.ndimage import maximum_filter
 
 Role = Literal["body", "dark", "light", "ink", "paper", "hole"]
 Point = tuple[float, float]
@@ -132,8 +131,7 @@ class Pen:
 
     def finish(self) -> NDArray[np.float32]:
         """The icon with its outline: (32, 32, 4) float32 in 0..1, the last channel the coverage."""
-        grow = 2 * round(OUTLINE * SUPERSAMPLE) + 1
-        halo = maximum_filter(np.asarray(self._cover), grow, mode="nearest")
+        halo = _grown(np.asarray(self._cover), round(OUTLINE * SUPERSAMPLE))
         flat = Image.new("RGB", self._image.size, OUTLINE_RGB)
         flat.paste(self._image, mask=self._cover)
         # Premultiplied before shrinking, so that the colour outside the silhouette does not bleed in.
@@ -142,3 +140,12 @@ class Pen:
         small: NDArray[np.float32] = rgba.reshape(CELL, SUPERSAMPLE, CELL, SUPERSAMPLE, 4).mean(axis=(1, 3))
         small[..., :3] /= np.maximum(small[..., 3:], 1e-6)
         return small
+
+
+def _grown(cover: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
+    """Each pixel's maximum over a square of 2 * radius + 1 pixels; the border is repeated outwards."""
+    height, width = cover.shape
+    padded = np.pad(cover, radius, mode="edge")
+    rows = np.maximum.reduce([padded[shift : shift + height] for shift in range(2 * radius + 1)])
+    grown: NDArray[np.uint8] = np.maximum.reduce([rows[:, shift : shift + width] for shift in range(2 * radius + 1)])
+    return grown
