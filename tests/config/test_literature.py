@@ -22,15 +22,16 @@ def test_categories_are_those_of_the_benchmarks_and_add_up_to_the_score() -> Non
     from evalharness.benchmarks.wise.legacy import WiseLegacy
 
     weights = {"geneval": GenEval.weights, "wise-legacy": WiseLegacy.weights}
-    for row in literature.rows(["paper"]):
-        if row["categories"]:
-            own = weights[row["benchmark"]]
-            assert row["categories"].keys() == own.keys()
-            plain = sum(row["categories"].values()) / len(own)
-            total = sum(weight * row["categories"][name] for name, weight in own.items())
-            unweighted = "unweighted mean" in row["note"]
-            assert (plain if unweighted else total) == pytest.approx(row["score"], abs=0.0051), row["name"]
-            assert not unweighted or f"weights {total:.2f}" in row["note"]
+    rows = [row for row in literature.rows(["paper"]) if row["categories"]]
+    assert {row["benchmark"] for row in rows} == weights.keys()
+    for row in rows:
+        benchmark_weights = weights[row["benchmark"]]
+        assert row["categories"].keys() == benchmark_weights.keys()
+        plain = sum(row["categories"].values()) / len(benchmark_weights)
+        total = sum(weight * row["categories"][name] for name, weight in benchmark_weights.items())
+        unweighted = "unweighted mean" in row["note"]
+        assert (plain if unweighted else total) == pytest.approx(row["score"], abs=0.0051), row["name"]
+        assert not unweighted or f"weights {total:.2f}" in row["note"]
 
 
 @pytest.mark.parametrize(

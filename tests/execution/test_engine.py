@@ -70,8 +70,11 @@ class TestInProcess:
         seeds: dict[tuple[str, int], int] = {}
         sizes: list[dict[str, object]] = [{"limit": 4}, {"full": True}, {"only": ["single"]}]
         for number, size in enumerate(sizes):
-            for row in draw_and_score(file, tmp_path / str(number) / "x", **size):
-                assert seeds.setdefault((row["item"], row["seed_index"]), row["seed"]) == row["seed"]
+            samples = draw_and_score(file, tmp_path / str(number) / "x", **size)
+            assert samples
+            for sample in samples:
+                assert seeds.setdefault((sample["item"], sample["seed_index"]), sample["seed"]) == sample["seed"]
+        assert len(set(seeds.values())) == len(seeds)
 
     def test_failures_stay_with_their_sample(
         self, sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -76,9 +76,8 @@ def test_each_prompt_is_a_riddle_beside_classes_that_no_lesson_puts_there() -> N
 
 
 def test_the_miniature_can_read_them() -> None:
-    tokenizer = Tokenizer()
-    for item in benchmark().items():
-        assert tokenizer.encode(item.prompt)
+    tokenizer, items = Tokenizer(), benchmark().items()
+    assert all(tokenizer.encode(item.prompt) for item in items) and items
 
 
 def test_the_prompt_file_has_the_form_of_wise_s() -> None:

@@ -117,5 +117,5 @@ def test_two_workers_against_one(tmp_path: Path) -> None:
         f"without Ray {alone:.3f} s in one process, {together:.3f} s in each of two at once: the machine allows "
         f"{ceiling:.2f}",
     )
-    if cores > 2:
-        assert efficiency >= 0.85
+    # With fewer cores, the second worker competes with the driver and the first for what the machine allows.
+    assert efficiency >= (0.85 if cores > 2 else 0.5)

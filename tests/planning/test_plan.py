@@ -42,6 +42,7 @@ def test_the_keys_of_a_plan_are_digests_of_what_they_stand_for(sweep_file: Write
     plan = make_plan(sweep)
     identity = digest(dict(plan.models["mock"]))
     planned = plan.benchmarks["mock"]
+    assert plan.samples
     for sample in plan.samples:
         item, seed = sample.item, sample_seed(3, "mock", sample.item.id, sample.seed_index)
         parts = ["trajectory", identity, sample.arm.variant.key(), item.prompt, seed]

@@ -61,7 +61,9 @@ def test_every_reference_is_a_file_of_the_folder(report: Path, outline: Outline)
 
 
 def test_nothing_is_fetched_from_elsewhere(report: Path) -> None:
-    for path in report.rglob("*"):
+    paths = list(report.rglob("*"))
+    assert {path.suffix for path in paths} >= {".html", ".css", ".json", ".csv", ".svg"}
+    for path in paths:
         if path.suffix in {".html", ".css", ".json", ".md", ".csv"}:
             assert not re.search(r"https?://|//cdn|@import|url\(", path.read_text(encoding="utf-8")), path
         if path.suffix == ".svg":

@@ -28,7 +28,9 @@ def sweeps() -> list[str]:
 
 
 def reports() -> list[Path]:
-    return sorted(path.parent for path in REFERENCE.glob("*/results.json"))
+    folders = sorted(path.parent for path in REFERENCE.glob("*/results.json"))
+    assert folders
+    return folders
 
 
 def numbers(folder: Path) -> dict[str, Any]:

@@ -76,7 +76,9 @@ def test_quoted_rows_stand_apart_with_their_sources(tables: tuple[summary.Summar
 
 def test_latex_has_as_many_cells_in_each_row(tables: tuple[summary.Summary, Path]) -> None:
     _, folder = tables
-    for path in folder.glob("*.tex"):
+    paths = list(folder.glob("*.tex"))
+    assert paths
+    for path in paths:
         lines = path.read_text().splitlines()
         width = lines[0].count("r", len(r"\begin{tabular}")) + 1
         rows = [line for line in lines if line.endswith(r"\\") and not line.startswith(r"\multicolumn")]

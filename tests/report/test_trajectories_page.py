@@ -71,12 +71,13 @@ def test_every_step_is_shown_with_text_picture_boxes_and_verdict(chosen: Results
 def test_the_refinement_that_was_chosen_is_marked(chosen: Results, folder: Path) -> None:
     (part,) = choose(chosen)
     text = (folder / PAGE).read_text(encoding="utf-8")
-    for rule, example in part.examples:
-        if example is not None:
-            story = text.partition(f'id="arm-1-{rule.name}"')[2].partition("</article>")[0]
-            marked = re.findall(r"noted\">.*?images/([0-9a-f]+)\.webp", story, re.DOTALL)
-            assert marked == [example.case.refinement.before, example.case.refinement.after]
-            assert re.findall(r"(before|after) the refinement", story) == ["before", "after"]
+    examples = {rule.name: example for rule, example in part.examples if example is not None}
+    assert examples
+    for name, example in examples.items():
+        story = text.partition(f'id="arm-1-{name}"')[2].partition("</article>")[0]
+        marked = re.findall(r"noted\">.*?images/([0-9a-f]+)\.webp", story, re.DOTALL)
+        assert marked == [example.case.refinement.before, example.case.refinement.after]
+        assert re.findall(r"(before|after) the refinement", story) == ["before", "after"]
 
 
 def test_it_is_sound_and_nothing_in_it_runs(folder: Path, page: Outline) -> None:

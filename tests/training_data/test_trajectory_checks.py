@@ -40,7 +40,9 @@ def found(row: Row) -> set[str]:
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["full", "no-critique", "no-self-sampling", "base"]))
 def test_generated_data_pass(seed: int, arm: str) -> None:
-    for row in rows(arm, seed):
+    generated = rows(arm, seed)
+    assert len(generated) >= 3
+    for row in generated:
         assert list(trajectory_checks.violations(flat(row))) == []
 
 

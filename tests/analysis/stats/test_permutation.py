@@ -73,9 +73,8 @@ def test_an_empty_category_leaves_nothing_to_test() -> None:
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_mcnemar_as_of_statsmodels(fixed: int, broken: int) -> None:
-    if fixed + broken:
-        reference = mcnemar([[5, fixed], [broken, 7]], exact=True).pvalue
-        assert stats.mcnemar(fixed, broken) == pytest.approx(min(1.0, reference))
+    reference = mcnemar([[5, fixed], [broken, 7]], exact=True).pvalue if fixed + broken else 1.0
+    assert stats.mcnemar(fixed, broken) == pytest.approx(min(1.0, reference))
 
 
 def test_with_one_image_a_prompt_sign_flips_are_mcnemar() -> None:

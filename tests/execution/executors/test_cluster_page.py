@@ -41,8 +41,10 @@ def test_the_batch_script_is_bash() -> None:
 
 
 def test_the_executors_of_the_page_are_right() -> None:
-    found = [yaml.safe_load(text).get("executor") for text in blocks(PAGE, "yaml")]
-    for executor in filter(None, found):
+    documents = [yaml.safe_load(text) for text in blocks(PAGE, "yaml")]
+    executors = [document["executor"] for document in documents if "executor" in document]
+    assert executors
+    for executor in executors:
         settings = {key: value for key, value in executor.items() if key != "name"}
         assert executor["name"] == "ray"
         Ray.Settings.model_validate(settings, strict=True)
