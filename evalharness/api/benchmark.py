@@ -1,4 +1,4 @@
-"""What a benchmark must offer: items, a scorer for their images, and how scores become one number."""
+"""The interface of benchmarks: items, a scorer for their images, and the weights that make one number of scores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from evalharness.types.score import Score
 
 
 class Scorer(ABC):
-    """Looks at final images."""
+    """Scores final images."""
 
     batch_size: int = 1
 
@@ -29,10 +29,10 @@ class Scorer(ABC):
 
     @abstractmethod
     def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
-        """One score for each image; it depends on its own image and item alone."""
+        """Return a score for each image, which depends on that image and its item only."""
 
     def reachable(self) -> None:  # noqa: B027 - optional
-        """Check that the endpoint behind it answers, if there is one.
+        """Check that the endpoint behind the scorer answers, if there is one.
 
         Raises:
             EvalHarnessError: It does not; the message says what to do.
@@ -59,12 +59,12 @@ class ScoreRequest:
 
 
 class JudgeScorer(ABC):
-    """A scorer that asks a judge about each image. It is given files, and yields scores as the judge replies."""
+    """A scorer that asks a judge about each image. It takes image files and yields scores as the judge replies."""
 
     judges: Sequence[Judge] = ()
-    """All judges that it asks: they are told what they spent before."""
+    """All judges that it asks; before a run, each is told what it spent in earlier runs."""
     in_process: bool = False
-    """Whether its judge computes its replies itself: see :attr:`evalharness.api.judge.Judge.in_process`."""
+    """Whether its judge computes the replies itself, see :attr:`evalharness.api.judge.Judge.in_process`."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
@@ -80,11 +80,11 @@ class JudgeScorer(ABC):
         """Score images.
 
         Args:
-            requests: Taken from the iterable only as there is room for them.
-            replies: Replies that are kept: a judge is not asked again for them.
+            requests: Requests, taken from the iterable only when there is room for them.
+            replies: The replies that are stored; a judge is not asked for them again.
 
         Yields:
-            Each request with its score, in any order; with a SampleError if no reply could be had or understood.
+            Each request with its score, in any order, or with a SampleError if there is no reply that can be read.
 
         Raises:
             BudgetError, EndpointError: As the judge raised it; requests that were not asked then have no outcome.
@@ -102,12 +102,12 @@ class JudgeScorer(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Rescoring:
-    """A second score of images that are scored. It changes no score; it shows how far the scores can be trusted.
+    """A second scoring of images that have a score. It changes no score, but shows how far scores can be trusted.
 
     Attributes:
         name: Unique within the benchmark.
         kind: ``repeat`` if the same scorer is asked again, ``second`` if another one scores.
-        scorer: Its scores have keys by its identity, like any others.
+        scorer: The scorer; its scores have keys like any others.
         items: The number of items, stratified by category; ``None`` for all.
     """
 
@@ -138,7 +138,7 @@ class Benchmark(Plugin, ABC):
 
     @abstractmethod
     def prompt_set(self) -> PromptSet:
-        """Which prompts these are."""
+        """The name and digest of the prompts."""
 
     @abstractmethod
     def items(self) -> list[Item]:
@@ -146,18 +146,18 @@ class Benchmark(Plugin, ABC):
 
     @abstractmethod
     def scorer(self) -> Scorer | JudgeScorer:
-        """The scorer; cheap to make, its weights are loaded when it first scores."""
+        """Make the scorer. This is cheap: its weights are loaded when it first scores."""
 
     def rescorings(self) -> Sequence[Rescoring]:
         """Second scores that check the scorer; cheap to make."""
         return ()
 
     def title(self) -> str | None:
-        """Its name as reports show it; ``None`` for the name itself."""
+        """The benchmark's name in reports; ``None`` if it is the plugin's name."""
         return None
 
     def notes(self) -> list[str] | None:
-        """What a reader must know before quoting a score, a line each."""
+        """Lines that a reader must know before quoting a score."""
         return None
 
 
@@ -172,7 +172,7 @@ class Exported:
 
 
 class Exporter(ABC):
-    """Inherited by a benchmark that can write results as its own published programs do."""
+    """Base of a benchmark that can write results in the format of its published programs."""
 
     @abstractmethod
     def export(self, samples: Iterable[Exported], folder: Path) -> None:
@@ -180,7 +180,7 @@ class Exporter(ABC):
 
 
 class RuleBased(ABC):
-    """Inherited by a benchmark whose verdicts follow by rules from details, so that they need no image."""
+    """Base of a benchmark whose scores follow by rules from the details of a detection, without the image."""
 
     rules: ClassVar[type[BaseModel]]
     """The numbers of the rules, each with a default and a description."""
@@ -202,10 +202,10 @@ class RuleBased(ABC):
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswer:
-    """An image to check a scorer by.
+    """An image that tests a scorer.
 
     Attributes:
-        part: The part of the scorer that it puts to the test.
+        part: The part of the scorer that is tested.
         image: RGB.
         item: The item that it is scored for.
         correct: The verdict of a scorer that works, or ``None`` if only an earlier run can tell.
@@ -218,7 +218,7 @@ class KnownAnswer:
 
 
 class HasKnownAnswers(ABC):
-    """Inherited by a benchmark with a :class:`Scorer` and images by which ``evalharness doctor`` checks it."""
+    """Base of a benchmark with a :class:`Scorer` and images with which ``evalharness doctor`` tests it."""
 
     name: ClassVar[str]
 
@@ -228,4 +228,4 @@ class HasKnownAnswers(ABC):
 
     @abstractmethod
     def known_answers(self) -> list[KnownAnswer]:
-        """The same images on every machine."""
+        """The images, which are the same on every machine."""

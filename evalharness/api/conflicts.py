@@ -1,4 +1,4 @@
-"""What a refinement was about: kinds of conflict, and readers that tell them from a model's words.
+"""Kinds of conflict that a refinement can be about, and the interface of readers that find them in a model's words.
 
 A reader is a plugin of the entry-point group ``evalharness.conflict_readers``, one for each language in which models
 describe scenes. Plain English is built in.
@@ -22,7 +22,7 @@ class ConflictReader(Protocol):
         Args:
             description: The scene that the plan describes.
             inspection: What is wrong with the sketch; empty if it was not inspected.
-            correction: How to mend it, which is read if it was not inspected.
+            correction: How to correct it; this is read if the sketch was not inspected.
 
         Returns:
             The kind of each thing that is wrong, ``None`` for one that cannot be told; ``None`` instead of a list if

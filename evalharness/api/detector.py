@@ -1,4 +1,4 @@
-"""What an object detector must offer."""
+"""The interface of object detectors."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Detector(Plugin, ABC):
 
     @abstractmethod
     def classes(self) -> frozenset[str]:
-        """The class names that it can find."""
+        """The names of the classes that the detector can find."""
 
     @abstractmethod
     def detect(self, images: Sequence[Image.Image], min_score: float = 0.0) -> list[list[Detection]]:
-        """The detections with a score above ``min_score`` in each RGB image; an image's depend on that image alone."""
+        """Return the detections with a score above ``min_score`` in each RGB image; they depend on that image only."""
 
 
 def detect_by_size(

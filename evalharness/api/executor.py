@@ -1,4 +1,4 @@
-"""What an executor must offer, and how a worker's batch is split when one of its samples fails."""
+"""The interface of executors, and the splitting of a batch if one of its samples fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Worker(Protocol[J_contra, R_co]):
 
 
 class WorkerSpec(Protocol):
-    """What a worker is made from: a plugin's name and settings. Another process can make the same worker from it."""
+    """The name and settings of a plugin, from which any process can make the same worker."""
 
     def worker(self) -> Worker[Any, Any]:
         """Make the worker."""
@@ -106,8 +106,8 @@ class WorkQueue(Protocol):
 
 
 Done = tuple[Any, Sequence[Any], "list[Any] | BudgetError"]
-"""A queue, a batch of it, and its outcomes: a result or a :class:`Failure` for each job, or the error that a budget is
-spent."""
+"""A queue, a batch of its jobs, and the outcomes: a result or a :class:`Failure` for each job, or a BudgetError if a
+budget is spent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Executor(Plugin, ABC):
     """A plugin that runs the queues of a sweep on the devices of one or more machines."""
 
     def check(self, sweep: Any) -> None:
-        """Check that its settings fit a sweep (``evalharness.config.schema.Sweep``).
+        """Check that the executor's settings fit a sweep (``evalharness.config.schema.Sweep``).
 
         Raises:
             ConfigError: They do not.
@@ -139,10 +139,10 @@ class Executor(Plugin, ABC):
 
     @abstractmethod
     def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
-        """Work until all queues are finished; yield each batch with its outcomes as soon as it has them.
+        """Work until all queues are finished; yield each batch with its outcomes as soon as it is done.
 
         Args:
-            queues: A queue that others feed comes after them.
+            queues: The queues; one that is fed by others comes after them.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The format in which a checkpoint speaks the process: its markers, when it is done, what it reads back."""
+"""The interface of formats, in which checkpoints speak the process: markers, stages, and when the process is done."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Stage:
         open: The marker that opens it.
         stop: Markers that end it.
         max_tokens: Length limit.
-        ask: A text that is read first, to ask for it.
+        ask: A text that the model reads first, which asks for this stage.
     """
 
     open: str
@@ -49,14 +49,14 @@ class Format(Plugin, ABC):
     refine: Stage | None = None
 
     def __init__(self, words: Mapping[str, str]) -> None:
-        """``words``: by name, in place of the format's own."""
+        """Start with the model's texts by name; they replace the format's own."""
 
     def prompt(self, text: str) -> str:
         """A prompt as the model reads it."""
         return text
 
     def done(self, plan: str) -> bool:
-        """Whether what was written in place of a plan says that the picture is finished."""
+        """Whether a plan says that the picture is finished."""
         return False
 
     def conflict(self, inspection: str) -> bool:
@@ -65,7 +65,7 @@ class Format(Plugin, ABC):
 
 
 class Sample(Protocol):
-    """What a format with its own loop sees of a sample."""
+    """A sample as a format with its own loop sees it."""
 
     prompt: str
     finished: bool
@@ -77,7 +77,7 @@ class Sample(Protocol):
 
 
 class Steps(Protocol):
-    """What such a format does with its samples: each step is recorded with its cost."""
+    """The steps of a format with its own loop; each is recorded with its cost."""
 
     def write(
         self,

@@ -1,4 +1,4 @@
-"""What a model must offer: verbs. The harness owns the loops over them (``evalharness.generation``).
+"""The interface of models: verbs. The harness owns the loops over them (``evalharness.generation``).
 
 A model inherits from one of four classes, by what it can do:
 
@@ -52,14 +52,14 @@ class Drawn:
 
 
 class Model(Plugin, ABC):
-    """What all kinds of models share."""
+    """The base of all kinds of models."""
 
     device_count: int | None = None
-    """How many GPUs an image keeps busy; ``None`` if the model runs elsewhere, or nobody knows."""
+    """Number of GPUs that drawing an image keeps busy; ``None`` if the model runs elsewhere or this is unknown."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
-        """What decides the outcome: name, weights digest, dtype, sampler settings; JSON, without paths or devices."""
+        """What decides an image: name, weights digest, dtype, sampler settings; JSON, without paths or devices."""
 
     def check(self, prompt: str) -> None:
         """Check a prompt before it is drawn.
@@ -69,7 +69,7 @@ class Model(Plugin, ABC):
         """
 
     def estimate(self, variant: Any) -> float | None:
-        """Seconds that a trajectory takes at most, for plans that nobody has measured; ``None`` if unknown.
+        """Seconds that a trajectory takes at most, used if no rate was measured; ``None`` if unknown.
 
         Args:
             variant: A :class:`~evalharness.api.variant.Variant`.
@@ -77,10 +77,10 @@ class Model(Plugin, ABC):
         return None
 
     def prepare(self) -> None:
-        """Load what drawing needs. Called before each batch, so that loading is not counted as an image's time."""
+        """Load what drawing needs. This is called before each batch, so that loading does not count as drawing time."""
 
     def reachable(self) -> None:
-        """Check that the endpoint behind it answers, if there is one.
+        """Check that the endpoint behind the model answers, if there is one.
 
         Raises:
             EvalHarnessError: It does not; the message says what to do.
@@ -94,7 +94,7 @@ class ImageModel(Model):
 
     @abstractmethod
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
-        """One image for each prompt; it depends on its own prompt and seed alone, not on its neighbours."""
+        """Draw an image for each prompt, which depends on that prompt and seed only."""
 
 
 class ImageEditor(ImageModel):
@@ -102,7 +102,7 @@ class ImageEditor(ImageModel):
 
     @abstractmethod
     def edit(self, images: Sequence[Image.Image], instructions: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
-        """Each image changed by its instruction; it depends on these and its seed alone."""
+        """Change each image by its instruction; the result depends on these and the seed only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class SourceFile:
     """The file that holds a sample's image.
 
     Attributes:
-        name: Relative to the model's folder; of a file that cannot be read, what was looked for.
+        name: Path relative to the model's folder; for a file that cannot be read, what was looked for.
         digest: SHA-256; empty if the file cannot be read.
     """
 
@@ -119,7 +119,7 @@ class SourceFile:
 
 
 class ImageSource(Model):
-    """A model whose images exist already: they are found by item and number and fetched, never drawn.
+    """A model whose images exist already. They are found by item and number, and fetched instead of drawn.
 
     A file's digest is part of the key of its trajectory, so that a changed image is fetched and scored again. The
     identity says nothing about the files' content.
@@ -129,18 +129,18 @@ class ImageSource(Model):
 
     @abstractmethod
     def locate(self, item: Item, seed_index: int) -> SourceFile:
-        """The file of an item's image with this number, from 0."""
+        """Find the file of an item's image with this number, from 0."""
 
     @abstractmethod
     def fetch(self, sources: Sequence[SourceFile]) -> list[bytes]:
-        """The images as PNG files, upright.
+        """Read images as upright PNG files.
 
         Raises:
-            SampleError: One is missing, unreadable or not what was located.
+            SampleError: A file is missing or unreadable, or has changed since it was located.
         """
 
     def survey(self, wanted: Sequence[tuple[Item, int]], known: Sequence[tuple[Item, int]]) -> list[str]:
-        """Warnings about the files that a reader of the scores must know, a line each; only headers are read.
+        """Return warnings about the files for readers of the scores, a line each; only headers are read.
 
         Args:
             wanted: Items and numbers of this run.
@@ -164,26 +164,26 @@ class RemoteImageModel(Model):
     """
 
     concurrency: int = 1
-    """How many images it draws at a time."""
+    """Number of images that it draws at a time."""
 
     @abstractmethod
     def generate(self, requests: Iterable[tuple[int, ImageRequest]]) -> Iterator[tuple[int, Step | SampleError]]:
         """Draw images.
 
         Args:
-            requests: Numbered requests, taken from the iterable only as there is room for them.
+            requests: Numbered requests, taken from the iterable only when there is room for them.
 
         Yields:
-            Each request's number with the drawing, a PNG file, and its cost, in any order; a SampleError for an image
-            that could not be had after the endpoint's own retries.
+            Each request's number with the drawing, a PNG file, and its cost, in any order; a SampleError if there is no
+            image after the client's own retries.
 
         Raises:
             BudgetError: The budget is spent. Everything that was requested has been yielded; the rest was not.
-            EndpointError: The same, where no other request would fare better.
+            EndpointError: The same, if no other request would succeed either.
         """
 
     def recall(self, spent: Spent) -> None:
-        """Count what was spent on it before this run towards its budget."""
+        """Count what the model spent before this run towards its budget."""
 
 
 class Interleaver(ImageModel):
@@ -192,18 +192,18 @@ class Interleaver(ImageModel):
     formats: ClassVar[tuple[str, ...]]
     """The formats that this model's checkpoints speak, the default first."""
     guided: bool
-    """Whether ``draw`` needs ``unguided`` contexts; a model whose contexts keep their own does not."""
+    """Whether ``draw`` needs ``unguided`` contexts; a model whose contexts include them does not."""
     continues: bool
-    """Whether a process is one growing context. If not, each iteration starts a new one with the prompt and the
+    """Whether a process is one growing context. If not, each iteration starts a new context with the prompt and the
     present state."""
     remembers: bool = False
     """Whether an iteration that starts a new context also reads the last plan and its correction."""
     words: Mapping[str, str] = MappingProxyType({})
-    """Words for the format to use in place of its own, by their names."""
+    """Texts, by name, that replace the format's own."""
 
     @abstractmethod
     def start(self, count: int) -> list[Context]:
-        """``count`` empty contexts."""
+        """Create ``count`` empty contexts."""
 
     def blank(self) -> Image.Image | None:
         """The canvas that a process starts with, or ``None`` if the first sketch is drawn from words alone."""
@@ -228,20 +228,20 @@ class Interleaver(ImageModel):
         opening: str = "",
         ask: str = "",
     ) -> list[Written]:
-        """Write after each context; what was written becomes part of the context.
+        """Write after each context; the text becomes part of the context.
 
         Args:
             contexts: One for each sample.
             stop: Markers that end the text.
             max_tokens: Length limit.
             seeds: One for each context.
-            opening: Words that the text is made to begin with; not part of what is returned.
+            opening: Words that the text begins with; they are not part of the result.
             ask: A text to read first, which asks for this one.
         """
 
     @abstractmethod
     def draw(self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]) -> list[Drawn]:
-        """Draw an image after each context. It is not kept in the context: ``look`` at it to keep it.
+        """Draw an image after each context. It becomes part of the context only by ``look``.
 
         Args:
             contexts: One for each sample.
@@ -251,16 +251,16 @@ class Interleaver(ImageModel):
 
 
 class Branching(Interleaver):
-    """What formats with a loop of their own need besides: contexts that fork, and finer ways to add to them."""
+    """A model for formats with their own loop: its contexts can be forked, and there are finer ways to add to them."""
 
     @abstractmethod
     def fork(self, contexts: Sequence[Context]) -> list[Context]:
-        """Copies that grow independently from here."""
+        """Copy contexts; the copies then grow independently."""
 
     @abstractmethod
     def glance(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
-        """Append an image for understanding only, not to draw from it."""
+        """Append images to be understood only, not to be drawn from."""
 
     @abstractmethod
     def append(self, contexts: Sequence[Context], texts: Sequence[str]) -> None:
-        """Append a text that belongs to what was read before: guidance does not lead to it alone."""
+        """Append texts that belong to the preceding ones: guidance does not strengthen them alone."""

@@ -1,4 +1,4 @@
-"""The base class of plugins: what the registry and the sweep file read of a class."""
+"""The base classes of plugins, with the attributes that registry and sweep files read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class NoSettings(BaseModel):
 
 
 class Installable:
-    """What an entry point names.
+    """A class that an entry point names.
 
     Attributes:
         requires: Packages that it imports only when it is used. ``evalharness list`` and the start of a sweep report
@@ -29,10 +29,10 @@ class Installable:
 
 
 class Plugin(Installable):
-    """A class with settings. Its constructor takes them, checked, and is cheap.
+    """A class with settings. Its constructor takes the checked settings, and is cheap.
 
-    No weights are read and torch is not imported before a plugin is used: plugins are also made to be listed, planned
-    and checked.
+    A plugin reads no weights and does not import torch before it is used, because plugins are also made to be listed,
+    planned and checked.
 
     Attributes:
         name: The name of its entry point.

@@ -1,4 +1,4 @@
-"""Plugins are entry points in the groups ``evalharness.models``, ``evalharness.benchmarks`` …, built-in ones too."""
+"""Finds plugins, which are entry points in the groups ``evalharness.models``, ``evalharness.benchmarks`` and so on."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EXTRAS |= dict.fromkeys(("mmdet", "mmengine", "mmcv"), "geneval")
 
 
 def available(kind: str) -> dict[str, EntryPoint]:
-    """The installed plugins of a kind by name; nothing is imported. Of two with one name, the first found wins."""
+    """The installed plugins of a kind by name; nothing is imported. Of two with the same name, the first one wins."""
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=f"evalharness.{kind}"):
         found.setdefault(entry.name, entry)
@@ -80,7 +80,7 @@ def _check_base(plugin: Any, kind: str, label: str) -> None:
 
 
 def install_hint(error: ImportError, extra: str | None = None) -> str:
-    """``"; install it with: pip install …"`` where the missing package is known."""
+    """Text such as ``"; install it with: pip install …"``; empty if the missing package is not known."""
     package = (error.name or "").partition(".")[0]
     if package in EXTRAS:
         return f"; install it with: pip install 'evalharness[{extra or EXTRAS[package]}]'"

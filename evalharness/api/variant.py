@@ -1,4 +1,4 @@
-"""What a variant must offer: it makes one image for each prompt, with a model's verbs."""
+"""The interface of variants, which make an image for each prompt with a model's verbs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Variant(Installable, BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     needs_pictures: ClassVar[bool] = False
-    """Whether it changes the picture of an item, so that items without one cannot be used."""
+    """Whether the variant changes the picture of an item, so that items without one cannot be used."""
 
     variant: str
 
@@ -40,7 +40,7 @@ class Variant(Installable, BaseModel):
 
     @property
     def drawings(self) -> int:
-        """How many images a trajectory has at most."""
+        """The maximum number of images of a trajectory."""
         return 1
 
     def key(self) -> dict[str, Any]:
@@ -60,10 +60,10 @@ class Variant(Installable, BaseModel):
     def generate(
         self, model: Any, prompts: Sequence[str], seeds: Sequence[int], pictures: Sequence[PromptImage | None]
     ) -> list[Trajectory]:
-        """One trajectory for each prompt; it depends on its own prompt, seed and picture alone.
+        """Make a trajectory for each prompt, which depends on that prompt, seed and picture only.
 
         Args:
-            model: Its ``prepare`` has been called.
+            model: The model, whose ``prepare`` has been called.
             prompts: The items' prompts.
             seeds: One for each prompt.
             pictures: The items' pictures, for a variant that needs them.

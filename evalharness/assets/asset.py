@@ -1,6 +1,6 @@
-"""Published files that do not come with the package: which ones, and where they lie once fetched.
+"""Published files that do not come with the package, and their places in the cache.
 
-A plugin class with an attribute ``assets`` (a tuple of :class:`Asset`) is known to ``evalharness fetch NAME``.
+``evalharness fetch NAME`` fetches the ``assets`` (a tuple of :class:`Asset`) of a plugin class.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Asset:
     Attributes:
         folder: its folder in the cache, and in a mirror.
         name: its file name there.
-        url: where it is published.
+        url: the address at which it is published.
         sha256: its digest in hex, or the first digits of it if no more is published.
-        size: in bytes.
-        convert: for a file that is not read as it is: makes the folder of the second path from the file of the first.
-        git_sha1: its SHA-1 as a git blob, for files of which only that is published.
+        size: its size in bytes.
+        convert: makes the folder of the second path from the file of the first, for a file that is not read directly.
+        git_sha1: its SHA-1 as a git blob, for files with no other published digest.
     """
 
     folder: str
@@ -43,7 +43,7 @@ class Asset:
 
     @property
     def path(self) -> Path:
-        """Its place in the cache, whether it exists or not."""
+        """The file's place in the cache, whether it exists or not."""
         return cache_folder() / self.folder / self.name
 
     @property

@@ -21,15 +21,15 @@ from evalharness.errors import EvalHarnessError
 
 HUB = "https://huggingface.co/"
 TIMEOUT_SECONDS = 30
-"""Of a small download."""
+"""Timeout of a small download."""
 
 
 def download(url: str, file: IO[bytes], name: str) -> None:
     """Download the rest of a file.
 
     Args:
-        url: of the whole file.
-        file: holds the beginning and stands at its end; the missing bytes are appended.
+        url: the address of the complete file.
+        file: the beginning of the file, open at its end; the missing bytes are appended.
         name: for the progress bar.
 
     Raises:

@@ -1,9 +1,9 @@
-"""Fetches published files from where they are published, or from a mirror.
+"""Fetches published files from their publisher, or from a mirror.
 
-A file is in its place complete and checked, or not at all. An interrupted download is continued by the next try.
+A file appears in its place complete and checked, or not at all. The next try continues an interrupted download.
 
-A mirror is a folder, or the URL of one, with the files at the places that they have in the cache (``folder/name``); the
-cache of another machine is one.
+A mirror is a folder, or the URL of one, that holds the files at the same places as the cache (``folder/name``), such as
+the cache of another machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from evalharness.assets.download import download, without_credentials
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 
 Log = Callable[[str], None]
-"""Receives a line about each thing that is done."""
+"""Receives a line about each action."""
 COPY_CHUNK = 1 << 20
 
 
@@ -71,7 +71,7 @@ def fetch_asset(
 
 
 def convert_asset(asset: Asset, file: Path, log: Log) -> Path:
-    """Convert a fetched file unless that is done already.
+    """Convert a fetched file unless it has been converted already.
 
     Returns:
         The folder in the cache. It appears complete, with the digests of its files.
@@ -109,7 +109,7 @@ def mirror_source(folder: str, name: str, mirror: str) -> Path | str:
 
 
 def _fill(file: IO[bytes], part: Path, asset: Asset, source: Path | str) -> None:
-    """Fill a partial file and check its digest. What can be continued is kept, what cannot be used is deleted."""
+    """Fill a partial file and check its digest. On failure it is kept if it can be continued, and deleted otherwise."""
     try:
         if isinstance(source, Path):
             _copy(source, file)
@@ -162,7 +162,7 @@ def _empty(file: IO[bytes]) -> None:
 
 @contextmanager
 def _exclusive(part: Path) -> Iterator[IO[bytes]]:
-    """A partial file, opened at its end, that no other process writes at the same time."""
+    """Open a partial file at its end, and prevent other processes from writing it at the same time."""
     lock_path = part.with_name(f".{part.name}.lock")
     try:
         lock = lock_file(lock_path)
@@ -187,7 +187,7 @@ def _open_or_create(part: Path) -> IO[bytes]:
 
 
 def _check_free_space(part: Path, asset: Asset) -> None:
-    """Raise EvalHarnessError before an hour of downloading, not after it."""
+    """Raise EvalHarnessError if the disk is too full, before a long download rather than after it."""
     free = shutil.disk_usage(part.parent).free
     if asset.size is not None and free < asset.size - part.stat().st_size:
         raise EvalHarnessError(

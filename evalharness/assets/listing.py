@@ -1,9 +1,9 @@
 """Folders that the hub publishes, such as checkpoints, and the hub's listing of their files.
 
-No digests of such files are known beforehand. The hub's answer (commit, sizes, digests) is kept beside the files, in
-``PUBLISHED.json``: an interrupted download is continued at the same commit, and every file is checked against it, then
-and later. That detects a file that is truncated, damaged or replaced, also by a mirror; it cannot tell whether the hub
-itself had the right one.
+No digests of such files are known beforehand. The hub's answer (commit, sizes, digests) is kept beside the files in
+``PUBLISHED.json``. An interrupted download is continued at the same commit, and every file is checked against the
+listing, immediately and later. This detects a file that was truncated, damaged or replaced, even by a mirror; it cannot
+tell whether the hub itself had the right file.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ class ListedFile(BaseModel):
 
     Attributes:
         source: its name on the hub.
-        size: in bytes.
-        sha256: of a large file.
-        git: the SHA-1 of a small one as a git blob.
+        size: its size in bytes.
+        sha256: the SHA-256 of a large file.
+        git: the SHA-1 of a small file as a git blob.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -147,7 +147,7 @@ def read_listing(snapshot: Snapshot, folder: Path) -> Listing | None:
     """The listing kept in a folder, or ``None`` if there is none.
 
     Raises:
-        WeightsError: it cannot be understood, or is about other files.
+        WeightsError: it cannot be parsed, or is about other files.
     """
     path = folder / LISTING
     try:
@@ -200,5 +200,5 @@ def write_listing(folder: Path, listing: Listing) -> None:
 
 
 def today() -> str:
-    """The date in UTC, as listings give it."""
+    """The date in UTC, in the format of listings."""
     return datetime.now(UTC).date().isoformat()

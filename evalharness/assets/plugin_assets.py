@@ -1,4 +1,4 @@
-"""Which files the installed plugins need and do not carry."""
+"""Finds the files that installed plugins need but do not contain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Fetchable: TypeAlias = Asset | Snapshot
 
 
 def assets_of(name: str) -> list[Fetchable]:
-    """Files that the plugins called ``name``, of whatever kind, need and do not carry.
+    """The files that plugins with a name, of whatever kind, need but do not contain.
 
     Raises:
         ConfigError: no plugin has this name, or it needs no files.

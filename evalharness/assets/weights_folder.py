@@ -1,4 +1,4 @@
-"""Folders of weights: those that come with the package, and whether a folder is complete."""
+"""Finds the folders of weights that come with a package, and checks that a folder is complete."""
 
 from __future__ import annotations
 
