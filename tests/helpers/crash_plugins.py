@@ -21,22 +21,11 @@ from plugin_packages import install_package
 
 from evalharness import errors
 from evalharness.api.model import Drawn
+from evalharness.api.plugin import Plugin
 from evalharness.execution.executors.ray.startup import ENVIRONMENT
 from evalharness.testing import MockBenchmark, MockModel, MockScorer
 from evalharness.types.item import Item
 from evalharness.types.score import Score
-
-PLUGINS = {
-    "models": {"crashing": "crash_plugins:CrashingModel"},
-    "benchmarks": {"crashing": "crash_plugins:CrashingBenchmark"},
-}
-
-
-def install(folder: Path) -> dict[str, str]:
-    """Put the package into ``folder``; returns the environment of a process that is to have it."""
-    install_package(folder, "crashing", PLUGINS)
-    paths = [str(folder), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
-    return {**ENVIRONMENT, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 class CrashingModel(MockModel):
@@ -144,3 +133,11 @@ class CrashingBenchmark(MockBenchmark):
 
     def scorer(self) -> CrashingScorer:
         return CrashingScorer(self.settings.unscorable)
+
+
+PLUGINS: dict[str, list[type[Plugin]]] = {"models": [CrashingModel], "benchmarks": [CrashingBenchmark]}
+
+
+def install(folder: Path) -> dict[str, str]:
+    """Put the package into ``folder``; returns the environment of a process that is to have it."""
+    return {**ENVIRONMENT, **os.environ, "PYTHONPATH": install_package(folder, **PLUGINS)}

@@ -1,4 +1,4 @@
-"""The benchmark ``asked``, whose images a judge of the sweep file scores; ``core_fakes.install`` installs it."""
+"""The benchmark ``asked``, whose images a judge of the sweep file scores."""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,16 +17,22 @@ class InstallPlugins(Protocol):
     def __call__(self, **plugins: Sequence[type[Plugin]]) -> None: ...
 
 
-def install_package(folder: Path, name: str, plugins: Mapping[str, Mapping[str, str]]) -> None:
+def install_package(folder: Path, **plugins: Sequence[type[Plugin]]) -> str:
     """Write the metadata of a package; its plugins are found while ``folder`` is on the import path.
 
     Args:
-        plugins: Kind, such as ``models`` → name → ``module:Class``.
+        plugins: Classes of each kind, such as ``models``.
+
+    Returns:
+        A ``PYTHONPATH`` with which a new process finds and imports them.
     """
-    info = folder / f"{name}-1.dist-info"
+    info = folder / "plugins_of_tests-1.dist-info"
     info.mkdir(parents=True, exist_ok=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
-    lines = []
-    for kind, entries in plugins.items():
-        lines += [f"[evalharness.{kind}]", *(f"{plugin} = {value}" for plugin, value in entries.items())]
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugins-of-tests\nVersion: 1\n")
+    lines, paths = [], {str(folder): None}
+    for kind, classes in plugins.items():
+        lines.append(f"[evalharness.{kind}]")
+        lines += [f"{plugin.name} = {plugin.__module__}:{plugin.__qualname__}" for plugin in classes]
+        paths |= {str(Path(inspect.getfile(plugin)).parent): None for plugin in classes}
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    return os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import core_fakes
 import judge_server
 import pytest
 
@@ -29,7 +28,6 @@ ITEMS, CONCURRENCY, KILLS = 200, 16, (20, 70, 120)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fakes")
 def test_every_sample_ends_and_no_reply_is_paid_for_twice(judged: Callable[..., Path], tmp_path: Path) -> None:
     log, store = tmp_path / "log.jsonl", tmp_path / "r" / "store"
     kept_at: list[tuple[int, set[str]]] = []
@@ -69,7 +67,7 @@ def test_every_sample_ends_and_no_reply_is_paid_for_twice(judged: Callable[..., 
 
 
 def _start(file: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, core_fakes.__file__, str(file), "--out", str(file.parent / "r" / "x"), "--quiet"]
+    command = [sys.executable, "-m", "evalharness.sweep", str(file), "--out", str(file.parent / "r" / "x"), "--quiet"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import signal
@@ -13,15 +12,15 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import core_fakes
 import pytest
 from judge_server import Answer, Call, completion, error, serving
+from mock_sweeps import SWEEP, draw_and_score, reported
 
 from evalharness.cli import main, sweep
 from evalharness.store.store import Store
 
 Write = Callable[..., Path]
-SCRIPT = [sys.executable, core_fakes.__file__]
+SCRIPT = [sys.executable, "-m", "evalharness.sweep"]
 
 
 def openai(url: str, **more: object) -> str:
@@ -30,33 +29,25 @@ def openai(url: str, **more: object) -> str:
     )
 
 
-def rows(out: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader((out / "index.html").open()))
-
-
 def states(out: Path) -> Counter[str]:
-    return Counter(row["state"] for row in rows(out))
+    return Counter(row["state"] for row in reported(out))
 
 
 def verdict(call: Call) -> Answer:
     return Answer(completion(f"Score: {len(call.text) % 2}"))
 
 
-@pytest.mark.usefixtures("fakes")
 def test_a_run_is_judged_and_again_for_nothing(judged: Write, tmp_path: Path) -> None:
     out = tmp_path / "r" / "x"
     with serving(verdict) as (server, url):
-        file = str(judged(openai(url)))
-        assert sweep.main([file, "--out", str(out), "--quiet"]) == 0
-        assert states(out) == {"scored": 6}
+        file = judged(openai(url))
+        first = draw_and_score(file, out)
+        assert [sample["state"] for sample in first] == ["scored"] * 6
         assert len(server.calls) == 6
-        first = rows(out)
-        assert sweep.main([file, "--out", str(out), "--quiet"]) == 0
+        assert draw_and_score(file, out) == first
     assert len(server.calls) == 6
-    assert rows(out) == first
 
 
-@pytest.mark.usefixtures("fakes")
 def test_a_spent_budget_leaves_the_rest_pending_and_a_larger_one_goes_on(
     judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,7 +71,6 @@ def test_a_spent_budget_leaves_the_rest_pending_and_a_larger_one_goes_on(
     assert len(server.calls) == 10
 
 
-@pytest.mark.usefixtures("fakes")
 def test_a_wrong_key_is_one_line_and_nothing_is_failed(
     judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,15 +101,13 @@ def echo(call: Call) -> Answer:
     return Answer(completion(f"Score: 1 {key}", finish_reason=key) | {"model": key})
 
 
-@pytest.mark.usefixtures("fake_plugins")
-@pytest.mark.parametrize("more", [{"OPENAI_LOG": "debug"}, pytest.param({"REAL_REPORT": "1"}, marks=pytest.mark.slow)])
-def test_the_key_is_nowhere(judged: Write, tmp_path: Path, key: str, more: dict[str, str]) -> None:
+def test_the_key_is_nowhere(judged: Write, tmp_path: Path, key: str) -> None:
     """A key is planted, the endpoint echoes it in every way; then all that the run wrote or said is searched."""
     out = tmp_path / "r" / "x"
 
     def run(judge: str) -> subprocess.CompletedProcess[str]:
         command = [*SCRIPT, str(judged(judge, 12)), "--out", str(out)]
-        environment = os.environ | {"JUDGE_KEY": key} | more
+        environment = os.environ | {"JUDGE_KEY": key, "OPENAI_LOG": "debug"}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
     with serving(echo) as (server, url):
@@ -128,7 +116,7 @@ def test_the_key_is_nowhere(judged: Write, tmp_path: Path, key: str, more: dict[
         stopped = run(openai(url, model="judge-2"))
     assert (done.returncode, stopped.returncode) == (0, 2), done.stderr + stopped.stderr
     assert {call.headers["authorization"] for call in server.calls} == {f"Bearer {key}"}
-    assert "DEBUG" in done.stderr or "REAL_REPORT" in more
+    assert "DEBUG" in done.stderr
     assert "no such model for [key]" in stopped.stderr
     written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for name in ("store.sqlite", "index.html"):
@@ -143,7 +131,6 @@ def test_the_key_is_nowhere(judged: Write, tmp_path: Path, key: str, more: dict[
     assert [name for name, data in {**written, **said}.items() if any(piece in data for piece in pieces)] == []
 
 
-@pytest.mark.usefixtures("fake_plugins")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_keeps_what_came_and_does_not_wait(judged: Write, tmp_path: Path, number: int) -> None:
     out = tmp_path / "r" / "x"
@@ -171,7 +158,6 @@ def replies(store: Path) -> int:
         return int(opened.database.connection.execute("SELECT count(*) FROM replies").fetchone()[0])
 
 
-@pytest.mark.usefixtures("fakes")
 def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "r" / "x"
     with serving(lambda call: Answer(completion("unsure")) if "question 3" in call.text else verdict(call)) as (_, url):
@@ -188,7 +174,7 @@ def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, caps
     again = tmp_path / "s" / "x"
     replaying = str(judged(json.dumps({"name": "replay", "path": str(said)})))
     assert sweep.main([replaying, "--out", str(again), "--quiet"]) == 0
-    assert rows(again) == rows(out)
+    assert reported(again) == reported(out)
     with Store(tmp_path / "s" / "store", write=False) as one, Store(tmp_path / "r" / "store", write=False) as other:
         select = "SELECT question, attempt, image, rubric, repeat, reply FROM replies ORDER BY question"
         found, before = ([tuple(row) for row in store.database.connection.execute(select)] for store in (one, other))
@@ -203,17 +189,15 @@ def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, caps
     assert {json.loads(line)["judge"]["name"] for line in rewritten.read_text().splitlines()} == {"replay"}
 
 
-@pytest.mark.usefixtures("fakes")
 def test_replies_of_what_has_none(judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, store = judged(openai("http://127.0.0.1:9/v1")), str(tmp_path / "store")
     assert main.main(["export-replies", str(file), "--store", store]) == 2
     assert capsys.readouterr().err.endswith("has no replies for 'judged'; run the sweep first\n")
-    (tmp_path / "plain.yaml").write_text(core_fakes.SWEEP)
+    (tmp_path / "plain.yaml").write_text(SWEEP)
     assert main.main(["export-replies", str(tmp_path / "plain.yaml"), "--store", store]) == 2
     assert capsys.readouterr().err == "evalharness: no benchmark of 'tiny' asks a judge\n"
 
 
-@pytest.mark.usefixtures("fakes")
 def test_a_file_of_replies_is_not_overwritten(
     judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

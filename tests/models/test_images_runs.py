@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import subprocess
@@ -12,11 +11,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import core_fakes
 import image_server
 import pytest
 from image_server import REFUSAL, drawing
 from judge_server import Answer, Call, serving
+from mock_sweeps import IN_PROCESS, Rows, reported
 
 from evalharness.cli import sweep
 from evalharness.store.store import Store
@@ -36,14 +35,14 @@ def sweep_file(folder: Path, url: str, *, items: int = 12, benchmark: str = "", 
     path.write_text(
         "name: ordered\n"
         f"models: {{painter: {json.dumps(model | settings)}}}\n"
-        f"benchmarks: [{benchmark or f'{{name: fake, samples: 1, prompts: {prompts}}}'}]\n"
-        "arms: [{name: ordered, variant: single_pass}]\n"
+        f"benchmarks: [{benchmark or f'{{name: mock, samples: 1, prompts: {prompts}}}'}]\n"
+        "arms: [{name: ordered, variant: single_pass}]\n" + IN_PROCESS
     )
     return path
 
 
-def rows(folder: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader((folder / "r" / "x" / "index.html").open()))
+def rows(folder: Path) -> Rows:
+    return reported(folder / "r" / "x")
 
 
 def run(file: Path) -> int:
@@ -51,11 +50,11 @@ def run(file: Path) -> int:
 
 
 @pytest.fixture
-def plugged(fake_plugins: None, fake_report: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def image_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGES_KEY", KEY)
 
 
-@pytest.mark.usefixtures("plugged")
+@pytest.mark.usefixtures("image_key")
 def test_refused_is_failed_and_never_zero(tmp_path: Path) -> None:
     def respond(call: Call) -> Answer:
         return Answer(REFUSAL, 400) if call.body["prompt"] == "thing 3" else drawing(call)
@@ -67,12 +66,12 @@ def test_refused_is_failed_and_never_zero(tmp_path: Path) -> None:
     assert len(server.calls) == 12, "what is there is not ordered again, nor what was refused"
     found = {row["item"]: row for row in rows(tmp_path)}
     assert found["3"]["state"] == "failed"
-    assert found["3"]["score"] == ""
+    assert found["3"]["score"] is None
     assert found["3"]["reason"].startswith("refused: the endpoint answers 400: Your request was rejected")
     assert {row["state"] for item, row in found.items() if item != "3"} == {"scored"}
 
 
-@pytest.mark.usefixtures("plugged")
+@pytest.mark.usefixtures("image_key")
 def test_a_spent_budget_leaves_the_rest_pending_and_counts_earlier_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,7 +89,7 @@ def test_a_spent_budget_leaves_the_rest_pending_and_counts_earlier_runs(
     assert {row["state"] for row in rows(tmp_path)} == {"scored"}
 
 
-@pytest.mark.usefixtures("plugged")
+@pytest.mark.usefixtures("image_key")
 def test_what_ends_a_run_is_one_line_and_what_came_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def respond(call: Call) -> Answer:
         if len(server.calls) <= 4:
@@ -115,7 +114,7 @@ def test_what_ends_a_run_is_one_line_and_what_came_is_kept(tmp_path: Path, capsy
         assert store.database.connection.execute("SELECT count(*) FROM trajectories").fetchone()[0] == 4
 
 
-@pytest.mark.usefixtures("plugged")
+@pytest.mark.usefixtures("image_key")
 def test_the_key_is_nowhere_in_what_is_written(tmp_path: Path) -> None:
     def respond(call: Call) -> Answer:
         if call.body["prompt"] == "thing 1":
@@ -136,7 +135,7 @@ def test_the_key_is_nowhere_in_what_is_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("plugged")
+@pytest.mark.usefixtures("image_key")
 def test_every_sample_ends_and_no_image_is_paid_for_twice(tmp_path: Path) -> None:
     log, store = tmp_path / "log.jsonl", tmp_path / "r" / "store"
     killed: list[tuple[int, set[str]]] = []
@@ -193,7 +192,7 @@ def test_a_sweep_as_a_user_runs_it(tmp_path: Path) -> None:
 
 
 def start(file: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, core_fakes.__file__, str(file), "--out", str(file.parent / "r" / "x"), "--quiet"]
+    command = [sys.executable, "-m", "evalharness.sweep", str(file), "--out", str(file.parent / "r" / "x"), "--quiet"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 

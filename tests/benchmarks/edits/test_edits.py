@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from plugin_packages import InstallPlugins
 
 from evalharness._util.prompt_images import show
-from evalharness.api import registry
 from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.api.model import Drawn, ImageEditor, ImageModel
 from evalharness.benchmarks.edits import edit_file
@@ -68,7 +68,7 @@ class Brush(ImageEditor):
 
 
 class Painter(ImageModel):
-    name = "brush"
+    name = "painter"
     batch_size = 2
 
     def __init__(self, settings: Any) -> None: ...
@@ -99,10 +99,8 @@ class Eye(Judge):
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    real = registry.load
-    fakes = {("models", "brush"): Brush, ("models", "painter"): Painter, ("judges", "eye"): Eye}
-    monkeypatch.setattr(registry, "load", lambda kind, name: fakes.get((kind, name)) or real(kind, name))
+def folder(tmp_path: Path, install_plugins: InstallPlugins) -> Path:
+    install_plugins(models=[Brush, Painter], judges=[Eye])
     Image.new("RGB", (6, 4), (100, 0, 0)).save(tmp_path / "a.png")
     Image.new("RGB", (6, 4), (0, 100, 0)).save(tmp_path / "b.png")
     write(tmp_path, EDITS)
@@ -216,7 +214,7 @@ def test_the_picture_is_part_of_the_trajectory_s_key(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("model: brush", "model: painter", "arm 'edit': variant 'edit' needs a model that changes images; 'brush'"),
+        ("model: brush", "model: painter", "arm 'edit': variant 'edit' needs a model that changes images; 'painter'"),
         (
             "{name: edits, prompts: edits.jsonl, judge: eye}",
             "geneval",
