@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree.
+"""The tree of errors.
 
 EvalHarnessError            one clear line for the user; the command line prints it and exits with 2
 ├── ConfigError             a sweep file or an option is wrong

@@ -1,4 +1,4 @@
-"""Split a stream into lists."""
+"""Splits a stream into lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def chunks(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
-    """Lists of ``size`` items; the last may be shorter. Items are taken only when their list is asked for."""
+    """Give lists of ``size`` items; the last may be shorter. Items are taken only when their list is needed."""
     remaining = iter(items)
     while chunk := list(islice(remaining, size)):
         yield chunk

@@ -8,7 +8,7 @@ from evalharness.errors import ConfigError
 
 
 def pick_device(name: str) -> str:
-    """Return ``name``, or for ``auto`` CUDA where it is available and the CPU elsewhere.
+    """Return ``name``; for ``auto``, CUDA if it is available, else the CPU.
 
     Raises:
         ConfigError: torch cannot use this device on this machine.

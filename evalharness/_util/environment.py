@@ -26,7 +26,7 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, of this package, and of the installed packages that decide numbers."""
+    """Versions of Python, of this package, and of the installed packages that influence results."""
     numbers = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

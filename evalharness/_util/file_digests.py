@@ -1,4 +1,4 @@
-"""SHA-256 digests of files and folders: what identifies a checkpoint, wherever it lies."""
+"""SHA-256 digests of files and folders, which identify a checkpoint whatever its path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evalharness.errors import WeightsError
 
 
 def file_digest(path: str | Path) -> str:
-    """The SHA-256 of a file in hex. Read once per process, again only when its size or time of change differ.
+    """The SHA-256 of a file in hex. A process reads the file again only if its size or modification time changes.
 
     Raises:
         WeightsError: the file cannot be read.
@@ -24,7 +24,7 @@ def file_digest(path: str | Path) -> str:
 
 
 def blob_digest(path: str | Path) -> str:
-    """What git calls a file: the SHA-1 of its size and its bytes, in hex. For small files.
+    """The digest of a small file as a git blob: the SHA-1 of its size and its bytes, in hex.
 
     Raises:
         WeightsError: the file cannot be read.
@@ -37,8 +37,12 @@ def blob_digest(path: str | Path) -> str:
 
 
 def folder_digest(path: str | Path, pattern: str = "**/*", without: Collection[str] = ()) -> str:
-    """One SHA-256 over the relative names and the digests of the files in a folder that match ``pattern``, but for
-    those of the names ``without``.
+    """One SHA-256 over the relative names and the digests of the files in a folder.
+
+    Args:
+        path: the folder.
+        pattern: the files that count.
+        without: names of files that are left out.
 
     Raises:
         WeightsError: there is no such folder, or a file cannot be read.

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SYNC_THREADS = 8
-"""How many files are synced to the disk at the same time."""
+"""Number of files that are synced to the disk at the same time."""
 SYNC_THREAD_NAME = "sync"
 """Prefix of the names of the threads that sync."""
 
@@ -60,8 +60,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def write_durably(files: Mapping[Path, bytes]) -> None:
     """Write files that appear complete or not at all and survive a power cut.
 
-    No file gets its name before all are on the disk. They are synced side by side: a sync is mostly waiting, and a file
-    system serves concurrent ones together.
+    No file gets its name before all are on the disk. Files are synced in parallel, because a sync is mostly waiting and
+    a file system handles concurrent ones together.
     """
     temporaries = {path: _temporary(path) for path in files}
     folders = {path.parent for path in files}

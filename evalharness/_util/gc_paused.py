@@ -1,4 +1,4 @@
-"""Pause Python's cyclic garbage collector while millions of objects are made that are all kept."""
+"""Pauses Python's cyclic garbage collector while millions of objects are created and kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Reference counting still frees objects; only the repeated search for cycles stops."""
+    """Pause the search for cycles during the block; reference counting still frees objects."""
     before = gc.isenabled()
     gc.disable()
     try:

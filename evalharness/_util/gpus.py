@@ -22,7 +22,7 @@ class Gpu:
 
 
 def visible() -> list[Gpu]:
-    """The GPUs, or the MIG slices of those that are divided; only those of ``CUDA_VISIBLE_DEVICES``, if that is set."""
+    """The GPUs, or their MIG slices if they are divided; only those in ``CUDA_VISIBLE_DEVICES`` if that is set."""
     machine = installed()
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
@@ -38,7 +38,7 @@ def visible() -> list[Gpu]:
 
 @cache
 def installed() -> tuple[Gpu, ...]:
-    """All GPUs of this machine, as ``nvidia-smi`` lists them; asked once."""
+    """All GPUs of this machine, as ``nvidia-smi`` lists them; it runs only once."""
     try:
         done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -47,22 +47,22 @@ def installed() -> tuple[Gpu, ...]:
 
 
 def parse(listing: str) -> list[Gpu]:
-    """What ``nvidia-smi -L`` lists.
+    """Parse the output of ``nvidia-smi -L``.
 
     >>> parse("GPU 0: H100 (UUID: GPU-1)\\nGPU 1: H100 (UUID: GPU-2)\\n  MIG 1g.10gb Device 0: (UUID: MIG-3)")
     [Gpu(id='GPU-1', name='H100'), Gpu(id='MIG-3', name='H100 MIG 1g.10gb')]
     """
     gpus: list[Gpu] = []
-    whole: Gpu | None = None
+    gpu: Gpu | None = None
     for line in listing.splitlines():
         match = LINE.match(line)
         if match is None:
             continue
         if not match["indent"]:
-            whole = Gpu(match["uuid"], match["name"].partition(": ")[2])
-            gpus.append(whole)
-        elif whole is not None:
-            if gpus[-1] is whole:
+            gpu = Gpu(match["uuid"], match["name"].partition(": ")[2])
+            gpus.append(gpu)
+        elif gpu is not None:
+            if gpus[-1] is gpu:
                 gpus.pop()
-            gpus.append(Gpu(match["uuid"], f"{whole.name} {match['name'].partition(' Device')[0]}"))
+            gpus.append(Gpu(match["uuid"], f"{gpu.name} {match['name'].partition(' Device')[0]}"))
     return gpus

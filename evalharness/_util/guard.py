@@ -1,4 +1,4 @@
-"""Turn errors of a command into one line on stderr and an exit code: 2 for a mistake, 130 for Ctrl-C."""
+"""Turns errors of a command into one line on stderr and an exit code: 2 for a mistake, 130 for Ctrl-C."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def guarded(command: Command, options: argparse.Namespace) -> int:
         _complain("interrupted; what was done is kept, run the same command again to continue")
         return 130
     except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain when it flushes stdout at exit.
+        # The reader of the output has closed it. Python would report an error when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:

@@ -21,9 +21,9 @@ def digest(value: Any) -> str:
 
 
 class Digests:
-    """Digests of many lists ``[*head, *rest]`` with the same head; ``rest`` holds texts and whole numbers.
+    """Digests of many lists ``[*head, *rest]`` with the same head; ``rest`` holds strings and integers.
 
-    The result is that of :func:`digest`, in a quarter of the time: a large sweep needs millions.
+    The results are those of :func:`digest`, in a quarter of the time, since a large sweep needs millions of digests.
     """
 
     def __init__(self, *head: Any) -> None:

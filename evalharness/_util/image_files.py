@@ -1,4 +1,4 @@
-"""Convert image files of any origin to PNG files of upright RGB images, or raise an error."""
+"""Converts image files to PNG files of upright RGB images."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombErr
 
 
 def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = False) -> bytes:
-    """An image file as a PNG file of an upright RGB image, without its transparency, which detectors do not see.
+    """Convert an image file to a PNG file of an upright RGB image. Transparency is dropped: detectors do not see it.
 
-    A file that is such a PNG already is kept byte for byte, unless ``rewrite``: then nothing but pixels is left of it.
+    Args:
+        data: the bytes of the file.
+        most_pixels: limit on the size of the image, which is read from the header before the image is decoded.
+        rewrite: whether to encode even a file that is such a PNG already, so that only its pixels remain. Otherwise it
+            is returned byte for byte.
 
     Raises:
-        one of BROKEN: this is no image, not whole, or has more than ``most_pixels``, which its header tells; it is then
-            not unpacked.
+        one of BROKEN: the file is no image, is incomplete, or has more than ``most_pixels``.
     """
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
@@ -33,13 +36,13 @@ def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = 
             return data
         upright = ImageOps.exif_transpose(image).convert("RGB")
         buffer = io.BytesIO()
-        # A new image, as Pillow writes what it remembers of a file, such as a colour profile, into the next.
+        # The image is copied, because Pillow would write metadata of the old file, such as a colour profile.
         Image.frombytes("RGB", upright.size, upright.tobytes()).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def turned(image: Image.Image) -> bool:
-    """Whether EXIF says that the image is to be turned or mirrored."""
+    """Whether EXIF says that the image has to be turned or mirrored."""
     return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
 
 

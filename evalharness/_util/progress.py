@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, elsewhere a line every few seconds."""
+"""Shows progress on stderr: a bar on a terminal, otherwise a line every few seconds."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Progress:
 
 
 class _Line(Stage):
-    """Where there is no terminal: a line every few seconds."""
+    """The progress of a stage without a terminal: a line every few seconds."""
 
     def __init__(self, title: str, total: int, progress: Progress) -> None:
         super().__init__(title, total)
@@ -145,7 +145,7 @@ class _Bar(Stage):
 
 
 def duration(seconds: float) -> str:
-    """``"42 s"``, ``"3 min 20 s"``, ``"2 h 5 min"``.
+    """A duration as text such as ``"42 s"``, ``"3 min 20 s"`` or ``"2 h 5 min"``.
 
     >>> duration(200)
     '3 min 20 s'

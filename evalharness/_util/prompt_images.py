@@ -1,4 +1,4 @@
-"""Read the images of prompts."""
+"""Reads the images of prompts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read(picture: PromptImage) -> bytes:
     """Read the file as a PNG file of an upright RGB image.
 
     Raises:
-        SampleError: it cannot be read, or is not what it was.
+        SampleError: the file cannot be read, or has changed.
     """
     try:
         data = picture.path.read_bytes()

@@ -1,4 +1,4 @@
-"""Libraries load without progress bars and log messages, which would disturb the progress of a sweep."""
+"""Silences the progress bars and log messages of libraries, which would disturb the progress of a sweep."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 
 @contextlib.contextmanager
 def silent(*libraries: str) -> Iterator[None]:
-    """Silence transformers, and ``libraries`` that have its ``utils.logging``, such as diffusers."""
+    """Silence transformers, and other ``libraries`` with the same ``utils.logging``, such as diffusers."""
     with contextlib.ExitStack() as stack:
         for library in ("transformers", *libraries):
             logging = import_module(f"{library}.utils.logging")

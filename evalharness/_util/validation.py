@@ -22,8 +22,8 @@ class Mistake:
         location: Keys and list positions that lead to the value. Where a value may be of several types, pydantic adds
             the name of the type.
         message: What is wrong, without the location, beginning in lower case.
-        value: What stands there.
-        count: The number of mistakes in all.
+        value: The value that is wrong.
+        count: The total number of mistakes.
     """
 
     kind: str
@@ -41,12 +41,12 @@ class Mistake:
 
 
 def first_mistake(error: ValidationError, model: type[BaseModel] | None = None, more: Iterable[str] = ()) -> Mistake:
-    """The mistake to report of an error: an unknown key if there is one, since the others often follow from it.
+    """Choose the mistake to report: an unknown key if there is one, since other mistakes often follow from it.
 
     Args:
-        error: What pydantic raised.
-        model: The class that was validated; near misses of its keys are suggested for an unknown key.
-        more: Keys that are known beside those of the model, at the top level.
+        error: The error that pydantic raised.
+        model: The class that was validated; for an unknown key, the nearest of its keys is suggested.
+        more: Further keys that are valid at the top level.
     """
     details = error.errors(include_url=False)
     first = min(details, key=lambda detail: (detail["type"] != "extra_forbidden", len(detail["loc"])))
@@ -68,7 +68,7 @@ def error_line(error: ValidationError, model: type[BaseModel] | None = None) -> 
 
 
 def _fields(model: type[BaseModel] | None, location: Location) -> list[str]:
-    """The keys that a model knows at a place inside it."""
+    """The valid keys at a location inside a model."""
     if model is None:
         return []
     current = model

@@ -20,8 +20,8 @@ from evalharness.types.trajectory import Step, Trajectory
 class BestOfN(SpokenVariant):
     """Draw ``n`` images of the prompt, inspect each, and take the first in which the model finds nothing wrong.
 
-    It goes by its own words alone, without a scorer. Where it finds fault with all, or none, it takes the first one,
-    which is the image of ``single_pass``.
+    The choice rests on the model's own words, without a scorer. If it finds fault with all images, or with none, it
+    takes the first one, which is the image of ``single_pass``.
     """
 
     variant: Literal["best_of_n"] = "best_of_n"
@@ -58,7 +58,7 @@ def _candidate(model: Interleaver, spoken: Format, stage: Stage, samples: Sequen
     """Draw a candidate as ``single_pass`` does, from a seed of its own, and inspect it in a new context.
 
     Returns:
-        For each sample whether nothing was found wrong.
+        For each sample, whether nothing was found wrong.
     """
     prompts = [sample.prompt for sample in samples]
     seeds = [noise_seed(sample.seed, number, "draw") for sample in samples]

@@ -116,7 +116,7 @@ def _refine(
     *,
     opening: str,
 ) -> None:
-    """A correction in words, then the state drawn again: one step with both."""
+    """Write a correction and draw the state again, as one step."""
     write(model, stage, samples, contexts, "refine", iteration, opening)
     draw(model, samples, contexts, "refine", iteration)
     for sample in samples:

@@ -17,7 +17,7 @@ class SinglePass(Variant):
     variant: Literal["single_pass"] = "single_pass"
 
     def check(self, model: Any) -> None:
-        """Any model will do: one that is remote, or has its images already, draws in its own way."""
+        """Accept any model; one that is remote, or has its images already, draws in its own way."""
 
     def generate(
         self, model: Any, prompts: Sequence[str], seeds: Sequence[int], pictures: Sequence[PromptImage | None] = ()

@@ -12,9 +12,9 @@ from evalharness.errors import ConfigError, did_you_mean
 
 
 class SpokenVariant(Variant):
-    """A subclass has a field ``format``: a format's name, or ``None`` for the model's default.
+    """Base class: a subclass has a field ``format``, the name of a format, or ``None`` for the model's default.
 
-    It overrides :meth:`check_format` if it needs stages that not every format has.
+    A subclass overrides :meth:`check_format` if it needs stages that not every format has.
     """
 
     format: str | None = None

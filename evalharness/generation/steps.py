@@ -1,4 +1,4 @@
-"""Steps that variants are made of: each calls one verb of a model for a batch and records text, image and cost."""
+"""The steps of variants. Each calls one verb of a model for a batch, and records text, image and cost."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Sample:
     """A trajectory in the making.
 
     Attributes:
-        prompt: As the item has it.
+        prompt: The item's prompt.
         seed: The sample's own seed.
-        steps: What was done so far.
+        steps: The steps so far.
         finished: Whether the model said that it is done.
         state: The newest drawing.
         seen: Whether the model has looked at it.
@@ -58,7 +58,7 @@ class Sample:
         self.state, self.seen = drawn.image, False
 
     def trajectory(self) -> Trajectory:
-        """What was done."""
+        """The recorded trajectory."""
         return Trajectory(tuple(self.steps), self.finished)
 
 
@@ -70,7 +70,7 @@ def samples_of(prompts: Sequence[str], seeds: Sequence[int]) -> list[Sample]:
 def draw_once(
     prompts: Sequence[str], seeds: Sequence[int], work: Callable[[], list[Drawn]], iteration: int = 0
 ) -> list[Trajectory]:
-    """Trajectories of one step, which draws."""
+    """Make trajectories of one step, which draws."""
     samples = samples_of(prompts, seeds)
     drawn, seconds = timed(len(samples), work)
     for sample, image in zip(samples, drawn, strict=True):
@@ -91,13 +91,13 @@ def begin(model: Interleaver, spoken: Format, samples: Sequence[Sample]) -> list
 def keep(
     wanted: Sequence[bool], samples: Sequence[Sample], contexts: Sequence[Context]
 ) -> tuple[list[Sample], list[Context]]:
-    """The samples that are wanted, with their contexts."""
+    """Select some samples, with their contexts."""
     indices = [index for index, want in enumerate(wanted) if want]
     return [samples[index] for index in indices], [contexts[index] for index in indices]
 
 
 def look(model: Interleaver, samples: Sequence[Sample], contexts: Sequence[Context], *, again: bool = True) -> None:
-    """Look at the present states, if there are any. ``again``: also at those that were looked at before."""
+    """Look at the present states, if there are any; with ``again``, also at those that were looked at before."""
     pairs = [(context, sample) for context, sample in zip(contexts, samples, strict=True) if again or not sample.seen]
     states = [(context, sample.state) for context, sample in pairs if sample.state is not None]
     if states:
@@ -177,7 +177,7 @@ class RecordedSteps:
 
 
 def timed(count: int, work: Callable[[], Result]) -> tuple[Result, float]:
-    """What the work returns and its seconds, shared evenly by the samples of the batch."""
+    """Do some work; return its result, and its seconds divided by the number of samples in the batch."""
     start = time.perf_counter()
     result = work()
     return result, (time.perf_counter() - start) / max(1, count)

@@ -15,7 +15,7 @@ from evalharness.types.trajectory import Trajectory
 
 
 class TextCot(SpokenVariant):
-    """Think in text, then draw. ``format``: the model's own by default."""
+    """Think in text, then draw. The format is by default the model's own."""
 
     variant: Literal["text_cot"] = "text_cot"
 

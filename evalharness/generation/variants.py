@@ -44,5 +44,5 @@ def run(
         ConfigError: The model lacks a verb that the variant needs.
         SampleError: A sample is at fault.
     """
-    model.prepare()  # before anything is timed: to load a model is no part of what an image takes
+    model.prepare()  # before anything is timed, so that loading does not count as drawing time
     return variant.generate(model, prompts, seeds, pictures)

@@ -38,7 +38,7 @@ class Chat(Calls[JudgePrompt, Reply]):
         return answer.cost if answer.prompt_tokens + answer.completion_tokens else None
 
     async def problem(self) -> str | None:
-        """Why no prompt would be answered, or ``None``: by the list of models, else by a minimal prompt."""
+        """Why no prompt would be answered, or ``None``; found by the list of models, or else by a minimal prompt."""
         names = await self.missing_model()
         if names is None:
             return None

@@ -12,7 +12,14 @@ from evalharness.types.reply import Reply
 
 
 class ChatSettings(EndpointSettings):
-    """Prices are dollars for a million tokens."""
+    """How to reach a judge, and how it decodes. Prices are dollars per million tokens.
+
+    Attributes:
+        temperature: Sent with each request; ``None`` sends none.
+        token_limit: The request's field for the maximum number of tokens.
+        price_prompt: Price of prompt tokens.
+        price_completion: Price of completion tokens.
+    """
 
     reserved_fields: ClassVar[frozenset[str]] = frozenset(
         {"model", "messages", "temperature", "max_tokens", "max_completion_tokens"}

@@ -1,4 +1,4 @@
-"""Reads what an endpoint sent: a chat completion, or something else."""
+"""Reads a chat completion from the body of a response, which may be anything."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class _Completion(BaseModel):
 
 
 def read_completion(text: str) -> Reply | None:
-    """The reply in the body of a response, without its cost; ``None`` if it holds none. Nothing is filled in."""
+    """The reply in the body of a response, without its cost; ``None`` if the body is no chat completion."""
     try:
-        found = _Completion.model_validate_json(text)
+        completion = _Completion.model_validate_json(text)
     except ValidationError:
         return None
-    choice, usage = found.choices[0], found.usage or _Usage()
+    choice, usage = completion.choices[0], completion.usage or _Usage()
     message = choice.message
     content = message.content or ""
     return Reply(
@@ -52,5 +52,5 @@ def read_completion(text: str) -> Reply | None:
         completion_tokens=usage.completion_tokens,
         refusal=message.refusal or "",
         reasoning=message.reasoning_content or message.reasoning or "",
-        model=found.model or "",
+        model=completion.model or "",
     )

@@ -19,9 +19,9 @@ from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 
 TRIES = 3
-"""How often a judge whose replies cannot be read is asked before the sample fails."""
+"""Number of times that a judge is asked, if its replies cannot be read, before the sample fails."""
 BACKLOG = 32
-"""How many finished scores may queue up while the judge works; their images are held in memory."""
+"""Number of finished scores that may queue up while the judge works; their images are held in memory."""
 
 Outcome = tuple[ScoreRequest, Score | SampleError]
 Read = Callable[[str], Score | None]
@@ -29,7 +29,7 @@ Read = Callable[[str], Score | None]
 
 
 class Rubric(Protocol):
-    """What a judge is told to look for. ``name`` says whose words they are, as a report shows it."""
+    """The instructions for a judge; ``name`` says in the report whose they are."""
 
     @property
     def name(self) -> str: ...
@@ -53,7 +53,7 @@ class RubricScorer(JudgeScorer):
     Attributes:
         protocol: Name and version of the benchmark's protocol.
         primary: The judge that is asked.
-        rubric: What the judge is told.
+        rubric: The instructions for the judge.
         read: Parses a reply.
         max_tokens: Length limit of a reply.
         repeat: Distinguishes scorers that ask the same judge the same prompt again.
@@ -92,7 +92,7 @@ class RubricScorer(JudgeScorer):
         return _Session(self, iter(requests), replies).run()
 
     def prompt(self, request: ScoreRequest) -> JudgePrompt:
-        """What the judge is asked about an image; the PNG file goes in unchanged."""
+        """The prompt about an image; it contains the unchanged PNG file."""
         image = base64.b64encode(request.image).decode("ascii")
         messages = self.rubric.messages(request.item, image)
         return JudgePrompt(messages, request.digest, self.rubric.digest(), self.max_tokens, self.repeat)
@@ -143,7 +143,7 @@ class _Session:
             yield from self._drain()
 
     def _prompts(self) -> Iterator[tuple[int, JudgePrompt]]:
-        """Prompts for the judge, repeated ones first. Those that come up after the last are for the next round."""
+        """Give prompts for the judge, repeated ones first. Those that come up after the last are for the next round."""
         while len(self.outcomes) < BACKLOG:
             if self.pending:
                 number = self.pending.popleft()

@@ -20,8 +20,8 @@ class JudgedSettings(BaseModel):
 
     Attributes:
         judge: The judge whose first reply is the score.
-        judge_repeats: How often the judge is asked about each image of ``repeat_items`` items. The first reply counts;
-            the others show how consistent the judge is.
+        judge_repeats: Number of times that the judge is asked about each image of ``repeat_items`` items. The first
+            reply counts; the others show how consistent the judge is.
         repeat_items: The number of items that are judged repeatedly.
         second_judge: Judges the same images. Its scores only show how far the two judges agree.
     """
@@ -35,7 +35,7 @@ class JudgedSettings(BaseModel):
 
 
 class JudgedBenchmark(Benchmark):
-    """A subclass adds its name, its items, its rubric and a parser of the judge's replies."""
+    """Base class: a subclass adds its name, its items, its rubric and a parser of the judge's replies."""
 
     max_tokens: ClassVar[int]
     settings: JudgedSettings
@@ -47,7 +47,7 @@ class JudgedBenchmark(Benchmark):
 
     @abstractmethod
     def rubric(self) -> Rubric:
-        """What the judge is told."""
+        """The instructions for the judge."""
 
     def scorer(self) -> RubricScorer:
         return self._scorer(self._judge, secondary=self._second_judges)

@@ -14,11 +14,12 @@ from evalharness.planning.plan import PlannedBenchmark
 def identity_or_placeholder(
     name: str, identity: Callable[[], Mapping[str, Any]], absent: dict[str, str] | None
 ) -> Mapping[str, Any]:
-    """An identity, or if its weights are missing a placeholder that nothing else has.
+    """Return an identity, or a unique placeholder if weights are missing.
 
     Args:
-        name: What it is the identity of, in words.
-        absent: Takes the name and why the weights are missing; ``None`` if they may not be.
+        name: Words that name the model or scorer.
+        identity: Computes the identity.
+        absent: Receives the name and the reason why weights are missing; ``None`` if they must not be missing.
 
     Raises:
         WeightsError: Weights are missing, and ``absent`` is ``None``.
@@ -50,7 +51,7 @@ def require_abilities(sweep: Sweep, alias: str, model: Any, benchmarks: Mapping[
 
 
 def require_distinct_replicates(sweep: Sweep, models: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check that no checkpoint is declared twice as a replicate: the two would look like trainings without any noise.
+    """Check that no checkpoint is declared twice as a replicate, which would look like trainings without any noise.
 
     Args:
         models: Identities by alias.

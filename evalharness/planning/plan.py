@@ -1,4 +1,4 @@
-"""What a sweep needs drawn and scored: its samples, and the trajectories that they share."""
+"""The plan of a sweep: its samples, and the trajectories that they share."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ class PlannedRescoring:
 
 @dataclass(frozen=True)
 class PlannedBenchmark:
-    """A benchmark, and what the sweep takes of it.
+    """A benchmark, with the items that the sweep takes of it.
 
     Attributes:
         items: The items taken.
-        of: How many items the benchmark has.
+        of: Number of items of the benchmark.
         samples: Images for each prompt.
         scorer: Identity of the benchmark's scorer.
     """
@@ -104,7 +104,7 @@ class PlannedBenchmark:
     def score_key(self, image: str, item: Item, rescoring: PlannedRescoring | None = None) -> str:
         """The key of a score: the digest of ``["score", image, scorer, digest of the item's metadata]``.
 
-        So a score belongs to an image, a scorer and what the scorer is told of the item, and to no arm.
+        A score therefore belongs to an image, a scorer and the item's metadata, not to an arm.
 
         Args:
             image: Digest of the image.
@@ -115,9 +115,9 @@ class PlannedBenchmark:
         return hashlib.sha256(b'["score",' + canonical(image).encode() + end).hexdigest()
 
     def _key_end(self, item: Item, scorer: str) -> bytes:
-        """What the keys of all images of an item have in common, cached because an item has many."""
+        """The common end of the keys of all images of an item, cached because an item has many images."""
         end = f",{canonical([scorer, digest(dict(item.metadata))])[1:]}".encode()
-        self._key_ends[id(item), scorer] = item, end  # holds the item, so that its id is not used again
+        self._key_ends[id(item), scorer] = item, end  # keeps the item alive, so that its id is not reused
         return end
 
     @cached_property

@@ -42,15 +42,16 @@ class _Trajectory(NamedTuple):
 
 @gc_paused()
 def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
-    """Ask the benchmarks for their items and the models for their identities; nothing heavy is loaded.
+    """Make a plan from the benchmarks' items and the models' identities; nothing heavy is loaded.
 
     Args:
-        absent: For a plan that will not be run: takes what is not on this machine, and why. The plan then holds an
-            identity for it that nothing else has.
+        sweep: The sweep.
+        absent: For a plan that will not be run: receives the names of models and scorers whose weights are missing, and
+            why. The plan then holds a unique placeholder as the identity.
 
     Raises:
         ConfigError: A model cannot do what an arm asks of it.
-        WeightsError: Weights are missing, and there is no ``absent``.
+        WeightsError: Weights are missing, and ``absent`` is ``None``.
     """
     benchmarks = {spec.name: _planned_benchmark(spec, sweep.seed, absent) for spec in sweep.benchmarks}
     built = {alias: spec.build() for alias, spec in sweep.models.items()}
@@ -60,7 +61,7 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
         identity = partial(_checked_identity, sweep, alias, model, benchmarks)
         models[alias] = identity_or_placeholder(f"model {alias}", identity, absent)
     require_distinct_replicates(sweep, models)
-    # By the plugin's name: a benchmark that stands twice under two aliases has the same items and noise in both.
+    # Seeds depend on the plugin's name, so that a benchmark under two aliases has the same items and noise in both.
     seeded = {
         spec.name: list(_seeded_items(sweep.seed, spec.plugin.name, benchmarks[spec.name])) for spec in sweep.benchmarks
     }

@@ -1,4 +1,4 @@
-"""Parts of a sweep: some of its arms, some items of a benchmark."""
+"""Takes parts of a sweep: some of its arms, some items of a benchmark."""
 
 from __future__ import annotations
 

@@ -85,11 +85,11 @@ class StoredImages:
         damaged: set[str] = set()
         intact: list[tuple[str, int, int]] = []
         rows = self._database.select("SELECT * FROM images", digests, column="digest")
-        known = {row["digest"]: (row["bytes"], row["mtime_ns"]) for row in rows}
+        checked = {row["digest"]: (row["bytes"], row["mtime_ns"]) for row in rows}
         for digest in set(digests):
             try:
                 status = self.path(digest).stat()
-                if known.get(digest) != (status.st_size, status.st_mtime_ns):
+                if checked.get(digest) != (status.st_size, status.st_mtime_ns):
                     self.read(digest)
                     intact.append((digest, status.st_size, status.st_mtime_ns))
             except (DamagedImageError, FileNotFoundError):

@@ -46,18 +46,18 @@ def merge(source: Store, into: Store) -> Merged:
     _merge_scores(source, into, merged)
     _merge_replies(source, into, merged)
     _merge_failures(source, into, merged)
-    known = into.runs.all()
+    existing = into.runs.all()
     for name, info in source.runs.all().items():
-        if name not in known:
+        if name not in existing:
             into.runs.put(name, info)
     return merged
 
 
 def _merge_trajectories(rows: Mapping[str, dict[str, Any]], source: Store, into: Store, merged: Merged) -> None:
-    known = into.trajectories.get(rows)
+    existing = into.trajectories.get(rows)
     trajectories: dict[str, Trajectory] = {}
     for key, row in rows.items():
-        if _goes_further(row, known.get(key)):
+        if _goes_further(row, existing.get(key)):
             try:
                 steps = source.trajectories.with_images(StoredStep(**step) for step in row["steps"])
                 trajectories[key] = Trajectory(steps, row["finished"])
@@ -80,30 +80,30 @@ def _merge_trajectories(rows: Mapping[str, dict[str, Any]], source: Store, into:
             merged.trajectories += 1
 
 
-def _goes_further(row: Mapping[str, Any], known: StoredTrajectory | None) -> bool:
-    if known is None:
+def _goes_further(row: Mapping[str, Any], existing: StoredTrajectory | None) -> bool:
+    if existing is None:
         return True
-    return not known.covers(None) and (row["finished"] or not known.covers(row["cap"]))
+    return not existing.covers(None) and (row["finished"] or not existing.covers(row["cap"]))
 
 
 def _merge_scores(source: Store, into: Store, merged: Merged) -> None:
     for scores in chunks(source.scores.all(), BATCH_SIZE):
-        known = into.scores.get([key for key, *_ in scores])
+        existing = into.scores.get([key for key, *_ in scores])
         with into.batch():
             for key, image, score in scores:
-                if key not in known:
+                if key not in existing:
                     into.scores.add(key, image, score)
                     merged.scores += 1
 
 
 def _merge_replies(source: Store, into: Store, merged: Merged) -> None:
-    known: dict[str, bool] = {}
+    had_replies: dict[str, bool] = {}
     for rows in chunks(source.replies.all(), BATCH_SIZE):
         with into.batch():
             for key, origin, reply in rows:
-                if key not in known:
-                    known[key] = bool(into.replies.get(key))
-                if not known[key]:
+                if key not in had_replies:
+                    had_replies[key] = bool(into.replies.get(key))
+                if not had_replies[key]:
                     into.replies.put(key, origin, reply)
                     merged.replies += 1
 
@@ -111,9 +111,9 @@ def _merge_replies(source: Store, into: Store, merged: Merged) -> None:
 def _merge_failures(source: Store, into: Store, merged: Merged) -> None:
     for rows in chunks(source.failures.all(), BATCH_SIZE):
         keys = [key for key, _ in rows]
-        known = into.trajectories.get(keys).keys() | into.scores.get(keys).keys() | into.failures.get(keys).keys()
+        existing = into.trajectories.get(keys).keys() | into.scores.get(keys).keys() | into.failures.get(keys).keys()
         with into.batch():
             for key, reason in rows:
-                if key not in known:
+                if key not in existing:
                     into.failures.add(key, reason)
                     merged.failures += 1

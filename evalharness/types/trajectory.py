@@ -1,4 +1,4 @@
-"""What a model made for one sample: steps with their text, image and cost."""
+"""The trajectory of a sample: steps with their text, image and cost."""
 
 from __future__ import annotations
 
