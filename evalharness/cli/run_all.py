@@ -79,7 +79,6 @@ def _plans(options: argparse.Namespace) -> tuple[list[Plan], list[str]]:
         if loaded.name in names:
             raise ConfigError(f"{file}: a sweep is already called {loaded.name!r}; its report would be overwritten")
         names.add(loaded.name)
-        loaded.executor.build().check(loaded)
         try:
             plans.append(make_plan(loaded))
         except WeightsError as error:

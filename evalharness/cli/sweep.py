@@ -42,7 +42,6 @@ def run(options: argparse.Namespace) -> int:
     quoted = dict.fromkeys([*sweep.literature, *map(literature.resolve_option, options.literature)])
     sweep = replace(sweep, literature=tuple(quoted))
     sweep = resize(sweep, full=options.full, limit=options.limit, samples=options.samples)
-    sweep.executor.build().check(sweep)
     sweep = select(sweep, options.only)
     out: Path = options.out or Path("reports") / sweep.name
     store_path: Path = options.store or out.parent / "store"

@@ -75,7 +75,6 @@ def _planned(sweep: Sweep) -> Plan:
 def _draw(plan: Plan, store_path: Path) -> None:
     """Draw what the plan lacks. The drawings belong to the sweep, which will not draw them again."""
     executor = plan.sweep.executor.build()
-    executor.check(plan.sweep)
     with Store(store_path) as store:
         progress = Progress()
         try:

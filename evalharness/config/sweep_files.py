@@ -52,7 +52,10 @@ def load(file: str | Path, override: Override = unchanged) -> Sweep:
     Raises:
         ConfigError: The file is missing or invalid; the message starts with ``file:line:column`` of the mistake.
     """
-    return parse(yaml.read(find(file)), override)
+    sweep = parse(yaml.read(find(file)), override)
+    # In the file as it stands: the executor's settings may name models of arms that are left out later.
+    sweep.executor.build().check(sweep)
+    return sweep
 
 
 def parse(document: Document, override: Override = unchanged) -> Sweep:

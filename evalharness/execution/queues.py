@@ -18,8 +18,8 @@ from evalharness.store.store import Store
 from evalharness.types.item import Item
 from evalharness.types.trajectory import Trajectory
 
-SMALLEST = 8
-"""Batches get smaller towards the end, down to this fraction (1/8) of a full one."""
+SMALLEST = 4
+"""Batches get smaller towards the end, down to this fraction (1/4) of a full one."""
 UNMEASURED_SCORE = 0.01
 """Seconds that a score is expected to take before any was measured."""
 

@@ -208,7 +208,8 @@ class ChildPool:
             return
         self._deaths.batch_done(queue)
         self._measured.add(worker_key(queue))
-        queue.pace(len(jobs), answer["seconds"])
+        if not child.loading:  # else the seconds are mostly those of loading
+            queue.pace(len(jobs), answer["seconds"])
         yield from self._feed(child)
         yield queue, jobs, [wire.unpack_outcome(outcome) for outcome in answer["outcomes"]]
 

@@ -49,6 +49,7 @@ class Child:
         queue: The queue of the batch that it works on.
         jobs: That batch; empty if it is idle.
         since: When it was given that batch, on the monotonic clock.
+        loading: Whether it has to load that batch's worker first.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Child:
     queue: WorkQueue | None = None
     jobs: Sequence[Any] = ()
     since: float = 0.0
+    loading: bool = False
 
     @property
     def state(self) -> WorkerState:
@@ -80,6 +82,7 @@ class Child:
         self.queue, self.jobs, self.since = queue, jobs, time.monotonic()
         for name in release:
             self.loaded.pop(name, None)
+        self.loading = key not in self.loaded
         self.loaded[key] = queue.stage
         self.connection.send(
             {

@@ -18,8 +18,8 @@ from torch.nn import functional as F  # noqa: N812
 from evalharness.errors import SampleError
 from evalharness.miniature.model.network import Network
 
-CHUNK = 16
-"""Contexts a pass; the last chunk is filled up, so that few shapes occur."""
+CHUNKS = (4, 8, 16)
+"""Contexts a pass: the smallest size that holds what is left, or the largest. Few sizes, so that few shapes occur."""
 READ = (1, 8, 24)
 """Text tokens a pass while reading: the narrowest that holds what is left, or the widest."""
 CAPACITY = 480
@@ -50,10 +50,11 @@ def start(network: Network, count: int) -> list[MiniatureContext]:
 
 
 def chunks(count: int) -> Iterator[list[int]]:
-    """Indices in groups of ``CHUNK``; the last group is filled up with its first index."""
-    for at in range(0, count, CHUNK):
-        group = list(range(at, min(at + CHUNK, count)))
-        yield group + group[:1] * (CHUNK - len(group))
+    """Indices in groups of these sizes; the last group is filled up with its first index."""
+    for at in range(0, count, CHUNKS[-1]):
+        group = list(range(at, min(at + CHUNKS[-1], count)))
+        size = next(size for size in CHUNKS if size >= len(group))
+        yield group + group[:1] * (size - len(group))
 
 
 def _room(tokens: int) -> int:
@@ -150,7 +151,7 @@ def read(network: Network, contexts: Sequence[MiniatureContext], texts: Sequence
             ids = torch.tensor([piece + [0] * (width - len(piece)) for piece in pieces], device=device)
             batch = Pass.over([contexts[i] for i in group], width)
             positions = batch.positions[:, None] + torch.arange(width, device=device)
-            causal = torch.ones(width, width, dtype=torch.bool, device=device).tril().expand(CHUNK, -1, -1)
+            causal = torch.ones(width, width, dtype=torch.bool, device=device).tril().expand(len(group), -1, -1)
             hidden, cache = batch.see(network, network.embed_text(ids), positions, causal)
             append(contexts, group, cache, hidden, [len(piece) for piece in pieces], lambda count: count)
             at += width
@@ -159,12 +160,12 @@ def read(network: Network, contexts: Sequence[MiniatureContext], texts: Sequence
 def look(network: Network, contexts: Sequence[MiniatureContext], latents: Tensor) -> None:
     """Append a canvas, (contexts, cells, latent), to each context. Its tokens see each other and share one position."""
     cells = network.config.cells
-    among = torch.ones(CHUNK, cells, cells, dtype=torch.bool, device=latents.device)
     for group in chunks(len(contexts)):
+        among = torch.ones(len(group), cells, cells, dtype=torch.bool, device=latents.device)
         batch = Pass.over([contexts[i] for i in group], cells)
         positions = batch.positions[:, None].expand(-1, cells)
         hidden, cache = batch.see(network, network.embed_clean(latents[group]), positions, among)
-        append(contexts, group, cache, hidden, [cells] * CHUNK, lambda count: 1)
+        append(contexts, group, cache, hidden, [cells] * len(group), lambda count: 1)
         for index in set(group):
             contexts[index].state = latents[index]
 
@@ -181,7 +182,7 @@ def write(
     for group in chunks(len(contexts)):
         if any(contexts[i].hidden is None for i in group):
             raise ValueError("nothing was read before writing")
-        count = min(CHUNK, len(contexts) - group[0])
+        count = len(set(group))
         written += _write(network, contexts, group, count, stop, max_tokens, choose)
     return written
 
@@ -197,7 +198,7 @@ def _write(
 ) -> list[list[int]]:
     """A chunk, whose first ``count`` rows are not only there to fill it up: stacked once, taken apart at the end."""
     device = network.words.weight.device
-    among = torch.ones(CHUNK, 1, 1, dtype=torch.bool, device=device)
+    among = torch.ones(len(group), 1, 1, dtype=torch.bool, device=device)
     hidden = torch.stack([contexts[i].hidden for i in group])  # type: ignore[misc]
     batch = Pass.over([contexts[i] for i in group], 1)
     written: list[list[int]] = [[] for _ in range(count)]
@@ -206,7 +207,7 @@ def _write(
         logits = network.logits(hidden)
         for row in writing:
             written[row].append(choose(group[row], logits[row]))
-        ids = torch.zeros(CHUNK, 1, dtype=torch.int64)
+        ids = torch.zeros(len(group), 1, dtype=torch.int64)
         ids[writing, 0] = torch.tensor([written[row][-1] for row in writing])
         batch.widen()
         new, cache = batch.see(network, network.embed_text(ids.to(device)), batch.positions[:, None], among)
@@ -235,13 +236,13 @@ def draw(
     """
     out = torch.empty_like(noise)
     cells = network.config.cells
-    among = torch.ones(CHUNK, cells, cells, dtype=torch.bool, device=noise.device)
     for group in chunks(len(contexts)):
+        among = torch.ones(len(group), cells, cells, dtype=torch.bool, device=noise.device)
         sides = [[contexts[i] for i in group]] + ([[unguided[i] for i in group]] if guidance != 1 else [])
         passes = [(Pass.over(side, cells), torch.stack([context.state for context in side])) for side in sides]
         x = noise[group]
         for now, after in pairwise(times):
-            time = noise.new_full((CHUNK,), now)
+            time = noise.new_full((len(group),), now)
             velocities = []
             for batch, state in passes:
                 positions = batch.positions[:, None].expand(-1, cells)
