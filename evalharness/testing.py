@@ -66,9 +66,9 @@ class MockModel(Interleaver):
     continues = True
     drawn: ClassVar[list[tuple[str, int]]] = []
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.batch_size = settings.batch_size
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or self.Settings()
+        self.batch_size = self.settings.batch_size
 
     def identity(self) -> Mapping[str, Any]:
         """Settings that decide what is drawn and written."""
@@ -210,8 +210,8 @@ class MockBenchmark(Benchmark):
     weights: Mapping[str, float] = {"odd": 0.5, "even": 0.5}
     images_per_prompt = 2
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or self.Settings()
 
     def prompt_set(self) -> PromptSet:
         """The prompts' name and digest."""

@@ -100,7 +100,7 @@ def test_a_variant_of_another_package_is_planned_and_run(plugged: Path) -> None:
     job = next(iter(plan.jobs.values()))
     assert job.variant.key() == {"variant": "twice", "times": 3}
     assert variants.from_json(job.variant.model_dump(mode="json")) == job.variant
-    (made,) = variants.run(job.variant, MockModel(MockModel.Settings()), [job.prompt], [job.seed])
+    (made,) = variants.run(job.variant, MockModel(), [job.prompt], [job.seed])
     assert [step.kind for step in made.steps] == ["again"] * 3
     assert made.finished and made.image is not None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_fakes import fake_results
+from report_samples import sample_results
 
 from evalharness.report import build
 from evalharness.store.results import Results
@@ -13,7 +13,7 @@ from evalharness.store.results import Results
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return fake_results(tmp_path_factory.mktemp("images"), prompts=36, seeds=2, second=True)
+    return sample_results(tmp_path_factory.mktemp("images"), prompts=36, seeds=2, second=True)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from trajectory_fakes import LIKELY, SmallWorld, records
+from small_world import LIKELY, SmallWorld, records
 
 from evalharness._util.image_files import png_bytes
 from evalharness.errors import ConfigError, WeightsError

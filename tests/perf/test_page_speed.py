@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from browser import View, launched
-from report_fakes import fake_results
+from report_samples import sample_results
 
 from evalharness.report import build
 
@@ -58,7 +58,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("reports")
     sizes = {"large": PROMPTS, "small": 12}
     for name, prompts in sizes.items():
-        build(fake_results(folder / f"{name}-images", prompts=prompts, missing=False), folder / name)
+        build(sample_results(folder / f"{name}-images", prompts=prompts, missing=False), folder / name)
     return folder / "large", folder / "small"
 
 

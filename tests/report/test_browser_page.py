@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 from browser import View, launched
-from report_fakes import INJECTION
+from report_samples import INJECTION
 
 from evalharness.report import build
 from evalharness.report.summary import summarize

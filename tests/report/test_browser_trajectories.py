@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from browser import View, launched
-from refinement_fakes import chosen_results
+from refined_samples import refined_results
 
 from evalharness.report import build
 from evalharness.report.trajectories_page import PAGE
@@ -24,7 +24,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    results = chosen_results(tmp_path_factory.mktemp("images"))
+    results = refined_results(tmp_path_factory.mktemp("images"))
     return build(results, tmp_path_factory.mktemp("reports") / "chosen").parent
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from page_outline import Outline
-from report_fakes import INJECTION
+from report_samples import INJECTION
 
 from evalharness.errors import EvalHarnessError
 from evalharness.report.collection import write_collection

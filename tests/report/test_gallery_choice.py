@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_fakes import fake_results
+from report_samples import sample_results
 
 from evalharness.errors import EvalHarnessError
 from evalharness.report import build, gallery, gallery_choice, page_tables
@@ -117,7 +117,7 @@ def test_what_has_no_room_is_said(results: Results, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def part(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
     folder = tmp_path_factory.mktemp("part")
-    results = fake_results(folder / "images", prompts=120, seeds=2)
+    results = sample_results(folder / "images", prompts=120, seeds=2)
     return results, build(results, folder / "report", gallery_mb=0.5).parent
 
 

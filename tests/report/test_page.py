@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from page_outline import Outline, read_sheet
 from PIL import Image, PngImagePlugin
-from report_fakes import CATEGORIES, INJECTION, fake_results
+from report_samples import CATEGORIES, INJECTION, sample_results
 
 from evalharness.analysis import Trend
 from evalharness.analysis.stats import Estimate
@@ -143,7 +143,7 @@ def test_declared_contrasts_and_trends_are_claimed_first(results: Results) -> No
 
 
 def test_arms_alike_cannot_be_told_apart(tmp_path: Path) -> None:
-    results = fake_results(tmp_path, prompts=24, missing=False)
+    results = sample_results(tmp_path, prompts=24, missing=False)
     same = results.samples.set_index(["arm", "item"])["score"]
     results.samples.loc[results.samples["arm"] == "text-cot", "score"] = same["single-pass"].to_numpy()
     claim = claims.claims(results, summarize(results)[0])[1]
@@ -194,7 +194,7 @@ def test_only_images_in_use_are_there_with_the_pixels_of_the_store(report: Path,
 
 
 def test_a_missing_image_is_a_warning(tmp_path: Path) -> None:
-    results = fake_results(tmp_path / "images", prompts=6)
+    results = sample_results(tmp_path / "images", prompts=6)
     next((tmp_path / "images").iterdir()).unlink()
     text = build(results, tmp_path / "report").read_text(encoding="utf-8")
     assert "1 image file is missing" in text
@@ -230,7 +230,7 @@ def test_figures_tell_their_numbers_in_words(results: Results, tmp_path: Path) -
 
 
 def test_no_figure_without_its_data(tmp_path: Path) -> None:
-    results = fake_results(tmp_path / "images", prompts=12, missing=False)
+    results = sample_results(tmp_path / "images", prompts=12, missing=False)
     samples = results.samples[results.samples["arm"] == "single-pass"]
     alone = Results(results.info, results.arms, samples, results.steps, results.details, results.image_path)
     assert figures.draw_figures(alone.arms, summarize(alone), {"geneval": []}, tmp_path / "figures") == []
@@ -239,7 +239,7 @@ def test_no_figure_without_its_data(tmp_path: Path) -> None:
 
 
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
-    results = fake_results(tmp_path / "images", prompts=6)
+    results = sample_results(tmp_path / "images", prompts=6)
     first, second = build(results, tmp_path / "a").parent, build(results, tmp_path / "b").parent
     names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
     assert names == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report_fakes import fake_results
+from report_samples import sample_results
 
 from evalharness.analysis.stats import Estimate
 from evalharness.report import build, claims, replicates
@@ -21,7 +21,7 @@ SAID = {"replicates": {"short": ["single-pass", "text-cot"], "long": LONG, "once
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    run = fake_results(tmp_path_factory.mktemp("images"), prompts=60, missing=False)
+    run = sample_results(tmp_path_factory.mktemp("images"), prompts=60, missing=False)
     return replace(run, info=dict(run.info) | {"sweep": {"analysis": SAID}})
 
 
@@ -72,7 +72,7 @@ def test_noise_in_a_sentence(table: Summary) -> None:
 
 
 def test_an_incomplete_training_is_named(tmp_path: Path) -> None:
-    run = fake_results(tmp_path, prompts=60)
+    run = sample_results(tmp_path, prompts=60)
     run = replace(run, info=dict(run.info) | {"sweep": {"analysis": SAID}})
     texts = [str(claim) for claim in claims.claims(run, summarize(run)[0])]
     assert texts[0].endswith("process max_iterations=4 and process max_iterations=5 are incomplete")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from report_fakes import CATEGORIES, fake_results
+from report_samples import CATEGORIES, sample_results
 
 from evalharness.analysis import arms
 from evalharness.errors import EvalHarnessError
@@ -88,7 +88,7 @@ def test_benchmarks_never_share_a_table(results: Results) -> None:
 
 
 def test_a_category_without_samples_is_not_zero(tmp_path: Path) -> None:
-    results = fake_results(tmp_path, prompts=12, missing=False)
+    results = sample_results(tmp_path, prompts=12, missing=False)
     results.samples.loc[results.samples["category"] == "colors", ["state", "score"]] = ["pending", None]
     summary_row = row(summary.summarize(results)[0], "single-pass")
     assert math.isnan(summary_row["category.colors"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from page_outline import Outline
-from refinement_fakes import chosen_results
-from report_fakes import INJECTION
+from refined_samples import refined_results
+from report_samples import INJECTION
 
 from evalharness.analysis.examples.rules import RULES
 from evalharness.analysis.examples.search import choose
@@ -21,7 +21,7 @@ from evalharness.store.results import Results
 
 @pytest.fixture(scope="module")
 def chosen(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return chosen_results(tmp_path_factory.mktemp("images"))
+    return refined_results(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")

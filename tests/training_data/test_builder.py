@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from trajectory_fakes import LIKELY, Oracle, Scribbler, SmallWorld, maker, records
+from small_world import LIKELY, Oracle, Scribbler, SmallWorld, maker, records
 
 from evalharness.errors import ConfigError
 from evalharness.miniature.model.tokenizer import Tokenizer

@@ -7,7 +7,7 @@ from itertools import permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from trajectory_fakes import records
+from small_world import records
 
 from evalharness.miniature.world.board import PLACES
 from evalharness.miniature.world.prompt_source import MiniatureWorld

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from trajectory_fakes import records
+from small_world import records
 
 from evalharness.cli import main
 from evalharness.store.store import Store

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from trajectory_fakes import maker
+from small_world import maker
 
 from evalharness.analysis.examples import conflicts
 from evalharness.analysis.examples.conflicts import conflict

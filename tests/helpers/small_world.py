@@ -1,26 +1,29 @@
-"""A filter that knows the embedded world by heart, and a model that makes mistakes on purpose."""
+"""A part of the embedded world, a filter that knows it by heart, and a model that makes mistakes on purpose."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from evalharness.api.model import Drawn, Interleaver, Written
-from evalharness.miniature.world.board import BACKGROUND, COLOR_NAMES, PLACES, SIZE, canvas, cell_slices, render
-from evalharness.miniature.world.board import Thing as WorldThing
+from evalharness.api.model import Drawn, Written
+from evalharness.miniature.world.board import BACKGROUND, COLOR_NAMES, PLACES, SIZE, Thing, canvas, cell_slices, render
 from evalharness.miniature.world.placed_language import PlacedLanguage
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.renderer import Renderer
+from evalharness.testing import MockModel
 from evalharness.training_data.builder import ARMS, DatasetBuilder
 from evalharness.training_data.drafts import Components
 from evalharness.training_data.filters import Case, Verdict, compare
 from evalharness.training_data.graphs import Node
 from evalharness.training_data.records import Record
+
+LIKELY = ("dog", "cat", "cup", "bus", "apple", "bench")
+"""The only things that tests draw: all 80 in all colours take long."""
 
 
 class Oracle:
@@ -29,39 +32,28 @@ class Oracle:
     name = "oracle"
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.checked = 0
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name}
 
     def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
-        self.asked += len(cases)
-        found = [compare(case.graph, self.nodes_in(case)) for case in cases]
-        return [Verdict(not differing, differing) for differing in found]
+        self.checked += len(cases)
+        differences = [compare(case.graph, self.nodes_in(case)) for case in cases]
+        return [Verdict(not differing, differing) for differing in differences]
 
     def nodes_in(self, case: Case) -> list[Node]:
         pixels = np.asarray(case.image)
         nodes = []
         for cell, place in enumerate(PLACES):
-            own = pixels[cell_slices(cell)]
-            if (own == BACKGROUND).all():
+            content = pixels[cell_slices(cell)]
+            if (content == BACKGROUND).all():
                 continue
-            there = [(name, color) for name in case.world.names for color in (COLOR_NAMES if name in LIKELY else ())]
-            match = next(
-                (
-                    (name, color)
-                    for name, color in there
-                    if (canvas((WorldThing(name, color, cell),))[cell_slices(cell)] == own).all()
-                ),
-                None,
-            )
-            assert match is not None, "a picture with an unlikely thing"
-            nodes.append(Node(*match, place))
+            likely = [Thing(name, color, cell) for name in case.world.names if name in LIKELY for color in COLOR_NAMES]
+            shown = [thing for thing in likely if (canvas((thing,))[cell_slices(cell)] == content).all()]
+            assert shown, "a picture with an unlikely thing"
+            nodes.append(Node(shown[0].name, shown[0].color, place))
         return nodes
-
-
-LIKELY = ("dog", "cat", "cup", "bus", "apple", "bench")
-"""The only things that tests draw: all 80 in all colours take long."""
 
 
 class SmallWorld(MiniatureWorld):
@@ -82,34 +74,14 @@ class SmallWorld(MiniatureWorld):
             return type(task)(task.prompt, task.category, task.metadata, renamed, task.knowledge)
 
 
-class Scribbler(Interleaver):
+class Scribbler(MockModel):
     """An interleaver that follows the plan which it reads, but errs in every third drawing and every third plan."""
 
     name = "scribbler"
-    batch_size = 8
-    formats: ClassVar[tuple[str, ...]] = ("strokes",)
-    guided = False
     continues = False
-    words: ClassVar[Mapping[str, str]] = {}
-
-    def identity(self) -> Mapping[str, Any]:
-        return {"name": self.name}
-
-    def check(self, prompt: str) -> None:
-        pass
-
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
-        raise NotImplementedError
-
-    def start(self, count: int) -> list[list[Any]]:
-        return [[] for _ in range(count)]
 
     def blank(self) -> Image.Image:
         return Image.new("RGB", (SIZE, SIZE), BACKGROUND)
-
-    def read(self, contexts: Sequence[list[Any]], texts: Sequence[str]) -> None:
-        for context, text in zip(contexts, texts, strict=True):
-            context.append(text)
 
     def look(self, contexts: Sequence[list[Any]], images: Sequence[Image.Image]) -> None:
         for context, image in zip(contexts, images, strict=True):
@@ -117,15 +89,15 @@ class Scribbler(Interleaver):
 
     def write(self, contexts: Sequence[list[Any]], *, seeds: Sequence[int], **_: Any) -> list[Written]:
         """Adds a thing to what it sees: always an apple in some colour."""
-        out = []
+        written = []
         for context, seed in zip(contexts, seeds, strict=True):
             case = Case(context[-1], None, "", "", SmallWorld())  # type: ignore[arg-type]
-            seen = [Node(n.name, n.color, n.place) for n in Oracle().nodes_in(case)]
-            free = [place for place in PLACES if place not in {n.place for n in seen}]
+            seen = Oracle().nodes_in(case)
+            free = [place for place in PLACES if place not in {node.place for node in seen}]
             new = Node("apple", COLOR_NAMES[seed % 10], free[seed % len(free)])
-            told = " and ".join(f"a {n.color} {n.name} at {n.place}" for n in (*seen, new))
-            out.append(Written(f"<ins> add it </ins> <des> {told} </des>", 9))
-        return out
+            description = " and ".join(f"a {node.color} {node.name} at {node.place}" for node in (*seen, new))
+            written.append(Written(f"<ins> add it </ins> <des> {description} </des>", 9))
+        return written
 
     def draw(
         self, contexts: Sequence[list[Any]], *, unguided: Sequence[list[Any]], seeds: Sequence[int]
@@ -138,14 +110,16 @@ class Scribbler(Interleaver):
             assert nodes is not None
             if seed % 3 == 0:
                 nodes[-1] = Node(nodes[-1].name, "pink" if nodes[-1].color != "pink" else "blue", nodes[-1].place)
-            things = tuple(WorldThing(n.name, n.color, PLACES.index(n.place or "")) for n in nodes)
+            things = tuple(Thing(node.name, node.color, PLACES.index(node.place or "")) for node in nodes)
             drawn.append(Drawn(render(things), 5))
         return drawn
 
 
 def maker(arm: str, seed: int = 0) -> DatasetBuilder:
+    """A builder of the data of an arm."""
     return DatasetBuilder(Components(SmallWorld(), Renderer(), Oracle(), Scribbler(), trusted=True), ARMS[arm], seed)
 
 
 def records(arm: str, seed: int = 0, n: int = 3) -> list[Record]:
+    """The records of the first ``n`` prompts."""
     return [record for batch in maker(arm, seed).batches(range(n)) for record in batch]

@@ -1,4 +1,4 @@
-"""The run that never happened, with the words of the miniature and a verdict on every picture."""
+"""The results of ``report_samples``, with the words of the miniature and a verdict on every picture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from report_fakes import INJECTION, fake_results
+from report_samples import INJECTION, sample_results
 
 from evalharness.store.results import Judged, Results
 
@@ -16,11 +16,11 @@ PLAN = "<ins> add a red cat at left </ins> <des> a red cat at left </des>"
 SKETCHED = "<inspect> a dog at left should be a red cat </inspect>"
 
 
-def chosen_results(folder: Path, *, prompts: int = 12) -> Results:
+def refined_results(folder: Path, *, prompts: int = 12) -> Results:
     """Each even iteration is refined: in iteration 2 of a sketch that departs from its plan, else of what no rule can
     read. A picture is right or wrong by its digest.
     """
-    run = fake_results(folder, prompts=prompts, missing=False)
+    run = sample_results(folder, prompts=prompts, missing=False)
 
     def steps(key: str) -> list[dict[str, Any]]:
         return [_with_text(step, INJECTION if "00007" in key else "") for step in run.steps(key)]

@@ -1,4 +1,4 @@
-"""A run that never happened: everything the report has to cope with, drawn with PIL."""
+"""Results of a run that never took place, with everything that the report has to cope with; drawn with PIL."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ INJECTION = '<img src=x onerror="document.title=1"></script><script>document.tit
 CAP = 6
 
 
-def fake_results(
+def sample_results(
     folder: Path, *, prompts: int = 120, seeds: int = 1, missing: bool = True, second: bool = False
 ) -> Results:
     """8 arms over ``prompts`` GenEval-like prompts; ``missing`` marks some samples failed or pending."""
-    return _Fake(folder, np.random.default_rng(0)).results(prompts, seeds, missing, second)
+    return _SampleRun(folder, np.random.default_rng(0)).results(prompts, seeds, missing, second)
 
 
-class _Fake:
+class _SampleRun:
     def __init__(self, folder: Path, generator: np.random.Generator) -> None:
         self.folder, self.generator = folder, generator
         self.trajectories: dict[str, list[dict[str, Any]]] = {}
