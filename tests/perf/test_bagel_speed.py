@@ -1,8 +1,8 @@
 """BAGEL of random weights: how fast it writes and draws, alone and in batches, in both modes, beside the original.
 
 ``EVALHARNESS_BAGEL_CHECKOUT``: a checkout of github.com/ByteDance-Seed/Bagel, for the comparison with the original;
-``EVALHARNESS_BAGEL_PYTHON``: an interpreter that can run it (``tests/models/bagel/record_bagel.py`` says what that
-needs). On a GPU, ``EVALHARNESS_PEAK_TFLOPS`` is the card's nominal matrix peak, where it is not known here.
+``EVALHARNESS_BAGEL_PYTHON``: an interpreter that can run it (``tests/helpers/original_bagel.py`` says what that needs).
+On a GPU, ``EVALHARNESS_PEAK_TFLOPS`` is the card's nominal matrix peak, where it is not known here.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 import bagel_flops
 import bagel_random
+import original_bagel
 
 from evalharness.models.bagel.cache import Context
 from evalharness.models.bagel.runtime import GUIDANCE_EVERY, Runtime
@@ -102,8 +103,10 @@ def original(folder: Path) -> Mapping[str, Any]:
         "size": (SIDE, SIDE), "threads": torch.get_num_threads(),
     }  # fmt: skip
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    command = [PYTHON, str(Path(__file__).with_name("original_bagel.py")), CHECKOUT, str(folder / "job.json")]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    script = Path(__file__).with_name("time_original_bagel.py")
+    command = [PYTHON, original_bagel.__file__, CHECKOUT, str(script), str(folder / "job.json")]
+    environment = os.environ | {"PYTHONPATH": str(Path(original_bagel.__file__).parent)}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return found

@@ -1,9 +1,8 @@
 """Times the original BAGEL program on the CPU; prints one line of JSON. Run by ``test_bagel_speed.py``.
 
-    python tests/perf/original_bagel.py CHECKOUT JOB
+    python tests/helpers/original_bagel.py CHECKOUT tests/perf/time_original_bagel.py JOB
 
-JOB is a JSON file: sizes, prompts, tokens to write, steps and size of a drawing. The environment is that of
-``tests/models/bagel/record_bagel.py``, which says how the original is made to run without a GPU.
+JOB is a JSON file: sizes, prompts, tokens to write, steps and size of a drawing.
 """
 
 from __future__ import annotations
@@ -13,22 +12,15 @@ import sys
 import time
 from pathlib import Path
 
-import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-
 import bagel_small as small
-import record_bagel
+import torch
+from original_bagel import OriginalBagel
 
 
 def main() -> None:
-    checkout, job = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
+    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     torch.set_num_threads(job["threads"])
-    small.LLM.update(job["llm"])
-    small.LATENT_SIDE = job["latent_side"]
-    record_bagel.import_original(checkout)
-    record_bagel.STEPS = job["steps"]
-    original = record_bagel.Recorder()
+    original = OriginalBagel(job["llm"], job["latent_side"], job["steps"])
     original.model.language_model.lm_head.weight.data[small.VOCABULARY.index("<|im_end|>")] = 0  # as bagel_random.py
     counts = {"tokens": 0, "evaluations": 0}
     seconds = dict.fromkeys(counts, 0.0)
