@@ -27,6 +27,7 @@ from evalharness.types.item import Item, PromptSet
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 from evalharness.types.spent import Spent
+from evalharness.types.trajectory import StepKind
 
 __all__ = ["MockBenchmark", "MockJudge", "MockModel", "MockReplies", "MockScorer"]
 
@@ -156,7 +157,12 @@ class MockModel(Interleaver):
         return f"<ins> draw </ins> <des> {prompt} </des>"
 
     def draw(
-        self, contexts: Sequence[list[str]], *, unguided: Sequence[list[str]], seeds: Sequence[int]
+        self,
+        contexts: Sequence[list[str]],
+        *,
+        unguided: Sequence[list[str]],
+        seeds: Sequence[int],
+        kind: StepKind = "draw",
     ) -> list[Drawn]:
         """Draw after each context; the color follows from the first text and the seed."""
         return self.paint([context[0] for context in contexts], seeds)

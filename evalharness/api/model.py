@@ -22,7 +22,7 @@ from evalharness.api.plugin import Plugin
 from evalharness.errors import SampleError
 from evalharness.types.item import Item
 from evalharness.types.spent import Spent
-from evalharness.types.trajectory import Step
+from evalharness.types.trajectory import Step, StepKind
 
 Context = Any
 """One sample's growing sequence of texts and images; only the model knows what is inside."""
@@ -240,13 +240,16 @@ class Interleaver(ImageModel):
         """
 
     @abstractmethod
-    def draw(self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]) -> list[Drawn]:
+    def draw(
+        self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int], kind: StepKind = "draw"
+    ) -> list[Drawn]:
         """Draw an image after each context. It becomes part of the context only by ``look``.
 
         Args:
             contexts: One for each sample.
             unguided: The contexts without the newest text, for classifier-free guidance; empty unless ``guided``.
             seeds: One for each context.
+            kind: The step that the drawing is for. A model may have sampler settings of its own for a sketch.
         """
 
 

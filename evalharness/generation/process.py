@@ -1,6 +1,7 @@
 """The variant ``process``: the loop of "Think in Strokes, Not Pixels" (arXiv 2604.04746).
 
-Plan → Sketch → Inspect → Refine, until the model says that it is done or the cap is reached.
+Plan → Sketch → Inspect → Refine, until the model says that it is done or the cap is reached. Inspection and refinement
+may be repeated within an iteration: how often is the paper's number of refinement iterations.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from evalharness.types.trajectory import Step, Trajectory, remembered
 class Process(SpokenVariant):
     """Plan, sketch, inspect and refine until the model is done or the cap is reached.
 
+    ``refinements`` is the most rounds of inspection and refinement in an iteration. A round that finds no conflict is
+    the last one of its iteration.
+
     Without ``inspect`` nothing is inspected, and every sketch is refined by a correction that the model writes
     unprompted by a conflict. Without ``refine`` a conflict is named but not corrected. Without both a sketch stays as
     it is.
@@ -31,6 +35,7 @@ class Process(SpokenVariant):
     max_iterations: int = Field(default=6, ge=1, le=64)
     inspect: bool = True
     refine: bool = True
+    refinements: int = Field(default=1, ge=0, le=16)
 
     @property
     def cap(self) -> int:
@@ -38,7 +43,14 @@ class Process(SpokenVariant):
 
     @property
     def drawings(self) -> int:
-        return self.max_iterations * (1 + self.refine)
+        return self.max_iterations * (1 + self.refine * self.refinements)
+
+    def key(self) -> dict[str, Any]:
+        # One round is what trajectories of before have, whose keys lack the setting.
+        settings = super().key()
+        if settings["refinements"] == 1:
+            del settings["refinements"]
+        return settings
 
     def check_format(self, spoken: Format, model: Interleaver) -> None:
         name = spoken.name
@@ -48,6 +60,11 @@ class Process(SpokenVariant):
             raise ConfigError(f"format {name!r} has no stage 'inspect'; set `inspect: false`")
         if self.refine and spoken.refine is None:
             raise ConfigError(f"format {name!r} has no stage 'refine'; set `refine: false`")
+        if isinstance(spoken, OwnLoop) and self.refinements != 1:
+            raise ConfigError(
+                f"format {name!r} has a loop of its own, in which an iteration refines once; remove `refinements:` and "
+                "set `max_iterations:`"
+            )
         if isinstance(spoken, OwnLoop) and not isinstance(model, Branching):
             raise ConfigError(
                 f"format {name!r} has a loop of its own, which needs a model whose contexts can be forked "
@@ -99,12 +116,15 @@ class Process(SpokenVariant):
         draw(model, active, contexts, "sketch", iteration)
         if inspect is None and refine is None:
             return
-        look(model, active, contexts)
-        if inspect is not None:
-            inspections = write(model, inspect, active, contexts, "inspect", iteration)
-            active, contexts = keep([spoken.conflict(text) for text in inspections], active, contexts)
-        if refine is not None and active:
-            _refine(model, refine, active, contexts, iteration, opening="" if inspect is not None else refine.open)
+        for repetition in range(1, self.refinements + 1):
+            look(model, active, contexts)
+            if inspect is not None:
+                inspections = write(model, inspect, active, contexts, "inspect", iteration, repetition=repetition)
+                active, contexts = keep([spoken.conflict(text) for text in inspections], active, contexts)
+            if refine is None or not active:
+                return
+            opening = "" if inspect is not None else refine.open
+            _refine(model, refine, active, contexts, iteration, repetition, opening)
 
 
 def _refine(
@@ -113,12 +133,12 @@ def _refine(
     samples: list[Sample],
     contexts: list[Context],
     iteration: int,
-    *,
+    repetition: int,
     opening: str,
 ) -> None:
     """Write a correction and draw the state again, as one step."""
-    write(model, stage, samples, contexts, "refine", iteration, opening)
-    draw(model, samples, contexts, "refine", iteration)
+    write(model, stage, samples, contexts, "refine", iteration, opening, repetition=repetition)
+    draw(model, samples, contexts, "refine", iteration, repetition)
     for sample in samples:
         correction, drawing = sample.steps[-2:]
         text = f"{opening} {correction.text}" if opening else correction.text

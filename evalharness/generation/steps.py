@@ -18,11 +18,19 @@ from evalharness.types.trajectory import Cost, Step, StepKind, Trajectory
 Result = TypeVar("Result")
 
 
-def noise_seed(seed: int, iteration: int, kind: StepKind) -> int:
-    """The seed of a step. The first drawing has the sample's own, so that all variants share its noise."""
+def noise_seed(seed: int, iteration: int, kind: StepKind, repetition: int = 1) -> int:
+    """The seed of a step. The first drawing has the sample's own, so that all variants share its noise.
+
+    Args:
+        seed: The sample's own.
+        iteration: Of the step.
+        kind: Of the step.
+        repetition: Counts the steps of this kind in the iteration, from 1.
+    """
     if iteration <= 1 and kind in ("draw", "sketch"):
         return seed
-    digest = hashlib.sha256(f"{seed}/{iteration}/{kind}".encode()).digest()
+    path = f"{seed}/{iteration}/{kind}" if repetition == 1 else f"{seed}/{iteration}/{kind}/{repetition}"
+    digest = hashlib.sha256(path.encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
@@ -50,10 +58,10 @@ class Sample:
         """Record a text that the model wrote."""
         self.steps.append(Step(kind, iteration, written.text, cost=Cost(0, written.tokens, seconds)))
 
-    def add_image(self, kind: StepKind, iteration: int, drawn: Drawn, seconds: float) -> None:
+    def add_image(self, kind: StepKind, iteration: int, drawn: Drawn, seconds: float, repetition: int = 1) -> None:
         """Record a drawing, which is the new state."""
         cost = Cost(drawn.evaluations, 0, seconds)
-        seed = noise_seed(self.seed, iteration, kind)
+        seed = noise_seed(self.seed, iteration, kind, repetition)
         self.steps.append(Step(kind, iteration, image=png_bytes(drawn.image), seed=seed, cost=cost))
         self.state, self.seen = drawn.image, False
 
@@ -115,9 +123,10 @@ def write(
     iteration: int,
     opening: str = "",
     turn: int = 0,
+    repetition: int = 1,
 ) -> list[str]:
-    """Write after each context; ``turn`` distinguishes the texts of a step."""
-    seeds = [(noise_seed(sample.seed, iteration, kind) + turn) % 2**63 for sample in samples]
+    """Write after each context; ``turn`` distinguishes the texts of a step (see also :func:`noise_seed`)."""
+    seeds = [(noise_seed(sample.seed, iteration, kind, repetition) + turn) % 2**63 for sample in samples]
 
     def writing() -> list[Written]:
         limit = stage.max_tokens
@@ -130,20 +139,25 @@ def write(
 
 
 def draw(
-    model: Interleaver, samples: Sequence[Sample], contexts: Sequence[Context], kind: StepKind, iteration: int
+    model: Interleaver,
+    samples: Sequence[Sample],
+    contexts: Sequence[Context],
+    kind: StepKind,
+    iteration: int,
+    repetition: int = 1,
 ) -> None:
     """Draw after each context."""
-    seeds = [noise_seed(sample.seed, iteration, kind) for sample in samples]
+    seeds = [noise_seed(sample.seed, iteration, kind, repetition) for sample in samples]
 
     def drawing() -> list[Drawn]:
         unguided = model.start(len(samples)) if model.guided else []
         if unguided:
             look(model, samples, unguided)
-        return model.draw(contexts, unguided=unguided, seeds=seeds)
+        return model.draw(contexts, unguided=unguided, seeds=seeds, kind=kind)
 
     drawn, seconds = timed(len(samples), drawing)
     for sample, image in zip(samples, drawn, strict=True):
-        sample.add_image(kind, iteration, image, seconds)
+        sample.add_image(kind, iteration, image, seconds, repetition)
 
 
 @dataclass(frozen=True)

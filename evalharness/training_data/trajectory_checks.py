@@ -1,7 +1,8 @@
 """Finds what is wrong with a trajectory. Each rule is a name and a function; none needs a model.
 
 ``schema``        the row has the fields of a trajectory with the right types, and its images are images
-``order``         iterations count from 1; each has plan, sketch, inspect, refine in this order; nothing follows the end
+``order``         iterations count from 1; each has a plan, a sketch, then rounds of inspect and refine; nothing follows
+                  the end
 ``tokens``        markers are balanced, and each stage has its own markers and no others
 ``image-count``   each drawing has one picture and a text stage has none; an iteration that does not end has a sketch
 ``instruction``   it asks for something that the state, as described so far, lacks; the description then has it
@@ -168,7 +169,7 @@ def _check_iterations(steps: list[CheckedStep]) -> Iterator[Violation]:
             yield Violation("order", f"{step.label}: not a stage of the process")
             continue
         same_iteration = previous is not None and step.iteration == previous.iteration
-        if previous is not None and same_iteration and STAGES[step.kind] <= STAGES[previous.kind]:
+        if previous is not None and same_iteration and not _may_follow(step.kind, previous.kind):
             message = f"{step.label}: comes after {previous.kind} in iteration {step.iteration}"
             yield Violation("order", message)
         if not same_iteration:
@@ -181,6 +182,13 @@ def _check_iterations(steps: list[CheckedStep]) -> Iterator[Violation]:
         if previous is not None and END in previous.text:
             yield Violation("order", f"{step.label}: comes after {END}")
         previous = step
+
+
+def _may_follow(kind: str, previous: str) -> bool:
+    """Whether a stage may follow another one in an iteration: after a refinement, another round may begin."""
+    if previous == "refine":
+        return kind in ("inspect", "refine")
+    return STAGES[kind] > STAGES[previous]
 
 
 # --- tokens ---
@@ -249,13 +257,26 @@ def _iterations(steps: list[CheckedStep]) -> Iterator[tuple[int, list[CheckedSte
 
 def _check_critique(steps: list[CheckedStep], *, inspects: bool, refines: bool) -> Iterator[Violation]:
     for iteration, members in _iterations(steps):
-        texts = {step.kind: step.text for step in members}
-        inspection = inner(texts["inspect"], "inspect").lower() if "inspect" in texts else None
-        refined = "refine" in texts
-        if message := _critique_problem(inspection, refined=refined, refines=refines):
-            yield Violation("critique", f"iteration {iteration}: {message}")
-        if inspection is None and refined and inspects:
-            yield Violation("critique", f"iteration {iteration}: refined without an inspection")
+        for inspection, refined in _rounds(members):
+            if message := _critique_problem(inspection, refined=refined, refines=refines):
+                yield Violation("critique", f"iteration {iteration}: {message}")
+            if inspection is None and refined and inspects:
+                yield Violation("critique", f"iteration {iteration}: refined without an inspection")
+
+
+def _rounds(members: list[CheckedStep]) -> Iterator[tuple[str | None, bool]]:
+    """Each round of an iteration: what its inspection says, if it has one, and whether it refines."""
+    inspection: str | None = None
+    for step in members:
+        if step.kind == "inspect":
+            if inspection is not None:
+                yield inspection, False
+            inspection = inner(step.text, "inspect").lower()
+        elif step.kind == "refine":
+            yield inspection, True
+            inspection = None
+    if inspection is not None:
+        yield inspection, False
 
 
 def _critique_problem(inspection: str | None, *, refined: bool, refines: bool) -> str:

@@ -121,7 +121,9 @@ class Diary(Branching):
             written.append(Written(text, 1))
         return written
 
-    def draw(self, contexts: Sequence[list[str]], *, unguided: Sequence[Any], seeds: Sequence[int]) -> list[Drawn]:
+    def draw(
+        self, contexts: Sequence[list[str]], *, unguided: Sequence[Any], seeds: Sequence[int], kind: str = "draw"
+    ) -> list[Drawn]:
         made = []
         for context in contexts:
             self.drawn += 1

@@ -83,7 +83,7 @@ class Told(Painter, Interleaver):
         return out
 
     def draw(
-        self, contexts: Sequence[list[Any]], *, unguided: Sequence[list[Any]], seeds: Sequence[int]
+        self, contexts: Sequence[list[Any]], *, unguided: Sequence[list[Any]], seeds: Sequence[int], kind: str = "draw"
     ) -> list[Drawn]:
         assert len(unguided) == (len(contexts) if self.guided else 0)
         assert all(not any(isinstance(part, str) for part in context) for context in unguided)
@@ -202,6 +202,38 @@ def test_without_both_a_sketch_stays() -> None:
     model = Told({"a dog": [PLAN, END]})
     (made,) = variants.run(Process(inspect=False, refine=False), model, ["a dog"], [1])
     assert kinds(made) == [("plan", 1), ("sketch", 1), ("plan", 2)]
+
+
+def test_rounds_of_refinement_end_with_the_first_that_finds_nothing() -> None:
+    script = {"a dog": [PLAN, BAD, MEND, BAD, MEND, OK, END], "a cat": [PLAN, OK, END]}
+    dog, cat = variants.run(Process(refinements=4), Told(script), ["a dog", "a cat"], [1, 2])
+    rounds = [("inspect", 1), ("refine", 1)]
+    assert kinds(dog) == [("plan", 1), ("sketch", 1), *rounds, *rounds, ("inspect", 1), ("plan", 2)]
+    assert kinds(cat) == [("plan", 1), ("sketch", 1), ("inspect", 1), ("plan", 2)]
+
+
+@pytest.mark.parametrize("refinements", range(5))
+def test_there_are_at_most_so_many_rounds_of_refinement(refinements: int) -> None:
+    script = {"a dog": [PLAN, *[BAD, MEND] * refinements, END]}
+    (made,) = variants.run(Process(refinements=refinements), Told(script), ["a dog"], [1])
+    drawn = [step for step in made.steps if step.kind == "refine"]
+    assert len(drawn) == refinements
+    assert len({step.seed for step in drawn}) == refinements, "each round has noise of its own"
+    assert (
+        made.cost.evaluations
+        == 7 * (1 + refinements)
+        <= 7 * Process(max_iterations=1, refinements=refinements).drawings
+    )
+
+
+def test_one_round_is_what_was_drawn_before_there_were_rounds() -> None:
+    assert "refinements" not in Process().key()
+    assert Process(refinements=2).key()["refinements"] == 2
+    script = {"a dog": [PLAN, BAD, MEND, BAD, MEND, OK, END]}
+    (made,) = variants.run(Process(refinements=4), Told(script), ["a dog"], [1])
+    first, second = (step for step in made.steps if step.kind == "refine")
+    assert first.seed == noise_seed(1, 1, "refine")
+    assert second.seed == noise_seed(1, 1, "refine", 2) != first.seed
 
 
 def test_best_of_n_takes_the_first_drawing_that_the_model_finds_nothing_wrong_with() -> None:

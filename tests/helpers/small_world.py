@@ -100,7 +100,7 @@ class Scribbler(MockModel):
         return written
 
     def draw(
-        self, contexts: Sequence[list[Any]], *, unguided: Sequence[list[Any]], seeds: Sequence[int]
+        self, contexts: Sequence[list[Any]], *, unguided: Sequence[list[Any]], seeds: Sequence[int], kind: str = "draw"
     ) -> list[Drawn]:
         drawn = []
         for context, seed in zip(contexts, seeds, strict=True):

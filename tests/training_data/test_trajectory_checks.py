@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from small_world import records
 
 from evalharness.cli import main
@@ -50,6 +52,36 @@ def test_instructions_from_unsubsampled_graphs_contradict_what_is_there() -> Non
     broken = [found(flat(row)) for row in rows("no-subsampling", 3, 12) if row["kind"] == "process"]
     assert any({"description"} & one for one in broken)
     assert all(one <= {"instruction", "description"} for one in broken)
+
+
+def in_rounds(*inspections: str) -> Row:
+    """An iteration whose picture is inspected so often; one that is not "ok" is refined."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, "PNG")
+    steps: list[Row] = [
+        {"kind": "plan", "iteration": 1, "text": "<ins> add a dog </ins> <des> a dog </des>"},
+        {"kind": "sketch", "iteration": 1, "image": buffer.getvalue()},
+    ]
+    for inspection in inspections:
+        steps.append({"kind": "inspect", "iteration": 1, "text": f"<inspect> {inspection} </inspect>"})
+        if inspection != "ok":
+            text = "<refine> make it blue </refine>"
+            steps.append({"kind": "refine", "iteration": 1, "text": text, "image": buffer.getvalue()})
+    return {"prompt": "a dog", "steps": [*steps, {"kind": "plan", "iteration": 2, "text": "<end>"}]}
+
+
+@pytest.mark.parametrize("inspections", [("ok",), ("it is red", "ok"), ("it is red", "it is green", "it is pink")])
+def test_an_iteration_may_have_rounds(inspections: tuple[str, ...]) -> None:
+    assert found(in_rounds(*inspections)) == set()
+
+
+def test_a_round_must_fit_together() -> None:
+    row = in_rounds("it is red", "ok")
+    row["steps"][4]["text"] = "<inspect> it is green </inspect>"
+    assert found(row) == {"critique"}, "the second conflict is not refined"
+    row = in_rounds("ok")
+    row["steps"].insert(3, row["steps"][2])
+    assert found(row) == {"order"}, "two inspections in a row"
 
 
 # --- planted faults: each takes a good row of at least two iterations, and spoils it ---

@@ -24,6 +24,7 @@ from evalharness.generation.text_cot import TextCot
 from evalharness.miniature.model.checkpoint import weights_file
 from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, MARKERS, Tokenizer
 from evalharness.miniature.world.board import BACKGROUND, SIZE
+from evalharness.types.trajectory import StepKind
 
 if TYPE_CHECKING:
     import torch
@@ -43,13 +44,16 @@ class Miniature(Interleaver):
 
     class Settings(BaseModel):
         """``weights``: a folder with ``model.safetensors`` and ``config.json``; ``steps``: of the sampler;
-        ``guidance``: 1 is none; ``temperature``: of its words, by default that of BAGEL's, 0 takes the likeliest;
+        ``sketch_steps``, ``refine_steps``: the same of a process, by default ``steps``; ``guidance``: 1 is none;
+        ``temperature``: of its words, by default that of BAGEL's, 0 takes the likeliest;
         ``dtype``: in float64 an image is the same bytes in any batch and on any machine."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         weights: Path | Literal["embedded"] = "embedded"
         steps: int = Field(default=8, ge=1, le=1000)
+        sketch_steps: int | None = Field(default=None, ge=1, le=1000)
+        refine_steps: int | None = Field(default=None, ge=1, le=1000)
         guidance: float = Field(default=1.0, ge=0, le=50)
         temperature: float = Field(default=0.3, ge=0, le=10)
         dtype: Literal["float64", "float32"] = "float64"
@@ -99,11 +103,13 @@ class Miniature(Interleaver):
 
     def identity(self) -> Mapping[str, Any]:
         chosen = self._settings
+        process_steps = {"sketch_steps": chosen.sketch_steps, "refine_steps": chosen.refine_steps}
         return {
             "name": self.name,
             **self._weights_identity(),
             "dtype": chosen.dtype,
             "steps": chosen.steps,
+            **{name: steps for name, steps in process_steps.items() if steps is not None},
             "guidance": chosen.guidance,
             "temperature": chosen.temperature,
         }
@@ -118,12 +124,13 @@ class Miniature(Interleaver):
 
     def estimate(self, variant: Variant) -> float:
         """Seconds that a trajectory takes at most, about: as measured on two CPU cores."""
-        draw = 0.02 * self._settings.steps / 12 * (2 if self.guided else 1)
-        write = 0.01
+        step = 0.02 / 12 * (2 if self.guided else 1)
+        draw, write = step * self._settings.steps, 0.01
         if isinstance(variant, Process):
-            drawings = 1 + variant.refine
-            texts = 1 + variant.inspect + variant.refine
-            return variant.max_iterations * (drawings * draw + texts * write)
+            rounds = variant.refinements
+            drawing = self._sampler_steps("sketch") + variant.refine * rounds * self._sampler_steps("refine")
+            texts = 1 + rounds * (variant.inspect + variant.refine)
+            return variant.max_iterations * (drawing * step + texts * write)
         if isinstance(variant, BestOfN):
             return variant.n * (draw + write)
         return draw + (write if isinstance(variant, TextCot) else 0)
@@ -211,7 +218,12 @@ class Miniature(Interleaver):
         return [Written(self._tokenizer.decode(ids), len(ids)) for ids in written]
 
     def draw(
-        self, contexts: Sequence[MiniatureContext], *, unguided: Sequence[MiniatureContext], seeds: Sequence[int]
+        self,
+        contexts: Sequence[MiniatureContext],
+        *,
+        unguided: Sequence[MiniatureContext],
+        seeds: Sequence[int],
+        kind: StepKind = "draw",
     ) -> list[Drawn]:
         import torch
 
@@ -226,12 +238,17 @@ class Miniature(Interleaver):
         # Noise is drawn on the CPU in float32, so that a seed means the same on every device and in every precision.
         shape = (network.config.cells, network.config.latent)
         noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
-        steps = self._settings.steps
+        steps = self._sampler_steps(kind)
         times = [1 - i / steps for i in range(steps)] + [0.0]
         with torch.inference_mode():
             latents = draw(network, contexts, unguided, noise.to(network.words.weight), times, self._settings.guidance)
             pixels = codec.decode(latents).cpu().numpy()
         return [Drawn(Image.fromarray(image), steps) for image in pixels]
+
+    def _sampler_steps(self, kind: StepKind) -> int:
+        chosen = self._settings
+        by_kind = {"sketch": chosen.sketch_steps, "refine": chosen.refine_steps}
+        return by_kind.get(kind) or chosen.steps
 
     def load(self) -> tuple[Network, Codec]:
         """Read the weights, once."""

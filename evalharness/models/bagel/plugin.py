@@ -13,6 +13,7 @@ from evalharness.api.model import Branching, Drawn, ImageEditor, Written
 from evalharness.errors import SampleError
 from evalharness.models.bagel import published
 from evalharness.models.bagel.settings import Settings as BagelSettings
+from evalharness.types.trajectory import StepKind
 
 if TYPE_CHECKING:
     from evalharness.models.bagel.cache import Context
@@ -114,7 +115,9 @@ class Bagel(Branching, ImageEditor):
         limit = min(max_tokens, self._settings.max_tokens)
         return self.load().write(contexts, stop, limit, seeds, opening=opening, ask=ask)
 
-    def draw(self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int]) -> list[Drawn]:
+    def draw(
+        self, contexts: Sequence[Context], *, unguided: Sequence[Context], seeds: Sequence[int], kind: StepKind = "draw"
+    ) -> list[Drawn]:
         images = self.load().draw(contexts, seeds)
         return [Drawn(image, self._settings.steps - 1) for image in images]
 
