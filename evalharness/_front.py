@@ -53,7 +53,7 @@ def load_sweep(
 
 
 def plan(sweep: Sweep | str | Path, **size: Any) -> Plan:
-    """All samples of a sweep, and the trajectories that they share; nothing heavy is loaded.
+    """List all samples of a sweep, and the trajectories that they share; nothing heavy is loaded.
 
     Args:
         sweep: A loaded sweep, or a file for :func:`load_sweep`, to which ``size`` is passed on.
@@ -66,7 +66,7 @@ def plan(sweep: Sweep | str | Path, **size: Any) -> Plan:
 
 
 def dry_run(sweep: Sweep | str | Path, *, store: str | Path | None = None, **size: Any) -> str:
-    """What a run would draw and score, and how long that may take, as text; nothing is drawn.
+    """Describe what a run would draw and score, and how long that may take; nothing is drawn.
 
     Args:
         sweep: A loaded sweep, or a file for :func:`load_sweep`, to which ``size`` is passed on.
@@ -119,8 +119,8 @@ def run_and_report(
     """Run a plan and write its report, for :func:`run` and the command line.
 
     Args:
-        gallery_mb: As of :meth:`Results.to_html`.
-        info: Replaces entries of what the results say of the plan.
+        gallery_mb: See :meth:`Results.to_html`.
+        info: Entries that replace those of :attr:`Results.info`.
 
     Returns:
         The results, and the page of the report.
@@ -141,7 +141,7 @@ def run_and_report(
 
 
 def load_results(run: str | Path, *, store: str | Path | None = None, quoted: Sequence[str] = ()) -> Results:
-    """The results of an earlier run, from its store; nothing is drawn or scored.
+    """Load the results of an earlier run from its store; nothing is drawn or scored.
 
     Args:
         run: Folder of a report, or a sweep file that was run.
@@ -161,10 +161,10 @@ def compare(
     """Compare two runs, paired by prompt and seed where they share them; differences are ``second`` minus ``first``.
 
     Args:
-        first: Results, or what :func:`load_results` takes.
+        first: Results, or the folder of a report, or a sweep file that was run.
         second: The same.
         arm: An arm of ``first`` (default: all arms that have the same name in both).
-        arm_b: The arm of ``second`` beside it (default: the arm of that name).
+        arm_b: The arm of ``second`` to compare it with (default: the arm of that name).
     """
     from evalharness.analysis import comparison
 
@@ -175,7 +175,7 @@ def compare(
 
 
 class Results:
-    """What a run made: samples, arms and statistics as pandas frames, trajectories and images on demand.
+    """The results of a run: samples, arms and statistics as pandas frames, trajectories and images on demand.
 
     The store stays open for reading until :meth:`close`, or the end of a ``with`` block.
     """
@@ -196,17 +196,17 @@ class Results:
 
     @property
     def info(self) -> Mapping[str, Any]:
-        """How the run was made: sweep, models, scorers, versions, hardware, warnings."""
+        """The circumstances of the run: sweep, models, scorers, versions, hardware, warnings."""
         return self.data.info
 
     @property
     def samples(self) -> pd.DataFrame:
-        """One row a sample; the columns are those of ``evalharness.store.results.SAMPLE_COLUMNS``."""
+        """A row for each sample; the columns are those of ``evalharness.store.results.SAMPLE_COLUMNS``."""
         return self.data.samples
 
     @property
     def arms(self) -> pd.DataFrame:
-        """One row an arm: model, variant, settings, and which one is the baseline."""
+        """A row for each arm: model, variant, settings, and which one is the baseline."""
         return self.data.arms
 
     def contrasts(self) -> pd.DataFrame:
@@ -251,7 +251,7 @@ class Results:
 
         Args:
             out: A folder; an earlier report in it is replaced.
-            gallery_mb: Carry images of at most so many megabytes (default: all).
+            gallery_mb: Maximum size of the gallery's images in megabytes (default: all images).
 
         Returns:
             The page, ``out/index.html``.
@@ -276,7 +276,7 @@ class Results:
 
 
 def _stored_results(run: str | Path, sweep: Sweep, store: Path, quoted: Sequence[str] = ()) -> Results:
-    """The results of ``sweep`` in a store, ``run`` being what the user called it.
+    """Load the results of ``sweep`` from a store; ``run`` is the user's name for it, for messages.
 
     Raises:
         ConfigError: There is no store, or nothing of this run in it.

@@ -1,4 +1,4 @@
-"""A benchmark's scorer for images at hand, without a sweep: ``eh.scorer("geneval").score(images, prompts)``."""
+"""Scores images with a benchmark's scorer, without a sweep: ``eh.scorer("geneval").score(images, prompts)``."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from evalharness.types.spent import Spent
 def scorer(
     benchmark: str, *, detector: str | Mapping[str, Any] | None = None, weights: str | None = None, **settings: Any
 ) -> ImageScorer:
-    """A benchmark's scorer, which keeps its networks in memory between calls.
+    """Make a benchmark's scorer, which keeps its networks in memory between calls.
 
     Args:
         benchmark: A benchmark plugin, such as ``geneval``.
-        detector: The detector, where the benchmark has one: a name, or a mapping of a name and settings.
+        detector: The detector, if the benchmark has one: a name, or a mapping of a name and settings.
         weights: Weights of all networks of the scorer: ``embedded``, ``official``, or for the detector a folder.
         settings: Other keys of the benchmark, as in a sweep file.
 
@@ -80,7 +80,7 @@ class ImageScorer:
             prompts: For each image a prompt of the benchmark, or an item with metadata of your own.
 
         Returns:
-            One score an image, in order.
+            A score for each image, in order.
 
         Raises:
             ConfigError: The numbers of images and prompts differ, or the benchmark has no such prompt.

@@ -44,10 +44,13 @@ class MockModel(Interleaver):
     class Settings(BaseModel):
         """Keys of the model in a sweep file.
 
-        ``iterations``: plans that the model makes before it says that the image is finished. ``iterations_of``: another
-        number of them for prompts that contain a word. ``conflicts``: how many of its sketches it finds fault with.
-        ``fails``: words of prompts whose drawing raises an error. ``refuses``: words of prompts that the model cannot
-        take. ``seconds``: duration of one batch.
+        Attributes:
+            iterations: Number of plans that the model makes before it says that the image is finished.
+            iterations_of: Word → another number of plans for prompts that contain the word.
+            conflicts: Number of its sketches that it finds fault with.
+            fails: Words of prompts whose drawing raises an error.
+            refuses: Words of prompts that the model cannot take.
+            seconds: Duration of one batch.
         """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
@@ -95,7 +98,7 @@ class MockModel(Interleaver):
                 raise SampleError(f"not in the vocabulary: {word!r}")
 
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
-        """One image a prompt, ``size`` × ``size`` pixels of one color, in three sampler steps.
+        """Draw an image of ``size`` × ``size`` pixels in one color for each prompt, in three sampler steps.
 
         Raises:
             ValueError: a prompt contains one of ``fails``.
@@ -188,7 +191,7 @@ class MockScorer(Scorer):
         return {"name": "mock", "version": "1"}
 
     def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
-        """One score an image.
+        """Return a score for each image.
 
         Raises:
             SampleError: the prompt of an item contains one of the words ``unscorable``.
@@ -225,7 +228,7 @@ class MockBenchmark(Benchmark):
         return PromptSet("mock", digest)
 
     def items(self) -> list[Item]:
-        """One item a prompt; even and odd numbers are the categories."""
+        """An item for each prompt; even and odd numbers are the categories."""
         return [
             Item(str(number), prompt, ("even", "odd")[number % 2], {"number": number})
             for number, prompt in enumerate(self.settings.prompts)

@@ -1,4 +1,4 @@
-"""From the scores of a run to what can be said about its arms."""
+"""The statistical analysis of a run: from scores to statements about its arms."""
 
 from evalharness.analysis.benchmarks import analyse, category_weights
 from evalharness.analysis.findings import (

@@ -1,4 +1,4 @@
-"""p-values adjusted for the number of tests in a run."""
+"""Adjusts p-values for the number of tests in a run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def adjust_contrasts(contrasts: Sequence[Contrast], trends: Sequence[Trend] = ()
 
 
 def _adjust_replicate_contrasts(contrasts: Sequence[ReplicateContrast]) -> list[ReplicateContrast]:
-    """By Holm; a contrast without a p-value does not count."""
+    """Adjust by Holm; contrasts without a p-value do not count."""
     tested = sum(not math.isnan(contrast.p) for contrast in contrasts)
     adjusted = stats.holm([contrast.p for contrast in contrasts]).tolist()
     return [replace(contrast, p_adjusted=p, family=tested) for contrast, p in zip(contrasts, adjusted, strict=True)]

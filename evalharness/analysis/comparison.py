@@ -1,4 +1,4 @@
-"""Two runs side by side: paired where they share prompts and seeds; notes say where they do not."""
+"""Compares two runs, paired by the prompts and seeds that they share; notes say what they do not share."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All compared arms; ``notes`` has a line for each way in which the runs do not agree."""
+    """All compared arms; ``notes`` has a line for each way in which the runs differ."""
 
     compared: tuple[Compared, ...]
     notes: tuple[str, ...]
@@ -74,7 +74,7 @@ def compare(first: Results, second: Results, arms: Sequence[tuple[str, str]] = (
 def _compare_on(
     first: Results, second: Results, benchmark: str, pairs: Sequence[tuple[str, str]]
 ) -> tuple[list[Compared], list[str]]:
-    """What is compared on a benchmark, without adjusted p-values, and notes."""
+    """The comparisons on a benchmark, without adjusted p-values, and notes."""
     frames = [run.samples[run.samples["benchmark"] == benchmark] for run in (first, second)]
     pairing, aligned, notes = _align(*frames)
     weights = category_weights(first, benchmark) | category_weights(second, benchmark)
@@ -120,7 +120,7 @@ def _align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[Pairing, list[pd.
             notes.append(
                 f"{count} seeds of shared prompts only in the {label} run; they are left out of the difference"
             )
-    # A seed may stand at another index in the second run: both take the index of the first.
+    # A seed may have another index in the second run, so both runs get the index of the first.
     index = both[["item", "seed", "seed_index"]]
     chosen = [samples.drop(columns="seed_index").merge(index, on=["item", "seed"]) for samples in (first, second)]
     return "seeds", chosen, notes + _wording_notes(first, second)
@@ -134,7 +134,7 @@ def _wording_notes(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
 
 
 def _joint_grid(benchmark: str, aligned: Sequence[pd.DataFrame], pairs: Sequence[tuple[str, str]]) -> Grid:
-    """One grid of both runs: the arms of the first are called A …, those of the second B …"""
+    """Make one grid of both runs, in which arms of the first run are called A …, those of the second B …"""
     import pandas as pd
 
     parts = []
@@ -148,7 +148,7 @@ def _joint_grid(benchmark: str, aligned: Sequence[pd.DataFrame], pairs: Sequence
 
 
 def _independent(first: Estimate, second: Estimate) -> Estimate:
-    """Second minus first of independent runs: the distances to the ends of both intervals add as squares."""
+    """The second minus the first estimate of independent runs; distances to interval ends add as squares."""
     value = second.value - first.value
     below = math.hypot(second.value - second.low, first.high - first.value)
     above = math.hypot(second.high - second.value, first.value - first.low)

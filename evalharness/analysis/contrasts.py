@@ -17,7 +17,7 @@ Pair = tuple[str, str]
 """An arm and the arm that it is compared with."""
 
 NEEDED = (0.01, 0.02, 0.04)
-"""Differences for which a contrast says what sizes of run would show them."""
+"""Differences for which a contrast says how large a run would have to be to show them."""
 
 
 def contrasts(
@@ -34,8 +34,8 @@ def contrasts(
         grid: The benchmark's scores.
         pairs: The arms to compare.
         weights: Category → its weight in the overall score.
-        preregistered: Those of the pairs that are confirmatory.
-        judge: Arm → variance of its overall score that is due to the judge.
+        preregistered: The pairs that are confirmatory.
+        judge: Arm → the variance of its overall score that is due to the judge.
     """
     pairs = [pair for pair in pairs if set(pair) <= set(grid.arms)]
     if not pairs:
@@ -109,7 +109,7 @@ def _flips(first: Floats, second: Floats) -> Flips:
 
 
 def _mcnemar(grid: Grid, pair: Pair, scores: Scores, flips: Flips) -> float:
-    """NaN unless each prompt has one image and all scores are 0 or 1."""
+    """The p-value of McNemar's test; NaN unless each prompt has one image and all scores are 0 or 1."""
     values = np.stack([grid.column(arm) for arm in pair])
     values = values[~np.isnan(values)]
     if not scores.samples or scores.samples != scores.prompts or not np.isin(values, (0.0, 1.0)).all():
@@ -118,7 +118,7 @@ def _mcnemar(grid: Grid, pair: Pair, scores: Scores, flips: Flips) -> float:
 
 
 def _trend(grid: Grid, planned: PlannedTrend, weights: Mapping[str, float]) -> Trend:
-    """The slope of a row is Σ (x - mean x) score / Σ (x - mean x)²; a row that lacks an arm has none."""
+    """Estimate a trend. The slope of a row is Σ (x - mean x) score / Σ (x - mean x)²; NaN if the row lacks an arm."""
     values = np.array(planned.values)
     factors = (values - values.mean()) / ((values - values.mean()) ** 2).sum()
     slopes = np.stack([grid.column(arm) for arm in planned.arms], axis=1) @ factors

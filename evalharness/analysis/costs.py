@@ -1,4 +1,4 @@
-"""The cost of a score, and the gain from more images of a prompt."""
+"""The cost of a score, and the gain from drawing more images per prompt."""
 
 from __future__ import annotations
 

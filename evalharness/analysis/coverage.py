@@ -1,4 +1,4 @@
-"""How many of the samples are scored that a score should rest on."""
+"""Coverage: how many of the expected samples have a score."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coverage:
-    """``values`` and ``categories``: of each expected sample, (samples,); a missing score is NaN.
+    """The coverage of an arm on a benchmark.
 
-    ``by_category``: the numbers of scored and of expected samples of each category.
+    ``values`` and ``categories`` belong to the expected samples, (samples,); a missing score is NaN. ``by_category``
+    has the numbers of scored and of expected samples of each category.
     """
 
     values: Floats
@@ -55,7 +56,7 @@ def coverage(samples: pd.DataFrame, info: Mapping[str, Any]) -> Coverage:
 
     Args:
         samples: The arm's samples of the benchmark.
-        info: What the results' info has about the benchmark.
+        info: The entry of the benchmark in the results' info.
     """
     values = samples["score"].astype(float).where(samples["state"] == "scored").to_numpy(dtype=float)
     categories = samples["category"].to_numpy(dtype=object)

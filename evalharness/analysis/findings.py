@@ -1,6 +1,6 @@
 """The results of an analysis, as plain values.
 
-Scores are in 0..1, NaN where the data do not say; a difference is the arm's score minus the baseline's.
+Scores are in 0..1, NaN if the data do not allow an estimate. A difference is the arm's score minus the baseline's.
 """
 
 from __future__ import annotations

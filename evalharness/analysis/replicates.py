@@ -1,6 +1,6 @@
-"""Replicates (arms whose models are trainings of one recipe), and groups of them against each other.
+"""Replicates (arms whose models are trainings of one recipe), and contrasts between groups of them.
 
-The training is the unit of replication, not the image.
+The unit of replication is the training, not the image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evalharness.config.analysis import ReplicateGroup
 
 
 def replicates(grid: Grid, groups: Sequence[ReplicateGroup], weights: Mapping[str, float]) -> Iterator[Replicates]:
-    """Each group, as far as the benchmark has its arms."""
+    """Give the statistics of each group, over those of its arms that the benchmark has."""
     for name, arms in _arms_by_group(grid, groups).items():
         columns = _complete_columns(grid, arms)
         scores = _overall_scores(grid, columns, weights)
@@ -36,7 +36,7 @@ def replicates(grid: Grid, groups: Sequence[ReplicateGroup], weights: Mapping[st
 def replicate_contrasts(
     grid: Grid, groups: Sequence[ReplicateGroup], weights: Mapping[str, float], baseline: str | None
 ) -> Iterator[ReplicateContrast]:
-    """Each group against that of the baseline arm, or else the first; p-values are not adjusted yet."""
+    """Compare each group with that of the baseline arm, or else with the first; p-values are not adjusted yet."""
     arms_by_group = _arms_by_group(grid, groups)
     first = next(iter(arms_by_group), "")
     reference = next((name for name, arms in arms_by_group.items() if baseline in arms), first)
@@ -134,5 +134,5 @@ def _arms_by_group(grid: Grid, groups: Sequence[ReplicateGroup]) -> dict[str, tu
 
 
 def _complete_columns(grid: Grid, arms: Sequence[str]) -> Floats:
-    """The scores of these arms (samples, arms), of the samples that all of them have; else NaN."""
+    """The scores of these arms, (samples, arms); NaN for samples that not all of them have."""
     return stats.complete(np.stack([grid.column(arm) for arm in arms], axis=1))

@@ -1,4 +1,4 @@
-"""Result of a check, and how checks run so that one that fails does not hide the others."""
+"""The result of a check, and running checks such that one that fails does not hide the others."""
 
 from __future__ import annotations
 

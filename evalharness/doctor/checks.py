@@ -1,4 +1,4 @@
-"""The list of checks, in the order in which they run: what others rest on comes first."""
+"""The list of checks in the order in which they run: those that others depend on come first."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def list_checks(
 
     Args:
         store: the folder of the run's store, which need not exist yet.
-        sweep: what it needs is checked, too.
-        embedded: the embedded networks.
+        sweep: a sweep whose needs are checked as well.
+        embedded: the check of the embedded networks.
         scorer_checks: the scorers to test; ``embedded`` may be one of them.
-        golden: the scorers are also compared with it.
+        golden: a golden file with which the scorers are also compared.
     """
     yield "python", system.check_python
     yield "packages", system.check_packages

@@ -1,4 +1,4 @@
-"""Check that the files fetched by ``evalharness fetch`` are complete and as published."""
+"""Checks that the files from ``evalharness fetch`` are complete and as published."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evalharness.doctor.check_result import CheckResult, fail, ok, warn
 
 
 def check_fetched(by_plugin: Mapping[str, Sequence[Fetchable]] | None = None) -> Iterator[CheckResult]:
-    """A line for each plugin that needs files, and one for each file that is not as it should be.
+    """Give a line for each plugin that needs files, and one for each file that is damaged or missing.
 
     Args:
         by_plugin: files by plugin, by default those of all installed plugins.

@@ -1,6 +1,6 @@
-"""Golden files: what a scorer found on a machine that was trusted, to compare other machines with.
+"""Golden files: the results of a scorer on a trusted machine, to compare other machines with.
 
-A file carries its images, so that it does not depend on fonts, codecs or this program's version.
+A file contains its images, so that it does not depend on fonts, codecs or this program's version.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from evalharness.types.item import Item
 from evalharness.types.score import Score
 
 MIN_DETECTION_SCORE = 0.1
-"""Detections below it are not recorded: the slightest difference decides whether they exist."""
+"""Detections below this score are not recorded, because the slightest difference decides whether they exist."""
 MIN_OBJECTS = 5
 """Recorded objects below which a golden file would prove nothing."""
 MAX_BYTES = 100_000_000
@@ -46,7 +46,7 @@ class GoldenObject(_Part):
 
 
 class GoldenImage(_Part):
-    """An image (``png`` in base64), its item (``id`` … ``metadata``), and what the scorer said of it."""
+    """An image (``png`` in base64), its item (``id`` … ``metadata``), and the scorer's result."""
 
     part: str
     png: str
@@ -78,7 +78,7 @@ class GoldenScorer(_Part):
 
 
 class Golden(_Part):
-    """The content of a golden file: where it was made, and the scorers by benchmark."""
+    """The content of a golden file: the machine on which it was made, and the scorers by benchmark."""
 
     golden: Literal[1] = 1
     hardware: str
@@ -103,7 +103,7 @@ def read_golden(path: Path) -> Golden:
 
 
 def write_golden(path: Path, scorer_checks: Sequence[ScorerCheck]) -> None:
-    """Record what scorers say of their images.
+    """Record the results of scorers on their images.
 
     Raises:
         EvalHarnessError: a scorer finds next to nothing, so that the file would prove nothing; or it cannot be written.

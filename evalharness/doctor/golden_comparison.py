@@ -1,4 +1,4 @@
-"""Compares a scorer with a golden file. Two machines in order differ by rounding; the tolerances below allow for it."""
+"""Compares a scorer with a golden file. Machines that work differ only by rounding; the tolerances allow for this."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOLERATED_SHARE = 0.05
 
 
 def compare_golden(golden: Golden, check: ScorerCheck) -> Iterator[CheckResult]:
-    """The scorer on the golden file's images, compared with what the file recorded."""
+    """Compare the scorer's results on the golden file's images with those in the file."""
     name = f"{check.label} golden"
     recorded = golden.scorers.get(check.benchmark.name)
     if recorded is None:
@@ -71,8 +71,8 @@ def unmatched(objects: Sequence[GoldenObject], candidates: Sequence[GoldenObject
     fallen below the threshold.
 
     Args:
-        objects: to be matched.
-        candidates: each is the partner of at most one object.
+        objects: the objects to match.
+        candidates: possible partners; each is the partner of at most one object.
         side: longer side of the image in pixels.
     """
     remaining = list(candidates)

@@ -25,7 +25,7 @@ Operation = Callable[..., "Tensor"]
 
 
 def check_gpus() -> Iterator[CheckResult]:
-    """The GPUs that torch can use, and whether it was built for them."""
+    """Check which GPUs torch can use, and whether it was built for them."""
     import torch
 
     if not torch.cuda.is_available():
@@ -74,7 +74,7 @@ def runs_on(architectures: Sequence[str], major: int, minor: int) -> bool:
 
 
 def check_all_devices() -> Iterator[CheckResult]:
-    """:func:`check_kernels` on the CPU and on each GPU."""
+    """Run :func:`check_kernels` on the CPU and on each GPU."""
     import torch
 
     for name in ("cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))):
@@ -82,7 +82,7 @@ def check_all_devices() -> Iterator[CheckResult]:
 
 
 def check_kernels(device: str) -> Iterator[CheckResult]:
-    """Basic operations of networks on ``device`` in float32 and bfloat16, against the CPU in float64."""
+    """Check basic operations of networks on ``device`` in float32 and bfloat16 against the CPU in float64."""
     import torch
 
     problems = []
@@ -138,7 +138,7 @@ def operations() -> dict[str, tuple[Operation, Sequence[tuple[int, ...]]]]:
 
 
 def check_mmcv(device: str = "auto") -> Iterator[CheckResult]:
-    """MMDetection's compiled operations: installed and correct, or replaced by PyTorch's own."""
+    """Check whether MMDetection's compiled operations are installed and correct, or replaced by PyTorch's own."""
     missing = [package for package in ("mmcv", "mmengine", "mmdet") if find_spec(package) is None]
     if missing:
         yield ok("mmcv", "MMDetection is not installed, so there is no detector mask2former-mmdet (extra geneval)")

@@ -1,4 +1,4 @@
-"""A benchmark's scorer tested on images with known answers."""
+"""Tests a benchmark's scorer on images with known answers."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class ScorerCheck:
         """Build the benchmark's scorer.
 
         Args:
-            label: begins the lines of the results.
-            benchmark: brings images with known answers.
+            label: the beginning of the lines of results.
+            benchmark: a benchmark that has images with known answers.
             photographs: more images, whose answers are not known; only a golden file can tell what is right.
         """
         self.label = label
@@ -55,7 +55,7 @@ class ScorerCheck:
         return score_known_answers(self.scorer, self.specimens)
 
     def check_verdicts(self) -> Iterator[CheckResult]:
-        """A line for each part of the scorer with known answers; without any, a line that it runs at all."""
+        """Give a line for each part of the scorer with known answers; without any, a line on whether it runs at all."""
         pairs = list(zip(self.specimens, self.scores, strict=True))
         known = [(specimen, score) for specimen, score in pairs if specimen.correct is not None]
         if not known:

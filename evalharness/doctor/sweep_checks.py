@@ -1,4 +1,4 @@
-"""Checks of what a sweep file needs: its models' and scorers' weights, its judges, disk space for its images."""
+"""Checks the needs of a sweep file: the weights of models and scorers, judges, and disk space for images."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from evalharness.planning.plan import Job
 from evalharness.planning.planner import make_plan
 
 BYTES_PER_PIXEL = 2
-"""Of a PNG file of a photograph, roughly."""
+"""Approximate size of the PNG file of a photograph."""
 DEFAULT_SIZE = (1024, 1024)
-"""Assumed width and height in pixels of the images of a model that does not tell."""
+"""Assumed width and height in pixels of the images of a model whose settings do not give them."""
 
 
 def check_model(alias: str, spec: PluginSpec) -> Iterator[CheckResult]:
-    """The model's weights exist and can be digested; a model behind an endpoint answers."""
+    """Check that the model's weights exist and can be digested, or that its endpoint answers."""
     check_model = spec.build()
     yield ok(f"model {alias}", describe_identity(check_model.identity()))
     yield from _check_endpoint(f"model {alias}", check_model)
 
 
 def check_scorer(spec: PluginSpec) -> Iterator[CheckResult]:
-    """The same for a benchmark's scorer, and its judge."""
+    """Check the same for a benchmark's scorer and its judge."""
     check_scorer = spec.build().scorer()
     yield ok(f"scorer {spec.name}", describe_identity(check_scorer.identity()) or "ready")
     yield from _check_endpoint(f"judge {spec.name}", check_scorer)
@@ -40,7 +40,7 @@ def _check_endpoint(name: str, plugin: Any) -> Iterator[CheckResult]:
 
 
 def estimate_image_bytes(sweep: Sweep) -> float:
-    """Disk space that the images of a sweep take, roughly, in bytes.
+    """Estimate the disk space for the images of a sweep in bytes.
 
     Raises:
         EvalHarnessError: the sweep cannot be planned.

@@ -26,7 +26,7 @@ def check_python() -> Iterator[CheckResult]:
 def check_packages(
     required: Iterable[str] | None = None, installed: Callable[[str], str | None] | None = None
 ) -> Iterator[CheckResult]:
-    """Installed versions against those that this package and its extras require."""
+    """Check the installed versions against those that this package and its extras require."""
     from packaging.requirements import Requirement
 
     installed = installed or _installed_version
@@ -72,7 +72,7 @@ def _extra(marker: str) -> str | None:
 
 
 def check_torch() -> Iterator[CheckResult]:
-    """torch, and a torchvision that was built for it."""
+    """Check torch, and that torchvision was built for it."""
     import torch
 
     advice = "install versions that belong together: pip install --upgrade torch torchvision"
@@ -101,12 +101,12 @@ def check_opencv() -> Iterator[CheckResult]:
 def check_disks(
     folders: Mapping[str, Path], needed: Mapping[str, float] | None = None, free: Callable[[Path], float] | None = None
 ) -> Iterator[CheckResult]:
-    """Free space and permissions.
+    """Check free space and permissions.
 
     Args:
         folders: purpose → folder, which need not exist yet.
-        needed: purpose → bytes that will be needed, roughly.
-        free: replaces the look at the disk.
+        needed: purpose → approximate number of bytes needed.
+        free: returns the free bytes of a folder, in place of asking the system.
     """
     free = free or (lambda folder: shutil.disk_usage(folder).free)
     for purpose, path in folders.items():

@@ -1,7 +1,7 @@
-"""The kind of conflict that a refinement was about, told from the words of its plan, inspection and correction.
+"""Finds the kind of conflict that a refinement was about, from the words of its plan, inspection and correction.
 
-An inspection says what is seen and what should be there. If the plan's description contains what should be there, the
-sketch is at fault; if it contains what is seen instead, the plan is.
+An inspection says what the picture shows and what it should show. If the plan's description contains what it should
+show, the sketch is at fault; if the description contains what it shows, the plan is at fault.
 
 Texts are read by the installed readers (:class:`~evalharness.api.conflicts.ConflictReader`), then as the plain English
 of :mod:`evalharness.training_data`. The kind is not known for texts in any other language.
@@ -54,7 +54,7 @@ def conflict(plan: str, inspection: str, correction: str) -> ConflictKind | None
 
 @cache
 def _readers() -> list[ConflictReader]:
-    """The installed ones by name, then English, which would read much of what they read as something else."""
+    """The installed readers by name, then English, which would misread much of their languages."""
     installed = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     return [*(entry.load() for entry in installed), read_english]
 
@@ -75,9 +75,9 @@ def _kind_of_clause(planned: Sequence[Node], clause: str, *, inspected: bool) ->
         return None
     things = match.groupdict()
     wanted, seen = (_is_planned(planned, things.get(name)) for name in ("wanted", "seen"))
-    if seen is None:  # missing: a plan that lacks it, too, is followed
+    if seen is None:  # something is missing: if the plan lacks it as well, the sketch follows the plan
         seen = not wanted
-    elif wanted is None:  # too much: a plan that lacks it asks for nothing there
+    elif wanted is None:  # something is superfluous: if the plan lacks it, the plan asks for nothing there
         wanted = not seen
     return conflict_kind(wanted_is_planned=bool(wanted), seen_is_planned=seen)
 

@@ -1,7 +1,7 @@
-"""Searches for examples while a run goes on, and asks for the scores that they need.
+"""Searches for examples during a run, and requests the scores that they need.
 
-A sweep has scores of its final images, but not of the sketches that were refined. A detector scores those in the order
-in which examples are sought, until each rule has its example. A judge does not: its replies cost money.
+A sweep has scores of its final images, but not of the sketches that were refined. A detector scores these in the order
+of the search, until each rule has its example. A judge does not, because its replies cost money.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from evalharness.store.store import Store
 from evalharness.types.score import Score
 
 AHEAD = 16
-"""Refinements whose images are scored together."""
+"""Number of refinements whose images are scored together."""
 
 
 def example_searches(plan: Plan, store: Store) -> list[ExampleSearch]:
@@ -60,7 +60,7 @@ class ExampleSearch:
         self._tally = Tally()
 
     def missing_scores(self) -> Mapping[str, PendingScore]:
-        """Go on as far as the store's scores allow; return those that are needed next, by key. None at the end."""
+        """Search as far as the store's scores allow; return the scores needed next, by key; none at the end."""
         while not self._tally.done:
             if not self._ahead:
                 self._ahead.extend(islice(self._cases, AHEAD))

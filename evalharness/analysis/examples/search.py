@@ -1,4 +1,4 @@
-"""The search for examples of refinements: in the order of prompts, then of seeds, then of iterations."""
+"""Searches for examples of refinements in the order of prompts, then of seeds, then of iterations."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_SAMPLES = 5000
-"""Number of an arm's samples that are searched at most."""
+"""Maximum number of an arm's samples that are searched."""
 MAX_REFINEMENTS = 500
-"""Number of their refinements that are searched at most."""
+"""Maximum number of their refinements that are searched."""
 Lookup = Callable[[str, str, Sequence[str]], Mapping[str, Judged]]
 """Benchmark, item and digests of images → the scores of those images that have one."""
 

@@ -1,4 +1,4 @@
-"""Estimates with intervals: percentiles of the bootstrap, and limits where the bootstrap has no variation to draw."""
+"""Estimates with intervals: percentiles of the bootstrap, and other limits if resamples do not vary."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ SIGNIFICANCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean, the interval around it and its standard error; NaN where the data do not say.
+    """A mean, its interval and its standard error; NaN if the data do not allow an estimate.
 
-    ``se`` is clustered by prompt. ``prompts`` and ``samples``: how many it rests on, 0 where they were not counted.
+    ``se`` is clustered by prompt. ``prompts`` and ``samples`` are the numbers that the mean rests on, 0 if they were
+    not counted.
     """
 
     value: float
@@ -50,7 +51,7 @@ def interval(value: float, resampled: npt.ArrayLike, level: float = CONFIDENCE) 
     if math.isnan(value) or np.isnan(values).any():
         return Estimate(value)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    # Where resamples hardly differ, rounding could leave the estimate just outside.
+    # If resamples hardly differ, rounding could leave the estimate just outside.
     return Estimate(value, min(float(low), value), max(float(high), value))
 
 
@@ -79,7 +80,7 @@ def near_limit(
     >>> [round(end, 3) for end in near_limit(79 / 80, 1 / 80 * 79 / 80 / 80, 80, 80, 1)]
     [0.932, 1.0]
     """
-    from scipy.special import betaincinv, ndtri, stdtrit  # scipy.stats has them too, and takes seconds to import
+    from scipy.special import betaincinv, ndtri, stdtrit  # scipy.stats has these as well, but takes seconds to import
 
     tail, trials = (1 - level) / 2, float(prompts)
     if variance > 0 and off > 0:
@@ -100,8 +101,8 @@ def unseen(weights: Floats, prompts: Floats, reaches: Floats, level: float = CON
     ``reaches`` at most. The result bounds Σ weight × q × reach over all shares not ruled out, as -log(1 - q) ≥ q.
 
     Args:
-        weights: Of the categories, (categories,).
-        prompts: The number of prompts of each.
+        weights: The weights of the categories, (categories,).
+        prompts: The number of prompts of each category.
         reaches: The distance of each category's mean from the limit of the scores on this side.
         level: The confidence level of the two-sided interval.
 

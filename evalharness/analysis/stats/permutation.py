@@ -1,4 +1,4 @@
-"""Tests of whether a difference could be chance: sign flips of whole prompts, and McNemar's test."""
+"""Tests whether a difference could be chance: sign flips of whole prompts, and McNemar's test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PERMUTATIONS = 10_000
 EXACT = 13
 """Up to this number of prompts that differ, all their sign flips (at most 2^13) are enumerated."""
 CHUNK = 4_000_000
-"""Signs that are drawn at a time."""
+"""Number of signs that are drawn at a time."""
 
 
 def sign_flip(
@@ -38,11 +38,11 @@ def sign_flip(
         items: The prompt id of each sample.
         categories: The category of each sample.
         weights: Category → its weight.
-        seed: Of the drawn flips.
-        permutations: How many flips are drawn where they are too many to enumerate.
+        seed: The seed of the drawn flips.
+        permutations: The number of flips to draw if there are too many to enumerate.
 
     Returns:
-        (columns,); NaN where a category with a weight is empty.
+        (columns,); NaN if a category with a weight is empty.
     """
     table = columns_of(differences)
     parts, empty = [], np.zeros(table.shape[1], dtype=bool)

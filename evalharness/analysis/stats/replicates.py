@@ -21,7 +21,7 @@ from evalharness.analysis.stats.scores import weighted
 class Unpaired:
     """A difference of two means with its t interval, degrees of freedom and two-sided p-value.
 
-    NaN where the data do not say.
+    NaN if the data do not allow an estimate.
     """
 
     difference: Estimate

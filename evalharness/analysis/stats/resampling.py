@@ -12,9 +12,9 @@ from evalharness.analysis.stats.clusters import Floats, Stratum, strata
 
 RESAMPLES = 10_000
 CHUNK = 4_000_000
-"""Counts that are worked on at a time: 32 MB."""
+"""Number of counts that are processed at a time: 32 MB."""
 KEPT = 64_000_000
-"""Up to this number, the counts of a category are kept for the next estimate: 64 MB, of eight categories."""
+"""Up to this number, the counts of a category are kept for the next estimate: 64 MB each, for eight categories."""
 MANY = 1000
 """Above this number of prompts, drawing prompt by prompt is faster than from the multinomial distribution."""
 
@@ -83,7 +83,7 @@ def _drawn_sums(table: Floats, place: int, seed: int, resamples: int) -> Floats:
 
 
 def _draws(prompts: int, resamples: int, seed: int, place: int) -> Iterator[Floats]:
-    """How often each prompt is drawn in each resample: (resamples, prompts), in chunks; the same however chunked."""
+    """How often each prompt is drawn in each resample: (resamples, prompts), in chunks that do not affect the draws."""
     generator = np.random.default_rng([seed, place])
     share, left = np.full(prompts, 1 / prompts), resamples
     while left:

@@ -94,7 +94,7 @@ def estimates(
         items: The prompt id of each sample.
         categories: The category of each sample.
         weights: Category → its weight in the overall score.
-        seed: Of the bootstrap.
+        seed: The seed of the bootstrap.
         resamples: The number of resamples.
         level: The confidence level.
         limits: The least and greatest possible value, (-1, 1) for differences of scores.
@@ -152,14 +152,14 @@ def _agreeing(stratum: Stratum, column: int) -> bool:
 
 
 def _between(value: float, ends: Floats) -> Estimate:
-    """A value with an interval that contains it: where resamples hardly differ, rounding could leave it outside."""
+    """A value with an interval that contains it; if resamples hardly differ, rounding could leave it outside."""
     if math.isnan(value) or np.isnan(ends).any():
         return Estimate(value)
     return Estimate(value, min(float(ends[0]), value), max(float(ends[1]), value))
 
 
 def _off_limit(stratum: Stratum, column: int, limits: tuple[float, float]) -> int | None:
-    """The number of prompts that are not at the limit where nearly all are; ``None`` if many are not."""
+    """The number of prompts that are not at the limit, if nearly all are; ``None`` if many are not."""
     means = _prompt_means(stratum, column)
     off = min(int((means < limits[1] - SAME).sum()), int((means > limits[0] + SAME).sum()))
     return off if len(means) > 1 and off < FEW and off <= len(means) / 2 else None

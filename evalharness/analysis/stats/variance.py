@@ -41,7 +41,7 @@ class Components:
 class Needed:
     """The number of prompts (with as many images each), or of images per prompt, that would show a difference.
 
-    ``images`` is infinite if the prompts alone vary too much. NaN where the data do not say.
+    ``images`` is infinite if the prompts alone vary too much. NaN if the data do not allow an estimate.
     """
 
     difference: float
