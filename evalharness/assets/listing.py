@@ -135,7 +135,7 @@ def require_snapshot(snapshot: Snapshot, command: str) -> Path:
     folder = snapshot.path
     listing = read_listing(snapshot, folder)
     if listing is None or not all((folder / name).is_file() for name in listing.files):
-        problem = "is not whole; continue with" if listing else "has not been fetched; do so with"
+        problem = "is incomplete; continue with" if listing else "has not been fetched; do so with"
         raise WeightsError(f"{snapshot.name} {problem}: {command}")
     for name, file in listing.files.items():
         if file.sha256 and file_digest(folder / name) != file.sha256:

@@ -28,7 +28,7 @@ def add_gallery_argument(parser: argparse.ArgumentParser) -> None:
         "--gallery-mb",
         type=_megabytes,
         metavar="MB",
-        help="show a part of the images, chosen by rule, of at most so much",
+        help="limit the size of the gallery; if images exceed it, a part of them is shown, chosen by rule",
     )
 
 

@@ -25,8 +25,8 @@ Counts = dict[tuple[str, str], Counter[str]]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a report's folder, or a sweep file")
-    parser.add_argument("--store", type=Path, metavar="DIR", help="where the images and scores are, if not as usual")
-    parser.add_argument("--every", type=float, metavar="SECONDS", help="show it again so often, until the run ends")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: the run's usual store)")
+    parser.add_argument("--every", type=float, metavar="SECONDS", help="repeat at this interval until the run ends")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -90,6 +90,7 @@ class _Loader(yaml.SafeLoader):
     """Stops early on a long file, since PyYAML takes seconds to parse a megabyte."""
 
     nodes = 0
+    """Number of nodes composed so far."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.nodes += 1

@@ -257,7 +257,7 @@ def detections(instances: Any, names: Sequence[str], min_score: float) -> list[D
 
 
 def cut(mask: Any, box: Sequence[float]) -> Any:
-    """The part of a whole image's mask that lies in the box."""
+    """The part of an image's mask that lies in the box."""
     if mask is None:
         return None
     x1, y1, x2, y2 = (round(edge) for edge in box)

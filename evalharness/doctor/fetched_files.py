@@ -64,7 +64,7 @@ def _snapshot_problem(plugin: str, snapshot: Snapshot) -> CheckResult | None:
         return None
     for asset in listing.assets(snapshot):
         if not asset.path.is_file():
-            message = f"{snapshot.name} is not whole: {asset.name} is missing"
+            message = f"{snapshot.name} is incomplete: {asset.name} is missing"
             return warn("fetched", message, f"evalharness fetch {plugin}")
         if not has_published_digest(asset.path, asset):
             message = f"{asset.path} is not the file that was listed"

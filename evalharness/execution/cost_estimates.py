@@ -49,7 +49,7 @@ def estimate_costs(
     A rate of the file comes before one measured in the store, and that before the model's own estimate.
 
     Raises:
-        ConfigError: The file has a rate for a model or arm that the sweep has not.
+        ConfigError: The file has a rate for a model or arm that the sweep lacks.
     """
     if rates_file is not None:
         rates_file.check(plan)

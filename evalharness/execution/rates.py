@@ -41,7 +41,7 @@ class RatesFile(BaseModel):
         """Check that the plan has these models and arms.
 
         Raises:
-            ConfigError: It has not.
+            ConfigError: A model or arm is missing.
         """
         for alias, rates in self.seconds.items():
             if alias not in plan.sweep.models:

@@ -71,7 +71,7 @@ class ConcurrencyLimiter:
         self._wake(len(self._waiting))
 
     async def sleep(self, seconds: float) -> bool:
-        """Wait for so many seconds; return False as soon as the limiter is stopped."""
+        """Wait for some seconds; return True after them, or False as soon as the limiter is stopped."""
         try:
             async with asyncio.timeout(seconds):
                 await self._halted.wait()

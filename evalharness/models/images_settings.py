@@ -51,7 +51,7 @@ class ImagesSettings(EndpointSettings):
                 "max_dollars needs price_image, or price_prompt and price_completion in dollars a million tokens"
             )
         if self.url_hosts and not self.urls:
-            raise ValueError("url_hosts says from where images are fetched besides, which needs urls: true")
+            raise ValueError("url_hosts names further hosts to fetch images from, which needs urls: true")
         if self.seed_field in self.reserved_fields | self.forbidden_fields | self.extra_body.keys():
             raise ValueError(f"seed_field: {self.seed_field!r} is in the request already")
         return self

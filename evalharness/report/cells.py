@@ -88,6 +88,7 @@ def coverage_cell(row: Mapping[str, Any]) -> Cell:
 
 
 def p_cell(p: float) -> Cell:
+    """A p-value."""
     return Cell(p_text(p), p)
 
 
@@ -102,6 +103,7 @@ def share_cell(part: float, total: float) -> Cell:
 
 
 def share_text(part: float, total: float) -> str:
+    """A share of a variance in per cent, or a dash."""
     share = part / total if total > 0 else math.nan
     return MISSING if math.isnan(share) else f"{100 * share:.0f} %"
 

@@ -29,6 +29,7 @@ class StoredImages:
         self._folder = database.path / "images"
 
     def path(self, digest: str) -> Path:
+        """The file of an image, whether it exists or not."""
         return self._folder / digest[:2] / f"{digest}.png"
 
     def read(self, digest: str) -> bytes:

@@ -53,6 +53,7 @@ class Judged:
 
     @property
     def right(self) -> bool:
+        """Whether the score is 1."""
         return self.score >= 1
 
 

@@ -86,5 +86,6 @@ class StoredRuns:
             return {row["name"]: dict(parse_json(row["info"])) for row in rows}
 
     def put(self, name: str, info: Mapping[str, Any]) -> None:
+        """Store facts under a name, in place of what was there."""
         with self._database.batch() as connection:
             connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?)", (name, json.dumps(dict(info))))

@@ -19,7 +19,7 @@ def write_preview(folder: Path) -> Path | None:
     """Write the pictures of the first trajectories, a row each, and their texts beside it.
 
     Returns:
-        ``preview.png``, beside which lies ``preview.txt``; ``None`` if the data set is empty.
+        The path of ``preview.png``; ``preview.txt`` is beside it. ``None`` if the data set is empty.
     """
     records = [record for record in islice(_read(folder), 4 * ROWS) if record.kind == "process"][:ROWS]
     if not records:

@@ -159,7 +159,7 @@ def test_a_damaged_file_is_seen_and_replaced(hub: Hub, capsys: pytest.CaptureFix
     assert main.main(["fetch", "thing"]) == 0
     (SNAPSHOT.path / "vocab.json").unlink()
     assert [entry.status for entry in examined({"thing": [SNAPSHOT]})] == ["warn"]
-    with pytest.raises(WeightsError, match="Thing-7B is not whole; continue with: get it"):
+    with pytest.raises(WeightsError, match="Thing-7B is incomplete; continue with: get it"):
         require_snapshot(SNAPSHOT, "get it")
 
 

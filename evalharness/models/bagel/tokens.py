@@ -42,7 +42,7 @@ class Tokens:
 
     def stop_condition(self, stop: Sequence[str]) -> Callable[[int, Sequence[int]], bool]:
         """A function that tells whether tokens, of which only the last is new, contain a ``stop`` marker."""
-        # A token has at least one byte, so that a marker ends within so many tokens.
+        # A token has at least one byte, so a marker has at most as many tokens as bytes.
         reach = max((len(marker.encode()) for marker in stop), default=0) + 8
 
         def contains_marker(index: int, ids: Sequence[int]) -> bool:

@@ -69,7 +69,7 @@ def _init(ray: Any, settings: RaySettings) -> None:
 
 @contextlib.contextmanager
 def _bound_to_loopback() -> Iterator[None]:
-    """Keep Ray's ports on 127.0.0.1: whoever reaches them may run programs.
+    """Keep Ray's ports on 127.0.0.1, because anybody who reaches them can run programs.
 
     ``ray.init`` would replace that address by one that a network can reach.
     """
