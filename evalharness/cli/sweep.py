@@ -11,15 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evalharness._front import run_and_report
 from evalharness._util.guard import guarded
 from evalharness.cli.options import add_literature_argument, add_size_arguments
 from evalharness.config import literature, overrides, sweep_files
-from evalharness.execution.dry_run import dry_run
 from evalharness.planning.plan import Plan
-from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize, select
-from evalharness.report import terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +42,13 @@ def run(options: argparse.Namespace) -> int:
     out: Path = options.out or Path("reports") / sweep.name
     store_path: Path = options.store or out.parent / "store"
     if options.dry_run:
+        from evalharness.execution.dry_run import dry_run
+
         command = _measuring(options, store_path)
         _write(*dry_run(sweep, store_path, command, retry_failed=options.retry_failed, rates_file=options.rates))
         return 0
+    from evalharness.planning.planner import make_plan
+
     carry_out(make_plan(sweep), out, store_path, quiet=options.quiet, retry_failed=options.retry_failed)
     return 0
 
@@ -58,6 +58,9 @@ def carry_out(plan: Plan, out: Path, store_path: Path, **options: Any) -> None:
 
     ``options`` are those of :func:`evalharness._front.run_and_report`.
     """
+    from evalharness._front import run_and_report
+    from evalharness.report import terminal
+
     results, page = run_and_report(plan, out, store_path, **options)
     with results:
         _write(*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}")

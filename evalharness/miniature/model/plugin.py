@@ -22,8 +22,6 @@ from evalharness.generation.best_of_n import BestOfN
 from evalharness.generation.process import Process
 from evalharness.generation.text_cot import TextCot
 from evalharness.miniature.model.checkpoint import weights_file
-from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, MARKERS, Tokenizer
-from evalharness.miniature.world.board import BACKGROUND, SIZE
 from evalharness.types.trajectory import StepKind
 
 if TYPE_CHECKING:
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from evalharness.miniature.model.codec import Codec
     from evalharness.miniature.model.contexts import MiniatureContext
     from evalharness.miniature.model.network import Network
+    from evalharness.miniature.model.tokenizer import Tokenizer
 
 _OTHER_KEYS = ("words", "marked", "remembers", "difference")
 """Keys of ``config.json`` that are not sizes of the network."""
@@ -75,6 +74,8 @@ class Miniature(Interleaver):
     @cached_property
     def _config(self) -> dict[str, Any]:
         """The network's sizes, and in ``words`` the vocabulary that it has learnt."""
+        from evalharness.miniature.model.tokenizer import MARKERS
+
         folder = weights_file(self._folder).parent
         try:
             config: dict[str, Any] = json.loads((folder / "config.json").read_text())
@@ -94,6 +95,8 @@ class Miniature(Interleaver):
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
+        from evalharness.miniature.model.tokenizer import Tokenizer
+
         return Tokenizer(self._config["words"])
 
     @property
@@ -154,6 +157,8 @@ class Miniature(Interleaver):
         return contexts.start(network, count)
 
     def blank(self) -> Image.Image:
+        from evalharness.miniature.world.board import BACKGROUND, SIZE
+
         return Image.new("RGB", (SIZE, SIZE), BACKGROUND)
 
     def read(self, contexts: Sequence[MiniatureContext], texts: Sequence[str]) -> None:
@@ -166,6 +171,8 @@ class Miniature(Interleaver):
             read(network, contexts, [self._tokenizer.encode(text) for text in texts])
 
     def look(self, contexts: Sequence[MiniatureContext], images: Sequence[Image.Image]) -> None:
+        from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END
+
         if self._marked:
             self.read(contexts, [IMAGE] * len(contexts))
         self._see(contexts, images)
@@ -196,6 +203,7 @@ class Miniature(Interleaver):
         import torch
 
         from evalharness.miniature.model.contexts import write
+        from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END
 
         network, _ = self.load()
         if before := " ".join(filter(None, (ask, opening))):
@@ -228,6 +236,7 @@ class Miniature(Interleaver):
         import torch
 
         from evalharness.miniature.model.contexts import draw
+        from evalharness.miniature.model.tokenizer import IMAGE
 
         network, codec = self.load()
         if self._marked:
