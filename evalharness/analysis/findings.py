@@ -188,7 +188,7 @@ class Analysis:
         return next((contrast for contrast in self.contrasts if (contrast.arm, contrast.baseline) == pair), None)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON, under the keys of the published numbers."""
+        """The analysis as JSON, under the keys of ``results.json``."""
         return asdict(self, dict_factory=_with_published_keys)
 
 

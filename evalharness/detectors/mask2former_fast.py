@@ -55,7 +55,7 @@ class DeformableAttention(original.Mask2FormerPixelDecoderEncoderMultiscaleDefor
         level_start_index: Tensor | None = None,
         output_attentions: bool = False,
     ) -> tuple[Tensor, None]:
-        """Without a mask, as in the pixel decoder, so that a reference point is the same on all levels."""
+        """Attend without a mask, as in the pixel decoder, so that a reference point is the same on all levels."""
         assert reference_points is not None
         maps = _Maps(spatial_shapes_list, self.n_heads, self.n_points)
         queries = self.with_pos_embed(hidden_states, position_embeddings)

@@ -166,7 +166,7 @@ class JudgeReply:
 
     @property
     def prompt_fields(self) -> tuple[str, str, str, str, int]:
-        """What the reply answers, as the store identifies it."""
+        """The origin of the reply, as the store has it."""
         return self.prompt, self.judge, self.image, self.rubric, self.repeat
 
 

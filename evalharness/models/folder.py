@@ -180,7 +180,7 @@ def _read_header(path: Path) -> _Header | None:
 
 
 def _warning(names: Sequence[str], description: str) -> str:
-    """How many files, and the first of them; empty if there are none."""
+    """A warning with the number of files and the first of them; empty if there are none."""
     if not names:
         return ""
     more = ", …" if len(names) > MAX_EXAMPLES else ""

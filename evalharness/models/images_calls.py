@@ -62,10 +62,10 @@ class ImageCalls(Calls[ImageRequest, Delivery]):
         return self._images_settings.cost(answer)
 
     async def problem(self) -> str | None:
-        """Why no image would come, or ``None``.
+        """Why the endpoint would deliver no image, or ``None``.
 
-        No image is requested: the list of models is asked for, and if it does not answer the question, an image without
-        a prompt.
+        No image is drawn for this. The list of models is requested, and if it is inconclusive, an image without a
+        prompt.
         """
         names = await self.missing_model()
         if names is None:

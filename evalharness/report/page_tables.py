@@ -80,7 +80,7 @@ def quoted_rows(summary: Summary, categories: Sequence[str] = (), blank: int = 0
 
 
 def by_category(summary: Summary, categories: Sequence[str]) -> PageTable:
-    """The score of each arm on each category; each leads to its images."""
+    """The table of each arm's score on each category; each number links to its images."""
     rows = []
     for row in summary.rows.values():
         cells = [Cell(row["arm"]), overall_cell(row)]
@@ -98,7 +98,7 @@ def by_category(summary: Summary, categories: Sequence[str]) -> PageTable:
 
 
 def comparisons(summary: Summary) -> PageTable | None:
-    """Every contrast with its test."""
+    """The table of all contrasts with their tests."""
     contrasts = summary.analysis.contrasts
     if not contrasts:
         return None
@@ -132,7 +132,7 @@ def _comparison_row(summary: Summary, contrast: Contrast, *, exact: bool) -> Row
 
 
 def sensitivity(summary: Summary) -> PageTable | None:
-    """What the run could show, and what smaller differences would take."""
+    """The table of differences that the run could show, and of the run sizes that smaller differences would take."""
     contrasts = [contrast for contrast in summary.analysis.contrasts if not math.isnan(contrast.detectable)]
     if not contrasts:
         return None
@@ -172,7 +172,7 @@ def best_of(summary: Summary) -> PageTable | None:
 
 
 def coverage(summary: Summary) -> PageTable:
-    """How many samples each arm has, what a sample costs, and what it was made with."""
+    """The table of each arm's coverage and costs, with model, prompt set and scorer."""
     rows = []
     for row in summary.rows.values():
         link = gallery_link(summary.benchmark, arm=row["arm"], outcome="failed") if row["failed"] else ""

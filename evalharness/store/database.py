@@ -94,7 +94,7 @@ class Database:
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[sqlite3.Connection]:
-        """As :meth:`guarded`, with one commit at the end, also of what was added before an error."""
+        """Do the same as :meth:`guarded`, with one commit at the end, which includes what was added before an error."""
         with self.guarded() as connection:
             try:
                 yield connection
@@ -113,7 +113,7 @@ class Database:
             yield from rows
 
     def select_tuples(self, query: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
-        """As :meth:`select`, of distinct keys and without names: for millions of rows. Best with sorted keys."""
+        """Select rows of distinct keys without column names, for millions of rows. Sorted keys are the fastest."""
         for chunk in chunks(keys):
             with self.guarded() as connection:
                 cursor = connection.cursor()

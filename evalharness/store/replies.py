@@ -15,7 +15,7 @@ from evalharness.types.reply import Reply
 from evalharness.types.spent import Spent
 
 ReplyOrigin: TypeAlias = tuple[str, str, str, str, int]
-"""What a reply answers: the digests of question, judge, image and rubric, and the number of the repeat."""
+"""The origin of a reply: the digests of question, judge, image and rubric, and the number of the repeat."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class StoredScores:
         return {row["key"]: Score(row["value"], row["reason"]) for row in rows}
 
     def values(self, keys: Iterable[str]) -> Iterator[tuple[str, float, str]]:
-        """As :meth:`get`: key, value and reason, without an object for each score. Best with sorted keys."""
+        """Give key, value and reason of the stored ones among ``keys``, of which sorted ones are the fastest."""
         return self._database.select_tuples("SELECT key, value, reason FROM scores", keys)
 
     def details(self, key: str) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class StoredTrajectories:
     def columns(
         self, keys: Sequence[str], size: int = 4000
     ) -> Iterator[tuple[dict[str, StoredTrajectory], TrajectoryColumns]]:
-        """As :meth:`get`, ``size`` at a time, without an object for each step.
+        """Do the same as :meth:`get`, ``size`` trajectories at a time, without an object for each step.
 
         Best with sorted keys, which are read in the order of the file.
 

@@ -37,7 +37,7 @@ MISLED = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What goes into the data: trajectories at all, sub-graphs, critiques, and the model's own drawings in them."""
+    """The ingredients of the data: whether there are trajectories, sub-graphs, critiques, and drawings of the model."""
 
     process: bool = True
     subsampling: bool = True
@@ -151,7 +151,7 @@ class DatasetBuilder:
         return self._record(draft.index, "process", draft.task, draft.graph, steps, draft.critiques)
 
     def _advance(self, drafts: Sequence[TrajectoryDraft]) -> None:
-        """One iteration of each draft."""
+        """Do one iteration of each draft."""
         turns = [self._turn(draft) for draft in drafts]
         self._model.plan([turn for turn in turns if turn.origin == "model" and turn.conflict == "state-prompt"])
         self._teacher.draw_targets(turns)

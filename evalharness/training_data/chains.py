@@ -1,4 +1,4 @@
-"""From a scene graph to a chain of steps.
+"""Turns a scene graph into a chain of steps.
 
 With subsampling, a chain is a growing sequence of sub-graphs: the instruction of a step says what the next sub-graph
 adds, and the running description is that of the next sub-graph. Without it, every instruction and description is

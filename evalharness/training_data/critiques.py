@@ -104,10 +104,10 @@ def misplace(graph: SceneGraph, index: int, world: World, rng: random.Random) ->
 def contradicting_addition(
     described: Sequence[Node], before: SceneGraph, remaining: SceneGraph, graph: SceneGraph, index: int, world: World
 ) -> Node | None:
-    """What a model's own plan adds, if that contradicts the prompt.
+    """Find the thing that a model's own plan adds, if it contradicts the prompt.
 
-    It does if the new thing is none of those that remain to be added, or if it is the next one in a place where
-    relations cannot hold. Nothing is said of a plan that adds more or less than one thing.
+    It does if it is none of the things that remain to be added, or if it is the next one in a place where relations
+    cannot hold. A plan that adds more or fewer things than one is not judged.
 
     Args:
         described: Everything that the plan describes.

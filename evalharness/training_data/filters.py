@@ -62,7 +62,7 @@ class Filter(Plugin, ABC):
 
 
 def compare(wanted: SceneGraph, seen: Sequence[Node]) -> tuple[Mismatch, ...]:
-    """What differs: place by place if things have places, else by pairing similar things.
+    """Find the differences, place by place if things have places, else by pairing similar things.
 
     >>> compare(SceneGraph((Node("dog", None, "left"),)), [Node("cat", "red", "left")])
     (Mismatch(seen=Node(name='cat', color='red', place='left'), wanted=Node(name='dog', color=None, place='left')),)

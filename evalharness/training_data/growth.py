@@ -30,7 +30,7 @@ Fault = tuple[str, str]
 
 @dataclass
 class DescribedState:
-    """What the picture shows according to the texts so far.
+    """The content of the picture according to the texts so far.
 
     Attributes:
         things: Place → thing; ``None`` after a description that is not in a language of placed things.

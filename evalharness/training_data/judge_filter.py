@@ -84,7 +84,7 @@ class JudgeFilter(Filter):
         return digest([self.settings.system, self._rubric])
 
     def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
-        """One verdict per case; ``None`` where the judge's reply has no score."""
+        """Return one verdict per case; ``None`` if the judge's reply has no score."""
         verdicts: list[Verdict | None] = [None] * len(cases)
         for number, reply in self.judge.ask(enumerate(map(self._prompt, cases))):
             verdicts[number] = None if isinstance(reply, SampleError) else read_reply(reply)

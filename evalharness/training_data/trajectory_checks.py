@@ -41,7 +41,7 @@ SHAPES = {
     "inspect": re.compile(r"<inspect>[^<>]*</inspect>"),
     "refine": re.compile(r"<refine>[^<>]*</refine>"),
 }
-"""What a stage of the format ``strokes`` looks like."""
+"""The shape of each stage's text in the format ``strokes``."""
 END = "<end>"
 _MARKER = re.compile(r"<(/?)([a-zA-Z_|][\w|-]*)>")
 

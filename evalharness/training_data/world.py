@@ -57,7 +57,7 @@ class World(Protocol):
 
     @property
     def places(self) -> Sequence[str]:
-        """Its places, each for one thing; empty if things can stand anywhere."""
+        """The places of the world, each for one thing; empty if things can be anywhere."""
         ...
 
     def identity(self) -> Mapping[str, Any]:
@@ -77,7 +77,7 @@ class World(Protocol):
         ...
 
     def nodes_in(self, image: Image.Image, things: Sequence[tuple[Node, float, float]]) -> list[Node]:
-        """What a picture shows.
+        """Find the things that a picture shows.
 
         Args:
             image: The picture.
@@ -90,7 +90,7 @@ class World(Protocol):
 
 
 class PromptFile:
-    """The prompts of a file in GenEval's format, one JSON object per line, in the file's order, over and over.
+    """The prompts of a file in GenEval's format, one JSON object per line, repeated in the file's order.
 
     ``include`` says what a prompt asks for. A prompt that describes it instead of naming it has ``"knowledge": true``.
     """

@@ -37,7 +37,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """Which prompts were used: their name, such as ``original``, and their SHA-256."""
+    """The identity of a set of prompts: its name, such as ``original``, and its SHA-256."""
 
     name: str
     digest: str

@@ -16,11 +16,11 @@ from evalharness.execution.executors.deaths import DeathRecord
 POLL = 0.2
 """Seconds to wait for results, or for work that another thread may bring."""
 RETRIES = 2
-"""How often a sample whose worker died at it is tried again."""
+"""Number of times that a sample is tried again after its worker died."""
 MIN_WORK = 10.0
 """Seconds of waiting work that justify loading one more worker on the processor."""
 MIN_WORK_GPU = 60.0
-"""The same on a GPU, where a child holds one worker at a time: it has to be worth replacing a loaded model."""
+"""The same on a GPU. A child holds one worker at a time there, so the work has to justify replacing a loaded model."""
 MIN_SCORING = 1.0
 """Seconds of waiting scoring for which a child that has the scorer stops drawing."""
 MANY_IMAGES = 32

@@ -65,7 +65,7 @@ class Child:
 
     @property
     def state(self) -> WorkerState:
-        """What it is doing, for an observer in another thread."""
+        """The child's present state, for an observer in another thread."""
         queue, jobs = self.queue, self.jobs
         name = queue.name if queue is not None else "any queue"
         if not self.ready:
@@ -94,7 +94,7 @@ class Child:
         )
 
     def receive(self) -> Plain:
-        """Its next message.
+        """Receive the child's next message.
 
         Raises:
             EOFError, OSError: it has died.

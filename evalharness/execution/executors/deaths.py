@@ -1,4 +1,4 @@
-"""What becomes of the samples whose worker process died."""
+"""Decides whether samples whose worker process died are tried again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DeathRecord:
     """Counts deaths by queue and by sample.
 
     Args:
-        retries: How often a sample whose worker died at it is tried again.
+        retries: Number of times that a sample is tried again after its worker died.
     """
 
     def __init__(self, retries: int) -> None:

@@ -29,7 +29,7 @@ class InProcess(Executor):
     """
 
     class Settings(BaseModel):
-        """There are none."""
+        """The executor has no settings."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 

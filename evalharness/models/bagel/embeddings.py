@@ -57,7 +57,7 @@ class TimeEmbedder(nn.Module):
 
 
 class Connector(nn.Module):
-    """From the width of the vision transformer to that of the language model."""
+    """Maps features from the width of the vision transformer to that of the language model."""
 
     def __init__(self, width: int, out: int) -> None:
         super().__init__()

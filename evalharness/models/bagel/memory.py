@@ -1,4 +1,4 @@
-"""Which device each weight goes to, and whether memory suffices."""
+"""Assigns weights to devices, and checks that memory suffices."""
 
 from __future__ import annotations
 

@@ -89,11 +89,11 @@ class Bagel(Branching, ImageEditor):
         self.load().read(contexts, texts)
 
     def look(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
-        """See images through the autoencoder, then through the vision transformer."""
+        """Append images as seen by the autoencoder, then by the vision transformer."""
         self.load().look(contexts, images)
 
     def glance(self, contexts: Sequence[Context], images: Sequence[Image.Image]) -> None:
-        """See images through the vision transformer alone."""
+        """Append images as seen by the vision transformer only."""
         self.load().look(contexts, images, understand=True)
 
     def fork(self, contexts: Sequence[Context]) -> list[Context]:

@@ -91,7 +91,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class FamilyStyle:
-    """How the arms of a family are drawn."""
+    """The colour, marker and dash of a family of arms."""
 
     family: CapFamily
     index: int

@@ -33,7 +33,7 @@ WORK_PER_SCORER = 10.0
 NODE_REFRESH = 2.0
 """Seconds between looks at the nodes of the cluster."""
 MAX_LOSSES = 10
-"""How often a sample may be lost together with its node, which is not its fault."""
+"""Number of times that a sample may be lost together with its node, for which it is not to blame."""
 
 
 @dataclass

@@ -14,14 +14,14 @@ from evalharness.errors import EvalHarnessError
 from evalharness.execution.executors.ray.settings import RaySettings
 
 ATTEMPTS = 3
-"""How often Ray is started on this machine before the run gives up."""
+"""Number of attempts to start Ray on this machine before the run gives up."""
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a worker without a GPU sees none
 }
 """Environment of Ray's processes, unless the user set these variables."""
 START_ERRORS = (OSError, RuntimeError, ValueError)
-"""What ``ray.init`` raises when it cannot start, besides Ray's own errors."""
+"""Exceptions that ``ray.init`` raises if it cannot start, besides Ray's own errors."""
 
 
 def start(settings: RaySettings) -> None:
