@@ -29,7 +29,7 @@ from evalharness.types.score import Score
 from evalharness.types.spent import Spent
 from evalharness.types.trajectory import StepKind
 
-__all__ = ["MockBenchmark", "MockJudge", "MockModel", "MockReplies", "MockScorer"]
+__all__ = ["Answer", "MockBenchmark", "MockJudge", "MockModel", "MockReplies", "MockScorer"]
 
 Answer = Callable[[JudgePrompt], Reply | str | SampleError | None]
 """What a judge replies to a prompt: a reply, its text, an error, or ``None`` for a prompt that it loses."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmdet_names import as_2x
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -31,21 +32,6 @@ def save(tmp_path: Path) -> Save:
         return tmp_path / "in.pth"
 
     return write
-
-
-def as_2x(state: Tensors) -> Tensors:
-    """3.x's names → 2.x's."""
-
-    def renamed(key: str) -> str:
-        if key.startswith("panoptic_head.transformer_decoder.layers."):
-            key = key.replace(".cross_attn.attn.", ".attentions.0.attn.").replace(
-                ".self_attn.attn.", ".attentions.1.attn."
-            )
-        elif key.startswith("panoptic_head.pixel_decoder.encoder.layers."):
-            key = key.replace(".self_attn.", ".attentions.0.")
-        return key.replace(".ffn.layers.", ".ffns.0.layers.") if key.startswith("panoptic_head.") else key
-
-    return {renamed(key): value for key, value in state.items()}
 
 
 def unfolded(state: Tensors) -> Tensors:

@@ -15,9 +15,9 @@ import open_clip
 import pytest
 import torch
 from detector_fixtures import TINY_CLIP
+from mmdet_names import as_2x
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from test_convert import as_2x
 
 from evalharness._util.file_digests import file_digest
 from evalharness.api.detector import Detection

@@ -20,7 +20,7 @@ from torch import Tensor
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 import bagel_random
-from test_bagel_speed import PROMPTS, STEPS, random_bagel, rates, say, seconds_of
+from bagel_rates import PROMPTS, STEPS, random_bagel, rates, say, seconds_of
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 from evalharness.models.bagel.cache import Cache, View

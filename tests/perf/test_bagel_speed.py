@@ -11,8 +11,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,74 +26,18 @@ pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 import bagel_flops
 import bagel_random
 import original_bagel
+from bagel_rates import PROMPTS, SIDE, SMALL, STEPS, TOKENS, contexts_of, random_bagel, rates, say, seconds_of
 
-from evalharness.models.bagel.cache import Context
 from evalharness.models.bagel.runtime import GUIDANCE_EVERY, Runtime
 
 pytestmark = pytest.mark.perf
 
 CHECKOUT = os.environ.get("EVALHARNESS_BAGEL_CHECKOUT", "")
 PYTHON = os.environ.get("EVALHARNESS_BAGEL_PYTHON", sys.executable)
-SIDE, STEPS, TOKENS = 128, 8, 24
-PROMPTS = tuple(" ".join(small.picture.__doc__.split()[: n + 1]) for n in range(8))  # type: ignore[union-attr]
-SMALL = {
-    "device": "cpu", "dtype": "float32", "height": SIDE, "width": SIDE, "steps": STEPS, "interval": (0.0, 1.0),
-    "temperature": 0, "vae_sizes": (SIDE, SIDE), "vit_sizes": small.VIT_SIZES,
-}  # fmt: skip
 NOMINAL = {"H100": 989.4, "H200": 989.4, "A100": 312.0, "L40S": 362.0, "B200": 2250.0}
 """TFLOP/s of dense bfloat16 products, by the maker's data sheets; of H100 and H200 as SXM modules."""
 FULL_SIZE_GIB = 44
 """GPU memory that the full size needs with four images at a time."""
-
-
-def random_bagel(folder: Path, mode: str) -> Runtime:
-    sizes = bagel_random.sizes_of(bagel_random.LLM, small.VIT, SIDE // 16)
-    return bagel_random.make(sizes, small.AE["ch"], folder, {**SMALL, "mode": mode}, large=False)
-
-
-def contexts_of(runtime: Runtime, prompts: Sequence[str]) -> list[Context]:
-    contexts = [Context() for _ in prompts]
-    runtime.read(contexts, prompts)
-    return contexts
-
-
-def seconds_of(device: torch.device, work: Callable[[], Any]) -> tuple[float, Any]:
-    """On the CPU those of its cores, which other load on the machine disturbs least."""
-
-    def now() -> float:
-        if device.type != "cuda":
-            return time.process_time()
-        torch.cuda.synchronize(device)
-        return time.perf_counter()
-
-    start = now()
-    result = work()
-    return now() - start, result
-
-
-def rates(
-    runtime: Runtime, prompts: Sequence[str], size: int, tokens: int
-) -> tuple[float, float, list[str], list[Any]]:
-    """Tokens and function evaluations a second in batches of ``size``; the texts and the images."""
-    writing, drawing, count = 0.0, 0.0, 0
-    texts: list[str] = []
-    images: list[Any] = []
-    for start in range(0, len(prompts), size):
-        part = prompts[start : start + size]
-        seeds = range(start, start + len(part))
-        contexts = contexts_of(runtime, part)
-        spent, written = seconds_of(
-            runtime.device, lambda c=contexts, s=seeds: runtime.write(c, ("<|im_end|>",), tokens, list(s))
-        )
-        writing += spent
-        count += sum(one.tokens for one in written)
-        texts += [one.text for one in written]
-        contexts = contexts_of(runtime, part)
-        spent, drawn = seconds_of(runtime.device, lambda c=contexts, s=seeds: runtime.draw(c, list(s)))
-        drawing += spent
-        images += drawn
-    evaluations = len(prompts) * (runtime.settings.steps - 1)
-    return count / writing, evaluations / drawing, texts, images
 
 
 def original(folder: Path) -> Mapping[str, Any]:
@@ -110,10 +53,6 @@ def original(folder: Path) -> Mapping[str, Any]:
     assert ran.returncode == 0, ran.stderr[-2000:]
     found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return found
-
-
-def say(*lines: str) -> None:
-    print("\n" + "\n".join(lines))  # noqa: T201 - the numbers are what this test is for
 
 
 def test_batches_and_modes(tmp_path: Path) -> None:
