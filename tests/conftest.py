@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import crash_plugins
 import mock_sweeps
 import pytest
-from plugin_packages import InstallPlugins, install_package
+from plugin_packages import InstallPlugins, Plugins, install_package
 
 from evalharness import testing
-from evalharness.api.plugin import Plugin
 from evalharness.execution.executors import local
 from evalharness.generation import steps
 from evalharness.testing import MockModel, MockScorer
@@ -33,9 +32,9 @@ def empty_logs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def install_plugins(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> InstallPlugins:
-    """Installs classes for a test and the processes that it starts, see :class:`~plugin_packages.InstallPlugins`."""
+    """Installs plugins for a test and the processes that it starts, see :class:`~plugin_packages.InstallPlugins`."""
 
-    def install(**plugins: Sequence[type[Plugin]]) -> None:
+    def install(**plugins: Plugins) -> None:
         folder = tmp_path_factory.mktemp("plugins")
         monkeypatch.setenv("PYTHONPATH", install_package(folder, **plugins))
         monkeypatch.syspath_prepend(folder)

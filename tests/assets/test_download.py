@@ -16,14 +16,15 @@ from typing import IO, Any
 import huggingface_hub.constants
 import huggingface_hub.file_download
 import pytest
+from plugin_packages import InstallPlugins
 
 from evalharness._util.file_lock import lock_file
-from evalharness.api import registry
 from evalharness.assets import asset as assets
 from evalharness.assets import download as downloading
 from evalharness.assets.asset import Asset
 from evalharness.cli import main
 from evalharness.errors import WeightsError
+from evalharness.testing import MockBenchmark
 
 CONTENT = bytes(range(256)) * 40
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -89,16 +90,19 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+class Needy(MockBenchmark):
+    """A benchmark with the assets that a test gives it."""
+
+    name = "needy"
+
+
+@pytest.fixture(autouse=True)
+def needy(install_plugins: InstallPlugins) -> None:
+    install_plugins(benchmarks=[Needy])
+
+
 def offer(monkeypatch: pytest.MonkeyPatch, *offered: Asset) -> None:
-    """A benchmark ``needy`` with these assets, beside the installed plugins."""
-    load, available = registry.load, registry.available
-    needy = type("Needy", (), {"assets": offered})
-    monkeypatch.setattr(registry, "load", lambda kind, name: needy if name == "needy" else load(kind, name))
-    monkeypatch.setattr(
-        registry,
-        "available",
-        lambda kind: {**available(kind), **({"needy": None} if kind == "benchmarks" else {})},
-    )
+    monkeypatch.setattr(Needy, "assets", offered)
 
 
 def asset(server: Server, **other: Any) -> Asset:

@@ -12,13 +12,14 @@ from typing import Any
 import huggingface_hub.file_download
 import pytest
 from judge_server import Answer, Call, serving
+from plugin_packages import InstallPlugins
 
-from evalharness.api import registry
 from evalharness.assets.hub import request_listing
 from evalharness.assets.listing import LISTING, Snapshot, parse_listing, require_snapshot, write_listing
 from evalharness.cli import main
 from evalharness.doctor.fetched_files import check_fetched as examined
 from evalharness.errors import EvalHarnessError, WeightsError
+from evalharness.testing import MockModel
 
 COMMIT = "0123456789" * 4
 CONTENT = {
@@ -76,19 +77,20 @@ class Hub:
         return entry
 
 
+class Thing(MockModel):
+    name = "thing"
+    assets = (SNAPSHOT,)
+
+
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, install_plugins: InstallPlugins) -> Iterator[Hub]:
     state = Hub()
     with serving(state) as (_, url):
         monkeypatch.setenv("HF_ENDPOINT", url.removesuffix("/v1"))
         monkeypatch.setenv("EVALHARNESS_CACHE", str(tmp_path / "cache"))
         monkeypatch.delenv("EVALHARNESS_MIRROR", raising=False)
         monkeypatch.setattr(huggingface_hub.file_download.time, "sleep", lambda _: None)
-        load, available = registry.load, registry.available
-        thing = type("Thing", (), {"assets": (SNAPSHOT,)})
-        monkeypatch.setattr(registry, "load", lambda kind, name: thing if name == "thing" else load(kind, name))
-        more = {"models": {"thing": None}}
-        monkeypatch.setattr(registry, "available", lambda kind: {**available(kind), **more.get(kind, {})})
+        install_plugins(models=[Thing])
         yield state
 
 

@@ -7,11 +7,11 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 from mock_sweeps import SWEEP
+from plugin_packages import InstallPlugins
 
 import evalharness
 from evalharness._util.progress import Progress, duration
@@ -74,17 +74,15 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     assert "Traceback" not in process.stderr.read()
 
 
-def entry(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    found = EntryPoint("mine", value, "evalharness.models")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [found] if group == found.group else [])
-
-
 def test_plugins_say_what_is_missing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    install_plugins: InstallPlugins,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "needs_mmdet.py").write_text("import mmdet_is_not_here\n")
-    entry(monkeypatch, "needs_mmdet:Model")
+    install_plugins(models={"mine": "needs_mmdet:Model"})
     with pytest.raises(PluginError, match=r"cannot be imported: .*; install it with: pip install mmdet_is_not"):
         registry.load("models", "mine")
     monkeypatch.setitem(registry.EXTRAS, "mmdet_is_not_here", "geneval")
@@ -92,7 +90,7 @@ def test_plugins_say_what_is_missing(
     assert r"pip install 'evalharness[geneval]'" in capsys.readouterr().out
     with pytest.raises(PluginError, match="no model named 'mime'; did you mean 'mine'"):
         registry.load("models", "mime")
-    entry(monkeypatch, "json:nothing")
+    install_plugins(models={"mine": "json:nothing"})
     with pytest.raises(PluginError, match="broken entry point"):
         registry.load("models", "mine")
 

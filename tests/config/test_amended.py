@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plugin_packages import InstallPlugins
 from pydantic import BaseModel, ConfigDict
 
-from evalharness.api import registry
-from evalharness.api.plugin import Plugin
+from evalharness.api.plugin import NoSettings
 from evalharness.cli import sweep
 from evalharness.config import overrides, schema, sweep_files
 from evalharness.errors import ConfigError, PluginError
+from evalharness.testing import MockJudge
 
 FILE = """\
 name: mine
@@ -98,8 +99,17 @@ def test_what_is_said_is_checked(tmp_path: Path) -> None:
 # --- judges ---
 
 
-class Gateway:
+class Recorded(MockJudge):
+    """A judge that has neither endpoint nor model, nor any settings."""
+
+    name = "recorded"
+    Settings = NoSettings
+
+
+class Gateway(MockJudge):
     """A judge with an endpoint and a model."""
+
+    name = "gateway"
 
     class Settings(BaseModel):
         model_config = ConfigDict(extra="forbid", frozen=True)
@@ -110,10 +120,6 @@ class Gateway:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-
-
-class Recorded(Plugin):
-    """A judge that has neither."""
 
 
 JUDGED = """\
@@ -128,13 +134,8 @@ arms: [{name: single, variant: single_pass}]
 
 
 @pytest.fixture
-def judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = registry.load
-
-    def load(kind: str, name: str) -> Any:
-        return {"gateway": Gateway, "recorded": Recorded}[name] if kind == "judges" else real(kind, name)
-
-    monkeypatch.setattr(registry, "load", load)
+def judges(install_plugins: InstallPlugins) -> None:
+    install_plugins(judges=[Gateway, Recorded])
 
 
 def judged(found: schema.Sweep) -> list[Any]:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+from plugin_packages import InstallPlugins
+from pydantic import Field
 
 from evalharness.api import registry
+from evalharness.api.format import OwnLoop, Stage
+from evalharness.api.variant import Variant
 from evalharness.config import schema, sweep_files
 from evalharness.errors import ConfigError, PluginError
 from evalharness.generation import variants
+from evalharness.generation.steps import samples_of, timed
 from evalharness.planning.planner import make_plan
 from evalharness.testing import MockModel
-
-MODULE = '''
-from typing import Literal
-
-from pydantic import Field
-
-from evalharness.api.format import OwnLoop, Stage
-from evalharness.api.variant import Variant
-from evalharness.generation.steps import samples_of, timed
-from evalharness.testing import MockModel
+from evalharness.types.trajectory import Trajectory
 
 
 class Twice(Variant):
@@ -32,10 +29,12 @@ class Twice(Variant):
     variant: Literal["twice"] = "twice"
     times: int = Field(default=2, ge=1)
 
-    def generate(self, model, prompts, seeds, pictures=()):
+    def generate(
+        self, model: Any, prompts: Sequence[str], seeds: Sequence[int], pictures: Sequence[Any] = ()
+    ) -> list[Trajectory]:
         samples = samples_of(prompts, seeds)
         for number in range(self.times):
-            drawn, seconds = timed(len(samples), lambda: model.paint(prompts, [seed + number for seed in seeds]))
+            drawn, seconds = timed(len(samples), partial(model.paint, prompts, [seed + number for seed in seeds]))
             for sample, image in zip(samples, drawn, strict=True):
                 sample.add_image("again", number, image, seconds)
                 sample.finished = True
@@ -46,7 +45,7 @@ class Looping(OwnLoop):
     name = "looping"
     plan = inspect = refine = Stage("", (), 8)
 
-    def process(self, model, steps, samples, *, iterations, inspect, refine):
+    def process(self, model: Any, steps: Any, samples: Any, *, iterations: int, inspect: bool, refine: bool) -> None:
         model.fork([])
 
 
@@ -59,16 +58,8 @@ class Speaker(MockModel):
 
 class Stranger:
     """No plugin: it inherits from nothing."""
-'''
-ENTRY_POINTS = """\
-[evalharness.variants]
-twice = other_plugins:Twice
-stranger = other_plugins:Stranger
-[evalharness.formats]
-looping = other_plugins:Looping
-[evalharness.models]
-speaker = other_plugins:Speaker
-"""
+
+
 SWEEP = """\
 name: others
 model: {model}
@@ -78,15 +69,9 @@ arms: [{arm}]
 
 
 @pytest.fixture
-def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    info = tmp_path / "others-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: others\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    (tmp_path / "other_plugins.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
-    sys.modules.pop("other_plugins", None)
+def plugged(tmp_path: Path, install_plugins: InstallPlugins) -> Path:
+    install_plugins(variants={"twice": Twice, "stranger": Stranger}, formats=[Looping], models=[Speaker])
+    return tmp_path
 
 
 def load(folder: Path, arm: str, model: str = "mock") -> schema.Sweep:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from evalharness.api.plugin import Plugin
 
+Plugins = Sequence[type[Plugin]] | Mapping[str, type[Any] | str]
+"""Classes that have a name; or name → class or ``module:Class``."""
+
 
 class InstallPlugins(Protocol):
-    """Installs classes for a test, each under its ``name``: ``install_plugins(models=[Mine])``."""
+    """Installs plugins for a test, by kind: ``install_plugins(models=[Mine], judges={"eye": "eyes:Eye"})``."""
 
-    def __call__(self, **plugins: Sequence[type[Plugin]]) -> None: ...
+    def __call__(self, **plugins: Plugins) -> None: ...
 
 
-def install_package(folder: Path, **plugins: Sequence[type[Plugin]]) -> str:
-    """Write the metadata of a package; its plugins are found while ``folder`` is on the import path.
-
-    Args:
-        plugins: Classes of each kind, such as ``models``.
+def install_package(folder: Path, **plugins: Plugins) -> str:
+    """Write the metadata of a package with plugins of each kind; they are found while ``folder`` is on the import path.
 
     Returns:
         A ``PYTHONPATH`` with which a new process finds and imports them.
@@ -29,10 +29,14 @@ def install_package(folder: Path, **plugins: Sequence[type[Plugin]]) -> str:
     info = folder / "plugins_of_tests-1.dist-info"
     info.mkdir(parents=True, exist_ok=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugins-of-tests\nVersion: 1\n")
-    lines, paths = [], {str(folder): None}
-    for kind, classes in plugins.items():
+    lines, paths = [], [str(folder), str(Path(__file__).parent)]
+    for kind, members in plugins.items():
         lines.append(f"[evalharness.{kind}]")
-        lines += [f"{plugin.name} = {plugin.__module__}:{plugin.__qualname__}" for plugin in classes]
-        paths |= {str(Path(inspect.getfile(plugin)).parent): None for plugin in classes}
+        named = members if isinstance(members, Mapping) else {plugin.name: plugin for plugin in members}
+        for name, plugin in named.items():
+            if not isinstance(plugin, str):
+                paths.append(str(Path(sys.modules[plugin.__module__].__file__ or "").parent))
+                plugin = f"{plugin.__module__}:{plugin.__qualname__}"
+            lines.append(f"{name} = {plugin}")
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    return os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.pathsep.join([*dict.fromkeys(paths), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from plugin_packages import InstallPlugins
 from pydantic import Field
 from wise_prompt_files import prompt_entry
 
-from evalharness.api import registry
-from evalharness.api.plugin import Plugin
 from evalharness.benchmarks.wise.base import Wise
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.prompt_files import CATEGORIES, File
@@ -22,6 +21,7 @@ from evalharness.benchmarks.wise.verified import WiseVerified
 from evalharness.config.plugin_ref import JudgeRef
 from evalharness.errors import ConfigError
 from evalharness.judges.judge_scorer import RubricScorer
+from evalharness.testing import MockJudge
 from evalharness.types.score import Score
 
 OFF = {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}
@@ -31,20 +31,23 @@ WARM = "the judge's temperature is 0.7, the protocol's is 0."
 SCRIPT = f"def {FUNCTION}(item, image): return [{{'role': 'user', 'content': 'data:image/png;base64,' + image}}]"
 
 
-class Named(Plugin):
-    """A judge that is what it is said to be."""
+class Named(MockJudge):
+    """A judge with the identity that a test gives it."""
 
-    known: Mapping[str, Any] = {}
-
-    def __init__(self, settings: Any = None) -> None: ...
+    name = "named"
+    given: Mapping[str, Any] = {}
 
     def identity(self) -> Mapping[str, Any]:
-        return Named.known
+        return Named.given
+
+
+@pytest.fixture(autouse=True)
+def named(install_plugins: InstallPlugins) -> None:
+    install_plugins(judges={"named": Named, "other": Named})
 
 
 def benchmark(monkeypatch: pytest.MonkeyPatch, identity: Mapping[str, Any], cls: type[Wise], **other: Any) -> Wise:
-    monkeypatch.setattr(registry, "load", lambda kind, name: Named)
-    monkeypatch.setattr(Named, "known", identity)
+    monkeypatch.setattr(Named, "given", identity)
     return cls(cls.Settings.model_validate({"judge": "named", **other}))
 
 
@@ -120,8 +123,7 @@ class Riddles(Wise):
         return [("riddles.json", json.dumps([prompt_entry(n, name) for n, name in enumerate(CATEGORIES, 1)]).encode())]
 
 
-def test_a_third_benchmark_is_a_small_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "load", lambda kind, name: Named)
+def test_a_third_benchmark_is_a_small_class() -> None:
     mine = Riddles(Riddles.Settings())
     assert [(item.id, item.category) for item in mine.items()] == [(str(n), c) for n, c in enumerate(CATEGORIES, 1)]
     assert mine.prompt_set().name == "original"

@@ -1,4 +1,4 @@
-"""Whole runs: a painter of colours, and judges that answer by a rule."""
+"""Whole runs of the mock model, and judges that answer by a rule."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import wise_prompt_files
-from PIL import Image
+from mock_sweeps import IN_PROCESS
+from plugin_packages import InstallPlugins
 from wise_prompt_files import write_prompt_files
 
-from evalharness.api import registry
 from evalharness.api.judge import JudgePrompt
-from evalharness.api.model import Drawn, ImageModel
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.verified import WiseVerified
 from evalharness.cli import main, sweep
@@ -31,29 +29,11 @@ from evalharness.types.reply import Reply
 
 SWEEP = """\
 name: riddles
-model: painter
+model: {name: mock, batch_size: 64}
 benchmarks:
   - {name: wise-verified, prompts: verified, judge: rule, limit: 60}
 arms: [{name: single, variant: single_pass}]
 """
-
-
-class Painter(ImageModel):
-    """An image is the digest of its prompt and seed, as a colour."""
-
-    name = "painter"
-    batch_size = 64
-
-    def identity(self) -> Mapping[str, Any]:
-        return {"name": self.name}
-
-    def __init__(self, settings: Any) -> None: ...
-
-    def check(self, prompt: str) -> None: ...
-
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
-        colors = [hashlib.sha256(f"{pair}".encode()).digest()[:3] for pair in zip(prompts, seeds, strict=True)]
-        return [Drawn(Image.new("RGB", (8, 8), tuple(color)), 1) for color in colors]
 
 
 def text_of(prompt: JudgePrompt) -> str:
@@ -97,17 +77,9 @@ class Rule(MockJudge):
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-REAL = registry.load
-FAKES = {("models", "painter"): Painter, ("judges", "rule"): Rule}
-
-
-def load(kind: str, name: str) -> Any:
-    return FAKES.get((kind, name)) or REAL(kind, name)
-
-
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(registry, "load", load)
+def folder(tmp_path: Path, install_plugins: InstallPlugins, monkeypatch: pytest.MonkeyPatch) -> Path:
+    install_plugins(judges=[Rule])
     monkeypatch.setattr(Rule, "asked", [])
     monkeypatch.setattr(Rule, "rules", {"by image": by_image})
     write_prompt_files(tmp_path / "verified", WiseVerified)
@@ -246,10 +218,16 @@ def test_unreadable_replies_and_errors_are_failures_with_reasons(folder: Path) -
 
 
 def test_no_reply_is_paid_for_twice_after_a_kill(folder: Path) -> None:
-    (folder / "riddles.yaml").write_text(SWEEP + "executor: {name: local, in_process: true}\n")
-    command = [sys.executable, __file__, str(folder / "riddles.yaml"), "--out", str(folder / "r" / "riddles")]
-    own = {"RULE_KILL_AT": "25", "PYTHONPATH": str(Path(wise_prompt_files.__file__).parent)}
-    done = subprocess.run(command, env=os.environ | own, check=False, capture_output=True)
+    (folder / "riddles.yaml").write_text(SWEEP + IN_PROCESS)
+    command = [
+        sys.executable,
+        "-m",
+        "evalharness.sweep",
+        str(folder / "riddles.yaml"),
+        "--out",
+        str(folder / "r" / "riddles"),
+    ]
+    done = subprocess.run(command, env=os.environ | {"RULE_KILL_AT": "25"}, check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert row(run(folder))["scored"] == 60
     assert len(Rule.asked) == 35
@@ -332,7 +310,7 @@ def test_a_check_that_fails_leaves_the_score_alone(folder: Path, capsys: pytest.
 
 LEGACY = """\
 name: marks
-model: painter
+model: {name: mock, batch_size: 64}
 benchmarks: [{name: wise-legacy, prompts: legacy, judge: {name: rule, rule: marks}, limit: 40}]
 arms: [{name: single, variant: single_pass}]
 """
@@ -414,8 +392,3 @@ def test_the_published_summary_of_an_export_is_the_reports(folder: Path, benchma
     printed = [float(number) for number in done.stdout.split("Overall\n")[-1].split()]
     ours = [*(found[f"category.{name}"] for name in benchmark.ids), found["overall"]]
     assert printed == pytest.approx(ours, abs=0.00501), "theirs has two decimals"
-
-
-if __name__ == "__main__":
-    registry.load = load
-    sys.exit(sweep.main())

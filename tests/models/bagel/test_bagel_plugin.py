@@ -14,8 +14,10 @@ from pydantic import ValidationError
 
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
-import evalharness.report
-from evalharness.api import registry
+from mock_sweeps import run_without_report
+from plugin_packages import InstallPlugins
+
+from evalharness import Results
 from evalharness.api.benchmark import Benchmark, Scorer
 from evalharness.api.model import Interleaver
 from evalharness.errors import ConfigError, SampleError
@@ -290,33 +292,20 @@ arms:
 
 
 @pytest.fixture
-def run(tmp_path: Path, bagel_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    load = registry.load
+def run(tmp_path: Path, bagel_folder: Path, install_plugins: InstallPlugins) -> Callable[..., Results]:
+    install_plugins(benchmarks=[Brightness])
 
-    def with_brightness(kind: str, name: str) -> Any:
-        return Brightness if name == "brightness" else load(kind, name)
-
-    monkeypatch.setattr(registry, "load", with_brightness)
-
-    def sweep(text: str = SWEEP, *options: str) -> int:
-        from evalharness.cli import sweep
-
+    def run(text: str = SWEEP) -> Results:
         file = tmp_path / "sweep.yaml"
         file.write_text(text.format(weights=bagel_folder))
-        return sweep.main([str(file), "--out", str(tmp_path / "report"), "--quiet", *options])
+        return run_without_report(file, tmp_path / "report")
 
-    return sweep
+    return run
 
 
-def test_a_sweep_from_checkpoint_to_report(
-    run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_from_checkpoint_to_results(run: Callable[..., Results]) -> None:
     """What a second run finds is what the first one drew."""
-    seen: list[Any] = []
-    monkeypatch.setattr(evalharness.report, "build", lambda results, out, **_: seen.append(results) or out)
-    assert run() == 0
-    assert run() == 0
-    first, again = (results.samples for results in seen)
+    first, again = run().samples, run().samples
     assert first.equals(again)
     assert len(first) == 6 * 2
     assert set(first["state"]) == {"scored"}
@@ -326,8 +315,7 @@ def test_a_sweep_from_checkpoint_to_report(
     assert (first["tokens"] > 0).sum() == 5 * 2
 
 
-def test_a_process_in_a_format_without_one_is_refused_before_anything_runs(
-    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(SWEEP.replace("format: strokes, ", "")) == 2
-    assert "arm 'process max_iterations=1 inspect=true': format 'bagel' has no process" in capsys.readouterr().err
+def test_a_process_in_a_format_without_one_is_refused_before_anything_runs(run: Callable[..., Results]) -> None:
+    message = "arm 'process max_iterations=1 inspect=true': format 'bagel' has no process"
+    with pytest.raises(ConfigError, match=message):
+        run(SWEEP.replace("format: strokes, ", ""))
