@@ -47,7 +47,7 @@ class Hub:
     """Serves ``content`` like the hub; large files have a SHA-256, the others only what git calls them."""
 
     def __init__(self) -> None:
-        self.content, self.commit, self.asked = dict(CONTENT), COMMIT, 0
+        self.content, self.commit, self.listings = dict(CONTENT), COMMIT, 0
         self.cut: int | None = None
         self.ranges: list[str | None] = []
 
@@ -55,7 +55,7 @@ class Hub:
         path = call.path.partition("?")[0]
         if path == "/api/models/owner/Thing-7B/revision/main":
             assert "blobs=" in call.path
-            self.asked += 1
+            self.listings += 1
             siblings = [self.sibling(name, data) for name, data in self.content.items()]
             return Answer({"id": "owner/Thing-7B", "sha": self.commit, "siblings": siblings})
         name = path.removeprefix(f"/owner/Thing-7B/resolve/{COMMIT}/")
@@ -114,19 +114,19 @@ def test_the_files_are_brought_and_checked_by_what_the_hub_lists(hub: Hub, capsy
     assert (folder / "ema.safetensors").read_bytes() == CONTENT["model_bf16.safetensors"]
     assert require_snapshot(SNAPSHOT, "x") == folder
     assert main.main(["fetch", "thing"]) == 0
-    assert hub.asked == 1, "what it said is kept"
+    assert hub.listings == 1, "what it said is kept"
     assert [entry.status for entry in examined({"thing": [SNAPSHOT]})] == ["ok"]
 
 
 def test_what_broke_off_is_continued_at_the_same_commit(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     hub.content["model_bf16.safetensors"] = CONTENT["model_bf16.safetensors"] * 30
-    whole = hub.content["model_bf16.safetensors"]
+    content = hub.content["model_bf16.safetensors"]
     part = SNAPSHOT.path / "ema.safetensors.part"
     SNAPSHOT.path.mkdir(parents=True)
-    part.write_bytes(whole[:100_000])
+    part.write_bytes(content[:100_000])
     assert main.main(["fetch", "thing"]) == 0
     assert "bytes=100000-" in hub.ranges
-    assert (SNAPSHOT.path / "ema.safetensors").read_bytes() == whole
+    assert (SNAPSHOT.path / "ema.safetensors").read_bytes() == content
     assert not part.exists()
 
 
@@ -135,7 +135,7 @@ def test_a_newer_commit_does_not_mix_with_an_older_one(hub: Hub) -> None:
     (SNAPSHOT.path / "vocab.json").unlink()
     hub.commit = "f" * 40
     assert main.main(["fetch", "thing"]) == 0, "the file of the first commit is still what is asked for"
-    assert hub.asked == 1
+    assert hub.listings == 1
 
 
 @pytest.mark.parametrize("name", ["model_bf16.safetensors", "vocab.json"])
@@ -209,7 +209,7 @@ def test_a_copy_by_hand_is_taken_and_said_to_be_unchecked(
     for _ in range(2):
         assert main.main(["fetch", "thing", "--mirror", str(mirror)]) == 0
         assert "nobody" in capsys.readouterr().err
-    assert hub.asked == 0, "a mirror is all that is asked"
+    assert hub.listings == 0, "a mirror is all that is asked"
     assert left(SNAPSHOT.path) == HERE
     assert json.loads((SNAPSHOT.path / LISTING).read_text())["commit"] == ""
     (SNAPSHOT.path / "ema.safetensors").write_bytes(b"x")

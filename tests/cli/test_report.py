@@ -67,12 +67,12 @@ def test_two_runs_are_compared(sweep_file: Write, tmp_path: Path, capsys: pytest
     sweep(sweep_file(SWEEP.replace("samples: 1", "samples: 2").replace("limit: 6", "limit: 8")), second)
     capsys.readouterr()
     assert main.main(["compare", str(first), str(second), "--out", str(tmp_path / "c")]) == 0
-    said = capsys.readouterr().out
-    assert said.count("prompt and seed") == 4
-    assert "12 of 6 prompts" in said
-    assert "note: mock: 2 prompts only in the second run" in said
+    printed = capsys.readouterr().out
+    assert printed.count("prompt and seed") == 4
+    assert "12 of 6 prompts" in printed
+    assert "note: mock: 2 prompts only in the second run" in printed
     data = json.loads((tmp_path / "c" / "compare.json").read_text())
-    assert [one["difference"]["value"] for one in data["compared"]] == [0, 0, 0, 0]
+    assert [pair["difference"]["value"] for pair in data["compared"]] == [0, 0, 0, 0]
     assert {path.suffix for path in (tmp_path / "c").iterdir()} == {".json", ".md", ".tex", ".csv", ".parquet"}
     assert len(pd.read_parquet(tmp_path / "c" / "compare.parquet")) == 4 * 3
 
@@ -86,8 +86,8 @@ def test_arms_of_two_names_and_other_seeds(
     capsys.readouterr()
     command = ["compare", str(first), str(second), "--arm", "single", "--arm-b", "process max_iterations=2"]
     assert main.main(command) == 0
-    said = capsys.readouterr().out
-    assert "single → process max_iterations=2" in said
-    assert "share prompts but no seed" in said
+    printed = capsys.readouterr().out
+    assert "single → process max_iterations=2" in printed
+    assert "share prompts but no seed" in printed
     assert main.main(["compare", str(first), str(second), "--arm", "singel"]) == 2
     assert "RUN_A has no arm 'singel'; did you mean 'single'?" in capsys.readouterr().err

@@ -34,8 +34,8 @@ def test_one_command_makes_all_and_goes_on_where_it_was(
 ) -> None:
     out = tmp_path / "r" / "all"
     assert collect(files, out, "--title", "All of it", "--gallery-mb", "1") == 0
-    said = capsys.readouterr().out
-    assert "2 sweeps, " in said
+    printed = capsys.readouterr().out
+    assert "2 sweeps, " in printed
     for name in ("tiny", "other"):
         assert (out / name / "index.html").is_file()
         assert not (out / name / "samples").exists(), "compact, as --gallery-mb has it"
@@ -72,9 +72,9 @@ def test_a_sweep_without_its_weights_is_left_out_and_said(
     Path(files[0]).write_text(SWEEP.replace("model: mock", "model: {name: mock, size: 9}"))
     capsys.readouterr()
     assert collect(files, out) == 2
-    told = capsys.readouterr()
-    assert told.out.startswith("left out: tiny (the weights folder x is missing; make it by y)")
-    assert "1 of 2 sweeps were left out" in told.err
+    output = capsys.readouterr()
+    assert output.out.startswith("left out: tiny (the weights folder x is missing; make it by y)")
+    assert "1 of 2 sweeps were left out" in output.err
     assert (out / "tiny" / "results.json").read_bytes() == before
     assert 'href="tiny/index.html"' in (out / "index.html").read_text()
 

@@ -86,8 +86,8 @@ def test_a_run_is_seen_from_elsewhere_as_it_goes_on_is_killed_and_ends(
 
 
 def drawn(out: Path) -> int:
-    seen = heartbeat.read(out)
-    return seen.stages["draw"].done if seen is not None and seen.stages else 0
+    status = heartbeat.read(out)
+    return status.stages["draw"].done if status is not None and status.stages else 0
 
 
 def test_a_sweep_that_nobody_has_run(out: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,9 +64,9 @@ def test_the_command_that_it_says_measures(sweep_file: Write, capsys: pytest.Cap
     assert main.main(["timing", str(file), "--draw", "2", "--store", str(store), "--out", str(out)]) == 0
     assert sorted(Counter(prompt for prompt, _ in MockModel.drawn).values()) == [1, 1, 3, 3], "two prompts of each arm"
     assert MockScorer.scored == []
-    found = rates.read(out)
-    assert found.seconds == {"mock": {"single": 0.5, "process": 0.5}}
-    assert "CPU" in found.source and "unknown" not in found.source
+    measured = rates.read(out)
+    assert measured.seconds == {"mock": {"single": 0.5, "process": 0.5}}
+    assert "CPU" in measured.source and "unknown" not in measured.source
     text = dry(file)
     assert "trajectories to draw: 8 " in text, "those of the sweep that are left"
     assert "single of mock: 4 trajectories × 0.5 s = 2 s (measured, 2 in the store)" in text
@@ -188,9 +188,9 @@ def test_rates_of_a_run_are_a_file_for_another_machine(sweep_file: Write, capsys
     draw_and_score(file, out, limit=2)
     capsys.readouterr()
     assert main.main([*command, "--out", str(file.parent / "rates.yaml")]) == 0
-    found = rates.read(file.parent / "rates.yaml")
-    assert found.seconds == {"mock": {"single": 0.5, "process": 0.5}}
-    assert "CPU" in found.source, "of a run of a part, too"
+    measured = rates.read(file.parent / "rates.yaml")
+    assert measured.seconds == {"mock": {"single": 0.5, "process": 0.5}}
+    assert "CPU" in measured.source, "of a run of a part, too"
     assert main.main([*command, "--out", str(file.parent / "rates.yaml")]) == 2
     assert "exists; choose another --out" in capsys.readouterr().err
     elsewhere = sweep_file(SWEEP.replace(HALF_A_SECOND, OTHER_MODEL))

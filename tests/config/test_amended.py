@@ -38,12 +38,12 @@ def load(tmp_path: Path, *words: str, text: str = FILE) -> schema.Sweep:
     return sweep_files.load(options.file, partial(overrides.overridden, options))
 
 
-def models(found: schema.Sweep) -> dict[str, Any]:
-    return {arm.name: json.loads(found.models[arm.model].settings.model_dump_json()) for arm in found.arms}
+def models(amended: schema.Sweep) -> dict[str, Any]:
+    return {arm.name: json.loads(amended.models[arm.model].settings.model_dump_json()) for arm in amended.arms}
 
 
-def detector(found: schema.Sweep) -> Any:
-    return found.resolved()["benchmarks"][0]["detector"]
+def detector(amended: schema.Sweep) -> Any:
+    return amended.resolved()["benchmarks"][0]["detector"]
 
 
 def test_nothing_said_is_the_file(tmp_path: Path) -> None:
@@ -53,32 +53,32 @@ def test_nothing_said_is_the_file(tmp_path: Path) -> None:
 def test_weights_are_relative_to_where_the_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here" / "weights").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
-    found = models(load(tmp_path, "--weights", "weights"))
-    assert found["single"]["weights"] == str(tmp_path / "here" / "weights")
-    assert found["other"]["weights"] == "embedded"
+    amended = models(load(tmp_path, "--weights", "weights"))
+    assert amended["single"]["weights"] == str(tmp_path / "here" / "weights")
+    assert amended["other"]["weights"] == "embedded"
     assert models(load(tmp_path, "--weights", "embedded"))["single"]["weights"] == "embedded"
 
 
 def test_model_and_weights(tmp_path: Path) -> None:
-    found = load(tmp_path, "--model", "mine", "--weights", str(tmp_path))
-    assert {arm.model for arm in found.arms} == {"mine"}
-    assert (models(found)["single"]["weights"], models(found)["single"]["steps"]) == (str(tmp_path), 7)
+    amended = load(tmp_path, "--model", "mine", "--weights", str(tmp_path))
+    assert {arm.model for arm in amended.arms} == {"mine"}
+    assert (models(amended)["single"]["weights"], models(amended)["single"]["steps"]) == (str(tmp_path), 7)
     assert models(load(tmp_path, "--model", "mine"))["single"]["steps"] == 7
 
 
 def test_detector(tmp_path: Path) -> None:
     assert detector(load(tmp_path))["batch_size"] == 2
-    found = load(tmp_path, "--detector", "mask2former")
-    assert (detector(found)["name"], detector(found)["batch_size"]) == ("mask2former", 8)
-    assert found.benchmarks[0].limit == 3
+    amended = load(tmp_path, "--detector", "mask2former")
+    assert (detector(amended)["name"], detector(amended)["batch_size"]) == ("mask2former", 8)
+    assert amended.benchmarks[0].limit == 3
 
 
 def test_official_networks(tmp_path: Path) -> None:
-    found = load(tmp_path, "--official")
+    amended = load(tmp_path, "--official")
     expected = {"name": "mask2former", "weights": "official", "batch_size": 2, "device": "auto", "dtype": "float32"}
-    assert detector(found) == expected
-    assert found.resolved()["benchmarks"][0]["colors"]["weights"] == "official"
-    assert found.benchmarks[0].limit == 3
+    assert detector(amended) == expected
+    assert amended.resolved()["benchmarks"][0]["colors"]["weights"] == "official"
+    assert amended.benchmarks[0].limit == 3
     plain = FILE.replace("{name: geneval, limit: 3, detector: {name: mask2former, batch_size: 2}}", "geneval")
     assert detector(load(tmp_path, "--official", text=plain)) == expected | {"batch_size": 8}
     both = load(tmp_path, "--official", "--detector", "mask2former")
@@ -138,8 +138,8 @@ def judges(install_plugins: InstallPlugins) -> None:
     install_plugins(judges=[Gateway, Recorded])
 
 
-def judged(found: schema.Sweep) -> list[Any]:
-    return [entry.get("judge") for entry in found.resolved()["benchmarks"]]
+def judged(amended: schema.Sweep) -> list[Any]:
+    return [entry.get("judge") for entry in amended.resolved()["benchmarks"]]
 
 
 @pytest.mark.usefixtures("judges")
@@ -151,11 +151,13 @@ class TestJudge:
     @pytest.mark.parametrize("model", ["--judge-model", "--model"])
     def test_a_judge_is_that_of_all_benchmarks_with_one(self, tmp_path: Path, model: str) -> None:
         words = ["--judge", "gateway", "--base-url", "http://box:1/v1", model, "Qwen3.5-35B-A3B"]
-        found = load(tmp_path, *words, text=JUDGED)
-        whole = {"name": "gateway", "model": "Qwen3.5-35B-A3B", "base_url": "http://box:1/v1", "places": 64}
-        assert judged(found) == [None, whole | {"places": 8}, whole], "the file's gateway keeps what is not said here"
-        assert found.arms[0].model == "miniature"
-        assert found.resolved()["benchmarks"][2]["judge_repeats"] == 2
+        amended = load(tmp_path, *words, text=JUDGED)
+        gateway = {"name": "gateway", "model": "Qwen3.5-35B-A3B", "base_url": "http://box:1/v1", "places": 64}
+        assert judged(amended) == [None, gateway | {"places": 8}, gateway], (
+            "the file's gateway keeps what is not said here"
+        )
+        assert amended.arms[0].model == "miniature"
+        assert amended.resolved()["benchmarks"][2]["judge_repeats"] == 2
 
     def test_a_model_that_draws_is_no_judge(self, tmp_path: Path) -> None:
         words = ["--judge", "gateway", "--judge-model", "big", "--model", "folder"]
@@ -170,8 +172,8 @@ class TestJudge:
 
     def test_what_only_the_file_names_gets_other_settings(self, tmp_path: Path) -> None:
         text = JUDGED.replace("  - {name: wise-legacy, judge: recorded, judge_repeats: 2}\n", "")
-        found = judged(load(tmp_path, "--base-url", "http://box:1/v1", "--judge-model", "big", text=text))[1]
-        assert found == {"name": "gateway", "model": "big", "base_url": "http://box:1/v1", "places": 8}
+        amended = judged(load(tmp_path, "--base-url", "http://box:1/v1", "--judge-model", "big", text=text))[1]
+        assert amended == {"name": "gateway", "model": "big", "base_url": "http://box:1/v1", "places": 8}
 
     def test_mistakes_are_told(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="--base-url: judge 'recorded' has no base_url"):

@@ -195,7 +195,7 @@ def test_what_is_declared_is_written_out_and_survives_a_report(sweep_file: Write
 def test_a_declaration_about_arms_that_are_left_out_is_left_out(sweep_file: Write) -> None:
     sweep = sweep_files.load(sweep_file(SWEEP + "analysis: {confirmatory: [process], trend: {arms: process}}\n"))
     kept = select(sweep, ["single", "process max_iterations=2"])
-    assert [one.arm for one in kept.analysis.contrasts] == ["process max_iterations=2"]
+    assert [contrast.arm for contrast in kept.analysis.contrasts] == ["process max_iterations=2"]
     assert kept.analysis.trends == ()
     assert sweep_files.parse(yaml.Document(Path("results.json"), kept.resolved())).analysis == kept.analysis
 
@@ -206,8 +206,8 @@ TRAINED = SWEEP.replace("model: mock", "models: {a: {name: mock, size: 8}, b: {n
 
 
 def test_replicates_are_arms_by_name_or_all_that_an_arm_expands_to(sweep_file: Write) -> None:
-    said = "analysis: {replicates: {short: single, long: [process max_iterations=3]}}\n"
-    sweep = sweep_files.load(sweep_file(TRAINED + said))
+    analysis = "analysis: {replicates: {short: single, long: [process max_iterations=3]}}\n"
+    sweep = sweep_files.load(sweep_file(TRAINED + analysis))
     both = ["single model=a", "single model=b"]
     assert sweep.resolved()["analysis"]["replicates"] == {"short": both, "long": ["process max_iterations=3"]}
     assert sweep_files.parse(yaml.Document(Path("results.json"), sweep.resolved())).analysis == sweep.analysis
@@ -217,8 +217,8 @@ def test_replicates_are_arms_by_name_or_all_that_an_arm_expands_to(sweep_file: W
 
 
 def test_the_same_weights_twice_are_no_replicates(sweep_file: Write) -> None:
-    said = "analysis: {replicates: {short: single}}\n"
-    assert make_plan(sweep_files.load(sweep_file(TRAINED + said))).samples
+    analysis = "analysis: {replicates: {short: single}}\n"
+    assert make_plan(sweep_files.load(sweep_file(TRAINED + analysis))).samples
     twice = TRAINED.replace("size: 16", "size: 8")
     with pytest.raises(ConfigError, match="'short': 'single model=a' and 'single model=b' have the same weights"):
-        make_plan(sweep_files.load(sweep_file(twice + said)))
+        make_plan(sweep_files.load(sweep_file(twice + analysis)))

@@ -22,7 +22,7 @@ class Blind(Scorer):
     """Another scorer; some images it cannot see."""
 
     batch_size = 4
-    looked: list[str] = []  # noqa: RUF012 - by any instance
+    scored: list[str] = []  # noqa: RUF012 - by any instance
     broken = True
 
     def identity(self) -> Mapping[str, Any]:
@@ -31,7 +31,7 @@ class Blind(Scorer):
     def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
         if Blind.broken and any(item.id == "3" for item in items):
             raise SampleError("too dark")
-        Blind.looked += [item.id for item in items]
+        Blind.scored += [item.id for item in items]
         return [Score(0.5) for _ in images]
 
 
@@ -45,7 +45,7 @@ class CheckedBenchmark(MockBenchmark):
 @pytest.fixture
 def file(sweep_file: Callable[[str], Path], install_plugins: InstallPlugins, monkeypatch: pytest.MonkeyPatch) -> Path:
     install_plugins(benchmarks=[CheckedBenchmark])
-    monkeypatch.setattr(Blind, "looked", [])
+    monkeypatch.setattr(Blind, "scored", [])
     monkeypatch.setattr(Blind, "broken", True)
     return sweep_file(SINGLE.replace("name: mock", "name: checked"))
 
@@ -63,11 +63,11 @@ def test_checks_are_scored_beside_and_tried_again(file: Path, tmp_path: Path) ->
     assert len(some) == 3, "so many items, though the sweep has more"
     assert (some["score"] == some["other"]).all(), "the same scorer and image share their score"
     assert (samples["state"] == "scored").all()
-    looked = list(Blind.looked)
+    scored = list(Blind.scored)
     draw_and_score(file, out)
-    assert Blind.looked == looked
+    assert Blind.scored == scored
     Blind.broken = False
     with run_without_report(file, out, retry_failed=True) as results:
-        assert Blind.looked == [*looked, "3"]
+        assert Blind.scored == [*scored, "3"]
         details = results.data.details(str(results.samples["score_key"].iloc[0]))
     assert details["checks"]["blind"] == {"value": 0.5, "reason": ""}

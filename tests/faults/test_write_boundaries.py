@@ -63,8 +63,8 @@ def forked(folder: Path, points: Points, note: Path) -> int:
 def stored(folder: Path) -> dict[str, Any]:
     """Rows and images of the store, as they would be read."""
     path = folder / "r" / "store" / "store.sqlite"
-    found = [one for one in (folder / "r" / "store").rglob("*.png") if not one.name.startswith(".")]
-    images = {one.name: one.read_bytes() for one in found}
+    files = [file for file in (folder / "r" / "store").rglob("*.png") if not file.name.startswith(".")]
+    images = {file.name: file.read_bytes() for file in files}
     if not path.is_file():
         return {"rows": {}, "images": images}
     with closing(sqlite3.connect(path)) as db:
@@ -88,10 +88,10 @@ def begin(folder: Path) -> Path:
 def test_nothing_is_lost_done_twice_or_invented_wherever_it_is_killed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    whole = begin(tmp_path / "whole")
-    assert forked(whole, Points(), whole / "drawn") == 0
-    names = (whole / "points").read_text().split("\n")
-    end = stored(whole)
+    uninterrupted = begin(tmp_path / "uninterrupted")
+    assert forked(uninterrupted, Points(), uninterrupted / "drawn") == 0
+    names = (uninterrupted / "points").read_text().split("\n")
+    end = stored(uninterrupted)
     counts = {name: len(rows) for name, rows in end["rows"].items()}
     assert counts == {"trajectories": 3, "scores": 2, "failures": 2}, "one is refused, one cannot be scored"
     assert Counter(name.partition(" ")[2] for name in names)["commit"] >= 10

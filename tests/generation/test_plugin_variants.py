@@ -85,9 +85,9 @@ def test_a_variant_of_another_package_is_planned_and_run(plugged: Path) -> None:
     job = next(iter(plan.jobs.values()))
     assert job.variant.key() == {"variant": "twice", "times": 3}
     assert variants.from_json(job.variant.model_dump(mode="json")) == job.variant
-    (made,) = variants.run(job.variant, MockModel(), [job.prompt], [job.seed])
-    assert [step.kind for step in made.steps] == ["again"] * 3
-    assert made.finished and made.image is not None
+    (trajectory,) = variants.run(job.variant, MockModel(), [job.prompt], [job.seed])
+    assert [step.kind for step in trajectory.steps] == ["again"] * 3
+    assert trajectory.finished and trajectory.image is not None
 
 
 def test_its_settings_are_checked_like_any(plugged: Path) -> None:

@@ -27,14 +27,14 @@ CAN_PART = os.geteuid() == 0 and all(map(shutil.which, ("unshare", "nsenter", "i
 """Whether there can be network namespaces here."""
 
 
-class ACluster:
-    """A head and other nodes. ``raylets``: the process of each other one, by its address."""
+class Cluster:
+    """A head and other nodes. ``raylets``: address of each other node → its process."""
 
     def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
         self._process, self._log = process, log
-        told = json.loads(self._answer(180, "a cluster that has started"))
-        self.address: str = told["address"]
-        self.raylets: dict[str, int] = told["raylets"]
+        nodes = json.loads(self._answer(180, "a cluster that has started"))
+        self.address: str = nodes["address"]
+        self.raylets: dict[str, int] = nodes["raylets"]
 
     @property
     def inside(self) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ class ACluster:
 
 
 @contextlib.contextmanager
-def cluster(nodes: int, env: Mapping[str, str], log: Path, *, cpus: int = 1, apart: bool = False) -> Iterator[ACluster]:
+def cluster(nodes: int, env: Mapping[str, str], log: Path, *, cpus: int = 1, apart: bool = False) -> Iterator[Cluster]:
     """``apart``: it has a network of its own, and one other node, on another host of that.
 
     On addresses of this machine alone; not 127.0.0.1, which Ray would replace by that of a network.
@@ -79,7 +79,7 @@ def cluster(nodes: int, env: Mapping[str, str], log: Path, *, cpus: int = 1, apa
             start_new_session=True,
         )
     try:
-        yield ACluster(process, log)
+        yield Cluster(process, log)
     finally:
         assert process.stdin is not None
         process.stdin.close()
@@ -97,10 +97,10 @@ def descendants(pid: int) -> list[int]:
         with contextlib.suppress(OSError):
             _, _, rest = path.read_text().rpartition(") ")
             children.setdefault(int(rest.split()[1]), []).append(int(path.parent.name))
-    found = [pid]
-    for one in found:
-        found += children.get(one, [])
-    return found
+    processes = [pid]
+    for process in processes:
+        processes += children.get(process, [])
+    return processes
 
 
 def signal_all(processes: Sequence[int], number: signal.Signals) -> None:
@@ -110,22 +110,23 @@ def signal_all(processes: Sequence[int], number: signal.Signals) -> None:
 
 
 def alive(processes: Sequence[int]) -> list[int]:
-    """Those that still run; one that has ended and that nobody has asked about does not."""
-    found = []
+    """Those that still run; zombies do not."""
+    live = []
     for pid in processes:
         with contextlib.suppress(OSError):
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-            found += [pid] if state != "Z" else []
-    return found
+            if state != "Z":
+                live.append(pid)
+    return live
 
 
 def until(what: str, true: Callable[[], T], seconds: float) -> T:
     end = time.monotonic() + seconds
-    while not (found := true()):
+    while not (result := true()):
         if time.monotonic() > end:
             pytest.fail(f"waited {seconds:g} s until {what}")
         time.sleep(0.1)
-    return found
+    return result
 
 
 def write(folder: Path, executor: Mapping[str, Any] | str, **changes: Any) -> Path:
@@ -144,21 +145,21 @@ def write(folder: Path, executor: Mapping[str, Any] | str, **changes: Any) -> Pa
 
 
 @contextlib.contextmanager
-def going(file: Path, env: Mapping[str, str], *options: str, inside: Sequence[str] = ()) -> Iterator[Going]:
-    """A run that goes on; it does not outlive the block."""
+def running(file: Path, env: Mapping[str, str], *options: str, inside: Sequence[str] = ()) -> Iterator[RunningSweep]:
+    """Start a run, which does not outlive the block."""
     out = file.parent / "r" / "crashes"
     command = [*inside, sys.executable, "-m", "evalharness.sweep", str(file), "--out", str(out), "--quiet", *options]
-    with (file.parent / "said").open("w+") as said:
-        process = subprocess.Popen(command, env=dict(env), stdout=said, stderr=subprocess.STDOUT)
+    with (file.parent / "output").open("w+") as output:
+        process = subprocess.Popen(command, env=dict(env), stdout=output, stderr=subprocess.STDOUT)
         try:
-            yield Going(process, out, Path(said.name))
+            yield RunningSweep(process, out, Path(output.name))
         finally:
             process.kill()
             process.wait()
 
 
 @dataclass(frozen=True)
-class Going:
+class RunningSweep:
     process: subprocess.Popen[bytes]
     out: Path
     log: Path
@@ -166,36 +167,35 @@ class Going:
     def until(self, what: str, true: Callable[[], T], seconds: float = 120) -> T:
         """Wait for something that happens while it goes on."""
 
-        def seen() -> T:
-            found = true()
-            if not found and self.process.poll() is not None:
-                pytest.fail(f"the run ended and never was it so that {what}: {self.log.read_text()[-2000:]}")
-            return found
+        def true_while_running() -> T:
+            result = true()
+            if not result and self.process.poll() is not None:
+                pytest.fail(f"the run ended before {what}: {self.log.read_text()[-2000:]}")
+            return result
 
-        return until(what, seen, seconds)
+        return until(what, true_while_running, seconds)
 
     def ends(self, code: int = 0, seconds: float = 300) -> str:
-        """What it says; it must end with this code."""
+        """Wait for its end; returns its output. It must end with this code."""
         try:
-            ended = self.process.wait(seconds)
+            exit_code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            pytest.fail(f"waited {seconds:g} s for the run to end; it said: {self.log.read_text()[-2000:]}")
-        said = self.log.read_text()
-        assert ended == code, said
-        return textwrap.dedent(said)
+            pytest.fail(f"waited {seconds:g} s for the run to end; it wrote: {self.log.read_text()[-2000:]}")
+        output = self.log.read_text()
+        assert exit_code == code, output
+        return textwrap.dedent(output)
 
     def drawing(self) -> list[str]:
         """The places of the workers that draw at this moment, as ``status`` would show them."""
-        seen = heartbeat.read(self.out)
-        return (
-            [one.place for one in seen.workers if one.queue.startswith("draw") and one.state == "busy"] if seen else []
-        )
+        status = heartbeat.read(self.out)
+        workers = status.workers if status else []
+        return [worker.place for worker in workers if worker.queue.startswith("draw") and worker.state == "busy"]
 
 
 def run(file: Path, env: Mapping[str, str], *options: str, code: int = 0, seconds: float = 300) -> str:
-    """What a run says; it must end with this code."""
-    with going(file, env, *options) as one:
-        return one.ends(code, seconds)
+    """The output of a run, which must end with this code."""
+    with running(file, env, *options) as process:
+        return process.ends(code, seconds)
 
 
 def rows(file: Path, table: str, columns: str) -> list[tuple[Any, ...]]:

@@ -55,10 +55,10 @@ def test_a_spent_budget_leaves_the_rest_pending_and_a_larger_one_goes_on(
     with serving(verdict) as (server, url):
         assert sweep.main([str(judged(openai(url, max_calls=4), 10)), "--out", str(out), "--quiet"]) == 0
         assert states(out) == {"scored": 4, "generated": 6}
-        said = capsys.readouterr()
-        assert "the budget is spent, 4 of 4 calls; raise it and run again to go on" in said.err
-        assert "incomplete" in said.out
-        assert "failed" not in said.out
+        output = capsys.readouterr()
+        assert "the budget is spent, 4 of 4 calls; raise it and run again to go on" in output.err
+        assert "incomplete" in output.out
+        assert "failed" not in output.out
         assert sweep.main([str(judged(openai(url, max_calls=4), 10)), "--out", str(out), "--quiet"]) == 0
         assert states(out) == {"scored": 4, "generated": 6}
         assert len(server.calls) == 4, "what was spent before counts"
@@ -120,15 +120,15 @@ def test_the_key_is_nowhere(judged: Write, tmp_path: Path, key: str) -> None:
     assert "no such model for [key]" in stopped.stderr
     written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for name in ("store.sqlite", "index.html"):
-        (found,) = [data for path, data in written.items() if path.name == name]
-        assert found.count(b"[key]") >= 3, f"{name} tells what was said, without the key"
-    said = {
-        f"{name} {number}": getattr(one, name).encode()
+        (content,) = [data for path, data in written.items() if path.name == name]
+        assert content.count(b"[key]") >= 3, f"{name} tells what was said, without the key"
+    printed = {
+        f"{name} {number}": getattr(process, name).encode()
         for name in ("stdout", "stderr")
-        for number, one in enumerate((done, stopped))
+        for number, process in enumerate((done, stopped))
     }
     pieces = {key[start : start + 8].encode() for start in range(len(key) - 7)}
-    assert [name for name, data in {**written, **said}.items() if any(piece in data for piece in pieces)] == []
+    assert [name for name, data in {**written, **printed}.items() if any(piece in data for piece in pieces)] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -165,20 +165,26 @@ def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, caps
         assert sweep.main([str(file), "--out", str(out), "--quiet"]) == 0
     assert states(out) == {"scored": 5, "failed": 1}
     capsys.readouterr()
-    said = tmp_path / "said.jsonl"
-    assert main.main(["export-replies", str(file), "--out", str(said), "--store", str(tmp_path / "r" / "store")]) == 0
+    exported = tmp_path / "replies.jsonl"
+    assert (
+        main.main(["export-replies", str(file), "--out", str(exported), "--store", str(tmp_path / "r" / "store")]) == 0
+    )
     output = capsys.readouterr()
-    assert output.out == f"6 replies to 6 questions by judge-1: {said}\n"
+    assert output.out == f"6 replies to 6 questions by judge-1: {exported}\n"
     assert output.err == "warning: 1 of 6 samples have no score yet\n"
 
     again = tmp_path / "s" / "x"
-    replaying = str(judged(json.dumps({"name": "replay", "path": str(said)})))
+    replaying = str(judged(json.dumps({"name": "replay", "path": str(exported)})))
     assert sweep.main([replaying, "--out", str(again), "--quiet"]) == 0
     assert reported(again) == reported(out)
-    with Store(tmp_path / "s" / "store", write=False) as one, Store(tmp_path / "r" / "store", write=False) as other:
+    with (
+        Store(tmp_path / "s" / "store", write=False) as replayed,
+        Store(tmp_path / "r" / "store", write=False) as original,
+    ):
         select = "SELECT question, attempt, image, rubric, repeat, reply FROM replies ORDER BY question"
-        found, before = ([tuple(row) for row in store.database.connection.execute(select)] for store in (one, other))
-    assert found == before
+        stores = (replayed, original)
+        after, before = ([tuple(row) for row in store.database.connection.execute(select)] for store in stores)
+    assert after == before
 
     in_one = tmp_path / "r" / "y"
     assert sweep.main([replaying, "--out", str(in_one), "--quiet"]) == 0

@@ -64,11 +64,11 @@ def test_refused_is_failed_and_never_zero(tmp_path: Path) -> None:
         assert run(file) == 0
         assert run(file) == 0
     assert len(server.calls) == 12, "what is there is not ordered again, nor what was refused"
-    found = {row["item"]: row for row in rows(tmp_path)}
-    assert found["3"]["state"] == "failed"
-    assert found["3"]["score"] is None
-    assert found["3"]["reason"].startswith("refused: the endpoint answers 400: Your request was rejected")
-    assert {row["state"] for item, row in found.items() if item != "3"} == {"scored"}
+    samples = {row["item"]: row for row in rows(tmp_path)}
+    assert samples["3"]["state"] == "failed"
+    assert samples["3"]["score"] is None
+    assert samples["3"]["reason"].startswith("refused: the endpoint answers 400: Your request was rejected")
+    assert {row["state"] for item, row in samples.items() if item != "3"} == {"scored"}
 
 
 @pytest.mark.usefixtures("image_key")
@@ -77,9 +77,9 @@ def test_a_spent_budget_leaves_the_rest_pending_and_counts_earlier_runs(
 ) -> None:
     with serving(drawing) as (server, url):
         assert run(sweep_file(tmp_path, url, max_dollars=0.2, price_image=0.04)) == 0
-        said = capsys.readouterr()
-        assert "warning: painter: model painter-1 at" in said.err
-        assert "the budget is spent, 0.2 of 0.2 dollars; raise it and run again to go on" in said.err
+        output = capsys.readouterr()
+        assert "warning: painter: model painter-1 at" in output.err
+        assert "the budget is spent, 0.2 of 0.2 dollars; raise it and run again to go on" in output.err
         assert Counter(row["state"] for row in rows(tmp_path)) == {"scored": 5, "pending": 7}
         assert run(sweep_file(tmp_path, url, max_dollars=0.3, price_image=0.04)) == 0
         assert "0.28 of 0.3 dollars, 5 calls of them in earlier runs" in capsys.readouterr().err
@@ -151,24 +151,24 @@ def test_every_sample_ends_and_no_image_is_paid_for_twice(tmp_path: Path) -> Non
             time.sleep(0.3)  # what the endpoint has received it still answers
             killed.append((len(events(log)), kept(store)))
         assert start(file).wait(300) == 0
-        asked = len(events(log))
+        calls = len(events(log))
         assert start(file).wait(100) == 0
-        assert len(events(log)) == asked, "nothing was left to order"
+        assert len(events(log)) == calls, "nothing was left to order"
 
-    for lines, there in killed:
+    for lines, before in killed:
         again = {event["prompt"] for event in events(log)[lines:] if event["event"] == "asked"}
-        assert not again & there, "what the store had was ordered again"
-    found = {f"thing {row['item']}": row for row in rows(tmp_path)}
-    states = Counter(row["state"] for row in found.values())
+        assert not again & before, "what the store had was ordered again"
+    samples = {f"thing {row['item']}": row for row in rows(tmp_path)}
+    states = Counter(row["state"] for row in samples.values())
     assert states["scored"] + states["failed"] == ITEMS
-    assert kept(store) == {prompt for prompt, row in found.items() if row["state"] == "scored"}
-    reasons = {prompt: row["reason"] for prompt, row in found.items() if row["state"] == "failed"}
+    assert kept(store) == {prompt for prompt, row in samples.items() if row["state"] == "scored"}
+    reasons = {prompt: row["reason"] for prompt, row in samples.items() if row["state"] == "failed"}
     refused = {prompt for prompt, reason in reasons.items() if reason.startswith("refused: ")}
     unusable = {prompt for prompt, reason in reasons.items() if reason.startswith("unusable image: ")}
     assert refused
     assert unusable
     assert all(reasons.values())
-    paid, times = sent(log), asked_for(log)
+    paid, times = sent(log), calls_of(log)
     twice = sum(paid[prompt] - 1 for prompt in kept(store) | unusable)
     assert twice <= len(KILLS) * 2 * CONCURRENCY, "more was paid for twice than was in hand when it was killed"
     assert all(times[prompt] <= len(KILLS) + 1 for prompt in refused), "a refusal was tried again"
@@ -205,7 +205,7 @@ def sent(log: Path) -> Counter[str]:
     return Counter(event["prompt"] for event in events(log) if event["event"] == "sent" and event["image"])
 
 
-def asked_for(log: Path) -> Counter[str]:
+def calls_of(log: Path) -> Counter[str]:
     return Counter(event["prompt"] for event in events(log) if event["event"] == "asked")
 
 

@@ -28,8 +28,8 @@ def add(path: Path, key: str, *images: bytes, cap: int | None = None, finished: 
 
 
 def merged(source: Path, into: Path) -> Merged:
-    with Store(source, write=False) as one, Store(into) as other:
-        return merge(one, other)
+    with Store(source, write=False) as source_store, Store(into) as into_store:
+        return merge(source_store, into_store)
 
 
 def everything(path: Path) -> dict[str, Any]:
@@ -61,86 +61,86 @@ def test_the_arms_of_two_stores_are_the_sweep(
 
 
 def test_what_goes_further_is_taken_and_again_is_nothing(tmp_path: Path) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    add(one, "longer", b"a", b"b", cap=2, finished=False)
-    add(other, "longer", b"a", cap=1, finished=False)
-    add(one, "shorter", b"c", cap=1, finished=False)
-    add(other, "shorter", b"c", b"d", cap=3, finished=False)
-    add(one, "ended", b"e", b"f", cap=2)
-    add(other, "ended", b"e", b"f", cap=2, finished=False)
-    add(one, "equal", b"g")
-    add(other, "equal", b"g")
-    assert merged(one, other) == Merged(trajectories=2)
-    with Store(other, write=False) as store:
-        found = store.trajectories.get(["longer", "shorter", "ended", "equal"])
-    assert {key: (len(one.steps), one.cap, one.finished) for key, one in found.items()} == {
+    source, into = tmp_path / "source", tmp_path / "into"
+    add(source, "longer", b"a", b"b", cap=2, finished=False)
+    add(into, "longer", b"a", cap=1, finished=False)
+    add(source, "shorter", b"c", cap=1, finished=False)
+    add(into, "shorter", b"c", b"d", cap=3, finished=False)
+    add(source, "ended", b"e", b"f", cap=2)
+    add(into, "ended", b"e", b"f", cap=2, finished=False)
+    add(source, "equal", b"g")
+    add(into, "equal", b"g")
+    assert merged(source, into) == Merged(trajectories=2)
+    with Store(into, write=False) as store:
+        trajectories = store.trajectories.get(["longer", "shorter", "ended", "equal"])
+    assert {key: (len(stored.steps), stored.cap, stored.finished) for key, stored in trajectories.items()} == {
         "longer": (2, 2, False),
         "shorter": (2, 3, False),
         "ended": (2, 2, True),
         "equal": (1, None, True),
     }
-    before = everything(other)
-    assert merged(one, other) == Merged()
-    assert everything(other) == before
+    before = everything(into)
+    assert merged(source, into) == Merged()
+    assert everything(into) == before
 
 
 def test_a_failure_yields_to_a_result_and_never_hides_one(tmp_path: Path) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    for path, failed in ((one, ["drawn there", "scored there", "new"]), (other, ["drawn here"])):
+    source, into = tmp_path / "source", tmp_path / "into"
+    for path, failed in ((source, ["drawn there", "scored there", "new"]), (into, ["drawn here"])):
         with Store(path) as store, store.batch():
             for key in failed:
                 store.failures.add(key, "why")
-    add(other, "drawn there", b"a")
-    add(one, "drawn here", b"b")
-    with Store(other) as store, store.batch():
+    add(into, "drawn there", b"a")
+    add(source, "drawn here", b"b")
+    with Store(into) as store, store.batch():
         store.scores.add("scored there", "image", Score(0.5, "half", {"seen": [1]}))
-    assert merged(one, other) == Merged(trajectories=1, failures=1)
-    with Store(other, write=False) as store:
+    assert merged(source, into) == Merged(trajectories=1, failures=1)
+    with Store(into, write=False) as store:
         assert dict(store.failures.all()) == {"new": "why"}
         assert list(store.scores.all()) == [("scored there", "image", Score(0.5, "half", {"seen": [1]}))]
 
 
 def test_tries_at_a_question_stay_together(tmp_path: Path) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    for path, tries in ((one, {"k": ["x", "y"], "new": ["1", "2"]}), (other, {"k": ["z"]})):
+    source, into = tmp_path / "source", tmp_path / "into"
+    for path, tries in ((source, {"k": ["x", "y"], "new": ["1", "2"]}), (into, {"k": ["z"]})):
         with Store(path) as store:
             for key, texts in tries.items():
                 for text in texts:
                     store.replies.put(key, ABOUT, Reply(text))
             store.runs.put("run", {"wall_seconds": len(tries)})
             store.runs.put(path.name, {"wall_seconds": 3})
-    assert merged(one, other) == Merged(replies=2)
-    with Store(other, write=False) as store:
+    assert merged(source, into) == Merged(replies=2)
+    with Store(into, write=False) as store:
         assert [(key, about, reply.text) for key, about, reply in store.replies.all()] == [
             ("k", ABOUT, "z"),
             ("new", ABOUT, "1"),
             ("new", ABOUT, "2"),
         ]
         seconds = {name: info["wall_seconds"] for name, info in store.runs.all().items()}
-    assert seconds == {"run": 1, "one": 3, "other": 3}
+    assert seconds == {"run": 1, "source": 3, "into": 3}
 
 
 def test_damaged_images_stay_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    add(one, "good", b"a")
-    add(one, "bad", b"b")
-    with Store(one, write=False) as store:
+    source, into = tmp_path / "source", tmp_path / "into"
+    add(source, "good", b"a")
+    add(source, "bad", b"b")
+    with Store(source, write=False) as store:
         image = next(step["image"] for key, row in store.trajectories.all() if key == "bad" for step in row["steps"])
         store.images.path(image).write_bytes(b"else")
-    assert main.main(["merge", str(one), "--into", str(other)]) == 0
-    assert "1 trajectories, 0 scores" in (said := capsys.readouterr().out)
-    assert said.endswith("; left out: 1 trajectories with damaged images\n")
-    assert [path.read_bytes() for path in (other / "images").rglob("*.png")] == [b"a"]
+    assert main.main(["merge", str(source), "--into", str(into)]) == 0
+    assert "1 trajectories, 0 scores" in (text := capsys.readouterr().out)
+    assert text.endswith("; left out: 1 trajectories with damaged images\n")
+    assert [path.read_bytes() for path in (into / "images").rglob("*.png")] == [b"a"]
 
 
 def test_what_is_no_other_store_is_refused_before_anything_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = tmp_path / "one"
-    add(one, "k", b"a")
+    source = tmp_path / "source"
+    add(source, "k", b"a")
     into = str(tmp_path / "into")
-    assert main.main(["merge", str(one), str(tmp_path / "none"), "--into", into]) == 2
+    assert main.main(["merge", str(source), str(tmp_path / "none"), "--into", into]) == 2
     assert "none is not a store: it has no store.sqlite" in capsys.readouterr().err
-    assert main.main(["merge", str(one), "--into", str(one / ".." / "one")]) == 2
+    assert main.main(["merge", str(source), "--into", str(source / ".." / "source")]) == 2
     assert "cannot be merged into itself" in capsys.readouterr().err
     assert not Path(into).exists()

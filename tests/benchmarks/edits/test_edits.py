@@ -118,11 +118,11 @@ def write(folder: Path, lines: Sequence[Mapping[str, Any]]) -> Path:
 
 
 def test_items(folder: Path) -> None:
-    found = edit_file.read(folder / "edits.jsonl")
-    assert [(item.id, item.category) for item in found] == [("bright", "light"), ("00002", "light"), ("00003", "shape")]
-    assert found[0].picture is not None
-    assert show(found[0].picture).getpixel((0, 0)) == (100, 0, 0)
-    assert found[0].metadata["image"] == found[2].metadata["image"] != found[1].metadata["image"]
+    items = edit_file.read(folder / "edits.jsonl")
+    assert [(item.id, item.category) for item in items] == [("bright", "light"), ("00002", "light"), ("00003", "shape")]
+    assert items[0].picture is not None
+    assert show(items[0].picture).getpixel((0, 0)) == (100, 0, 0)
+    assert items[0].metadata["image"] == items[2].metadata["image"] != items[1].metadata["image"]
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_the_judge_sees_both_pictures(folder: Path) -> None:
 
 def run(folder: Path) -> dict[str, float]:
     assert sweep.main([str(folder / "sweep.yaml"), "--out", str(folder / "report"), "--quiet"]) == 0
-    found: dict[str, Any] = json.loads((folder / "report" / "results.json").read_text())
-    return {row["arm"]: row["overall"] for row in found["summary"]["edits"]}
+    results: dict[str, Any] = json.loads((folder / "report" / "results.json").read_text())
+    return {row["arm"]: row["overall"] for row in results["summary"]["edits"]}
 
 
 def test_a_run(folder: Path) -> None:
@@ -208,7 +208,7 @@ def test_the_picture_is_part_of_the_trajectory_s_key(folder: Path) -> None:
     assert len(set(before)) == 3
     Image.new("RGB", (6, 4), (0, 0, 100)).save(folder / "b.png")
     after = keys()
-    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
+    assert [earlier == later for earlier, later in zip(before, after, strict=True)] == [True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -240,6 +240,6 @@ def test_a_picture_that_is_gone_or_changed(folder: Path, spoil: Callable[[Path],
 def test_a_file_that_is_no_image_fails_its_sample_alone(folder: Path) -> None:
     (folder / "b.png").write_bytes(b"no image")
     assert sweep.main([str(folder / "sweep.yaml"), "--out", str(folder / "report"), "--quiet", "--only", "edit"]) == 0
-    found = json.loads((folder / "report" / "results.json").read_text())
-    (row,) = found["summary"]["edits"]
+    results = json.loads((folder / "report" / "results.json").read_text())
+    (row,) = results["summary"]["edits"]
     assert (row["scored"], row["expected"]) == (2, 3)

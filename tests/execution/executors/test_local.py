@@ -46,8 +46,8 @@ def drawn_by(notes: Path) -> dict[str, list[str]]:
     return {path.name: path.read_text().splitlines() for path in notes.glob("drawn-*")}
 
 
-def children_of(going: ray_runs.Going) -> list[int]:
-    return ray_runs.descendants(going.process.pid)[1:]
+def children_of(running: ray_runs.RunningSweep) -> list[int]:
+    return ray_runs.descendants(running.process.pid)[1:]
 
 
 def trajectories(file: Path) -> int:
@@ -95,10 +95,10 @@ def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str,
         "benchmarks": [{"name": "crashing", "special": ["waits"], "items": 40}],
     }
     file = write(tmp_path / "a", TWO, **changes)
-    with ray_runs.going(file, env) as going:
-        going.until("an image is scored", lambda: scores(file))
+    with ray_runs.running(file, env) as running:
+        running.until("an image is scored", lambda: scores(file))
         (notes / "go").touch()
-        going.ends()
+        running.ends()
     assert (trajectories(file), scores(file)) == (40, 40)
 
 
@@ -127,12 +127,12 @@ def test_a_polite_kill_keeps_what_is_done_and_ends_the_children(
     tmp_path: Path, env: dict[str, str], number: signal.Signals
 ) -> None:
     file = write(tmp_path / "a", TWO, **SLOW)
-    with ray_runs.going(file, env) as going:
-        going.until("something is drawn", lambda: trajectories(file))
-        children = children_of(going)
+    with ray_runs.running(file, env) as running:
+        running.until("something is drawn", lambda: trajectories(file))
+        children = children_of(running)
         assert len(children) == 2
-        going.process.send_signal(number)
-        message = going.ends(130, 60)
+        running.process.send_signal(number)
+        message = running.ends(130, 60)
     assert message.strip() == "evalharness: interrupted; what was done is kept, run the same command again to continue"
     assert ray_runs.alive(children) == []
     assert 0 < trajectories(file) < 200
@@ -140,11 +140,11 @@ def test_a_polite_kill_keeps_what_is_done_and_ends_the_children(
 
 def test_children_end_when_their_parent_is_killed(tmp_path: Path, env: dict[str, str]) -> None:
     file = write(tmp_path / "a", TWO, **SLOW)
-    with ray_runs.going(file, env) as going:
-        going.until("something is drawn", lambda: trajectories(file))
-        children = children_of(going)
-        going.process.kill()
-        going.process.wait()
+    with ray_runs.running(file, env) as running:
+        running.until("something is drawn", lambda: trajectories(file))
+        children = children_of(running)
+        running.process.kill()
+        running.process.wait()
         ray_runs.until("the children end", lambda: not ray_runs.alive(children), 20)
     before = trajectories(file)
     assert len(children) == 2
@@ -184,9 +184,9 @@ def test_a_child_sees_its_gpu_alone_and_one_thread(tmp_path: Path, env: dict[str
     file = write(tmp_path / "a", {"name": "local"}, **changes)
     environment = env | {"PATH": f"{smi.parent}{os.pathsep}{env['PATH']}"}
     environment.pop("CUDA_VISIBLE_DEVICES", None)
-    with ray_runs.going(file, environment) as going:
-        going.until("both draw", lambda: len(drawn_by(notes)) == 2)
-        places = going.drawing()
+    with ray_runs.running(file, environment) as running:
+        running.until("both draw", lambda: len(drawn_by(notes)) == 2)
+        places = running.drawing()
     seen = {path.read_text() for path in notes.glob("environment-*")}
     threads = max(1, len(os.sched_getaffinity(0)) // 2)
     assert seen == {f"GPU-a {threads}", f"GPU-b {threads}"}

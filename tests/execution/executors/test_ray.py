@@ -74,14 +74,14 @@ def reported(file: Path) -> set[str]:
     return {prompt for (prompt,) in ray_runs.rows(file, "trajectories", "prompt")}
 
 
-def elsewhere(going: ray_runs.Going, cluster: ray_runs.ACluster) -> str:
+def elsewhere(running: ray_runs.RunningSweep, cluster: ray_runs.Cluster) -> str:
     """The address of a node, not the head, that draws at this moment."""
-    return next((node for place in going.drawing() for node in cluster.raylets if f"({node})" in place), "")
+    return next((node for place in running.drawing() for node in cluster.raylets if f"({node})" in place), "")
 
 
-def at_once(going: ray_runs.Going, workers: int) -> list[str]:
+def at_once(running: ray_runs.RunningSweep, workers: int) -> list[str]:
     """The places of the workers that draw, if it is so many."""
-    places = going.drawing()
+    places = running.drawing()
     return places if len(places) == workers else []
 
 
@@ -96,11 +96,11 @@ def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]
     )
     before = listening()
     open_to_others: set[str] = set()
-    with ray_runs.going(file, env) as going:
-        while going.process.poll() is None:
+    with ray_runs.running(file, env) as running:
+        while running.process.poll() is None:
             open_to_others |= listening() - before
             time.sleep(0.2)
-        going.ends()
+        running.ends()
     assert not open_to_others, "Ray's ports, through which anybody may run programs"
     on_ray, here = content(file), content(local)
     ((_, reason),) = on_ray["failures"]
@@ -118,11 +118,11 @@ def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str,
         "benchmarks": [{"name": "crashing", "special": ["waits"], "items": 6}],
     }
     file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
-    with ray_runs.going(file, env) as going:
-        going.until("an image is scored", lambda: count(file, "scores"))
+    with ray_runs.running(file, env) as running:
+        running.until("an image is scored", lambda: count(file, "scores"))
         assert "waits" not in reported(file)
         (notes / "go").touch()
-        going.ends()
+        running.ends()
     assert (len(content(file)["drawn"]), len(content(file)["scores"])) == (6, 6)
 
 
@@ -142,15 +142,15 @@ def test_the_same_bytes_wherever_the_work_is_done(tmp_path: Path, env: dict[str,
         executor = {"name": "ray", "address": cluster.address}
         for workers in (1, 2, 4):
             file = write(tmp_path / str(workers), executor | {"draw": {"workers": workers}}, **MINIATURE)
-            with ray_runs.going(file, env) as going:
-                places = going.until(f"{workers} workers draw at once", partial(at_once, going, workers))
-                going.ends()
+            with ray_runs.running(file, env) as running:
+                places = running.until(f"{workers} workers draw at once", partial(at_once, running, workers))
+                running.ends()
             if workers == 4:
                 assert len({*places}) == 2, "on both nodes"
             assert content(file) == whole, f"{workers} workers"
         file = write(tmp_path / "killed", executor, **MINIATURE)
-        with ray_runs.going(file, env) as going:
-            going.until("something is drawn", lambda: count(file))
+        with ray_runs.running(file, env) as running:
+            running.until("something is drawn", lambda: count(file))
         before = count(file)
         assert before < 36, "it was killed in the middle"
         run(file, env)
@@ -177,10 +177,10 @@ class TestDeaths:
             "benchmarks": [{"name": "crashing", "special": ["hangs"], "items": 6}],
         }
         file = write(tmp_path / "a", {"name": "ray", "cpus": 2, "timeout": 20}, **changes)
-        with ray_runs.going(file, env) as going:
-            going.until("a worker hangs", (notes / "first-hangs").exists)
+        with ray_runs.running(file, env) as running:
+            running.until("a worker hangs", (notes / "first-hangs").exists)
             hung = time.monotonic()
-            going.ends()
+            running.ends()
         assert time.monotonic() - hung >= 20, "it was given its time"
         assert (len(content(file)["scores"]), content(file)["failures"]) == (6, [])
         assert sorted(Counter(drawn(notes)).values()) == [1] * 6, "only what hung was begun again"
@@ -188,19 +188,19 @@ class TestDeaths:
     def test_a_node_that_is_killed(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
         with ray_runs.cluster(3, env, tmp_path / "log") as cluster:
             file = write(tmp_path / "a", {"name": "ray", "address": cluster.address}, **self.long_run(notes))
-            with ray_runs.going(file, env) as going:
-                node = going.until("a node draws that is not the head", lambda: elsewhere(going, cluster))
+            with ray_runs.running(file, env) as running:
+                node = running.until("a node draws that is not the head", lambda: elsewhere(running, cluster))
                 before = reported(file)
                 cluster.tell(f"kill {node}")
-                going.ends()
+                running.ends()
         self.is_whole(file, notes, before)
 
     def test_a_node_that_stands_still_for_a_minute(self, tmp_path: Path, env: dict[str, str], notes: Path) -> None:
         """All of its processes; the others see of it what they see of a node whose network is gone."""
         with ray_runs.cluster(3, env, tmp_path / "log") as cluster:
             file = write(tmp_path / "a", {"name": "ray", "address": cluster.address}, **self.long_run(notes))
-            with ray_runs.going(file, env) as going:
-                node = going.until("a node draws that is not the head", lambda: elsewhere(going, cluster))
+            with ray_runs.running(file, env) as running:
+                node = running.until("a node draws that is not the head", lambda: elsewhere(running, cluster))
                 before, stopped = reported(file), ray_runs.descendants(cluster.raylets[node])
                 assert len(stopped) > 1, "the node's workers are among them"
                 try:
@@ -209,7 +209,7 @@ class TestDeaths:
                     meanwhile = reported(file)
                 finally:
                     ray_runs.signal_all(stopped, signal.SIGCONT)
-                going.ends()
+                running.ends()
         assert len(meanwhile) > len(before), "the others go on meanwhile"
         self.is_whole(file, notes, before)
 
@@ -219,14 +219,14 @@ class TestDeaths:
         with ray_runs.cluster(2, env, tmp_path / "log", apart=True) as cluster:
             executor = {"name": "ray", "address": cluster.address, "draw": {"cpus": 0.5}, "score": {"cpus": 0.5}}
             file = write(tmp_path / "a", executor, **self.long_run(notes))
-            with ray_runs.going(file, env, inside=cluster.inside) as going:
-                going.until("the other host draws", lambda: any("10.77.0.2" in place for place in going.drawing()))
+            with ray_runs.running(file, env, inside=cluster.inside) as running:
+                running.until("the other host draws", lambda: any("10.77.0.2" in place for place in running.drawing()))
                 before = reported(file)
                 cluster.tell("cut")
                 time.sleep(60)
                 meanwhile = reported(file)
                 cluster.tell("join")
-                going.ends()
+                running.ends()
         assert len(meanwhile) > len(before), "the others go on meanwhile"
         self.is_whole(file, notes, before)
 
@@ -271,9 +271,9 @@ class TestDeaths:
             "benchmarks": [{"name": "crashing", "items": 60}],
         }
         file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
-        with ray_runs.going(file, env) as going:
-            going.until("more than ten are drawn", lambda: count(file) > 10)
-            of_it = ray_runs.descendants(going.process.pid)
+        with ray_runs.running(file, env) as running:
+            running.until("more than ten are drawn", lambda: count(file) > 10)
+            of_it = ray_runs.descendants(running.process.pid)
         # Workers and raylet are gone at once; Ray's two agents notice after a minute or two.
         ray_runs.until("its processes end", lambda: not ray_runs.alive(of_it), 240)
         before = reported(file)
@@ -308,10 +308,10 @@ def test_a_polite_kill_keeps_what_is_done(tmp_path: Path, env: dict[str, str]) -
     """Ray has a handler of its own for it, which would end the process as a failure."""
     changes = {"model": {"name": "crashing", "seconds": 0.8}, "benchmarks": [{"name": "crashing", "items": 200}]}
     file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
-    with ray_runs.going(file, env) as going:
-        going.until("something is drawn", lambda: count(file))
-        going.process.terminate()
-        message = going.ends(130, 60)
+    with ray_runs.running(file, env) as running:
+        running.until("something is drawn", lambda: count(file))
+        running.process.terminate()
+        message = running.ends(130, 60)
     assert message.strip() == "evalharness: interrupted; what was done is kept, run the same command again to continue"
     assert 0 < count(file) < 200
 
