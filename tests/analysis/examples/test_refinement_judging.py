@@ -19,6 +19,7 @@ from evalharness.api.model import Drawn, Written
 from evalharness.errors import SampleError
 from evalharness.testing import MockBenchmark, MockModel, MockScorer
 from evalharness.types.score import Score
+from evalharness.types.trajectory import StepKind
 
 SWEEP = """\
 name: tiny
@@ -57,13 +58,16 @@ class RefiningModel(MockModel):
         self.read(contexts, written)
         return [Written(text, 1) for text in written]
 
-    def draw(self, contexts: Sequence[list[str]], *, unguided: Any, seeds: Sequence[int]) -> list[Drawn]:
-        return [self.drawing(context, seed) for context, seed in zip(contexts, seeds, strict=True)]
+    def draw(
+        self, contexts: Sequence[list[str]], *, unguided: Any, seeds: Sequence[int], kind: StepKind = "draw"
+    ) -> list[Drawn]:
+        return [self.drawing(context, seed, kind) for context, seed in zip(contexts, seeds, strict=True)]
 
-    def drawing(self, context: list[str], seed: int) -> Drawn:
-        number, broken = self.number(context), self.number(context) == 7 and context.count(PLAN) == 2
-        refined = "<refine>" in context[-1]
-        return picture(number >= 5 and not broken if refined else broken, context, seed)
+    def drawing(self, context: list[str], seed: int, kind: StepKind) -> Drawn:
+        number = self.number(context)
+        broken = number == 7 and context.count(PLAN) == 2
+        right = number >= 5 and not broken if kind == "refine" else broken
+        return picture(right, context, seed)
 
     @staticmethod
     def number(context: list[str]) -> int:
