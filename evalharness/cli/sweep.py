@@ -1,4 +1,7 @@
-"""``python -m evalharness.sweep FILE``: draws and scores a sweep, and writes its report."""
+"""``python -m evalharness.sweep FILE``: draws and scores a sweep, and writes its report.
+
+What only a run needs is imported when it runs, so that ``--help`` and mistakes in the file are answered at once.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from evalharness._util.guard import guarded
 from evalharness.cli.options import add_literature_argument, add_size_arguments
 from evalharness.config import literature, overrides, sweep_files
 from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize, select
 
 
@@ -47,8 +51,6 @@ def run(options: argparse.Namespace) -> int:
         command = _measuring(options, store_path)
         _write(*dry_run(sweep, store_path, command, retry_failed=options.retry_failed, rates_file=options.rates))
         return 0
-    from evalharness.planning.planner import make_plan
-
     carry_out(make_plan(sweep), out, store_path, quiet=options.quiet, retry_failed=options.retry_failed)
     return 0
 
