@@ -30,14 +30,14 @@ arms:
 @pytest.fixture
 def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[tuple[str, str], Any]:
     """Squares and the miniature in place of all plugins but formats and variants; only cheap checks of the machine."""
-    known: dict[tuple[str, str], Any] = {
+    plugins: dict[tuple[str, str], Any] = {
         ("benchmarks", "squares"): Squares,
         ("benchmarks", "plain"): PlainSquares,
         ("executors", "local"): InProcess,
         ("models", "miniature"): Miniature,
     }
     kept, real = {kind: registry.available(kind) for kind in ("formats", "variants")}, registry.load
-    monkeypatch.setattr(registry, "load", lambda kind, name: real(kind, name) if kind in kept else known[kind, name])
+    monkeypatch.setattr(registry, "load", lambda kind, name: real(kind, name) if kind in kept else plugins[kind, name])
     monkeypatch.setattr(registry, "available", lambda kind: kept.get(kind, {}))
     monkeypatch.setattr(checks, "EMBEDDED_BENCHMARK", "squares")
     slow_checks = {
@@ -50,7 +50,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[tuple[str, 
         monkeypatch.setattr(module, function, lambda check=check: [ok(check, "fine")])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text(SWEEP)
-    return known
+    return plugins
 
 
 def written(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
@@ -70,13 +70,13 @@ def test_a_machine_in_order(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("plugged")
 def test_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert main.main(["doctor", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["ok"] is True
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is True
     monkeypatch.setattr(Squares, "known_answers", lambda self: 1 / 0)
     assert main.main(["doctor", "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert found["ok"] is False
-    assert found["findings"][-1] == {
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is False
+    assert report["findings"][-1] == {
         "check": "embedded",
         "status": "fail",
         "message": "ZeroDivisionError: division by zero",
@@ -154,7 +154,7 @@ def test_no_golden_file_of_a_machine_that_is_out_of_order(
 
 @pytest.mark.usefixtures("plugged")
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--sweep", "none.yaml"], "none.yaml: no such file"),
         (["--golden", "none.json"], "cannot read the golden file none.json"),
@@ -163,11 +163,11 @@ def test_no_golden_file_of_a_machine_that_is_out_of_order(
         (["--sweep", "plain.yaml", "--write-golden", "new.json"], "no benchmark has a scorer that golden images could"),
     ],
 )
-def test_mistakes(options: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes(options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "plain.yaml").write_text(SWEEP.replace("squares", "plain"))
     assert main.main(["doctor", *options]) == 2
     output = capsys.readouterr()
-    assert said in output.err
+    assert message in output.err
     assert (output.out, output.err.count("\n")) == ("", 1)
 
 
@@ -190,6 +190,6 @@ def test_room_for_a_sweep_s_images(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.slow
 def test_the_real_thing_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["doctor", "--json", "--store", str(tmp_path), "--sweep", "geneval.yaml"]) == 0
-    found = {finding["check"]: finding["status"] for finding in json.loads(capsys.readouterr().out)["findings"]}
-    assert set(found) >= {"torch", "kernels", "mmcv", "fetched", "embedded detector", "embedded colours"}
-    assert set(found) >= {"model miniature", "scorer geneval"}
+    statuses = {finding["check"]: finding["status"] for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert set(statuses) >= {"torch", "kernels", "mmcv", "fetched", "embedded detector", "embedded colours"}
+    assert set(statuses) >= {"model miniature", "scorer geneval"}

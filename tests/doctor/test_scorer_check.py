@@ -25,27 +25,27 @@ def examination(**settings: Any) -> ScorerCheck:
     return ScorerCheck("squares", Squares(Squares.Settings(**settings)))
 
 
-def lines(found: Any) -> list[str]:
-    return [finding.line() for finding in found]
+def lines(findings: Any) -> list[str]:
+    return [finding.line() for finding in findings]
 
 
 # --- known verdicts ---
 
 
 def test_a_scorer_in_order() -> None:
-    one = examination()
-    assert lines(one.check_verdicts()) == [
+    check = examination()
+    assert lines(check.check_verdicts()) == [
         "ok    squares detector: 6 images with known verdicts, all judged right (square embedded)",
         "ok    squares colours: 6 images with known verdicts, all judged right (square embedded)",
     ]
-    assert list(one.check_verdicts())
-    assert one.scorer.looked == 12, "it looks once"  # type: ignore[attr-defined]
+    assert list(check.check_verdicts())
+    assert check.scorer.looked == 12, "it looks once"  # type: ignore[attr-defined]
 
 
 def test_a_scorer_at_fault() -> None:
-    one = examination()
-    one.scorer.swapped = True  # type: ignore[attr-defined]
-    first, second = one.check_verdicts()
+    check = examination()
+    check.scorer.swapped = True  # type: ignore[attr-defined]
+    first, second = check.check_verdicts()
     assert (first.status, second.status) == ("fail", "fail")
     assert first.message == (
         "6 of 6 images judged wrongly (red 6/6); the first, a right image of 'a red square 0', was called wrong: not "
@@ -72,12 +72,12 @@ def test_identities_in_short() -> None:
 
 @pytest.mark.slow
 def test_the_embedded_networks() -> None:
-    one = embedded_check()
-    assert [(finding.check, finding.status) for finding in one.check_verdicts()] == [
+    check = embedded_check()
+    assert [(finding.check, finding.status) for finding in check.check_verdicts()] == [
         ("embedded detector", "ok"),
         ("embedded colours", "ok"),
     ]
-    assert {specimen.item.category for specimen in one.specimens} == {
+    assert {specimen.item.category for specimen in check.specimens} == {
         "single_object", "two_object", "counting", "colors", "position", "color_attr"
     }  # fmt: skip
 
@@ -86,8 +86,8 @@ def _shuffled_labels(scorer: Any) -> None:
     detect = scorer.detector.detect
 
     def shuffled(images: Any, floor: float = 0.0) -> Any:
-        found = detect(images, floor)
-        return found[1:] + found[:1]
+        detections = detect(images, floor)
+        return detections[1:] + detections[:1]
 
     scorer.detector.detect = shuffled
 
@@ -118,9 +118,9 @@ def _random_weights(scorer: Any) -> None:
     ],
 )
 def test_faults_of_the_real_networks_are_seen(plant: Callable[[Any], None], failed: list[str]) -> None:
-    one = embedded_check()
-    plant(one.scorer)
-    assert [finding.check for finding in one.check_verdicts() if finding.status == "fail"] == failed
+    check = embedded_check()
+    plant(check.scorer)
+    assert [finding.check for finding in check.check_verdicts() if finding.status == "fail"] == failed
 
 
 # --- golden files ---
@@ -157,9 +157,9 @@ def test_the_same_scorer_agrees_with_its_golden_file(made: golden.Golden) -> Non
     ],
 )
 def test_a_scorer_that_changed(made: golden.Golden, faults: Any, status: str, words: str) -> None:
-    one = examination()
-    _change(one.scorer, **faults)  # type: ignore[arg-type]
-    (finding,) = compare_golden(made, one)
+    check = examination()
+    _change(check.scorer, **faults)  # type: ignore[arg-type]
+    (finding,) = compare_golden(made, check)
     assert (finding.status, words in finding.message) == (status, True), finding
 
 
@@ -167,18 +167,18 @@ def test_one_object_of_many_may_be_rounding(tmp_path: Path) -> None:
     photographs = [Image.new("RGB", (60, 60), "red")] * 30
     golden.write_golden(tmp_path / "golden.json", [ScorerCheck("squares", Squares(), photographs)])
     made = golden.read_golden(tmp_path / "golden.json")
-    one = examination()
-    score = one.scorer.score
+    check = examination()
+    score = check.scorer.score
 
     def another(images: Any, items: Any) -> list[Score]:
         """Another score for the object of one image."""
         scores = score(images, items)
-        for image, found in zip(images, scores, strict=True):
-            found.details["detections"][0]["score"] -= 0.3 * (image.size == (45, 45) and found.value == 1)
+        for image, scored in zip(images, scores, strict=True):
+            scored.details["detections"][0]["score"] -= 0.3 * (image.size == (45, 45) and scored.value == 1)
         return scores
 
-    one.scorer.score = another  # type: ignore[method-assign]
-    (finding,) = compare_golden(made, one)
+    check.scorer.score = another  # type: ignore[method-assign]
+    (finding,) = compare_golden(made, check)
     assert finding.status == "warn"
     assert finding.message.startswith("1 of 42 objects and 0 of 42 verdicts are not as on ")
     assert finding.message.endswith(
@@ -197,10 +197,10 @@ def test_files_of_others(made: golden.Golden) -> None:
 
 
 def test_a_golden_file_that_would_show_nothing(tmp_path: Path) -> None:
-    one = examination()
-    _change(one.scorer, blind=True)  # type: ignore[arg-type]
+    check = examination()
+    _change(check.scorer, blind=True)  # type: ignore[arg-type]
     with pytest.raises(EvalHarnessError, match="only 0 objects are found in 12 images"):
-        golden.write_golden(tmp_path / "golden.json", [one])
+        golden.write_golden(tmp_path / "golden.json", [check])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -244,10 +244,10 @@ def test_partners() -> None:
 def test_a_golden_file_of_the_embedded_networks_sees_their_faults(tmp_path: Path) -> None:
     golden.write_golden(tmp_path / "golden.json", [embedded_check()])
     made = golden.read_golden(tmp_path / "golden.json")
-    one = embedded_check()
-    assert [finding.status for finding in compare_golden(made, one)] == ["ok"]
-    _shuffled_colours(one.scorer)
-    assert [finding.status for finding in compare_golden(made, one)] == ["fail"]
+    check = embedded_check()
+    assert [finding.status for finding in compare_golden(made, check)] == ["ok"]
+    _shuffled_colours(check.scorer)
+    assert [finding.status for finding in compare_golden(made, check)] == ["fail"]
     other = embedded_check()
     _shuffled_labels(other.scorer)
     assert [finding.status for finding in compare_golden(made, other)] == ["fail"]
@@ -258,9 +258,9 @@ def test_specimens_for_other_networks_have_a_photograph() -> None:
 
     settings = {"detector": {"name": "mask2former", "weights": "official"}}
     for given in (settings, {"colors": {"weights": "official"}}, {"threshold": 0.4}):
-        found = GenEval(GenEval.Settings.model_validate(given)).known_answers()
-        assert {specimen.correct for specimen in found} == {None}
-        assert found[-1].image.size == (512, 600)
-        assert random.choice(found).image.mode == "RGB"
-    known = GenEval(GenEval.Settings.model_validate({"detector": "mask2former", "device": "cpu"})).known_answers()
-    assert [specimen.correct for specimen in known] == [True, False] * 12
+        answers = GenEval(GenEval.Settings.model_validate(given)).known_answers()
+        assert {specimen.correct for specimen in answers} == {None}
+        assert answers[-1].image.size == (512, 600)
+        assert random.choice(answers).image.mode == "RGB"
+    answers = GenEval(GenEval.Settings.model_validate({"detector": "mask2former", "device": "cpu"})).known_answers()
+    assert [specimen.correct for specimen in answers] == [True, False] * 12

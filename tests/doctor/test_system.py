@@ -56,7 +56,7 @@ REQUIRED = [
 
 
 @pytest.mark.parametrize(
-    ("installed", "said"),
+    ("installed", "beginnings"),
     [
         ({"torch": "2.14.1"}, []),
         ({"torch": "2.14.1+cu130", "mmdet": "3.3.0"}, []),
@@ -69,10 +69,10 @@ REQUIRED = [
         ),
     ],
 )
-def test_packages(installed: dict[str, str], said: list[str]) -> None:
+def test_packages(installed: dict[str, str], beginnings: list[str]) -> None:
     lines = [finding.line() for finding in system.check_packages(REQUIRED, installed.get)]
-    if said:
-        assert [line.startswith(begin) for line, begin in zip(lines, said, strict=True)] == [True]
+    if beginnings:
+        assert [line.startswith(begin) for line, begin in zip(lines, beginnings, strict=True)] == [True]
     else:
         assert [line.startswith("ok    packages: python 3") for line in lines] == [True]
 
@@ -93,14 +93,14 @@ def test_the_packages_here_are_those_that_are_needed() -> None:
     ],
 )
 def test_disks(tmp_path: Path, free: float, need: float, status: str, words: str) -> None:
-    asked: list[Path] = []
+    paths: list[Path] = []
 
     def room(folder: Path) -> float:
-        asked.append(folder)
+        paths.append(folder)
         return free
 
     (finding,) = system.check_disks({"store": tmp_path / "not" / "yet"}, {"store": need}, room)
-    assert (finding.status, asked) == (status, [tmp_path])
+    assert (finding.status, paths) == (status, [tmp_path])
     assert words in finding.line()
 
 

@@ -31,10 +31,10 @@ def of_pass(sizes: Sizes, latents: int, past: int) -> int:
 def of_drawing(sizes: Sizes, sampler: Sampler, latents: int, pasts: Iterable[int], renew: int = 1) -> int:
     """Of all passes of a drawing. ``pasts``: of its context, then of those that guidance leads away from, which are
     looked at in every so many evaluations (``renew``)."""
-    own, *others = (of_pass(sizes, latents, past) for past in pasts)
+    context, *guides = (of_pass(sizes, latents, past) for past in pasts)
     total, led = 0, False
     for number, (time, _) in enumerate(sampler.times()):
         due = sampler.guided(time) and (number % renew == 0 or not led)
         led = led or due
-        total += own + (sum(others) if due else 0)
+        total += context + (sum(guides) if due else 0)
     return total

@@ -68,11 +68,11 @@ def make(sizes: Sizes, channels: int, folder: Path, settings: Mapping[str, Any],
         weights[f"{name}.pos_embed"] = position_table(side, sizes.language.hidden_size).to(device)
     weights["language_model.lm_head.weight"][small.VOCABULARY.index("<|im_end|>")] = 0  # texts do not end by themselves
     network.load_state_dict(weights, assign=True)
-    own = autoencoder.state_dict()
-    published = {name: tuple(own[mine].shape) for name, mine in autoencoder.published_names().items()}
+    state = autoencoder.state_dict()
+    published = {name: tuple(state[internal].shape) for name, internal in autoencoder.published_names().items()}
     arrays = {name: torch.from_numpy(small.weight(name, shape)).to(device) for name, shape in published.items()}
     names = autoencoder.published_names()
-    autoencoder.load_state_dict({names[n]: as_linear(x, own[names[n]].shape) for n, x in arrays.items()}, assign=True)
+    autoencoder.load_state_dict({names[n]: as_linear(x, state[names[n]].shape) for n, x in arrays.items()}, assign=True)
     parts = network.eval().requires_grad_(False), autoencoder.eval().requires_grad_(False)
-    with mock.patch.object(runtime, "load", lambda *where: parts):
+    with mock.patch.object(runtime, "load", lambda *arguments: parts):
         return runtime.Runtime(chosen, [chosen.device])

@@ -155,10 +155,10 @@ def serving(respond: Respond, places: int = 1000) -> Iterator[tuple[Server, str]
 
 
 async def _cancel_all() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def serve_forever(server: Server) -> None:

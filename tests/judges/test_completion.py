@@ -30,8 +30,8 @@ def test_a_reply_is_read_whole() -> None:
 
 
 def test_nothing_is_invented() -> None:
-    def reply(*said: str, **more: str) -> Reply:
-        return Reply(*said, 1000, 10, model="judge-1", **more)  # type: ignore[arg-type, misc]
+    def reply(*parts: str, **more: str) -> Reply:
+        return Reply(*parts, 1000, 10, model="judge-1", **more)  # type: ignore[arg-type, misc]
 
     assert read(completion(None, refusal="I will not.")) == reply("", "stop", refusal="I will not.")
     assert read(completion("", finish_reason="content_filter")) == reply("", "content_filter")
@@ -74,8 +74,8 @@ def test_what_is_no_json(text: str) -> None:
 
 @given(JSON)
 def test_any_json_is_a_reply_or_none(body: Any) -> None:
-    found = read(body)
-    assert found is None or isinstance(found.text, str)
+    reply = read(body)
+    assert reply is None or isinstance(reply.text, str)
     read_models(json.dumps(body))
 
 

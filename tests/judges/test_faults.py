@@ -54,11 +54,11 @@ def test_every_sample_ends_and_no_reply_is_paid_for_twice(judged: Callable[..., 
     for lines, kept in kept_at:
         again = {event["question"] for event in events[lines:] if event["event"] == "asked"}
         assert not again & kept, "what the store had was asked again"
-    found = _standings(file, store)
-    states = Counter(one.state for one in found)
+    samples = _standings(file, store)
+    states = Counter(sample.state for sample in samples)
     assert states["scored"] + states["failed"] == ITEMS
     assert states["failed"], "four tries are too few for some"
-    assert all(one.failure for one in found if one.state == "failed")
+    assert all(sample.failure for sample in samples if sample.state == "failed")
     assert len(_replied(file, store)) == states["scored"]
     assert sum(sent.values()) - states["scored"] == lost, "a reply was paid for twice without a kill"
     calls = sum(event["event"] == "asked" for event in events)
@@ -89,7 +89,7 @@ def _standings(file: Path, store: Path) -> list[SampleState]:
 
 def _replied(file: Path, store: Path) -> set[str]:
     """The questions to which the store has a reply."""
-    images = {one.image: one.sample.item.prompt for one in _standings(file, store) if one.image is not None}
+    images = {sample.image: sample.sample.item.prompt for sample in _standings(file, store) if sample.image is not None}
     if not images:
         return set()
     with Store(store, write=False) as opened:

@@ -204,8 +204,8 @@ def test_images_are_read_only_as_there_is_room() -> None:
 
 def test_known_replies_do_not_pile_up_while_the_judge_thinks() -> None:
     replies = MockReplies()
-    known = [request(number) for number in range(1, 500)]
-    results(scorer(judge_that_says("1")), known, replies)
+    stored = [request(number) for number in range(1, 500)]
+    results(scorer(judge_that_says("1")), stored, replies)
     taken: list[int] = []
 
     def requests() -> Iterator[ScoreRequest]:

@@ -56,8 +56,8 @@ def judge(**settings: Any) -> tuple[LMEval, Model]:
 
 def test_texts_and_images_reach_the_model_in_their_places() -> None:
     made, model = judge(batch_size=2)
-    asked = [(n, prompt(f"Is it red? {n} ", png((200, n, 0)), n)) for n in range(5)]
-    replies = dict(made.ask(iter(asked)))
+    prompts = [(n, prompt(f"Is it red? {n} ", png((200, n, 0)), n)) for n in range(5)]
+    replies = dict(made.ask(iter(prompts)))
     assert model.batches == [2, 2, 1]
     for n, reply in replies.items():
         assert isinstance(reply, Reply)
@@ -72,12 +72,12 @@ def test_words_do_not_smuggle_an_image_in() -> None:
 
 def test_a_question_at_fault_fails_alone() -> None:
     made, _ = judge(batch_size=4)
-    asked = [
+    prompts = [
         prompt("fine", png((0, 0, 0))),
         prompt("broken", png((0, 0, 0))),
         prompt("fine", "data:image/png;base64,AAAA"),
     ]
-    outcomes = [outcome for _, outcome in made.ask(enumerate(asked))]
+    outcomes = [outcome for _, outcome in made.ask(enumerate(prompts))]
     assert isinstance(outcomes[0], Reply)
     assert isinstance(outcomes[1], SampleError) and "out of memory" in str(outcomes[1])
     assert isinstance(outcomes[2], SampleError) and "cannot be read" in str(outcomes[2])
@@ -112,12 +112,12 @@ def test_identity_is_what_answers_not_where(tmp_path: Path) -> None:
     def identity(**args: Any) -> Any:
         return LMEval(LMEval.Settings(args=args)).identity()
 
-    here, there = (identity(pretrained=str(tmp_path / name), device="cuda:1") for name in ("a", "b"))
-    assert here == there and str(tmp_path) not in str(here)
+    first, second = (identity(pretrained=str(tmp_path / name), device="cuda:1") for name in ("a", "b"))
+    assert first == second and str(tmp_path) not in str(first)
     (tmp_path / "b" / "card.json").write_text("{}")
-    assert identity(pretrained=str(tmp_path / "b")) == here
+    assert identity(pretrained=str(tmp_path / "b")) == first
     (tmp_path / "b" / "model.safetensors").write_bytes(b"others")
-    assert identity(pretrained=str(tmp_path / "b")) != here
+    assert identity(pretrained=str(tmp_path / "b")) != first
     assert identity(pretrained="org/model", revision="1") != identity(pretrained="org/model", revision="2")
 
 

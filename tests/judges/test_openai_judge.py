@@ -52,9 +52,9 @@ def number_of(call: Call) -> int:
 
 def test_every_question_gets_its_own_reply() -> None:
     with serving(lambda call: Answer(completion(f"I see {number_of(call)}"), delay=0.01)) as (server, url):
-        found = dict(judge(url, price_prompt=3, price_completion=10).ask(prompts(100)))
-    assert {number: reply.text for number, reply in found.items()} == {n: f"I see {n}" for n in range(100)}  # type: ignore[union-attr]
-    reply = found[7]
+        replies = dict(judge(url, price_prompt=3, price_completion=10).ask(prompts(100)))
+    assert {number: reply.text for number, reply in replies.items()} == {n: f"I see {n}" for n in range(100)}  # type: ignore[union-attr]
+    reply = replies[7]
     assert isinstance(reply, Reply)
     assert (reply.prompt_tokens, reply.completion_tokens, reply.finish_reason) == (1000, 10, "stop")
     assert (reply.model, reply.cost) == ("judge-1", pytest.approx(1000 * 3e-6 + 10 * 10e-6))
@@ -65,17 +65,17 @@ def test_every_question_gets_its_own_reply() -> None:
 def test_the_request_is_that_of_the_official_client_and_its_messages_byte_for_byte(key: str) -> None:
     import openai
 
-    asked, extra = prompt(1), {"chat_template_kwargs": {"enable_thinking": False}, "top_k": 1}
+    sent, extra = prompt(1), {"chat_template_kwargs": {"enable_thinking": False}, "top_k": 1}
     with serving(lambda call: OK) as (server, url):
-        list(judge(url, extra_body=extra).ask([(1, asked)]))
+        list(judge(url, extra_body=extra).ask([(1, sent)]))
         client = openai.OpenAI(api_key=key, base_url=url)
-        messages: Any = asked.messages
+        messages: Any = sent.messages
         client.chat.completions.create(
             model="judge-1", messages=messages, temperature=0.0, max_tokens=20, extra_body=extra
         )
     ours, theirs = server.calls
     assert ours.body == theirs.body
-    written = json.dumps(asked.messages, ensure_ascii=False, separators=(",", ":")).encode()
+    written = json.dumps(sent.messages, ensure_ascii=False, separators=(",", ":")).encode()
     assert written in ours.data
     assert written in theirs.data
     assert len(ours.data) == len(theirs.data), "which keys come first is the client's business"
@@ -98,8 +98,8 @@ def test_a_refusal_and_an_empty_reply_are_replies_without_words() -> None:
         2: completion("Sco", finish_reason="length"),
     }
     with serving(lambda call: Answer(bodies[number_of(call)])) as (_, url):
-        found: dict[int, Any] = dict(judge(url).ask(prompts(3)))
-    assert [(one.text, one.finish_reason, one.refusal) for _, one in sorted(found.items())] == [
+        replies: dict[int, Any] = dict(judge(url).ask(prompts(3)))
+    assert [(reply.text, reply.finish_reason, reply.refusal) for _, reply in sorted(replies.items())] == [
         ("", "stop", "No."),
         ("", "content_filter", ""),
         ("Sco", "length", ""),
@@ -118,13 +118,13 @@ def test_a_question_may_be_added_while_others_are_asked() -> None:
                 raise StopIteration
             return todo.popleft()
 
-    seen: Counter[int] = Counter()
+    calls: Counter[int] = Counter()
     with serving(lambda call: OK) as (_, url):
         for number, _ in judge(url).ask(Waiting()):
-            seen[number] += 1
-            if seen[number] < 3:
+            calls[number] += 1
+            if calls[number] < 3:
                 todo.append((number, prompt(number)))
-    assert seen == dict.fromkeys(range(5), 3)
+    assert calls == dict.fromkeys(range(5), 3)
 
 
 # --- how many at once ---
@@ -134,9 +134,9 @@ def test_no_more_calls_at_once_than_places_over_connections_that_stay() -> None:
     taken: list[int] = []
 
     def lazily() -> Iterator[tuple[int, JudgePrompt]]:
-        for number, asked in prompts(60):
+        for number, sent in prompts(60):
             taken.append(number)
-            yield number, asked
+            yield number, sent
 
     with serving(lambda call: Answer(completion("x"), delay=0.02)) as (server, url):
         for done, _ in enumerate(judge(url, concurrency=5).ask(lazily()), 1):
@@ -148,8 +148,8 @@ def test_no_more_calls_at_once_than_places_over_connections_that_stay() -> None:
 def test_an_endpoint_in_a_process_of_its_own() -> None:
     """What tests/perf measures, with fewer calls and no clock."""
     with process("--latency", "0.05", "--places", "8") as url:
-        found = dict(judge(url, concurrency=16).ask(prompts(100)))
-    assert [reply.text for reply in found.values() if isinstance(reply, Reply)] == ["Score: 1"] * 100
+        outcomes = dict(judge(url, concurrency=16).ask(prompts(100)))
+    assert [reply.text for reply in outcomes.values() if isinstance(reply, Reply)] == ["Score: 1"] * 100
 
 
 def test_fewer_calls_at_once_once_there_were_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,8 +163,8 @@ def test_fewer_calls_at_once_once_there_were_too_many(monkeypatch: pytest.Monkey
     monkeypatch.setattr(calls, "ConcurrencyLimiter", Watched)
     respond = lambda call: OK if call.nth or number_of(call) > 4 else Answer(error("slow down"), 429)  # noqa: E731
     with serving(respond) as (_, url):
-        found = dict(judge(url, concurrency=32).ask(prompts(100)))
-    assert [type(one) for one in found.values()] == [Reply] * 100
+        outcomes = dict(judge(url, concurrency=32).ask(prompts(100)))
+    assert [type(outcome) for outcome in outcomes.values()] == [Reply] * 100
     assert min(limits) <= 16
     assert min(limits) < limits[-1] < 32, "and slowly more again"
 
@@ -202,8 +202,8 @@ def test_work_of_the_caller_does_not_hold_up_the_calls() -> None:
 )
 def test_what_passes_is_tried_again(trouble: Answer) -> None:
     with serving(lambda call: OK if call.nth else trouble) as (server, url):
-        found = dict(judge(url, timeout=0.3 if trouble.hang else 30).ask(prompts(3)))
-    assert [type(one) for one in found.values()] == [Reply] * 3
+        outcomes = dict(judge(url, timeout=0.3 if trouble.hang else 30).ask(prompts(3)))
+    assert [type(outcome) for outcome in outcomes.values()] == [Reply] * 3
     assert len(server.calls) == 6
 
 
@@ -232,11 +232,11 @@ def test_retry_after_is_waited_for() -> None:
 )
 def test_what_does_not_pass_is_a_reason_and_no_reply(trouble: Answer, reason: str) -> None:
     with serving(lambda call: trouble if number_of(call) == 1 else OK) as (server, url):
-        found = dict(judge(url, retries=2, timeout=0.2 if trouble.hang else 30).ask(prompts(3)))
-    assert isinstance(found[1], SampleError)
-    assert str(found[1]) == reason
-    assert isinstance(found[0], Reply)
-    assert isinstance(found[2], Reply)
+        outcomes = dict(judge(url, retries=2, timeout=0.2 if trouble.hang else 30).ask(prompts(3)))
+    assert isinstance(outcomes[1], SampleError)
+    assert str(outcomes[1]) == reason
+    assert isinstance(outcomes[0], Reply)
+    assert isinstance(outcomes[2], Reply)
     assert len(server.calls) == 2 + (3 if "tries" in reason else 1)
 
 
@@ -252,14 +252,14 @@ def test_what_does_not_pass_is_a_reason_and_no_reply(trouble: Answer, reason: st
 )
 def test_what_no_question_would_change_ends_it_and_keeps_what_came(status: int, body: Any, says: str) -> None:
     with serving(lambda call: Answer(body, status) if number_of(call) >= 10 else OK) as (server, url):
-        found: dict[int, Any] = {}
+        outcomes: dict[int, Any] = {}
         with pytest.raises(EndpointError) as caught:
-            for number, one in judge(url, concurrency=4).ask(prompts(1000)):
-                found[number] = one
+            for number, outcome in judge(url, concurrency=4).ask(prompts(1000)):
+                outcomes[number] = outcome
     answered = {number_of(call) for call in server.calls} & set(range(10))
-    assert found.keys() == answered, "what was under way is waited for, and kept"
+    assert outcomes.keys() == answered, "what was under way is waited for, and kept"
     assert len(answered) >= 7
-    assert all(isinstance(one, Reply) for one in found.values())
+    assert all(isinstance(outcome, Reply) for outcome in outcomes.values())
     assert says in str(caught.value)
     assert str(caught.value).startswith(f"judge judge-1 at {url}: ")
     assert not isinstance(caught.value, BudgetError)
@@ -268,19 +268,19 @@ def test_what_no_question_would_change_ends_it_and_keeps_what_came(status: int, 
 
 def test_an_endpoint_that_answers_nobody_is_given_up() -> None:
     with serving(lambda call: Answer(error("unsupported parameter"), 400)) as (server, url):
-        found = []
+        outcomes = []
         with pytest.raises(EndpointError, match=r"10 questions in a row got no reply, the last: .*unsupported"):
             for pair in judge(url, concurrency=2).ask(prompts(1000)):
-                found.append(pair)
-    assert HOPELESS <= len(found) < HOPELESS + 4
-    assert len(server.calls) == len(found)
+                outcomes.append(pair)
+    assert HOPELESS <= len(outcomes) < HOPELESS + 4
+    assert len(server.calls) == len(outcomes)
 
 
 def test_questions_that_are_not_wanted_are_no_sign_of_that() -> None:
     refused = Answer(error("rejected by the safety system"), 400)
     with serving(lambda call: refused) as (_, url):
-        found = list(judge(url).ask(prompts(3 * HOPELESS)))
-    assert len(found) == 3 * HOPELESS
+        outcomes = list(judge(url).ask(prompts(3 * HOPELESS)))
+    assert len(outcomes) == 3 * HOPELESS
 
 
 # --- budgets ---
@@ -288,15 +288,15 @@ def test_questions_that_are_not_wanted_are_no_sign_of_that() -> None:
 
 def test_a_budget_of_calls_is_kept_and_what_came_is_kept() -> None:
     with serving(lambda call: Answer(completion("x"), delay=0.02)) as (server, url):
-        one = judge(url, max_calls=20, concurrency=8)
-        one.recall(Spent(5, 0.0))
-        found = []
+        limited = judge(url, max_calls=20, concurrency=8)
+        limited.recall(Spent(5, 0.0))
+        outcomes = []
         with pytest.raises(BudgetError, match="20 of 20 calls, 5 calls of them in earlier runs; raise it"):
-            for pair in one.ask(prompts(100)):
-                found.append(pair)
-        assert len(found) == len(server.calls) == 15
+            for pair in limited.ask(prompts(100)):
+                outcomes.append(pair)
+        assert len(outcomes) == len(server.calls) == 15
         with pytest.raises(BudgetError):
-            list(one.ask(prompts(100)))
+            list(limited.ask(prompts(100)))
     assert len(server.calls) == 15
 
 
@@ -316,23 +316,23 @@ def test_a_budget_of_dollars() -> None:
     """A reply costs 0.00311 dollars here, so 12 of them fit into 0.04."""
     prices = {"price_prompt": 3, "price_completion": 11}
     with serving(lambda call: Answer(completion("x"), delay=0.02)) as (server, url):
-        one = judge(url, max_dollars=0.04, concurrency=8, **prices)
-        found = []
+        limited = judge(url, max_dollars=0.04, concurrency=8, **prices)
+        outcomes = []
         with pytest.raises(BudgetError, match=r"0\.03732 of 0\.04 dollars"):
-            for pair in one.ask(prompts(100)):
-                found.append(pair)
-    assert len(found) == len(server.calls) == 12
+            for pair in limited.ask(prompts(100)):
+                outcomes.append(pair)
+    assert len(outcomes) == len(server.calls) == 12
 
 
 def test_dollars_cannot_be_counted_without_tokens() -> None:
     body = completion("x")
     del body["usage"]
     with serving(lambda call: Answer(body)) as (server, url):
-        found = []
+        outcomes = []
         with pytest.raises(EndpointError, match="set max_calls in its place"):
             for pair in judge(url, max_dollars=1, price_prompt=1, price_completion=1).ask(prompts(100)):
-                found.append(pair)
-    assert len(found) == len(server.calls) == 1
+                outcomes.append(pair)
+    assert len(outcomes) == len(server.calls) == 1
 
 
 # --- ends ---
@@ -388,7 +388,7 @@ def test_reachable_by_a_word_where_there_is_no_list(listed: Answer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("listed", "said", "says"),
+    ("listed", "answer", "says"),
     [
         (models("judge-2"), Answer(error("not found"), 404), "check model and base_url; did you mean 'judge-2'?"),
         (Answer(error("who?"), 401), OK, "the key (401); check the key in the environment variable JUDGE_KEY"),
@@ -397,8 +397,8 @@ def test_reachable_by_a_word_where_there_is_no_list(listed: Answer) -> None:
         (Answer(hang=True), OK, "no answer within 0.3 s"),
     ],
 )  # fmt: skip
-def test_unreachable_says_what_to_do(listed: Answer, said: Answer, says: str) -> None:
-    respond = lambda call: listed if call.method == "GET" else said  # noqa: E731
+def test_unreachable_says_what_to_do(listed: Answer, answer: Answer, says: str) -> None:
+    respond = lambda call: listed if call.method == "GET" else answer  # noqa: E731
     with serving(respond) as (_, url), pytest.raises(EndpointError) as caught:
         judge(url, timeout=0.3 if listed.hang else 30).reachable()
     assert says in str(caught.value)
@@ -413,8 +413,8 @@ def test_nobody_there() -> None:
 
 
 def test_identity_has_what_decides_a_reply_and_nothing_else() -> None:
-    one = judge("http://10.0.0.7:8000/v1", extra_body={"top_k": 1})
-    assert one.identity() == {
+    first = judge("http://10.0.0.7:8000/v1", extra_body={"top_k": 1})
+    assert first.identity() == {
         "name": "openai",
         "endpoint": "chat.completions",
         "model": "judge-1",
@@ -423,8 +423,8 @@ def test_identity_has_what_decides_a_reply_and_nothing_else() -> None:
         "extra_body": {"top_k": 1},
     }
     other = judge("https://elsewhere/v1", extra_body={"top_k": 1}, concurrency=3, max_calls=2, key_env="OTHER")
-    assert other.identity() == one.identity()
-    assert json.dumps(dict(one.identity()))
+    assert other.identity() == first.identity()
+    assert json.dumps(dict(first.identity()))
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ def prompt(number: int, tried: int = 0) -> JudgePrompt:
 
 
 def line(number: int, attempt: int, text: str, judge: dict[str, Any] = MINI) -> str:
-    asked = prompt(number)
+    sent = prompt(number)
     reply = Reply(text, "stop", 3, 4, 0.5, 0.25, "no", "hm", "mini-1")
     return Line(
-        question=asked.key(), attempt=attempt, judge=judge, image=asked.image, rubric="rubric", repeat=0, reply=reply
+        question=sent.key(), attempt=attempt, judge=judge, image=sent.image, rubric="rubric", repeat=0, reply=reply
     ).text()
 
 
@@ -35,15 +35,15 @@ def replay(tmp_path: Path, *lines: str, judge: str | None = None) -> Replay:
     return Replay(Replay.Settings(path=tmp_path / "said.jsonl", judge=judge))
 
 
-def texts(judge: Replay, *asked: JudgePrompt) -> list[str]:
-    found = [outcome for _, outcome in judge.ask(enumerate(asked))]
-    return [one.text if isinstance(one, Reply) else f"no: {one}" for one in found]
+def texts(judge: Replay, *prompts: JudgePrompt) -> list[str]:
+    outcomes = [outcome for _, outcome in judge.ask(enumerate(prompts))]
+    return [outcome.text if isinstance(outcome, Reply) else f"no: {outcome}" for outcome in outcomes]
 
 
 def test_replies_come_back_whole_in_the_order_of_the_attempts(tmp_path: Path) -> None:
     judge = replay(tmp_path, line(1, 1, "second"), line(1, 0, "first"), line(2, 0, "other"))
-    (found,) = [outcome for _, outcome in judge.ask([(0, prompt(1))])]
-    assert found == Reply("first", "stop", 3, 4, 0.5, 0.25, "no", "hm", "mini-1")
+    [(_, outcome)] = judge.ask([(0, prompt(1))])
+    assert outcome == Reply("first", "stop", 3, 4, 0.5, 0.25, "no", "hm", "mini-1")
     assert texts(judge, prompt(1), prompt(2), prompt(1), prompt(3)) == [
         "second",
         "other",
@@ -59,8 +59,8 @@ def test_a_run_that_goes_on_gets_the_replies_that_it_does_not_have(tmp_path: Pat
 
 
 def test_failures_are_of_the_sample(tmp_path: Path) -> None:
-    ((_, found),) = replay(tmp_path, line(1, 0, "x")).ask([(0, prompt(2))])
-    assert isinstance(found, SampleError)
+    ((_, outcome),) = replay(tmp_path, line(1, 0, "x")).ask([(0, prompt(2))])
+    assert isinstance(outcome, SampleError)
 
 
 def test_identity_names_the_judge_that_was_asked_and_the_file(tmp_path: Path) -> None:
@@ -82,9 +82,9 @@ def test_of_several_judges_one_must_be_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="judge 'none' is none of"):
         replay(tmp_path, *lines, judge="none").identity()
     assert texts(replay(tmp_path, *lines, judge="lm-eval"), prompt(1)) == ["vlm"]
-    for key, one in recorded.read(tmp_path / "said.jsonl").items():
+    for key, replies in recorded.read(tmp_path / "said.jsonl").items():
         named = replay(tmp_path, *lines, judge=key[:8])
-        assert named.identity()["judge"] == one.identity
+        assert named.identity()["judge"] == replies.identity
 
 
 GOOD = json.loads(line(1, 0, "x"))

@@ -47,14 +47,14 @@ def built(benchmark: type[Wise], **settings: Any) -> Wise:
 
 
 def official(asset: Asset) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((OFFICIAL.parent / asset.folder / asset.name).read_bytes())
-    return found
+    entries: list[dict[str, Any]] = json.loads((OFFICIAL.parent / asset.folder / asset.name).read_bytes())
+    return entries
 
 
 @pytest.mark.parametrize("benchmark", BOTH)
 def test_ids_and_weights_are_those_of_the_protocol(benchmark: type[Wise]) -> None:
-    found = {name: (own[0], own[-1], benchmark.weights[name]) for name, own in benchmark.ids.items()}
-    assert found == PROTOCOL[benchmark.name]
+    ranges = {name: (ids[0], ids[-1], benchmark.weights[name]) for name, ids in benchmark.ids.items()}
+    assert ranges == PROTOCOL[benchmark.name]
     assert list(benchmark.ids) == list(benchmark.weights) == list(prompt_files.CATEGORIES)
     assert sum(benchmark.weights.values()) == pytest.approx(1)
 
@@ -74,16 +74,16 @@ class TestOfficialFiles:
         self, benchmark: type[Wise], chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("EVALHARNESS_CACHE", str(OFFICIAL.parent))
-        mine = built(benchmark, prompts=chosen)
-        items = mine.items()
+        tested = built(benchmark, prompts=chosen)
+        items = tested.items()
         assert [item.id for item in items] == [str(number) for number in range(1, 1001)]
-        assert Counter(item.category for item in items) == {name: len(own) for name, own in benchmark.ids.items()}
+        assert Counter(item.category for item in items) == {name: len(ids) for name, ids in benchmark.ids.items()}
         raw: dict[int, Any] = {}
         for asset in benchmark.sets[chosen]:
             raw |= {entry["prompt_id"]: entry for entry in official(asset)}
         assert [dict(item.metadata) for item in items] == [raw[number] for number in range(1, 1001)]
         assert all(item.prompt == item.metadata["Prompt"] for item in items)
-        assert mine.prompt_set().name == chosen
+        assert tested.prompt_set().name == chosen
 
     def test_are_known_by_what_they_say(self, benchmark: type[Wise], chosen: str, tmp_path: Path) -> None:
         everything: list[Any] = []
@@ -190,9 +190,9 @@ def test_a_folder_may_have_more_in_it(tmp_path: Path) -> None:
 def test_neither_order_nor_files_matter(entries: list[dict[str, Any]], cut: int) -> None:
     ids = {"culture": range(1, 41)}
     files = [("a", json.dumps(entries[:cut]).encode()), ("b", json.dumps(entries[cut:], indent=1).encode())]
-    whole = prompt_files.items([("c", json.dumps(prompt_entries(WiseLegacy)[:40]).encode())], ids)
-    assert prompt_files.items(files, ids) == whole
-    assert prompt_files.content_digest(prompt_files.items(files, ids)) == prompt_files.content_digest(whole)
+    together = prompt_files.items([("c", json.dumps(prompt_entries(WiseLegacy)[:40]).encode())], ids)
+    assert prompt_files.items(files, ids) == together
+    assert prompt_files.content_digest(prompt_files.items(files, ids)) == prompt_files.content_digest(together)
 
 
 @settings(deadline=None)

@@ -171,10 +171,10 @@ def test_a_score_is_never_read_without_its_digit(text: str) -> None:
     """The digit of a bit stands in what was spoken, and no other bit is stated there."""
     score = read_bit(text)
     if score is not None:
-        said = without_thoughts(text)
-        assert str(int(score.value)) in said
+        answer = without_thoughts(text)
+        assert str(int(score.value)) in answer
         other = str(1 - int(score.value))
-        assert not re.search(rf"\bscore: {other}\b", said, re.IGNORECASE)
+        assert not re.search(rf"\bscore: {other}\b", answer, re.IGNORECASE)
 
 
 @settings(deadline=None)

@@ -84,12 +84,12 @@ def test_the_own_rubric_asks_for_what_is_read(benchmark: type[Wise]) -> None:
 @given(st.text(), st.text())
 def test_a_digest_is_of_the_rubric_alone(prompt: str, explanation: str) -> None:
     """What an item says goes in as it is, and changes nothing else."""
-    own = WiseVerified.project_rubric
-    text = own.messages(item(prompt, explanation), "")[1]["content"][0]["text"]
-    head, tail = own.text.split("{prompt}")[0], own.text.split("{explanation}")[1]
+    plain = WiseVerified.project_rubric
+    text = plain.messages(item(prompt, explanation), "")[1]["content"][0]["text"]
+    head, tail = plain.text.split("{prompt}")[0], plain.text.split("{explanation}")[1]
     assert text.startswith(head + prompt)
     assert text.endswith(explanation + tail)
-    assert own.digest() == digest(own.messages(PLACEHOLDER_ITEM, "")) != WiseLegacy.project_rubric.digest()
+    assert plain.digest() == digest(plain.messages(PLACEHOLDER_ITEM, "")) != WiseLegacy.project_rubric.digest()
 
 
 # --- a checkout ---
@@ -97,12 +97,12 @@ def test_a_digest_is_of_the_rubric_alone(prompt: str, explanation: str) -> None:
 
 @pytest.mark.parametrize("benchmark", BOTH)
 def test_a_checkout_builds_its_messages_itself(benchmark: type[Wise], tmp_path: Path) -> None:
-    found = rubric(checkout(tmp_path, benchmark=benchmark), benchmark)
+    published = rubric(checkout(tmp_path, benchmark=benchmark), benchmark)
     namespace: dict[str, Any] = {"__name__": "elsewhere"}
     exec(SCRIPT, namespace)
     expected = namespace["build_evaluation_messages"](dict(item().metadata), "aW1hZ2U=")
-    assert json.dumps(found.messages(item(), "aW1hZ2U=")) == json.dumps(expected)
-    assert found.name == "changed official rubric"
+    assert json.dumps(published.messages(item(), "aW1hZ2U=")) == json.dumps(expected)
+    assert published.name == "changed official rubric"
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert written == [tmp_path / benchmark.scripts[0]], "no __pycache__"
 
@@ -121,9 +121,9 @@ def test_an_other_role_is_another_digest(tmp_path: Path) -> None:
 
 
 def test_the_published_digest_has_the_published_name(tmp_path: Path) -> None:
-    where = checkout(tmp_path)
-    published = rubric(where).digest()
-    assert OfficialRubric(where, WiseVerified.scripts, published).name == "official rubric"
+    folder = checkout(tmp_path)
+    published = rubric(folder).digest()
+    assert OfficialRubric(folder, WiseVerified.scripts, published).name == "official rubric"
 
 
 @pytest.mark.parametrize(
@@ -160,24 +160,24 @@ class TestPublished:
     def test_the_request_is_theirs_to_the_byte(self, benchmark: type[Wise]) -> None:
         """Their module, imported by another process as they import it, against ours."""
         image = base64.b64encode(bytes(range(256))).decode()
-        one = item('A "riddle" {x}', "Süß: 100 %\n饼")
+        riddle = item('A "riddle" {x}', "Süß: 100 %\n饼")
         script = Path(CHECKOUT, benchmark.scripts[0])
         code = (
             f"import json, sys; import {script.stem} as theirs\n"
             "print(json.dumps(theirs.build_evaluation_messages(*json.load(sys.stdin))))"
         )
-        asked = json.dumps([dict(one.metadata), image])
+        arguments = json.dumps([dict(riddle.metadata), image])
         command = [sys.executable, "-B", "-c", code]
         environment = os.environ | {"PYTHONPATH": str(script.parent)}
-        done = subprocess.run(command, input=asked, capture_output=True, text=True, check=True, env=environment)
-        found = rubric(Path(CHECKOUT), benchmark)
-        assert json.dumps(found.messages(one, image)) == done.stdout.strip()
-        assert (found.name, found.digest()) == ("official rubric", benchmark.rubric_digest)
+        done = subprocess.run(command, input=arguments, capture_output=True, text=True, check=True, env=environment)
+        official = rubric(Path(CHECKOUT), benchmark)
+        assert json.dumps(official.messages(riddle, image)) == done.stdout.strip()
+        assert (official.name, official.digest()) == ("official rubric", benchmark.rubric_digest)
 
     def test_our_words_are_not_theirs(self) -> None:
         """No run of eight words is shared with the published rubrics."""
         for benchmark in BOTH:
-            theirs = rubric(Path(CHECKOUT), benchmark).messages(PLACEHOLDER_ITEM, "AAAA")[1]["content"][0]["text"]
-            both = [text.lower().split() for text in (benchmark.project_rubric.text, theirs)]
+            published = rubric(Path(CHECKOUT), benchmark).messages(PLACEHOLDER_ITEM, "AAAA")[1]["content"][0]["text"]
+            both = [text.lower().split() for text in (benchmark.project_rubric.text, published)]
             runs = [{tuple(words[place : place + 8]) for place in range(len(words))} for words in both]
             assert not {run for run in runs[0] & runs[1] if len(run) == 8}
