@@ -187,9 +187,9 @@ def test_a_child_sees_its_gpu_alone_and_one_thread(tmp_path: Path, env: dict[str
     with ray_runs.running(file, environment) as running:
         running.until("both draw", lambda: len(drawn_by(notes)) == 2)
         places = running.drawing()
-    seen = {path.read_text() for path in notes.glob("environment-*")}
+    environments = {path.read_text() for path in notes.glob("environment-*")}
     threads = max(1, len(os.sched_getaffinity(0)) // 2)
-    assert seen == {f"GPU-a {threads}", f"GPU-b {threads}"}
+    assert environments == {f"GPU-a {threads}", f"GPU-b {threads}"}
     assert set(places) <= {"worker 1, GPU GPU-a", "worker 2, GPU GPU-b"}
 
 
@@ -221,12 +221,12 @@ def test_how_many_processes_work(
     load: float,
     expected: tuple[int, int] | None,
 ) -> None:
-    made: list[Any] = []
+    pools: list[Any] = []
 
     class Pool(ChildPool):
         def __init__(self, size: int, threads: int, devices: Any = ()) -> None:
             super().__init__(size, threads, devices)
-            made.append((size, threads))
+            pools.append((size, threads))
 
         def run(self, queues: Any) -> Any:
             yield from ()
@@ -239,7 +239,7 @@ def test_how_many_processes_work(
     monkeypatch.setattr(InProcess, "run", lambda self, queues: iter(()))
     queue: Any = FakeQueue(load)
     assert list(Local(Local.Settings.model_validate(settings)).run([queue])) == []
-    assert made == ([] if expected is None else [expected])
+    assert pools == ([] if expected is None else [expected])
 
 
 @pytest.mark.parametrize(

@@ -132,12 +132,12 @@ def test_the_same_bytes_wherever_the_work_is_done(tmp_path: Path, env: dict[str,
     env = env | {"OMP_NUM_THREADS": "1"}
     here = write(tmp_path / "local", "local", **MINIATURE)
     run(here, env)
-    whole = content(here)
-    assert (len(whole["drawn"]), whole["failures"]) == (36, [])
-    assert len(whole["scores"]) >= 36, "a score for each image that an arm ends with"
+    expected = content(here)
+    assert (len(expected["drawn"]), expected["failures"]) == (36, [])
+    assert len(expected["scores"]) >= 36, "a score for each image that an arm ends with"
     file = write(tmp_path / "ray", {"name": "ray", "cpus": 3}, **MINIATURE)
     run(file, env)
-    assert content(file) == whole, "on Ray here"
+    assert content(file) == expected, "on Ray here"
     with ray_runs.cluster(2, env, tmp_path / "log", cpus=3) as cluster:
         executor = {"name": "ray", "address": cluster.address}
         for workers in (1, 2, 4):
@@ -147,14 +147,14 @@ def test_the_same_bytes_wherever_the_work_is_done(tmp_path: Path, env: dict[str,
                 running.ends()
             if workers == 4:
                 assert len({*places}) == 2, "on both nodes"
-            assert content(file) == whole, f"{workers} workers"
+            assert content(file) == expected, f"{workers} workers"
         file = write(tmp_path / "killed", executor, **MINIATURE)
         with ray_runs.running(file, env) as running:
             running.until("something is drawn", lambda: count(file))
         before = count(file)
         assert before < 36, "it was killed in the middle"
         run(file, env)
-        assert content(file) == whole, f"killed with {before} drawn"
+        assert content(file) == expected, f"killed with {before} drawn"
 
 
 @pytest.mark.cluster

@@ -48,11 +48,11 @@ def bytes_of(trajectory: Trajectory) -> list[tuple[str, int, str, bytes | None]]
     return [(step.kind, step.iteration, step.text, step.image) for step in trajectory.steps]
 
 
-def close(one: bytes | None, other: bytes | None) -> bool:
+def close(first: bytes | None, second: bytes | None) -> bool:
     """The same image, up to a value that falls on the other side of a step of 8 bits."""
     import io
 
-    pixels = [np.asarray(Image.open(io.BytesIO(data or b"")), dtype=int) for data in (one, other)]
+    pixels = [np.asarray(Image.open(io.BytesIO(data or b"")), dtype=int) for data in (first, second)]
     return bool(np.abs(pixels[0] - pixels[1]).max() <= 1)
 
 
@@ -79,21 +79,21 @@ def test_a_sample_is_the_same_bytes_alone_among_others_and_in_another_order(mode
 
 
 def test_a_process_is_one_context_that_grows(model: Bagel) -> None:
-    (made,) = variants.run(Process(format="strokes", max_iterations=2, inspect=False), model, PROMPTS[:1], [1])
-    assert kinds(made) == [("plan", 1), ("sketch", 1), ("refine", 1), ("plan", 2), ("sketch", 2), ("refine", 2)]
-    assert made.steps[2].text.startswith("<refine>")
-    assert made.cost.evaluations == 4 * 2  # 3 points of time are 2 evaluations
+    (trajectory,) = variants.run(Process(format="strokes", max_iterations=2, inspect=False), model, PROMPTS[:1], [1])
+    assert kinds(trajectory) == [("plan", 1), ("sketch", 1), ("refine", 1), ("plan", 2), ("sketch", 2), ("refine", 2)]
+    assert trajectory.steps[2].text.startswith("<refine>")
+    assert trajectory.cost.evaluations == 4 * 2  # 3 points of time are 2 evaluations
     (shorter,) = variants.run(Process(format="strokes", max_iterations=1, inspect=False), model, PROMPTS[:1], [1])
-    assert [(step.text, step.image) for step in made.prefix(1).steps] == [
+    assert [(step.text, step.image) for step in trajectory.prefix(1).steps] == [
         (step.text, step.image) for step in shorter.steps
     ]
 
 
 def test_a_seed_draws_other_noise_and_other_words(model: Bagel) -> None:
-    one, same, other = variants.run(TextCot(), model, [PROMPTS[0]] * 3, [1, 1, 2])
-    assert one.steps[0].text == same.steps[0].text != other.steps[0].text
-    assert close(one.image, same.image)
-    assert not close(one.image, other.image)
+    first, repeated, reseeded = variants.run(TextCot(), model, [PROMPTS[0]] * 3, [1, 1, 2])
+    assert first.steps[0].text == repeated.steps[0].text != reseeded.steps[0].text
+    assert close(first.image, repeated.image)
+    assert not close(first.image, reseeded.image)
 
 
 # --- words ---
@@ -101,11 +101,11 @@ def test_a_seed_draws_other_noise_and_other_words(model: Bagel) -> None:
 
 def test_a_text_ends_with_a_stop_marker(bagel_settings: Make, bagel_recording: Mapping[str, np.ndarray]) -> None:
     greedy = Bagel(bagel_settings(temperature=0))
-    whole = json.loads(str(bagel_recording["greedy/0"]))
+    text = json.loads(str(bagel_recording["greedy/0"]))
     contexts = greedy.start(1)
     greedy.read(contexts, [PROMPTS[0]])
     (written,) = greedy.write(contexts, stop=("h",), max_tokens=30, seeds=[0])
-    assert written.text == whole[: whole.index("h") + 1]
+    assert written.text == text[: text.index("h") + 1]
     (rest,) = greedy.write(contexts, stop=("nothing",), max_tokens=2, seeds=[0])
     assert rest.tokens == 2
 
@@ -214,7 +214,7 @@ def test_a_drawing_after_an_image_has_its_own_guidance(bagel_settings: Make) -> 
         mine.read(contexts, PROMPTS[:2])
         mine.look(contexts[:1], [Image.new("RGB", (64, 48), "red")])
         mine.read(contexts[:1], ["then"])
-        return [one.image.tobytes() for one in mine.draw(contexts, unguided=[], seeds=[1, 2])]
+        return [drawn.image.tobytes() for drawn in mine.draw(contexts, unguided=[], seeds=[1, 2])]
 
     edit, first = drawn(image_scale=2.0, renorm="global")
     assert drawn(image_scale=2.0, renorm="global", editing={"renorm": "channel"})[1] == first
@@ -233,9 +233,9 @@ def test_bfloat16_is_close_and_layers_may_lie_apart(bagel_settings: Make) -> Non
     exact = Bagel(bagel_settings(steps=4)).paint(PROMPTS, [1, 2, 3])
     apart = Bagel(bagel_settings(steps=4, devices=("cpu", "cpu", "cpu"))).paint(PROMPTS, [1, 2, 3])
     low = Bagel(bagel_settings(steps=4, dtype="bfloat16")).paint(PROMPTS, [1, 2, 3])
-    for one, two, three in zip(exact, apart, low, strict=True):
-        assert one.image.tobytes() == two.image.tobytes()
-        difference = np.abs(np.asarray(one.image, int) - np.asarray(three.image, int))
+    for reference, spread, rounded in zip(exact, apart, low, strict=True):
+        assert reference.image.tobytes() == spread.image.tobytes()
+        difference = np.abs(np.asarray(reference.image, int) - np.asarray(rounded.image, int))
         assert 0 < difference.mean() < 4
 
 
