@@ -61,30 +61,30 @@ def test_against_open_clip_by_hand(clip_folder: Path) -> None:
                 mean = torch.stack([unit(model.encode_text(tokenizer([text]))[0]) for text in texts]).mean(0)
                 similarities.append((picture @ unit(mean)).item())
             expected.append(COLORS[int(np.argmax(similarities))])
-    mine = classifier(weights=clip_folder)
-    assert mine.classify(objects(8)) == expected
-    assert set(mine.heads) == {"dog", "cat"}
+    tested = classifier(weights=clip_folder)
+    assert tested.classify(objects(8)) == expected
+    assert set(tested.heads) == {"dog", "cat"}
 
 
 def test_one_pass_for_all_objects(clip_folder: Path) -> None:
-    mine = classifier(weights=clip_folder)
-    model, _, _ = mine.load()
+    tested = classifier(weights=clip_folder)
+    model, _, _ = tested.load()
     passes = []
     model.visual.register_forward_hook(lambda _module, inputs, _output: passes.append(len(inputs[0])))
-    mine.classify(objects(5))
+    tested.classify(objects(5))
     assert passes == [5]
-    assert mine.classify([]) == []
+    assert tested.classify([]) == []
     assert passes == [5]
 
 
 def test_many_objects_go_in_passes_of_a_limited_size(clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = classifier(weights=clip_folder)
-    together = mine.classify(objects(5))
-    model, _, _ = mine.load()
+    tested = classifier(weights=clip_folder)
+    together = tested.classify(objects(5))
+    model, _, _ = tested.load()
     passes: list[int] = []
     model.visual.register_forward_hook(lambda _module, inputs, _output: passes.append(len(inputs[0])))
     monkeypatch.setattr(colors, "CPU_BATCH", 2)
-    assert mine.classify(objects(5)) == together
+    assert tested.classify(objects(5)) == together
     assert passes == [2, 2, 1]
 
 
@@ -96,9 +96,9 @@ def test_the_tokenizer_of_the_folder_tells_colors_apart(clip_folder: Path) -> No
 def test_an_architecture_with_a_file(clip_architectures: dict[str, Any], tmp_path: Path) -> None:
     clip_architectures["tiny-test"] = TINY_CLIP
     save_file(open_clip.CLIP(**TINY_CLIP).state_dict(), tmp_path / "tiny.safetensors")
-    mine = classifier(architecture="tiny-test", weights=tmp_path / "tiny.safetensors")
-    assert set(mine.classify(objects(2))) <= set(COLORS)
-    assert mine.identity()["architecture"] == "tiny-test"
+    tested = classifier(architecture="tiny-test", weights=tmp_path / "tiny.safetensors")
+    assert set(tested.classify(objects(2))) <= set(COLORS)
+    assert tested.identity()["architecture"] == "tiny-test"
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ def picture(seed: int, width: int = 80, height: int = 56) -> Image.Image:
 
 def test_there_and_back_again() -> None:
     original = unfolded(load_file(embedded_weights("detector") / "model.safetensors"))
-    there = convert.to_mmdet(original)
-    back = {key: value for key, value in convert.to_transformers(there).items() if "swin.layernorm" not in key}
+    converted = convert.to_mmdet(original)
+    back = {key: value for key, value in convert.to_transformers(converted).items() if "swin.layernorm" not in key}
     assert back.keys() == original.keys()
     assert all(torch.equal(back[key], original[key]) for key in original)
 
@@ -93,8 +93,8 @@ def test_patches_are_merged_in_the_order_of_each_program() -> None:
     pixels = image[0].permute(1, 2, 0)
     transformers = torch.cat([pixels[0, 0], pixels[1, 0], pixels[0, 1], pixels[1, 1]])
     key = "backbone.stages.1.downsample.norm.weight"
-    (there,) = convert.to_transformers({key: mmdet}).values()
-    assert torch.equal(there, transformers)
+    (converted,) = convert.to_transformers({key: mmdet}).values()
+    assert torch.equal(converted, transformers)
     assert torch.equal(convert.to_mmdet(convert.to_transformers({key: mmdet}))[key], mmdet)
 
 
@@ -130,8 +130,10 @@ def test_a_converted_checkpoint_detects_the_same(detector_folder: Path, tmp_path
     assert (processor["size_divisor"], processor["image_mean"]) == (32, [0.485, 0.456, 0.406])
     # The same preprocessing, a small one, on both sides.
     (folder / "preprocessor_config.json").write_bytes((detector_folder / "preprocessor_config.json").read_bytes())
-    mine, other = (Mask2Former(Mask2Former.Settings(weights=path, device="cpu")) for path in (folder, detector_folder))
-    assert mine.detect([picture(0)]) == other.detect([picture(0)])
+    converted, original = (
+        Mask2Former(Mask2Former.Settings(weights=path, device="cpu")) for path in (folder, detector_folder)
+    )
+    assert converted.detect([picture(0)]) == original.detect([picture(0)])
 
 
 def test_coco_is_what_a_checkpoint_means_that_does_not_say(save: Save) -> None:

@@ -66,20 +66,20 @@ def pictures(number: int) -> list[Image.Image]:
 
 
 def test_the_detector_by_transformers(fetch: Fetch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    mine = Mask2Former(Mask2Former.Settings.model_validate({"weights": "official", "device": "cpu"}))
+    tested = Mask2Former(Mask2Former.Settings.model_validate({"weights": "official", "device": "cpu"}))
     with pytest.raises(WeightsError, match=r"743b7d99.pth has not been fetched and converted; do so with: evalharness"):
-        mine.identity()
+        tested.identity()
     assert fetch() == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == str(Path(lines[0]).with_suffix(""))
     assert main.main(["convert-detector", lines[0], str(tmp_path / "by hand")]) == 0
     other = Mask2Former(Mask2Former.Settings(weights=tmp_path / "by hand", device="cpu"))
-    assert mine.identity() == other.identity()
-    detections = mine.detect(pictures(2))
+    assert tested.identity() == other.identity()
+    detections = tested.detect(pictures(2))
     assert detections == other.detect(pictures(2))
     assert all(detections)
     Path(lines[0]).unlink()
-    assert mine.identity() == other.identity(), "what is converted needs its source no more"
+    assert tested.identity() == other.identity(), "what is converted needs its source no more"
 
 
 @pytest.mark.slow
@@ -97,11 +97,11 @@ def test_the_detector_by_mmdetection(fetch: Fetch, tmp_path: Path) -> None:
     parts = [json.loads((geneval_weights.mask2former_folder() / name).read_text()) for name in names]
     config = architecture.mmdet_config(*parts)
     (tmp_path / "tiny.py").write_text("".join(f"{key} = {value!r}\n" for key, value in config.items()))
-    mine = Mask2FormerMMDet(Mask2FormerMMDet.Settings(**settings, config=tmp_path / "tiny.py"))
-    assert mine.identity()["weights"] == geneval_weights.MASK2FORMER.sha256
+    tested = Mask2FormerMMDet(Mask2FormerMMDet.Settings(**settings, config=tmp_path / "tiny.py"))
+    assert tested.identity()["weights"] == geneval_weights.MASK2FORMER.sha256
     by_path = {"weights": geneval_weights.mask2former_file(), "device": "cpu", "config": tmp_path / "tiny.py"}
     other = Mask2FormerMMDet(Mask2FormerMMDet.Settings(**by_path))
-    (detections,) = mine.detect(pictures(1))
+    (detections,) = tested.detect(pictures(1))
     assert [detections] == other.detect(pictures(1))
     assert {detection.cls for detection in detections} <= {"person", "computer mouse", "dog"}
     assert detections
@@ -109,18 +109,18 @@ def test_the_detector_by_mmdetection(fetch: Fetch, tmp_path: Path) -> None:
 
 def test_the_clip(fetch: Fetch) -> None:
     colors, templates = ("red", "green", "blue"), ("a photo of a {color} {cls}",)
-    mine = ColorClassifier(ColorClassifier.Settings(weights="official", device="cpu"), colors, templates)
+    tested = ColorClassifier(ColorClassifier.Settings(weights="official", device="cpu"), colors, templates)
     with pytest.raises(WeightsError, match=r"has not been fetched; do so with: evalharness fetch geneval"):
-        mine.identity()
+        tested.identity()
     assert fetch() == 0
-    assert mine.identity() == {
+    assert tested.identity() == {
         "name": "clip", "architecture": "ViT-L-14-quickgelu", "weights": geneval_weights.CLIP.sha256
     }  # fmt: skip
     by_file = {"architecture": "ViT-L-14-quickgelu", "weights": geneval_weights.clip_file()}
     other = ColorClassifier(ColorClassifier.Settings(**by_file, device="cpu"), colors, templates)
     objects = [(image, Detection("dog", (5, 5, 40, 40), 0.9)) for image in pictures(6)]
-    assert mine.classify(objects) == other.classify(objects)
-    assert "QuickGELU" in str(mine.load()[0])
+    assert tested.classify(objects) == other.classify(objects)
+    assert "QuickGELU" in str(tested.load()[0])
 
 
 def test_an_architecture_beside_the_official_clip_is_refused() -> None:
@@ -178,18 +178,18 @@ def test_a_tag_is_found_in_the_hub_s_cache_without_a_network(
     monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
     clip_architectures["ViT-L-14"] = {**TINY_CLIP, "quick_gelu": False}
     settings = ColorClassifier.Settings(architecture="ViT-L-14", pretrained="openai", device="cpu")
-    mine = ColorClassifier(settings, ("red", "green"), ("a photo of a {color} {cls}",))
+    tested = ColorClassifier(settings, ("red", "green"), ("a photo of a {color} {cls}",))
     with pytest.raises(WeightsError, match="cannot download CLIP ViT-L-14 openai"):
-        mine.identity()
+        tested.identity()
     assert fetch() == 0
     snapshot = folder / "snapshots" / ("0" * 40)
     snapshot.mkdir(parents=True)
     shutil.copy(geneval_weights.clip_file(), snapshot / "open_clip_model.safetensors")
     (folder / "refs").mkdir()
     (folder / "refs" / "main").write_text("0" * 40)
-    assert mine.identity()["weights"] == geneval_weights.CLIP.sha256
-    other = ColorClassifier(ColorClassifier.Settings(weights="official", device="cpu"), mine.colors, mine.templates)
+    assert tested.identity()["weights"] == geneval_weights.CLIP.sha256
+    other = ColorClassifier(ColorClassifier.Settings(weights="official", device="cpu"), tested.colors, tested.templates)
     objects = [(image, Detection("dog", (5, 5, 40, 40), 0.9)) for image in pictures(6)]
-    assert mine.classify(objects) == other.classify(objects)
-    features = [classifier.load()[0].encode_image(torch.ones(1, 3, 32, 32)) for classifier in (mine, other)]
+    assert tested.classify(objects) == other.classify(objects)
+    features = [classifier.load()[0].encode_image(torch.ones(1, 3, 32, 32)) for classifier in (tested, other)]
     assert torch.equal(*features), "QuickGELU in both"

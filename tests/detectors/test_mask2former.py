@@ -143,32 +143,36 @@ def test_an_image_depends_on_itself_alone(detector_folder: Path) -> None:
     together = detector(detector_folder, batch_size=3).detect(images)
     for image, result in zip(images, together, strict=True):
         (alone,) = detector(detector_folder).detect([image])
-        assert [(one.cls, one.box) for one in result] == [(one.cls, one.box) for one in alone]
-        assert [one.score for one in result] == pytest.approx([one.score for one in alone], abs=1e-6)
+        assert [(detection.cls, detection.box) for detection in result] == [
+            (detection.cls, detection.box) for detection in alone
+        ]
+        assert [detection.score for detection in result] == pytest.approx(
+            [detection.score for detection in alone], abs=1e-6
+        )
 
 
 def test_large_images_go_one_by_one_on_a_cpu(detector_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = detector(detector_folder)
-    model, _ = mine.load()
+    tested = detector(detector_folder)
+    model, _ = tested.load()
     passes: list[int] = []
     model.register_forward_pre_hook(lambda _, __, inputs: passes.append(len(inputs["pixel_values"])), with_kwargs=True)
     images = [picture(64, 64, seed) for seed in range(5)]
-    together = mine.detect(images)
+    together = tested.detect(images)
     monkeypatch.setattr(mask2former_transformers, "CPU_PIXELS", 2 * 64 * 64)
-    assert [[(one.cls, one.box) for one in result] for result in mine.detect(images)] == [
-        [(one.cls, one.box) for one in result] for result in together
+    assert [[(detection.cls, detection.box) for detection in result] for result in tested.detect(images)] == [
+        [(detection.cls, detection.box) for detection in result] for result in together
     ]
     assert passes == [5, 2, 2, 1]
 
 
 def test_identity_and_classes_need_no_network(detector_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mask2former_transformers, "load", lambda *_: pytest.fail("the network was loaded"))
-    mine = detector(detector_folder)
-    identity = mine.identity()
+    tested = detector(detector_folder)
+    identity = tested.identity()
     assert identity["name"] == "mask2former"
     assert identity["dtype"] == "float32"
     assert len(identity["weights"]) == 64
-    assert mine.classes() == {"person", "computer mouse", "dog"}
+    assert tested.classes() == {"person", "computer mouse", "dog"}
 
 
 def test_a_checkpoint_with_a_hole(detector_folder: Path, tmp_path: Path) -> None:

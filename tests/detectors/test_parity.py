@@ -74,10 +74,10 @@ def assert_same_detections(result: list[Detection], expected: list[Detection]) -
         return detection.cls, detection.box, detection.score
 
     assert len(result) == len(expected)
-    for mine, other in zip(sorted(result, key=order), sorted(expected, key=order), strict=True):
-        assert (mine.cls, mine.box) == (other.cls, other.box)
-        assert mine.score == pytest.approx(other.score, abs=1e-4)
-        np.testing.assert_array_equal(mine.mask, other.mask)
+    for actual, wanted in zip(sorted(result, key=order), sorted(expected, key=order), strict=True):
+        assert (actual.cls, actual.box) == (wanted.cls, wanted.box)
+        assert actual.score == pytest.approx(wanted.score, abs=1e-4)
+        np.testing.assert_array_equal(actual.mask, wanted.mask)
 
 
 # --- logits ---
@@ -125,11 +125,13 @@ def test_logits_of_the_embedded_detector() -> None:
 def test_a_folder_gives_the_same_detections(detector_folder: Path) -> None:
     """With resizing, padding and images of several sizes in a batch."""
     images = [picture(100, 70, 1), picture(64, 64, 2), picture(100, 70, 3), picture(40, 90, 4)]
-    mine = through_mmdet(weights=detector_folder).detect(images)
+    actual = through_mmdet(weights=detector_folder).detect(images)
     expected = through_transformers(weights=detector_folder).detect(images)
-    for result, other in zip(mine, expected, strict=True):
+    for result, other in zip(actual, expected, strict=True):
         assert_same_detections(result, other)
-        assert [one.score for one in result] == sorted((one.score for one in result), reverse=True)
+        assert [detection.score for detection in result] == sorted(
+            (detection.score for detection in result), reverse=True
+        )
 
 
 @pytest.mark.slow
@@ -149,10 +151,10 @@ def test_a_checkpoint_and_a_config_file_give_the_same_detections(detector_folder
     (tmp_path / "config.py").write_text("\n".join(f"{key} = {value!r}" for key, value in config.items()))
     state = convert.to_mmdet(load_file(detector_folder / "model.safetensors"))
     torch.save({"state_dict": state, "meta": {"CLASSES": ("person", "mouse", "dog")}}, tmp_path / "it.pth")
-    mine = through_mmdet(weights=tmp_path / "it.pth", config=tmp_path / "config.py")
-    assert mine.classes() == {"person", "computer mouse", "dog"}
-    assert mine.detect([picture(100, 70, 1)]) == through_mmdet(weights=detector_folder).detect([picture(100, 70, 1)])
-    identity = mine.identity()
+    tested = through_mmdet(weights=tmp_path / "it.pth", config=tmp_path / "config.py")
+    assert tested.classes() == {"person", "computer mouse", "dog"}
+    assert tested.detect([picture(100, 70, 1)]) == through_mmdet(weights=detector_folder).detect([picture(100, 70, 1)])
+    identity = tested.identity()
     assert identity["engine"].startswith("mmdet 3")
     assert str(tmp_path) not in json.dumps(identity)
     assert identity["config"] == through_mmdet(weights=detector_folder).identity()["config"]
@@ -163,19 +165,21 @@ def test_a_checkpoint_and_a_config_file_give_the_same_detections(detector_folder
 @pytest.mark.slow
 def test_mmdet_s_own_inference_gives_the_same_detections(detector_folder: Path, tmp_path: Path) -> None:
     picture(100, 70, 1).save(tmp_path / "image.png")
-    mine = through_mmdet(weights=detector_folder)
-    (result,) = mine.detect([picture(100, 70, 1)])
+    tested = through_mmdet(weights=detector_folder)
+    (result,) = tested.detect([picture(100, 70, 1)])
     from mmcv.transforms import Compose
     from mmdet.apis import inference_detector
 
-    model = mine.load().model
+    model = tested.load().model
     model.cfg = None
-    pipeline = Compose([dict(step) for step in mine.config()["test_pipeline"]])
+    pipeline = Compose([dict(step) for step in tested.config()["test_pipeline"]])
     instances = inference_detector(model, str(tmp_path / "image.png"), test_pipeline=pipeline).pred_instances
     order = instances.scores.argsort(descending=True)
     kept = order[instances.bboxes[order, 2] > instances.bboxes[order, 0]]
-    assert [one.score for one in result] == pytest.approx(instances.scores[kept].tolist())
-    assert sorted(one.box for one in result) == sorted(tuple(box) for box in instances.bboxes[kept].tolist())
+    assert [detection.score for detection in result] == pytest.approx(instances.scores[kept].tolist())
+    assert sorted(detection.box for detection in result) == sorted(
+        tuple(box) for box in instances.bboxes[kept].tolist()
+    )
 
 
 def test_weights_and_config_that_do_not_go_together(detector_folder: Path, tmp_path: Path) -> None:
@@ -268,7 +272,7 @@ def test_a_kernel_that_is_missing_or_wrong_does_not_work(monkeypatch: pytest.Mon
     from mmcv.ops import multi_scale_deform_attn as attention
 
     class Zeros:
-        apply = staticmethod(lambda value, *others: torch.zeros(1, 5, 16))
+        apply = staticmethod(lambda value, *arguments: torch.zeros(1, 5, 16))
 
     if isinstance(sys.modules["mmcv._ext"], mmcv_ops.MissingOps):
         assert not mmcv_ops.kernel_works("cpu")
@@ -284,4 +288,6 @@ def test_detections_on_cuda() -> None:
     (result,) = through_mmdet(device="cuda").detect([image])
     (expected,) = through_mmdet().detect([image])
     assert len(result) == len(expected)
-    assert [one.score for one in result] == pytest.approx([one.score for one in expected], abs=1e-3)
+    assert [detection.score for detection in result] == pytest.approx(
+        [detection.score for detection in expected], abs=1e-3
+    )

@@ -73,29 +73,29 @@ def test_the_labels_are_what_the_tokens_ask_for(words: PreTrainedTokenizerFast, 
         ask, _ = read(words, lesson, row)
         nouns, demand = parse(ask)
         labels, colors = drawn.labels[lesson.image[row]].tolist(), drawn.colors[lesson.image[row]].tolist()
-        there = [
+        cells = [
             [cell for cell in range(9) if labels[cell] == CLASSES.index(name)
              and color in (None, COLOR_NAMES[colors[cell]])]
             for name, color in nouns
         ]  # fmt: skip
-        assert [cell in there[0] for cell in range(9)] == (lesson.role[row] == 1).tolist()
+        assert [cell in cells[0] for cell in range(9)] == (lesson.role[row] == 1).tolist()
         assert DEMANDS[int(lesson.demand[row])] == demand
-        assert lesson.count[row] == len(there[0])
+        assert lesson.count[row] == len(cells[0])
         assert len(nouns) == (lesson.word[row] != UNKNOWN).sum() == (lesson.hue[row] != UNKNOWN).sum()
         for noun, (name, color) in enumerate(nouns):
             named = words.decode(lesson.ids[row, lesson.word[row, noun]])
             assert named in (name, plural(name)) and lesson.word[row, noun] < lesson.answer[row, 0] - 9
             assert (*COLOR_NAMES, None)[int(lesson.hue[row, noun])] == color
-        for noun, own in enumerate(there):
+        for noun, own in enumerate(cells):
             assert lesson.place[row, noun] == (own[0] if len(own) == 1 else UNKNOWN)
-        two = len(there) == 2 and len(there[0]) == len(there[1]) == 1
+        two = len(cells) == 2 and len(cells[0]) == len(cells[1]) == 1
         assert two or bool(lesson.relations[row].isnan().all())
         if two:
-            (ay, ax), (by, bx) = (divmod(own[0], 3) for own in there)
+            (ay, ax), (by, bx) = (divmod(own[0], 3) for own in cells)
             right, down = bx - ax, by - ay
             expected = [right >= max(abs(down), 1), -right >= max(abs(down), 1)]
             expected += [down >= max(abs(right), 1), -down >= max(abs(right), 1)]
-            assert lesson.relations[row].tolist() == [float(one) for one in expected]
+            assert lesson.relations[row].tolist() == [float(relation) for relation in expected]
         kinds.add(demand)
     assert easy == (kinds == {None})
 

@@ -51,24 +51,24 @@ def holds(board: Board, words: str) -> bool:
 
 @given(boards, st.integers(0, 2**32), st.booleans())
 def test_a_claim_is_as_true_as_it_says(board: Board, seed: int, true: bool) -> None:
-    said = statement(random.Random(seed), board, true and any(board))
-    asked = re.sub(
+    text = statement(random.Random(seed), board, true and any(board))
+    question = re.sub(
         r"^(The image should show|The picture should contain|It must show|Expected:|There should be|Look for) ",
         "",
-        said.words,
+        text.words,
     )
-    asked = re.sub(r"( in the image)?\.$", "", asked)
-    assert holds(board, asked) == said.true == (true and any(board))
-    for name, color in said.nouns:
-        assert noun(name, color) in said.words or plural(name) in said.words
+    question = re.sub(r"( in the image)?\.$", "", question)
+    assert holds(board, question) == text.true == (true and any(board))
+    for name, color in text.nouns:
+        assert noun(name, color) in text.words or plural(name) in text.words
 
 
 @given(boards, st.integers(0, 2**32))
 def test_a_request_ends_in_its_claim(board: Board, seed: int) -> None:
     rng = random.Random(seed)
-    said = statement(rng, board, False)
-    prompt, explanation = request(rng, said)
-    assert explanation.endswith(said.words)
+    text = statement(rng, board, False)
+    prompt, explanation = request(rng, text)
+    assert explanation.endswith(text.words)
     system, user = messages(prompt, explanation)
     assert user["content"] == REQUEST.format(prompt=prompt, explanation=explanation)
     assert system["role"] == "system"

@@ -62,37 +62,37 @@ def test_a_picture_of_icons_is_their_rows(cells: Cells) -> None:
 
 
 def test_a_picture_of_something_else_is_what_the_codec_makes_of_it(small_bank: Codec) -> None:
-    own = Cells(small_bank)
+    fresh = Cells(small_bank)
     image = render((Thing("dog", "red", 4),))
     image.putpixel((40, 40), (1, 2, 3))
-    board = own.board(png_bytes(image))
-    assert board[4] == EMPTY + 1 and own.board(png_bytes(image)) == board
+    board = fresh.board(png_bytes(image))
+    assert board[4] == EMPTY + 1 and fresh.board(png_bytes(image)) == board
     latents = small_bank.encode(torch.from_numpy(np.array(image))[None])[0]
-    torch.testing.assert_close(own.table()[EMPTY + 1], latents[4], atol=2e-3, rtol=1e-2)
+    torch.testing.assert_close(fresh.table()[EMPTY + 1], latents[4], atol=2e-3, rtol=1e-2)
 
 
 def test_what_is_wrong_is_read_and_not_learned(cells: Cells) -> None:
     checked = set()
-    for one in records("full", 2, 40):
-        made = list(examples(one, cells))
-        critiques = one.provenance.get("critiques", {})
+    for record in records("full", 2, 40):
+        made = list(examples(record, cells))
+        critiques = record.provenance.get("critiques", {})
         for kind, lesson in made:
             learned = [segment.words for segment in lesson if isinstance(segment, Text) and segment.learn]
             assert learned == [] if kind == "single" else len(learned) == 1
-            assert not one.knowledge or not lesson[-1].learn  # type: ignore[union-attr]
+            assert not record.knowledge or not lesson[-1].learn  # type: ignore[union-attr]
         for number, about in critiques.items():
-            own = {step.kind: step for step in one.trajectory.steps if step.iteration == int(number)}
-            steps = [lesson for kind, lesson in made if kind in STEPS and Text(own["plan"].text) in lesson]
-            wrong = cells.board(own["sketch"].image or b"")
+            by_kind = {step.kind: step for step in record.trajectory.steps if step.iteration == int(number)}
+            steps = [lesson for kind, lesson in made if kind in STEPS and Text(by_kind["plan"].text) in lesson]
+            wrong = cells.board(by_kind["sketch"].image or b"")
             if about["conflict"] == "state-prompt":
                 assert steps == []
                 steps = [lesson for kind, lesson in made if kind in STEPS and Text(about["plan"]) in lesson]
             if about["conflict"] != "none":
                 (lesson,) = steps
-                assert isinstance(lesson[-1], Draw) and lesson[-1].board == cells.board(own["refine"].image or b"")
+                assert isinstance(lesson[-1], Draw) and lesson[-1].board == cells.board(by_kind["refine"].image or b"")
                 assert lesson[-1].board != wrong
             checked.add(about["conflict"])
-        pictures = [cells.board(step.image) for step in one.trajectory.steps if step.image]
+        pictures = [cells.board(step.image) for step in record.trajectory.steps if step.image]
         for kind, lesson in made:
             if kind == "inspect":
                 assert [s.board for s in lesson if isinstance(s, Look)][-1] in pictures
@@ -101,21 +101,22 @@ def test_what_is_wrong_is_read_and_not_learned(cells: Cells) -> None:
 
 def test_the_chain_of_lessons_looks_at_what_was_left(cells: Cells) -> None:
     """Each step begins with the state that the one before ended with; the last one ends."""
-    one = next(r for r in records("no-self-sampling", 2, 20) if r.kind == "process" and r.trajectory.iterations > 3)
-    steps = [lesson for kind, lesson in examples(one, cells) if kind in STEPS]
-    assert steps[0][1] == Look(dict.fromkeys(range(CELLS), EMPTY)) or one.provenance.get("critiques", {}).get("1")
+    chain = next(r for r in records("no-self-sampling", 2, 20) if r.kind == "process" and r.trajectory.iterations > 3)
+    steps = [lesson for kind, lesson in examples(chain, cells) if kind in STEPS]
+    assert steps[0][1] == Look(dict.fromkeys(range(CELLS), EMPTY)) or chain.provenance.get("critiques", {}).get("1")
     assert steps[-1][2] == Text("<end>")
-    assert steps[-1][1] == Look(cells.board(one.trajectory.image or b""))
+    assert steps[-1][1] == Look(cells.board(chain.trajectory.image or b""))
 
 
 def test_a_step_relates_if_both_ends_of_a_relation_are_then_there(cells: Cells) -> None:
     """Of two things in a relation that is the one that is planned second; GenEval's tags tell which have one."""
-    checked, told = set(), ("position", "two_object", "color_attr")
+    checked, categories = set(), ("position", "two_object", "color_attr")
     for arm in ("full", "no-subsampling"):
-        for one in (one for one in records(arm, 2, 60) if one.kind == "process" and one.category in told):
-            if len({node.name for node in one.graph.nodes}) == 2:
-                kinds = [kind for kind, _ in examples(one, cells) if kind in STEPS]
-                relation = one.category == "position"
+        for record in records(arm, 2, 60):
+            is_pair = len({node.name for node in record.graph.nodes}) == 2
+            if record.kind == "process" and record.category in categories and is_pair:
+                kinds = [kind for kind, _ in examples(record, cells) if kind in STEPS]
+                relation = record.category == "position"
                 assert kinds == (["step", "relate", "step"] if relation else ["step"] * 3)
                 checked.add((arm, relation))
     assert len(checked) == 4
@@ -140,8 +141,8 @@ def test_a_lesson_begins_as_the_loop_does(cells: Cells) -> None:
 
 
 def test_to_start_an_image_is_learned_where_the_model_has_to_say_so() -> None:
-    prompt, plan, said = Text("p", learn=False), Text("<ins>"), Text("<inspect>")
-    made: TrainingExample = [prompt, Look({}), plan, Look({}), said, Draw({})]
+    prompt, plan, inspection = Text("p", learn=False), Text("<ins>"), Text("<inspect>")
+    made: TrainingExample = [prompt, Look({}), plan, Look({}), inspection, Draw({})]
     starts = [segment.learn for segment in marked(made) if isinstance(segment, Text) and segment.words == IMAGE]
     assert starts == [False, True, True]
     ends = [segment.learn for segment in marked(made) if isinstance(segment, Text) and segment.words == IMAGE_END]
@@ -179,12 +180,12 @@ def test_a_marked_checkpoint_reads_as_it_was_trained(small_bank: Codec, cells: C
         Draw({}),
     ]
     batch = collate([marked(made)], 40, TOKENIZER, cells.table())
-    network, own = model.load()
+    network, codec = model.load()
     noise = torch.randn(9, 256, generator=torch.Generator().manual_seed(5)).double()[None]
     x = network.embed_text(batch.ids)
-    clean = own.encode(torch.from_numpy(np.array(picture))[None])
-    looked = network.clean_in(clean) + network.cells.weight + network.kinds.weight[CLEAN]
-    x[0, batch.kinds[0] == CLEAN] = looked[0]
+    clean = codec.encode(torch.from_numpy(np.array(picture))[None])
+    looks = network.clean_in(clean) + network.cells.weight + network.kinds.weight[CLEAN]
+    x[0, batch.kinds[0] == CLEAN] = looks[0]
     x[0, batch.noisy_at[0]] = network.embed_noisy(noise, clean, torch.ones(1))[0]
     hidden, _ = network.run(x, batch.positions, batch.mask)
     expected = network.latents(hidden[:, batch.noisy_at[0]], clean)
@@ -195,7 +196,7 @@ def test_a_marked_checkpoint_reads_as_it_was_trained(small_bank: Codec, cells: C
     length = contexts[0].length
     (drawn,) = model.draw(contexts, unguided=[], seeds=[5])
     assert contexts[0].length == length  # neither the drawing nor its mark is kept
-    assert (np.asarray(drawn.image) == own.decode(expected)[0].numpy()).all()
+    assert (np.asarray(drawn.image) == codec.decode(expected)[0].numpy()).all()
 
 
 # --- training ---
@@ -218,7 +219,7 @@ def study(out: Path, **changes: Any) -> Study:
 def test_all_arms_come_from_one_command_that_goes_on(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = study(tmp_path / "whole").run()
+    uninterrupted = study(tmp_path / "whole").run()
     real, trained = unified.train, []
 
     def killed(args: argparse.Namespace) -> None:
@@ -232,16 +233,16 @@ def test_all_arms_come_from_one_command_that_goes_on(
         study(tmp_path / "torn").run()
     torn = study(tmp_path / "torn").run()
     assert trained == ["pretrained", "base-seed0", "base-seed0", "no-self-sampling-seed0"]
-    assert [folder.name for folder in whole] == ["base-seed0", "no-self-sampling-seed0"]
-    for a, b in zip(whole, torn, strict=True):
+    assert [folder.name for folder in uninterrupted] == ["base-seed0", "no-self-sampling-seed0"]
+    for a, b in zip(uninterrupted, torn, strict=True):
         assert (a / "difference.safetensors").read_bytes() == (b / "difference.safetensors").read_bytes()
-    card = json.loads((whole[1] / "card.json").read_text())
+    card = json.loads((uninterrupted[1] / "card.json").read_text())
     assert card["arm"] == "no-self-sampling" and card["data"][0]["arm"] == "no-self-sampling"
     assert card["lessons"].keys() == {"single", "think", "read", "step", "inspect"}
     assert {"step_long_switching", "inspect_short_words", "single_long_flow"} <= card["losses"].keys()
-    assert (whole[1] / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert (uninterrupted[1] / "curve.png").read_bytes().startswith(b"\x89PNG")
     # What is shipped draws.
-    assert Miniature(Miniature.Settings(weights=whole[1], steps=1)).paint(["a photo of a dog"], [1])[0].image
+    assert Miniature(Miniature.Settings(weights=uninterrupted[1], steps=1)).paint(["a photo of a dog"], [1])[0].image
 
 
 @pytest.mark.slow
@@ -283,29 +284,29 @@ def test_a_batch_is_a_function_of_seed_and_step(tmp_path: Path, small_bank: Code
 
 def test_each_lesson_counts_alike(tmp_path: Path, small_bank: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loss of a part is a mean over its lessons: its weight in the sum is in proportion to how many there are."""
-    found = RecordedExamples.load([study(tmp_path).make_data("base", None)], 1, 24, TOKENIZER, small_bank)
-    assert len({found.weights[part] / count for part, (count, _) in found.shapes.items()}) == 1
-    assert sum(found.weights.values()) == pytest.approx(len(found.shapes))
+    loaded = RecordedExamples.load([study(tmp_path).make_data("base", None)], 1, 24, TOKENIZER, small_bank)
+    assert len({loaded.weights[part] / count for part, (count, _) in loaded.shapes.items()}) == 1
+    assert sum(loaded.weights.values()) == pytest.approx(len(loaded.shapes))
     scale = torch.ones((), requires_grad=True)
     monkeypatch.setattr(unified, "losses", lambda *_: (scale, 0 * scale, 0 * scale, 0 * scale))
     expected = 0.0
-    for part, weight in found.weights.items():
-        one = RecordedExamples(**{**vars(found), "shapes": {part: found.shapes[part]}})
-        monkeypatch.setattr(RecordedExamples, "weights", found.weights)
-        unified.learn(None, 0, one, "cpu", 0.0)  # type: ignore[arg-type]
+    for part, weight in loaded.weights.items():
+        single = RecordedExamples(**{**vars(loaded), "shapes": {part: loaded.shapes[part]}})
+        monkeypatch.setattr(RecordedExamples, "weights", loaded.weights)
+        unified.learn(None, 0, single, "cpu", 0.0)  # type: ignore[arg-type]
         expected += weight
         assert scale.grad is not None and scale.grad.item() == pytest.approx(expected)
 
 
 def test_shorter_and_longer_lessons_are_padded_apart(tmp_path: Path, small_bank: Codec) -> None:
-    found = RecordedExamples.load([study(tmp_path).make_data("base", None)], 1, 12, TOKENIZER, small_bank)
-    for kind, count in found.counts.items():
-        short, long = found.parts[f"{kind}_short"], found.parts[f"{kind}_long"]
+    loaded = RecordedExamples.load([study(tmp_path).make_data("base", None)], 1, 12, TOKENIZER, small_bank)
+    for kind, count in loaded.counts.items():
+        short, long = loaded.parts[f"{kind}_short"], loaded.parts[f"{kind}_long"]
         assert len(short) + len(long) == count and len(long) - len(short) in (0, 1)
-        lengths = [[recorded_examples.token_count(one, TOKENIZER) for one in half] for half in (short, long)]
+        lengths = [[recorded_examples.token_count(example, TOKENIZER) for example in half] for half in (short, long)]
         assert max(lengths[0]) <= min(lengths[1])
-        for half, own in zip(("short", "long"), lengths, strict=True):
-            assert 0 <= found.shapes[f"{kind}_{half}"][1] - max(own) < 8
+        for half, half_lengths in zip(("short", "long"), lengths, strict=True):
+            assert 0 <= loaded.shapes[f"{kind}_{half}"][1] - max(half_lengths) < 8
 
 
 def test_incomplete_data_and_unknown_arms_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -338,9 +339,9 @@ def test_a_difference_gives_the_checkpoint_back(pair: tuple[Path, Path], tmp_pat
     assert kept > 0.9999
     assert (tmp_path / "out" / "difference.safetensors").stat().st_size < 8000
     config = json.loads((tmp_path / "out" / "config.json").read_text())
-    whole, again = load_file(tuned / "model.safetensors"), difference.read(tmp_path / "out", config)
-    assert whole.keys() == again.keys()
-    for name, value in whole.items():
+    tensors, again = load_file(tuned / "model.safetensors"), difference.read(tmp_path / "out", config)
+    assert tensors.keys() == again.keys()
+    for name, value in tensors.items():
         torch.testing.assert_close(again[name], value, atol=2e-3, rtol=2e-3)
 
 
@@ -360,8 +361,8 @@ def test_a_difference_belongs_to_its_base(pair: tuple[Path, Path], tmp_path: Pat
     base, tuned = pair
     difference.write(base, tuned, tmp_path / "out", rank=3, origin="../base")
     model = Miniature(Miniature.Settings(weights=tmp_path / "out"))
-    whole = Miniature(Miniature.Settings(weights=tuned)).identity()
-    assert model.identity()["from"] and model.identity()["weights"] != whole["weights"]
+    identity = Miniature(Miniature.Settings(weights=tuned)).identity()
+    assert model.identity()["from"] and model.identity()["weights"] != identity["weights"]
     tensors = load_file(base / "model.safetensors")
     save_file({**tensors, "norm.weight": tensors["norm.weight"] + 1}, base / "model.safetensors")
     with pytest.raises(WeightsError, match="is a difference from weights"):

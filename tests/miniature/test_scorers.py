@@ -50,8 +50,8 @@ def test_detector_is_plain_transformers(tmp_path: Path) -> None:
     with torch.inference_mode():
         out = model.eval()(pixel_values=inputs["pixel_values"])
     scores, labels = out.class_queries_logits.softmax(-1)[0, :, :-1].max(-1)
-    found = {(CLASSES[label], place) for place, label in enumerate(labels.tolist()) if scores[place] > 0.9}
-    assert found == {(thing.name, thing.cell) for thing in scene}
+    detected = {(CLASSES[label], place) for place, label in enumerate(labels.tolist()) if scores[place] > 0.9}
+    assert detected == {(thing.name, thing.cell) for thing in scene}
     masks = torch.nn.functional.interpolate(out.masks_queries_logits, size=(96, 96), mode="bilinear")[0] > 0
     for thing in scene:
         true, got = torch.from_numpy(mask_of(thing)), masks[thing.cell]

@@ -92,11 +92,11 @@ def test_lessons_fit_their_length() -> None:
 def test_a_checkpoint_goes_on_with_more_words(network: Network, codec: Codec, tmp_path: Path) -> None:
     save(tmp_path, network, codec)
     config = json.loads((tmp_path / "config.json").read_text())
-    known = [*reversed(config["words"][:-2])]
+    words = [*reversed(config["words"][:-2])]
     tensors = load_file(tmp_path / "model.safetensors")
     tensors["words.weight"] = tensors["words.weight"][:-2].flip(0).contiguous()
     save_file(tensors, tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps(config | {"words": known}))
+    (tmp_path / "config.json").write_text(json.dumps(config | {"words": words}))
     torch.manual_seed(1)
     larger = Network(network.config)
     fresh = larger.words.weight.detach().clone()
@@ -112,8 +112,8 @@ def forward(
     """The whole lesson in one pass, as in training: logits of every position, predicted latents at t = 1."""
     batch = collate([made], 96, TOKENIZER, latents)
     x = network.embed_text(batch.ids)
-    looked = network.clean_in(batch.clean) + network.cells(batch.cells) + network.kinds.weight[CLEAN]
-    x = torch.where((batch.kinds == CLEAN)[..., None], looked, x)
+    looks = network.clean_in(batch.clean) + network.cells(batch.cells) + network.kinds.weight[CLEAN]
+    x = torch.where((batch.kinds == CLEAN)[..., None], looks, x)
     at = batch.noisy_at[..., None].expand(-1, -1, x.shape[-1])
     x = x.scatter(1, at, network.embed_noisy(noise, batch.state, torch.ones(1)))
     hidden, _ = network.run(x, batch.positions, batch.mask)
@@ -127,23 +127,23 @@ def test_step_by_step_is_what_was_trained_in_one_piece(network: Network, codec: 
     made = training_example(rng, kind, unconditional=0)  # type: ignore[arg-type]
     noise = torch.randn(1, 9, 256, generator=torch.Generator().manual_seed(1))
     logits, predicted, _ = forward(network, made, latents, noise)
-    (one,) = ctx.start(network, 1)
+    (context,) = ctx.start(network, 1)
     at = 0
     for segment in made:
         if isinstance(segment, Text):
             ids = TOKENIZER.encode(segment.words)
-            ctx.read(network, [one], [ids])
+            ctx.read(network, [context], [ids])
             at += len(ids)
         elif isinstance(segment, Look):
-            looked = collate([[segment, Draw({})]], 90, TOKENIZER, latents)
-            ctx.look(network, [one], looked.state)
+            batch = collate([[segment, Draw({})]], 90, TOKENIZER, latents)
+            ctx.look(network, [context], batch.state)
             at += 9
         else:
-            drawn = ctx.draw(network, [one], [one], noise, [1.0, 0.0], guidance=1)
+            drawn = ctx.draw(network, [context], [context], noise, [1.0, 0.0], guidance=1)
             torch.testing.assert_close(drawn, predicted, rtol=1e-3, atol=1e-4)
             continue
-        assert one.hidden is not None
-        torch.testing.assert_close(network.logits(one.hidden), logits[at - 1], rtol=1e-3, atol=1e-4)
+        assert context.hidden is not None
+        torch.testing.assert_close(network.logits(context.hidden), logits[at - 1], rtol=1e-3, atol=1e-4)
 
 
 @pytest.fixture(scope="module")

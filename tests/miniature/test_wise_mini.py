@@ -114,9 +114,9 @@ def verdicts(kinds: set[str]) -> tuple[int, int]:
 def test_the_judge_tells_right_from_wrong() -> None:
     pytest.importorskip("lm_eval")
     counts = {kind: verdicts({kind}) for kind in TAGS}
-    right, asked = (sum(column) for column in zip(*counts.values(), strict=True))
-    assert asked == 4 * len(FACTS)
-    assert right / asked >= 0.95, counts
+    right, total = (sum(column) for column in zip(*counts.values(), strict=True))
+    assert total == 4 * len(FACTS)
+    assert right / total >= 0.95, counts
     for kind in ("thing", "color", "number"):
         assert counts[kind][0] / counts[kind][1] >= 0.95, counts
 
@@ -126,8 +126,8 @@ def test_the_judge_tells_right_from_wrong() -> None:
 @pytest.mark.xfail(strict=True, reason="the judge does not tell which of two things is which; see docs/miniature.md")
 def test_the_judge_tells_a_right_relation_from_a_wrong_one() -> None:
     pytest.importorskip("lm_eval")
-    right, asked = verdicts({"place"})
-    assert right / asked >= 0.95
+    right, total = verdicts({"place"})
+    assert right / total >= 0.95
 
 
 @needs_judge

@@ -68,7 +68,7 @@ def test_right_scenes_hold_what_is_asked_and_wrong_ones_do_not(tag: str) -> None
 
 def fulfils(metadata: dict, scene: tuple[Thing, ...]) -> bool:
     """GenEval's question, asked of the scene instead of its picture."""
-    found = []
+    prompts = []
     for clause in metadata["include"]:
         things = [thing for thing in scene if thing.name == clause["class"]]
         if "color" in clause:
@@ -77,9 +77,9 @@ def fulfils(metadata: dict, scene: tuple[Thing, ...]) -> bool:
             return False
         if "position" in clause:
             relation, index = clause["position"]
-            if not any(scenes.holds(relation, a.cell, b.cell) for a in things for b in found[index]):
+            if not any(scenes.holds(relation, a.cell, b.cell) for a in things for b in prompts[index]):
                 return False
-        found.append(things)
+        prompts.append(things)
     return all(
         sum(thing.name == clause["class"] for thing in scene) < clause["count"]
         for clause in metadata.get("exclude", ())

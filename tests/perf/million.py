@@ -85,8 +85,8 @@ class Prompts(Benchmark):
 
 def plan_of(samples: int, folder: Path) -> Plan:
     real = registry.load
-    mine = {("models", "drawer"): Drawer, ("benchmarks", "prompts"): Prompts, ("executors", "local"): InProcess}
-    registry.load = lambda kind, name: mine.get((kind, name)) or real(kind, name)  # type: ignore[assignment]
+    plugins = {("models", "drawer"): Drawer, ("benchmarks", "prompts"): Prompts, ("executors", "local"): InProcess}
+    registry.load = lambda kind, name: plugins.get((kind, name)) or real(kind, name)  # type: ignore[assignment]
     data = {
         "name": "million",
         "model": "drawer",

@@ -50,14 +50,14 @@ class OfficialLoop:
     def score(self, file: Path, metadata: Mapping[str, Any]) -> tuple[float, str]:
         image = ImageOps.exif_transpose(Image.open(file)).convert("RGB")
         rules = Rules()
-        found = self.detect(file)
-        kept = keep(found, metadata["tag"], rules)
+        detections = self.detect(file)
+        kept = keep(detections, metadata["tag"], rules)
         colors: dict[int, str] = {}
         for clause in metadata["include"]:
             taken = kept.get(clause["class"], [])[: clause["count"]]
             if "color" in clause and len(taken) == clause["count"]:
                 colors |= dict(zip(map(id, taken), self.classify(image, taken, clause["class"]), strict=True))
-        verdict = judge(found, metadata, rules, lambda detection: colors[id(detection)])
+        verdict = judge(detections, metadata, rules, lambda detection: colors[id(detection)])
         return float(verdict.correct), verdict.reason
 
     def detect(self, file: Path) -> list[Detection]:

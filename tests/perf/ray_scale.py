@@ -30,7 +30,7 @@ class Timed(Stage):
 
     def seconds_each(self) -> float:
         """From where a fifth is done to the end: without the start of Ray and of its workers."""
-        first = next((one for one in self.noted if one[1] >= self.total / 5), (0.0, 0))
+        first = next((note for note in self.noted if note[1] >= self.total / 5), (0.0, 0))
         last = self.noted[-1] if self.noted else first
         return (last[0] - first[0]) / max(1, last[1] - first[1])
 

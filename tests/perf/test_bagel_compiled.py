@@ -37,11 +37,11 @@ LATENTS, PASTS = (4096, (60, 9200)) if CUDA else (256, (20, 300, 700, 1200))
 
 def medians(device: torch.device, ways: Mapping[str, Callable[[], Any]], times: int) -> dict[str, float]:
     """Seconds of each way, taken by turns, so that other load meets all alike."""
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(times):
         for name, way in ways.items():
-            found[name].append(seconds_of(device, way)[0])
-    return {name: statistics.median(own) for name, own in found.items()}
+            seconds[name].append(seconds_of(device, way)[0])
+    return {name: statistics.median(times_of_way) for name, times_of_way in seconds.items()}
 
 
 def test_flex_attention_over_packed_contexts() -> None:
@@ -49,19 +49,19 @@ def test_flex_attention_over_packed_contexts() -> None:
     device, dtype = torch.device("cuda" if CUDA else "cpu"), torch.bfloat16 if CUDA else torch.float32
     sizes = LanguageSizes.model_validate(LLM)
     heads, groups, width = sizes.num_attention_heads, sizes.num_key_value_heads, sizes.head_width
-    lengths, new = [past for whole in PASTS for past in (whole, whole // 2)], LATENTS + 2
+    lengths, new = [past // part for past in PASTS for part in (1, 2)], LATENTS + 2
 
     def noise(*shape: int) -> Tensor:
         return torch.randn(shape, device=device, dtype=dtype)
 
     views = [View(Cache([noise(2, groups, length + 50, width)], length), length, 0) for length in lengths]
-    query, own = noise(heads, new * len(views), width), noise(2, groups, new * len(views), width)
+    query, new_keys = noise(heads, new * len(views), width), noise(2, groups, new * len(views), width)
     layout = Layout(0, [new] * len(views), views, causal=False, keep=False)
     with torch.device("meta"):
         attention = Attention(sizes, 0)
 
     def one_by_one() -> Tensor:
-        parts = zip(query.split(new, 1), own.split(new, 2), views, strict=True)
+        parts = zip(query.split(new, 1), new_keys.split(new, 2), views, strict=True)
         return torch.cat([attention.attend(*part, layout) for part in parts])
 
     row = torch.arange(len(views), device=device).repeat_interleave(new)
@@ -74,7 +74,7 @@ def test_flex_attention_over_packed_contexts() -> None:
     compiled = torch.compile(flex_attention, dynamic=False)
 
     def packed() -> Tensor:
-        pairs = zip(own.split(new, 2), views, strict=True)
+        pairs = zip(new_keys.split(new, 2), views, strict=True)
         keys, values = torch.cat([view.cache.joined(0, view.length, part) for part, view in pairs], dim=2)
         out = compiled(query[None], keys[None], values[None], block_mask=mask, enable_gqa=True)
         assert isinstance(out, Tensor)
@@ -100,15 +100,16 @@ def test_compiled_layers(tmp_path: Path) -> None:
     for _ in range(2):  # once more, as sizes that change are only then taken for variable
         rates(compiled, prompts, 2, 6)
     first = time.perf_counter() - start
-    found: dict[str, list[tuple[float, float]]] = {"eager": [], "compiled": []}
+    speeds: dict[str, list[tuple[float, float]]] = {"eager": [], "compiled": []}
     texts = {}
     for _ in range(3):
         for name, runtime in (("eager", eager), ("compiled", compiled)):
             tokens, evaluations, texts[name], _ = rates(runtime, prompts, 2, 24)
-            found[name].append((tokens, evaluations))
+            speeds[name].append((tokens, evaluations))
     assert texts["eager"] == texts["compiled"]
     ratios = [
-        statistics.median(one[i] for one in found["compiled"]) / statistics.median(one[i] for one in found["eager"])
+        statistics.median(speed[i] for speed in speeds["compiled"])
+        / statistics.median(speed[i] for speed in speeds["eager"])
         for i in (0, 1)
     ]
     say(

@@ -51,8 +51,8 @@ def original(folder: Path) -> Mapping[str, Any]:
     environment = os.environ | {"PYTHONPATH": str(Path(original_bagel.__file__).parent)}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
-    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return found
+    measured: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return measured
 
 
 def test_batches_and_modes(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_batches_and_modes(tmp_path: Path) -> None:
         "  " + difference(batch, packed),
     )
     assert batch[2] == alone[2]
-    assert all(one.tobytes() == other.tobytes() for one, other in zip(batch[3], alone[3], strict=True))
+    assert all(first.tobytes() == second.tobytes() for first, second in zip(batch[3], alone[3], strict=True))
     assert batch[0] > alone[0]
     assert packed[1] > alone[1]
 
@@ -85,7 +85,7 @@ def test_batches_and_modes(tmp_path: Path) -> None:
 def difference(exact: tuple[Any, ...], fast: tuple[Any, ...]) -> str:
     apart = [np.abs(np.asarray(a, int) - np.asarray(b, int)) for a, b in zip(exact[3], fast[3], strict=True)]
     same = sum(a == b for a, b in zip(exact[2], fast[2], strict=True))
-    mean, most = np.mean([one.mean() for one in apart]), max(one.max() for one in apart)
+    mean, most = np.mean([differences.mean() for differences in apart]), max(differences.max() for differences in apart)
     return (
         f"fast against exact: images differ by {mean:.2f} of 255 on average, {most} at most; {same} texts are the same"
     )
@@ -94,18 +94,18 @@ def difference(exact: tuple[Any, ...], fast: tuple[Any, ...]) -> str:
 def test_against_the_original(tmp_path: Path) -> None:
     if not CHECKOUT:
         pytest.skip("EVALHARNESS_BAGEL_CHECKOUT names no checkout of the original program")
-    theirs = original(tmp_path)
+    original_rates = original(tmp_path)
     runtime = random_bagel(tmp_path, "exact")
     rates(runtime, PROMPTS[:1], 1, 2)
     lines = [f"exact, against the original one prompt at a time, cpu, {date.today()}:"]
     for size in (1, len(PROMPTS)):
         ours = rates(runtime, PROMPTS, size, TOKENS)
+        tokens, evaluations = original_rates["tokens"], original_rates["evaluations"]
         lines += [
-            f"  batches of {size}: {ours[0]:.1f} tokens/s against {theirs['tokens']:.1f} "
-            f"({ours[0] / theirs['tokens']:.2f}), {ours[1]:.2f} evaluations/s against {theirs['evaluations']:.2f} "
-            f"({ours[1] / theirs['evaluations']:.2f})",
+            f"  batches of {size}: {ours[0]:.1f} tokens/s against {tokens:.1f} ({ours[0] / tokens:.2f}), "
+            f"{ours[1]:.2f} evaluations/s against {evaluations:.2f} ({ours[1] / evaluations:.2f})",
         ]
-        assert ours[2] == theirs["texts"]
+        assert ours[2] == original_rates["texts"]
     say(*lines)
 
 
@@ -122,8 +122,8 @@ def product_peak(device: torch.device, side: int, dtype: torch.dtype) -> float:
 
 def nominal_peak(name: str) -> float | None:
     given = os.environ.get("EVALHARNESS_PEAK_TFLOPS")
-    known = next((peak for card, peak in NOMINAL.items() if card in name), None)
-    peak = float(given) if given else known
+    nominal = next((peak for card, peak in NOMINAL.items() if card in name), None)
+    peak = float(given) if given else nominal
     return peak * 1e12 if peak else None
 
 
@@ -131,12 +131,12 @@ def peaks(device: torch.device, name: str, side: int) -> dict[str, float]:
     """What a share is taken of. A device that does not multiply bfloat16 itself has no such peak: its products are then
     slower than those in float32, and what it draws with may be faster than both."""
     low, high = (product_peak(device, side, dtype) for dtype in (torch.bfloat16, torch.float32))
-    found = {"measured": low if low > high else None, "nominal": nominal_peak(name)}
-    return {kind: peak for kind, peak in found.items() if peak}
+    device_peaks = {"measured": low if low > high else None, "nominal": nominal_peak(name)}
+    return {kind: peak for kind, peak in device_peaks.items() if peak}
 
 
-def shares(rate: float, found: Mapping[str, float]) -> str:
-    return "".join(f", {rate / peak:.0%} of the {kind} peak" for kind, peak in found.items())
+def shares(rate: float, device_peaks: Mapping[str, float]) -> str:
+    return "".join(f", {rate / peak:.0%} of the {kind} peak" for kind, peak in device_peaks.items())
 
 
 class Report(NamedTuple):

@@ -64,8 +64,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with launched() as found:
-        yield found
+    with launched() as browser:
+        yield browser
 
 
 def clock(view: View) -> Callable[[], float]:
@@ -74,7 +74,7 @@ def clock(view: View) -> Callable[[], float]:
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def read() -> float:
-        metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+        metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
         return 1000 * float(metrics["TaskDuration"])
 
     return read
@@ -98,8 +98,8 @@ def opened(browser: Any, folder: Path) -> tuple[float, float]:
 
 def test_opening(browser: Any, reports: tuple[Path, Path]) -> None:
     (large, busy), (small, less) = (opened(browser, folder) for folder in reports)
-    said = f"\n10,000 samples open in {large:.0f} ms (processor: {busy:.0f} ms), 96 in {small:.0f} ms ({less:.0f} ms)"
-    print(said)  # noqa: T201 - what this is for
+    line = f"\n10,000 samples open in {large:.0f} ms (processor: {busy:.0f} ms), 96 in {small:.0f} ms ({less:.0f} ms)"
+    print(line)  # noqa: T201 - what this is for
     assert busy / less < 8
 
 
@@ -114,9 +114,9 @@ def test_filtering(browser: Any, reports: tuple[Path, Path]) -> None:
     all_cards = [page.evaluate(HIDE, category) for _ in range(RUNS) for category in ("counting", "")]
     view.close()
     median, most, other = statistics.median(ours), max(ours), statistics.median(all_cards)
-    said = (
+    line = (
         f"\na filter of 10,000 samples takes {median:.0f} ms, at most {most:.0f} ms (processor: {busy:.0f} ms); "
         "hiding cards of a document with "
     )
-    print(said + f"all of them {other:.0f} ms: {other / median:.1f} times as long")  # noqa: T201 - what this is for
+    print(line + f"all of them {other:.0f} ms: {other / median:.1f} times as long")  # noqa: T201 - what this is for
     assert other / median > 3

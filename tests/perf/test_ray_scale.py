@@ -40,8 +40,8 @@ def measure(env: dict[str, str], store: Path, executor: Any, **changes: Any) -> 
     command = [sys.executable, str(script), json.dumps(sweep | changes), str(store)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured
 
 
 def size(store: Path) -> tuple[float, float]:
@@ -83,8 +83,8 @@ def test_memory_is_flat_in_what_is_drawn(tmp_path: Path) -> None:
     peaks = []
     for count in (FLAT // 10, FLAT):
         changes = {"model": model, "benchmarks": [{"name": "crashing", "items": count}]}
-        found = measure(env, tmp_path / str(count), {"name": "ray", "cpus": 2}, **changes)
-        peaks.append(found["peak_kib"] / 1024)
+        measured = measure(env, tmp_path / str(count), {"name": "ray", "cpus": 2}, **changes)
+        peaks.append(measured["peak_kib"] / 1024)
     _, images = size(tmp_path / str(FLAT))
     say(f"{FLAT} images, {images / 2**20:.0f} MiB: peak {peaks[1]:.0f} MiB, with a tenth of them {peaks[0]:.0f} MiB")
     assert peaks[1] - peaks[0] < images / 2**20 / 4, "the driver keeps images"
@@ -109,7 +109,7 @@ def test_two_workers_against_one(tmp_path: Path) -> None:
     alone = measure(env, tmp_path / "alone", "local", **changes)["each"]
     with ThreadPoolExecutor() as both:
         runs = [both.submit(measure, env, tmp_path / f"beside {n}", "local", **changes) for n in range(2)]
-        together = max(one.result()["each"] for one in runs)
+        together = max(run.result()["each"] for run in runs)
     efficiency, ceiling = each[1] / each[2] / 2, alone / together
     cores = len(os.sched_getaffinity(0))
     say(

@@ -38,9 +38,9 @@ def test_the_bootstrap_of_eight_arms_against_a_loop() -> None:
     rows = {tag: [np.flatnonzero(items == item) for item in np.unique(items[labels == tag])] for tag in TAGS}
     begin, resamples = time.process_time(), 20
     for _ in range(resamples):
-        for own in rows.values():
-            drawn = generator.integers(len(own), size=len(own))
-            values[np.concatenate([own[prompt] for prompt in drawn])].mean(axis=0)
+        for images in rows.values():
+            drawn = generator.integers(len(images), size=len(images))
+            values[np.concatenate([images[prompt] for prompt in drawn])].mean(axis=0)
     loop = (time.process_time() - begin) / resamples * stats.RESAMPLES
     sys.stdout.write(
         f"\n10,000 resamples of 2,212 images × 8 arms: {ours:.2f} s of one core,"
@@ -54,10 +54,10 @@ def test_a_million_scored_samples(tmp_path: Path) -> None:
     command = [sys.executable, str(Path(__file__).with_name("million.py")), str(SAMPLES), str(tmp_path)]
     subprocess.run([*command, "fill"], check=True)
     done = subprocess.run([*command, "report"], check=True, capture_output=True, text=True)
-    found = json.loads(done.stdout)
-    parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in found["seconds"].items())
+    measured = json.loads(done.stdout)
+    parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in measured["seconds"].items())
     sys.stdout.write(
-        f"\n{found['samples']:,} scored samples in {found['total']:.1f} s of one core ({parts}),"
-        f" {found['peak_mib']:.0f} MiB at most; wanted for a million: 60 s, 2048 MiB\n"
+        f"\n{measured['samples']:,} scored samples in {measured['total']:.1f} s of one core ({parts}),"
+        f" {measured['peak_mib']:.0f} MiB at most; wanted for a million: 60 s, 2048 MiB\n"
     )
-    assert found["samples"] == SAMPLES // 32 * 32
+    assert measured["samples"] == SAMPLES // 32 * 32

@@ -71,9 +71,9 @@ def test_the_judge(
 
 
 def test_the_rubric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = benchmark(monkeypatch, QWEN | OFF, WiseVerified)
-    assert own.title() == "wise-verified (own rubric)"
-    assert own.notes()[0].startswith(f"judged by this project's own rubric (digest {own.rubric().digest()[:8]})")
+    plain = benchmark(monkeypatch, QWEN | OFF, WiseVerified)
+    assert plain.title() == "wise-verified (own rubric)"
+    assert plain.notes()[0].startswith(f"judged by this project's own rubric (digest {plain.rubric().digest()[:8]})")
 
     (tmp_path / "vllm_eval.py").write_text(SCRIPT)
     changed = benchmark(monkeypatch, QWEN | OFF, WiseVerified, rubric={"official": tmp_path})
@@ -93,8 +93,8 @@ def test_a_benchmark_without_a_published_rubric(tmp_path: Path, monkeypatch: pyt
 
 
 def test_all_judges_are_there_to_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = benchmark(monkeypatch, QWEN, WiseVerified, judge_repeats=3, second_judge="other")
-    scorer, checks = mine.scorer(), mine.rescorings()
+    repeated = benchmark(monkeypatch, QWEN, WiseVerified, judge_repeats=3, second_judge="other")
+    scorer, checks = repeated.scorer(), repeated.rescorings()
     assert len(scorer.judges) == 2
     assert [check.name for check in checks] == ["repeat 1", "repeat 2", "second judge"]
     extra = [check.scorer for check in checks if isinstance(check.scorer, RubricScorer)]
@@ -124,9 +124,9 @@ class Riddles(Wise):
 
 
 def test_a_third_benchmark_is_a_small_class() -> None:
-    mine = Riddles(Riddles.Settings())
-    assert [(item.id, item.category) for item in mine.items()] == [(str(n), c) for n, c in enumerate(CATEGORIES, 1)]
-    assert mine.prompt_set().name == "original"
-    assert (mine.title(), mine.notes()) == ("riddles", [])
-    assert mine.scorer().identity()["protocol"] == "riddles 1"
-    assert mine.scorer().read("Score: 1") == Score(1.0)
+    riddles = Riddles(Riddles.Settings())
+    assert [(item.id, item.category) for item in riddles.items()] == [(str(n), c) for n, c in enumerate(CATEGORIES, 1)]
+    assert riddles.prompt_set().name == "original"
+    assert (riddles.title(), riddles.notes()) == ("riddles", [])
+    assert riddles.scorer().identity()["protocol"] == "riddles 1"
+    assert riddles.scorer().read("Score: 1") == Score(1.0)

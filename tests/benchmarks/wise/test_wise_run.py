@@ -91,40 +91,40 @@ def run(folder: Path, text: str = SWEEP, *options: str, code: int = 0) -> dict[s
     (folder / "riddles.yaml").write_text(text)
     out = folder / "r" / "riddles"
     assert sweep.main([str(folder / "riddles.yaml"), "--out", str(out), "--quiet", *options]) == code
-    found: dict[str, Any] = json.loads((out / "results.json").read_text()) if code == 0 else {}
-    return found
+    results: dict[str, Any] = json.loads((out / "results.json").read_text()) if code == 0 else {}
+    return results
 
 
-def row(found: dict[str, Any], benchmark: str = "wise-verified") -> dict[str, Any]:
-    (only,) = found["summary"][benchmark]
+def row(results: dict[str, Any], benchmark: str = "wise-verified") -> dict[str, Any]:
+    (only,) = results["summary"][benchmark]
     return dict(only)
 
 
 def test_a_part_of_the_prompts_has_no_overall_score(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """60 of 1,000: the categories have scores, the overall has bounds in which 940 are wrong, or right."""
-    found = row(run(folder))
-    assert found["overall"] is None
-    assert (found["scored"], found["expected"], found["coverage"]) == (60, 1000, "60/1000")
-    weights, whole = WiseVerified.weights, {name: len(own) for name, own in WiseVerified.ids.items()}
-    scored = {name: found[f"category.{name}.scored"] for name in whole}
+    summary = row(run(folder))
+    assert summary["overall"] is None
+    assert (summary["scored"], summary["expected"], summary["coverage"]) == (60, 1000, "60/1000")
+    weights, sizes = WiseVerified.weights, {name: len(ids) for name, ids in WiseVerified.ids.items()}
+    scored = {name: summary[f"category.{name}.scored"] for name in sizes}
     assert sum(scored.values()) == 60
-    right = {name: round(found[f"category.{name}"] * scored[name]) for name in whole}
-    low = sum(weights[name] * right[name] / count for name, count in whole.items())
-    missing = sum(weights[name] * (count - scored[name]) / count for name, count in whole.items())
-    assert (found["bound_low"], found["bound_high"]) == pytest.approx((low, low + missing))
-    assert found["category.culture.expected"] == 400
-    said = capsys.readouterr().out
-    assert "incomplete: 0.0" in said
-    assert f"single: {', '.join(f'{name} {scored[name]}/{count}' for name, count in whole.items())}" in said
+    right = {name: round(summary[f"category.{name}"] * scored[name]) for name in sizes}
+    low = sum(weights[name] * right[name] / count for name, count in sizes.items())
+    missing = sum(weights[name] * (count - scored[name]) / count for name, count in sizes.items())
+    assert (summary["bound_low"], summary["bound_high"]) == pytest.approx((low, low + missing))
+    assert summary["category.culture.expected"] == 400
+    output = capsys.readouterr().out
+    assert "incomplete: 0.0" in output
+    assert f"single: {', '.join(f'{name} {scored[name]}/{count}' for name, count in sizes.items())}" in output
 
 
 def test_an_own_score_is_never_called_one_of_wise(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = run(folder)
+    results = run(folder)
     assert "\nwise-verified (own rubric)\n" in capsys.readouterr().out
-    about = found["info"]["benchmarks"]["wise-verified"]
+    about = results["info"]["benchmarks"]["wise-verified"]
     assert about["scorer"]["rubric"]["name"] == "own rubric"
     digest = about["scorer"]["rubric"]["digest"][:8]
-    assert row(found)["scorer"].startswith("rule own rubric ")
+    assert row(results)["scorer"].startswith("rule own rubric ")
     page = (folder / "r" / "riddles" / "index.html").read_text()
     assert f"judged by this project&#39;s own rubric (digest {digest}), not by that of WISE; not a WISE score" in page
     assert "the judge is not the protocol&#39;s, which is Qwen3.5-35B-A3B" in page
@@ -140,9 +140,9 @@ def test_the_two_protocols_never_meet_in_one_column(folder: Path) -> None:
     both = "{name: wise-verified, prompts: verified, judge: {name: rule, rule: both}, limit: 30}"
     both += "\n  - {name: wise-legacy, prompts: legacy, judge: {name: rule, rule: both}, limit: 30}"
     text = SWEEP.replace("{name: wise-verified, prompts: verified, judge: rule, limit: 60}", both)
-    found = run(folder, text)
-    assert set(found["summary"]) == {"wise-verified", "wise-legacy"}
-    assert row(found, "wise-legacy")["category.culture"] == pytest.approx(0.8)
+    results = run(folder, text)
+    assert set(results["summary"]) == {"wise-verified", "wise-legacy"}
+    assert row(results, "wise-legacy")["category.culture"] == pytest.approx(0.8)
     for name in ("verified", "legacy"):
         table = (folder / "r" / "riddles" / "tables" / f"wise-{name}-wide.csv").read_text()
         assert table.count("\n") == 2
@@ -155,26 +155,26 @@ def test_the_two_protocols_never_meet_in_one_column(folder: Path) -> None:
 @pytest.mark.slow
 def test_a_whole_run_has_the_overall_of_the_protocol(folder: Path) -> None:
     text = SWEEP.replace(", limit: 60", "")
-    found = run(folder, text)
-    means = {name: row(found)[f"category.{name}"] for name in WiseVerified.ids}
-    asked = [int(by_image(prompt)[-1]) for prompt in Rule.asked]
-    assert len(asked) == 1000
-    assert row(found)["overall"] == pytest.approx(
+    results = run(folder, text)
+    means = {name: row(results)[f"category.{name}"] for name in WiseVerified.ids}
+    bits = [int(by_image(prompt)[-1]) for prompt in Rule.asked]
+    assert len(bits) == 1000
+    assert row(results)["overall"] == pytest.approx(
         0.40 * means["culture"] + 0.12 * sum(means[name] for name in means if name != "culture")
     )
-    assert sum(means[name] * len(own) for name, own in WiseVerified.ids.items()) == pytest.approx(sum(asked))
-    assert row(found)["coverage"] == "1000/1000"
+    assert sum(means[name] * len(ids) for name, ids in WiseVerified.ids.items()) == pytest.approx(sum(bits))
+    assert row(results)["coverage"] == "1000/1000"
     assert len(run(folder, text)["summary"]) == 1
     assert len(Rule.asked) == 1000, "nothing is asked twice"
 
 
 def test_a_dry_run_tells_what_a_judge_would_be_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = SWEEP.replace("judge: rule,", "judge: rule, judge_repeats: 3, repeat_items: 10, second_judge: rule,")
-    for asked in ("60, and 80 questions more", "0, and 0 questions more"):
+    for count in ("60, and 80 questions more", "0, and 0 questions more"):
         (folder / "riddles.yaml").write_text(text)
         command = [str(folder / "riddles.yaml"), "--out", str(folder / "r" / "riddles")]
         assert sweep.main([*command, "--dry-run"]) == 0
-        assert f"images to be judged for wise-verified: {asked} to check it" in capsys.readouterr().out
+        assert f"images to be judged for wise-verified: {count} to check it" in capsys.readouterr().out
         assert sweep.main(command) == 0
 
 
@@ -246,17 +246,17 @@ def test_repeats_flip_no_score(folder: Path) -> None:
     before = row(run(folder))
     Rule.rules["by image"] = moody
     Rule.asked.clear()
-    found = run(folder, SWEEP.replace("judge: rule,", "judge: rule, judge_repeats: 3, repeat_items: 30,"))
+    results = run(folder, SWEEP.replace("judge: rule,", "judge: rule, judge_repeats: 3, repeat_items: 30,"))
     assert {prompt.repeat for prompt in Rule.asked} == {1, 2}
     assert len(Rule.asked) == 60
-    assert row(found) == before
+    assert row(results) == before
     images = {prompt.image for prompt in Rule.asked}
     assert len(images) == 30
     flipped = sum(int(image[:4], 16) % 3 == 0 for image in images)
-    repeats = found["judging"]["wise-verified"]["repeats"]
+    repeats = results["judging"]["wise-verified"]["repeats"]
     assert (repeats["times"], repeats["items"], repeats["samples"], repeats["missing"]) == (3, 30, 30, 0)
     assert repeats["flips"]["value"] == pytest.approx(flipped * 2 / 3 / 30)
-    assert found["judging"]["wise-verified"]["spent"]["replies"] == 120
+    assert results["judging"]["wise-verified"]["spent"]["replies"] == 120
     page = (folder / "r" / "riddles" / "index.html").read_text()
     assert "Asked 3 times about the same image." in page
     assert "repeat 2" in (folder / "r" / "riddles" / "data" / "part-0.css").read_text()
@@ -272,13 +272,13 @@ def test_a_second_judge_agrees_or_not(folder: Path) -> None:
 
     Rule.rules["contrary"] = contrary
     before = row(run(folder))
-    found = run(folder, SWEEP.replace("judge: rule,", "judge: rule, second_judge: {name: rule, rule: contrary},"))
-    assert row(found) == before
+    results = run(folder, SWEEP.replace("judge: rule,", "judge: rule, second_judge: {name: rule, rule: contrary},"))
+    assert row(results) == before
     assert len(Rule.asked) == 120
-    (second,) = found["judging"]["wise-verified"]["seconds"]
+    (second,) = results["judging"]["wise-verified"]["seconds"]
     assert second["parts"] == "chemistry"
     assert (second["both"]["samples"], second["missing"]) == (60, 0)
-    assert second["both"]["same"]["value"] == pytest.approx(1 - row(found)["category.chemistry.scored"] / 60)
+    assert second["both"]["same"]["value"] == pytest.approx(1 - row(results)["category.chemistry.scored"] / 60)
     assert second["categories"]["chemistry"]["same"]["value"] == 0
     assert second["categories"]["culture"]["kappa"]["value"] == 1
     assert "They disagree most on chemistry." in (folder / "r" / "riddles" / "index.html").read_text()
@@ -292,17 +292,17 @@ def test_a_second_judge_agrees_or_not(folder: Path) -> None:
 def test_a_check_that_fails_leaves_the_score_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Rule.rules["by image"] = lambda prompt: SampleError("HTTP 503") if prompt.repeat else by_image(prompt)
     text = SWEEP.replace("judge: rule,", "judge: rule, judge_repeats: 2, repeat_items: 10,")
-    found = run(folder, text)
-    assert (row(found)["scored"], row(found)["failed"]) == (60, 0)
-    assert found["judging"]["wise-verified"]["repeats"]["missing"] == 10
-    assert found["judging"]["wise-verified"]["repeats"]["flips"]["value"] is None
+    results = run(folder, text)
+    assert (row(results)["scored"], row(results)["failed"]) == (60, 0)
+    assert results["judging"]["wise-verified"]["repeats"]["missing"] == 10
+    assert results["judging"]["wise-verified"]["repeats"]["flips"]["value"] is None
     assert "of the checks 10 failed, the first: HTTP 503" in capsys.readouterr().out
     run(folder, text)
     assert len(Rule.asked) == 70
     Rule.rules["by image"] = by_image
-    found = run(folder, text, "--retry-failed")
+    results = run(folder, text, "--retry-failed")
     assert len(Rule.asked) == 80
-    assert found["judging"]["wise-verified"]["repeats"]["flips"]["value"] == 0
+    assert results["judging"]["wise-verified"]["repeats"]["flips"]["value"] == 0
 
 
 # --- files of the published programs ---
@@ -343,27 +343,27 @@ def test_an_export_has_the_published_form(folder: Path) -> None:
         scores += rows(out / "Results-own-rubric" / f"{name}_scores_results.jsonl")
         full += json.loads((out / "Results-own-rubric" / f"{name}_full_results.json").read_text())
     ids = sorted(int(name) for name in images)
-    assert [one["prompt_id"] for one in scores] == ids == [one["prompt_id"] for one in full]
-    for marked, said in zip(scores, full, strict=True):
-        image = hashlib.sha256((out / said["image_path"]).read_bytes()).hexdigest()
+    assert [entry["prompt_id"] for entry in scores] == ids == [entry["prompt_id"] for entry in full]
+    for marked, entry in zip(scores, full, strict=True):
+        image = hashlib.sha256((out / entry["image_path"]).read_bytes()).hexdigest()
         three = [float(int(digit, 16) % 3) for digit in image[:3]]
         names = ["prompt_id", "Subcategory", "consistency", "realism", "aesthetic_quality"]
-        assert list(marked.items()) == list(zip(names, [said["prompt_id"], "made up", *three], strict=True))
-        assert said["prompt"] == f"A riddle, number {said['prompt_id']}"
-        assert said["key"] == f"It means thing {said['prompt_id']}"
-        assert said["evaluation"].startswith("Consistency: ")
+        assert list(marked.items()) == list(zip(names, [entry["prompt_id"], "made up", *three], strict=True))
+        assert entry["prompt"] == f"A riddle, number {entry['prompt_id']}"
+        assert entry["key"] == f"It means thing {entry['prompt_id']}"
+        assert entry["evaluation"].startswith("Consistency: ")
 
 
 def test_an_exported_folder_is_scored_again_to_the_same(folder: Path) -> None:
     """And for nothing: an image's question is the same wherever the image comes from."""
     first = run(folder)
     export(folder, "wise-verified")
-    asked = len(Rule.asked)
+    count = len(Rule.asked)
     text = SWEEP.replace("model: painter", "model: {name: folder, path: out}")
     second = run(folder, text)
     names = [f"category.{name}" for name in WiseVerified.ids]
     assert [row(second)[name] for name in names] == [row(first)[name] for name in names]
-    assert len(Rule.asked) == asked
+    assert len(Rule.asked) == count
 
 
 def test_several_images_a_prompt_have_no_place_in_the_layout(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -384,11 +384,11 @@ def test_the_published_summary_of_an_export_is_the_reports(folder: Path, benchma
     verified = benchmark is WiseVerified
     Rule.rules["marks"] = marks
     text = SWEEP if verified else LEGACY.replace("name: marks\n", "name: riddles\n", 1)
-    found = row(run(folder, text.replace(", limit: 60", "").replace(", limit: 40", "")), benchmark.name)
+    summary = row(run(folder, text.replace(", limit: 60", "").replace(", limit: 40", "")), benchmark.name)
     out = export(folder, benchmark.name)
     script = Path(CHECKOUT, "calculate_verified.py" if verified else "WISE_legacy/Calculate.py")
     files = sorted(map(str, out.glob("Results-own-rubric/*_scores_results.jsonl")))
     done = subprocess.run([sys.executable, "-B", str(script), *files], capture_output=True, text=True, check=True)
     printed = [float(number) for number in done.stdout.split("Overall\n")[-1].split()]
-    ours = [*(found[f"category.{name}"] for name in benchmark.ids), found["overall"]]
+    ours = [*(summary[f"category.{name}"] for name in benchmark.ids), summary["overall"]]
     assert printed == pytest.approx(ours, abs=0.00501), "theirs has two decimals"

@@ -133,22 +133,22 @@ def record_trajectory(original: OriginalBagel) -> None:
     how = {"cfg_text_scale": 3.0, "cfg_renorm_type": "channel", "cfg_interval": (0.0, 1.0)}
     for i, prompt in enumerate(PROMPTS):
         context, texts = original.start(), original.start()
-        for one in (context, texts):
-            original.read(one, "the rules of the game")
+        for branch in (context, texts):
+            original.read(branch, "the rules of the game")
         without = copy.deepcopy(context)
-        for one in (context, texts):
-            original.read(one, prompt)
+        for branch in (context, texts):
+            original.read(branch, prompt)
         thought = original.write(context, 24)
-        for one in (context, texts):
-            original.read(one, thought)
+        for branch in (context, texts):
+            original.read(branch, thought)
         first = original.draw(context, without, texts, SIZES[i], 50 + i, cfg_img_scale=1.0, **how)
         keep_text(f"trajectory/{i}/thought", thought)
         keep(f"trajectory/{i}/first", first)
         original.look(context, Image.fromarray(first), seed=60 + i)
         without = copy.deepcopy(context)
         change = original.write(context, 24)
-        for one in (context, texts):
-            original.read(one, change)
+        for branch in (context, texts):
+            original.read(branch, change)
         second = original.draw(context, without, texts, SIZES[i], 70 + i, cfg_img_scale=2.0, **how)
         keep_text(f"trajectory/{i}/change", change)
         keep(f"trajectory/{i}/second", second)
@@ -177,13 +177,13 @@ def record_editing(original: OriginalBagel) -> None:
         keep(f"edit/{i}/latent", original.latents[-1])
         keep(f"edit/{i}/image", np.asarray(edited["image"]))
         everything, images = original.start(), original.start()
-        seen = original.inferencer.vae_transform.resize_transform(image)
-        original.look(everything, seen, seed=90 + i)
+        resized = original.inferencer.vae_transform.resize_transform(image)
+        original.look(everything, resized, seed=90 + i)
         text = copy.deepcopy(everything)
         original.read(everything, prompt)
         original.read(images, prompt)
         model, ids = original.model, original.inferencer.new_token_ids
-        size = seen.size[::-1]
+        size = resized.size[::-1]
         torch.manual_seed(95 + i)
         main = model.prepare_vae_latent(everything["kv_lens"], everything["ropes"], [size], ids)
         noise = main.pop("packed_init_noises")

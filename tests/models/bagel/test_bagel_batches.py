@@ -35,11 +35,11 @@ def stages(model: Bagel, who: Sequence[int]) -> list[Any]:
         later = [(context, i) for context, i in zip(contexts, who, strict=True) if i >= stage]
         if not later:
             break
-        own, seeds = [context for context, _ in later], [i for _, i in later]
+        their_contexts, seeds = [context for context, _ in later], [i for _, i in later]
         if stage in (1, 3):
-            model.look(own, [small.picture(i + stage, 40 + 8 * i, 64) for i in seeds])
+            model.look(their_contexts, [small.picture(i + stage, 40 + 8 * i, 64) for i in seeds])
         else:
-            model.write(own, stop=("<|im_end|>",), max_tokens=6, seeds=seeds)
+            model.write(their_contexts, stop=("<|im_end|>",), max_tokens=6, seeds=seeds)
     return contexts
 
 
@@ -50,8 +50,8 @@ def made(model: Bagel, who: Sequence[int]) -> dict[int, Made]:
     written = model.write(contexts, stop=("<|im_end|>",), max_tokens=9, seeds=[20 + i for i in who])
     again = model.draw(contexts, unguided=[], seeds=[30 + i for i in who])
     return {
-        i: (one.image.tobytes(), text.text, held(context), two.image.tobytes())
-        for i, context, one, text, two in zip(who, contexts, first, written, again, strict=True)
+        i: (drawing.image.tobytes(), text.text, held(context), second.image.tobytes())
+        for i, context, drawing, text, second in zip(who, contexts, first, written, again, strict=True)
     }
 
 
@@ -82,8 +82,8 @@ def undisturbed(exact: Bagel) -> dict[int, Made]:
 def test_a_sample_is_the_same_bytes_in_any_batch_of_unlike_contexts(
     exact: Bagel, undisturbed: dict[int, Made], who: list[int]
 ) -> None:
-    found = made(exact, who)
-    assert found == {i: undisturbed[i] for i in who}
+    outcome = made(exact, who)
+    assert outcome == {i: undisturbed[i] for i in who}
     assert len({undisturbed[i][0] for i in EVERYONE}) == len(PROMPTS)
 
 
@@ -93,7 +93,7 @@ def test_more_samples_than_lanes_write_the_same(bagel_settings: Make) -> None:
     def written(who: Sequence[int]) -> list[str]:
         contexts = model.start(len(who))
         model.read(contexts, [f"{PROMPTS[i % 5]} {i}" for i in who])
-        return [one.text for one in model.write(contexts, stop=("<|im_end|>",), max_tokens=5, seeds=list(who))]
+        return [written.text for written in model.write(contexts, stop=("<|im_end|>",), max_tokens=5, seeds=list(who))]
 
     together = written(range(19))
     assert together[17] == written([17])[0]
@@ -151,10 +151,12 @@ def test_one_lane_is_as_exact(bagel_settings: Make) -> None:
 def test_fast_is_close_to_exact(bagel_settings: Make, chosen: dict[str, Any], exact: Bagel) -> None:
     fast = Bagel(bagel_settings(**chosen, mode="fast"))
     assert fast.identity() != exact.identity()
-    ours, theirs = ([one.image for one in model.draw(stages(model, EVERYONE), unguided=[], seeds=[1, 2, 3, 4, 5])]
-                    for model in (fast, exact))  # fmt: skip
-    for one, other in zip(ours, theirs, strict=True):
-        difference = np.abs(np.asarray(one, int) - np.asarray(other, int))
+    fast_images, exact_images = (
+        [drawn.image for drawn in model.draw(stages(model, EVERYONE), unguided=[], seeds=[1, 2, 3, 4, 5])]
+        for model in (fast, exact)
+    )
+    for fast_image, exact_image in zip(fast_images, exact_images, strict=True):
+        difference = np.abs(np.asarray(fast_image, int) - np.asarray(exact_image, int))
         assert 0 < difference.mean() < 12
 
 
@@ -165,8 +167,8 @@ def test_fast_looks_at_what_guides_it_in_every_other_evaluation(bagel_settings: 
         contexts = stages(model, [4])
         network = model.load().bagel.network
         run = network.run
-        seen = passes.setdefault(mode, [])
-        network.run = lambda pieces, seen=seen, run=run, **how: seen.append(len(pieces)) or run(pieces, **how)  # type: ignore[method-assign]
+        counts = passes.setdefault(mode, [])
+        network.run = lambda pieces, counts=counts, run=run, **how: counts.append(len(pieces)) or run(pieces, **how)  # type: ignore[method-assign]
         model.draw(contexts, unguided=[], seeds=[1])
     assert passes == {"exact": [3, 3, 3, 3, 3], "fast": [3, 1, 3, 1, 3]}
 
@@ -230,33 +232,37 @@ def test_contexts_beyond_the_bound_wait_elsewhere() -> None:
     """What is at work is here, and no more than the bound besides."""
     contexts = [Context() for _ in range(4)]
     batching = Batching(50)
-    here: list[tuple[list[int], int]] = []
+    states: list[tuple[list[int], int]] = []
 
     def work(part: Sequence[int]) -> list[int]:
         for i in part:
             cache = contexts[i].full.cache
             cache.put(0, torch.zeros(2, 1, 20, 4))
             cache.advance(20)
-        here.append(([*part], sum(context.tokens for context in contexts if context.on_device)))
+        states.append(([*part], sum(context.tokens for context in contexts if context.on_device)))
         return [*part]
 
     for _ in range(3):
         assert batching.run(contexts, work, alone=False) == [0, 1, 2, 3]
-    assert [part for part, _ in here] == [[0, 1, 2, 3], [0, 1], [2, 3], [0], [1], [2], [3]]
-    assert [tokens for _, tokens in here] == [80, 80, 80, 60, 60, 60, 60]
+    assert [part for part, _ in states] == [[0, 1, 2, 3], [0, 1], [2, 3], [0], [1], [2], [3]]
+    assert [tokens for _, tokens in states] == [80, 80, 80, 60, 60, 60, 60]
     batching.register([contexts[0].copy()])
     assert contexts[0].tokens == 60
 
 
 def test_taking_back_a_step_leaves_what_was(exact: Bagel) -> None:
     (context,) = stages(exact, [4])
-    before, tokens, positions = held(context), context.tokens, [one.position for one in context.streams()]
+    before, tokens, positions = held(context), context.tokens, [stream.position for stream in context.streams()]
     back = context.rollback_point()
     exact.write([context], stop=("<|im_end|>",), max_tokens=6, seeds=[1])
     exact.look([context], [Image.new("RGB", (64, 48))])
     assert held(context) != before
     back()
-    assert (held(context), context.tokens, [one.position for one in context.streams()]) == (before, tokens, positions)
+    assert (held(context), context.tokens, [stream.position for stream in context.streams()]) == (
+        before,
+        tokens,
+        positions,
+    )
 
 
 @pytest.mark.gpu

@@ -79,9 +79,9 @@ def test_a_pickle_is_not_read(folder: Path) -> None:
 @pytest.mark.parametrize("file", ["ema.safetensors", "ae.safetensors"])
 def test_missing_surplus_and_misshapen_weights_are_named(folder: Path, bagel_folder: Path, file: str) -> None:
     names = sorted(name for name in load_file(folder / file) if name.endswith("weight") and "conv_in" not in name)
-    gone, wrong = names[3], names[5]
-    rewrite(folder / file, lambda tensors: tensors.pop(gone))
-    refused(folder, f"lacks {gone}")
+    missing, wrong = names[3], names[5]
+    rewrite(folder / file, lambda tensors: tensors.pop(missing))
+    refused(folder, f"lacks {missing}")
     shutil.copy(bagel_folder / file, folder)
     rewrite(folder / file, lambda tensors: tensors.update({"more.weight": np.zeros(2, np.float32)}))
     refused(folder, r"has unknown weights more\.weight")
@@ -100,11 +100,11 @@ def test_tables_of_places_may_be_left_out(folder: Path, bagel_folder: Path) -> N
     rewrite(folder / "ema.safetensors", lambda tensors: tensors.pop("latent_pos_embed.pos_embed"))
     rewrite(folder / "ema.safetensors", lambda tensors: tensors.pop("vit_pos_embed.pos_embed"))
     network, _ = load(folder, torch.float32, CPU)
-    whole, _ = load(bagel_folder, torch.float32, CPU)
+    complete, _ = load(bagel_folder, torch.float32, CPU)
     assert network.sizes.latent_side == 64
-    assert whole.sizes.latent_side == 8
-    assert torch.equal(network.vit_pos_embed.pos_embed, whole.vit_pos_embed.pos_embed)
-    assert torch.equal(network.latent_pos_embed(8, 8), whole.latent_pos_embed(8, 8))
+    assert complete.sizes.latent_side == 8
+    assert torch.equal(network.vit_pos_embed.pos_embed, complete.vit_pos_embed.pos_embed)
+    assert torch.equal(network.latent_pos_embed(8, 8), complete.latent_pos_embed(8, 8))
 
 
 @pytest.mark.parametrize(
@@ -143,10 +143,10 @@ def test_either_kind_of_vocabulary_file(folder: Path) -> None:
     both = Tokens(folder, 276)
     (folder / "vocab.json").unlink()
     (folder / "merges.txt").unlink()
-    whole = Tokens(folder, 276)
-    assert parts.encode(text) == both.encode(text) == whole.encode(text)
-    assert parts.markers == both.markers == whole.markers
-    assert whole.decode(whole.encode(text)) == text
+    tokens = Tokens(folder, 276)
+    assert parts.encode(text) == both.encode(text) == tokens.encode(text)
+    assert parts.markers == both.markers == tokens.markers
+    assert tokens.decode(tokens.encode(text)) == text
 
 
 def test_a_tokenizer_with_more_tokens_than_the_network(folder: Path) -> None:

@@ -59,28 +59,30 @@ def judge(make: Make) -> Judge:
     return made
 
 
-def replies(judge: Judge, *asked: JudgePrompt) -> list[Reply]:
-    found = dict(judge.ask(iter(list(enumerate(asked)))))
-    assert all(isinstance(one, Reply) for one in found.values()), found
-    return [found[n] for n in range(len(asked))]  # type: ignore[misc]
+def replies(judge: Judge, *prompts: JudgePrompt) -> list[Reply]:
+    outcomes = dict(judge.ask(iter(list(enumerate(prompts)))))
+    assert all(isinstance(outcome, Reply) for outcome in outcomes.values()), outcomes
+    return [outcomes[n] for n in range(len(prompts))]  # type: ignore[misc]
 
 
 # --- the judge ---
 
 
 def test_answers_are_the_original_s(judge: Judge, bagel_recording: Mapping[str, np.ndarray]) -> None:
-    found = replies(judge, *(prompt(i) for i in range(4)))
-    assert [one.text for one in found] == [json.loads(str(bagel_recording[f"understand/{i}"])) for i in range(4)]
-    assert all(one.prompt_tokens > 0 and one.completion_tokens > 0 for one in found)
+    answers = replies(judge, *(prompt(i) for i in range(4)))
+    assert [answer.text for answer in answers] == [
+        json.loads(str(bagel_recording[f"understand/{i}"])) for i in range(4)
+    ]
+    assert all(answer.prompt_tokens > 0 and answer.completion_tokens > 0 for answer in answers)
 
 
 def test_an_answer_depends_on_its_question_alone(judge: Judge) -> None:
     """Whatever the others are: more texts, shorter answers."""
     mixed = [prompt(0), prompt(1, system="Be brief."), prompt(2, limit=2)]
     together = replies(judge, *mixed)
-    for one, asked in zip(together, mixed, strict=True):
-        (alone,) = replies(judge, asked)
-        assert (one.text, one.finish_reason, one.prompt_tokens) == (
+    for reply, sent in zip(together, mixed, strict=True):
+        (alone,) = replies(judge, sent)
+        assert (reply.text, reply.finish_reason, reply.prompt_tokens) == (
             alone.text,
             alone.finish_reason,
             alone.prompt_tokens,
@@ -91,10 +93,10 @@ def test_an_answer_depends_on_its_question_alone(judge: Judge) -> None:
 
 
 def test_an_image_that_cannot_be_read_fails_its_question_alone(judge: Judge) -> None:
-    asked = [prompt(0), prompt(1, url="data:image/png;base64,AAAA")]
-    found = dict(judge.ask(iter(list(enumerate(asked)))))
-    assert isinstance(found[0], Reply)
-    assert isinstance(found[1], SampleError)
+    prompts = [prompt(0), prompt(1, url="data:image/png;base64,AAAA")]
+    outcomes = dict(judge.ask(iter(list(enumerate(prompts)))))
+    assert isinstance(outcomes[0], Reply)
+    assert isinstance(outcomes[1], SampleError)
 
 
 def test_who_it_is(make: Make, judge: Judge, bagel_folder: Path) -> None:
@@ -120,12 +122,12 @@ def editor(bagel_settings: Make) -> Bagel:
 def edited(model: Bagel, *who: int, seed: int = 0, texts: Mapping[int, str] = {}) -> list[bytes]:
     instructions = [texts.get(i, PROMPTS[i]) for i in who]
     made = model.edit([picture(i) for i in who], instructions, [seed + i for i in who])
-    return [one.image.tobytes() for one in made]
+    return [edit.image.tobytes() for edit in made]
 
 
 def test_an_edit_has_the_size_of_its_picture_and_depends_on_it_alone(editor: Bagel) -> None:
     assert isinstance(editor, ImageEditor)
-    sizes = [one.image.size for one in editor.edit([picture(0), picture(3)], ["a", "b"], [1, 2])]
+    sizes = [edit.image.size for edit in editor.edit([picture(0), picture(3)], ["a", "b"], [1, 2])]
     assert sizes == [editor.load().seen_size(picture(i)) for i in (0, 3)] and len(set(sizes)) == 2
     together = edited(editor, 0, 3, 1)
     assert edited(editor, 3) == together[1:2]

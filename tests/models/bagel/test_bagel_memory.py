@@ -151,22 +151,24 @@ def test_no_other_spread_is_less_full(layers: int, layer: int, rest: int, rooms:
     def fullest(counts: list[int]) -> float:
         return max(((rest if n == 0 else 0) + (layer + 3) * count) / rooms[n] for n, count in enumerate(counts))
 
-    own = [assigned.count(n) for n in range(len(rooms))]
+    per_device = [assigned.count(n) for n in range(len(rooms))]
     used = wanted.per_device(assigned, len(rooms))
-    assert max(bytes_used / room for bytes_used, room in zip(used, rooms, strict=True)) == pytest.approx(fullest(own))
+    assert max(bytes_used / room for bytes_used, room in zip(used, rooms, strict=True)) == pytest.approx(
+        fullest(per_device)
+    )
     for source in range(len(rooms)):
         for target in range(len(rooms)):
-            if own[source] and source != target:
-                moved = [*own]
+            if per_device[source] and source != target:
+                moved = [*per_device]
                 moved[source] -= 1
                 moved[target] += 1
-                assert fullest(moved) >= fullest(own) - 1e-9
+                assert fullest(moved) >= fullest(per_device) - 1e-9
 
 
 def test_layers_of_the_network_on_three_devices_compute_the_same(bagel_folder: Path, bagel_settings) -> None:  # type: ignore[no-untyped-def]
     from evalharness.models.bagel.plugin import Bagel
 
-    whole = Bagel(bagel_settings(steps=3)).paint(["the dog"], [1])
+    on_one_device = Bagel(bagel_settings(steps=3)).paint(["the dog"], [1])
     spread_out = Bagel(bagel_settings(steps=3, devices=("cpu", "cpu", "cpu"))).paint(["the dog"], [1])
-    assert np.array_equal(np.asarray(whole[0].image), np.asarray(spread_out[0].image))
+    assert np.array_equal(np.asarray(on_one_device[0].image), np.asarray(spread_out[0].image))
     assert json.loads((bagel_folder / "llm_config.json").read_text())["num_hidden_layers"] == 3

@@ -47,9 +47,9 @@ def _without_gradients() -> Iterator[None]:
         yield
 
 
-def same(found: Tensor | np.ndarray, expected: np.ndarray) -> float:
+def same(actual: Tensor | np.ndarray, expected: np.ndarray) -> float:
     """The largest difference, relative to the largest value; it must be below 1e-4."""
-    ours = np.asarray(found, dtype=np.float64)
+    ours = np.asarray(actual, dtype=np.float64)
     assert ours.shape == expected.shape
     error = float(np.abs(ours - expected).max() / np.abs(expected).max())
     assert error < 1e-4, error
@@ -79,7 +79,7 @@ def look(
     from evalharness.models.bagel.images import fit
 
     fitted = [fit(image, *small.VAE_SIZES, 16) for image in images]
-    latents = [runtime.encode(one, generator(seed)) for one, seed in zip(fitted, seeds, strict=True)]
+    latents = [runtime.encode(image, generator(seed)) for image, seed in zip(fitted, seeds, strict=True)]
     patches = [runtime.patches(image) for image in fitted]
     none = [None] * len(images)
     return runtime.bagel.look(
@@ -119,9 +119,9 @@ def test_the_full_checkpoint_has_the_original_s_names_and_shapes(bagel_recording
 def test_the_small_checkpoint_has_the_original_s_names_and_shapes(bagel_folder: Any, bagel_recording: Recorded) -> None:
     from evalharness.models.bagel.loading import read_shapes
 
-    known = json.loads(str(bagel_recording["small"]))
-    assert outline(read_shapes(bagel_folder / "ema.safetensors")) == known["outline"]
-    assert outline(read_shapes(bagel_folder / "ae.safetensors")) == known["autoencoder"]
+    digests = json.loads(str(bagel_recording["small"]))
+    assert outline(read_shapes(bagel_folder / "ema.safetensors")) == digests["outline"]
+    assert outline(read_shapes(bagel_folder / "ae.safetensors")) == digests["autoencoder"]
 
 
 def test_tables_of_places(runtime: Runtime, bagel_recording: Recorded) -> None:
@@ -149,8 +149,8 @@ def test_hidden_states_of_a_look(runtime: Runtime, bagel_recording: Recorded, gr
     hidden = look(runtime, contexts, [as_image(i) for i in group], group, kind)
     blocks = [hidden[n : n + len(group)] for n in range(0, len(hidden), len(group))]
     for n, block in enumerate(blocks):
-        for i, one in zip(group, block, strict=True):
-            same(in_order(one), bagel_recording[f"look/{kind}/{i}/{n}"])
+        for i, state in zip(group, block, strict=True):
+            same(in_order(state), bagel_recording[f"look/{kind}/{i}/{n}"])
     for i, after in zip(group, read(runtime, contexts, ["then"] * len(group)), strict=True):
         same(after, bagel_recording[f"look/{kind}/{i}/after"])
 
@@ -161,7 +161,7 @@ def test_greedily_written_text(runtime: Runtime, bagel_recording: Recorded, grou
     read(runtime, contexts, [PROMPTS[i] for i in group])
     # The original counts the token that it starts with.
     written = runtime.write(contexts, ("<|im_end|>",), 39, [0] * len(group))
-    assert [one.text for one in written] == [json.loads(str(bagel_recording[f"greedy/{i}"])) for i in group]
+    assert [text.text for text in written] == [json.loads(str(bagel_recording[f"greedy/{i}"])) for i in group]
 
 
 # --- drawing ---
@@ -193,18 +193,20 @@ def test_velocity(runtime: Runtime, bagel_recording: Recorded, group: list[int],
     )
     for name, sampler in GUIDANCE.items():
         for n, i in enumerate(group):
-            found = plain[n]
+            velocity = plain[n]
             if sampler.text_scale > 1:
-                found = sampler.guide(found, without_text[n], without_images[n] if sampler.image_scale > 1 else None)
-            same(found, bagel_recording[f"velocity/{i}/{time}/{name}"])
+                velocity = sampler.guide(
+                    velocity, without_text[n], without_images[n] if sampler.image_scale > 1 else None
+                )
+            same(velocity, bagel_recording[f"velocity/{i}/{time}/{name}"])
 
 
 def test_the_recorded_guidance_makes_a_difference(bagel_recording: Recorded) -> None:
     """Or else the comparison above would show nothing. (Without images `text_channel` is `channel`.)"""
     for i in EVERYONE:
         kinds = [bagel_recording[f"velocity/{i}/0.62/{name}"] for name in GUIDANCE if name != "text/text_channel"]
-        for n, one in enumerate(kinds):
-            assert all(np.abs(one - other).max() > 1e-3 * np.abs(one).max() for other in kinds[:n])
+        for n, kind in enumerate(kinds):
+            assert all(np.abs(kind - other).max() > 1e-3 * np.abs(kind).max() for other in kinds[:n])
 
 
 def test_a_seed_gives_the_original_s_noise(runtime: Runtime, bagel_recording: Recorded) -> None:
@@ -218,7 +220,7 @@ def draw(
 ) -> tuple[list[Tensor], list[Image.Image]]:
     noise = [torch.randn((GRIDS[i][0] * GRIDS[i][1], 64), generator=generator(seed + i)) for i in group]
     latents = solve(runtime.bagel, contexts, noise, [GRIDS[i] for i in group], [sampler] * len(group))
-    return latents, [runtime.decode(one) for one in latents]
+    return latents, [runtime.decode(latent) for latent in latents]
 
 
 def as_tokens(latents: Tensor) -> Tensor:
@@ -227,10 +229,10 @@ def as_tokens(latents: Tensor) -> Tensor:
     return to_patches(latents, 2)
 
 
-def same_image(found: Image.Image, expected: np.ndarray) -> None:
+def same_image(actual: Image.Image, expected: np.ndarray) -> None:
     """Cut to 8 bits, a value may fall on the other side of a step."""
-    difference = np.abs(np.asarray(found, dtype=int) - expected)
-    assert found.size == expected.shape[1::-1]
+    difference = np.abs(np.asarray(actual, dtype=int) - expected)
+    assert actual.size == expected.shape[1::-1]
     assert difference.max() <= 1
     assert difference.mean() < 0.01
 
@@ -295,7 +297,7 @@ def test_an_answer_about_a_picture(runtime: Runtime, bagel_recording: Recorded, 
     runtime.look(contexts, [as_image(i) for i in group], understand=True)
     runtime.read(contexts, [PROMPTS[i] for i in group])
     written = runtime.write(contexts, ("<|im_end|>",), 39, [0] * len(group))
-    assert [one.text for one in written] == [json.loads(str(bagel_recording[f"understand/{i}"])) for i in group]
+    assert [text.text for text in written] == [json.loads(str(bagel_recording[f"understand/{i}"])) for i in group]
 
 
 def edit_contexts(
@@ -306,7 +308,7 @@ def edit_contexts(
 
     contexts = [Context() for _ in group]
     fitted = [fit(as_image(i), *small.VAE_SIZES, 16) for i in group]
-    latents = [runtime.encode(image, one) for image, one in zip(fitted, generators, strict=True)]
+    latents = [runtime.encode(image, generator) for image, generator in zip(fitted, generators, strict=True)]
     runtime.bagel.look(contexts, latents, [runtime.patches(image) for image in fitted], branch=True)
     read(runtime, contexts, [PROMPTS[i] for i in group])
     return contexts, [(image.height // 16, image.width // 16) for image in fitted]
@@ -336,7 +338,8 @@ def test_an_edit(runtime: Runtime, bagel_recording: Recorded, group: list[int]) 
     generators = [generator(90 + i) for i in group]
     contexts, grids = edit_contexts(runtime, group, generators)
     noise = [
-        torch.randn((rows * columns, 64), generator=one) for one, (rows, columns) in zip(generators, grids, strict=True)
+        torch.randn((rows * columns, 64), generator=generator)
+        for generator, (rows, columns) in zip(generators, grids, strict=True)
     ]
     sampler = Sampler(steps=6, image_scale=2.0, renorm="text_channel")
     latents = solve(runtime.bagel, contexts, noise, grids, [sampler] * len(group))

@@ -54,12 +54,12 @@ def test_what_has_not_been_fetched_says_how(bagel_settings: Make) -> None:
 
 def test_a_name_finds_what_was_fetched(bagel_folder: Path, bagel_settings: Make, tmp_path: Path) -> None:
     copy(bagel_folder, tmp_path / "mirror", "official")
-    said: list[str] = []
-    hub.fetch_snapshot(published.CHECKPOINTS["official"].snapshot, said.append, mirror=str(tmp_path / "mirror"))
-    assert "not checked" in said[-1]
+    lines: list[str] = []
+    hub.fetch_snapshot(published.CHECKPOINTS["official"].snapshot, lines.append, mirror=str(tmp_path / "mirror"))
+    assert "not checked" in lines[-1]
     named, given = Bagel(bagel_settings(weights="official", steps=3)), Bagel(bagel_settings(steps=3))
     assert named.identity() == given.identity(), "where the files lie is no part of it"
-    images = [np.asarray(one.paint(["the dog"], [1])[0].image) for one in (named, given)]
+    images = [np.asarray(tested.paint(["the dog"], [1])[0].image) for tested in (named, given)]
     assert np.array_equal(*images)
 
 
@@ -96,7 +96,7 @@ def test_each_has_a_name_to_fetch(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert Bagel.assets == published.assets("official")
     assert Unicot.assets == published.assets("unicot")
     assert Zebra.assets == published.assets("zebra")
-    assert len({one for name in published.CHECKPOINTS for one in published.assets(name)}) == 6  # type: ignore[arg-type]
+    assert len({asset for name in published.CHECKPOINTS for asset in published.assets(name)}) == 6  # type: ignore[arg-type]
     (tmp_path / "mirror").mkdir()
     for name in ("bagel", "unicot", "zebra"):
         assert main.main(["fetch", name, "--mirror", str(tmp_path / "mirror")]) == 2
