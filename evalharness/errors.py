@@ -5,6 +5,7 @@ EvalHarnessError            one clear line for the user; the command line prints
 ├── PluginError             no such plugin, or its optional packages are missing
 ├── StoreError              the store is locked, damaged or cannot be written
 ├── WeightsError            a checkpoint is missing, incomplete or not what its card says
+├── NotFiniteError          a network computed NaN or infinite numbers; a model's sample fails, a scorer's run ends
 ├── EndpointError           a judge or model cannot be reached, or will not work with this key, name or request
 │   └── BudgetError         a budget is spent: what is not drawn or judged yet stays so, the run goes on to its report
 └── SampleError             one sample is at fault (a prompt outside the vocabulary, an unreadable image): that sample
@@ -35,6 +36,10 @@ class StoreError(EvalHarnessError):
 
 class WeightsError(EvalHarnessError):
     """A checkpoint is missing, incomplete or not what its card says."""
+
+
+class NotFiniteError(EvalHarnessError):
+    """A network computed NaN or infinite numbers."""
 
 
 class EndpointError(EvalHarnessError):

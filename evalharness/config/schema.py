@@ -63,6 +63,11 @@ class PluginSpec:
     name: str
     settings: BaseModel
 
+    @property
+    def label(self) -> str:
+        """Kind and name for messages, such as ``model 'bagel'``."""
+        return f"{self.kind.removesuffix('s')} {self.name!r}"
+
     def build(self) -> Any:
         """Create the plugin. This is cheap: a plugin reads no weights before it is used."""
         return registry.load(self.kind, self.name)(self.settings)

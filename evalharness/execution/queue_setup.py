@@ -34,7 +34,7 @@ def draw_queues(plan: Plan, store: Store, jobs: Collection[Job]) -> Iterator[tup
         model = spec.build()
         remote, batch_size = None, 1
         if isinstance(model, RemoteImageModel):
-            remote = RemoteModel(model, digest(dict(plan.models[alias])), store)
+            remote = RemoteModel(model, digest(dict(plan.models[alias])), store, spec.label)
         else:
             batch_size = model.batch_size
         cost = partial(expected_seconds, model=model, measured=measured)
@@ -71,7 +71,7 @@ def _score_queue(
     if not isinstance(scorer, JudgeScorer):
         batch_size = scorer.batch_size
     elif not scorer.in_process:
-        remote = RemoteJudge(scorer, store)
+        remote = RemoteJudge(scorer, store, plugin.label)
     queue = ScoreQueue(
         benchmark,
         PluginWorkerSpec(plugin, rescoring),

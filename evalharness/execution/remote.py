@@ -5,23 +5,25 @@ The thread takes jobs as they are added and writes each outcome as it arrives, s
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer
+from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import ImageRequest, RemoteImageModel
-from evalharness.errors import SampleError
+from evalharness.api.plugin_results import plain_reply, plain_trajectory
+from evalharness.errors import NotFiniteError, SampleError
 from evalharness.execution.queues import Queue
-from evalharness.execution.workers import ScoreJob
+from evalharness.execution.workers import ScoreJob, closed, judged_scores
 from evalharness.planning.plan import Job
+from evalharness.store.replies import StoredReplies
 from evalharness.store.store import Store
+from evalharness.types.reply import Reply
 from evalharness.types.score import Score
-from evalharness.types.trajectory import Trajectory
+from evalharness.types.trajectory import Step, Trajectory
 
-T = TypeVar("T")
 FinishJob = Callable[[Any, Any, Any], None]
 """Writes the outcome of a job: takes its queue, the job and the outcome."""
 POLL = 0.5
@@ -45,8 +47,8 @@ class RemoteWork(Protocol):
 class RemoteJudge:
     """A scorer whose judge is a service."""
 
-    def __init__(self, scorer: JudgeScorer, store: Store) -> None:
-        self._scorer, self._store = scorer, store
+    def __init__(self, scorer: JudgeScorer, store: Store, name: str) -> None:
+        self._scorer, self._store, self._name = scorer, store, name
 
     def recall(self) -> None:
         for judge in self._scorer.judges:
@@ -54,16 +56,27 @@ class RemoteJudge:
 
     def outcomes(self, jobs: Iterable[ScoreJob]) -> Iterator[tuple[str, Score | SampleError]]:
         requests = (job.request() for job in jobs)
-        with _closed(self._scorer.judge(requests, self._store.replies)) as judged:
-            for request, outcome in judged:
-                yield request.key, outcome
+        replies = _PlainReplies(self._store.replies, self._name)
+        for request, outcome in judged_scores(self._scorer, requests, replies, self._name):
+            yield request.key, outcome
+
+
+class _PlainReplies:
+    """Stored replies; new ones are checked before they are stored."""
+
+    def __init__(self, stored: StoredReplies, name: str) -> None:
+        self._stored, self._name = stored, name
+        self.get, self.spent = stored.get, stored.spent
+
+    def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
+        self._stored.add(key, prompt, judge, plain_reply(reply, self._name))
 
 
 class RemoteModel:
     """An image model that is a service."""
 
-    def __init__(self, model: RemoteImageModel, identity: str, store: Store) -> None:
-        self._model, self._identity, self._store = model, identity, store
+    def __init__(self, model: RemoteImageModel, identity: str, store: Store, name: str) -> None:
+        self._model, self._identity, self._store, self._name = model, identity, store, name
 
     def recall(self) -> None:
         self._model.recall(self._store.trajectories.spent(self._identity))
@@ -76,9 +89,15 @@ class RemoteModel:
                 keys[number] = job.key
                 yield number, ImageRequest(job.prompt, job.seed)
 
-        with _closed(self._model.generate(requests())) as drawn:
+        with closed(self._model.generate(requests())) as drawn:
             for number, outcome in drawn:
-                yield keys.pop(number), outcome if isinstance(outcome, SampleError) else Trajectory((outcome,))
+                yield keys.pop(number), outcome if isinstance(outcome, SampleError) else self._trajectory(outcome)
+
+    def _trajectory(self, step: Step) -> Trajectory | SampleError:
+        try:
+            return plain_trajectory(Trajectory((step,)), self._name)
+        except (SampleError, NotFiniteError) as error:
+            return SampleError(str(error))
 
 
 class RemoteWorker:
@@ -127,7 +146,7 @@ class RemoteWorker:
         """Do all jobs that can be taken. Each outcome is written as it arrives: it may have cost money."""
         in_hand: dict[str, Any] = {}
         try:
-            with _closed(self._work.outcomes(self._take_jobs(in_hand))) as outcomes:
+            with closed(self._work.outcomes(self._take_jobs(in_hand))) as outcomes:
                 for key, outcome in outcomes:
                     if self._ending.is_set():
                         return
@@ -140,13 +159,3 @@ class RemoteWorker:
             for job in jobs:
                 in_hand[job.key] = job
                 yield job
-
-
-@contextlib.contextmanager
-def _closed(iterator: Iterator[T]) -> Iterator[Iterator[T]]:
-    """Close a generator when the block ends, so that its connections do not stay open until it is collected."""
-    try:
-        yield iterator
-    finally:
-        if isinstance(iterator, Generator):
-            iterator.close()

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
-from evalharness._util.hashing import canonical
 from evalharness._util.text import one_line
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreRequest
 from evalharness.api.executor import Failure, Worker
-from evalharness.api.judge import JudgePrompt
+from evalharness.api.judge import JudgePrompt, Replies
 from evalharness.api.model import ImageSource
+from evalharness.api.plugin_results import plain_reply, plain_score, plain_trajectory, scorer_faults
 from evalharness.config.schema import PluginSpec
-from evalharness.errors import SampleError
+from evalharness.errors import NotFiniteError, SampleError
 from evalharness.generation import variants
 from evalharness.planning.plan import Job
 from evalharness.types.item import Item
@@ -26,6 +27,8 @@ from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Step, Trajectory
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,11 @@ class PluginWorkerSpec:
 
     def worker(self) -> Worker[Any, Any]:
         built = self.plugin.build()
+        name = self.plugin.label
         if self.plugin.kind == "models":
-            return FetchWorker(built) if isinstance(built, ImageSource) else GenerateWorker(built)
+            return FetchWorker(built, name) if isinstance(built, ImageSource) else GenerateWorker(built, name)
         scorer = self._scorer(built)
-        return JudgeWorker(scorer) if isinstance(scorer, JudgeScorer) else ScoreWorker(scorer)
+        return JudgeWorker(scorer, name) if isinstance(scorer, JudgeScorer) else ScoreWorker(scorer, name)
 
     def _scorer(self, benchmark: Benchmark) -> Scorer | JudgeScorer:
         if self.rescoring is None:
@@ -72,10 +76,12 @@ class GenerateWorker:
     """Draws trajectories with one model; the jobs of a batch share their variant."""
 
     model: Any
+    name: str = "the model"
 
     def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
         prompts, seeds = [job.prompt for job in jobs], [job.seed for job in jobs]
-        return variants.run(jobs[0].variant, self.model, prompts, seeds, [job.picture for job in jobs])
+        trajectories = variants.run(jobs[0].variant, self.model, prompts, seeds, [job.picture for job in jobs])
+        return _plain_trajectories(trajectories, self.name)
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,23 @@ class FetchWorker:
     """Reads images that a model has already, in place of :class:`GenerateWorker`."""
 
     model: ImageSource
+    name: str = "the model"
 
     def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
         images = self.model.fetch([job.source for job in jobs if job.source is not None])
-        return [Trajectory((Step("draw", image=image),)) for image in images]
+        return _plain_trajectories([Trajectory((Step("draw", image=image),)) for image in images], self.name)
+
+
+def _plain_trajectories(trajectories: Iterable[Any], name: str) -> list[Trajectory]:
+    """Check what a model returned; a number that is none costs its sample.
+
+    Raises:
+        SampleError: A field of a trajectory has a wrong type or is NaN or infinite.
+    """
+    try:
+        return [plain_trajectory(trajectory, name) for trajectory in trajectories]
+    except NotFiniteError as error:
+        raise SampleError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -132,14 +151,13 @@ class ScoreWorker:
     """Scores images with a scorer that computes in this process."""
 
     scorer: Scorer
+    name: str = "the scorer"
 
     def __call__(self, jobs: Sequence[ScoreJob], /) -> list[Score]:
-        scores = self.scorer.score([_decode(job.image) for job in jobs], [job.item for job in jobs])
-        for score in scores:
-            if not 0 <= score.value <= 1:
-                raise ValueError(f"the scorer said {score.value}, which is not in 0..1")
-            canonical(dict(score.details))
-        return scores
+        images = [_decode(job.image) for job in jobs]
+        with scorer_faults(self.name):
+            scores = self.scorer.score(images, [job.item for job in jobs])
+        return [plain_score(score, self.name) for score in scores]
 
 
 def _decode(data: bytes) -> Image.Image:
@@ -183,11 +201,12 @@ class JudgeWorker:
     """A worker whose judge computes its replies in this process."""
 
     scorer: JudgeScorer
+    name: str = "the scorer"
 
     def __call__(self, jobs: Sequence[ScoreJob], /) -> list[JudgedScore]:
-        replies = _BatchReplies(jobs)
+        replies = _BatchReplies(jobs, self.name)
         outcomes: dict[str, Score | Failure] = {}
-        for request, outcome in self.scorer.judge([job.request() for job in jobs], replies):
+        for request, outcome in judged_scores(self.scorer, [job.request() for job in jobs], replies, self.name):
             if isinstance(outcome, SampleError):
                 outcomes[request.key] = Failure(one_line(str(outcome)))
             else:
@@ -195,10 +214,41 @@ class JudgeWorker:
         return [JudgedScore(outcomes[job.key], tuple(replies.pop_new(job.digest))) for job in jobs]
 
 
+def judged_scores(
+    scorer: JudgeScorer, requests: Iterable[ScoreRequest], replies: Replies, name: str
+) -> Iterator[tuple[ScoreRequest, Score | SampleError]]:
+    """Give the outcomes of :meth:`JudgeScorer.judge` with plain values.
+
+    Raises:
+        NotFiniteError: The judge computed NaN or infinite numbers, or a score holds them.
+    """
+    with scorer_faults(name), closed(scorer.judge(requests, replies)) as outcomes:
+        for request, outcome in outcomes:
+            if isinstance(outcome, SampleError):
+                yield request, outcome
+                continue
+            try:
+                plain: Score | SampleError = plain_score(outcome, name)
+            except SampleError as error:
+                plain = error
+            yield request, plain
+
+
+@contextlib.contextmanager
+def closed(iterator: Iterator[T]) -> Iterator[Iterator[T]]:
+    """Close a generator when the block ends, so that its connections do not stay open until it is collected."""
+    try:
+        yield iterator
+    finally:
+        if isinstance(iterator, Generator):
+            iterator.close()
+
+
 class _BatchReplies:
     """The :class:`~evalharness.api.judge.Replies` of one batch."""
 
-    def __init__(self, jobs: Iterable[ScoreJob]) -> None:
+    def __init__(self, jobs: Iterable[ScoreJob], name: str) -> None:
+        self._name = name
         self._replies: dict[str, list[Reply]] = {}
         self._new: list[JudgeReply] = []
         for job in jobs:
@@ -208,6 +258,7 @@ class _BatchReplies:
         return list(self._replies.get(key, ()))
 
     def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
+        reply = plain_reply(reply, self._name)
         self._replies.setdefault(key, []).append(reply)
         self._new.append(JudgeReply(key, prompt.key(), judge, prompt.image, prompt.rubric, prompt.repeat, reply))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from evalharness.api.registry import available, load
 from evalharness.api.variant import Variant
+from evalharness.errors import NotFiniteError, SampleError
 from evalharness.types.item import PromptImage
 from evalharness.types.trajectory import Trajectory
 
@@ -42,7 +43,10 @@ def run(
 
     Raises:
         ConfigError: The model lacks a verb that the variant needs.
-        SampleError: A sample is at fault.
+        SampleError: A sample is at fault, or the model computed NaN or infinite numbers for it.
     """
     model.prepare()  # before anything is timed, so that loading does not count as drawing time
-    return variant.generate(model, prompts, seeds, pictures)
+    try:
+        return variant.generate(model, prompts, seeds, pictures)
+    except NotFiniteError as error:
+        raise SampleError(str(error)) from error

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from evalharness.store.database import Database, parse_json, storable
+from evalharness.store.database import Database, as_store_error, parse_json, storable
 from evalharness.types.score import Score
+
+_FLOATS = {2: "=e", 4: "=f"}
+"""Bytes of a float → its format in :mod:`struct`."""
 
 
 class StoredScores:
@@ -20,11 +25,15 @@ class StoredScores:
     def get(self, keys: Iterable[str]) -> dict[str, Score]:
         """Return the stored ones among ``keys``, without their details."""
         rows = self._database.select("SELECT key, value, reason FROM scores", keys)
-        return {row["key"]: Score(row["value"], row["reason"]) for row in rows}
+        with as_store_error(self._database.path):
+            return {row["key"]: Score(_read_value(row["value"]), row["reason"]) for row in rows}
 
     def values(self, keys: Iterable[str]) -> Iterator[tuple[str, float, str]]:
         """Give key, value and reason of the stored ones among ``keys``, of which sorted ones are the fastest."""
-        return self._database.select_tuples("SELECT key, value, reason FROM scores", keys)
+        rows = self._database.select_tuples("SELECT key, value, reason FROM scores", keys)
+        with as_store_error(self._database.path):
+            for key, value, reason in rows:
+                yield key, value if type(value) is float else _read_value(value), reason
 
     def details(self, key: str) -> dict[str, Any]:
         """Return the details of a score; empty if it is not stored."""
@@ -42,7 +51,7 @@ class StoredScores:
         with self._database.guarded() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
-                (key, image, score.value, storable(score.reason), json.dumps(dict(score.details))),
+                (key, image, float(score.value), storable(score.reason), json.dumps(dict(score.details))),
             )
             connection.execute("DELETE FROM failures WHERE key = ?", (key,))
 
@@ -68,7 +77,26 @@ class StoredFailures:
 
 
 def _parse_score(row: sqlite3.Row) -> tuple[str, str, Score]:
-    return row["key"], row["image"], Score(row["value"], row["reason"], parse_json(row["details"]))
+    return row["key"], row["image"], Score(_read_value(row["value"]), row["reason"], parse_json(row["details"]))
+
+
+def _read_value(value: Any) -> float:
+    """A stored value as a number.
+
+    Earlier versions stored the values of some scorers as they lie in memory: NumPy's numbers of 1, 2 and 4 bytes, and
+    integers of 8. Since a value is in 0..1, an integer is 0 or 1, which no float in that range has the bytes of.
+
+    Raises:
+        sqlite3.DatabaseError: It is no number.
+    """
+    if not isinstance(value, bytes):
+        return float(value)
+    number = float(int.from_bytes(value, sys.byteorder))
+    if number > 1 and len(value) in _FLOATS:
+        (number,) = struct.unpack(_FLOATS[len(value)], value)
+    if not 0 <= number <= 1:
+        raise sqlite3.DatabaseError(f"a score is {value!r} in place of a number")
+    return number
 
 
 def _parse_failure(row: sqlite3.Row) -> tuple[str, str]:

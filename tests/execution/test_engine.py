@@ -127,9 +127,8 @@ class TestInProcess:
     @pytest.mark.parametrize(
         ("score", "reason"),
         [
-            (Score(float("nan")), "ValueError: the scorer said nan, which is not in 0..1"),
-            (Score(1.5), "ValueError: the scorer said 1.5, which is not in 0..1"),
-            (Score(1, "", {"a": object()}), "TypeError: Object of type object is not JSON serializable"),
+            (Score(1.5), "benchmark 'mock' returned 1.5 as value, which is not in 0..1"),
+            (Score(1, "", {"a": object()}), "benchmark 'mock' returned object as details.a, which must be JSON"),
         ],
     )
     def test_senseless_scores_are_failures(

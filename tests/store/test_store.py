@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evalharness.api.judge import JudgePrompt
@@ -282,3 +283,39 @@ def test_a_store_of_the_first_schema_is_brought_up(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         assert store.replies.get("k") == []
         assert store.runs.get("run") == {"kept": True}
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [
+        (np.float32(0.25), 0.25),
+        (np.float32(1), 1.0),
+        (np.float16(0.5), 0.5),
+        (np.int64(1), 1.0),
+        (np.int32(0), 0.0),
+        (np.bool_(True), 1.0),
+    ],
+)
+def test_a_value_that_was_stored_as_it_lay_in_memory_is_read(tmp_path: Path, number: Any, value: float) -> None:
+    """Scores of NumPy's types, as versions that did not convert them left them."""
+    with Store(tmp_path) as store, store.database.batch() as connection:
+        store.scores.add("k", "0" * 64, Score(0.5, "why", {"a": 1}))
+        connection.execute("UPDATE scores SET value = ?", (number,))
+        assert store.scores.get(["k"])["k"] == Score(value, "why")
+        assert list(store.scores.values(["k"])) == [("k", value, "why")]
+        assert [score for _, _, score in store.scores.all()] == [Score(value, "why", {"a": 1})]
+
+
+@pytest.mark.parametrize("junk", [b"some words", b"\xff\xff\xff\xff", b"\xff" * 8])
+def test_a_value_that_is_no_number_is_one_clear_line(tmp_path: Path, junk: bytes) -> None:
+    with Store(tmp_path) as store, store.database.batch() as connection:
+        store.scores.add("k", "0" * 64, Score(0.5))
+        connection.execute("UPDATE scores SET value = ?", (junk,))
+    with Store(tmp_path, write=False) as store:
+        for read in (
+            store.scores.get,
+            lambda keys: list(store.scores.values(keys)),
+            lambda _: list(store.scores.all()),
+        ):
+            with pytest.raises(StoreError, match=r"is damaged \(a score is b.* in place of a number\)"):
+                read(["k"])

@@ -1,0 +1,78 @@
+"""Mocks that return numbers of NumPy, numbers that are none, and what is no number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from evalharness.api.model import Drawn
+from evalharness.api.plugin import Plugin
+from evalharness.errors import NotFiniteError
+from evalharness.testing import MockBenchmark, MockModel, MockScorer
+from evalharness.types.item import Item
+from evalharness.types.score import Score
+
+VALUES: dict[str, Any] = {
+    "float16": np.float16(0.5),
+    "float32": np.float32(0.25),
+    "int64": np.int64(1),
+    "bool": np.bool_(True),
+    "nan": float("nan"),
+    "inf": np.float32("inf"),
+    "text": "0.5",
+}
+COUNTS: dict[str, Any] = {"int64": np.int64(3), "float": 3.0, "nan": float("nan"), "text": "3"}
+
+
+class NumberModel(MockModel):
+    """Counts its sampler steps in a number of the type that ``evaluations`` names."""
+
+    class Settings(MockModel.Settings):
+        """``broken``: words of prompts for which its network computes NaN."""
+
+        evaluations: str = "int64"
+        broken: tuple[str, ...] = ()
+
+    name = "numbers"
+    settings: Settings
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        if any(word in prompt for word in self.settings.broken for prompt in prompts):
+            raise NotFiniteError("12 of 48 numbers of the latents are NaN or infinite")
+        count = COUNTS[self.settings.evaluations]
+        return [replace(drawn, evaluations=count) for drawn in super().paint(prompts, seeds)]
+
+
+class NumberScorer(MockScorer):
+    """Gives each image the value that ``value`` names, or raises as a network does that computes NaN."""
+
+    def __init__(self, value: str, detail: str) -> None:
+        super().__init__()
+        self.value, self.detail = value, detail
+
+    def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
+        if self.value == "network":
+            raise NotFiniteError("3 of 9 numbers of the class logits are NaN or infinite")
+        boxes = np.arange(4, dtype=np.float32)
+        details = {"box": boxes, "pair": (np.int32(1), None), "score": VALUES[self.detail], 7: True}
+        return [Score(VALUES[self.value], "", details) for _ in images]
+
+
+class NumberBenchmark(MockBenchmark):
+    class Settings(MockBenchmark.Settings):
+        value: str = "float32"
+        detail: str = "float16"
+
+    name = "numbers"
+    images_per_prompt = 1
+    settings: Settings
+
+    def scorer(self) -> NumberScorer:
+        return NumberScorer(self.settings.value, self.settings.detail)
+
+
+PLUGINS: dict[str, list[type[Plugin]]] = {"models": [NumberModel], "benchmarks": [NumberBenchmark]}
