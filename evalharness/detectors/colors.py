@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
+from evalharness._util.finite import check_finite, check_weights
 from evalharness.api.detector import Detection
 from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.detectors import geneval_weights
@@ -125,6 +126,7 @@ class ColorClassifier:
         crops = torch.stack([transform(crop(image, detection)) for image, detection in objects])
         with torch.inference_mode():
             features = model.encode_image(crops.to(self._device()), normalize=True)
+            check_finite(features, "the CLIP's image embeddings")
             heads = torch.stack([self._head(detection.cls) for _, detection in objects])
             nearest = torch.einsum("nd,ncd->nc", features, heads).argmax(dim=1)
         return [self.colors[index] for index in nearest.tolist()]
@@ -136,14 +138,18 @@ class ColorClassifier:
             texts = [template.format(color=color, cls=cls) for color in self.colors for template in self.templates]
             features = model.encode_text(tokenizer(texts).to(self._device()), normalize=True)
             means = features.unflatten(0, (len(self.colors), len(self.templates))).mean(dim=1)
-            self.heads[cls] = means / means.norm(dim=-1, keepdim=True)
+            head = means / means.norm(dim=-1, keepdim=True)
+            check_finite(head, "the CLIP's text embeddings")
+            self.heads[cls] = head
         return self.heads[cls]
 
     def load(self) -> tuple[Any, Any, Any]:
         """Model, image transform and tokenizer, loaded on first use."""
         if self._loaded is None:
             name, options = self._source()
-            self._loaded = load(name, self._device(), options)
+            model, transform, tokenizer = load(name, self._device(), options)
+            check_weights(model, f"the CLIP {name.removeprefix('local-dir:')}")
+            self._loaded = model, transform, tokenizer
         return self._loaded
 
     def _source(self) -> tuple[str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
+from evalharness._util.finite import check_finite, check_weights, watch_outputs
 from evalharness._util.hashing import digest
 from evalharness.api.detector import Detection, Detector, detect_by_size
 from evalharness.assets.weights_folder import checked_folder, embedded_weights
@@ -133,6 +134,9 @@ class Mask2FormerMMDet(Detector):
             known = getattr(getattr(model, "panoptic_head", None), "num_classes", len(weights.classes))
             if known != len(weights.classes):
                 raise WeightsError(f"{self._weights} names {len(weights.classes)} classes, its config {known}")
+            check_weights(model, self._weights)
+            for name, part in model.named_children():
+                watch_outputs(part, f"the detector's {name}")
             self._loaded = Loaded(model.to(device).eval(), pipeline, weights.classes)
         return self._loaded
 
@@ -245,6 +249,8 @@ def blue_first(image: Image.Image) -> Any:
 def detections(instances: Any, names: Sequence[str], min_score: float) -> list[Detection]:
     """MMDetection's instances of one image as detections, best first."""
     boxes = instances.bboxes
+    check_finite(instances.scores, "the detector's scores")
+    check_finite(boxes, "the detector's boxes")
     kept = (instances.scores > min_score) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     order = kept.nonzero().flatten()
     order = order[instances.scores[order].argsort(descending=True, stable=True)]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest, folder_digest
+from evalharness._util.finite import check_finite, check_weights
 from evalharness.api.detector import Detection, Detector, detect_by_size
 from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.detectors import geneval_weights
@@ -95,6 +96,8 @@ class Mask2Former(Detector):
             for part in torch.split(resized, pass_size):
                 pixels = torch.nn.functional.pad(normalize(part, processor), (0, right, 0, bottom))
                 output = model(pixel_values=pixels.to(model.dtype))
+                check_finite(output.class_queries_logits, "the detector's class logits")
+                check_finite(output.masks_queries_logits, "the detector's mask logits")
                 logits = zip(output.class_queries_logits.float(), output.masks_queries_logits.float(), strict=True)
                 results += [self._detections(classes, masks, sizes, min_score) for classes, masks in logits]
         return results
@@ -131,5 +134,7 @@ class Mask2Former(Detector):
         """The model and its image processor, loaded on first use."""
         if self._loaded is None:
             folder = checked_folder(self.folder, FILES)
-            self._loaded = load(folder, pick_device(self.settings.device), self.settings.dtype)
+            model, processor = load(folder, pick_device(self.settings.device), self.settings.dtype)
+            check_weights(model, folder)
+            self._loaded = model, processor
         return self._loaded

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from evalharness._util.chunking import chunks
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import folder_digest
+from evalharness._util.finite import watch_logits
 from evalharness._util.quiet import silent
 from evalharness.api.executor import Failure, isolate
 from evalharness.api.judge import Judge, JudgePrompt
@@ -173,7 +174,11 @@ class LMEval(Judge):
             embedded = {} if chosen.args else {"dtype": "float32"}
             args = {"device": pick_device(chosen.device), "batch_size": chosen.batch_size} | embedded | args
         with silent():
-            return kind.create_from_arg_obj(args)
+            model = kind.create_from_arg_obj(args)
+        network: Any = getattr(model, "model", None)
+        if hasattr(network, "register_forward_hook"):  # not an engine in a process of its own, as vLLM's
+            watch_logits(network, "the judge")
+        return model
 
 
 def _chat_and_images(messages: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[Image.Image]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import folder_digest
+from evalharness._util.finite import watch_outputs
 from evalharness._util.quiet import silent
 from evalharness.api.model import Drawn, ImageModel
 from evalharness.assets.weights_folder import checked_folder
-from evalharness.errors import ConfigError, SampleError, WeightsError, did_you_mean
+from evalharness.errors import ConfigError, NotFiniteError, SampleError, WeightsError, did_you_mean
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -82,6 +85,7 @@ class Diffusers(ImageModel):
 
         Raises:
             SampleError: the pipeline's safety checker blacked an image out.
+            NotFiniteError: a network of the pipeline computed NaN or infinite numbers.
             ConfigError: the pipeline does not accept one of the settings.
         """
         import torch
@@ -91,7 +95,7 @@ class Diffusers(ImageModel):
         if (negative := call.pop("negative_prompt", None)) is not None:
             call["negative_prompt"] = [negative] * len(prompts)
         noise = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        with torch.inference_mode():
+        with torch.inference_mode(), _strict_casts():
             output = pipeline(prompt=list(prompts), generator=noise, output_type="pil", **call)
         if any(getattr(output, "nsfw_content_detected", None) or ()):
             raise SampleError("the pipeline's safety checker refused the image")
@@ -167,6 +171,7 @@ class Diffusers(ImageModel):
             reason = " ".join(str(error).split())[:300]
             raise WeightsError(f"{name} cannot be loaded as a pipeline: {reason}") from error
         self._check_call(pipeline)
+        _watch_networks(pipeline)
         pipeline.set_progress_bar_config(disable=True)
         device = pick_device(self.settings.device)
         if self.settings.offload:
@@ -185,3 +190,30 @@ class Diffusers(ImageModel):
         for key in self._call():
             if key not in parameters:
                 raise ConfigError(f"{pipeline_class} takes no argument {key!r}{did_you_mean(key, parameters)}")
+
+
+def _watch_networks(pipeline: Any) -> None:
+    """Check what the pipeline's own networks compute, before an image of 8 bits hides what is NaN.
+
+    The text encoders are not watched: what they pass on shows in the output of the network that reads it. An
+    autoencoder is not called as a whole, so its decoder is watched.
+    """
+    from diffusers import ModelMixin
+
+    for name, component in pipeline.components.items():
+        if isinstance(component, ModelMixin):
+            decoder: Any = getattr(component, "decoder", None)
+            watch_outputs(component, name)
+            if hasattr(decoder, "register_forward_hook"):
+                watch_outputs(decoder, f"the decoder of {name}")
+
+
+@contextlib.contextmanager
+def _strict_casts() -> Iterator[None]:
+    """Raise NotFiniteError where NumPy casts NaN to bytes, which would make a black pixel of it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "invalid value encountered in cast", RuntimeWarning)
+        try:
+            yield
+        except RuntimeWarning as warning:
+            raise NotFiniteError("the pixels of the image are NaN or infinite") from warning

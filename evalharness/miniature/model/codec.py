@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from evalharness._util.finite import check_finite
 from evalharness.miniature.world.bank import bank
 from evalharness.miniature.world.board import BACKGROUND, SIDE, SIZE
 from evalharness.miniature.world.icons import CELL
@@ -53,10 +54,15 @@ class Codec:
         return (cells.to(self.basis.dtype) / 255 - background) @ self.basis.T / SCALE
 
     def decode(self, latents: Tensor) -> Tensor:
-        """(batch, 9, latent) → (batch, 96, 96, 3) uint8."""
+        """(batch, 9, latent) → (batch, 96, 96, 3) uint8.
+
+        Raises:
+            NotFiniteError: A pixel is NaN or infinite, which the cast to uint8 would hide.
+        """
         batch = latents.shape[0]
         background = torch.from_numpy(_background()).to(self.basis)
         cells = (latents.to(self.basis.dtype) * SCALE) @ self.basis + background
+        check_finite(cells, "the drawing's pixels")
         pixels = cells.view(batch, SIDE, SIDE, CELL, CELL, 3).permute(0, 1, 3, 2, 4, 5).reshape(batch, SIZE, SIZE, 3)
         return (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
+from evalharness._util.finite import check_finite
 from evalharness.api.model import Drawn, Interleaver, Written
 from evalharness.api.variant import Variant
 from evalharness.assets.weights_folder import embedded_weights
@@ -214,6 +215,7 @@ class Miniature(Interleaver):
         marks = [self._tokenizer.id(mark) for mark in (IMAGE, IMAGE_END)] if self._marked else []
 
         def choose(index: int, logits: torch.Tensor) -> int:
+            check_finite(logits, "the next word's logits")
             logits[marks] = -torch.inf
             if self._settings.temperature == 0:
                 return int(logits.argmax())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from evalharness._util.finite import check_finite
 from evalharness.models.bagel.cache import Context
 from evalharness.models.bagel.config import LATENT_PATCH
 from evalharness.models.bagel.sampler import Sampler
@@ -38,6 +39,9 @@ def draw(
 
     Returns:
         Latents ``(channels, height, width)`` for each context.
+
+    Raises:
+        NotFiniteError: A latent is NaN or infinite after a step.
     """
     x = list(noise)
     differences: dict[int, tuple[Tensor, Tensor | None]] = {}
@@ -58,6 +62,7 @@ def draw(
             if i in without_text:
                 velocity = samplers[i].guide(velocity, without_text[i], without_images.get(i))
             x[i] = x[i] - velocity * step
+            check_finite(x[i], "the drawing's latents")
     return [from_patches(latents, LATENT_PATCH, *grid) for latents, grid in zip(x, grids, strict=True)]
 
 

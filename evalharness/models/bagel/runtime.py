@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from evalharness._util.finite import check_finite
 from evalharness.api.model import Written
 from evalharness.errors import ConfigError
 from evalharness.models.bagel import images as pixel_images
@@ -194,7 +195,9 @@ class Runtime:
     def decode(self, latents: Tensor) -> Image.Image:
         """The image of latents ``(channels, height, width)``."""
         with self._computing(low_precision=False):
-            return pixel_images.to_image(self.bagel.autoencoder.decode(latents))
+            pixels = self.bagel.autoencoder.decode(latents)
+            check_finite(pixels, "the drawing's pixels")
+            return pixel_images.to_image(pixels)
 
     def patches(self, image: Image.Image) -> tuple[Tensor, int, int]:
         """An image's patches for the vision transformer, their rows and columns."""
@@ -213,6 +216,7 @@ class Runtime:
         generators = [generator(seed) for seed in seeds]
 
         def choose(index: int, logits: Tensor) -> int:
+            check_finite(logits, "the next token's logits")
             if self.settings.temperature == 0:
                 return int(logits.argmax())
             probabilities = (logits.cpu() / self.settings.temperature).softmax(dim=-1)
