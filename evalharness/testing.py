@@ -38,6 +38,8 @@ Answer = Callable[[JudgePrompt], Reply | str | SampleError | None]
 class MockModel(Interleaver):
     """An interleaver that speaks the format ``strokes`` and fills each image with a color of its prompt and seed.
 
+    The last pixel has another color, so that no image counts as blank.
+
     ``drawn`` lists the prompt and seed of every image that any instance in this process drew.
     """
 
@@ -112,7 +114,11 @@ class MockModel(Interleaver):
 
     def _image(self, prompt: str, seed: int) -> Drawn:
         red, green, blue = hashlib.sha256(f"{prompt}{seed}".encode()).digest()[:3]
-        return Drawn(Image.new("RGB", (self.settings.size, self.settings.size), (red, green, blue)), 3)
+        size = self.settings.size
+        image = Image.new("RGB", (size, size), (red, green, blue))
+        if size > 1:
+            image.putpixel((size - 1, size - 1), (255 - red, 255 - green, 255 - blue))
+        return Drawn(image, 3)
 
     def start(self, count: int) -> list[list[str]]:
         """Empty contexts: lists of texts, in which ``[image]`` stands for an image."""

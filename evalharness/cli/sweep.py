@@ -65,7 +65,8 @@ def carry_out(plan: Plan, out: Path, store_path: Path, **options: Any) -> None:
 
     results, page = run_and_report(plan, out, store_path, **options)
     with results:
-        _write(*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}")
+        data = results.data
+        _write(*terminal.table(data), *terminal.failed(data), *terminal.suspect_images(data), "", f"report: {page}")
 
 
 def _measuring(options: argparse.Namespace, store_path: Path) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def write_results(
         "analysis": {summary.benchmark: summary.analysis.as_dict() for summary in summaries},
         "judging": judging or {},
         "cost": cost(results),
+        "suspect_images": [asdict(counts) for counts in results.suspect_images],
     }
     text = pretty_json(data) if indent else compact_json(data)
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")

@@ -39,6 +39,12 @@ def overall(covered: Any, weights: dict[str, float]) -> str:
     return f"incomplete: {low:.2f} to {high:.2f}"
 
 
+def suspect_images(results: Results) -> list[str]:
+    """Warnings of images that a working model hardly draws."""
+    lines = [f"warning: {line}" for counts in results.suspect_images for line in counts.warnings()]
+    return ["", *lines] if lines else []
+
+
 def failed(results: Results) -> list[str]:
     """How many samples and checks failed, and the first reason."""
     samples = results.samples[results.samples["state"] == "failed"]

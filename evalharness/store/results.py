@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evalharness.store.suspect_images import SuspectImages
+
 SAMPLE_COLUMNS = (
     "benchmark",  # name of the benchmark
     "arm",  # name of the arm, as in the sweep file, an expanded setting added: "process max_iterations=3"
@@ -107,6 +109,13 @@ class Results:
     image_path: Callable[[str], Path]
     checks: pd.DataFrame | None = None
     judged: Callable[[str, str, Sequence[str]], Mapping[str, Judged]] | None = None
+
+    @cached_property
+    def suspect_images(self) -> list[SuspectImages]:
+        """For each arm the number of images that are blank or the same file again."""
+        from evalharness.store.suspect_images import count_suspect_images  # loads Pillow
+
+        return count_suspect_images(self.arms, self.samples, self.image_path)
 
     @cached_property
     def drawing(self) -> pd.DataFrame:

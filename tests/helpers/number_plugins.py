@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,10 +31,12 @@ class NumberModel(MockModel):
     """Counts its sampler steps in a number of the type that ``evaluations`` names."""
 
     class Settings(MockModel.Settings):
-        """``broken``: words of prompts for which its network computes NaN."""
+        """``broken``: words of prompts for which its network computes NaN. ``image``: ``drawn`` as the mock does;
+        ``blank`` or ``same``, for all prompts; ``one blank``, for one of them."""
 
         evaluations: str = "int64"
         broken: tuple[str, ...] = ()
+        image: str = "drawn"
 
     name = "numbers"
     settings: Settings
@@ -44,7 +45,14 @@ class NumberModel(MockModel):
         if any(word in prompt for word in self.settings.broken for prompt in prompts):
             raise NotFiniteError("12 of 48 numbers of the latents are NaN or infinite")
         count = COUNTS[self.settings.evaluations]
-        return [replace(drawn, evaluations=count) for drawn in super().paint(prompts, seeds)]
+        made = super().paint(prompts, seeds)
+        return [Drawn(self._replaced(drawn.image, prompt), count) for drawn, prompt in zip(made, prompts, strict=True)]
+
+    def _replaced(self, image: Image.Image, prompt: str) -> Image.Image:
+        kind = self.settings.image
+        if kind == "blank" or (kind == "one blank" and prompt == "thing 1"):
+            return Image.new("RGB", image.size, (len(prompt), 0, 0))
+        return Image.linear_gradient("L").convert("RGB") if kind == "same" else image
 
 
 class NumberScorer(MockScorer):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from evalharness.api.judge import JudgePrompt
 from evalharness.config import sweep_files
-from evalharness.errors import ConfigError, SampleError
+from evalharness.errors import ConfigError, NotFiniteError, SampleError
 from evalharness.judges.lm_eval import LMEval
 from evalharness.types.reply import Reply
 
@@ -131,3 +131,18 @@ def test_a_key_in_the_sweep_is_refused_and_not_repeated(name: str, tmp_path: Pat
     with pytest.raises(ConfigError, match=f"{name} would stand in the report") as caught:
         sweep_files.load(tmp_path / "x.yaml")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_judge_that_computes_no_numbers_does_not_answer() -> None:
+    import torch
+
+    made = LMEval(LMEval.Settings(device="cpu"))
+    asked = [(0, prompt("Is it red?", png((200, 0, 0))))]
+    ((_, reply),) = made.ask(iter(asked))
+    assert isinstance(reply, Reply)
+    weights = list(made.model.model.parameters())[-1]
+    with torch.no_grad():
+        weights.view(-1)[0] = float("nan")
+    with pytest.raises(NotFiniteError, match=r"^\d+ of \d+ numbers of the logits of the judge are NaN or infinite$"):
+        list(made.ask(iter(asked)))
