@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from evalharness._util.hashing import digest
 from evalharness.judges.judged_benchmark import JudgedBenchmark, JudgedSettings
-from evalharness.types.item import Item, PromptSet
+from evalharness.types.item import Item, ItemField, PromptSet
 
 from . import edit_file
 from .rubric import EditRubric, read_reply
@@ -23,6 +24,7 @@ class Edits(JudgedBenchmark):
     name = "edits"
     max_tokens = 256
     images_per_prompt = 1
+    item_fields: ClassVar[Sequence[ItemField]] = ("prompt", "picture")
     read = staticmethod(read_reply)
 
     class Settings(JudgedSettings):

@@ -11,7 +11,7 @@ from evalharness.api.benchmark import Scorer
 from evalharness.api.detector import Detection, Detector
 from evalharness.detectors.colors import ColorClassifier
 from evalharness.errors import ConfigError
-from evalharness.types.item import Item
+from evalharness.types.item import Item, ItemField
 from evalharness.types.score import Score
 
 from .scoring_rules import Rules, Verdict, judge, objects_to_color
@@ -26,6 +26,8 @@ class GenEvalScorer(Scorer):
     Faint objects, down to a score of ``evidence_floor``, are classified as well, so that the evidence shows what other
     thresholds would have decided.
     """
+
+    item_fields: Sequence[ItemField] = ("metadata",)
 
     def __init__(
         self,
@@ -98,7 +100,8 @@ class GenEvalScorer(Scorer):
             for clause in (*item.metadata["include"], *item.metadata.get("exclude", ())):
                 if clause["class"] not in classes:
                     raise ConfigError(
-                        f"the detector cannot find {clause['class']!r}, which GenEval item {item.id} asks for"
+                        f"the detector cannot find {clause['class']!r}, which the prompt "
+                        f"{item.metadata['prompt']!r} asks for"
                     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -14,7 +14,7 @@ from evalharness.assets.asset import Asset
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.judges.judge_scorer import Rubric
 from evalharness.judges.judged_benchmark import JudgedBenchmark, JudgedSettings
-from evalharness.types.item import Item, PromptSet
+from evalharness.types.item import Item, ItemField, PromptSet
 
 from . import prompt_files, published_layout
 from .prompt_files import File
@@ -63,6 +63,7 @@ class Wise(JudgedBenchmark, Exporter):
     thinking_off: ClassVar[bool] = False
     """Whether the protocol switches the judge's thinking off."""
     needs_all_items: ClassVar[bool] = True
+    item_fields: ClassVar[Sequence[ItemField]] = ("metadata",)
 
     class Settings(JudgedSettings):
         """The settings of every judged benchmark, and prompts and rubric.

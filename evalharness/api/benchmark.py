@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from evalharness.api.judge import Judge, Replies
 from evalharness.api.plugin import Plugin
 from evalharness.errors import SampleError
-from evalharness.types.item import Item, PromptSet
+from evalharness.types.item import ITEM_FIELDS, Item, ItemField, PromptSet
 from evalharness.types.score import Score
 
 
@@ -22,6 +22,9 @@ class Scorer(ABC):
     """Scores final images."""
 
     batch_size: int = 1
+    item_fields: Sequence[ItemField] = ITEM_FIELDS
+    """The fields of an item that decide its score. They are part of the score's key, and a run gives the scorer items
+    whose other fields are empty."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
@@ -65,6 +68,8 @@ class JudgeScorer(ABC):
     """All judges that it asks; before a run, each is told what it spent in earlier runs."""
     in_process: bool = False
     """Whether its judge computes the replies itself, see :attr:`evalharness.api.judge.Judge.in_process`."""
+    item_fields: Sequence[ItemField] = ITEM_FIELDS
+    """The fields of an item that decide its score, see :attr:`Scorer.item_fields`."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:

@@ -80,5 +80,6 @@ def _score_queue(
         rescoring=rescoring or "",
         intermediate=intermediate,
         with_replies=judged,
+        item_fields=scorer.item_fields,
     )
     return queue, remote

@@ -15,7 +15,7 @@ from evalharness.execution.workers import ScoreJob
 from evalharness.planning.plan import Job
 from evalharness.store.images import DamagedImageError
 from evalharness.store.store import Store
-from evalharness.types.item import Item
+from evalharness.types.item import ITEM_FIELDS, Item, ItemField
 from evalharness.types.trajectory import Trajectory
 
 SMALLEST = 4
@@ -221,6 +221,7 @@ class ScoreQueue(_Queue):
         rescoring: The name of the rescoring that the scores are for; empty for the benchmark's own scores.
         intermediate: Whether the images are ones that no sample ends in.
         with_replies: Whether jobs carry the replies that judges gave about their image before.
+        item_fields: The fields of an item that the scorer is given.
 
     Attributes:
         damaged: Digests of the images whose files could not be read.
@@ -236,6 +237,7 @@ class ScoreQueue(_Queue):
         rescoring: str = "",
         intermediate: bool = False,
         with_replies: bool = False,
+        item_fields: Sequence[ItemField] = ITEM_FIELDS,
     ) -> None:
         self.stage = "check" if rescoring else "score"
         super().__init__(subject, "refinements" if intermediate else self.stage, worker_spec, store.lock)
@@ -243,7 +245,7 @@ class ScoreQueue(_Queue):
         self.intermediate = intermediate
         self.batch_size = batch_size
         self.damaged: set[str] = set()
-        self._store, self._with_replies = store, with_replies
+        self._store, self._with_replies, self._item_fields = store, with_replies, item_fields
         self._pending: deque[tuple[str, PendingScore]] = deque()
         self._keys: set[str] = set()
         self._pace = _Pace()
@@ -306,7 +308,7 @@ class ScoreQueue(_Queue):
             self.damaged.add(pending.image)
             return None
         replies = self._store.replies.known([pending.image]) if self._with_replies else {}
-        return ScoreJob(key, pending.image, image, pending.item, pending.retry, replies)
+        return ScoreJob(key, pending.image, image, pending.item.only(self._item_fields), pending.retry, replies)
 
 
 Queue = DrawQueue | ScoreQueue

@@ -14,7 +14,7 @@ from evalharness._util.text import one_line
 from evalharness.api.benchmark import JudgeScorer, ScoreRequest
 from evalharness.api.judge import Judge, JudgePrompt, Replies, reply_key
 from evalharness.errors import EvalHarnessError, SampleError
-from evalharness.types.item import Item
+from evalharness.types.item import ITEM_FIELDS, Item, ItemField
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 
@@ -58,6 +58,7 @@ class RubricScorer(JudgeScorer):
         max_tokens: Length limit of a reply.
         repeat: Distinguishes scorers that ask the same judge the same prompt again.
         secondary: Judges that the benchmark's rescorings ask.
+        item_fields: The fields of an item that the rubric uses.
     """
 
     protocol: str
@@ -67,6 +68,7 @@ class RubricScorer(JudgeScorer):
     max_tokens: int
     repeat: int = 0
     secondary: tuple[Judge, ...] = ()
+    item_fields: Sequence[ItemField] = ITEM_FIELDS
 
     @property
     def judges(self) -> tuple[Judge, ...]:  # type: ignore[override]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from evalharness.api.benchmark import Benchmark, Rescoring
 from evalharness.api.judge import Judge
 from evalharness.config.plugin_ref import JudgeRef
 from evalharness.judges.judge_scorer import Rubric, RubricScorer
+from evalharness.types.item import ITEM_FIELDS, ItemField
 from evalharness.types.score import Score
 
 
@@ -38,6 +40,8 @@ class JudgedBenchmark(Benchmark):
     """Base class: a subclass adds its name, its items, its rubric and a parser of the judge's replies."""
 
     max_tokens: ClassVar[int]
+    item_fields: ClassVar[Sequence[ItemField]] = ITEM_FIELDS
+    """The fields of an item that the rubric uses, see :attr:`evalharness.api.benchmark.Scorer.item_fields`."""
     settings: JudgedSettings
 
     @staticmethod
@@ -63,7 +67,9 @@ class JudgedBenchmark(Benchmark):
 
     def _scorer(self, judge: Judge, *, repeat: int = 0, secondary: tuple[Judge, ...] = ()) -> RubricScorer:
         protocol = f"{self.name} {self.version}"
-        return RubricScorer(protocol, judge, self.rubric(), self.read, self.max_tokens, repeat, secondary)
+        return RubricScorer(
+            protocol, judge, self.rubric(), self.read, self.max_tokens, repeat, secondary, self.item_fields
+        )
 
     @cached_property
     def _judge(self) -> Judge:

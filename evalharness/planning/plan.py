@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from evalharness.api.model import SourceFile
 from evalharness.api.variant import Variant
 from evalharness.config.arm_families import FamilyKey, family_key
 from evalharness.config.schema import Arm, Sweep
-from evalharness.types.item import Item, PromptImage
+from evalharness.types.item import ITEM_FIELDS, Item, ItemField, PromptImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class PlannedRescoring:
         kind: ``"repeat"`` for the same scorer again, ``"second"`` for another.
         items: Ids of the items whose images are scored again.
         scorer: Identity of the scorer that does it.
+        item_fields: The fields of an item that this scorer is given.
     """
 
     name: str
@@ -80,6 +81,7 @@ class PlannedRescoring:
     items: frozenset[str]
     scorer: Mapping[str, Any]
     scorer_digest: str
+    item_fields: Sequence[ItemField] = ITEM_FIELDS
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class PlannedBenchmark:
         of: Number of items of the benchmark.
         samples: Images for each prompt.
         scorer: Identity of the benchmark's scorer.
+        item_fields: The fields of an item that the scorer is given.
     """
 
     benchmark: Benchmark
@@ -100,23 +103,29 @@ class PlannedBenchmark:
     scorer: Mapping[str, Any]
     scorer_digest: str
     rescorings: tuple[PlannedRescoring, ...] = ()
+    item_fields: Sequence[ItemField] = ITEM_FIELDS
 
     def score_key(self, image: str, item: Item, rescoring: PlannedRescoring | None = None) -> str:
-        """The key of a score: the digest of ``["score", image, scorer, digest of the item's metadata]``.
+        """The key of a score: the digest of ``["score", image, scorer, digest of the item]``.
 
-        A score therefore belongs to an image, a scorer and the item's metadata, not to an arm.
+        A score therefore belongs to an image, a scorer and what the scorer is given of the item, not to an arm. The
+        digest of the item is that of its metadata if the scorer is given nothing else, and then the key is that of
+        stores of before.
 
         Args:
             image: Digest of the image.
         """
-        scorer = self.scorer_digest if rescoring is None else rescoring.scorer_digest
+        scoring = rescoring or self
+        scorer, visible = scoring.scorer_digest, scoring.item_fields
         cached = self._key_ends.get((id(item), scorer))
-        end = cached[1] if cached else self._key_end(item, scorer)
+        end = cached[1] if cached else self._key_end(item, scorer, visible)
         return hashlib.sha256(b'["score",' + canonical(image).encode() + end).hexdigest()
 
-    def _key_end(self, item: Item, scorer: str) -> bytes:
+    def _key_end(self, item: Item, scorer: str, visible: Sequence[ItemField]) -> bytes:
         """The common end of the keys of all images of an item, cached because an item has many images."""
-        end = f",{canonical([scorer, digest(dict(item.metadata))])[1:]}".encode()
+        metadata_alone = tuple(visible) == ("metadata",)
+        of_item = digest(dict(item.metadata) if metadata_alone else ["item", item.as_json(visible)])
+        end = f",{canonical([scorer, of_item])[1:]}".encode()
         self._key_ends[id(item), scorer] = item, end  # keeps the item alive, so that its id is not reused
         return end
 

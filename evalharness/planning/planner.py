@@ -100,16 +100,18 @@ def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | 
     repeated = [item for item, count in Counter(item.id for item in items).items() if count > 1]
     if repeated:
         raise ConfigError(f"benchmark {spec.name!r}: item {repeated[0]!r} stands twice")
-    scorer = dict(identity_or_placeholder(f"scorer of {spec.name}", benchmark.scorer().identity, absent))
+    scorer = benchmark.scorer()
+    identity = dict(identity_or_placeholder(f"scorer of {spec.name}", scorer.identity, absent))
     chosen = tuple(subset(items, spec.limit, name, seed))
     return PlannedBenchmark(
         benchmark=benchmark,
         items=chosen,
         of=len(items),
         samples=spec.samples or benchmark.images_per_prompt,
-        scorer=scorer,
-        scorer_digest=digest(scorer),
+        scorer=identity,
+        scorer_digest=digest(identity),
         rescorings=tuple(_planned_rescorings(benchmark, chosen, name, seed, absent)),
+        item_fields=tuple(scorer.item_fields),
     )
 
 
@@ -117,10 +119,11 @@ def _planned_rescorings(
     benchmark: Benchmark, items: Sequence[Item], name: str, seed: int, absent: dict[str, str] | None
 ) -> Iterator[PlannedRescoring]:
     for rescoring in benchmark.rescorings():
-        identity = rescoring.scorer.identity
-        scorer = dict(identity_or_placeholder(f"check {rescoring.name} of {name}", identity, absent))
+        scorer = rescoring.scorer
+        identity = dict(identity_or_placeholder(f"check {rescoring.name} of {name}", scorer.identity, absent))
         chosen = frozenset(item.id for item in subset(items, rescoring.items, name, seed))
-        yield PlannedRescoring(rescoring.name, rescoring.kind, chosen, scorer, digest(scorer))
+        visible = tuple(scorer.item_fields)
+        yield PlannedRescoring(rescoring.name, rescoring.kind, chosen, identity, digest(identity), visible)
 
 
 def _seeded_items(seed: int, name: str, planned: PlannedBenchmark) -> Iterator[_SeededItem]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+ItemField = Literal["id", "prompt", "category", "metadata", "picture"]
+ITEM_FIELDS: tuple[ItemField, ...] = ("id", "prompt", "category", "metadata", "picture")
+"""The fields of an :class:`Item`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,20 @@ class Item:
     category: str
     metadata: Mapping[str, Any]
     picture: PromptImage | None = None
+
+    def only(self, visible: Collection[ItemField]) -> Item:
+        """The item with all other fields empty."""
+        empty = Item("", "", "", {})
+        return Item(**{name: getattr(self if name in visible else empty, name) for name in ITEM_FIELDS})
+
+    def as_json(self, visible: Collection[ItemField]) -> dict[str, Any]:
+        """Some fields as JSON; the picture is its digest."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in visible if name != "picture"}
+        if "metadata" in visible:
+            values["metadata"] = dict(self.metadata)
+        if "picture" in visible:
+            values["picture"] = None if self.picture is None else self.picture.digest
+        return values
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,9 @@ def test_the_keys_of_a_plan_are_digests_of_what_they_stand_for(sweep_file: Write
         item, seed = sample.item, sample_seed(3, "mock", sample.item.id, sample.seed_index)
         parts = ["trajectory", identity, sample.arm.variant.key(), item.prompt, seed]
         assert (sample.seed, sample.job) == (seed, digest(parts))
-        told = ["score", "ab" * 32, planned.scorer_digest, digest(dict(item.metadata))]
-        assert planned.score_key("ab" * 32, item) == digest(told)
+        of_item = {"id": item.id, "prompt": item.prompt, "category": item.category, "metadata": dict(item.metadata)}
+        seen = digest(["item", of_item | {"picture": None}])
+        assert planned.score_key("ab" * 32, item) == digest(["score", "ab" * 32, planned.scorer_digest, seen])
 
 
 def test_canonical_json_does_not_depend_on_order() -> None:

@@ -124,7 +124,7 @@ def test_low_thresholds_lower_the_floor() -> None:
 
 def test_a_class_that_the_detector_cannot_find() -> None:
     cow = {"tag": "single_object", "include": [{"class": "cow", "count": 1}], "prompt": "a photo of a cow"}
-    with pytest.raises(ConfigError, match="cannot find 'cow', which GenEval item 00000 asks for"):
+    with pytest.raises(ConfigError, match="cannot find 'cow', which the prompt 'a photo of a cow' asks for"):
         scorer({10: []}).score([Image.new("RGB", (10, 8))], [item(cow)])
 
 
