@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from evalharness.api.benchmark import Scorer
 from evalharness.api.detector import Detection, Detector
+from evalharness.api.plugin import versioned_identity
 from evalharness.detectors.colors import ColorClassifier
 from evalharness.errors import ConfigError
 from evalharness.types.item import Item, ItemField
@@ -51,7 +52,7 @@ class GenEvalScorer(Scorer):
         kept = {} if self.evidence_floor == EVIDENCE_FLOOR else {"evidence_floor": self.evidence_floor}
         return {
             "protocol": f"geneval {self.version}",
-            "detector": dict(self.detector.identity()),
+            "detector": versioned_identity(self.detector.identity(), self.detector),
             "colors": self.colours.identity(),
             "rules": self.rules.model_dump(),
             **kept,

@@ -34,6 +34,9 @@ class Format(Plugin, ABC):
 
     In each iteration the model has read ``system`` and the prompt and looked at the present state.
 
+    The words are part of the keys of trajectories. What the methods do is not: raise ``behaviour_version`` when one of
+    them changes.
+
     Attributes:
         system: Read before everything else, unless empty.
         think: The chain of thought; ``None`` in a format without one.

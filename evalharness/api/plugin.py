@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -21,11 +22,14 @@ class Installable:
             those that are missing.
         extra: The extra of this distribution that installs them, if several extras do.
         assets: Files that ``evalharness fetch`` gets for it: ``evalharness.assets.asset.Asset`` and ``Snapshot``.
+        behaviour_version: Raised whenever the same settings and weights give other results than before. It is part of
+            the keys of these results, so that they are made again.
     """
 
     requires: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str | None] = None
     assets: ClassVar[tuple[Any, ...]] = ()
+    behaviour_version: ClassVar[int] = 1
 
 
 class Plugin(Installable):
@@ -41,3 +45,10 @@ class Plugin(Installable):
 
     name: ClassVar[str]
     Settings: ClassVar[type[BaseModel]] = NoSettings
+
+
+def versioned_identity(identity: Mapping[str, Any], plugin: Installable) -> dict[str, Any]:
+    """The identity of what a plugin makes, with the plugin's behaviour version unless that is 1."""
+    if plugin.behaviour_version == 1:
+        return dict(identity)
+    return {**identity, "behaviour_version": plugin.behaviour_version}

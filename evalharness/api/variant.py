@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from evalharness.api.format import Format
 from evalharness.api.model import ImageModel
 from evalharness.api.plugin import Installable
 from evalharness.errors import ConfigError
@@ -46,6 +47,10 @@ class Variant(Installable, BaseModel):
     def key(self) -> dict[str, Any]:
         """The settings that decide a trajectory's bytes: all but the iteration cap, which only cuts it short."""
         return self.model_dump(mode="json", exclude={CAP})
+
+    def spoken_format(self, model: Any) -> Format | None:
+        """The format in which a model speaks in this variant; ``None`` if it does not speak."""
+        return None
 
     def check(self, model: Any) -> None:
         """Check, while a sweep is planned, that a model can do what the variant asks of it.

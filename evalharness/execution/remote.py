@@ -13,6 +13,7 @@ from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer
 from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import ImageRequest, RemoteImageModel
+from evalharness.api.plugin import versioned_identity
 from evalharness.api.plugin_results import plain_reply, plain_trajectory
 from evalharness.errors import NotFiniteError, SampleError
 from evalharness.execution.queues import Queue
@@ -52,7 +53,7 @@ class RemoteJudge:
 
     def recall(self) -> None:
         for judge in self._scorer.judges:
-            judge.recall(self._store.replies.spent(digest(dict(judge.identity()))))
+            judge.recall(self._store.replies.spent(digest(versioned_identity(judge.identity(), judge))))
 
     def outcomes(self, jobs: Iterable[ScoreJob]) -> Iterator[tuple[str, Score | SampleError]]:
         requests = (job.request() for job in jobs)

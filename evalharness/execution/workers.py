@@ -17,6 +17,7 @@ from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreReque
 from evalharness.api.executor import Failure, Worker
 from evalharness.api.judge import JudgePrompt, Replies
 from evalharness.api.model import ImageSource
+from evalharness.api.plugin import versioned_identity
 from evalharness.api.plugin_results import plain_reply, plain_score, plain_trajectory, scorer_faults
 from evalharness.config.schema import PluginSpec
 from evalharness.errors import NotFiniteError, SampleError
@@ -51,8 +52,8 @@ class PluginWorkerSpec:
 
     def identity(self) -> Mapping[str, Any]:
         built = self.plugin.build()
-        identity: Mapping[str, Any] = (built if self.plugin.kind == "models" else self._scorer(built)).identity()
-        return identity
+        identity = (built if self.plugin.kind == "models" else self._scorer(built)).identity()
+        return versioned_identity(identity, built)
 
     def worker(self) -> Worker[Any, Any]:
         built = self.plugin.build()

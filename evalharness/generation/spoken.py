@@ -36,6 +36,8 @@ class SpokenVariant(Variant):
         if name not in model.formats:
             raise ConfigError(f"model {model.name!r} does not speak {name!r}{did_you_mean(name, model.formats)}")
         spoken: Format = load("formats", name)(model.words)
+        if spoken.name != name:
+            raise ConfigError(f"format {name!r}: the `name` of its class is {spoken.name!r}; it must be {name!r}")
         self.check_format(spoken, model)
         return spoken
 

@@ -11,6 +11,12 @@ from evalharness.errors import NotFiniteError, SampleError
 from evalharness.types.item import PromptImage
 from evalharness.types.trajectory import Trajectory
 
+LOOP_VERSION = 1
+"""Version of the loops over a model's verbs: part of the keys of what they draw, raised when it changes.
+
+A change of one variant alone raises its ``behaviour_version`` instead.
+"""
+
 
 def names() -> list[str]:
     """The names of the installed variants."""

@@ -13,6 +13,7 @@ from evalharness._util.hashing import digest
 from evalharness._util.text import one_line
 from evalharness.api.benchmark import JudgeScorer, ScoreRequest
 from evalharness.api.judge import Judge, JudgePrompt, Replies, reply_key
+from evalharness.api.plugin import versioned_identity
 from evalharness.errors import EvalHarnessError, SampleError
 from evalharness.types.item import ITEM_FIELDS, Item, ItemField
 from evalharness.types.reply import Reply
@@ -84,7 +85,7 @@ class RubricScorer(JudgeScorer):
             "protocol": self.protocol,
             "rubric": {"name": self.rubric.name, "digest": self.rubric.digest()},
             "max_tokens": self.max_tokens,
-            "judge": dict(self.primary.identity()),
+            "judge": versioned_identity(self.primary.identity(), self.primary),
         }
         if self.repeat:
             identity["repeat"] = self.repeat
@@ -120,7 +121,7 @@ class _Session:
 
     def __init__(self, scorer: RubricScorer, requests: Iterator[ScoreRequest], replies: Replies) -> None:
         self.scorer, self.requests, self.replies = scorer, requests, replies
-        self.judge_digest = digest(dict(scorer.primary.identity()))
+        self.judge_digest = digest(versioned_identity(scorer.primary.identity(), scorer.primary))
         self.numbers = itertools.count()
         self.cases: dict[int, _Case] = {}
         self.pending: deque[int] = deque()

@@ -15,12 +15,14 @@ from evalharness._util.gc_paused import gc_paused
 from evalharness._util.hashing import Digests, digest, seed_of
 from evalharness.api.benchmark import Benchmark
 from evalharness.api.model import ImageSource, SourceFile
+from evalharness.api.plugin import versioned_identity
 from evalharness.config.arm_families import FamilyKey
 from evalharness.config.schema import Arm, BenchmarkSpec, Sweep
 from evalharness.errors import ConfigError
 from evalharness.planning.identities import identity_or_placeholder, require_abilities, require_distinct_replicates
 from evalharness.planning.plan import Job, Plan, PlannedBenchmark, PlannedRescoring, Sample
 from evalharness.planning.subsets import subset
+from evalharness.planning.trajectory_keys import key_head
 from evalharness.types.item import Item
 
 
@@ -65,15 +67,18 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     seeded = {
         spec.name: list(_seeded_items(sweep.seed, spec.plugin.name, benchmarks[spec.name])) for spec in sweep.benchmarks
     }
-    digests = {alias: digest(dict(identity)) for alias, identity in models.items()}
     samples: list[Sample] = []
     jobs: dict[str, Job] = {}
     shared: dict[tuple[str, FamilyKey], list[_Trajectory]] = {}
+    heads: dict[FamilyKey, Digests] = {}
     for arm in sweep.arms:
+        model = built[arm.model]
+        if arm.family not in heads:
+            heads[arm.family] = _key_head(arm, model, models[arm.model], absent)
         for name in benchmarks:
             trajectories = shared.get((name, arm.family))
             if trajectories is None:
-                trajectories = list(_trajectories(seeded[name], arm, built[arm.model], digests[arm.model]))
+                trajectories = list(_trajectories(seeded[name], arm, model, heads[arm.family]))
                 shared[name, arm.family] = trajectories
             for item, seed_index, seed, key, source in trajectories:
                 samples.append(Sample(name, arm, item, seed_index, seed, key))
@@ -89,8 +94,7 @@ def _checked_identity(
 ) -> Mapping[str, Any]:
     """The identity of a model that can do what the arms ask of it."""
     require_abilities(sweep, alias, model, benchmarks)
-    identity: Mapping[str, Any] = model.identity()
-    return identity
+    return versioned_identity(model.identity(), model)
 
 
 def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> PlannedBenchmark:
@@ -102,6 +106,7 @@ def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | 
         raise ConfigError(f"benchmark {spec.name!r}: item {repeated[0]!r} stands twice")
     scorer = benchmark.scorer()
     identity = dict(identity_or_placeholder(f"scorer of {spec.name}", scorer.identity, absent))
+    identity = versioned_identity(identity, benchmark)
     chosen = tuple(subset(items, spec.limit, name, seed))
     return PlannedBenchmark(
         benchmark=benchmark,
@@ -121,6 +126,7 @@ def _planned_rescorings(
     for rescoring in benchmark.rescorings():
         scorer = rescoring.scorer
         identity = dict(identity_or_placeholder(f"check {rescoring.name} of {name}", scorer.identity, absent))
+        identity = versioned_identity(identity, benchmark)
         chosen = frozenset(item.id for item in subset(items, rescoring.items, name, seed))
         visible = tuple(scorer.item_fields)
         yield PlannedRescoring(rescoring.name, rescoring.kind, chosen, identity, digest(identity), visible)
@@ -134,13 +140,19 @@ def _seeded_items(seed: int, name: str, planned: PlannedBenchmark) -> Iterator[_
             yield _SeededItem(item, index, seed_of(digests(item.id, index)))
 
 
-def _trajectories(seeded: Iterable[_SeededItem], arm: Arm, model: Any, identity: str) -> Iterator[_Trajectory]:
-    """The trajectories that the family of an arm shares; ``identity`` is the digest of the model's.
+def _key_head(arm: Arm, model: Any, identity: Mapping[str, Any], absent: dict[str, str] | None) -> Digests:
+    if absent and f"model {arm.model}" in absent:
+        return Digests("trajectory", digest(dict(identity)), arm.variant.key())  # its words may be missing as well
+    return Digests(*key_head(arm.variant, model, identity))
 
-    The key of a trajectory is the digest of ``["trajectory", identity, variant, prompt, seed]`` and what else decides
-    its images: the file that has them already, the picture that an edit changes.
+
+def _trajectories(seeded: Iterable[_SeededItem], arm: Arm, model: Any, digests: Digests) -> Iterator[_Trajectory]:
+    """The trajectories that the family of an arm shares.
+
+    The key of a trajectory is the digest of the :func:`~evalharness.planning.trajectory_keys.key_head` that ``digests``
+    begins with, prompt, seed, and what else decides its images: the file that has them already, the picture that an
+    edit changes.
     """
-    digests = Digests("trajectory", identity, arm.variant.key())
     image_source = model if isinstance(model, ImageSource) else None
     for item, index, seed in seeded:
         source = image_source.locate(item, index) if image_source else None
