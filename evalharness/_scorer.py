@@ -15,7 +15,8 @@ from evalharness._util.validation import error_line
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreRequest
 from evalharness.api.judge import JudgePrompt
-from evalharness.errors import ConfigError, did_you_mean
+from evalharness.api.plugin_results import plain_score, scorer_faults
+from evalharness.errors import ConfigError, SampleError, did_you_mean
 from evalharness.types.item import Item
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
@@ -61,6 +62,7 @@ class ImageScorer:
     def __init__(self, benchmark: Benchmark) -> None:
         self._benchmark = benchmark
         self._scorer = benchmark.scorer()
+        self._label = f"benchmark {benchmark.name!r}"
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -85,13 +87,16 @@ class ImageScorer:
         Raises:
             ConfigError: The numbers of images and prompts differ, or the benchmark has no such prompt.
             SampleError: An image cannot be scored.
+            NotFiniteError: The scorer computes NaN or infinite numbers.
         """
         if len(images) != len(prompts):
             raise ConfigError(f"{len(images)} images for {len(prompts)} prompts")
         items = [self._item(prompt) for prompt in prompts]
         if isinstance(self._scorer, JudgeScorer):
-            return _judged(self._scorer, images, items)
-        return _scored(self._scorer, images, items)
+            scores = _judged(self._scorer, images, items, self._label)
+        else:
+            scores = _scored(self._scorer, images, items, self._label)
+        return [plain_score(score, self._label) for score in scores]
 
     def _item(self, prompt: str | Item) -> Item:
         if isinstance(prompt, Item):
@@ -107,15 +112,16 @@ class ImageScorer:
         return {item.prompt: item for item in self.items}
 
 
-def _scored(scorer: Scorer, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
+def _scored(scorer: Scorer, images: Sequence[Image.Image], items: Sequence[Item], label: str) -> list[Score]:
     scores: list[Score] = []
     for start in range(0, len(items), scorer.batch_size):
         batch = slice(start, start + scorer.batch_size)
-        scores += scorer.score([image.convert("RGB") for image in images[batch]], items[batch])
+        with scorer_faults(label):
+            scores += scorer.score([image.convert("RGB") for image in images[batch]], items[batch])
     return scores
 
 
-def _judged(scorer: JudgeScorer, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
+def _judged(scorer: JudgeScorer, images: Sequence[Image.Image], items: Sequence[Item], label: str) -> list[Score]:
     requests = []
     for number, (image, item) in enumerate(zip(images, items, strict=True)):
         buffer = io.BytesIO()
@@ -123,10 +129,11 @@ def _judged(scorer: JudgeScorer, images: Sequence[Image.Image], items: Sequence[
         data = buffer.getvalue()
         requests.append(ScoreRequest(str(number), item, data, hashlib.sha256(data).hexdigest()))
     scores: dict[str, Score] = {}
-    for request, outcome in scorer.judge(requests, _Replies()):
-        if not isinstance(outcome, Score):
-            raise outcome
-        scores[request.key] = outcome
+    with scorer_faults(label):
+        for request, outcome in scorer.judge(requests, _Replies()):
+            if isinstance(outcome, SampleError):
+                raise outcome
+            scores[request.key] = outcome
     return [scores[request.key] for request in requests]
 
 

@@ -57,10 +57,14 @@ def is_blank(path: Path) -> bool:
             pixels = image.width * image.height
             if pixels == 1 or path.stat().st_size > 1024 + 4 * pixels / 100:
                 return False
-            extrema = image.convert("RGBA").getextrema()
+            return has_one_color(image)
     except BROKEN:
         return False
-    return all(low == high for low, high in extrema)  # type: ignore[misc]
+
+
+def has_one_color(image: Image.Image) -> bool:
+    """Whether all pixels of an image have the same colour."""
+    return all(low == high for low, high in image.convert("RGBA").getextrema())  # type: ignore[misc]
 
 
 def png_bytes(image: Image.Image) -> bytes:

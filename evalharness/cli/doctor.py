@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store", type=Path, metavar="DIR", default=Path("reports") / "store", help="where the run's images will go"
     )
+    parser.add_argument("--no-draw", action="store_true", help="with --sweep: draw nothing with its models")
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of lines")
 
 
@@ -65,7 +66,8 @@ def _findings(options: argparse.Namespace) -> Iterator[CheckResult]:
     if not examined and (options.golden or options.write_golden):
         raise ConfigError(f"{options.sweep}: no benchmark has a scorer that golden images could check")
     passed = True
-    for finding in run_checks(checks.list_checks(options.store, sweep, embedded, examined, golden_file)):
+    listed = checks.list_checks(options.store, sweep, embedded, examined, golden_file, draw=not options.no_draw)
+    for finding in run_checks(listed):
         passed = passed and finding.status != "fail"
         yield finding
     if options.write_golden:

@@ -11,7 +11,7 @@ from PIL import Image
 from evalharness.api import registry
 from evalharness.api.benchmark import HasKnownAnswers
 from evalharness.config.schema import Sweep
-from evalharness.doctor import fetched_files, kernels, sweep_checks, system
+from evalharness.doctor import fetched_files, kernels, output_checks, sweep_checks, system
 from evalharness.doctor.check_result import Check, CheckResult
 from evalharness.doctor.golden import Golden
 from evalharness.doctor.golden_comparison import compare_golden
@@ -28,6 +28,8 @@ def list_checks(
     embedded: ScorerCheck,
     scorer_checks: Sequence[ScorerCheck],
     golden: Golden | None,
+    *,
+    draw: bool = True,
 ) -> Iterator[tuple[str, Check]]:
     """All checks by name.
 
@@ -37,6 +39,7 @@ def list_checks(
         embedded: the check of the embedded networks.
         scorer_checks: the scorers to test; ``embedded`` may be one of them.
         golden: a golden file with which the scorers are also compared.
+        draw: whether to draw with the models of the sweep.
     """
     yield "python", system.check_python
     yield "packages", system.check_packages
@@ -51,8 +54,11 @@ def list_checks(
     if sweep is not None:
         for alias, model in sweep.models.items():
             yield f"model {alias}", partial(sweep_checks.check_model, alias, model)
+            if draw:
+                yield f"model {alias} draws", partial(output_checks.check_drawing, alias, sweep)
         for spec in sweep.benchmarks:
             yield f"scorer {spec.name}", partial(sweep_checks.check_scorer, spec.plugin)
+            yield f"scorer {spec.name} scores", partial(output_checks.check_scoring, spec.plugin)
     for check in scorer_checks:
         yield check.label, partial(_check_scorer, check, embedded, golden)
 

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from evalharness.api.benchmark import HasKnownAnswers, KnownAnswer, Scorer
+from evalharness.api.plugin_results import plain_score, scorer_faults
 from evalharness.doctor.check_result import CheckResult, fail, ok, warn
 from evalharness.errors import EvalHarnessError
 from evalharness.types.score import Score
@@ -84,12 +85,14 @@ def score_known_answers(scorer: Scorer, specimens: Sequence[KnownAnswer]) -> lis
     """Score images in batches of the scorer's size.
 
     Raises:
-        EvalHarnessError: the scorer returned more or fewer scores than images.
+        EvalHarnessError: the scorer returned more or fewer scores than images, or numbers that are NaN or infinite.
     """
     scores: list[Score] = []
     for start in range(0, len(specimens), scorer.batch_size):
         batch = specimens[start : start + scorer.batch_size]
-        scores += scorer.score([specimen.image for specimen in batch], [specimen.item for specimen in batch])
+        with scorer_faults("the scorer"):
+            made = scorer.score([specimen.image for specimen in batch], [specimen.item for specimen in batch])
+        scores += [plain_score(score, "the scorer") for score in made]
     if len(scores) != len(specimens):
         raise EvalHarnessError(f"the scorer gave {len(scores)} scores for {len(specimens)} images")
     return scores
