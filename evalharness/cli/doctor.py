@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.config import sweep_files
 from evalharness.errors import ConfigError, EvalHarnessError
 
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         report = {"ok": passed, "findings": [asdict(finding) for finding in findings]}
         sys.stdout.write(json.dumps(report, indent=1) + "\n")
-    return 0 if passed else 1
+    return ExitCode.COMPLETE if passed else ExitCode.CHECK_FAILED
 
 
 def _findings(options: argparse.Namespace) -> Iterator[CheckResult]:

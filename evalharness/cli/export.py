@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness._util.files import atomic_folder
 from evalharness.api.benchmark import Exported, Exporter
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
@@ -50,8 +51,7 @@ def run(options: argparse.Namespace) -> int:
         scored = _scored(arm_states, options)
         with _new_folder(out) as folder:
             exporter.export(_exported(scored, store), folder)
-    sys.stdout.write(f"{len(scored)} of {len(arm_states)} samples: {out}\n")
-    return 0
+    return _conclude(len(scored), len(arm_states), out)
 
 
 def _trajectories(plan: Plan, options: argparse.Namespace, store_path: Path, out: Path) -> int:
@@ -68,8 +68,12 @@ def _trajectories(plan: Plan, options: argparse.Namespace, store_path: Path, out
             )
         with _new_folder(out) as folder:
             exporting.export(plan, store, drawn, folder)
-    sys.stdout.write(f"{len(drawn)} of {len(arm_states)} samples: {out}\n")
-    return 0
+    return _conclude(len(drawn), len(arm_states), out)
+
+
+def _conclude(exported: int, expected: int, out: Path) -> ExitCode:
+    sys.stdout.write(f"{exported} of {expected} samples: {out}\n")
+    return ExitCode.COMPLETE if exported == expected else ExitCode.INCOMPLETE
 
 
 def _exporter(plan: Plan, name: str) -> Exporter:

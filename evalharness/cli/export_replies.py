@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness._util.files import atomic_path
 from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer
@@ -43,12 +44,13 @@ def run(options: argparse.Namespace) -> int:
     if not lines:
         raise ConfigError(f"{store_path} has no replies for {sweep.name!r}; run the sweep first")
     _write(out, lines)
-    if missing := sum(state.score is None for state in states):
+    missing = sum(state.score is None for state in states)
+    if missing:
         sys.stderr.write(f"warning: {missing} of {len(states)} samples have no score yet\n")
     judges = ", ".join(dict.fromkeys(judge_name(line.judge) for line in lines))
     questions = len({line.question for line in lines})
     sys.stdout.write(f"{len(lines)} replies to {questions} questions by {judges}: {out}\n")
-    return 0
+    return ExitCode.INCOMPLETE if missing else ExitCode.COMPLETE
 
 
 def _scorers(plan: Plan) -> dict[str, Any]:

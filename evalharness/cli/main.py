@@ -1,4 +1,4 @@
-"""The ``evalharness`` command. A mistake gives one line on stderr and exit code 2; Ctrl-C gives 130.
+"""The ``evalharness`` command; docs/reliability.md lists its exit codes.
 
 A command is a module of this package with ``add_arguments(parser)`` and ``run(options)``, which returns the exit code.
 Only the module of the command that was typed is imported, so that ``--help`` does not wait for the others.

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from evalharness._front import load_results
+from evalharness.cli.completeness import say_what_is_missing
 from evalharness.cli.options import add_gallery_argument, add_literature_argument
 from evalharness.report import terminal
 
@@ -26,5 +27,6 @@ def run(options: argparse.Namespace) -> int:
         out: Path = options.out or (folder if folder.is_dir() else Path("reports") / results.info["name"])
         page = results.to_html(out, gallery_mb=options.gallery_mb)
         lines = [*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}"]
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+        return say_what_is_missing(results.data)

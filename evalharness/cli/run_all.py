@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness._util.text import counted
 from evalharness.cli import sweep
 from evalharness.cli.options import add_gallery_argument, add_size_arguments
 from evalharness.config import sweep_files
-from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
+from evalharness.errors import ConfigError, WeightsError
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize
@@ -34,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Draw and score what is missing, write each report, then the page; returns the exit code.
 
-    A sweep whose weights are not on this machine is skipped, and an earlier report of it stays. That is an error, but
-    it is reported only when the other sweeps are done.
+    A sweep whose weights are not on this machine is skipped, and an earlier report of it stays. This is said again when
+    the other sweeps are done.
     """
     from evalharness.report.collection import write_collection
 
@@ -43,10 +44,11 @@ def run(options: argparse.Namespace) -> int:
     plans, absent = _plans(options)
     for line in absent:
         _say(f"left out: {line}")
+    codes = {ExitCode.INCOMPLETE if absent else ExitCode.COMPLETE}
     for plan in plans:
         _say(f"\n{plan.sweep.name}: {plan.sweep.description}")
         folder = out / plan.sweep.name
-        sweep.carry_out(
+        code = sweep.carry_out(
             plan,
             folder,
             options.store or out.parent / "store",
@@ -54,16 +56,16 @@ def run(options: argparse.Namespace) -> int:
             gallery_mb=options.gallery_mb,
             info={"sweep": portable(plan.sweep.resolved(), folder)},
         )
+        codes.add(code)
     page = write_collection(out, options.title, [sweep_files.load(file).name for file in options.files])
     megabytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
     _say(f"\n{counted(len(plans), 'sweep')}, {megabytes:.1f} MB: {page}")
     if options.most_mb is not None and megabytes > options.most_mb:
-        raise EvalHarnessError(
-            f"{out} takes {megabytes:.1f} MB, above --most-mb {options.most_mb:g}; lower --gallery-mb"
-        )
+        _complain(f"{out} takes {megabytes:.1f} MB, above --most-mb {options.most_mb:g}; lower --gallery-mb")
+        codes.add(ExitCode.CHECK_FAILED)
     if absent:
-        raise EvalHarnessError(f"{len(absent)} of {len(options.files)} sweeps were left out: {'; '.join(absent)}")
-    return 0
+        _complain(f"{len(absent)} of {len(options.files)} sweeps were left out: {'; '.join(absent)}")
+    return max(codes)
 
 
 def _plans(options: argparse.Namespace) -> tuple[list[Plan], list[str]]:
@@ -100,3 +102,7 @@ def portable(value: Any, folder: Path) -> Any:
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"evalharness: {text}\n")

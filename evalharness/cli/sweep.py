@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness._util.guard import guarded
 from evalharness.cli.options import add_literature_argument, add_size_arguments
 from evalharness.config import literature, overrides, sweep_files
@@ -50,23 +51,24 @@ def run(options: argparse.Namespace) -> int:
 
         command = _measuring(options, store_path)
         _write(*dry_run(sweep, store_path, command, retry_failed=options.retry_failed, rates_file=options.rates))
-        return 0
-    carry_out(make_plan(sweep), out, store_path, quiet=options.quiet, retry_failed=options.retry_failed)
-    return 0
+        return ExitCode.COMPLETE
+    return carry_out(make_plan(sweep), out, store_path, quiet=options.quiet, retry_failed=options.retry_failed)
 
 
-def carry_out(plan: Plan, out: Path, store_path: Path, **options: Any) -> None:
+def carry_out(plan: Plan, out: Path, store_path: Path, **options: Any) -> ExitCode:
     """Draw and score what is missing, write the report to ``out`` and print its headline table.
 
     ``options`` are those of :func:`evalharness._front.run_and_report`.
     """
     from evalharness._front import run_and_report
+    from evalharness.cli.completeness import say_what_is_missing
     from evalharness.report import terminal
 
     results, page = run_and_report(plan, out, store_path, **options)
     with results:
         data = results.data
         _write(*terminal.table(data), *terminal.failed(data), *terminal.suspect_images(data), "", f"report: {page}")
+        return say_what_is_missing(data)
 
 
 def _measuring(options: argparse.Namespace, store_path: Path) -> str:

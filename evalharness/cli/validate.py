@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.api import registry
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.training_data import reading, trajectory_checks
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if checked == 0:
         raise ConfigError(f"{' '.join(map(str, options.paths))}: no trajectories there")
     sys.stderr.write(f"{checked} trajectories, {broken} with violations, {lines} violations\n")
-    return 1 if lines else 0
+    return ExitCode.CHECK_FAILED if lines else ExitCode.COMPLETE
 
 
 def _line(text: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
+
+from evalharness._util.text import one_line
 
 if TYPE_CHECKING:
     from evalharness.store.results import Results
@@ -56,3 +59,21 @@ def failed(results: Results) -> list[str]:
         if not checks.empty:
             lines += ["", f"of the checks {len(checks)} failed, the first: {checks['reason'].iloc[0]}"]
     return [*lines, "--retry-failed tries them again"] if lines else []
+
+
+def missing(results: Results) -> str | None:
+    """One line on how many samples and checks have no score, and why; None if all have one."""
+    parts, reasons = [], []
+    for name, pending, rows in (("samples", "not drawn", results.samples), ("checks", "not scored", results.checks)):
+        if rows is None or (rows["state"] == "scored").all():
+            continue
+        without = rows[rows["state"] != "scored"]
+        counts = without["state"].replace({"generated": "not scored", "pending": pending}).value_counts()
+        states = ", ".join(f"{count} {state}" for state, count in counts.items())
+        parts.append(f"{len(without)} of {len(rows)} {name} have no score ({states})")
+        reasons += without.loc[without["state"] == "failed", "reason"].tolist()
+    if not parts:
+        return None
+    most = Counter(reasons).most_common(1)
+    cause = f"; most often: {one_line(most[0][0], 200)}" if most else ""
+    return f"incomplete: {' and '.join(parts)}{cause}"

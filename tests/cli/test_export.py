@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.assets.weights_folder import embedded_weights
 from evalharness.benchmarks.geneval import prompts
 from evalharness.benchmarks.geneval.classes import CLASSES, TAGS
@@ -150,7 +151,7 @@ def test_an_incomplete_arm_is_not_exported_unasked(
     assert export(run, tmp_path / "out", *store, source=source) == 2
     assert "arm 'my images': 1 of 14 samples are not scored" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    assert export(run, tmp_path / "out", *store, "--incomplete", source=source) == 0
+    assert export(run, tmp_path / "out", *store, "--incomplete", source=source) == ExitCode.INCOMPLETE
     assert capsys.readouterr().out == f"13 of 14 samples: {tmp_path / 'out'}\n"
     assert len(rows(tmp_path / "out")) == 13
 

@@ -10,6 +10,7 @@ import pytest
 from mock_sweeps import SINGLE, SWEEP
 from PIL import Image
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.cli import main
 from evalharness.cli.run_all import portable
 from evalharness.errors import WeightsError
@@ -71,7 +72,7 @@ def test_a_sweep_without_its_weights_is_left_out_and_said(
     monkeypatch.setattr(MockModel, "identity", missing)
     Path(files[0]).write_text(SWEEP.replace("model: mock", "model: {name: mock, size: 9}"))
     capsys.readouterr()
-    assert collect(files, out) == 2
+    assert collect(files, out) == ExitCode.INCOMPLETE
     output = capsys.readouterr()
     assert output.out.startswith("left out: tiny (the weights folder x is missing; make it by y)")
     assert "1 of 2 sweeps were left out" in output.err
@@ -91,7 +92,7 @@ def test_too_large_is_an_error_when_all_is_done(
     files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "r" / "all"
-    assert collect(files, out, "--most-mb", "0.1") == 2
+    assert collect(files, out, "--most-mb", "0.1") == ExitCode.CHECK_FAILED
     assert "above --most-mb 0.1; lower --gallery-mb" in capsys.readouterr().err
     assert (out / "index.html").is_file()
 

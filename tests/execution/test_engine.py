@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from mock_sweeps import IN_PROCESS, SINGLE, SWEEP, draw_and_score, reported, states
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.api.executor import Failure, isolate
 from evalharness.cli import sweep
 from evalharness.testing import MockModel, MockScorer
@@ -82,7 +83,7 @@ class TestInProcess:
         prompts = "[a, broken b, unspeakable c, d, unscorable e, f, g, h]"
         model = "{name: mock, batch_size: 8, refuses: [unspeakable], fails: [broken]}"
         file, out = sweep_file(with_prompts(prompts, model)), tmp_path / "r" / "x"
-        assert sweep.main([str(file), "--out", str(out)]) == 0
+        assert sweep.main([str(file), "--out", str(out)]) == ExitCode.INCOMPLETE
         first = reported(out)
         assert {row["item"]: row["reason"] for row in first if row["state"] == "failed"} == {
             "1": "ValueError: the mock fails on 'broken'",
@@ -265,7 +266,7 @@ class TestKilled:
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(number)
-        assert process.wait(30) == 130
+        assert process.wait(30) == 128 + number
         assert process.stderr is not None
         assert "run the same command again to continue" in process.stderr.read().splitlines()[-1]
         assert list(store.glob("images/*/*.png"))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from mock_sweeps import SINGLE, draw_and_score, reported, states
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.cli.sweep import main
 from evalharness.store.store import Store
 from evalharness.testing import MockModel, MockScorer
@@ -152,7 +153,7 @@ def test_hostile_text_is_kept_as_text_and_never_obeyed_by_a_terminal(
         raise ValueError(text)
 
     monkeypatch.setattr(MockModel, "paint", broken)
-    assert sweep() == 0
+    assert sweep() == ExitCode.INCOMPLETE
     output = capsys.readouterr()
     assert "samples failed" in output.out
     for text in (output.out, output.err):
@@ -167,6 +168,6 @@ def test_ten_megabytes_of_text_are_one_short_line(
         raise ValueError("word " * 2_000_000)
 
     monkeypatch.setattr(MockModel, "paint", broken)
-    assert sweep() == 0
+    assert sweep() == ExitCode.INCOMPLETE
     assert len(capsys.readouterr().out) < 3000
     assert (out.parent / "store" / "store.sqlite").stat().st_size < 200_000

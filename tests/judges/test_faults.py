@@ -18,6 +18,7 @@ from typing import Any
 import judge_server
 import pytest
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.config import sweep_files
 from evalharness.planning.planner import make_plan
 from evalharness.store.states import SampleState, sample_states
@@ -46,9 +47,9 @@ def test_every_sample_ends_and_no_reply_is_paid_for_twice(judged: Callable[..., 
             kept_at.append((len(_events(log)), _replied(file, store)))
             lost, before = sum(_sent(_events(log)).values()) - len(kept_at[-1][1]), lost
             assert lost - before <= 2 * CONCURRENCY, "more was lost than was in hand"
-        assert _start(file).wait(500) == 0
+        assert _start(file).wait(500) == ExitCode.INCOMPLETE
         events, sent = _events(log), _sent(_events(log))
-        assert _start(file).wait(100) == 0
+        assert _start(file).wait(100) == ExitCode.INCOMPLETE
         assert len(_events(log)) == len(events), "nothing was left to ask"
 
     for lines, kept in kept_at:

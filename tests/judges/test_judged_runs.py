@@ -16,6 +16,7 @@ import pytest
 from judge_server import Answer, Call, completion, error, serving
 from mock_sweeps import SWEEP, draw_and_score, reported
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.cli import main, sweep
 from evalharness.store.store import Store
 
@@ -53,16 +54,22 @@ def test_a_spent_budget_leaves_the_rest_pending_and_a_larger_one_goes_on(
 ) -> None:
     out = tmp_path / "r" / "x"
     with serving(verdict) as (server, url):
-        assert sweep.main([str(judged(openai(url, max_calls=4), 10)), "--out", str(out), "--quiet"]) == 0
+        assert (
+            sweep.main([str(judged(openai(url, max_calls=4), 10)), "--out", str(out), "--quiet"]) == ExitCode.INCOMPLETE
+        )
         assert states(out) == {"scored": 4, "generated": 6}
         output = capsys.readouterr()
         assert "the budget is spent, 4 of 4 calls; raise it and run again to go on" in output.err
         assert "incomplete" in output.out
         assert "failed" not in output.out
-        assert sweep.main([str(judged(openai(url, max_calls=4), 10)), "--out", str(out), "--quiet"]) == 0
+        assert (
+            sweep.main([str(judged(openai(url, max_calls=4), 10)), "--out", str(out), "--quiet"]) == ExitCode.INCOMPLETE
+        )
         assert states(out) == {"scored": 4, "generated": 6}
         assert len(server.calls) == 4, "what was spent before counts"
-        assert sweep.main([str(judged(openai(url, max_calls=7), 10)), "--out", str(out), "--quiet"]) == 0
+        assert (
+            sweep.main([str(judged(openai(url, max_calls=7), 10)), "--out", str(out), "--quiet"]) == ExitCode.INCOMPLETE
+        )
         assert states(out) == {"scored": 7, "generated": 3}
         assert "7 of 7 calls, 4 calls of them in earlier runs" in capsys.readouterr().err
         assert sweep.main([str(judged(openai(url), 10)), "--out", str(out), "--quiet"]) == 0
@@ -114,7 +121,9 @@ def test_the_key_is_nowhere(judged: Write, tmp_path: Path, key: str) -> None:
         done = run(openai(url, retries=2))
     with serving(lambda call: Answer(error(f"no such model for {key}"), 404)) as (_, url):
         stopped = run(openai(url, model="judge-2"))
-    assert (done.returncode, stopped.returncode) == (0, 2), done.stderr + stopped.stderr
+    assert (done.returncode, stopped.returncode) == (ExitCode.INCOMPLETE, ExitCode.BAD_INPUT), (
+        done.stderr + stopped.stderr
+    )
     assert {call.headers["authorization"] for call in server.calls} == {f"Bearer {key}"}
     assert "DEBUG" in done.stderr
     assert "no such model for [key]" in stopped.stderr
@@ -143,7 +152,7 @@ def test_an_interrupt_keeps_what_came_and_does_not_wait(judged: Write, tmp_path:
             time.sleep(0.05)
         start = time.monotonic()
         process.send_signal(number)
-        assert process.wait(30) == 130
+        assert process.wait(30) == 128 + number
         assert time.monotonic() - start < 10
         assert process.stderr is not None
         (line,) = process.stderr.read().splitlines()
@@ -162,20 +171,19 @@ def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, caps
     out = tmp_path / "r" / "x"
     with serving(lambda call: Answer(completion("unsure")) if "question 3" in call.text else verdict(call)) as (_, url):
         file = judged(openai(url))
-        assert sweep.main([str(file), "--out", str(out), "--quiet"]) == 0
+        assert sweep.main([str(file), "--out", str(out), "--quiet"]) == ExitCode.INCOMPLETE
     assert states(out) == {"scored": 5, "failed": 1}
     capsys.readouterr()
     exported = tmp_path / "replies.jsonl"
-    assert (
-        main.main(["export-replies", str(file), "--out", str(exported), "--store", str(tmp_path / "r" / "store")]) == 0
-    )
+    arguments = ["export-replies", str(file), "--out", str(exported), "--store", str(tmp_path / "r" / "store")]
+    assert main.main(arguments) == ExitCode.INCOMPLETE
     output = capsys.readouterr()
     assert output.out == f"6 replies to 6 questions by judge-1: {exported}\n"
     assert output.err == "warning: 1 of 6 samples have no score yet\n"
 
     again = tmp_path / "s" / "x"
     replaying = str(judged(json.dumps({"name": "replay", "path": str(exported)})))
-    assert sweep.main([replaying, "--out", str(again), "--quiet"]) == 0
+    assert sweep.main([replaying, "--out", str(again), "--quiet"]) == ExitCode.INCOMPLETE
     assert reported(again) == reported(out)
     with (
         Store(tmp_path / "s" / "store", write=False) as replayed,
@@ -187,11 +195,13 @@ def test_a_run_is_replayed_without_the_judge(judged: Write, tmp_path: Path, caps
     assert after == before
 
     in_one = tmp_path / "r" / "y"
-    assert sweep.main([replaying, "--out", str(in_one), "--quiet"]) == 0
+    assert sweep.main([replaying, "--out", str(in_one), "--quiet"]) == ExitCode.INCOMPLETE
     capsys.readouterr()
     rewritten = tmp_path / "again.jsonl"
     arguments = ["export-replies", replaying, "--out", str(rewritten), "--store", str(tmp_path / "r" / "store")]
-    assert main.main(arguments) == 0, "of the two judges in this store, only the one that this run has"
+    assert main.main(arguments) == ExitCode.INCOMPLETE, (
+        "of the two judges in this store, only the one that this run has"
+    )
     assert {json.loads(line)["judge"]["name"] for line in rewritten.read_text().splitlines()} == {"replay"}
 
 

@@ -10,6 +10,7 @@ import pytest
 from mock_sweeps import draw_and_score, reported, rows, run_without_report, states
 from PIL import Image
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.cli import sweep
 from evalharness.testing import MockScorer
 
@@ -63,7 +64,7 @@ def test_a_missing_image_is_no_zero_and_may_come_later(
     data = path.read_bytes()
     path.unlink()
     (images / "4" / "samples" / "0000.png").write_bytes(data[:50])
-    assert sweep.main([str(file), "--out", str(out), "--quiet"]) == 0
+    assert sweep.main([str(file), "--out", str(out), "--quiet"]) == ExitCode.INCOMPLETE
     failed = [row for row in reported(out) if row["state"] == "failed"]
     assert failed[0]["reason"] == "missing image: 3/samples/0001.png"
     assert failed[1]["reason"].startswith("unreadable image: 4/samples/0000.png: ")
@@ -100,5 +101,5 @@ def test_images_cannot_think(sweep_file: Write, capsys: pytest.CaptureFixture[st
 def test_a_page_warns(sweep_file: Write, tmp_path: Path) -> None:
     (tmp_path / "images" / "3" / "samples" / "0001.png").unlink()
     out = tmp_path / "r" / "x"
-    assert sweep.main([str(sweep_file(SWEEP)), "--out", str(out), "--quiet"]) == 0
+    assert sweep.main([str(sweep_file(SWEEP)), "--out", str(out), "--quiet"]) == ExitCode.INCOMPLETE
     assert "<li>mine: 1 of 20 images missing: 3/samples/0001.png</li>" in (out / "index.html").read_text()

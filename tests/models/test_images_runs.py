@@ -17,6 +17,7 @@ from image_server import REFUSAL, drawing
 from judge_server import Answer, Call, serving
 from mock_sweeps import IN_PROCESS, Rows, reported
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.cli import sweep
 from evalharness.store.store import Store
 
@@ -61,8 +62,8 @@ def test_refused_is_failed_and_never_zero(tmp_path: Path) -> None:
 
     with serving(respond) as (server, url):
         file = sweep_file(tmp_path, url)
-        assert run(file) == 0
-        assert run(file) == 0
+        assert run(file) == ExitCode.INCOMPLETE
+        assert run(file) == ExitCode.INCOMPLETE
     assert len(server.calls) == 12, "what is there is not ordered again, nor what was refused"
     samples = {row["item"]: row for row in rows(tmp_path)}
     assert samples["3"]["state"] == "failed"
@@ -76,12 +77,12 @@ def test_a_spent_budget_leaves_the_rest_pending_and_counts_earlier_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving(drawing) as (server, url):
-        assert run(sweep_file(tmp_path, url, max_dollars=0.2, price_image=0.04)) == 0
+        assert run(sweep_file(tmp_path, url, max_dollars=0.2, price_image=0.04)) == ExitCode.INCOMPLETE
         output = capsys.readouterr()
         assert "warning: painter: model painter-1 at" in output.err
         assert "the budget is spent, 0.2 of 0.2 dollars; raise it and run again to go on" in output.err
         assert Counter(row["state"] for row in rows(tmp_path)) == {"scored": 5, "pending": 7}
-        assert run(sweep_file(tmp_path, url, max_dollars=0.3, price_image=0.04)) == 0
+        assert run(sweep_file(tmp_path, url, max_dollars=0.3, price_image=0.04)) == ExitCode.INCOMPLETE
         assert "0.28 of 0.3 dollars, 5 calls of them in earlier runs" in capsys.readouterr().err
         assert len(server.calls) == 7
         assert run(sweep_file(tmp_path, url, price_image=0.04)) == 0
@@ -122,7 +123,7 @@ def test_the_key_is_nowhere_in_what_is_written(tmp_path: Path) -> None:
         return Answer(drawing(call, revised_prompt=f"with {call.headers['authorization']}").body)
 
     with serving(respond) as (_, url):
-        assert run(sweep_file(tmp_path, url)) == 0
+        assert run(sweep_file(tmp_path, url)) == ExitCode.INCOMPLETE
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.suffix == ".sqlite" for path in files)
     assert [path for path in files if KEY.encode()[:12] in path.read_bytes()] == []
@@ -150,9 +151,9 @@ def test_every_sample_ends_and_no_image_is_paid_for_twice(tmp_path: Path) -> Non
             running.wait()
             time.sleep(0.3)  # what the endpoint has received it still answers
             killed.append((len(events(log)), kept(store)))
-        assert start(file).wait(300) == 0
+        assert start(file).wait(300) == ExitCode.INCOMPLETE
         calls = len(events(log))
-        assert start(file).wait(100) == 0
+        assert start(file).wait(100) == ExitCode.INCOMPLETE
         assert len(events(log)) == calls, "nothing was left to order"
 
     for lines, before in killed:

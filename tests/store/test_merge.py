@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mock_sweeps import SWEEP, draw_and_score
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.cli import main
 from evalharness.store.merge import Merged, merge
 from evalharness.store.store import Store
@@ -127,7 +128,7 @@ def test_damaged_images_stay_behind(tmp_path: Path, capsys: pytest.CaptureFixtur
     with Store(source, write=False) as store:
         image = next(step["image"] for key, row in store.trajectories.all() if key == "bad" for step in row["steps"])
         store.images.path(image).write_bytes(b"else")
-    assert main.main(["merge", str(source), "--into", str(into)]) == 0
+    assert main.main(["merge", str(source), "--into", str(into)]) == ExitCode.INCOMPLETE
     assert "1 trajectories, 0 scores" in (text := capsys.readouterr().out)
     assert text.endswith("; left out: 1 trajectories with damaged images\n")
     assert [path.read_bytes() for path in (into / "images").rglob("*.png")] == [b"a"]

@@ -14,6 +14,7 @@ import ray_runs
 from ray_runs import content, run, write
 
 from evalharness._util import gpus
+from evalharness._util.exit_codes import ExitCode
 from evalharness.execution.executors import child_pool
 from evalharness.execution.executors.child_pool import ChildPool
 from evalharness.execution.executors.in_process import InProcess
@@ -66,7 +67,7 @@ def test_children_make_what_one_process_makes(tmp_path: Path, env: dict[str, str
     file = write(
         tmp_path / "children", TWO, benchmarks=[{"name": "crashing", "special": ["plain", "deadly"]}], **changes
     )
-    run(file, env)
+    run(file, env, code=ExitCode.INCOMPLETE)
     children, expected = content(file), content(alone)
     ((_, reason),) = children["failures"]
     assert reason == "3 workers died at it, the last: the worker process was killed by SIGKILL"
@@ -132,7 +133,7 @@ def test_a_polite_kill_keeps_what_is_done_and_ends_the_children(
         children = children_of(running)
         assert len(children) == 2
         running.process.send_signal(number)
-        message = running.ends(130, 60)
+        message = running.ends(128 + number, 60)
     assert message.strip() == "evalharness: interrupted; what was done is kept, run the same command again to continue"
     assert ray_runs.alive(children) == []
     assert 0 < trajectories(file) < 200

@@ -311,7 +311,7 @@ def test_a_polite_kill_keeps_what_is_done(tmp_path: Path, env: dict[str, str]) -
     with ray_runs.running(file, env) as running:
         running.until("something is drawn", lambda: count(file))
         running.process.terminate()
-        message = running.ends(130, 60)
+        message = running.ends(143, 60)
     assert message.strip() == "evalharness: interrupted; what was done is kept, run the same command again to continue"
     assert 0 < count(file) < 200
 
