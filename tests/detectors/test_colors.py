@@ -117,9 +117,15 @@ def test_settings_that_name_no_single_clip(settings: dict[str, str]) -> None:
 
 
 def test_openai_tags_bring_their_activation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(colors, "load", lambda name, device, options: (name, device, options))
-    options = {"pretrained": "openai", "force_quick_gelu": True}
-    assert classifier(architecture="ViT-L-14", pretrained="openai").load() == ("ViT-L-14", "cpu", options)
+    calls = []
+
+    def load(name: str, device: str, options: dict[str, Any]) -> tuple[Any, Any, Any]:
+        calls.append((name, device, options))
+        return torch.nn.Identity(), None, None
+
+    monkeypatch.setattr(colors, "load", load)
+    classifier(architecture="ViT-L-14", pretrained="openai").load()
+    assert calls == [("ViT-L-14", "cpu", {"pretrained": "openai", "force_quick_gelu": True})]
     with pytest.raises(WeightsError, match="did you mean 'openai'"):
         classifier(architecture="ViT-L-14", pretrained="openia").load()
 
