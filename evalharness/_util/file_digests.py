@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
+import os
+import time
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
+from evalharness._util.cache_folder import cache_folder
+from evalharness._util.files import write_text_atomically
 from evalharness.errors import WeightsError
+
+CACHED_SIZE = 2**20
+"""Bytes of a file from which on its digest is remembered on the disk."""
+UNSETTLED_NS = 2_000_000_000
+"""Age of a change, in nanoseconds, below which the times of a file may not show the next change."""
+SAFETENSORS = ".safetensors"
+LOADED = (".jinja", ".json", ".model", ".py", ".tiktoken", ".txt", ".yaml")
+"""Suffixes of the other files that checkpoints in the layouts of transformers and diffusers are loaded from."""
+DOCUMENTS = ("README", "LICENSE", "LICENCE", "NOTICE")
+"""Beginnings of the names of files that only describe a checkpoint."""
 
 
 def file_digest(path: str | Path) -> str:
-    """The SHA-256 of a file in hex. A process reads the file again only if its size or modification time changes.
+    """The SHA-256 of a file in hex.
+
+    The file is read again only if its resolved path, size, times or inode differ from when it was last read. Digests of
+    files from :data:`CACHED_SIZE` on are remembered on the disk, for other processes.
 
     Raises:
         WeightsError: the file cannot be read.
     """
     try:
-        status = Path(path).stat()
-        return _digest(str(Path(path).resolve()), status.st_size, status.st_mtime_ns)
+        resolved = Path(path).resolve(strict=True)
+        stamp = _stamp(resolved)
+        return _digest(resolved, stamp) if stamp.size < CACHED_SIZE else _remembered_digest(resolved, stamp)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from None
 
@@ -36,12 +57,15 @@ def blob_digest(path: str | Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def folder_digest(path: str | Path, pattern: str = "**/*", without: Collection[str] = ()) -> str:
-    """One SHA-256 over the relative names and the digests of the files in a folder.
+def folder_digest(path: str | Path, patterns: Collection[str] = ("**/*",), without: Collection[str] = ()) -> str:
+    """One SHA-256 over the relative names and the digests of the files that a model is loaded from.
+
+    Hidden files and folders, documents, and weights in formats that are not loaded do not count, so that two downloads
+    of the same weights agree whatever else lies beside them.
 
     Args:
         path: the folder.
-        pattern: the files that count.
+        patterns: the files that count.
         without: names of files that are left out.
 
     Raises:
@@ -50,8 +74,22 @@ def folder_digest(path: str | Path, pattern: str = "**/*", without: Collection[s
     root = Path(path)
     if not root.is_dir():
         raise WeightsError(f"no folder {root}")
-    files = (file for file in root.glob(pattern) if file.is_file() and file.name not in without)
-    return hashlib.sha256(sha256_sums(root, (file.relative_to(root).as_posix() for file in files)).encode()).hexdigest()
+    files = {file for pattern in patterns for file in root.glob(pattern) if file.is_file()}
+    names = {file.relative_to(root) for file in files if file.name not in without}
+    loaded = [name.as_posix() for name in names if _is_loaded(name, names)]
+    return hashlib.sha256(sha256_sums(root, loaded).encode()).hexdigest()
+
+
+def _is_loaded(name: Path, names: Collection[Path]) -> bool:
+    """Whether a checkpoint is loaded from this file, given the names of all."""
+    if any(part.startswith(".") for part in name.parts) or name.stem.upper().startswith(DOCUMENTS):
+        return False
+    if name.suffix == SAFETENSORS:  # model.fp16.safetensors beside model.safetensors is loaded only if it is asked for
+        plain = name.with_name(name.name.partition(".")[0] + SAFETENSORS)
+        return plain == name or plain not in names
+    if name.suffix == ".bin":
+        return not any(other.parent == name.parent and other.suffix == SAFETENSORS for other in names)
+    return name.suffix in LOADED
 
 
 def sha256_sums(folder: Path, names: Iterable[str]) -> str:
@@ -63,7 +101,39 @@ def sha256_sums(folder: Path, names: Iterable[str]) -> str:
     return "".join(f"{file_digest(folder / name)}  {name}\n" for name in sorted(names))
 
 
+class _Stamp(NamedTuple):
+    """What changes when a file is replaced or written to."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+def _stamp(path: Path) -> _Stamp:
+    status = path.stat()
+    return _Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
 @lru_cache(maxsize=4096)
-def _digest(path: str, size: int, mtime_ns: int) -> str:
-    with Path(path).open("rb") as file:
+def _digest(path: Path, stamp: _Stamp) -> str:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remembered_digest(path: Path, stamp: _Stamp) -> str:
+    """The digest of a large file, read from the cache or added to it."""
+    record = cache_folder() / "digests" / hashlib.sha256(os.fsencode(path)).hexdigest()
+    try:
+        known_path, *known_stamp, digest = json.loads(record.read_bytes())
+        if (known_path, *known_stamp) == (str(path), *stamp):
+            return str(digest)
+    except (OSError, ValueError, TypeError):
+        pass  # never read before, or by a version that wrote something else
+    digest = _digest(path, stamp)
+    # A file that was written to just now may be written to again within the resolution of its times.
+    settled = time.time_ns() - max(stamp.mtime_ns, stamp.ctime_ns) > UNSETTLED_NS
+    if settled and _stamp(path) == stamp:
+        with contextlib.suppress(OSError):
+            write_text_atomically(record, json.dumps([str(path), *stamp, digest]))
+    return digest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -37,8 +37,12 @@ class WorkerSpec(Protocol):
         """Make the worker."""
         ...
 
-    def identity(self) -> Mapping[str, Any]:
-        """The identity of its model or scorer; a worker on another machine must have the same."""
+    def check(self) -> None:
+        """Check that the model or scorer on this machine is the one of the plan.
+
+        Raises:
+            WeightsError: It has other weights or settings.
+        """
         ...
 
     def as_json(self) -> dict[str, Any]:

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from evalharness._util.cache_folder import cache_folder
 from evalharness._util.file_digests import blob_digest, file_digest
 from evalharness.errors import WeightsError
 
@@ -50,12 +48,6 @@ class Asset:
     def converted_path(self) -> Path:
         """The place in the cache of the folder that ``convert`` makes, whether it exists or not."""
         return self.path.with_suffix("")
-
-
-def cache_folder() -> Path:
-    """``EVALHARNESS_CACHE``, or the user's cache folder."""
-    configured = os.environ.get("EVALHARNESS_CACHE")
-    return Path(configured) if configured else platformdirs.user_cache_path("evalharness")
 
 
 def find_cached(asset: Asset) -> Path | None:

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from evalharness._util.cache_folder import cache_folder
 from evalharness._util.file_digests import blob_digest, file_digest, sha256_sums
 from evalharness._util.file_lock import LockedError, lock_file
 from evalharness._util.files import atomic_folder
-from evalharness.assets.asset import SUMS, Asset, cache_folder, first_damaged_file, has_published_digest
+from evalharness.assets.asset import SUMS, Asset, first_damaged_file, has_published_digest
 from evalharness.assets.download import download, without_credentials
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 

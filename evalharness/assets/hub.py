@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.cache_folder import cache_folder
 from evalharness._util.file_digests import file_digest
-from evalharness.assets.asset import Asset, cache_folder
+from evalharness.assets.asset import Asset
 from evalharness.assets.download import HUB, download_small
 from evalharness.assets.fetch import Log, fetch_asset, mirror_source
 from evalharness.assets.listing import (

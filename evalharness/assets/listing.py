@@ -17,10 +17,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
+from evalharness._util.cache_folder import cache_folder
 from evalharness._util.file_digests import file_digest
 from evalharness._util.files import write_text_atomically
 from evalharness._util.validation import error_line
-from evalharness.assets.asset import Asset, cache_folder
+from evalharness.assets.asset import Asset
 from evalharness.assets.download import HUB
 from evalharness.errors import EvalHarnessError, WeightsError
 

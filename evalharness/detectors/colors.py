@@ -101,7 +101,7 @@ class ColorClassifier:
         """The architecture and the digests that determine a color."""
         if self.architecture is None:
             folder = self._folder()
-            files = sorted(file for file in folder.glob("*.json") if file.is_file())
+            files = sorted(file for file in folder.glob("[!.]*.json") if file.is_file())
             return {
                 "name": "clip",
                 "weights": file_digest(folder / "open_clip_model.safetensors"),

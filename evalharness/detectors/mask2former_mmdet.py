@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Sequence
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = Path("mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco")
 """MMDetection 3.x's name of GenEval's detector."""
+ENGINE = "mmdet 3.3.0"
+"""The behaviour of MMDetection that detections are of, whatever release is installed; provenance has the release."""
 INSTANCES_ONLY = {"panoptic_on": False, "semantic_on": False, "instance_on": True}
 
 
@@ -81,7 +82,7 @@ class Mask2FormerMMDet(Detector):
         weights = self._weights
         return {
             "name": "mask2former-mmdet",
-            "engine": f"mmdet {version('mmdet')}",
+            "engine": ENGINE,
             "config": digest(self.config()),
             "weights": file_digest(weights / "model.safetensors" if weights.is_dir() else weights),
             "dtype": "float32",

@@ -69,7 +69,7 @@ class Mask2Former(Detector):
         return {
             "name": "mask2former",
             "weights": file_digest(folder / "model.safetensors"),
-            "config": folder_digest(folder, "*config.json"),
+            "config": folder_digest(folder, ["*config.json"]),
             "dtype": self.settings.dtype,
         }
 

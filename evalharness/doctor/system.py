@@ -127,7 +127,7 @@ def check_disks(
 
 def written_folders(store: Path) -> dict[str, Path]:
     """Folders that runs write to, by purpose."""
-    from evalharness.assets.asset import cache_folder
+    from evalharness._util.cache_folder import cache_folder
 
     return {"store": store, "cache": cache_folder(), "temporary files": Path(tempfile.gettempdir())}
 

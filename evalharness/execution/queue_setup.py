@@ -37,8 +37,9 @@ def draw_queues(plan: Plan, store: Store, jobs: Collection[Job]) -> Iterator[tup
             remote = RemoteModel(model, digest(dict(plan.models[alias])), store, spec.label)
         else:
             batch_size = model.batch_size
+        worker_spec = PluginWorkerSpec(spec, planned=plan.models[alias])
         cost = partial(expected_seconds, model=model, measured=measured)
-        yield DrawQueue(alias, PluginWorkerSpec(spec), store.lock, model_jobs, batch_size, cost), remote
+        yield DrawQueue(alias, worker_spec, store.lock, model_jobs, batch_size, cost), remote
 
 
 def score_queues(plan: Plan, store: Store) -> Iterator[tuple[ScoreQueue, RemoteJudge | None]]:
@@ -74,7 +75,7 @@ def _score_queue(
         remote = RemoteJudge(scorer, store, plugin.label)
     queue = ScoreQueue(
         benchmark,
-        PluginWorkerSpec(plugin, rescoring),
+        PluginWorkerSpec(plugin, rescoring, plan.benchmarks[benchmark].scorer_of(rescoring)),
         store,
         batch_size,
         rescoring=rescoring or "",

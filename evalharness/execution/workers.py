@@ -21,6 +21,7 @@ from evalharness.api.plugin import versioned_identity
 from evalharness.api.plugin_results import plain_reply, plain_score, plain_trajectory, scorer_faults
 from evalharness.config.schema import PluginSpec
 from evalharness.errors import NotFiniteError, SampleError
+from evalharness.execution.planned_identity import CheckedWorker, require_planned
 from evalharness.generation import variants
 from evalharness.planning.plan import Job
 from evalharness.types.item import Item
@@ -34,28 +35,45 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PluginWorkerSpec:
-    """The spec of a worker for a model, for the scorer of a benchmark, or for the scorer of one of its rescorings."""
+    """The spec of a worker for a model, for the scorer of a benchmark, or for the scorer of one of its rescorings.
+
+    Attributes:
+        planned: The identity in the plan. A worker whose model or scorer has another one does no work.
+    """
 
     plugin: PluginSpec
     rescoring: str | None = None
+    planned: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The spec as JSON, with only the settings that were set: the defaults of others may depend on these."""
         settings = self.plugin.settings.model_dump(mode="json", exclude_unset=True)
-        return {"kind": self.plugin.kind, "name": self.plugin.name, "settings": settings, "rescoring": self.rescoring}
+        planned = None if self.planned is None else dict(self.planned)
+        plugin = {"kind": self.plugin.kind, "name": self.plugin.name, "settings": settings}
+        return {**plugin, "rescoring": self.rescoring, "planned": planned}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PluginWorkerSpec:
         settings = registry.load(data["kind"], data["name"]).Settings
         checked = settings.model_validate_json(json.dumps(data["settings"]), strict=True)
-        return cls(PluginSpec(data["kind"], data["name"], checked), data["rescoring"])
+        return cls(PluginSpec(data["kind"], data["name"], checked), data["rescoring"], data["planned"])
 
-    def identity(self) -> Mapping[str, Any]:
+    def check(self) -> None:
+        """Check that model or scorer are those of the plan. Large files are read only if they seem to have changed.
+
+        Raises:
+            WeightsError: They are not.
+        """
+        if self.planned is None:
+            return
         built = self.plugin.build()
         identity = (built if self.plugin.kind == "models" else self._scorer(built)).identity()
-        return versioned_identity(identity, built)
+        require_planned(self.planned, versioned_identity(identity, built), self.plugin.label)
 
     def worker(self) -> Worker[Any, Any]:
+        return CheckedWorker(self.check, self._unchecked_worker())
+
+    def _unchecked_worker(self) -> Worker[Any, Any]:
         built = self.plugin.build()
         name = self.plugin.label
         if self.plugin.kind == "models":

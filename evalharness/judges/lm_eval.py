@@ -30,7 +30,11 @@ from evalharness.types.reply import Reply
 
 IMAGE = "<image>"
 """Placeholder of an image in lm-eval's texts; it is replaced in the text of a prompt, which may contain it as well."""
-EXECUTION_ARGS = ("device", "batch_size", "base_url", "num_concurrent", "timeout", "max_retries", "parallelize")
+EXECUTION_ARGS = {
+    *("device", "device_map", "device_map_option", "max_memory_per_gpu", "max_cpu_memory", "offload_folder", "gpus"),
+    *("parallelize", "tensor_parallel_size", "data_parallel_size", "gpu_memory_utilization", "attn_implementation"),
+    *("batch_size", "max_batch_size", "base_url", "num_concurrent", "timeout", "max_retries"),
+}
 """Arguments that decide where and how fast a model runs, not what it answers; the judge's identity leaves them out."""
 DOCUMENTATION = ("card.json", "curve.csv", "README.md")
 """Files beside the weights that only describe them; the digest of the weights leaves them out."""
@@ -86,7 +90,7 @@ class LMEval(Judge):
         args = {key: value for key, value in chosen.args.items() if key not in EXECUTION_ARGS}
         folder = self._folder
         if folder is not None:
-            args["pretrained"] = folder_digest(folder, without=DOCUMENTATION)
+            args["pretrained"] = folder_digest(folder, ["*"], without=DOCUMENTATION)
         return {
             "name": self.name,
             "model": chosen.model,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from evalharness.assets.weights_folder import checked_folder
 from evalharness.errors import ConfigError, NotFiniteError, SampleError, WeightsError, did_you_mean
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+INDEX = "model_index.json"
 
 
 class Diffusers(ImageModel):
@@ -118,7 +120,8 @@ class Diffusers(ImageModel):
         """Identity of the weights: a folder's digest, or the hub name and the commit."""
         settings = self.settings
         if settings.weights is not None:
-            return {"weights": folder_digest(checked_folder(settings.weights, ["model_index.json"]))}
+            folder = checked_folder(settings.weights, [INDEX])
+            return {"weights": folder_digest(folder, [INDEX, *(f"{part}/**/*" for part in _parts(folder))])}
         return {"hub": str(settings.hub), "revision": self._commit(str(settings.hub))}
 
     def _commit(self, name: str) -> str:
@@ -217,3 +220,16 @@ def _strict_casts() -> Iterator[None]:
             yield
         except RuntimeWarning as warning:
             raise NotFiniteError("the pixels of the image are NaN or infinite") from warning
+
+
+def _parts(folder: Path) -> list[str]:
+    """The folders of the parts that a pipeline is loaded from, by its index.
+
+    Raises:
+        WeightsError: the index cannot be read.
+    """
+    try:
+        index: Mapping[str, Any] = json.loads((folder / INDEX).read_bytes())
+        return [name for name, part in index.items() if isinstance(part, list) and any(part)]
+    except (OSError, ValueError, AttributeError) as error:
+        raise WeightsError(f"{folder / INDEX} is no index of a pipeline: {error}") from None

@@ -121,6 +121,12 @@ class PlannedBenchmark:
         end = cached[1] if cached else self._key_end(item, scorer, visible)
         return hashlib.sha256(b'["score",' + canonical(image).encode() + end).hexdigest()
 
+    def scorer_of(self, rescoring: str | None) -> Mapping[str, Any]:
+        """The identity of the benchmark's scorer, or of that of a rescoring."""
+        if rescoring is None:
+            return self.scorer
+        return next(planned.scorer for planned in self.rescorings if planned.name == rescoring)
+
     def _key_end(self, item: Item, scorer: str, visible: Sequence[ItemField]) -> bytes:
         """The common end of the keys of all images of an item, cached because an item has many images."""
         metadata_alone = tuple(visible) == ("metadata",)

@@ -114,6 +114,11 @@ def test_identity_is_what_answers_not_where(tmp_path: Path) -> None:
 
     first, second = (identity(pretrained=str(tmp_path / name), device="cuda:1") for name in ("a", "b"))
     assert first == second and str(tmp_path) not in str(first)
+    (tmp_path / "b" / ".cache").mkdir()
+    for name in ("README.md", ".DS_Store", ".cache/model.safetensors.lock"):
+        (tmp_path / "b" / name).write_text("beside the weights")
+    placed = {"attn_implementation": "sdpa", "device_map": "auto", "tensor_parallel_size": 2}
+    assert identity(pretrained=str(tmp_path / "b"), **placed) == first
     (tmp_path / "b" / "card.json").write_text("{}")
     assert identity(pretrained=str(tmp_path / "b")) == first
     (tmp_path / "b" / "model.safetensors").write_bytes(b"others")

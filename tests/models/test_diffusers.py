@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,17 @@ def test_the_identity_follows_the_weights_and_the_call(checkpoint: Path, tmp_pat
     commit = "0123456789" * 4
     named = Diffusers(Diffusers.Settings(hub="owner/name", revision=commit)).identity()
     assert (named["hub"], named["revision"]) == ("owner/name", commit)
+
+
+def test_another_download_of_a_pipeline_is_the_same(checkpoint: Path, tmp_path: Path) -> None:
+    first = model(checkpoint).identity()
+    shutil.copytree(checkpoint, tmp_path / "copy")
+    (tmp_path / "copy" / ".cache").mkdir()
+    for name in ("README.md", ".gitattributes", ".cache/lock", "all-in-one.safetensors", "unet/model.bin"):
+        (tmp_path / "copy" / name).write_text("beside what is loaded")
+    assert model(tmp_path / "copy").identity() == first
+    (tmp_path / "copy" / "scheduler" / "scheduler_config.json").write_text("{}")
+    assert model(tmp_path / "copy").identity() != first
 
 
 def test_an_argument_that_the_pipeline_lacks(checkpoint: Path) -> None:

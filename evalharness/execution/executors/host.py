@@ -34,15 +34,15 @@ class WorkerHost:
         self.spec = spec | {"settings": _replace_paths(spec["settings"], paths)}
 
     def describe(self) -> Plain:
-        """The identity of the model or scorer on this machine, and the device that it runs on."""
+        """Check that the model or scorer is the one of the plan; return versions and the device that it runs on."""
         from evalharness._util import environment
         from evalharness.execution.executors import wire
 
         try:
-            identity = dict(self._worker_spec.identity())
+            self._worker_spec.check()
         except (EvalHarnessError, ImportError) as error:
             return wire.pack_error(error)
-        return {"identity": identity, "versions": environment.versions(), "gpus": _ray_gpus()}
+        return {"versions": environment.versions(), "gpus": _ray_gpus()}
 
     def work(self, batch: Plain) -> Plain:
         """Work on a batch; returns the outcomes and the seconds that it took."""

@@ -296,7 +296,8 @@ def test_a_node_with_other_weights_is_named_and_draws_nothing(tmp_path: Path, en
         model={"name": "crashing", "weights": str(tmp_path / "here")},
     )
     message = run(file, env, code=2)
-    assert re.fullmatch(r"evalharness: node \S+ has other weights than this machine to draw crashing", message.strip())
+    expected = r"evalharness: node \S+: model 'crashing': 'weights' of its identity is not what was planned: .*"
+    assert re.fullmatch(expected, message.strip())
     assert content(file)["drawn"] == []
     (tmp_path / "there").write_text("1")
     run(file, env)

@@ -36,7 +36,7 @@ def test_what_a_worker_needs(settings: dict[str, Any], stage: str, has_gpus: boo
 
 
 def settings_there(settings: dict[str, Any], paths: dict[str, str]) -> Any:
-    worker_spec = {"kind": "models", "name": "toy", "settings": settings, "rescoring": None}
+    worker_spec = {"kind": "models", "name": "toy", "settings": settings, "rescoring": None, "planned": None}
     return WorkerHost(worker_spec, paths, 1).spec["settings"]
 
 

@@ -15,7 +15,6 @@ from ray.exceptions import GetTimeoutError, LocalRayletDiedError, RayError, RayT
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from evalharness._util import environment
-from evalharness._util.hashing import canonical
 from evalharness._util.text import one_line
 from evalharness.api.executor import Done, WorkerState, WorkQueue
 from evalharness.errors import BudgetError, ConfigError, EvalHarnessError
@@ -99,7 +98,6 @@ class ActorPool:
         self._losses: Counter[str] = Counter()
         self._no_room_since: float | None = None
         self._versions = environment.versions()
-        self._identities: dict[str, str] = {}
         self._host = ray.remote(WorkerHost)
 
     def run(self) -> Iterator[Done]:
@@ -302,16 +300,11 @@ class ActorPool:
             yield actor.queue, call.jobs, [wire.unpack_outcome(outcome) for outcome in data["outcomes"]]
 
     def _verify(self, actor: _Actor, data: dict[str, Any]) -> None:
-        """Make sure that a node has the same weights and program versions, which the report names.
+        """Make sure that a node has the same program versions, which the report names.
 
         Raises:
             EvalHarnessError: They differ.
         """
-        queue = actor.queue
-        if queue.name not in self._identities:
-            self._identities[queue.name] = canonical(dict(queue.worker_spec.identity()))
-        if canonical(data["identity"]) != self._identities[queue.name]:
-            raise EvalHarnessError(f"node {actor.node.name} has other weights than this machine to {queue.name}")
         for package, version in data["versions"].items():
             if self._versions.get(package, version) != version:
                 raise EvalHarnessError(
