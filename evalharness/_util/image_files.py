@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, ImageOps
 
+PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 FORMATS = ("PNG", "JPEG", "WEBP")
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 """Exceptions of Pillow for files that are not images, or incomplete."""
@@ -47,16 +48,25 @@ def turned(image: Image.Image) -> bool:
     return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
 
 
+def png_size(path: Path) -> tuple[int, int]:
+    """Width and height from the header of a PNG file; 0 × 0 if it is none."""
+    with path.open("rb") as file:
+        header = file.read(24)
+    if not header.startswith(PNG_HEADER) or len(header) < 24:
+        return 0, 0
+    return int.from_bytes(header[16:20]), int.from_bytes(header[20:24])
+
+
 def is_blank(path: Path) -> bool:
     """Whether all pixels of a PNG file have one colour; false for a file that cannot be read and for a single pixel.
 
     Few files are decoded: a blank image takes a hundredth of its bytes at most, however it is compressed.
     """
     try:
+        width, height = png_size(path)
+        if width * height <= 1 or path.stat().st_size > 1024 + 4 * width * height / 100:
+            return False
         with Image.open(path, formats=["PNG"]) as image:
-            pixels = image.width * image.height
-            if pixels == 1 or path.stat().st_size > 1024 + 4 * pixels / 100:
-                return False
             return has_one_color(image)
     except BROKEN:
         return False

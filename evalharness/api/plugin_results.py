@@ -18,7 +18,7 @@ from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 from evalharness.types.trajectory import Cost, Step, Trajectory
 
-ADVICE = "its weights are damaged or its device computes wrongly: run evalharness doctor"
+ADVICE = "its weights are damaged, or its device computes wrongly"
 
 
 @contextlib.contextmanager

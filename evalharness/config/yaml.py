@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,8 @@ def read(path: Path) -> Document:
     """Read one YAML document.
 
     Raises:
-        ConfigError: The file is missing, too large, not UTF-8, not YAML, has a key twice, or its aliases never end.
+        ConfigError: The file is missing, too large, not UTF-8, not YAML, has a key twice, a number that is not
+            finite, or aliases that never end.
     """
     try:
         with path.open("rb") as file:
@@ -141,7 +143,10 @@ def _build(document: Document, loader: yaml.SafeLoader, node: yaml.Node, locatio
     if isinstance(node, yaml.SequenceNode):
         return [_build(document, loader, child, (*location, index), flat) for index, child in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
-        return loader.construct_object(node)
+        value = loader.construct_object(node)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise document.error(f"{node.value} is no finite number", *location)
+        return value
     if id(node) not in flat:  # a node is visited again for each of its aliases
         _refuse_duplicates(document, node)
         loader.flatten_mapping(node)

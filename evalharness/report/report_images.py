@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from evalharness._util.image_files import png_size
 from evalharness.store.results import Results
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ LARGE = 512
 """Pixels of the longer side, above which a gallery shows thumbnails."""
 THUMBNAIL = 384
 MAX_WEBP_SIDE = 16_383
-PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 
 
 class IndexedValues:
@@ -119,15 +119,6 @@ class ReportImages(IndexedValues):
 
     def _reuse(self, name: str) -> bool:
         return _link_or_copy(self.previous / name, self.folder / name)
-
-
-def png_size(path: Path) -> tuple[int, int]:
-    """Width and height from the header of a PNG file; 0 × 0 if it is none."""
-    with path.open("rb") as file:
-        header = file.read(24)
-    if not header.startswith(PNG_HEADER) or len(header) < 24:
-        return 0, 0
-    return int.from_bytes(header[16:20]), int.from_bytes(header[20:24])
 
 
 def _thumbnail(digest: str) -> str:

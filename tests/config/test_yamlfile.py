@@ -17,7 +17,13 @@ def read(tmp_path: Path, text: str | bytes) -> yamlfile.Document:
     return yamlfile.read(path)
 
 
-scalars = st.none() | st.booleans() | st.integers() | st.text("abc é:#'\"\n", max_size=8) | st.floats(allow_nan=False)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text("abc é:#'\"\n", max_size=8)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
 documents = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcd", min_size=1), inner),
@@ -66,6 +72,9 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: " + "9" * 5000, "not valid YAML"),
         (b"a: \xff\n", "not UTF-8 at byte 3"),
         (b"a: \x00\n", "not valid YAML"),
+        ("a: {b: .nan}\n", r"x.yaml:1:8: \.nan is no finite number"),
+        ("a: [1, -.inf]\n", r"x.yaml:1:8: -\.inf is no finite number"),
+        ("a: 1.0e+999\n", r"x.yaml:1:4: 1\.0e\+999 is no finite number"),
         ("", "empty"),
         ("a: 1\n---\nb: 2\n", "x.yaml:2:1: not valid YAML"),
         ("a: [" + "x, " * 30000 + "]", "more than 20000 values"),

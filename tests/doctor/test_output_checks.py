@@ -54,13 +54,8 @@ class NumberlessJudge(MockJudge):
 @pytest.fixture
 def sweep(sweep_file: Write, install_plugins: InstallPlugins) -> Callable[..., Sweep]:
     """A function that loads a sweep of these plugins."""
-    install_plugins(
-        **{
-            **number_plugins.PLUGINS,
-            "benchmarks": [number_plugins.NumberBenchmark, AskedHere],
-            "judges": [NumberlessJudge],
-        }
-    )
+    benchmarks = [number_plugins.NumberBenchmark, AskedHere]
+    install_plugins(models=[number_plugins.NumberModel], benchmarks=benchmarks, judges=[NumberlessJudge])
 
     def load(model: str = "{name: numbers}", benchmark: str = "{name: numbers, limit: 6}") -> Sweep:
         return sweep_files.load(sweep_file(SWEEP.replace("MODEL", model).replace("BENCHMARK", benchmark)))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from judged_benchmark import AskedBenchmark, AskOnceScorer
 from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
 
-from evalharness.api.model import Drawn
+from evalharness._util.image_files import png_bytes
+from evalharness.api.benchmark import ScoreRequest
+from evalharness.api.judge import Judge, Replies
+from evalharness.api.model import Drawn, ImageRequest, RemoteImageModel
 from evalharness.api.plugin import Plugin
-from evalharness.errors import NotFiniteError
+from evalharness.errors import NotFiniteError, SampleError
 from evalharness.testing import MockBenchmark, MockModel, MockScorer
 from evalharness.types.item import Item
+from evalharness.types.reply import Reply
 from evalharness.types.score import Score
+from evalharness.types.trajectory import Cost, Step
 
 VALUES: dict[str, Any] = {
     "float16": np.float16(0.5),
@@ -83,4 +90,61 @@ class NumberBenchmark(MockBenchmark):
         return NumberScorer(self.settings.value, self.settings.detail)
 
 
-PLUGINS: dict[str, list[type[Plugin]]] = {"models": [NumberModel], "benchmarks": [NumberBenchmark]}
+class NumberEndpoint(RemoteImageModel):
+    """A service that charges what ``dollars`` names."""
+
+    class Settings(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        dollars: str = "float32"
+
+    name = "number-endpoint"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def identity(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def generate(self, requests: Iterable[tuple[int, ImageRequest]]) -> Iterator[tuple[int, Step | SampleError]]:
+        for number, request in requests:
+            image = png_bytes(Image.linear_gradient("L").rotate(request.seed % 360))
+            yield number, Step("draw", image=image, cost=Cost(dollars=VALUES[self.settings.dollars]))
+
+
+class NumberJudgeScorer(AskOnceScorer):
+    """Gives each image the value that ``value`` names; a reply costs what ``cost`` names."""
+
+    def __init__(self, judge: Judge, value: str, cost: str, *, in_process: bool) -> None:
+        super().__init__(judge)
+        self.value, self.cost, self.in_process = value, cost, in_process
+
+    def judge(
+        self, requests: Iterable[ScoreRequest], replies: Replies
+    ) -> Iterator[tuple[ScoreRequest, Score | SampleError]]:
+        for request in requests:
+            prompt = self.prompt(request)
+            replies.add(prompt.key(), prompt, "judge", Reply("yes", cost=VALUES[self.cost]))
+            yield request, Score(VALUES[self.value])
+
+
+class JudgedNumbers(AskedBenchmark):
+    class Settings(AskedBenchmark.Settings):
+        items: int = 4
+        judge: dict[str, Any] = Field(default_factory=lambda: {"name": "mock"})
+        value: str = "float32"
+        cost: str = "float32"
+        in_process: bool = False
+
+    name = "judged-numbers"
+    settings: Settings
+
+    def scorer(self) -> NumberJudgeScorer:
+        chosen, (judge,) = self.settings, super().scorer().judges
+        return NumberJudgeScorer(judge, chosen.value, chosen.cost, in_process=chosen.in_process)
+
+
+PLUGINS: dict[str, list[type[Plugin]]] = {
+    "models": [NumberModel, NumberEndpoint],
+    "benchmarks": [NumberBenchmark, JudgedNumbers],
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -79,3 +80,38 @@ def test_a_model_without_numbers_fails_its_sample(tmp_path: Path, env: dict[str,
         assert len(reasons) == 4
         assert all(reason.startswith(f"model 'numbers' {message}") for reason in reasons), reasons
         assert not rows(file, "trajectories", "key")
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+def test_scores_of_judges_pass_the_same_place(tmp_path: Path, env: dict[str, str], in_process: bool) -> None:
+    def judged(name: str, **settings: str) -> Path:
+        benchmark = {"name": "judged-numbers", "in_process": in_process, **settings}
+        return write(tmp_path / name, IN_PROCESS, model={"name": "mock"}, benchmarks=[benchmark])
+
+    run(judged("numpy"), env)
+    file = tmp_path / "numpy" / "crashes.yaml"
+    assert rows(file, "scores", "typeof(value), value") == [("real", 0.25)] * 4
+    assert {json.loads(reply)["cost"] for (reply,) in rows(file, "replies", "reply")} == {0.25}
+    for name, settings in (("value", {"value": "nan"}), ("cost", {"cost": "nan"})):
+        file = judged(name, **settings)
+        output = run(file, env, code=2)
+        (line,) = output.strip().splitlines()
+        assert f"benchmark 'judged-numbers' returned nan as {name}; its weights" in line
+        assert rows(file, "scores", "key") == rows(file, "failures", "key") == []
+    file = judged("text", value="text")
+    run(file, env)
+    assert set(rows(file, "failures", "reason")) == {
+        ("benchmark 'judged-numbers' returned str as value, which must be a number",)
+    }
+
+
+def test_what_a_service_charges_passes_the_same_place(tmp_path: Path, env: dict[str, str]) -> None:
+    for dollars in ("float32", "nan"):
+        model = {"name": "number-endpoint", "dollars": dollars}
+        file = write(tmp_path / dollars, IN_PROCESS, model=model, benchmarks=[{"name": "mock", "limit": 3}])
+        run(file, env)
+    steps = rows(tmp_path / "float32" / "crashes.yaml", "trajectories", "steps")
+    assert {json.loads(text)[0]["dollars"] for (text,) in steps} == {0.25}
+    reasons = {reason for (reason,) in rows(file, "failures", "reason")}
+    assert len(reasons) == 1
+    assert reasons.pop().startswith("model 'number-endpoint' returned nan as steps[0].cost.dollars; ")
