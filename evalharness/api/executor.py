@@ -7,21 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
-from evalharness._util.text import one_line
+from evalharness.api.failure import Failure, failure_of, release_memory
 from evalharness.api.plugin import Plugin
-from evalharness.errors import BudgetError, EvalHarnessError, SampleError
+from evalharness.errors import BudgetError, failure_kind
 
 J = TypeVar("J")
 R = TypeVar("R")
 J_contra = TypeVar("J_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Takes the place of a sample's result; ``reason`` is one line."""
-
-    reason: str
 
 
 class Worker(Protocol[J_contra, R_co]):
@@ -161,6 +154,8 @@ class Executor(Plugin, ABC):
 def isolate(worker: Worker[J, R], jobs: Sequence[J]) -> list[R | Failure]:
     """Run a batch; if it raises, halve it until the samples at fault are alone, and fail only those.
 
+    If the process is at fault, and not for lack of memory, smaller batches would fail, too: then all samples fail.
+
     Args:
         worker: Called with the batch, or with parts of it.
         jobs: The batch.
@@ -176,13 +171,15 @@ def isolate(worker: Worker[J, R], jobs: Sequence[J]) -> list[R | Failure]:
         if len(results) != len(jobs):
             raise RuntimeError(f"{len(results)} results for {len(jobs)} samples")
         return [*results]
-    except SampleError as error:
-        reason = str(error)
-    except (EvalHarnessError, ImportError):
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises, it costs one sample, not the run
-        reason = f"{type(error).__name__}: {error}"
+    except Exception as error:
+        if failure_kind(error) == "configuration":
+            raise
+        failure = failure_of(error)
     if len(jobs) == 1:
-        return [Failure(one_line(reason))]
+        return [failure]
+    if failure.kind == "worker":
+        if not failure.out_of_memory:
+            return [failure for _ in jobs]
+        release_memory()
     half = len(jobs) // 2
     return isolate(worker, jobs[:half]) + isolate(worker, jobs[half:])

@@ -16,6 +16,7 @@ from evalharness.execution import heartbeat
 from evalharness.execution.heartbeat import RunStatus
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
+from evalharness.store.failures import StoredFailure, causes
 from evalharness.store.find_run import find_run
 from evalharness.store.states import SampleState, sample_states_in_parts
 from evalharness.store.store import Store
@@ -69,7 +70,10 @@ def _lines(run: str, status: RunStatus | None, store: Path | None) -> Iterator[s
             jobs = f", {worker.jobs} samples in hand" if worker.jobs else ""
             yield f"    {worker.queue} on {worker.place}: {worker.state}{jobs}"
     with Store(store_path, write=False) as opened:
-        yield from _table(plan, _count(plan, opened, frozenset(status.in_hand if status and status.running else ())))
+        failures: list[StoredFailure] = []
+        in_hand = frozenset(status.in_hand if status and status.running else ())
+        yield from _table(plan, _count(plan, opened, in_hand, failures))
+        yield from causes(failures)
 
 
 def _state(status: RunStatus | None) -> str:
@@ -83,11 +87,13 @@ def _state(status: RunStatus | None) -> str:
     return f"{ended}, last seen {duration(max(0, time.time() - status.updated))} ago{again}"
 
 
-def _count(plan: Plan, store: Store, in_hand: frozenset[str]) -> Counts:
-    """Count the samples in each state by arm and tag."""
+def _count(plan: Plan, store: Store, in_hand: frozenset[str], failures: list[StoredFailure]) -> Counts:
+    """Count the samples in each state by arm and tag; ``failures`` gets those of failed samples."""
     counts: Counts = defaultdict(Counter)
     for states in sample_states_in_parts(plan, store):
         for state in states:
+            if state.state == "failed" and state.failure is not None:
+                failures.append(state.failure)
             for tag in (state.sample.item.category, "all"):
                 counts[state.sample.arm.name, tag].update(_states(state, in_hand))
     return counts

@@ -81,7 +81,7 @@ def _draw(plan: Plan, store_path: Path) -> None:
             Engine(plan, store, executor, progress, scoring=False).run()
         finally:
             executor.close()
-        for reason, count in Counter(store.failures.get(plan.jobs).values()).items():
+        for reason, count in Counter(failure.reason for failure in store.failures.get(plan.jobs).values()).items():
             progress.say(f"warning: {count} of {len(plan.jobs)} failed: {reason}")
         store.runs.put(f"rates {plan.key()}", {"hardware": environment.hardware()})
 

@@ -10,7 +10,7 @@ from evalharness.execution import cost_estimates, rates
 from evalharness.execution.imported import imported_images
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
-from evalharness.store.states import SampleState, failed_keys, pending_jobs, rescore_states, sample_states
+from evalharness.store.states import SampleState, pending_jobs, rescore_states, sample_states
 from evalharness.store.store import Store
 
 
@@ -32,7 +32,7 @@ def dry_run(
     absent: dict[str, str] = {}
     plan = make_plan(sweep, absent)
     with Store(store_path, write=False) as store:
-        retry = failed_keys(plan, store) if retry_failed else set()
+        retry = store.failures.to_retry(all_kinds=retry_failed)
         states = sample_states(plan, store)
         jobs = pending_jobs(plan, states, retry)
         lines = _outline(plan, states)

@@ -15,7 +15,6 @@ from evalharness.errors import StoreError
 from evalharness.execution.engine_pass import EnginePass, ScoreSearch
 from evalharness.execution.stage_progress import StageProgress
 from evalharness.planning.plan import Plan
-from evalharness.store.states import failed_keys
 from evalharness.store.store import Store
 
 MakeSearches = Callable[[Plan, Store], Sequence[ScoreSearch]]
@@ -47,7 +46,8 @@ class Engine:
         """Draw and score what is missing.
 
         Args:
-            retry_failed: Try once more what failed. Until that succeeds, its failure stands.
+            retry_failed: Try once more all that failed, not only what was no sample's fault. Until that succeeds, its
+                failure stands.
 
         Returns:
             The number of trajectories and scores that were worked on.
@@ -55,7 +55,7 @@ class Engine:
         Raises:
             StoreError: Images are damaged as soon as they are written.
         """
-        retry = failed_keys(self.plan, self.store) if retry_failed else set()
+        retry = self.store.failures.to_retry(all_kinds=retry_failed)
         self._forget_damaged(self.store.images.damaged(self.store.trajectories.image_digests(self.plan.jobs)))
         worked = 0
         for _ in range(PASSES):

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from evalharness._util.progress import Progress
-from evalharness._util.text import one_line
-from evalharness.api.executor import Executor, Failure, isolate
+from evalharness.api.executor import Executor, isolate
+from evalharness.api.failure import Failure, failure_of
 from evalharness.errors import BudgetError, EndpointError, SampleError
 from evalharness.execution.outcomes import write_images, write_outcome
 from evalharness.execution.queue_setup import draw_queues, intermediate_queue, score_queues
@@ -18,6 +18,7 @@ from evalharness.execution.signals import deferred_signals
 from evalharness.execution.stage_progress import StageProgress
 from evalharness.execution.workers import PromptCheck
 from evalharness.planning.plan import Job, Plan, Sample
+from evalharness.store.failures import StoredFailure
 from evalharness.store.states import (
     SampleState,
     pending_jobs,
@@ -160,7 +161,7 @@ class EnginePass:
                 queue = self._scores[rescore.sample_state.sample.benchmark, rescore.rescoring.name]
                 self._queue_score(queue, rescore.key, rescore.sample_state, rescore.failure)
 
-    def _queue_score(self, queue: ScoreQueue, key: str, state: SampleState, failure: str | None) -> None:
+    def _queue_score(self, queue: ScoreQueue, key: str, state: SampleState, failure: StoredFailure | None) -> None:
         retry = key in self.retry
         if state.image is not None and (failure is None or retry):
             queue.add(key, PendingScore(state.image, state.sample.item, retry))
@@ -180,7 +181,7 @@ class EnginePass:
             refused = [(job, outcome) for job, outcome in outcomes if isinstance(outcome, Failure)]
             with deferred_signals(), self.store.batch():
                 for job, failure in refused:
-                    self.store.failures.add(job.key, failure.reason)
+                    self.store.failures.add(job.key, failure)
             queue.drop({job.key for job, _ in refused})
             self._pop_undrawn([job for job, _ in refused])
             self._show_progress(queue, len(refused), len(refused))
@@ -217,7 +218,7 @@ class EnginePass:
 
     def _finish_remote_job(self, queue: Queue, job: Any, outcome: Score | Trajectory | SampleError) -> None:
         """Write one outcome; called from a remote worker's thread."""
-        failure = Failure(one_line(str(outcome))) if isinstance(outcome, SampleError) else None
+        failure = failure_of(outcome) if isinstance(outcome, SampleError) else None
         with self.store.lock:
             with self.store.batch():
                 self._write(queue, job, failure or outcome)
@@ -232,12 +233,23 @@ class EnginePass:
     def _settle(self, queue: Queue, jobs: Sequence[Any], failed: int) -> None:
         """Queue what follows from these jobs, then count them as done: in between no queue may seem to be finished."""
         if isinstance(queue, DrawQueue):
-            self._queue_scores(sample_states(self.plan, self.store, self._pop_undrawn(jobs)))
+            states = sample_states(self.plan, self.store, self._pop_undrawn(jobs))
+            self._queue_scores(states)
+            self._queue_shorter(queue, states)
         elif queue.intermediate:
             self._advance_searches(queue)
         elif scored := [sample for job in jobs for sample in self._unscored.pop(job.key, ())]:
             self._queue_scores(sample_states(self.plan, self.store, scored))
         queue.settle(jobs, failed)
+
+    def _queue_shorter(self, queue: DrawQueue, states: Sequence[SampleState]) -> None:
+        """Queue trajectories again that failed, for arms with a smaller cap than the one they failed with."""
+        pending = [state for state in states if state.state == "pending"]
+        for state in pending:
+            self._undrawn[state.sample.job].append(state.sample)
+        self.progress.undrawn += len(pending)
+        for job in pending_jobs(self.plan, pending):
+            queue.add(job)
 
     def _pop_undrawn(self, jobs: Sequence[Job]) -> list[Sample]:
         samples = [sample for job in jobs for sample in self._undrawn.pop(job.key, ())]

@@ -56,7 +56,7 @@ def _unusable(plan: Plan, store: Store, alias: str) -> list[str]:
     for state in sample_states(plan, store):
         source = plan.jobs[state.sample.job].source
         if state.sample.arm.model == alias and state.steps is None and state.failure and source and source.digest:
-            reasons[state.sample.job] = state.failure
+            reasons[state.sample.job] = state.failure.reason
     if not reasons:
         return []
     quoted = "; ".join(list(reasons.values())[:QUOTED_REASONS])

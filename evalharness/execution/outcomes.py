@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from evalharness._util.hashing import canonical, digest
-from evalharness.api.executor import Failure
+from evalharness.api.failure import Failure
 from evalharness.execution.workers import JudgedScore
 from evalharness.planning.plan import Job, Plan
 from evalharness.store.store import Store
@@ -26,7 +26,7 @@ def write_outcome(plan: Plan, store: Store, job: Any, outcome: Any) -> None:
             store.replies.put(judge_reply.key, judge_reply.prompt_fields, judge_reply.reply)
         outcome = outcome.outcome
     if isinstance(outcome, Failure):
-        store.failures.add(job.key, outcome.reason)
+        store.failures.add(job.key, outcome, job.cap if isinstance(job, Job) else None)
     elif isinstance(outcome, Trajectory):
         _write_trajectory(plan, store, job, outcome)
     else:

@@ -116,7 +116,7 @@ class DrawQueue(_Queue):
         cost: Callable[[Job], float],
     ) -> None:
         super().__init__(subject, "draw", worker_spec, lock)
-        self.batch_size = batch_size
+        self.batch_size, self._cost = batch_size, cost
         groups: dict[Variant, deque[Job]] = {}
         for job in jobs:
             groups.setdefault(job.variant, deque()).append(job)
@@ -169,6 +169,13 @@ class DrawQueue(_Queue):
                     self._single.append(job)
                 else:
                     self._groups[job.variant].appendleft(job)
+
+    def add(self, job: Job) -> None:
+        """Add a job, which is a batch of its own."""
+        with self._lock:
+            self._expected.setdefault(job.variant, self._cost(job))
+            self._single.append(job)
+            self._lock.notify_all()
 
     def drop(self, keys: Collection[str]) -> None:
         """Count jobs as failed that were not taken yet."""

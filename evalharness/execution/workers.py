@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
-from evalharness._util.text import one_line
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreRequest
-from evalharness.api.executor import Failure, Worker
+from evalharness.api.executor import Worker
+from evalharness.api.failure import Failure, failure_of
 from evalharness.api.judge import JudgePrompt, Replies
 from evalharness.api.model import ImageSource
 from evalharness.api.plugin import versioned_identity
@@ -227,7 +227,7 @@ class JudgeWorker:
         outcomes: dict[str, Score | Failure] = {}
         for request, outcome in judged_scores(self.scorer, [job.request() for job in jobs], replies, self.name):
             if isinstance(outcome, SampleError):
-                outcomes[request.key] = Failure(one_line(str(outcome)))
+                outcomes[request.key] = failure_of(outcome)
             else:
                 outcomes[request.key] = outcome
         return [JudgedScore(outcomes[job.key], tuple(replies.pop_new(job.digest))) for job in jobs]

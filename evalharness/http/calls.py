@@ -16,7 +16,7 @@ import openai
 from pydantic_core import to_json
 
 from evalharness._util.text import one_line
-from evalharness.errors import EndpointError, SampleError, did_you_mean
+from evalharness.errors import EndpointError, SampleError, TransientError, did_you_mean
 from evalharness.http.budget import Budget
 from evalharness.http.failure import EndpointFailure, of_status, pause
 from evalharness.http.limiter import ConcurrencyLimiter
@@ -186,7 +186,8 @@ class Calls(ABC, Generic[Q, A]):
             requests, answer = self.nouns
             count = f"{self._given_up} {requests} in a row got no {answer}"
             self.gate.stop(EndpointError(f"{count}, the last: {failure.reason}; --retry-failed asks them again"))
-        return SampleError(failure.reason if tries == 1 else f"{failure.reason} (the last of {tries} tries)")
+        reason = failure.reason if tries == 1 else f"{failure.reason} (the last of {tries} tries)"
+        return TransientError(reason) if failure.verdict == "again" else SampleError(reason)
 
     async def _bound(self, response: httpx2.Response) -> None:
         """Limit the size of a response, so that no server can fill the memory; a compressed one is refused."""

@@ -16,7 +16,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evalharness._util.chunking import chunks
-from evalharness.api.executor import Failure, isolate
+from evalharness.api.executor import isolate
+from evalharness.api.failure import Failure, sample_error
 from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.api.model import Written
 from evalharness.errors import SampleError
@@ -81,7 +82,7 @@ class Bagel(Judge):
         for batch in chunks(prompts, self.settings.batch_size):
             outcomes = isolate(self._answer, [prompt for _, prompt in batch])
             for (number, _), outcome in zip(batch, outcomes, strict=True):
-                yield number, SampleError(outcome.reason) if isinstance(outcome, Failure) else outcome
+                yield number, sample_error(outcome) if isinstance(outcome, Failure) else outcome
 
     def _answer(self, prompts: Sequence[JudgePrompt]) -> list[Reply]:
         parts = [list(_parts(prompt.messages)) for prompt in prompts]

@@ -21,7 +21,8 @@ from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import folder_digest
 from evalharness._util.finite import watch_logits
 from evalharness._util.quiet import silent
-from evalharness.api.executor import Failure, isolate
+from evalharness.api.executor import isolate
+from evalharness.api.failure import Failure, sample_error
 from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.errors import ConfigError, SampleError, did_you_mean
@@ -124,7 +125,7 @@ class LMEval(Judge):
             self._ready()
             outcomes = isolate(self._answer, [prompt for _, prompt in batch])
             for (number, _), outcome in zip(batch, outcomes, strict=True):
-                yield number, SampleError(outcome.reason) if isinstance(outcome, Failure) else outcome
+                yield number, sample_error(outcome) if isinstance(outcome, Failure) else outcome
 
     def _answer(self, prompts: Sequence[JudgePrompt]) -> list[Reply]:
         import torch

@@ -15,6 +15,13 @@ from evalharness.store.results import Results
 REASONS = 3
 """How many reasons for failed samples the warnings name, the most frequent first."""
 REASON_LENGTH = 160
+FAILED = {
+    "sample": "failed",
+    "transient": "failed in passing",
+    "worker": "failed by the fault of a process or device",
+    "configuration": "failed by the settings",
+}
+"""What the warnings call a failure of each kind."""
 
 
 def lede(results: Results, summary: Summary) -> str:
@@ -93,8 +100,10 @@ def subset(results: Results, benchmark: str) -> dict[str, Any] | None:
 def _failures(results: Results, benchmark: str) -> list[str]:
     samples = results.samples
     failed = samples[(samples["benchmark"] == benchmark) & (samples["state"] == "failed")]
-    reasons = Counter(" ".join(str(reason).split())[:REASON_LENGTH] for reason in failed["reason"])
-    return [f"failed × {count}: {reason}" for reason, count in reasons.most_common(REASONS)]
+    kinds = [results.failures[row].kind if row in results.failures else "sample" for row in failed.index]
+    reasons = (" ".join(str(reason).split())[:REASON_LENGTH] for reason in failed["reason"])
+    causes = Counter(zip(kinds, reasons, strict=True))
+    return [f"{FAILED[kind]} × {count}: {reason}" for (kind, reason), count in causes.most_common(REASONS)]
 
 
 def _coverage_text(results: Results, benchmark: str) -> str:

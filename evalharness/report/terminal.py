@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from evalharness._util.text import one_line
+from evalharness.store.failures import causes
 
 if TYPE_CHECKING:
     from evalharness.store.results import Results
@@ -49,16 +50,21 @@ def suspect_images(results: Results) -> list[str]:
 
 
 def failed(results: Results) -> list[str]:
-    """How many samples and checks failed, and the first reason."""
+    """How many samples and checks failed, the first reason, and a line for each cause."""
     samples = results.samples[results.samples["state"] == "failed"]
     lines = []
     if not samples.empty:
         lines += ["", f"{len(samples)} samples failed, the first: {samples['reason'].iloc[0]}"]
+        lines += [f"  {cause}" for cause in causes(results.failures.values())]
     if results.checks is not None:
         checks = results.checks[results.checks["state"] == "failed"]
         if not checks.empty:
             lines += ["", f"of the checks {len(checks)} failed, the first: {checks['reason'].iloc[0]}"]
-    return [*lines, "--retry-failed tries them again"] if lines else []
+    if not lines:
+        return []
+    if any(failure.kind != "sample" for failure in results.failures.values()):
+        lines.append("the same command tries those again that are no sample's fault")
+    return [*lines, "--retry-failed tries them again"]
 
 
 def missing(results: Results) -> str | None:

@@ -46,6 +46,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
         image_path=store.images.path,
         checks=checks,
         judged=_judged(plan, store),
+        failures=columns.failures,
     )
 
 
@@ -116,13 +117,13 @@ def _check_row(state: RescoreState) -> dict[str, Any]:
         "score": score.value if score else math.nan,
         "other": state.score.value if state.score else math.nan,
         "state": outcome,
-        "reason": state.failure or "",
+        "reason": state.failure.reason if state.failure else "",
     }
 
 
 def _check_details(state: RescoreState, store: Store) -> dict[str, Any]:
     if state.score is None:
-        return {"failed": state.failure} if state.failure else {}
+        return {"failed": state.failure.reason} if state.failure else {}
     return {"value": state.score.value, "reason": state.score.reason} | store.scores.details(state.key)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from evalharness._util.chunking import chunks
 from evalharness._util.hashing import canonical
+from evalharness.api.failure import Failure
 from evalharness.store.images import DamagedImageError
 from evalharness.store.store import Store
 from evalharness.store.trajectories import StoredStep, StoredTrajectory
@@ -113,7 +114,11 @@ def _merge_failures(source: Store, into: Store, merged: Merged) -> None:
         keys = [key for key, _ in rows]
         existing = into.trajectories.get(keys).keys() | into.scores.get(keys).keys() | into.failures.get(keys).keys()
         with into.batch():
-            for key, reason in rows:
+            for key, row in rows:
                 if key not in existing:
-                    into.failures.add(key, reason)
+                    text = source.failures.traceback(row)
+                    failure = Failure(
+                        row.reason, row.kind, row.exception, text, row.attempt, row.worker, row.host, row.device
+                    )
+                    into.failures.add(key, failure, row.cap)
                     merged.failures += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evalharness.store.failures import StoredFailure
     from evalharness.store.suspect_images import SuspectImages
 
 SAMPLE_COLUMNS = (
@@ -99,6 +100,7 @@ class Results:
         checks: Columns :data:`CHECK_COLUMNS`, with a row for each rescored sample.
         judged: Benchmark, item id and image digests → the known scores of these images for that item; ``None`` where
             only final images have scores.
+        failures: Row of ``samples`` → why that sample failed.
     """
 
     info: Mapping[str, Any]
@@ -109,6 +111,7 @@ class Results:
     image_path: Callable[[str], Path]
     checks: pd.DataFrame | None = None
     judged: Callable[[str, str, Sequence[str]], Mapping[str, Judged]] | None = None
+    failures: Mapping[int, StoredFailure] = field(default_factory=dict)
 
     @cached_property
     def suspect_images(self) -> list[SuspectImages]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from evalharness._util.chunking import chunks
 from evalharness._util.gc_paused import gc_paused
 from evalharness.planning.plan import Plan, Sample
+from evalharness.store.failures import StoredFailure
 from evalharness.store.results import SAMPLE_COLUMNS
 from evalharness.store.store import Store
 from evalharness.store.trajectory_columns import NO_CAP, Ints
@@ -40,6 +41,8 @@ class SampleColumns:
         count = len(samples)
         self.steps = np.full(count, NOT_GENERATED, dtype=np.int64)
         self.failed = np.zeros(count, dtype=bool)
+        self.failures: dict[int, StoredFailure] = {}
+        """By place."""
         self.scores = np.full(count, math.nan)
         self.reasons = np.full(count, "", dtype=object)
         self.images: list[str | None] = [None] * count
@@ -112,7 +115,7 @@ class SampleColumns:
     def _set_images(self, plan: Plan, places: Sequence[int], images: Sequence[str | None]) -> None:
         for place, image in zip(places, images, strict=True):
             if image is None:
-                self._fail(place, NO_IMAGE)
+                self._fail(place, StoredFailure(NO_IMAGE))
             else:
                 sample = self.samples[place]
                 self.images[place] = image
@@ -132,11 +135,12 @@ class SampleColumns:
         keys_by_place = {place: key for place in np.flatnonzero(missing).tolist() if (key := keys.key_at(place))}
         failures = store.failures.get(sorted(set(keys_by_place.values())))
         for place, key in keys_by_place.items():
-            if (reason := failures.get(key)) is not None:
-                self._fail(place, reason)
+            failure = failures.get(key)
+            if failure is not None and failure.concerns(self.samples[place].arm.cap):
+                self._fail(place, failure)
 
-    def _fail(self, place: int, reason: str) -> None:
-        self.failed[place], self.reasons[place] = True, reason
+    def _fail(self, place: int, failure: StoredFailure) -> None:
+        self.failed[place], self.reasons[place], self.failures[place] = True, failure.reason, failure
 
 
 class _Keys:

@@ -1,4 +1,4 @@
-"""The scores of a store, and why trajectories and scores failed."""
+"""The scores of a store."""
 
 from __future__ import annotations
 
@@ -56,26 +56,6 @@ class StoredScores:
             connection.execute("DELETE FROM failures WHERE key = ?", (key,))
 
 
-class StoredFailures:
-    """The table ``failures``: key of a trajectory or of a score → why it failed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def get(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the reasons of those that failed among ``keys``."""
-        return {row["key"]: row["reason"] for row in self._database.select("SELECT key, reason FROM failures", keys)}
-
-    def all(self) -> Iterator[tuple[str, str]]:
-        """Give every key with its reason."""
-        return self._database.scan("SELECT key, reason FROM failures ORDER BY key", _parse_failure)
-
-    def add(self, key: str, reason: str) -> None:
-        """Add a failure, which stays until a trajectory or score of that key is added. Inside a batch."""
-        with self._database.guarded() as connection:
-            connection.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (key, storable(reason)))
-
-
 def _parse_score(row: sqlite3.Row) -> tuple[str, str, Score]:
     return row["key"], row["image"], Score(_read_value(row["value"]), row["reason"], parse_json(row["details"]))
 
@@ -97,7 +77,3 @@ def _read_value(value: Any) -> float:
     if not 0 <= number <= 1:
         raise sqlite3.DatabaseError(f"a score is {value!r} in place of a number")
     return number
-
-
-def _parse_failure(row: sqlite3.Row) -> tuple[str, str]:
-    return row["key"], row["reason"]

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from evalharness.api.variant import Variant
 from evalharness.planning.plan import Job, Plan, PlannedRescoring, Sample
+from evalharness.store.failures import StoredFailure
 from evalharness.store.store import Store
 from evalharness.types.score import Score
 
@@ -29,7 +31,7 @@ class SampleState:
     image: str | None
     score_key: str | None
     score: Score | None
-    failure: str | None
+    failure: StoredFailure | None
 
 
 def sample_states(plan: Plan, store: Store, samples: Sequence[Sample] | None = None) -> list[SampleState]:
@@ -52,7 +54,7 @@ def states_of(columns: SampleColumns, places: Iterable[int]) -> Iterator[SampleS
             image=columns.images[place],
             score_key=columns.score_keys[place],
             score=None if math.isnan(value) else Score(value, reason),
-            failure=reason if columns.failed[place] else None,
+            failure=columns.failures.get(place),
         )
 
 
@@ -70,7 +72,7 @@ class RescoreState:
     rescoring: PlannedRescoring
     key: str
     score: Score | None = None
-    failure: str | None = None
+    failure: StoredFailure | None = None
 
 
 def rescore_states(plan: Plan, store: Store, states: Iterable[SampleState]) -> list[RescoreState]:
@@ -90,20 +92,20 @@ def rescore_states(plan: Plan, store: Store, states: Iterable[SampleState]) -> l
 
 
 def pending_jobs(plan: Plan, states: Iterable[SampleState], retry: Collection[str] = ()) -> list[Job]:
-    """Return the jobs that must still run, in a stable order; failed ones only if ``retry`` has their key."""
-    keys: set[str] = set()
+    """Return the jobs that must still run, in a stable order; failed ones only if ``retry`` has their key.
+
+    A job that failed is not the arms' with a smaller cap: it is returned with the largest cap that still has to run.
+    """
+    variants: dict[str, Variant] = {}
     for state in states:
+        key, variant = state.sample.job, state.sample.arm.variant
         job_failed = state.steps is None and state.state == "failed"
-        if state.state == "pending" or (job_failed and state.sample.job in retry):
-            keys.add(state.sample.job)
-    return [plan.jobs[key] for key in sorted(keys)]
+        if state.state == "pending" or (job_failed and key in retry):
+            longest = variants.setdefault(key, variant)
+            if (variant.cap or 0) > (longest.cap or 0):
+                variants[key] = variant
+    return [_with_variant(plan.jobs[key], variants[key]) for key in sorted(variants)]
 
 
-def failed_keys(plan: Plan, store: Store) -> set[str]:
-    """Return the keys of all jobs, scores and rescorings that failed."""
-    failed = set(store.failures.get(plan.jobs))
-    for states in sample_states_in_parts(plan, store):
-        keys = [state.score_key for state in states if state.score_key is not None]
-        keys += [rescored.key for rescored in rescore_states(plan, store, states)]
-        failed |= set(store.failures.get(keys))
-    return failed
+def _with_variant(job: Job, variant: Variant) -> Job:
+    return job if job.cap == variant.cap else replace(job, variant=variant)

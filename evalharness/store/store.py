@@ -4,6 +4,7 @@ store/
     store.sqlite      rows; write-ahead log, every commit is synced
     lock              held by the writer, contains its pid
     images/ab/….png   an image is complete on the disk before a row mentions it
+    failures/ab/….txt the traceback of a failure
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.store.database import Database, as_store_error, parse_json
+from evalharness.store.failures import StoredFailures
 from evalharness.store.images import StoredImages
 from evalharness.store.replies import StoredReplies
-from evalharness.store.scores import StoredFailures, StoredScores
+from evalharness.store.scores import StoredScores
 from evalharness.store.trajectories import StoredTrajectories
 
 

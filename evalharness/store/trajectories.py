@@ -143,14 +143,20 @@ class StoredTrajectories:
     def add(
         self, key: str, trajectory: Trajectory, *, model: str, variant: str, prompt: str, seed: int, cap: int | None
     ) -> None:
-        """Write the images, then the row, which replaces a failure of that key. Inside a batch."""
+        """Write the images, then the row. Inside a batch.
+
+        It replaces a failure of that key, unless that was with a larger cap.
+        """
         with self._database.guarded() as connection:
             steps = [self._store_step(step).as_dict() for step in trajectory.steps]
             connection.execute(
                 "INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (key, model, variant, storable(prompt), seed, cap, trajectory.finished, json.dumps(steps)),
             )
-            connection.execute("DELETE FROM failures WHERE key = ?", (key,))
+            connection.execute(
+                "DELETE FROM failures WHERE key = ? AND (? OR cap IS NULL OR cap <= ?)",
+                (key, trajectory.finished or cap is None, cap),
+            )
 
     def delete(self, keys: Iterable[str]) -> None:
         with self._database.batch() as connection:

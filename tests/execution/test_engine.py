@@ -13,7 +13,8 @@ import pytest
 from mock_sweeps import IN_PROCESS, SINGLE, SWEEP, draw_and_score, reported, states
 
 from evalharness._util.exit_codes import ExitCode
-from evalharness.api.executor import Failure, isolate
+from evalharness.api.executor import isolate
+from evalharness.api.failure import Failure
 from evalharness.cli import sweep
 from evalharness.testing import MockModel, MockScorer
 from evalharness.types.score import Score

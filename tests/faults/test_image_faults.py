@@ -13,7 +13,8 @@ from PIL import Image
 
 from evalharness._util.image_files import upright_png
 from evalharness.api import benchmark
-from evalharness.api.executor import Failure, isolate
+from evalharness.api.executor import isolate
+from evalharness.api.failure import Failure
 from evalharness.errors import SampleError
 from evalharness.execution.workers import FetchWorker, ScoreJob, ScoreWorker
 from evalharness.generation.single_pass import SinglePass

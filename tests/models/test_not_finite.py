@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from evalharness.api.executor import Failure, isolate
+from evalharness.api.executor import isolate
+from evalharness.api.failure import Failure
 from evalharness.api.variant import Variant
 from evalharness.assets.weights_folder import embedded_weights
 from evalharness.errors import NotFiniteError

@@ -10,7 +10,9 @@ import pytest
 from mock_sweeps import SWEEP, draw_and_score
 
 from evalharness._util.exit_codes import ExitCode
+from evalharness.api.failure import Failure
 from evalharness.cli import main
+from evalharness.store.failures import StoredFailure
 from evalharness.store.merge import Merged, merge
 from evalharness.store.store import Store
 from evalharness.testing import MockModel
@@ -90,14 +92,14 @@ def test_a_failure_yields_to_a_result_and_never_hides_one(tmp_path: Path) -> Non
     for path, failed in ((source, ["drawn there", "scored there", "new"]), (into, ["drawn here"])):
         with Store(path) as store, store.batch():
             for key in failed:
-                store.failures.add(key, "why")
+                store.failures.add(key, Failure("why"))
     add(into, "drawn there", b"a")
     add(source, "drawn here", b"b")
     with Store(into) as store, store.batch():
         store.scores.add("scored there", "image", Score(0.5, "half", {"seen": [1]}))
     assert merged(source, into) == Merged(trajectories=1, failures=1)
     with Store(into, write=False) as store:
-        assert dict(store.failures.all()) == {"new": "why"}
+        assert dict(store.failures.all()) == {"new": StoredFailure("why")}
         assert list(store.scores.all()) == [("scored there", "image", Score(0.5, "half", {"seen": [1]}))]
 
 

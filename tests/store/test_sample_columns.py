@@ -12,6 +12,7 @@ from evalharness.config import sweep_files
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize
+from evalharness.store.failures import StoredFailure
 from evalharness.store.results import SAMPLE_COLUMNS
 from evalharness.store.sample_columns import SampleColumns
 from evalharness.store.states import sample_states, sample_states_in_parts
@@ -41,7 +42,9 @@ def compare(plan: Plan, store: Store) -> set[str]:
         key = None if image is None else plan.benchmarks[sample.benchmark].score_key(image, sample.item)
         score = None if key is None else store.scores.get([key]).get(key)
         failures = store.failures.get([sample.job if key is None else key])
-        failure = "the model drew no image" if covered and image is None else next(iter(failures.values()), None)
+        failure = next((failure for failure in failures.values() if failure.concerns(sample.arm.cap)), None)
+        if covered and image is None:
+            failure = StoredFailure("the model drew no image")
         assert (state.steps, state.image) == (len(steps) if covered else None, image)
         assert (state.score_key, state.score, state.failure) == (key, score, failure)
         expected = "generated" if covered else "pending"
@@ -51,7 +54,7 @@ def compare(plan: Plan, store: Store) -> set[str]:
             expected = "failed"
         assert row["state"] == state.state == expected
         assert (row["arm"], row["item"], row["seed_index"]) == (sample.arm.name, sample.item.id, sample.seed_index)
-        assert row["reason"] == (score.reason if score else failure or "")
+        assert row["reason"] == (score.reason if score else failure.reason if failure else "")
         assert (row["image"] if isinstance(row["image"], str) else None) == image
         assert row["score"] == score.value if score else math.isnan(row["score"])
         assert isinstance(row["trajectory"], str) == covered

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evalharness.api.failure import Failure
 from evalharness.api.judge import JudgePrompt
 from evalharness.errors import StoreError
+from evalharness.store.failures import StoredFailure
 from evalharness.store.images import DamagedImageError, StoredImages
 from evalharness.store.store import Store
 from evalharness.types.reply import Reply
@@ -41,7 +43,7 @@ def test_round_trip(tmp_path: Path) -> None:
         add(store, "k", trajectory(b"one", b"two", finished=False), cap=2)
         with store.batch():
             store.scores.add("s", sha(b"two"), Score(0.5, "why", {"boxes": [1, 2]}))
-            store.failures.add("f", "because")
+            store.failures.add("f", Failure("because"))
     with Store(tmp_path, write=False) as store:
         found = store.trajectories.get(["k", "other"])["k"]
         assert [(s.kind, s.iteration, s.text, s.image, s.seed) for s in found.steps] == [
@@ -55,7 +57,7 @@ def test_round_trip(tmp_path: Path) -> None:
         assert store.images.path(sha(b"one")) == tmp_path / "images" / sha(b"one")[:2] / f"{sha(b'one')}.png"
         assert store.scores.get(["s"]) == {"s": Score(0.5, "why")}
         assert store.scores.details("s") == {"boxes": [1, 2]}
-        assert store.failures.get(["f", "k"]) == {"f": "because"}
+        assert store.failures.get(["f", "k"]) == {"f": StoredFailure("because")}
         assert store.trajectories.totals("m") == {"v": (1, 2, 1.0, 0.0)}
 
 
@@ -64,8 +66,8 @@ def test_many_keys_at_once(tmp_path: Path) -> None:
         keys = [f"k{number}" for number in range(1201)]
         with store.batch():
             for key in keys:
-                store.failures.add(key, key)
-        assert store.failures.get(keys) == {key: key for key in keys}
+                store.failures.add(key, Failure(key))
+        assert store.failures.get(keys) == {key: StoredFailure(key) for key in keys}
         with store.batch():
             for key in keys[:600]:
                 store.scores.add(key, "image", Score(1.0))
@@ -125,7 +127,7 @@ def test_unchanged_images_are_not_read_again(tmp_path: Path, monkeypatch: pytest
 def test_damaged_database_is_one_clear_line(tmp_path: Path, where: str) -> None:
     with Store(tmp_path) as store, store.batch():
         for number in range(2000):
-            store.failures.add(f"k{number}", "x" * 50)
+            store.failures.add(f"k{number}", Failure("x" * 50))
     file = tmp_path / "store.sqlite"
     data = bytearray(file.read_bytes())
     if where == "cut":

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evalharness._util.text import one_line
-from evalharness.api.executor import Done, Failure, WorkQueue
+from evalharness.api.executor import Done, WorkQueue
+from evalharness.api.failure import Failure
 from evalharness.errors import EvalHarnessError
 
 MAX_DEATHS = 10

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness import errors
-from evalharness.api.executor import Failure
+from evalharness.api.failure import Failure
 from evalharness.api.model import SourceFile
 from evalharness.api.variant import Variant
 from evalharness.execution.workers import JudgedScore, JudgeReply, ScoreJob
@@ -42,7 +42,7 @@ def unpack_jobs(data: Mapping[str, Any]) -> list[Any]:
 def pack_outcome(outcome: Any) -> Plain:
     """A failure, a trajectory, a judged score or a score."""
     if isinstance(outcome, Failure):
-        return {"failed": outcome.reason}
+        return {"failed": asdict(outcome)}
     if isinstance(outcome, Trajectory):
         steps = [{**asdict(step), "cost": list(asdict(step.cost).values())} for step in outcome.steps]
         return {"steps": steps, "finished": outcome.finished}
@@ -55,7 +55,7 @@ def pack_outcome(outcome: Any) -> Plain:
 def unpack_outcome(data: Mapping[str, Any]) -> Any:
     """The inverse of :func:`pack_outcome`."""
     if "failed" in data:
-        return Failure(data["failed"])
+        return Failure(**data["failed"])
     if "steps" in data:
         steps = (Step(**{**step, "cost": Cost(*step["cost"])}) for step in data["steps"])
         return Trajectory(tuple(steps), data["finished"])

@@ -69,13 +69,13 @@ def test_a_scorer_without_numbers_ends_the_run(
 @executors
 def test_a_model_without_numbers_fails_its_sample(tmp_path: Path, env: dict[str, str], executor: Any) -> None:
     file = sweep(tmp_path / "network", executor, {}, broken=["thing 1", "thing 3"])
-    run(file, env)
+    run(file, env, code=3)
     reason = "12 of 48 numbers of the latents are NaN or infinite"
     assert rows(file, "failures", "reason") == [(reason,), (reason,)]
     assert len(rows(file, "scores", "key")) == 2
     for evaluations, message in (("nan", "returned nan as steps[0].cost.evaluations; "), ("text", "returned str as ")):
         file = sweep(tmp_path / evaluations, executor, {}, evaluations=evaluations)
-        run(file, env)
+        run(file, env, code=3)
         reasons = [reason for (reason,) in rows(file, "failures", "reason")]
         assert len(reasons) == 4
         assert all(reason.startswith(f"model 'numbers' {message}") for reason in reasons), reasons

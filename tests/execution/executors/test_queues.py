@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalharness.api.executor import Failure
+from evalharness.api.failure import Failure
 from evalharness.api.model import SourceFile
 from evalharness.execution.executors import wire
 from evalharness.execution.queues import SMALLEST, DrawQueue, PendingScore, ScoreQueue

@@ -100,7 +100,7 @@ def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]
         while running.process.poll() is None:
             open_to_others |= listening() - before
             time.sleep(0.2)
-        running.ends()
+        running.ends(3)
     assert not open_to_others, "Ray's ports, through which anybody may run programs"
     on_ray, here = content(file), content(local)
     ((_, reason),) = on_ray["failures"]
@@ -259,7 +259,7 @@ class TestDeaths:
             "benchmarks": [{"name": "crashing", "items": 8, "special": ["plain", "greedy"]}],
         }
         file = write(tmp_path / "a", {"name": "ray", "cpus": 2, "retries": 1}, **changes)
-        run(file, env | {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_memory_monitor_refresh_ms": "100"})
+        run(file, env | {"RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_memory_monitor_refresh_ms": "100"}, code=3)
         stored = content(file)
         ((_, reason),) = stored["failures"]
         assert reason == "2 workers died at it, the last: the machine ran out of memory"

@@ -1,0 +1,52 @@
+"""Failures of stores that earlier versions wrote."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from evalharness.api.failure import Failure
+from evalharness.store.failures import StoredFailure
+from evalharness.store.store import Store
+
+REASONS = {
+    "a": ("OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "worker"),
+    "b": ("3 workers died at it, the last: the worker process was killed by SIGKILL", "worker"),
+    "c": ("ValueError: no such colour", "sample"),
+}
+
+
+@pytest.fixture
+def old_store(tmp_path: Path) -> Path:
+    """A store of schema 3, whose failures have only a reason."""
+    with Store(tmp_path):
+        pass
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as db:
+        db.executescript(
+            "DROP TABLE failures; CREATE TABLE failures (key TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;"
+            "PRAGMA user_version = 3;"
+        )
+        db.executemany("INSERT INTO failures VALUES (?, ?)", [(key, reason) for key, (reason, _) in REASONS.items()])
+        db.commit()
+    return tmp_path
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_an_old_store_is_read_and_upgraded(old_store: Path, write: bool) -> None:
+    expected = {key: StoredFailure(reason, kind) for key, (reason, kind) in REASONS.items()}  # type: ignore[arg-type]
+    for _ in range(2):
+        with Store(old_store, write=write) as store:
+            assert dict(store.failures.all()) == store.failures.get(REASONS) == expected
+            assert store.failures.to_retry() == {"a", "b"}
+
+
+def test_an_old_store_goes_on(old_store: Path) -> None:
+    with Store(old_store) as store, store.batch():
+        store.failures.add("c", Failure("again", traceback="Traceback\n", worker="pid 1"), cap=3)
+    with Store(old_store, write=False) as store:
+        row = store.failures.get(["c"])["c"]
+        assert (row.reason, row.attempt, row.worker, row.cap) == ("again", 2, "pid 1", 3)
+        assert store.failures.traceback(row) == "Traceback\n"
