@@ -15,10 +15,10 @@ from evalharness.types.trajectory import Step
 
 MODEL = {"iterations": 3, "conflicts": 2, "iterations_of": {"short": 1}}
 TRAJECTORIES = {
-    "single_pass": ({}, "2a24722b8e47955459391394f50f9f8017b277aa2f9b47b33454f4b1b9c3810d"),
-    "text_cot": ({}, "5248d5d6977a4ecd17bdc1fc3226b0791f278c92cda8441d26d2ec4f22ec7528"),
-    "best_of_n": ({"n": 3}, "150b997af23acded7a160cbbc8ec675dc3b462014f7339a3de35b4ecc152d4ec"),
-    "process": ({}, "166c9ba2072c5f75600e9f203d294c1fb6b2c195841b9b708fc78fac80c2b71e"),
+    "single_pass": ({}, "5898d465dd85fc6a1079ce148486b41fcdf2e2d444b17b32176300aaefb035b1"),
+    "text_cot": ({}, "1c66525c0292cf1c19fb4a1586190cedf0022f9c85db46b69357d1aacd18ae7a"),
+    "best_of_n": ({"n": 3}, "bca0948d65f92cc500ec14e62144e375e82cb2bb5e5e9d7bcf6527c35760c8ab"),
+    "process": ({}, "47b97f104343fe9432bb0cfff81ec1cbf0fe38968b8f42928470e5a5944500e2"),
 }
 """Variant → its settings, and the digest of what it made in the present versions."""
 
