@@ -15,9 +15,10 @@ from evalharness.config import literature, sweep_files
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError
 from evalharness.execution.imported import imported_images
+from evalharness.execution.parts import ALL, Parts
 from evalharness.execution.session import run_plan
 from evalharness.planning.plan import Plan
-from evalharness.planning.planner import make_plan
+from evalharness.planning.planner import make_drawing_plan, make_plan
 from evalharness.planning.subsets import resize, select
 from evalharness.store.find_run import REPORTS, find_run
 from evalharness.store.store import Store
@@ -84,25 +85,34 @@ def run(
     out: str | Path | None = None,
     store: str | Path | None = None,
     retry_failed: bool = False,
+    draw_only: bool = False,
+    score_only: bool = False,
     quiet: bool = False,
     **size: Any,
 ) -> Results:
     """Draw and score what is missing, and write the report.
+
+    One sample of each arm goes through all stages before the others are begun.
 
     Args:
         sweep: A loaded sweep, a plan, or a file for :func:`load_sweep`, to which ``size`` is passed on.
         out: Folder of the report (default: ``reports/NAME``).
         store: Folder of images and scores (default: ``store`` beside ``out``).
         retry_failed: Try samples again that failed in an earlier run.
+        draw_only: Score nothing and write no report; weights of scorers may be missing.
+        score_only: Draw nothing.
         quiet: Show no progress on stderr.
 
     Raises:
         EvalHarnessError: Something is wrong with the sweep, the store or the machine; the message is one line.
     """
-    planned = sweep if isinstance(sweep, Plan) else plan(sweep, **size)
+    if draw_only and score_only:
+        raise ConfigError("draw_only and score_only exclude each other; choose one of them")
+    planned = sweep if isinstance(sweep, Plan) else _planned(_loaded(sweep, size), draw_only=draw_only)
     folder = Path(out) if out is not None else REPORTS / planned.sweep.name
     store_path = Path(store) if store is not None else folder.parent / "store"
-    results, _ = run_and_report(planned, folder, store_path, retry_failed=retry_failed, quiet=quiet)
+    parts = Parts(drawing=not score_only, scoring=not draw_only)
+    results, _ = run_and_report(planned, folder, store_path, retry_failed=retry_failed, parts=parts, quiet=quiet)
     return results
 
 
@@ -112,18 +122,20 @@ def run_and_report(
     store: Path,
     *,
     retry_failed: bool = False,
+    parts: Parts = ALL,
     quiet: bool = False,
     gallery_mb: float | None = None,
     info: Mapping[str, Any] | None = None,
-) -> tuple[Results, Path]:
+) -> tuple[Results, Path | None]:
     """Run a plan and write its report, for :func:`run` and the command line.
 
     Args:
+        parts: The parts of the run that are done.
         gallery_mb: See :meth:`Results.to_html`.
         info: Entries that replace those of :attr:`Results.info`.
 
     Returns:
-        The results, and the page of the report.
+        The results, and the page of the report; ``None`` if nothing was to be scored.
     """
     from evalharness.analysis.examples.missing import example_searches
 
@@ -133,11 +145,12 @@ def run_and_report(
             opened,
             out,
             progress=Progress(quiet=quiet),
-            make_searches=example_searches,
+            make_searches=example_searches if parts.scoring else None,
             retry_failed=retry_failed,
+            parts=parts,
         )
     results = Results(plan, store, run_info | dict(info or {}))
-    return results, results.to_html(out, gallery_mb=gallery_mb)
+    return results, results.to_html(out, gallery_mb=gallery_mb) if parts.scoring else None
 
 
 def load_results(run: str | Path, *, store: str | Path | None = None, quoted: Sequence[str] = ()) -> Results:
@@ -290,6 +303,10 @@ def _stored_results(run: str | Path, sweep: Sweep, store: Path, quoted: Sequence
         results.close()
         raise ConfigError(f"{run}: the store at {store} has nothing of this run; run the sweep first")
     return results
+
+
+def _planned(sweep: Sweep, *, draw_only: bool) -> Plan:
+    return make_drawing_plan(sweep) if draw_only else make_plan(sweep)
 
 
 def _loaded(sweep: Sweep | str | Path, size: Mapping[str, Any]) -> Sweep:

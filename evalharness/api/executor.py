@@ -68,7 +68,7 @@ class WorkQueue(Protocol):
 
     @property
     def load(self) -> float:
-        """Seconds of work that these are expected to take."""
+        """Seconds of work that all known jobs are expected to take that were not taken, also those not waiting yet."""
         ...
 
     @property
@@ -137,6 +137,9 @@ class Executor(Plugin, ABC):
     @abstractmethod
     def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
         """Work until all queues are finished; yield each batch with its outcomes as soon as it is done.
+
+        A queue may get jobs at any time until it is finished, also while a later one has some: the first samples of a
+        run are drawn and scored before the other drawings come up.
 
         Args:
             queues: The queues; one that is fed by others comes after them.

@@ -16,11 +16,14 @@ from typing import Any
 
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.guard import guarded
+from evalharness._util.progress import Progress
 from evalharness.cli.options import add_literature_argument, add_size_arguments
 from evalharness.config import literature, overrides, sweep_files
+from evalharness.execution.parts import Parts
 from evalharness.planning.plan import Plan
-from evalharness.planning.planner import make_plan
+from evalharness.planning.planner import make_drawing_plan, make_plan
 from evalharness.planning.subsets import resize, select
+from evalharness.store.store import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
     overrides.add_arguments(parser)
     add_literature_argument(parser)
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--check", action="store_true", help="draw and score one sample of each arm, then stop")
+    part.add_argument("--draw-only", action="store_true", help="score nothing and write no report")
+    part.add_argument("--score-only", action="store_true", help="draw nothing; score what is drawn")
     parser.add_argument("--dry-run", action="store_true", help="say what would be drawn and what it would cost")
     parser.add_argument("--rates", type=Path, metavar="FILE", help="with --dry-run: measured seconds to count with")
     parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
@@ -52,7 +59,22 @@ def run(options: argparse.Namespace) -> int:
         command = _measuring(options, store_path)
         _write(*dry_run(sweep, store_path, command, retry_failed=options.retry_failed, rates_file=options.rates))
         return ExitCode.COMPLETE
-    return carry_out(make_plan(sweep), out, store_path, quiet=options.quiet, retry_failed=options.retry_failed)
+    plan = make_drawing_plan(sweep) if options.draw_only else make_plan(sweep)
+    if options.check:
+        return _check(plan, out, store_path, options)
+    parts = Parts(drawing=not options.score_only, scoring=not options.draw_only)
+    return carry_out(plan, out, store_path, parts=parts, quiet=options.quiet, retry_failed=options.retry_failed)
+
+
+def _check(plan: Plan, out: Path, store_path: Path, options: argparse.Namespace) -> ExitCode:
+    """Draw and score one sample of each arm; returns whether all went through."""
+    from evalharness.execution.session import check_plan
+
+    with Store(store_path) as store:
+        progress = Progress(quiet=options.quiet)
+        checked = check_plan(plan, store, out, progress=progress, retry_failed=options.retry_failed)
+    _write(*[arm.line for arm in checked] or ["nothing is missing, so there is nothing to check"])
+    return ExitCode.COMPLETE if all(arm.passed for arm in checked) else ExitCode.CHECK_FAILED
 
 
 def carry_out(plan: Plan, out: Path, store_path: Path, **options: Any) -> ExitCode:
@@ -66,6 +88,10 @@ def carry_out(plan: Plan, out: Path, store_path: Path, **options: Any) -> ExitCo
 
     results, page = run_and_report(plan, out, store_path, **options)
     with results:
+        if page is None:
+            drawn, total = int(results.samples["image"].notna().sum()), len(results.samples)
+            _write(f"{drawn} of {total} images drawn: {store_path}", "score them with --score-only")
+            return ExitCode.COMPLETE if drawn == total else ExitCode.INCOMPLETE
         data = results.data
         _write(*terminal.table(data), *terminal.failed(data), *terminal.suspect_images(data), "", f"report: {page}")
         return say_what_is_missing(data)

@@ -18,6 +18,7 @@ from evalharness.config import overrides
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 from evalharness.execution.engine import Engine
+from evalharness.execution.parts import Parts
 from evalharness.execution.rates import measured_seconds
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
@@ -78,7 +79,7 @@ def _draw(plan: Plan, store_path: Path) -> None:
     with Store(store_path) as store:
         progress = Progress()
         try:
-            Engine(plan, store, executor, progress, scoring=False).run()
+            Engine(plan, store, executor, progress, Parts(scoring=False, check="none")).run()
         finally:
             executor.close()
         for reason, count in Counter(failure.reason for failure in store.failures.get(plan.jobs).values()).items():

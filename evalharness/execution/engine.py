@@ -7,12 +7,14 @@ process writes them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from evalharness._util.progress import Progress, Stage
 from evalharness.api.executor import Executor, WorkerState
 from evalharness.errors import StoreError
+from evalharness.execution.canary import CheckedArm
 from evalharness.execution.engine_pass import EnginePass, ScoreSearch
+from evalharness.execution.parts import ALL, Parts
 from evalharness.execution.stage_progress import StageProgress
 from evalharness.planning.plan import Plan
 from evalharness.store.store import Store
@@ -27,20 +29,22 @@ class Engine:
     """Runs a plan.
 
     Attributes:
-        scoring: Whether images are scored, too.
+        parts: The parts of the run that are done.
         make_searches: Makes the searches whose intermediate images are scored once all samples are.
         stops: Models and benchmarks whose work a budget ended, each with the reason.
         stages: The progress of the present pass.
+        checked: What became of the first samples of each arm.
     """
 
     plan: Plan
     store: Store
     executor: Executor
     progress: Progress
-    scoring: bool = True
+    parts: Parts = ALL
     make_searches: MakeSearches | None = None
     stops: dict[str, str] = field(default_factory=dict)
     stages: StageProgress = field(default_factory=StageProgress)
+    checked: list[CheckedArm] = field(default_factory=list)
 
     def run(self, *, retry_failed: bool = False) -> int:
         """Draw and score what is missing.
@@ -57,13 +61,13 @@ class Engine:
         """
         retry = self.store.failures.to_retry(all_kinds=retry_failed)
         self._forget_damaged(self.store.images.damaged(self.store.trajectories.image_digests(self.plan.jobs)))
-        worked = 0
+        worked, parts = 0, self.parts
         for _ in range(PASSES):
-            engine_pass = EnginePass(
-                self.plan, self.store, self.executor, self.progress, retry, self.stops, scoring=self.scoring
-            )
+            engine_pass = EnginePass(self.plan, self.store, self.executor, self.progress, retry, self.stops, parts)
             self.stages = engine_pass.progress
             engine_pass.run()
+            if engine_pass.canary is not None:
+                self.checked = engine_pass.canary.outcomes()
             if self.make_searches is not None and not engine_pass.damaged:
                 engine_pass.score_intermediate(self.make_searches(self.plan, self.store))
             worked += sum(queue.done for queue in self.stages.queues)
@@ -71,6 +75,7 @@ class Engine:
                 return worked
             self._forget_damaged(engine_pass.damaged)
             retry = set()
+            parts = replace(parts, check="none") if parts.check == "first" else parts
         raise StoreError(f"{self.store.path}: images are damaged again and again; check the disk")
 
     def snapshot(self) -> tuple[dict[str, Stage], list[str], list[WorkerState]]:

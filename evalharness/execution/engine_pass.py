@@ -10,7 +10,9 @@ from evalharness._util.progress import Progress
 from evalharness.api.executor import Executor, isolate
 from evalharness.api.failure import Failure, failure_of
 from evalharness.errors import BudgetError, EndpointError, SampleError
+from evalharness.execution.canary import Canary
 from evalharness.execution.outcomes import write_images, write_outcome
+from evalharness.execution.parts import Parts
 from evalharness.execution.queue_setup import draw_queues, intermediate_queue, score_queues
 from evalharness.execution.queues import DrawQueue, PendingScore, Queue, ScoreQueue
 from evalharness.execution.remote import RemoteWork, RemoteWorker
@@ -50,7 +52,11 @@ class EnginePass:
     The results of a batch are written in one commit. What can be done next is then looked up in the store, in the same
     way as for what was there from the start.
 
+    The first samples of each arm go through all stages before the others are begun, see :class:`Canary`.
+
     Attributes:
+        canary: The first samples; ``None`` if all are begun at once.
+        stopping: Whether no more work is begun.
         progress: How far it is; its queues are in the order in which an executor without parallelism empties them.
     """
 
@@ -62,11 +68,12 @@ class EnginePass:
         terminal: Progress,
         retry: Collection[str],
         stops: dict[str, str],
-        *,
-        scoring: bool,
+        parts: Parts,
     ) -> None:
         self.plan, self.store, self.executor, self.terminal = plan, store, executor, terminal
-        self.retry, self.stops, self.scoring = retry, stops, scoring
+        self.retry, self.stops, self.parts = retry, stops, parts
+        self.canary = None if parts.check == "none" else Canary(plan, store, parts.scoring)
+        self.stopping = False
         self.progress = StageProgress()
         self._draws: dict[str, DrawQueue] = {}
         self._scores: dict[tuple[str, str], ScoreQueue] = {}
@@ -94,7 +101,15 @@ class EnginePass:
                 if isinstance(queue, DrawQueue) or jobs or queue.waiting:
                     self.progress.open(queue, open_stage)
             self._fail_refused_prompts(jobs)
+            self._hold_all_but_first()
             self._work_all()
+
+    def stop(self) -> None:
+        """Begin no more work; what is in hand is finished."""
+        with self.store.lock:
+            self.stopping = True
+            for queue in self.progress.queues:
+                queue.stop()
 
     def score_intermediate(self, searches: Iterable[ScoreSearch]) -> None:
         """Score the images that searches ask for, until these come to their ends."""
@@ -116,7 +131,7 @@ class EnginePass:
     # --- what there is to do ---
 
     def _make_score_queues(self) -> None:
-        for queue, remote in score_queues(self.plan, self.store) if self.scoring else ():
+        for queue, remote in score_queues(self.plan, self.store) if self.parts.scoring else ():
             if queue.rescoring:
                 queue.feeders.append(self._scores[queue.subject, ""])
             self._scores[queue.subject, queue.rescoring] = queue
@@ -132,28 +147,31 @@ class EnginePass:
 
     def _add_remote_worker(self, queue: Queue, remote: RemoteWork | None) -> None:
         if remote is not None:
-            self._remote_workers.append(RemoteWorker(remote, queue, self._finish_remote_job))
+            self._remote_workers.append(RemoteWorker(remote, queue, self._finish_remote_job, self._note_remote_end))
 
     def _find_missing(self) -> dict[str, Job]:
         """Return the jobs to be drawn, by key. What is to be scored is put into its queues."""
         missing: set[str] = set()
         for states in sample_states_in_parts(self.plan, self.store):
-            missing.update(job.key for job in pending_jobs(self.plan, states, self.retry))
-            self._queue_scores(states)
+            if self.parts.drawing:
+                missing.update(job.key for job in pending_jobs(self.plan, states, self.retry))
+            self._queue_scores(states, self.canary)
         for sample in self.plan.samples:
             if sample.job in missing:
                 self._undrawn[sample.job].append(sample)
                 self.progress.undrawn += 1
         return {key: self.plan.jobs[key] for key in sorted(missing)}
 
-    def _queue_scores(self, states: Sequence[SampleState]) -> None:
+    def _queue_scores(self, states: Sequence[SampleState], canary: Canary | None = None) -> None:
         """Put what these samples need next into its queue: a score, or a rescoring of the one that they have."""
-        if not self.scoring:
+        if not self.parts.scoring:
             return
         for state in states:
             benchmark, key = state.sample.benchmark, state.score_key
             if state.score is None and key is not None and state.image is not None:
-                self._queue_score(self._scores[benchmark, ""], key, state, state.failure)
+                queued = self._queue_score(self._scores[benchmark, ""], key, state, state.failure)
+                if canary is not None and queued:
+                    canary.add(state.sample, key, drawn=True)
                 if self.plan.benchmarks[benchmark].rescorings:
                     self._unscored[key].append(state.sample)
         for rescore in rescore_states(self.plan, self.store, states):
@@ -161,15 +179,54 @@ class EnginePass:
                 queue = self._scores[rescore.sample_state.sample.benchmark, rescore.rescoring.name]
                 self._queue_score(queue, rescore.key, rescore.sample_state, rescore.failure)
 
-    def _queue_score(self, queue: ScoreQueue, key: str, state: SampleState, failure: StoredFailure | None) -> None:
+    def _queue_score(self, queue: ScoreQueue, key: str, state: SampleState, failure: StoredFailure | None) -> bool:
+        """Put a score into its queue, unless it failed before and is not to be tried again; returns whether it is."""
         retry = key in self.retry
-        if state.image is not None and (failure is None or retry):
-            queue.add(key, PendingScore(state.image, state.sample.item, retry))
+        if state.image is None or (failure is not None and not retry):
+            return False
+        queue.add(key, PendingScore(state.image, state.sample.item, retry))
+        return True
 
     def _advance_searches(self, queue: ScoreQueue) -> None:
         for search in self._searches[queue.subject]:
             for key, pending in search.missing_scores().items():
                 queue.add(key, pending)
+
+    # --- first samples first ---
+
+    def _hold_all_but_first(self) -> None:
+        if self.canary is None:
+            return
+        for key, samples in self._undrawn.items():
+            for sample in samples:
+                self.canary.add(sample, key, drawn=False)
+        keys = self.canary.first_keys()
+        with self.store.lock:
+            for queue in self.progress.queues:
+                queue.hold(keys)
+            self._begin_next()
+
+    def _begin_next(self) -> None:
+        """Once nothing is in hand, let the next of the first samples begin, and after the last of them all others."""
+        canary, queues = self.canary, self.progress.queues
+        while canary is not None and not canary.ended and not self.stopping and all(queue.idle for queue in queues):
+            keys = canary.next_keys(self.stops)
+            for queue in queues:
+                queue.admit(keys)
+            if canary.ended:
+                self._end_canary(canary)
+
+    def _end_canary(self, canary: Canary) -> None:
+        if self.parts.check == "only":
+            self.stop()
+            return
+        if all(queue.held == 0 for queue in self.progress.queues):
+            return
+        for checked in canary.outcomes():
+            if checked.reasons:
+                self.terminal.say(f"warning: {checked.line}")
+        for queue in self.progress.queues:
+            queue.admit()
 
     # --- doing it ---
 
@@ -195,6 +252,7 @@ class EnginePass:
             for worker in self._remote_workers:
                 worker.wait()
         finally:
+            self.stopping = True
             for worker in self._remote_workers:
                 worker.end()
         self._check_remote_workers(running=False)
@@ -205,6 +263,8 @@ class EnginePass:
                 queue.put_back(jobs)
                 queue.stop()
                 self.stops[queue.subject] = str(outcomes)
+                with self.store.lock:
+                    self._begin_next()
                 continue
             failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
             with deferred_signals(), self.store.batch():
@@ -241,6 +301,7 @@ class EnginePass:
         elif scored := [sample for job in jobs for sample in self._unscored.pop(job.key, ())]:
             self._queue_scores(sample_states(self.plan, self.store, scored))
         queue.settle(jobs, failed)
+        self._begin_next()
 
     def _queue_shorter(self, queue: DrawQueue, states: Sequence[SampleState]) -> None:
         """Queue trajectories again that failed, for arms with a smaller cap than the one they failed with."""
@@ -262,6 +323,15 @@ class EnginePass:
 
     # --- remote workers ---
 
+    def _note_remote_end(self, worker: RemoteWorker) -> None:
+        """Go on without a remote worker, but begin nothing more if its first samples failed; called from its thread."""
+        with self.store.lock:
+            if isinstance(worker.error, BudgetError):
+                self.stops[worker.queue.subject] = str(worker.error)
+            elif worker.error is not None and self.canary is not None and not self.canary.ended:
+                self.stop()
+            self._begin_next()
+
     def _check_remote_workers(self, *, running: bool) -> None:
         """Raise what ended a remote worker.
 
@@ -278,7 +348,7 @@ class EnginePass:
 
     def _warn_once(self, worker: RemoteWorker, error: EndpointError) -> None:
         """Warn of a remote worker that ended, if other work goes on; otherwise the error itself is shown at once."""
-        goes_on = worker.queue.stopped and not all(queue.finished for queue in self.progress.queues)
-        if goes_on and worker.queue.name not in self._warned:
+        finished = self.stopping or all(queue.finished for queue in self.progress.queues)
+        if worker.queue.stopped and not finished and worker.queue.name not in self._warned:
             self._warned.add(worker.queue.name)
             self.terminal.say(f"warning: {error}; all else goes on")

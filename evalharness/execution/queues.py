@@ -29,6 +29,8 @@ class _Queue:
 
     All state is guarded by one lock, which all queues of a run share.
 
+    Jobs that are held are known, but not given out before :meth:`admit`.
+
     Attributes:
         subject: The model's alias, or the benchmark's name.
         title: The stage of the run's progress that counts this queue's jobs.
@@ -50,6 +52,7 @@ class _Queue:
         self._lock = lock
         self._single: deque[Any] = deque()
         """Jobs that are to be batches of one."""
+        self._held: dict[str, Any] = {}
 
     @property
     def waiting(self) -> int:
@@ -58,20 +61,47 @@ class _Queue:
 
     @property
     def total(self) -> int:
-        """How many jobs are known so far: done, in hand and waiting."""
-        return self.done + self.waiting + len(self.in_hand)
+        """How many jobs are known so far: done, in hand, waiting and held."""
+        return self.done + self.waiting + self.held + len(self.in_hand)
+
+    @property
+    def held(self) -> int:
+        """How many jobs wait for :meth:`admit`."""
+        return 0 if self.stopped else len(self._held)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is waiting or in hand."""
+        with self._lock:
+            return not self.in_hand and (self.stopped or not self.waiting)
 
     @property
     def finished(self) -> bool:
         """Whether nothing is waiting or in hand, and nothing can be added any more."""
         with self._lock:
-            idle = not self.in_hand and (self.stopped or not self.waiting)
-            return idle and (self.stopped or all(feeder.finished for feeder in self.feeders))
+            fed = self.held > 0 or not all(feeder.finished for feeder in self.feeders)
+            return self.idle and (self.stopped or not fed)
 
     def stop(self) -> None:
         """Give out no more jobs; those that wait stay undone."""
         with self._lock:
             self.stopped = True
+            self._lock.notify_all()
+
+    def hold(self, keep: Collection[str]) -> None:
+        """Hold all waiting jobs but those with these keys; if the queue has none of these, its first job stays."""
+        with self._lock:
+            jobs = self._take_waiting()
+            kept = [key for key in jobs if key in keep] or list(jobs)[:1]
+            for key in kept:
+                self._append(key, jobs.pop(key))
+            self._held = jobs
+
+    def admit(self, keys: Collection[str] | None = None) -> None:
+        """Let the held jobs with these keys wait again, or all held jobs."""
+        with self._lock:
+            for key in [key for key in self._held if keys is None or key in keys]:
+                self._append(key, self._held.pop(key))
             self._lock.notify_all()
 
     def wait(self, seconds: float) -> None:
@@ -90,6 +120,14 @@ class _Queue:
 
     def pace(self, jobs: int, seconds: float) -> None:
         """Correct the expected load by what a batch took; drawings are measured one by one instead."""
+
+    def _take_waiting(self) -> dict[str, Any]:
+        """Remove the jobs that wait, and return them by key."""
+        raise NotImplementedError
+
+    def _append(self, key: str, job: Any) -> None:
+        """Let a job wait after the others."""
+        raise NotImplementedError
 
     def _hand_out(self, jobs: Sequence[Any]) -> Sequence[Any]:
         self.in_hand.update((job.key, job) for job in jobs)
@@ -134,9 +172,9 @@ class DrawQueue(_Queue):
 
     @property
     def load(self) -> float:
-        """The seconds that the waiting jobs are expected to take."""
+        """The seconds that the waiting and the held jobs are expected to take."""
         with self._lock:
-            single = sum(self._seconds(job.variant) for job in self._single)
+            single = sum(self._seconds(job.variant) for job in [*self._single, *self._held.values()])
             return single + sum(len(group) * self._seconds(variant) for variant, group in self._groups.items())
 
     def take(self, workers: int = 1) -> Sequence[Job]:
@@ -184,6 +222,15 @@ class DrawQueue(_Queue):
                 self._groups[variant] = deque(job for job in group if job.key not in keys)
             self.done += len(keys)
             self.failed += len(keys)
+
+    def _take_waiting(self) -> dict[str, Job]:
+        jobs = {job.key: job for group in self._groups.values() for job in group}
+        for group in self._groups.values():
+            group.clear()
+        return jobs
+
+    def _append(self, key: str, job: Job) -> None:
+        self._groups[job.variant].append(job)
 
     def measure(self, job: Job, trajectory: Trajectory) -> None:
         """Correct the expected load by what a trajectory took."""
@@ -268,16 +315,17 @@ class ScoreQueue(_Queue):
 
     @property
     def load(self) -> float:
-        """The seconds that the waiting jobs are expected to take."""
-        return self.waiting * (self._pace.seconds_each if self._pace.jobs else UNMEASURED_SCORE)
+        """The seconds that the waiting and the held jobs are expected to take."""
+        return (self.waiting + self.held) * (self._pace.seconds_each if self._pace.jobs else UNMEASURED_SCORE)
 
     def add(self, key: str, pending: PendingScore) -> None:
-        """Add a score by its key, once, however many samples need it."""
+        """Add a score by its key, once, however many samples need it; one that is held waits from now on."""
         with self._lock:
             if key not in self._keys:
                 self._keys.add(key)
                 self._pending.append((key, pending))
                 self._lock.notify_all()
+            self.admit([key])
 
     def take(self, workers: int = 1) -> Sequence[ScoreJob]:
         """Take a batch, at most a worker's share of what is waiting."""
@@ -303,6 +351,14 @@ class ScoreQueue(_Queue):
                     self._single.append(job)
                 else:
                     self._pending.appendleft((job.key, PendingScore(job.digest, job.item, job.retry)))
+
+    def _take_waiting(self) -> dict[str, PendingScore]:
+        pending = dict(self._pending)
+        self._pending.clear()
+        return pending
+
+    def _append(self, key: str, job: PendingScore) -> None:
+        self._pending.append((key, job))
 
     def pace(self, jobs: int, seconds: float) -> None:
         """Correct the expected load by what a batch took."""

@@ -27,6 +27,8 @@ from evalharness.types.trajectory import Step, Trajectory
 
 FinishJob = Callable[[Any, Any, Any], None]
 """Writes the outcome of a job: takes its queue, the job and the outcome."""
+OnEnd = Callable[["RemoteWorker"], None]
+"""Called in the thread of a remote worker when it ends."""
 POLL = 0.5
 """Seconds between looks at whether a thread or a queue has ended."""
 PATIENCE = 5.0
@@ -108,10 +110,10 @@ class RemoteWorker:
         error: What ended the thread before the queue was empty; it is set when ``queue`` is stopped.
     """
 
-    def __init__(self, work: RemoteWork, queue: Queue, finish_job: FinishJob) -> None:
+    def __init__(self, work: RemoteWork, queue: Queue, finish_job: FinishJob, on_end: OnEnd) -> None:
         self.queue = queue
         self.error: BaseException | None = None
-        self._work, self._finish_job = work, finish_job
+        self._work, self._finish_job, self._on_end = work, finish_job, on_end
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=queue.name, daemon=True)
 
@@ -142,6 +144,7 @@ class RemoteWorker:
             self.error = error
         finally:
             self.queue.stop()
+            self._on_end(self)
 
     def _work_off(self) -> None:
         """Do all jobs that can be taken. Each outcome is written as it arrives: it may have cost money."""

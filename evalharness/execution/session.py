@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 from evalharness._util import environment
 from evalharness._util.progress import Progress
 from evalharness.errors import ConfigError
+from evalharness.execution.canary import CheckedArm
 from evalharness.execution.engine import Engine, MakeSearches
 from evalharness.execution.heartbeat import Heartbeat
 from evalharness.execution.imported import imported_images
+from evalharness.execution.parts import ALL, Parts
 from evalharness.planning.plan import Plan
 from evalharness.store.store import Store
 
@@ -25,12 +28,14 @@ def run_plan(
     progress: Progress,
     make_searches: MakeSearches | None = None,
     retry_failed: bool = False,
+    parts: Parts = ALL,
 ) -> dict[str, Any]:
     """Draw and score what the store lacks; ``out`` gets a status file while the run goes on.
 
     Args:
         make_searches: Makes the searches whose intermediate images are scored once all samples are.
         retry_failed: Try again what failed in an earlier run.
+        parts: The parts of the run that are done.
 
     Returns:
         The circumstances for the report, summed over all runs of this plan: start, wall time in seconds, hardware,
@@ -39,33 +44,48 @@ def run_plan(
     Raises:
         ConfigError: ``out`` cannot be created.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
-    heartbeat = Heartbeat(out, plan.sweep.resolved(), store.path.absolute())
-    info, warnings = _draw_and_score(plan, store, progress, heartbeat, make_searches, retry_failed=retry_failed)
+    info, engine = _work(plan, store, out, progress, parts, make_searches, retry_failed=retry_failed)
     imported = imported_images(plan, store)
-    warnings += imported.get("warnings", [])
+    warnings = [f"{name}: {reason}" for name, reason in engine.stops.items()] + imported.get("warnings", [])
     for warning in warnings:
         progress.say(f"warning: {warning}")
     return info | imported | {"warnings": warnings}
 
 
-def _draw_and_score(
+def check_plan(
+    plan: Plan, store: Store, out: Path, *, progress: Progress, retry_failed: bool = False, parts: Parts = ALL
+) -> list[CheckedArm]:
+    """Draw and score a sample of each arm and benchmark that the store lacks; the results are kept.
+
+    Returns:
+        What became of them; empty if nothing is missing.
+    """
+    _, engine = _work(plan, store, out, progress, replace(parts, check="only"), retry_failed=retry_failed)
+    for name, reason in engine.stops.items():
+        progress.say(f"warning: {name}: {reason}")
+    return engine.checked
+
+
+def _work(
     plan: Plan,
     store: Store,
+    out: Path,
     progress: Progress,
-    heartbeat: Heartbeat,
-    make_searches: MakeSearches | None,
+    parts: Parts,
+    make_searches: MakeSearches | None = None,
     *,
     retry_failed: bool,
-) -> tuple[dict[str, Any], list[str]]:
-    """Do the work, then return the record of this plan's runs and a line for each part that a budget stopped."""
+) -> tuple[dict[str, Any], Engine]:
+    """Do the work, then return the record of this plan's runs, and the engine."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
+    heartbeat = Heartbeat(out, plan.sweep.resolved(), store.path.absolute())
     earlier = store.runs.get(plan.key())
     started, clock, worked = datetime.now(UTC), time.monotonic(), -1
     executor = plan.sweep.executor.build()
-    engine = Engine(plan, store, executor, progress, make_searches=make_searches)
+    engine = Engine(plan, store, executor, progress, parts, make_searches)
     info = earlier
     try:
         with heartbeat.watching(engine.snapshot):
@@ -81,4 +101,4 @@ def _draw_and_score(
                 "git_commit": environment.git_commit(),
             }
             store.runs.put(plan.key(), info)
-    return info, [f"{name}: {reason}" for name, reason in engine.stops.items()]
+    return info, engine

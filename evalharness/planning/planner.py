@@ -18,7 +18,7 @@ from evalharness.api.model import ImageSource, SourceFile
 from evalharness.api.plugin import versioned_identity
 from evalharness.config.arm_families import FamilyKey
 from evalharness.config.schema import Arm, BenchmarkSpec, Sweep
-from evalharness.errors import ConfigError
+from evalharness.errors import ConfigError, WeightsError
 from evalharness.planning.identities import identity_or_placeholder, require_abilities, require_distinct_replicates
 from evalharness.planning.plan import Job, Plan, PlannedBenchmark, PlannedRescoring, Sample
 from evalharness.planning.subsets import subset
@@ -87,6 +87,21 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
                     picture = item.picture if arm.variant.needs_pictures else None
                     jobs[key] = Job(key, arm.model, arm.variant, item.prompt, seed, source, picture)
     return Plan(sweep, benchmarks, models, tuple(samples), jobs)
+
+
+def make_drawing_plan(sweep: Sweep) -> Plan:
+    """Make a plan of which only the drawings are made; the weights of scorers may be missing on this machine.
+
+    Raises:
+        ConfigError: A model cannot do what an arm asks of it.
+        WeightsError: Weights of a model are missing.
+    """
+    absent: dict[str, str] = {}
+    plan = make_plan(sweep, absent)
+    for alias in sweep.models:
+        if f"model {alias}" in absent:
+            raise WeightsError(absent[f"model {alias}"])
+    return plan
 
 
 def _checked_identity(

@@ -226,7 +226,7 @@ class TestKilled:
         assert draw_and_score(file, tmp_path / "killed" / "x") == uninterrupted
 
     @pytest.mark.usefixtures("crashing_plugins")
-    @pytest.mark.parametrize(("kill", "number", "scored"), [("CRASH_AT_BATCH", 2, 4), ("CRASH_AT_SCORE", 20, 16)])
+    @pytest.mark.parametrize(("kill", "number", "scored"), [("CRASH_AT_BATCH", 3, 5), ("CRASH_AT_SCORE", 20, 17)])
     def test_a_retry_that_is_killed_loses_no_failure(
         self, sweep_file: Write, tmp_path: Path, kill: str, number: int, scored: int
     ) -> None:

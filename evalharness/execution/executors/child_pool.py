@@ -10,8 +10,9 @@ from evalharness._util.gpus import Gpu
 from evalharness.api.executor import Done, WorkerState, WorkQueue
 from evalharness.errors import BudgetError, EvalHarnessError
 from evalharness.execution.executors import children, wire
-from evalharness.execution.executors.children import Child, worker_key
+from evalharness.execution.executors.children import Child
 from evalharness.execution.executors.deaths import DeathRecord
+from evalharness.execution.executors.in_process import worker_key
 
 POLL = 0.2
 """Seconds to wait for results, or for work that another thread may bring."""

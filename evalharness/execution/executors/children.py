@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from evalharness._util.gpus import Gpu
-from evalharness._util.hashing import canonical
 from evalharness.api.executor import WorkerState, WorkQueue
 from evalharness.execution.executors import wire
 from evalharness.execution.executors.host import Plain
-from evalharness.execution.executors.in_process import THREAD_VARIABLES
+from evalharness.execution.executors.in_process import THREAD_VARIABLES, worker_key
 
 END_TIMEOUT = 5.0
 """Seconds that a process may take to end after its pipe was closed."""
@@ -31,11 +30,6 @@ sys.path[:] = json.loads(sys.argv[1])
 from evalharness.execution.executors.child import main
 main(int(sys.argv[2]), int(sys.argv[3]))
 """
-
-
-def worker_key(queue: WorkQueue) -> str:
-    """The name of a queue's worker; queues with equal specs share a worker."""
-    return canonical(queue.worker_spec.as_json())
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Does all work in this process, one batch after the other: first all drawing, then all scoring."""
+"""Does all work in this process, one batch after the other: first all drawing that there is, then all scoring."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from evalharness._util import gpus
 from evalharness._util.devices import processor_count
-from evalharness.api.executor import Done, Executor, WorkerState, WorkQueue, isolate
+from evalharness._util.hashing import canonical
+from evalharness.api.executor import Done, Executor, Worker, WorkerState, WorkQueue, isolate
 from evalharness.errors import BudgetError
 
 POLL = 0.2
@@ -19,8 +21,13 @@ POLL = 0.2
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+def worker_key(queue: WorkQueue) -> str:
+    """The name of a queue's worker; queues with equal specs share a worker."""
+    return canonical(queue.worker_spec.as_json())
+
+
 class InProcess(Executor):
-    """Holds one model or scorer at a time.
+    """Holds one model and one scorer at a time; on a GPU, one of both.
 
     Args:
         settings: Unused.
@@ -36,23 +43,26 @@ class InProcess(Executor):
     def __init__(self, settings: BaseModel | None = None, *, single_threaded: bool = False) -> None:
         self._single_threaded = single_threaded
         self._states: list[WorkerState] = []
+        self._workers: dict[str, tuple[bool, Worker[Any, Any]]] = {}
+        """By :func:`worker_key`: whether it draws, and the worker."""
 
     def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
-        """Work until all queues are finished, one queue after the other."""
-        for queue in queues:
+        """Work until all queues are finished, always on the first queue that has work."""
+        while unfinished := [queue for queue in queues if not queue.finished]:
+            queue = next((queue for queue in unfinished if queue.waiting), None)
+            if queue is None:
+                unfinished[0].wait(POLL)
+                continue
+            self._release(queue, unfinished)
             yield from self._work(queue)
 
     def _work(self, queue: WorkQueue) -> Iterator[Done]:
-        worker = None
-        while not queue.finished:
-            batch = queue.take()
-            if not batch:
-                queue.wait(POLL)
-                continue
+        """Work on a queue until nothing is waiting."""
+        while batch := queue.take():
             self._states = [WorkerState(queue.name, "this process", "busy", len(batch))]
             outcomes: list[Any] | BudgetError
             with one_thread() if self._single_threaded else contextlib.nullcontext():
-                worker = worker or queue.worker_spec.worker()
+                worker = self._worker(queue)
                 try:
                     outcomes = isolate(worker, batch)
                 except BudgetError as error:
@@ -60,12 +70,29 @@ class InProcess(Executor):
             self._states = []
             yield queue, batch, outcomes
 
+    def _worker(self, queue: WorkQueue) -> Worker[Any, Any]:
+        key = worker_key(queue)
+        if key not in self._workers:
+            self._workers[key] = queue.stage == "draw", queue.worker_spec.worker()
+        return self._workers[key][1]
+
+    def _release(self, queue: WorkQueue, unfinished: Sequence[WorkQueue]) -> None:
+        """Release the workers that are no longer needed, and those that take the place of this queue's worker."""
+        key, draws = worker_key(queue), queue.stage == "draw"
+        needed = {worker_key(other) for other in unfinished}
+        self._workers = {
+            name: (drawing, worker)
+            for name, (drawing, worker) in self._workers.items()
+            if name == key or (name in needed and drawing != draws and not gpus.visible())
+        }
+
     def workers(self) -> list[WorkerState]:
         """The batch that is being worked on."""
         return self._states
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Release the workers."""
+        self._workers.clear()
 
 
 @contextlib.contextmanager

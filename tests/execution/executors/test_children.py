@@ -6,7 +6,8 @@ from multiprocessing import Pipe
 from types import SimpleNamespace
 from typing import Any
 
-from evalharness.execution.executors.children import Child, worker_key
+from evalharness.execution.executors.children import Child
+from evalharness.execution.executors.in_process import worker_key
 from evalharness.generation.single_pass import SinglePass
 from evalharness.planning.plan import Job
 

@@ -93,7 +93,7 @@ def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str,
     """One sample is not drawn to its end before another is scored: were that to wait for all, the run would hang."""
     changes = {
         "model": {"name": "crashing", "notes": str(notes), "batch_size": 1},
-        "benchmarks": [{"name": "crashing", "special": ["waits"], "items": 40}],
+        "benchmarks": [{"name": "crashing", "special": ["plain", "waits"], "items": 40}],
     }
     file = write(tmp_path / "a", TWO, **changes)
     with ray_runs.running(file, env) as running:
@@ -129,7 +129,7 @@ def test_a_polite_kill_keeps_what_is_done_and_ends_the_children(
 ) -> None:
     file = write(tmp_path / "a", TWO, **SLOW)
     with ray_runs.running(file, env) as running:
-        running.until("something is drawn", lambda: trajectories(file))
+        running.until("more than the first is drawn", lambda: trajectories(file) > 1)
         children = children_of(running)
         assert len(children) == 2
         running.process.send_signal(number)
@@ -142,7 +142,7 @@ def test_a_polite_kill_keeps_what_is_done_and_ends_the_children(
 def test_children_end_when_their_parent_is_killed(tmp_path: Path, env: dict[str, str]) -> None:
     file = write(tmp_path / "a", TWO, **SLOW)
     with ray_runs.running(file, env) as running:
-        running.until("something is drawn", lambda: trajectories(file))
+        running.until("more than the first is drawn", lambda: trajectories(file) > 1)
         children = children_of(running)
         running.process.kill()
         running.process.wait()
@@ -179,7 +179,7 @@ def test_a_child_sees_its_gpu_alone_and_one_thread(tmp_path: Path, env: dict[str
     notes = tmp_path / "notes"
     notes.mkdir()
     changes = {
-        "model": {"name": "crashing", "notes": str(notes), "seconds": 0.2, "batch_size": 1},
+        "model": {"name": "crashing", "notes": str(notes), "seconds": 0.5, "batch_size": 1},
         "benchmarks": [{"name": "crashing", "items": 200}],
     }
     file = write(tmp_path / "a", {"name": "local"}, **changes)

@@ -115,7 +115,7 @@ def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str,
     """One sample is not drawn to its end before another is scored: were that to wait for all, the run would hang."""
     changes = {
         "model": {"name": "crashing", "notes": str(notes), "batch_size": 1},
-        "benchmarks": [{"name": "crashing", "special": ["waits"], "items": 6}],
+        "benchmarks": [{"name": "crashing", "special": ["plain", "waits"], "items": 6}],
     }
     file = write(tmp_path / "a", {"name": "ray", "cpus": 2}, **changes)
     with ray_runs.running(file, env) as running:
