@@ -83,6 +83,8 @@ class Judge(Plugin, ABC):
     in_process: bool = False
     """Whether the judge computes its replies itself. Such a judge runs in a worker with a device; any other is asked by
     a thread of its own while the next images are drawn."""
+    address: str = ""
+    """Where the judge's endpoint is, if it has one. A run warns if the same judge was elsewhere in an earlier one."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:

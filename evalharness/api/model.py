@@ -165,6 +165,9 @@ class RemoteImageModel(Model):
 
     concurrency: int = 1
     """Number of images that it draws at a time."""
+    address: str = ""
+    """Where the endpoint is. Models of one identity at different addresses cannot be in one sweep, since they would
+    share their images."""
 
     @abstractmethod
     def generate(self, requests: Iterable[tuple[int, ImageRequest]]) -> Iterator[tuple[int, Step | SampleError]]:

@@ -11,6 +11,7 @@ from typing import Any
 from evalharness._util import environment
 from evalharness._util.progress import Progress
 from evalharness.errors import ConfigError
+from evalharness.execution.addresses import moved_endpoints
 from evalharness.execution.canary import CheckedArm
 from evalharness.execution.engine import Engine, MakeSearches
 from evalharness.execution.heartbeat import Heartbeat
@@ -44,12 +45,15 @@ def run_plan(
     Raises:
         ConfigError: ``out`` cannot be created.
     """
+    moved = moved_endpoints(plan, store)
+    for warning in moved:  # before anything is asked of them
+        progress.say(f"warning: {warning}")
     info, engine = _work(plan, store, out, progress, parts, make_searches, retry_failed=retry_failed)
     imported = imported_images(plan, store)
     warnings = [f"{name}: {reason}" for name, reason in engine.stops.items()] + imported.get("warnings", [])
     for warning in warnings:
         progress.say(f"warning: {warning}")
-    return info | imported | {"warnings": warnings}
+    return info | imported | {"warnings": moved + warnings}
 
 
 def check_plan(
@@ -60,6 +64,8 @@ def check_plan(
     Returns:
         What became of them; empty if nothing is missing.
     """
+    for warning in moved_endpoints(plan, store):
+        progress.say(f"warning: {warning}")
     _, engine = _work(plan, store, out, progress, replace(parts, check="only"), retry_failed=retry_failed)
     for name, reason in engine.stops.items():
         progress.say(f"warning: {name}: {reason}")

@@ -24,6 +24,7 @@ class EndpointSettings(BaseModel):
         model: Name of the model at the endpoint.
         base_url: Address of the endpoint.
         key_env: Environment variable that holds the key.
+        served_by: Tells models of one name apart that different endpoints serve; part of the identity.
         extra_body: More fields for each request.
         concurrency: Calls under way at the same time, at most.
         timeout: Seconds until a call is given up.
@@ -43,6 +44,7 @@ class EndpointSettings(BaseModel):
     model: Annotated[str, Field(min_length=1)]
     base_url: str = f"https://{OPENAI}/v1"
     key_env: Annotated[str, Field(max_length=64)] = "OPENAI_API_KEY"
+    served_by: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     extra_body: dict[str, JsonValue] = {}
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
     timeout: Annotated[float, Field(gt=0)] = 120.0
@@ -81,6 +83,10 @@ class EndpointSettings(BaseModel):
             if key.lower() in cls.forbidden_fields | SECRET:
                 raise ValueError(f"{key!r} is not for extra_body")
         return extra
+
+    def endpoint_identity(self) -> dict[str, str]:
+        """The endpoint's part of an identity. It has no address: a server that moves is the same."""
+        return {} if self.served_by is None else {"served_by": self.served_by}
 
     def hint(self, status: int) -> str:
         """Advice about an error status that ends a run."""

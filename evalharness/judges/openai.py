@@ -28,6 +28,7 @@ class OpenAI(Judge):
 
     def __init__(self, settings: ChatSettings) -> None:
         self.settings = settings
+        self.address = settings.base_url.rstrip("/")
         self._budget = Budget(settings.max_calls, settings.max_dollars)
 
     def identity(self) -> Mapping[str, Any]:
@@ -39,6 +40,7 @@ class OpenAI(Judge):
             "temperature": self.settings.temperature,
             "token_limit": self.settings.token_limit,
             "extra_body": self.settings.extra_body,
+            **self.settings.endpoint_identity(),
         }
 
     def recall(self, spent: Spent) -> None:

@@ -32,6 +32,7 @@ class ImagesAPI(RemoteImageModel):
     def __init__(self, settings: ImagesSettings) -> None:
         self.settings = settings
         self.concurrency = settings.concurrency
+        self.address = settings.base_url.rstrip("/")
         # The price of an image is known beforehand only if nothing is priced by the token.
         known_price = 0 if settings.priced_by_token else settings.price_image or 0
         self._budget = Budget(settings.max_calls, settings.max_dollars, dearest=known_price)
@@ -46,6 +47,7 @@ class ImagesAPI(RemoteImageModel):
             "model": settings.model,
             "extra_body": settings.extra_body,
             "seed": seed,
+            **settings.endpoint_identity(),
         }
 
     def check(self, prompt: str) -> None:

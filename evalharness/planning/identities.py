@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evalharness._util.hashing import digest
+from evalharness.api.model import RemoteImageModel
 from evalharness.config.schema import Arm, Sweep
 from evalharness.errors import ConfigError, WeightsError
-from evalharness.planning.plan import PlannedBenchmark
+from evalharness.planning.plan import PlannedBenchmark, PlannedRescoring
 
 
 def identity_or_placeholder(
@@ -66,6 +67,46 @@ def require_distinct_replicates(sweep: Sweep, models: Mapping[str, Mapping[str, 
             first = arms_of_weights.setdefault(digest(dict(models[aliases[arm]])), arm)
             if first != arm:
                 raise ConfigError(f"replicates {group.name!r}: {first!r} and {arm!r} have the same weights")
+
+
+def require_distinct_endpoints(built: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that no two endpoints would share their images, which would compare one of them with itself.
+
+    Args:
+        built: Models by alias.
+        models: Their identities.
+
+    Raises:
+        ConfigError: Two models have the same identity at different addresses.
+    """
+    first_aliases: dict[str, str] = {}
+    for alias, model in built.items():
+        if not isinstance(model, RemoteImageModel):
+            continue
+        first = first_aliases.setdefault(digest(dict(models[alias])), alias)
+        if built[first].address != model.address:
+            raise ConfigError(
+                f"models {first!r} and {alias!r} ask for the same model in the same way at different addresses, and "
+                "would share their images; give one of them `served_by: NAME`"
+            )
+
+
+def require_other_judge(benchmark: str, scorer: str, rescoring: PlannedRescoring) -> None:
+    """Check that a second scorer is not the first one, with whose scores it would agree always.
+
+    Args:
+        benchmark: The benchmark's name.
+        scorer: Digest of the identity of the benchmark's scorer.
+        rescoring: One of its rescorings.
+
+    Raises:
+        ConfigError: Both have the same identity.
+    """
+    if rescoring.kind == "second" and rescoring.scorer_digest == scorer:
+        raise ConfigError(
+            f"benchmark {benchmark!r}: the {rescoring.name} is the first one again, and would agree with itself; name "
+            "another, ask for `judge_repeats`, or give one of two endpoints `served_by: NAME`"
+        )
 
 
 def _require_pictures(arm: Arm, benchmarks: Mapping[str, PlannedBenchmark]) -> None:

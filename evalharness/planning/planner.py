@@ -19,7 +19,13 @@ from evalharness.api.plugin import versioned_identity
 from evalharness.config.arm_families import FamilyKey
 from evalharness.config.schema import Arm, BenchmarkSpec, Sweep
 from evalharness.errors import ConfigError, WeightsError
-from evalharness.planning.identities import identity_or_placeholder, require_abilities, require_distinct_replicates
+from evalharness.planning.identities import (
+    identity_or_placeholder,
+    require_abilities,
+    require_distinct_endpoints,
+    require_distinct_replicates,
+    require_other_judge,
+)
 from evalharness.planning.plan import Job, Plan, PlannedBenchmark, PlannedRescoring, Sample
 from evalharness.planning.subsets import subset
 from evalharness.planning.trajectory_keys import key_head
@@ -63,6 +69,7 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
         identity = partial(_checked_identity, sweep, alias, model, benchmarks)
         models[alias] = identity_or_placeholder(f"model {alias}", identity, absent)
     require_distinct_replicates(sweep, models)
+    require_distinct_endpoints(built, models)
     # Seeds depend on the plugin's name, so that a benchmark under two aliases has the same items and noise in both.
     seeded = {
         spec.name: list(_seeded_items(sweep.seed, spec.plugin.name, benchmarks[spec.name])) for spec in sweep.benchmarks
@@ -123,6 +130,9 @@ def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | 
     identity = dict(identity_or_placeholder(f"scorer of {spec.name}", scorer.identity, absent))
     identity = versioned_identity(identity, benchmark)
     chosen = tuple(subset(items, spec.limit, name, seed))
+    rescorings = tuple(_planned_rescorings(benchmark, chosen, name, seed, absent))
+    for rescoring in rescorings:
+        require_other_judge(spec.name, digest(identity), rescoring)
     return PlannedBenchmark(
         benchmark=benchmark,
         items=chosen,
@@ -130,7 +140,7 @@ def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | 
         samples=spec.samples or benchmark.images_per_prompt,
         scorer=identity,
         scorer_digest=digest(identity),
-        rescorings=tuple(_planned_rescorings(benchmark, chosen, name, seed, absent)),
+        rescorings=rescorings,
         item_fields=tuple(scorer.item_fields),
     )
 

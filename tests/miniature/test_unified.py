@@ -6,6 +6,7 @@ import io
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from evalharness._util.file_digests import file_digest
 from evalharness.api.variant import Variant
+from evalharness.assets.weights_folder import embedded_weights
 from evalharness.errors import SampleError, WeightsError
 from evalharness.generation import variants
 from evalharness.generation.process import Process
@@ -23,6 +26,7 @@ from evalharness.generation.single_pass import SinglePass
 from evalharness.generation.text_cot import TextCot
 from evalharness.miniature.model import contexts as ctx
 from evalharness.miniature.model.batches import collate, tile_latents
+from evalharness.miniature.model.checkpoint import weights_file
 from evalharness.miniature.model.codec import Codec, fit
 from evalharness.miniature.model.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.model.plugin import Miniature
@@ -184,6 +188,32 @@ def test_guidance_changes_the_drawing(folder: Path, model: Miniature) -> None:
     plain = Miniature(Miniature.Settings(weights=folder, steps=3, guidance=1))
     assert plain.paint(PROMPTS, [1, 2, 3])[0].image.tobytes() != model.paint(PROMPTS, [1, 2, 3])[0].image.tobytes()
     assert plain.identity() != model.identity()
+
+
+@pytest.mark.parametrize(
+    "change", [{"remembers": True}, {"marked": True}, {"rope_base": 1.0}, {"words": [*reversed(VOCABULARY)]}]
+)
+def test_the_config_is_part_of_the_identity(folder: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    for name in ("model.safetensors", "config.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    first = Miniature(Miniature.Settings(weights=tmp_path)).identity()
+    assert first == Miniature(Miniature.Settings(weights=folder)).identity()
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    assert Miniature(Miniature.Settings(weights=tmp_path)).identity() != first
+
+
+def test_the_embedded_weights_keep_the_identity_of_old_stores() -> None:
+    model = Miniature()
+    weights = file_digest(weights_file(embedded_weights("unified")))
+    assert model.identity() == {
+        "name": "miniature",
+        "weights": weights,
+        "dtype": "float64",
+        "steps": 8,
+        "guidance": 1.0,
+        "temperature": 0.3,
+    }
 
 
 def test_its_estimate_grows_with_the_work() -> None:

@@ -117,7 +117,6 @@ def test_one_source_of_weights(wrong: dict[str, str]) -> None:
 
 
 def test_pickled_weights_are_not_read(checkpoint: Path, tmp_path: Path) -> None:
-    import shutil
 
     shutil.copytree(checkpoint, tmp_path / "pickled")
     (tmp_path / "pickled" / "unet" / "diffusion_pytorch_model.safetensors").unlink()

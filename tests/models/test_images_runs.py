@@ -73,6 +73,22 @@ def test_refused_is_failed_and_never_zero(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("image_key")
+def test_an_address_that_changed_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    warning = "warning: model 'painter' was at another address in an earlier run with this store"
+    with serving(drawing) as (first, url), serving(drawing) as (second, other_url):
+        for address in (url, url + "/"):
+            assert run(sweep_file(tmp_path, address, items=2)) == 0
+            assert warning not in capsys.readouterr().err
+        assert run(sweep_file(tmp_path, other_url, items=3)) == 0
+        assert warning in capsys.readouterr().err
+        assert run(sweep_file(tmp_path, other_url, items=3, served_by="them")) == 0
+        assert warning not in capsys.readouterr().err
+        assert (len(first.calls), len(second.calls)) == (2, 1 + 3)
+    stored = (tmp_path / "r" / "store" / "store.sqlite").read_bytes()
+    assert url.encode() not in stored
+
+
+@pytest.mark.usefixtures("image_key")
 def test_a_spent_budget_leaves_the_rest_pending_and_counts_earlier_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
 from evalharness._util.finite import check_finite
+from evalharness._util.hashing import digest
 from evalharness.api.model import Drawn, Interleaver, Written
 from evalharness.api.variant import Variant
 from evalharness.assets.weights_folder import embedded_weights
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 _OTHER_KEYS = ("words", "marked", "remembers", "difference")
 """Keys of ``config.json`` that are not sizes of the network."""
+EMBEDDED_CONFIG = "4a37d347df660053159bca8d0422acde11699d4b62ce92e8ab9cbe8276f39bd0"
+"""Digest of the config of the embedded weights. No identity mentions it, so that keys of before the config was part of
+an identity stay valid."""
 LONGEST_PROMPT = 60
 """Tokens; longer than any prompt of its training, far below the capacity of its contexts."""
 
@@ -119,8 +123,11 @@ class Miniature(Interleaver):
         }
 
     def _weights_identity(self) -> dict[str, str]:
-        """The digest of the weights; of a difference also that of the checkpoint that it is from."""
+        """The digests of weights and config; of a difference also that of the checkpoint that it is from."""
         identity = {"weights": file_digest(weights_file(self._folder))}
+        config = digest({key: value for key, value in self._config.items() if key != "difference"})
+        if config != EMBEDDED_CONFIG:
+            identity["config"] = config
         difference = self._config.get("difference")
         if difference is not None:
             identity["from"] = str(difference["base"])

@@ -169,7 +169,9 @@ def test_a_whole_run_has_the_overall_of_the_protocol(folder: Path) -> None:
 
 
 def test_a_dry_run_tells_what_a_judge_would_be_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = SWEEP.replace("judge: rule,", "judge: rule, judge_repeats: 3, repeat_items: 10, second_judge: rule,")
+    Rule.rules["other"] = by_image
+    second = "second_judge: {name: rule, rule: other}"
+    text = SWEEP.replace("judge: rule,", f"judge: rule, judge_repeats: 3, repeat_items: 10, {second},")
     for count in ("60, and 80 questions more", "0, and 0 questions more"):
         (folder / "riddles.yaml").write_text(text)
         command = [str(folder / "riddles.yaml"), "--out", str(folder / "r" / "riddles")]
