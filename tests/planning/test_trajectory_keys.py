@@ -100,7 +100,7 @@ def test_an_edited_request_is_drawn_again(
         {"prompt": lambda self, text: f"Draw {text}"},
         {"behaviour_version": 2},
     ],
-    ids=str,
+    ids=lambda change: "-".join(change),
 )
 def test_all_words_of_a_format_are_in_the_key(
     sweep_file: Write, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
