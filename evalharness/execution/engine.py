@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from evalharness._util.progress import Progress, Stage
+from evalharness._util.text import counted
 from evalharness.api.executor import Executor, WorkerState
 from evalharness.errors import StoreError
 from evalharness.execution.canary import CheckedArm
@@ -45,6 +46,8 @@ class Engine:
     stops: dict[str, str] = field(default_factory=dict)
     stages: StageProgress = field(default_factory=StageProgress)
     checked: list[CheckedArm] = field(default_factory=list)
+    _stopping: bool = field(default=False, init=False)
+    _pass: EnginePass | None = field(default=None, init=False)
 
     def run(self, *, retry_failed: bool = False) -> int:
         """Draw and score what is missing.
@@ -65,18 +68,30 @@ class Engine:
         for _ in range(PASSES):
             engine_pass = EnginePass(self.plan, self.store, self.executor, self.progress, retry, self.stops, parts)
             self.stages = engine_pass.progress
+            self._pass = engine_pass
+            if self._stopping:
+                engine_pass.stop()
             engine_pass.run()
             if engine_pass.canary is not None:
                 self.checked = engine_pass.canary.outcomes()
-            if self.make_searches is not None and not engine_pass.damaged:
+            if self.make_searches is not None and not engine_pass.damaged and not self._stopping:
                 engine_pass.score_intermediate(self.make_searches(self.plan, self.store))
             worked += sum(queue.done for queue in self.stages.queues)
-            if not engine_pass.damaged:
+            if not engine_pass.damaged or self._stopping:
                 return worked
             self._forget_damaged(engine_pass.damaged)
             retry = set()
             parts = replace(parts, check="none") if parts.check == "first" else parts
         raise StoreError(f"{self.store.path}: images are damaged again and again; check the disk")
+
+    def stop(self) -> None:
+        """Begin no more work; what is in hand is finished and kept. May be called from another thread."""
+        self._stopping = True
+        with self.store.lock:
+            in_hand = sum(len(queue.in_hand) for queue in self.stages.queues)
+            if self._pass is not None:
+                self._pass.stop()
+        self.progress.say(f"stopping: {counted(in_hand, 'sample')} in hand to finish; a second signal stops at once")
 
     def snapshot(self) -> tuple[dict[str, Stage], list[str], list[WorkerState]]:
         """The stages, the keys of the jobs in hand, and the workers; may be called from another thread."""

@@ -258,6 +258,8 @@ class EnginePass:
         self._check_remote_workers(running=False)
 
     def _work(self, queues: Sequence[Queue]) -> None:
+        if self.stopping:
+            self.stop()
         for queue, jobs, outcomes in self.executor.run(queues):
             if isinstance(outcomes, BudgetError):
                 queue.put_back(jobs)

@@ -17,6 +17,7 @@ from evalharness.execution.engine import Engine, MakeSearches
 from evalharness.execution.heartbeat import Heartbeat
 from evalharness.execution.imported import imported_images
 from evalharness.execution.parts import ALL, Parts
+from evalharness.execution.signals import stopping_on_signal
 from evalharness.planning.plan import Plan
 from evalharness.store.store import Store
 
@@ -94,7 +95,7 @@ def _work(
     engine = Engine(plan, store, executor, progress, parts, make_searches)
     info = earlier
     try:
-        with heartbeat.watching(engine.snapshot):
+        with heartbeat.watching(engine.snapshot), stopping_on_signal(engine.stop):
             worked = engine.run(retry_failed=retry_failed)
     finally:
         executor.close()

@@ -78,6 +78,8 @@ class CrashingModel(MockModel):
             os.kill(os.getpid(), signal.SIGKILL)
         if "hangs" in prompt and self._first(prompt):
             time.sleep(3600)
+        if "waits" in prompt:
+            (self._notes / "waiting").touch()
         while "waits" in prompt and not (self._notes / "go").exists():
             time.sleep(0.05)
         if "greedy" in prompt:

@@ -141,7 +141,7 @@ def test_the_key_is_nowhere(judged: Write, tmp_path: Path, key: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_keeps_what_came_and_does_not_wait(judged: Write, tmp_path: Path, number: int) -> None:
+def test_an_interrupt_keeps_what_came_and_a_second_does_not_wait(judged: Write, tmp_path: Path, number: int) -> None:
     out = tmp_path / "r" / "x"
     hanging = lambda call: verdict(call) if int(call.text.rsplit(" ", 1)[1]) < 5 else Answer(hang=True)  # noqa: E731
     with serving(hanging) as (_, url):
@@ -150,11 +150,15 @@ def test_an_interrupt_keeps_what_came_and_does_not_wait(judged: Write, tmp_path:
         while replies(tmp_path / "r" / "store") < 5:
             assert process.poll() is None
             time.sleep(0.05)
+        assert process.stderr is not None
+        process.send_signal(number)
+        assert process.stderr.readline().endswith("in hand to finish; a second signal stops at once\n")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
         start = time.monotonic()
         process.send_signal(number)
         assert process.wait(30) == 128 + number
         assert time.monotonic() - start < 10
-        assert process.stderr is not None
         (line,) = process.stderr.read().splitlines()
         assert line.endswith("run the same command again to continue")
     assert replies(tmp_path / "r" / "store") == 5

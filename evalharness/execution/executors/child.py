@@ -1,7 +1,8 @@
 """The program of a child process of the executor ``local``: it takes packed batches from a pipe and answers them.
 
 It holds the workers that the parent has not told it to release. It ends when the pipe is closed, also in the middle of
-a batch: no child outlives its parent, however that ended.
+a batch: no child outlives its parent, however that ended. It ignores SIGINT and SIGTERM, which a batch system sends to
+all processes of a job: the parent decides when it has finished.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import queue
+import signal
 import sys
 import threading
 import traceback
@@ -25,6 +27,8 @@ def main(descriptor: int, threads: int) -> None:
         descriptor: The child's end of the pipe.
         threads: Threads of each computation on the processor.
     """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     connection = Connection(descriptor)
     inbox: queue.SimpleQueue[Plain] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, inbox), daemon=True).start()

@@ -134,7 +134,9 @@ def test_a_polite_kill_keeps_what_is_done_and_ends_the_children(
         assert len(children) == 2
         running.process.send_signal(number)
         message = running.ends(128 + number, 60)
-    assert message.strip() == "evalharness: interrupted; what was done is kept, run the same command again to continue"
+    first, last = message.splitlines()
+    assert first.endswith("in hand to finish; a second signal stops at once")
+    assert last == "evalharness: interrupted; what was done is kept, run the same command again to continue"
     assert ray_runs.alive(children) == []
     assert 0 < trajectories(file) < 200
 

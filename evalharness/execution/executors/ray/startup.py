@@ -60,7 +60,8 @@ def first_line(error: BaseException) -> str:
 def _init(ray: Any, settings: RaySettings) -> None:
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": "evalharness"}
     if settings.address is not None:
-        ray.init(address=settings.address, **common)
+        with _kept_signal_handler():
+            ray.init(address=settings.address, **common)
         return
     loopback = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     with _bound_to_loopback(), _kept_signal_handler(), _no_leftover_processes():
