@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydantic import ValidationError
+from safetensors.numpy import load_file, save_file
 
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import ImageEditor
-from evalharness.errors import SampleError, WeightsError
+from evalharness.errors import NotFiniteError, SampleError, WeightsError
 from evalharness.judges.bagel import Bagel as Judge
 from evalharness.models.bagel.plugin import Bagel
 from evalharness.types.reply import Reply
@@ -140,3 +142,13 @@ def test_what_an_edit_follows_from(editor: Bagel) -> None:
     assert edited(editor, 0, texts={0: "other"}) != [first]
     (other,) = editor.edit([picture(0).rotate(180)], [PROMPTS[0]], [0])
     assert other.image.tobytes() != first
+
+
+def test_a_judge_that_computes_no_numbers_does_not_answer(bagel_folder: Path, make: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(bagel_folder, folder)
+    weights = load_file(folder / "ema.safetensors")
+    weights["language_model.lm_head.weight"].flat[0] = np.nan
+    save_file(weights, folder / "ema.safetensors")
+    with pytest.raises(NotFiniteError, match=r"numbers of the next token's logits are NaN or infinite$"):
+        replies(make(weights=folder), prompt(0))
