@@ -21,6 +21,7 @@ pytest_plugins = ["bagel_fixtures", "detector_fixtures", "judge_fixtures", "mini
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The executor ``local`` starts no child unless a sweep asks for workers: a child lacks a test's patches."""
     monkeypatch.setattr(local, "MIN_WORK", math.inf)
+    monkeypatch.setattr(local, "MAY_HAND_OVER", False)
 
 
 @pytest.fixture(autouse=True)

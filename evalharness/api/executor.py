@@ -76,10 +76,12 @@ class WorkQueue(Protocol):
         """Whether nothing is waiting or being worked on, and nothing more can come up."""
         ...
 
-    def take(self, workers: int = 1) -> Sequence[Any]:
+    def take(self, workers: int = 1, *, proven: bool = True) -> Sequence[Any]:
         """Take the next batch; empty if no job is waiting.
 
         Args:
+            proven: Whether the worker has had a success. Otherwise jobs that failed or died elsewhere come last, so
+                that it does not fail them for a fault of its own.
             workers: Number of workers that share the queue; the more there are, the smaller are the last batches.
         """
         ...
@@ -90,6 +92,16 @@ class WorkQueue(Protocol):
         Args:
             jobs: They become the next to be taken.
             alone: Whether each of them is to be a batch of its own.
+        """
+        ...
+
+    def note(self, jobs: Sequence[Any], outcomes: Sequence[Any], worker: str = "") -> None:
+        """Tell the queue of a batch's results before they are final; a queue whose first samples all fail is stopped.
+
+        Args:
+            jobs: The batch.
+            outcomes: A result or a :class:`Failure` for each job.
+            worker: The process that they come from; empty if there is no other.
         """
         ...
 
@@ -148,6 +160,10 @@ class Executor(Plugin, ABC):
     @abstractmethod
     def workers(self) -> list[WorkerState]:
         """The state of each worker; may be called from another thread."""
+
+    def warnings(self) -> list[str]:
+        """A line for each thing that the report has to say of the devices."""
+        return []
 
     @abstractmethod
     def close(self) -> None:

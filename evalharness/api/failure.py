@@ -60,7 +60,7 @@ class Failure:
     def at(self, worker: str, device: str = "", host: str = "", attempt: int = 1) -> Failure:
         """A copy that names the process, its device, and how often the sample was tried."""
         host = self.host or host or socket.gethostname()
-        return replace(self, worker=worker, device=device, host=host, attempt=attempt)
+        return replace(self, worker=worker or self.worker, device=device, host=host, attempt=attempt)
 
 
 def sample_error(failure: Failure) -> SampleError:

@@ -23,6 +23,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class FailureLimits(_Strict):
+    """When a model or scorer is given up.
+
+    Attributes:
+        first: Number of its first samples that all fail the same way; ``None`` for never.
+        rate: Share of its samples, in 0..1, above which too many failed; ``None`` for any.
+    """
+
+    first: Annotated[int, Field(ge=2, strict=True)] | None = 10
+    rate: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
 class SweepFile(_Strict):
     """The top level of a sweep file. The plugins that its entries name check the rest of each entry."""
 
@@ -35,6 +47,7 @@ class SweepFile(_Strict):
     arms: Annotated[list[Entry], Field(min_length=1)]
     baseline: str | None = None
     executor: str | Entry = "local"
+    failures: FailureLimits = FailureLimits()
     analysis: AnalysisEntry = AnalysisEntry()
     literature: str | list[str] = []
 
@@ -121,6 +134,7 @@ class Sweep:
     executor: PluginSpec
     analysis: Preregistration = field(default_factory=Preregistration)
     literature: tuple[str, ...] = ()
+    failures: FailureLimits = field(default_factory=FailureLimits)
 
     def resolved(self) -> dict[str, Any]:
         """The sweep as JSON, as the report shows it and a sweep file could state it."""
@@ -138,6 +152,7 @@ class Sweep:
             "arms": [{"name": arm.name, "model": arm.model} | arm.variant.model_dump(mode="json") for arm in self.arms],
             "baseline": self.baseline,
             "executor": _plugin_json(self.executor),
+            **({} if self.failures == FailureLimits() else {"failures": self.failures.model_dump()}),
             "analysis": self.analysis.as_dict(),
             "literature": list(self.literature),
         }

@@ -76,6 +76,7 @@ def parse(document: Document, override: Override = unchanged) -> Sweep:
         executor=plugin_spec(document, "executors", top.executor, ("executor",)),
         analysis=resolve_analysis(document, top.analysis, settings, baseline, {arm.name: arm.model for arm in arms}),
         literature=literature.resolve(document, top.literature),
+        failures=top.failures,
     )
 
 

@@ -32,9 +32,10 @@ class Engine:
     Attributes:
         parts: The parts of the run that are done.
         make_searches: Makes the searches whose intermediate images are scored once all samples are.
-        stops: Models and benchmarks whose work a budget ended, each with the reason.
+        stops: Models and benchmarks whose work a budget or failures ended, each with the reason.
         stages: The progress of the present pass.
         checked: What became of the first samples of each arm.
+        device_warnings: A line for each device that was not used to the end.
     """
 
     plan: Plan
@@ -46,6 +47,7 @@ class Engine:
     stops: dict[str, str] = field(default_factory=dict)
     stages: StageProgress = field(default_factory=StageProgress)
     checked: list[CheckedArm] = field(default_factory=list)
+    device_warnings: list[str] = field(default_factory=list)
     _stopping: bool = field(default=False, init=False)
     _pass: EnginePass | None = field(default=None, init=False)
 

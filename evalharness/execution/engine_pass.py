@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 from evalharness._util.progress import Progress
@@ -11,6 +12,7 @@ from evalharness.api.executor import Executor, isolate
 from evalharness.api.failure import Failure, failure_of
 from evalharness.errors import BudgetError, EndpointError, SampleError
 from evalharness.execution.canary import Canary
+from evalharness.execution.failure_limits import failure_in
 from evalharness.execution.outcomes import write_images, write_outcome
 from evalharness.execution.parts import Parts
 from evalharness.execution.queue_setup import draw_queues, intermediate_queue, score_queues
@@ -66,7 +68,7 @@ class EnginePass:
         store: Store,
         executor: Executor,
         terminal: Progress,
-        retry: Collection[str],
+        retry: AbstractSet[str],
         stops: dict[str, str],
         parts: Parts,
     ) -> None:
@@ -146,6 +148,7 @@ class EnginePass:
                 score_queue.feeders += self._draws.values()
 
     def _add_remote_worker(self, queue: Queue, remote: RemoteWork | None) -> None:
+        queue.limit_failures(self.plan.sweep.failures, self.retry - self.store.failures.to_retry())
         if remote is not None:
             self._remote_workers.append(RemoteWorker(remote, queue, self._finish_remote_job, self._note_remote_end))
 
@@ -268,24 +271,37 @@ class EnginePass:
                 with self.store.lock:
                     self._begin_next()
                 continue
-            failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
+            failed = sum(failure_in(outcome) is not None for outcome in outcomes)
             with deferred_signals(), self.store.batch():
                 write_images(self.store, outcomes)
                 for job, outcome in zip(jobs, outcomes, strict=True):
                     self._write(queue, job, outcome)
             with self.store.lock:
                 self._settle(queue, jobs, failed)
+                self._heed_limits(queue)
             self._show_progress(queue, len(jobs), failed)
             self._check_remote_workers(running=True)
+        for queue in queues:
+            self._heed_limits(queue)
 
     def _finish_remote_job(self, queue: Queue, job: Any, outcome: Score | Trajectory | SampleError) -> None:
         """Write one outcome; called from a remote worker's thread."""
         failure = failure_of(outcome) if isinstance(outcome, SampleError) else None
+        queue.note([job], [failure or outcome])
         with self.store.lock:
             with self.store.batch():
                 self._write(queue, job, failure or outcome)
             self._settle(queue, [job], int(failure is not None))
+            self._heed_limits(queue)
             self._show_progress(queue, 1, int(failure is not None))
+
+    def _heed_limits(self, queue: Queue) -> None:
+        """Report that a queue was given up. Its first failures are no samples' faults: the same command tries again."""
+        if not queue.stop_reason:
+            return
+        self.stops[queue.subject] = queue.stop_reason
+        with self.store.batch():
+            self.store.failures.relabel(queue.first_failures.keys, "configuration")
 
     def _write(self, queue: Queue, job: Any, outcome: Any) -> None:
         write_outcome(self.plan, self.store, job, outcome)

@@ -17,6 +17,17 @@ class CheckedWorker:
         self._check, self._worker = check, worker
         self._checked = False
 
+    def load(self) -> bool:
+        """Load the weights, if the worker can do so before its first batch; returns whether it did."""
+        load = getattr(self._worker, "load", None)
+        if load is None:
+            return False
+        self._check()
+        loaded: bool = load()
+        self._check()
+        self._checked = loaded
+        return loaded
+
     def __call__(self, jobs: Sequence[Any], /) -> Sequence[Any]:
         if self._checked:
             return self._worker(jobs)

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from evalharness.api.executor import WorkerSpec
 from evalharness.api.variant import Variant
+from evalharness.config.schema import FailureLimits
+from evalharness.execution.failure_limits import FirstFailures, too_many
 from evalharness.execution.workers import ScoreJob
 from evalharness.planning.plan import Job
 from evalharness.store.images import DamagedImageError
@@ -37,6 +39,9 @@ class _Queue:
         in_hand: Jobs that were taken and are not done yet, by key.
         feeders: Queues whose results may add jobs to this one.
         stopped: Whether no more jobs are given out.
+        limits: When the queue is given up because samples fail.
+        first_failures: The first results, as far as they all failed the same way.
+        stop_reason: Why it was given up; empty otherwise.
     """
 
     stage: Literal["draw", "score", "check"]
@@ -49,10 +54,18 @@ class _Queue:
         self.feeders: list[_Queue] = []
         self.stopped = False
         self.done = self.failed = 0
+        self.limits = FailureLimits(first=None)
+        self.first_failures = FirstFailures(None)
+        self.stop_reason = ""
         self._lock = lock
         self._single: deque[Any] = deque()
         """Jobs that are to be batches of one."""
         self._held: dict[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """Stage and subject, unique in a run."""
+        raise NotImplementedError
 
     @property
     def waiting(self) -> int:
@@ -116,7 +129,24 @@ class _Queue:
                 self.in_hand.pop(job.key, None)
             self.done += len(jobs)
             self.failed += failed
+            if too_many(self.limits, self.done, self.failed) and not self.stop_reason:
+                self._give_up(f"{self.failed} of {self.done} failed, more than the rate {self.limits.rate:g}")
             self._lock.notify_all()
+
+    def limit_failures(self, limits: FailureLimits, ignored: Collection[str]) -> None:
+        """Set when the queue is given up; ``ignored`` are keys of jobs that are known to fail."""
+        self.limits, self.first_failures = limits, FirstFailures(limits.first, ignored)
+
+    def note(self, jobs: Sequence[Any], outcomes: Sequence[Any], worker: str = "") -> None:
+        """Give the queue up if its first results all failed the same way; see the class ``WorkQueue``."""
+        with self._lock:
+            failure = self.first_failures.observe(jobs, outcomes, worker)
+            if failure is not None and not self.stop_reason:
+                self._give_up(f"the first {len(self.first_failures.keys)} all failed: {failure.reason}")
+
+    def _give_up(self, reason: str) -> None:
+        self.stop_reason = f"stopped to {self.name}: {reason}; mend the cause and run again"
+        self.stop()
 
     def pace(self, jobs: int, seconds: float) -> None:
         """Correct the expected load by what a batch took; drawings are measured one by one instead."""
@@ -177,7 +207,7 @@ class DrawQueue(_Queue):
             single = sum(self._seconds(job.variant) for job in [*self._single, *self._held.values()])
             return single + sum(len(group) * self._seconds(variant) for variant, group in self._groups.items())
 
-    def take(self, workers: int = 1) -> Sequence[Job]:
+    def take(self, workers: int = 1, *, proven: bool = True) -> Sequence[Job]:
         """Take a batch, at most half of a worker's share of the remaining load if there are several workers.
 
         This is guided self-scheduling (Polychronopoulos and Kuck, 1987): all workers end at about the same time,
@@ -186,9 +216,9 @@ class DrawQueue(_Queue):
         with self._lock:
             if self.stopped:
                 return []
-            if self._single:
-                return self._hand_out([self._single.popleft()])
             variant = next((variant for variant, group in self._groups.items() if group), None)
+            if self._single and (proven or variant is None):
+                return self._hand_out([self._single.popleft()])
             if variant is None:
                 return []
             size = self.batch_size
@@ -327,12 +357,12 @@ class ScoreQueue(_Queue):
                 self._lock.notify_all()
             self.admit([key])
 
-    def take(self, workers: int = 1) -> Sequence[ScoreJob]:
+    def take(self, workers: int = 1, *, proven: bool = True) -> Sequence[ScoreJob]:
         """Take a batch, at most a worker's share of what is waiting."""
         with self._lock:
             if self.stopped:
                 return []
-            if self._single:
+            if self._single and (proven or not self._pending):
                 return self._hand_out([self._single.popleft()])
             size = min(self.batch_size, math.ceil(len(self._pending) / workers))
             jobs: list[ScoreJob] = []

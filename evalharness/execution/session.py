@@ -51,7 +51,8 @@ def run_plan(
         progress.say(f"warning: {warning}")
     info, engine = _work(plan, store, out, progress, parts, make_searches, retry_failed=retry_failed)
     imported = imported_images(plan, store)
-    warnings = [f"{name}: {reason}" for name, reason in engine.stops.items()] + imported.get("warnings", [])
+    warnings = [f"{name}: {reason}" for name, reason in engine.stops.items()]
+    warnings += engine.device_warnings + imported.get("warnings", [])
     for warning in warnings:
         progress.say(f"warning: {warning}")
     return info | imported | {"warnings": moved + warnings}
@@ -98,6 +99,7 @@ def _work(
         with heartbeat.watching(engine.snapshot), stopping_on_signal(engine.stop):
             worked = engine.run(retry_failed=retry_failed)
     finally:
+        engine.device_warnings = executor.warnings()
         executor.close()
         if worked or not earlier:
             info = {

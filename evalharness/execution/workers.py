@@ -16,7 +16,7 @@ from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreReque
 from evalharness.api.executor import Worker
 from evalharness.api.failure import Failure, failure_of
 from evalharness.api.judge import JudgePrompt, Replies
-from evalharness.api.model import ImageSource
+from evalharness.api.model import ImageSource, Model
 from evalharness.api.plugin import versioned_identity
 from evalharness.api.plugin_results import plain_reply, plain_score, plain_trajectory, scorer_faults
 from evalharness.config.schema import PluginSpec
@@ -96,6 +96,11 @@ class GenerateWorker:
 
     model: Any
     name: str = "the model"
+
+    def load(self) -> bool:
+        """Load the model; returns False if it loads only when it draws."""
+        self.model.prepare()
+        return type(self.model).prepare is not Model.prepare
 
     def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
         prompts, seeds = [job.prompt for job in jobs], [job.seed for job in jobs]

@@ -11,13 +11,11 @@ from evalharness.api.executor import Done, WorkerState, WorkQueue
 from evalharness.errors import BudgetError, EvalHarnessError
 from evalharness.execution.executors import children, wire
 from evalharness.execution.executors.children import Child
-from evalharness.execution.executors.deaths import DeathRecord
+from evalharness.execution.executors.faults import RETRIES, FaultRecord
 from evalharness.execution.executors.in_process import worker_key
 
 POLL = 0.2
 """Seconds to wait for results, or for work that another thread may bring."""
-RETRIES = 2
-"""Number of times that a sample is tried again after its worker died."""
 MIN_WORK = 10.0
 """Seconds of waiting work that justify loading one more worker on the processor."""
 MIN_WORK_GPU = 60.0
@@ -50,7 +48,7 @@ class ChildPool:
         self._queues: Sequence[WorkQueue] = ()
         self._measured: set[str] = set()
         """Keys of the workers that have finished a batch."""
-        self._deaths = DeathRecord(RETRIES)
+        self._faults = FaultRecord(RETRIES, [f"GPU {gpu.id}" for gpu in gpus])
 
     def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
         """Work until all queues are finished."""
@@ -71,6 +69,10 @@ class ChildPool:
         """The state of each child."""
         return [child.state for child in list(self._children)]
 
+    def warnings(self) -> list[str]:
+        """A line for each device that is not used any more."""
+        return self._faults.warnings()
+
     def stop(self) -> None:
         """End all children."""
         for child in list(self._children):
@@ -82,7 +84,7 @@ class ChildPool:
         """Start one child as soon as there is work, and others while there is enough for each."""
         load = sum(queue.load for queue in self._waiting())
         waiting = sum(queue.waiting for queue in self._queues)
-        while len(self._children) < min(self._size, waiting):
+        while len(self._children) < min(self._size - len(self._faults.quarantined), waiting):
             if self._children and not self._are_overloaded(self._children, load):
                 return
             number = self._free_number()
@@ -99,6 +101,7 @@ class ChildPool:
 
     def _free_number(self) -> int:
         taken = {child.number for child in self._children}
+        taken |= {number for number, gpu in enumerate(self._gpus) if f"GPU {gpu.id}" in self._faults.quarantined}
         return next(number for number in range(self._size) if number not in taken)
 
     def _end(self, child: Child) -> None:
@@ -116,7 +119,9 @@ class ChildPool:
         if queue is None:
             return
         sharing = max(1, len(self._holders(queue))) if queue.stage != "draw" else len(self._children)
-        jobs = queue.take(sharing if worker_key(queue) in self._measured else FIRST_BATCH_SHARE)
+        jobs = queue.take(
+            sharing if worker_key(queue) in self._measured else FIRST_BATCH_SHARE, proven=child.origin.proven
+        )
         if not jobs:
             return
         try:
@@ -207,12 +212,17 @@ class ChildPool:
                 raise error
             yield queue, jobs, error
             return
-        self._deaths.batch_done(queue)
+        outcomes = [wire.unpack_outcome(outcome) for outcome in answer["outcomes"]]
+        verdict = self._faults.batch_done(queue, jobs, outcomes, child.origin)
         self._measured.add(worker_key(queue))
         if not child.loading:  # else the seconds are mostly those of loading
             queue.pace(len(jobs), answer["seconds"])
-        yield from self._feed(child)
-        yield queue, jobs, [wire.unpack_outcome(outcome) for outcome in answer["outcomes"]]
+        if verdict.replace:
+            self._end(child)
+        else:
+            yield from self._feed(child)
+        if verdict.jobs:
+            yield queue, verdict.jobs, verdict.outcomes
 
     def _replace(self, child: Child) -> Iterator[Done]:
         """Let the samples of a dead child be tried again, each alone; another child starts if there is work.
@@ -225,4 +235,4 @@ class ChildPool:
         if not child.ready:
             raise EvalHarnessError(f"executor 'local': {reason} before it could work")
         if child.queue is not None and child.jobs:
-            yield from self._deaths.worker_died(child.queue, child.jobs, reason)
+            yield from self._faults.worker_died(child.queue, child.jobs, reason, child.origin)

@@ -19,6 +19,7 @@ from typing import Any
 from evalharness._util.gpus import Gpu
 from evalharness.api.executor import WorkerState, WorkQueue
 from evalharness.execution.executors import wire
+from evalharness.execution.executors.faults import Process
 from evalharness.execution.executors.host import Plain
 from evalharness.execution.executors.in_process import THREAD_VARIABLES, worker_key
 
@@ -38,6 +39,8 @@ class Child:
 
     Attributes:
         number: Its place among the children, from 0.
+        device: Its GPU; empty without one.
+        origin: What the record of faults knows of it.
         ready: Whether it has started.
         loaded: Stage of each worker that it holds, by worker key.
         queue: The queue of the batch that it works on.
@@ -48,6 +51,7 @@ class Child:
 
     number: int
     place: str
+    device: str
     process: subprocess.Popen[bytes]
     connection: Connection
     ready: bool = False
@@ -56,6 +60,10 @@ class Child:
     jobs: Sequence[Any] = ()
     since: float = 0.0
     loading: bool = False
+    origin: Process = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.origin = Process(f"{self.place} (pid {self.process.pid})", device=self.device)
 
     @property
     def state(self) -> WorkerState:
@@ -145,7 +153,7 @@ def start(number: int, threads: int, gpu: Gpu | None) -> Child:
             command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
         )
     place = f"worker {number + 1}" + (f", GPU {gpu.id}" if gpu else "")
-    return Child(number, place, process, Connection(ours.detach()))
+    return Child(number, place, f"GPU {gpu.id}" if gpu else "", process, Connection(ours.detach()))
 
 
 def available_memory() -> int:

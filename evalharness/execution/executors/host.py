@@ -42,7 +42,18 @@ class WorkerHost:
             self._worker_spec.check()
         except (EvalHarnessError, ImportError) as error:
             return wire.pack_error(error)
-        return {"versions": environment.versions(), "gpus": _ray_gpus()}
+        return {"versions": environment.versions(), "gpus": _ray_gpus(), "pid": os.getpid()}
+
+    def load(self) -> Plain:
+        """Load what the worker needs, if it can without a batch; returns whether it did."""
+        from evalharness.execution.executors import wire
+
+        try:
+            return {"loaded": self._worker.load()}
+        except (EvalHarnessError, ImportError) as error:
+            return wire.pack_error(error)
+        except Exception:  # noqa: BLE001 - the first batch raises it again, where it is counted
+            return {"loaded": True}
 
     def work(self, batch: Plain) -> Plain:
         """Work on a batch; returns the outcomes and the seconds that it took."""

@@ -14,7 +14,9 @@ from evalharness._util import gpus
 from evalharness._util.devices import processor_count
 from evalharness._util.hashing import canonical
 from evalharness.api.executor import Done, Executor, Worker, WorkerState, WorkQueue, isolate
+from evalharness.api.failure import release_memory
 from evalharness.errors import BudgetError
+from evalharness.execution.executors.faults import RETRIES, FaultRecord, Process
 
 POLL = 0.2
 """Seconds to wait for work that another thread may bring."""
@@ -29,10 +31,17 @@ def worker_key(queue: WorkQueue) -> str:
 class InProcess(Executor):
     """Holds one model and one scorer at a time; on a GPU, one of both.
 
+    A failure that may be this process's is one that no success follows in its batch, or one of its memory or device.
+    Then the model or scorer is made anew, and the sample tried again; or all else is left to another process.
+
     Args:
         settings: Unused.
         single_threaded: Compute with one thread, as a child process of the executor ``local`` does, so that results
             are the same to the last bit.
+        may_hand_over: Whether another process can go on.
+
+    Attributes:
+        faulty: Whether this process may be at fault, so that another has to go on.
     """
 
     class Settings(BaseModel):
@@ -40,14 +49,22 @@ class InProcess(Executor):
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def __init__(self, settings: BaseModel | None = None, *, single_threaded: bool = False) -> None:
-        self._single_threaded = single_threaded
+    def __init__(
+        self, settings: BaseModel | None = None, *, single_threaded: bool = False, may_hand_over: bool = False
+    ) -> None:
+        self._single_threaded, self._may_hand_over = single_threaded, may_hand_over
         self._states: list[WorkerState] = []
         self._workers: dict[str, tuple[bool, Worker[Any, Any]]] = {}
         """By :func:`worker_key`: whether it draws, and the worker."""
+        self._faults = FaultRecord(RETRIES, replay=False)
+        self._process = Process("this process" if may_hand_over else "")
+        self.faulty = False
 
     def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
-        """Work until all queues are finished, always on the first queue that has work."""
+        """Work until all queues are finished, always on the first queue that has work.
+
+        It ends earlier if this process may be at fault, and another can go on.
+        """
         while unfinished := [queue for queue in queues if not queue.finished]:
             queue = next((queue for queue in unfinished if queue.waiting), None)
             if queue is None:
@@ -55,10 +72,12 @@ class InProcess(Executor):
                 continue
             self._release(queue, unfinished)
             yield from self._work(queue)
+            if self.faulty:
+                return
 
     def _work(self, queue: WorkQueue) -> Iterator[Done]:
         """Work on a queue until nothing is waiting."""
-        while batch := queue.take():
+        while batch := queue.take(proven=self._process.proven):
             self._states = [WorkerState(queue.name, "this process", "busy", len(batch))]
             outcomes: list[Any] | BudgetError
             with one_thread() if self._single_threaded else contextlib.nullcontext():
@@ -68,7 +87,20 @@ class InProcess(Executor):
                 except BudgetError as error:
                     outcomes = error
             self._states = []
-            yield queue, batch, outcomes
+            if isinstance(outcomes, BudgetError):
+                yield queue, batch, outcomes
+                continue
+            verdict = self._faults.batch_done(queue, batch, outcomes, self._process)
+            if verdict.jobs:
+                yield queue, verdict.jobs, verdict.outcomes
+            if verdict.replace:
+                del worker, self._workers[worker_key(queue)]
+                release_memory()
+                self._process = Process(self._process.worker)
+                self.faulty = self._may_hand_over
+                if self.faulty:
+                    self._workers.clear()
+                    return
 
     def _worker(self, queue: WorkQueue) -> Worker[Any, Any]:
         key = worker_key(queue)

@@ -17,6 +17,9 @@ from evalharness.api.executor import Done, Executor, WorkerState, WorkQueue
 from evalharness.execution.executors.child_pool import MIN_WORK, ChildPool
 from evalharness.execution.executors.in_process import InProcess
 
+MAY_HAND_OVER = True
+"""Whether a child goes on if this process may be at fault for a failure."""
+
 
 class Local(Executor):
     """Chooses between this process and children, see docs/sweep-files.md."""
@@ -45,6 +48,10 @@ class Local(Executor):
         if not isinstance(self._executor, ChildPool):
             self._executor = self._choose(queues)
         yield from self._executor.run(queues)
+        if isinstance(self._executor, InProcess) and self._executor.faulty:
+            devices = gpus.visible()
+            self._executor = ChildPool(1, processor_count() if devices else 1, devices[:1])
+            yield from self._executor.run(queues)
 
     def _choose(self, queues: Sequence[WorkQueue]) -> InProcess | ChildPool:
         if self.settings.in_process:
@@ -56,7 +63,7 @@ class Local(Executor):
             size = min(self.settings.workers, len(devices)) if devices else self.settings.workers
         small = auto and sum(queue.load for queue in queues) < MIN_WORK
         if size == 1 or small:
-            return InProcess(single_threaded=not devices)
+            return InProcess(single_threaded=not devices, may_hand_over=MAY_HAND_OVER)
         threads = max(1, processor_count() // size) if devices else 1
         return ChildPool(size, threads, devices)
 
@@ -65,6 +72,10 @@ class Local(Executor):
         if isinstance(self._executor, ChildPool):
             return self._executor.states()
         return self._executor.workers() if self._executor is not None else []
+
+    def warnings(self) -> list[str]:
+        """The devices that are not used any more."""
+        return self._executor.warnings() if self._executor is not None else []
 
     def close(self) -> None:
         """End the children."""

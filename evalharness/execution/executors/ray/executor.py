@@ -62,6 +62,10 @@ class Ray(Executor):
         """The state of each actor."""
         return self._pool.states() if self._pool is not None else []
 
+    def warnings(self) -> list[str]:
+        """The devices that are not used any more."""
+        return self._pool.warnings() if self._pool is not None else []
+
     def close(self) -> None:
         """Stop Ray, or leave the cluster."""
         if self._started:

@@ -17,9 +17,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from evalharness._util import environment
 from evalharness._util.text import one_line
 from evalharness.api.executor import Done, WorkerState, WorkQueue
+from evalharness.api.failure import Failure
 from evalharness.errors import BudgetError, ConfigError, EvalHarnessError
 from evalharness.execution.executors import wire
-from evalharness.execution.executors.deaths import DeathRecord, retry_or_fail
+from evalharness.execution.executors.faults import FaultRecord, Process, retry_or_fail
 from evalharness.execution.executors.host import WorkerHost
 from evalharness.execution.executors.ray.settings import RaySettings, Resources
 
@@ -62,15 +63,21 @@ class _Actor:
     description: Any
     """The reference of its description; None once that has arrived and the actor is ready."""
     calls: deque[_Call] = field(default_factory=deque)
+    loading: Any = None
+    """The reference of the loading of its weights; None before and after that."""
+    loaded: bool = False
+    """Whether its weights are loaded: before its first batch, or by it."""
     idle_since: float = field(default_factory=time.monotonic)
     place: str = field(init=False)
+    origin: Process = field(init=False)
 
     def __post_init__(self) -> None:
         self.place = self.node.name
+        self.origin = Process(self.place, self.node.name, self.place)
 
     @property
     def ready(self) -> bool:
-        return self.description is None
+        return self.description is None and self.loading is None
 
     @property
     def state(self) -> WorkerState:
@@ -92,9 +99,11 @@ class ActorPool:
     def __init__(self, settings: RaySettings, queues: Sequence[WorkQueue], *, started_here: bool) -> None:
         self._settings, self._queues, self._started_here = settings, queues, started_here
         self._actors: list[_Actor] = []
+        self._parked: list[_Actor] = []
+        """Actors that do nothing but keep a device which is not to be used any more from being given to others."""
         self._nodes: dict[str, _Node] = {}
         self._nodes_refreshed = -NODE_REFRESH
-        self._deaths = DeathRecord(settings.retries)
+        self._faults = FaultRecord(settings.retries)
         self._losses: Counter[str] = Counter()
         self._no_room_since: float | None = None
         self._versions = environment.versions()
@@ -119,6 +128,13 @@ class ActorPool:
         """End all actors."""
         for actor in list(self._actors):
             self._end(actor)
+        for actor in self._parked:
+            with contextlib.suppress(RayError):
+                ray.kill(actor.handle)
+
+    def warnings(self) -> list[str]:
+        """A line for each device that is not used any more."""
+        return self._faults.warnings()
 
     # --- placement ---
 
@@ -175,7 +191,7 @@ class ActorPool:
     def _add(self, queue: WorkQueue) -> bool:
         """Start a worker on the node with most room; False if none has room."""
         need = self._need(queue)
-        nodes = [node for node in self._free() if node.has_room(need)]
+        nodes = [node for node in self._free() if node.has_room(need) and node.name not in self._faults.quarantined]
         if not nodes:
             return False
         node = self._nodes[max(nodes, key=lambda node: (node.gpus, node.cpus)).id]
@@ -195,7 +211,7 @@ class ActorPool:
         """The nodes with what their actors leave of them."""
         free = []
         for node in self._nodes.values():
-            needs = [actor.need for actor in self._actors if actor.node.id == node.id]
+            needs = [actor.need for actor in [*self._actors, *self._parked] if actor.node.id == node.id]
             cpus = node.cpus - sum(need.cpus for need in needs)
             gpus = node.gpus - sum(need.gpus or 0 for need in needs)
             free.append(_Node(node.id, node.name, round(cpus, 6), round(gpus, 6)))
@@ -252,7 +268,7 @@ class ActorPool:
             count = self._count(queue)
             if actor.calls and queue.waiting <= 2 * count * len(actor.calls[0].jobs):
                 return
-            jobs = queue.take(count)
+            jobs = queue.take(count, proven=actor.origin.proven)
             if not jobs:
                 return
             ref = actor.handle.work.remote(wire.pack_jobs(jobs))
@@ -262,6 +278,7 @@ class ActorPool:
         """Wait for results. The jobs of a batch stay in the queue's hand until the caller has their outcomes."""
         refs = {call.ref: actor for actor in self._actors for call in actor.calls}
         refs |= {actor.description: actor for actor in self._actors if actor.description is not None}
+        refs |= {actor.loading: actor for actor in self._actors if actor.loading is not None}
         if not refs:
             time.sleep(POLL / 2)
             return
@@ -284,20 +301,45 @@ class ActorPool:
         if "fatal" in data:
             yield from self._raise_or_stop(actor, ref, data)
         elif ref == actor.description:
-            actor.description = None
-            if data["gpus"]:
-                actor.place += f", GPU {', '.join(data['gpus'])}"
-            self._verify(actor, data)
+            self._welcome(actor, data)
+        elif ref == actor.loading:
+            actor.loading, actor.loaded = None, data["loaded"]
         else:
             call = next(call for call in actor.calls if call.ref == ref)
             actor.calls.remove(call)
             actor.idle_since = time.monotonic()
             if actor.calls:
                 actor.calls[0].since = time.monotonic()
-            self._deaths.batch_done(actor.queue)
-            actor.queue.pace(len(call.jobs), data["seconds"])
+            yield from self._finish(actor, call, data)
+
+    def _finish(self, actor: _Actor, call: _Call, data: dict[str, Any]) -> Iterator[Done]:
+        """Yield what is done of a batch; an actor that may be at fault is replaced."""
+        actor.loaded = True
+        actor.queue.pace(len(call.jobs), data["seconds"])
+        outcomes = [wire.unpack_outcome(outcome) for outcome in data["outcomes"]]
+        verdict = self._faults.batch_done(actor.queue, call.jobs, outcomes, actor.origin)
+        if verdict.replace:
+            self._end(actor)
+            for waiting in reversed(actor.calls):
+                actor.queue.put_back(waiting.jobs)
+        else:
             self._feed(actor)
-            yield actor.queue, call.jobs, [wire.unpack_outcome(outcome) for outcome in data["outcomes"]]
+        if verdict.jobs:
+            yield actor.queue, verdict.jobs, verdict.outcomes
+
+    def _welcome(self, actor: _Actor, data: dict[str, Any]) -> None:
+        """Let an actor load its weights; one on a device that is not used any more is only kept."""
+        actor.description = None
+        if data["gpus"]:
+            actor.place += f", GPU {', '.join(data['gpus'])}"
+        self._verify(actor, data)
+        actor.origin = Process(f"{actor.place} (pid {data['pid']})", actor.node.name, actor.place)
+        self._faults.devices.add(actor.place)
+        if actor.place in self._faults.quarantined:
+            self._actors.remove(actor)
+            self._parked.append(actor)
+        else:
+            actor.loading = actor.handle.load.remote()
 
     def _verify(self, actor: _Actor, data: dict[str, Any]) -> None:
         """Make sure that a node has the same program versions, which the report names.
@@ -324,10 +366,14 @@ class ActorPool:
     # --- deaths ---
 
     def _end_overdue(self) -> Iterator[Done]:
+        """Replace actors that have worked on a batch for too long. Loading is not counted."""
         limit = self._settings.timeout
         for actor in list(self._actors):
-            if limit is not None and actor.calls and time.monotonic() - actor.calls[0].since > limit:
-                yield from self._replace(actor, TimeoutError(f"no result within {limit:g} s"))
+            if limit is None or not actor.calls:
+                continue
+            allowed = limit if actor.loaded else limit + self._settings.loading
+            if time.monotonic() - actor.calls[0].since > allowed:
+                yield from self._replace(actor, TimeoutError(f"no result within {allowed:g} s"))
 
     def _replace(self, actor: _Actor, error: BaseException) -> Iterator[Done]:
         """Let an actor's samples be tried again: alone, if they may be what killed it."""
@@ -339,10 +385,11 @@ class ActorPool:
         for jobs in reversed(waiting):
             actor.queue.put_back(jobs)
         if actor.node.id in self._nodes:
-            yield from self._deaths.worker_died(actor.queue, running, reason)
+            yield from self._faults.worker_died(actor.queue, running, reason, actor.origin)
         else:
             text = f"{MAX_LOSSES + 1} workers died at it, the last: {reason}"
-            yield from retry_or_fail(actor.queue, running, self._losses, MAX_LOSSES, text, alone=False)
+            lost = Failure(one_line(text), "worker")
+            yield from retry_or_fail(actor.queue, running, self._losses, MAX_LOSSES, lost, actor.origin, alone=False)
 
     def _end(self, actor: _Actor) -> None:
         self._actors.remove(actor)

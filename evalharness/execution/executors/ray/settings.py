@@ -45,6 +45,7 @@ class RaySettings(BaseModel):
     benchmarks: dict[str, Resources] = {}
     retries: Annotated[int, Field(ge=0, le=100)] = 2
     timeout: Annotated[float, Field(gt=0)] | None = None
+    loading: Annotated[float, Field(ge=0)] = 600.0
     patience: Annotated[float, Field(gt=0)] = 300.0
     paths: dict[str, str] = {}
 
