@@ -234,7 +234,10 @@ class TestKilled:
         word = "broken" if kill == "CRASH_AT_BATCH" else "unscorable"
         prompts = f"[{', '.join(f'{word} {number}' for number in range(40))}]"
         text = SINGLE.replace("model: mock", "model: {name: crashing, fails: [broken]}")
-        text = text.replace("name: mock, limit: 6,", f"name: crashing, items: 40, special: {prompts},")
+        text = (
+            text.replace("name: mock, limit: 6,", f"name: crashing, items: 40, special: {prompts},")
+            + "failures: {first: null}\n"
+        )
         file, out = sweep_file(text + IN_PROCESS), tmp_path / "r" / "x"
         before = draw_and_score(file, out)
         assert [row["state"] for row in before] == ["failed"] * 40

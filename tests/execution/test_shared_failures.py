@@ -68,7 +68,8 @@ def test_a_failure_keeps_its_circumstances(sweep_file: Write, tmp_path: Path) ->
     with Store(tmp_path / "r" / "store", write=False) as store:
         ((_, failure),) = store.failures.all()
         traceback = store.failures.traceback(failure)
-    assert (failure.kind, failure.exception, failure.attempt) == ("sample", "ValueError", 2)
+    assert (failure.kind, failure.exception) == ("sample", "ValueError")
+    assert failure.attempt >= 2
     assert failure.host
     assert failure.worker
     assert traceback.startswith("Traceback (most recent call last):")

@@ -39,7 +39,6 @@ class Child:
 
     Attributes:
         number: Its place among the children, from 0.
-        device: Its GPU; empty without one.
         origin: What the record of faults knows of it.
         ready: Whether it has started.
         loaded: Stage of each worker that it holds, by worker key.
@@ -51,7 +50,6 @@ class Child:
 
     number: int
     place: str
-    device: str
     process: subprocess.Popen[bytes]
     connection: Connection
     ready: bool = False
@@ -60,10 +58,7 @@ class Child:
     jobs: Sequence[Any] = ()
     since: float = 0.0
     loading: bool = False
-    origin: Process = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.origin = Process(f"{self.place} (pid {self.process.pid})", device=self.device)
+    origin: Process = field(default_factory=lambda: Process(""))
 
     @property
     def state(self) -> WorkerState:
@@ -153,7 +148,8 @@ def start(number: int, threads: int, gpu: Gpu | None) -> Child:
             command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
         )
     place = f"worker {number + 1}" + (f", GPU {gpu.id}" if gpu else "")
-    return Child(number, place, f"GPU {gpu.id}" if gpu else "", process, Connection(ours.detach()))
+    origin = Process(f"{place} (pid {process.pid})", device=f"GPU {gpu.id}" if gpu else "")
+    return Child(number, place, process, Connection(ours.detach()), origin=origin)
 
 
 def available_memory() -> int:

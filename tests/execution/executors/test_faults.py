@@ -83,9 +83,7 @@ def test_in_this_process_alone_a_poisoned_model_stops_and_the_same_command_goes_
     assert (len(rows(file, "scores", "key")), rows(file, "failures", "key")) == (60, [])
 
 
-def test_samples_that_fail_in_a_fresh_process_fail_with_their_circumstances(
-    tmp_path: Path, env: dict[str, str]
-) -> None:
+def test_samples_that_fail_in_a_fresh_process_fail(tmp_path: Path, env: dict[str, str]) -> None:
     file = sweep(tmp_path / "a", TWO, fails=["thing 7", "thing 13"], seconds=0.05)
     run(file, env, code=ExitCode.INCOMPLETE)
     failures = rows(file, "failures", "reason, kind, exception, attempt")
