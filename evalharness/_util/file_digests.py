@@ -80,6 +80,16 @@ def folder_digest(path: str | Path, patterns: Collection[str] = ("**/*",), witho
     return hashlib.sha256(sha256_sums(root, loaded).encode()).hexdigest()
 
 
+def digest_of_all_files(path: Path, without: Collection[str] = ()) -> str:
+    """What :func:`folder_digest` was before it left out what is not loaded.
+
+    Raises:
+        WeightsError: a file cannot be read.
+    """
+    files = (file for file in path.glob("**/*") if file.is_file() and file.name not in without)
+    return hashlib.sha256(sha256_sums(path, (file.relative_to(path).as_posix() for file in files)).encode()).hexdigest()
+
+
 def _is_loaded(name: Path, names: Collection[Path]) -> bool:
     """Whether a checkpoint is loaded from this file, given the names of all."""
     if any(part.startswith(".") for part in name.parts) or name.stem.upper().startswith(DOCUMENTS):

@@ -90,6 +90,10 @@ class Judge(Plugin, ABC):
     def identity(self) -> Mapping[str, Any]:
         """What decides a reply: model, decoding, endpoint kind; JSON, without keys, addresses or devices."""
 
+    def former_identities(self) -> Sequence[Mapping[str, Any]]:
+        """Identities of earlier versions that stand for the same results; a run gives these the present keys."""
+        return ()
+
     @abstractmethod
     def ask(self, prompts: Iterable[tuple[int, JudgePrompt]]) -> Iterator[tuple[int, Reply | SampleError]]:
         """Reply to prompts.

@@ -61,6 +61,10 @@ class Model(Plugin, ABC):
     def identity(self) -> Mapping[str, Any]:
         """What decides an image: name, weights digest, dtype, sampler settings; JSON, without paths or devices."""
 
+    def former_identities(self) -> Sequence[Mapping[str, Any]]:
+        """Identities of earlier versions that stand for the same results; a run gives these the present keys."""
+        return ()
+
     def check(self, prompt: str) -> None:
         """Check a prompt before it is drawn.
 

@@ -14,6 +14,7 @@ from evalharness.errors import ConfigError
 from evalharness.execution.addresses import moved_endpoints
 from evalharness.execution.canary import CheckedArm
 from evalharness.execution.engine import Engine, MakeSearches
+from evalharness.execution.former_identities import adopt_former_results
 from evalharness.execution.heartbeat import Heartbeat
 from evalharness.execution.imported import imported_images
 from evalharness.execution.parts import ALL, Parts
@@ -89,6 +90,8 @@ def _work(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
+    for line in adopt_former_results(plan, store):
+        progress.say(line)
     heartbeat = Heartbeat(out, plan.sweep.resolved(), store.path.absolute())
     earlier = store.runs.get(plan.key())
     started, clock, worked = datetime.now(UTC), time.monotonic(), -1

@@ -7,6 +7,7 @@ from typing import Any
 
 from evalharness._util.hashing import digest
 from evalharness.api.format import Format, Stage
+from evalharness.api.model import Interleaver
 
 STAGES = ("think", "plan", "inspect", "refine")
 KEYLESS = frozenset(
@@ -56,8 +57,13 @@ def named_format(model: Any, spoken: Format) -> str | None:
 
     ``None`` stands for one format only, so that a model may change its default.
     """
+    return None if spoken.name == unnamed_format(model) else spoken.name
+
+
+def unnamed_format(model: Any) -> str | None:
+    """The format that the keys of a model's trajectories do not name, if there is one."""
     default = DEFAULT_FORMATS.get(model.name, DEFAULT_FORMAT)
-    return None if spoken.name == default == model.formats[0] else spoken.name
+    return default if isinstance(model, Interleaver) and model.formats[0] == default else None
 
 
 def _stages(spoken: Format) -> dict[str, Stage]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evalharness._util.chunking import chunks
 from evalharness._util.devices import pick_device
-from evalharness._util.file_digests import folder_digest
+from evalharness._util.file_digests import digest_of_all_files, folder_digest
 from evalharness._util.finite import watch_logits
 from evalharness._util.quiet import silent
 from evalharness.api.executor import isolate
@@ -37,6 +37,8 @@ EXECUTION_ARGS = {
     *("batch_size", "max_batch_size", "base_url", "num_concurrent", "timeout", "max_retries"),
 }
 """Arguments that decide where and how fast a model runs, not what it answers; the judge's identity leaves them out."""
+FORMER_ARGS = ("device", "batch_size", "base_url", "num_concurrent", "timeout", "max_retries", "parallelize")
+"""Those that it left out at first."""
 DOCUMENTATION = ("card.json", "curve.csv", "README.md")
 """Files beside the weights that only describe them; the digest of the weights leaves them out."""
 SECRETS = ("api_key", "header", "headers", "token", "use_auth_token")
@@ -87,11 +89,20 @@ class LMEval(Judge):
 
     def identity(self) -> Mapping[str, Any]:
         """The judge's identity. Local weights enter it as their digest, whatever their path."""
-        chosen = self.settings
-        args = {key: value for key, value in chosen.args.items() if key not in EXECUTION_ARGS}
         folder = self._folder
-        if folder is not None:
-            args["pretrained"] = folder_digest(folder, ["*"], without=DOCUMENTATION)
+        weights = None if folder is None else folder_digest(folder, ["*"], without=DOCUMENTATION)
+        return self._identity(EXECUTION_ARGS, weights)
+
+    def former_identities(self) -> list[Mapping[str, Any]]:
+        """Once, the digest of a folder was over all of its files, and fewer arguments were left out."""
+        folder = self._folder
+        return [self._identity(FORMER_ARGS, None if folder is None else digest_of_all_files(folder, DOCUMENTATION))]
+
+    def _identity(self, left_out: Collection[str], weights: str | None) -> Mapping[str, Any]:
+        chosen = self.settings
+        args = {key: value for key, value in chosen.args.items() if key not in left_out}
+        if weights is not None:
+            args["pretrained"] = weights
         return {
             "name": self.name,
             "model": chosen.model,

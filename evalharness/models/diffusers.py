@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evalharness._util.devices import pick_device
-from evalharness._util.file_digests import folder_digest
+from evalharness._util.file_digests import digest_of_all_files, folder_digest
 from evalharness._util.finite import watch_outputs
 from evalharness._util.quiet import silent
 from evalharness.api.model import Drawn, ImageModel
@@ -74,6 +74,12 @@ class Diffusers(ImageModel):
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name, **self._source(), "dtype": self.settings.dtype, "call": self._call()}
+
+    def former_identities(self) -> list[Mapping[str, Any]]:
+        """Once, the digest of a folder was over all of its files."""
+        if self.settings.weights is None:
+            return []
+        return [{**self.identity(), "weights": digest_of_all_files(self.settings.weights)}]
 
     def check(self, prompt: str) -> None:
         if not prompt.strip():

@@ -54,6 +54,22 @@ class StoredReplies:
         for row in rows:
             yield StoredReply(**{**dict(row), "reply": Reply(**parse_json(row["reply"]))})
 
+    def rename_judge(self, former: str, present: str) -> int:
+        """Give the replies of a judge's former identity the keys of its present one (digests of both).
+
+        Returns:
+            The number of replies that have a new key. Those to a question that the present identity answered stay.
+        """
+        with self._database.batch() as connection:
+            questions = connection.execute("SELECT DISTINCT question FROM replies WHERE judge = ?", (former,))
+            keys = [(reply_key(former, question), reply_key(present, question)) for (question,) in questions.fetchall()]
+            renamed = connection.executemany(
+                "UPDATE replies SET key = ?, judge = ? WHERE key = ? AND NOT EXISTS "
+                "(SELECT 1 FROM replies WHERE key = ?)",
+                [(new, present, old, new) for old, new in keys],
+            )
+        return max(renamed.rowcount, 0)
+
     def known(self, images: Iterable[str]) -> dict[str, list[Reply]]:
         """Return all replies about images (digests) by the keys of :meth:`get`."""
         replies: dict[str, list[Reply]] = {}

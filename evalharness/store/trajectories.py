@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from evalharness._util.hashing import digest
 from evalharness.store.database import Database, parse_json, storable
 from evalharness.store.images import StoredImages
 from evalharness.types.spent import Spent
@@ -157,6 +158,38 @@ class StoredTrajectories:
                 "DELETE FROM failures WHERE key = ? AND (? OR cap IS NULL OR cap <= ?)",
                 (key, trajectory.finished or cap is None, cap),
             )
+
+    def rename_model(self, former: str, present: str, default_format: str | None = None) -> int:
+        """Give the trajectories of a model's former identity the keys of its present one (digests of both).
+
+        A trajectory whose key depends on more than model, variant, prompt and seed stays as it is, as does one that
+        exists under both keys.
+
+        Args:
+            former: Digest of the former identity; it may be the present one.
+            present: Digest of the present identity.
+            default_format: The format that keys do not name; formerly, they did if the sweep file did.
+
+        Returns:
+            The number of trajectories that have a new key.
+        """
+        new_keys: dict[str, str] = {}
+        with self._database.batch() as connection:
+            rows = connection.execute(
+                "SELECT key, variant, prompt, seed FROM trajectories WHERE model = ?", (former,)
+            ).fetchall()
+            for key, variant, prompt, seed in rows:
+                settings = parse_json(variant)
+                unnamed = settings | {"format": None} if settings.get("format") == default_format else settings
+                known = [digest(["trajectory", former, named, prompt, seed]) for named in (settings, unnamed)]
+                new = digest(["trajectory", present, unnamed, prompt, seed])
+                if key in known and key != new:
+                    new_keys[key] = new
+            renamed = connection.executemany(
+                "UPDATE OR IGNORE trajectories SET key = ?, model = ? WHERE key = ?",
+                [(new, present, old) for old, new in new_keys.items()],
+            )
+        return max(renamed.rowcount, 0)
 
     def delete(self, keys: Iterable[str]) -> None:
         with self._database.batch() as connection:

@@ -119,6 +119,11 @@ def test_identity_is_what_answers_not_where(tmp_path: Path) -> None:
         (tmp_path / "b" / name).write_text("beside the weights")
     placed = {"attn_implementation": "sdpa", "device_map": "auto", "tensor_parallel_size": 2}
     assert identity(pretrained=str(tmp_path / "b"), **placed) == first
+    (former,) = LMEval(LMEval.Settings(args={"pretrained": str(tmp_path / "a")})).former_identities()
+    assert former == first
+    (former,) = LMEval(LMEval.Settings(args={"pretrained": str(tmp_path / "b"), **placed})).former_identities()
+    assert former["args"].keys() == {"pretrained", *placed}
+    assert former["args"]["pretrained"] != first["args"]["pretrained"]
     (tmp_path / "b" / "card.json").write_text("{}")
     assert identity(pretrained=str(tmp_path / "b")) == first
     (tmp_path / "b" / "model.safetensors").write_bytes(b"others")

@@ -89,6 +89,10 @@ def test_another_download_of_a_pipeline_is_the_same(checkpoint: Path, tmp_path: 
     for name in ("README.md", ".gitattributes", ".cache/lock", "all-in-one.safetensors", "unet/model.bin"):
         (tmp_path / "copy" / name).write_text("beside what is loaded")
     assert model(tmp_path / "copy").identity() == first
+    assert model(checkpoint).former_identities() == [first]
+    (former,) = model(tmp_path / "copy").former_identities()
+    assert former["weights"] != first["weights"]
+    assert former | {"weights": first["weights"]} == first
     (tmp_path / "copy" / "scheduler" / "scheduler_config.json").write_text("{}")
     assert model(tmp_path / "copy").identity() != first
 
