@@ -19,8 +19,9 @@ from evalharness.execution.parts import ALL, Parts
 from evalharness.execution.session import run_plan
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_drawing_plan, make_plan
-from evalharness.planning.subsets import resize, select
-from evalharness.store.find_run import REPORTS, find_run
+from evalharness.planning.subsets import Size
+from evalharness.store.find_run import find_run
+from evalharness.store.report_folders import REPORTS, locked_folder, report_folder, require_no_larger_report
 from evalharness.store.store import Store
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def load_sweep(
     Raises:
         ConfigError: The file is wrong; the message has the line.
     """
-    return select(resize(sweep_files.load(file), full=full, limit=limit, samples=samples), list(only))
+    return Size(full, limit, samples, tuple(only)).of(sweep_files.load(file))
 
 
 def plan(sweep: Sweep | str | Path, **size: Any) -> Plan:
@@ -96,7 +97,8 @@ def run(
 
     Args:
         sweep: A loaded sweep, a plan, or a file for :func:`load_sweep`, to which ``size`` is passed on.
-        out: Folder of the report (default: ``reports/NAME``).
+        out: Folder of the report (default: ``reports/NAME``; for a trial of a few samples one beside it, such as
+            ``reports/NAME-limit-40``).
         store: Folder of images and scores (default: ``store`` beside ``out``).
         retry_failed: Try samples again that failed in an earlier run.
         draw_only: Score nothing and write no report; weights of scorers may be missing.
@@ -109,10 +111,13 @@ def run(
     if draw_only and score_only:
         raise ConfigError("draw_only and score_only exclude each other; choose one of them")
     planned = sweep if isinstance(sweep, Plan) else _planned(_loaded(sweep, size), draw_only=draw_only)
-    folder = Path(out) if out is not None else REPORTS / planned.sweep.name
+    taken = _size(size)
+    folder = Path(out) if out is not None else report_folder(planned.sweep.name, taken)
     store_path = Path(store) if store is not None else folder.parent / "store"
     parts = Parts(drawing=not score_only, scoring=not draw_only)
-    results, _ = run_and_report(planned, folder, store_path, retry_failed=retry_failed, parts=parts, quiet=quiet)
+    results, _ = run_and_report(
+        planned, folder, store_path, retry_failed=retry_failed, parts=parts, quiet=quiet, trial=bool(taken.label)
+    )
     return results
 
 
@@ -124,6 +129,7 @@ def run_and_report(
     retry_failed: bool = False,
     parts: Parts = ALL,
     quiet: bool = False,
+    trial: bool = False,
     gallery_mb: float | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> tuple[Results, Path | None]:
@@ -131,40 +137,50 @@ def run_and_report(
 
     Args:
         parts: The parts of the run that are done.
+        trial: Whether fewer samples may have been chosen than the sweep file says; then a larger report stays.
         gallery_mb: See :meth:`Results.to_html`.
         info: Entries that replace those of :attr:`Results.info`.
 
     Returns:
         The results, and the page of the report; ``None`` if nothing was to be scored.
+
+    Raises:
+        ConfigError: Another run writes to ``out``, or a trial would replace a larger report there.
     """
     from evalharness.analysis.examples.missing import example_searches
 
-    with Store(store) as opened:
-        run_info = run_plan(
-            plan,
-            opened,
-            out,
-            progress=Progress(quiet=quiet),
-            make_searches=example_searches if parts.scoring else None,
-            retry_failed=retry_failed,
-            parts=parts,
-        )
-    results = Results(plan, store, run_info | dict(info or {}))
-    return results, results.to_html(out, gallery_mb=gallery_mb) if parts.scoring else None
+    if trial:
+        require_no_larger_report(out, plan)
+    with locked_folder(out):
+        with Store(store) as opened:
+            run_info = run_plan(
+                plan,
+                opened,
+                out,
+                progress=Progress(quiet=quiet),
+                make_searches=example_searches if parts.scoring else None,
+                retry_failed=retry_failed,
+                parts=parts,
+            )
+        results = Results(plan, store, run_info | dict(info or {}))
+        return results, results.to_html(out, gallery_mb=gallery_mb) if parts.scoring else None
 
 
-def load_results(run: str | Path, *, store: str | Path | None = None, quoted: Sequence[str] = ()) -> Results:
+def load_results(
+    run: str | Path, *, store: str | Path | None = None, quoted: Sequence[str] = (), **size: Any
+) -> Results:
     """Load the results of an earlier run from its store; nothing is drawn or scored.
 
     Args:
         run: Folder of a report, or a sweep file that was run.
         store: Folder of images and scores (default: beside the report).
         quoted: Published results to quote beside the run's own.
+        size: How much of a sweep file was run, as for :func:`load_sweep`.
 
     Raises:
         ConfigError: There is no such run, or its store has nothing of it.
     """
-    sweep, store_path = find_run(run, None if store is None else Path(store))
+    sweep, store_path = find_run(run, None if store is None else Path(store), size=_size(size))
     return _stored_results(run, sweep, store_path, quoted)
 
 
@@ -311,6 +327,9 @@ def _planned(sweep: Sweep, *, draw_only: bool) -> Plan:
 
 def _loaded(sweep: Sweep | str | Path, size: Mapping[str, Any]) -> Sweep:
     if isinstance(sweep, Sweep):
-        sized = resize(sweep, **{key: size[key] for key in ("full", "limit", "samples") if key in size})
-        return select(sized, list(size.get("only", ())))
+        return _size(size).of(sweep)
     return load_sweep(sweep, **size)
+
+
+def _size(size: Mapping[str, Any]) -> Size:
+    return Size(**{**size, "only": tuple(size.get("only", ()))})

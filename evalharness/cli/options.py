@@ -6,6 +6,7 @@ import argparse
 import math
 
 from evalharness.config import literature
+from evalharness.planning.subsets import Size
 
 
 def add_size_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +15,17 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--limit", type=positive, metavar="N", help="take only N items of each benchmark")
     size.add_argument("--full", action="store_true", help="take all items and the benchmark's own number of images")
     parser.add_argument("--samples", type=positive, metavar="N", help="images per prompt")
+
+
+def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose how much of a sweep is taken, see :func:`size_of`."""
+    add_size_arguments(parser)
+    parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
+
+
+def size_of(options: argparse.Namespace) -> Size:
+    """How much of a sweep the options take."""
+    return Size(options.full, options.limit, options.samples, tuple(options.only))
 
 
 def positive(text: str) -> int:

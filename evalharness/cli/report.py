@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from evalharness._front import load_results
 from evalharness.cli.completeness import say_what_is_missing
-from evalharness.cli.options import add_gallery_argument, add_literature_argument
+from evalharness.cli.options import (
+    add_gallery_argument,
+    add_literature_argument,
+    add_selection_arguments,
+    size_of,
+)
 from evalharness.report import terminal
+from evalharness.store.report_folders import locked_folder, report_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the folder of a report, or a sweep file that was run")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: where it was)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
+    add_selection_arguments(parser)
     add_gallery_argument(parser)
     add_literature_argument(parser)
 
@@ -23,9 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the report of a run again; returns the exit code."""
     folder = Path(options.run)
-    with load_results(options.run, store=options.store, quoted=options.literature) as results:
-        out: Path = options.out or (folder if folder.is_dir() else Path("reports") / results.info["name"])
-        page = results.to_html(out, gallery_mb=options.gallery_mb)
+    size = size_of(options)
+    with load_results(options.run, store=options.store, quoted=options.literature, **asdict(size)) as results:
+        out: Path = options.out or (folder if folder.is_dir() else report_folder(results.info["name"], size))
+        with locked_folder(out):
+            page = results.to_html(out, gallery_mb=options.gallery_mb)
         lines = [*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}"]
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()

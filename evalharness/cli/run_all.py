@@ -53,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
             folder,
             options.store or out.parent / "store",
             quiet=options.quiet,
+            trial=options.limit is not None or options.samples is not None,
             gallery_mb=options.gallery_mb,
             info={"sweep": portable(plan.sweep.resolved(), folder)},
         )

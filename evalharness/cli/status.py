@@ -11,13 +11,16 @@ from datetime import datetime
 from pathlib import Path
 
 from evalharness._util.progress import duration
+from evalharness.cli.options import add_selection_arguments, size_of
 from evalharness.config import sweep_files, yaml
 from evalharness.execution import heartbeat
 from evalharness.execution.heartbeat import RunStatus
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
+from evalharness.planning.subsets import Size
 from evalharness.store.failures import StoredFailure, causes
 from evalharness.store.find_run import find_run
+from evalharness.store.report_folders import report_folder
 from evalharness.store.states import SampleState, sample_states_in_parts
 from evalharness.store.store import Store
 
@@ -27,14 +30,16 @@ Counts = dict[tuple[str, str], Counter[str]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a report's folder, or a sweep file")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: the run's usual store)")
+    add_selection_arguments(parser)
     parser.add_argument("--every", type=float, metavar="SECONDS", help="repeat at this interval until the run ends")
 
 
 def run(options: argparse.Namespace) -> int:
     """Show the status once, or every few seconds; returns the exit code."""
     while True:
-        status = _read_status(options.run)
-        lines = list(_lines(options.run, status, options.store))
+        size = size_of(options)
+        status = _read_status(options.run, size)
+        lines = list(_lines(options.run, status, options.store, size))
         clear = "\x1b[2J\x1b[H" if options.every and sys.stdout.isatty() else ""
         sys.stdout.write(clear + "\n".join(lines) + "\n")
         sys.stdout.flush()
@@ -43,14 +48,14 @@ def run(options: argparse.Namespace) -> int:
         time.sleep(max(0.5, options.every))
 
 
-def _read_status(run: str) -> RunStatus | None:
+def _read_status(run: str, size: Size) -> RunStatus | None:
     folder = Path(run)
-    return heartbeat.read(folder if folder.is_dir() else Path("reports") / sweep_files.load(run).name)
+    return heartbeat.read(folder if folder.is_dir() else report_folder(sweep_files.load(run).name, size))
 
 
-def _lines(run: str, status: RunStatus | None, store: Path | None) -> Iterator[str]:
+def _lines(run: str, status: RunStatus | None, store: Path | None, size: Size) -> Iterator[str]:
     if status is None:
-        sweep, store_path = find_run(run, store)
+        sweep, store_path = find_run(run, store, size=size)
     else:
         sweep = sweep_files.parse(yaml.Document(Path(status.store) / heartbeat.NAME, dict(status.sweep)))
         store_path = store or Path(status.store)

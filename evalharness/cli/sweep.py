@@ -17,21 +17,22 @@ from typing import Any
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.guard import guarded
 from evalharness._util.progress import Progress
-from evalharness.cli.options import add_literature_argument, add_size_arguments
+from evalharness.cli.options import add_literature_argument, add_selection_arguments, size_of
 from evalharness.config import literature, overrides, sweep_files
 from evalharness.execution.parts import Parts
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_drawing_plan, make_plan
-from evalharness.planning.subsets import resize, select
+from evalharness.store.report_folders import locked_folder, report_folder
 from evalharness.store.store import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a sweep file, or the name of one that comes with evalharness")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: reports/<name>)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where the report goes (default: reports/NAME, a trial beside it)"
+    )
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: store/ beside --out)")
-    add_size_arguments(parser)
-    parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
+    add_selection_arguments(parser)
     overrides.add_arguments(parser)
     add_literature_argument(parser)
     part = parser.add_mutually_exclusive_group()
@@ -49,9 +50,9 @@ def run(options: argparse.Namespace) -> int:
     sweep = sweep_files.load(options.file, partial(overrides.overridden, options))
     quoted = dict.fromkeys([*sweep.literature, *map(literature.resolve_option, options.literature)])
     sweep = replace(sweep, literature=tuple(quoted))
-    sweep = resize(sweep, full=options.full, limit=options.limit, samples=options.samples)
-    sweep = select(sweep, options.only)
-    out: Path = options.out or Path("reports") / sweep.name
+    size = size_of(options)
+    sweep = size.of(sweep)
+    out: Path = options.out or report_folder(sweep.name, size)
     store_path: Path = options.store or out.parent / "store"
     if options.dry_run:
         from evalharness.execution.dry_run import dry_run
@@ -63,14 +64,15 @@ def run(options: argparse.Namespace) -> int:
     if options.check:
         return _check(plan, out, store_path, options)
     parts = Parts(drawing=not options.score_only, scoring=not options.draw_only)
-    return carry_out(plan, out, store_path, parts=parts, quiet=options.quiet, retry_failed=options.retry_failed)
+    more = {"quiet": options.quiet, "retry_failed": options.retry_failed, "trial": bool(size.label)}
+    return carry_out(plan, out, store_path, parts=parts, **more)
 
 
 def _check(plan: Plan, out: Path, store_path: Path, options: argparse.Namespace) -> ExitCode:
     """Draw and score one sample of each arm; returns whether all went through."""
     from evalharness.execution.session import check_plan
 
-    with Store(store_path) as store:
+    with locked_folder(out), Store(store_path) as store:
         progress = Progress(quiet=options.quiet)
         checked = check_plan(plan, store, out, progress=progress, retry_failed=options.retry_failed)
     _write(*[arm.line for arm in checked] or ["nothing is missing, so there is nothing to check"])

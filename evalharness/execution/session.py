@@ -10,7 +10,6 @@ from typing import Any
 
 from evalharness._util import environment
 from evalharness._util.progress import Progress
-from evalharness.errors import ConfigError
 from evalharness.execution.addresses import moved_endpoints
 from evalharness.execution.canary import CheckedArm
 from evalharness.execution.engine import Engine, MakeSearches
@@ -45,7 +44,7 @@ def run_plan(
         versions, commit, imported images, and warnings.
 
     Raises:
-        ConfigError: ``out`` cannot be created.
+        OSError: ``out`` cannot be created.
     """
     moved = moved_endpoints(plan, store)
     for warning in moved:  # before anything is asked of them
@@ -86,10 +85,7 @@ def _work(
     retry_failed: bool,
 ) -> tuple[dict[str, Any], Engine]:
     """Do the work, then return the record of this plan's runs, and the engine."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"cannot write the report to {out}: {error.strerror}; choose another --out") from error
+    out.mkdir(parents=True, exist_ok=True)
     for line in adopt_former_results(plan, store):
         progress.say(line)
     heartbeat = Heartbeat(out, plan.sweep.resolved(), store.path.absolute())

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from evalharness._util.hashing import digest
 from evalharness.config.arm_families import base_name
 from evalharness.config.schema import BenchmarkSpec, Sweep
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.types.item import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of a sweep is taken; see :func:`resize` and :func:`select`."""
+
+    full: bool = False
+    limit: int | None = None
+    samples: int | None = None
+    only: tuple[str, ...] = ()
+
+    def of(self, sweep: Sweep) -> Sweep:
+        """This much of a sweep.
+
+        Raises:
+            ConfigError: No arm has one of the names.
+        """
+        return select(resize(sweep, full=self.full, limit=self.limit, samples=self.samples), self.only)
+
+    @property
+    def label(self) -> str:
+        """The size of a trial, for the name of a folder; empty if no less is taken than the sweep file says.
+
+        >>> Size(limit=40, only=("process max_iterations=2",)).label
+        'limit-40-only-process-max_iterations-2'
+        """
+        words = [] if self.limit is None else [f"limit-{self.limit}"]
+        words += [] if self.samples is None else [f"samples-{self.samples}"]
+        words += [] if not self.only else ["only", *self.only]
+        return re.sub(r"[^\w.]+", "-", "-".join(words)).strip("-")
 
 
 def subset(items: Sequence[Item], limit: int | None, benchmark: str, seed: int) -> list[Item]:

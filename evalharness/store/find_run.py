@@ -8,13 +8,17 @@ from pathlib import Path
 from evalharness.config import sweep_files, yaml
 from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError
+from evalharness.planning.subsets import Size
+from evalharness.store.report_folders import REPORTS
 
-REPORTS = Path("reports")
-"""The default folder of reports, relative to the working directory."""
+ALL = Size()
 
 
 def find_run(
-    run: str | Path, store: Path | None, override: sweep_files.Override = sweep_files.unchanged
+    run: str | Path,
+    store: Path | None,
+    override: sweep_files.Override = sweep_files.unchanged,
+    size: Size = ALL,
 ) -> tuple[Sweep, Path]:
     """The sweep of an earlier run, and the folder of its store.
 
@@ -22,14 +26,17 @@ def find_run(
         run: Folder of a report, or a sweep file.
         store: The store, if it is not beside the report.
         override: Applied to the contents of the sweep file.
+        size: How much of the sweep was run, if ``run`` is a sweep file.
 
     Raises:
-        ConfigError: ``run`` is neither a report nor a sweep file.
+        ConfigError: ``run`` is neither a report nor a sweep file, or it is a report and a size is given.
     """
     folder = Path(run)
     if folder.is_dir():
+        if size != ALL:
+            raise ConfigError(f"{run} is a report, which has its own size; --limit and the like go with a sweep file")
         return _reported_sweep(folder / "results.json", override), store or folder.parent / "store"
-    return sweep_files.load(run, override), store or REPORTS / "store"
+    return size.of(sweep_files.load(run, override)), store or REPORTS / "store"
 
 
 def _reported_sweep(path: Path, override: sweep_files.Override) -> Sweep:

@@ -283,7 +283,7 @@ class TestKilled:
         while not (tmp_path / "r" / "store" / "lock").exists() or not (tmp_path / "r" / "store" / "lock").read_text():
             assert first.poll() is None
             time.sleep(0.02)
-        second = self.start(file, out)
+        second = self.start(file, out.with_name("y"))
         assert second.wait(30) == 2
         assert second.stderr is not None
         assert second.stderr.read().strip().endswith("use another --store")
