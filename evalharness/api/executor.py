@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -171,7 +172,11 @@ class Executor(Plugin, ABC):
 
 
 def isolate(worker: Worker[J, R], jobs: Sequence[J]) -> list[R | Failure]:
-    """Run a batch; if it raises, halve it until the samples at fault are alone, and fail only those.
+    """Run a batch; if it raises, divide it until the samples at fault are alone, and fail only those.
+
+    The results of the parts that succeed are kept. A batch of n samples, k of them at fault, is divided into parts of
+    √n samples: after the batch that was lost, about n + 1.25 k √n samples are worked on, where halving takes n more for
+    the first fault alone. A batch that is too large for the memory is halved, so that batches stay large.
 
     If the process is at fault, and not for lack of memory, smaller batches would fail, too: then all samples fail.
 
@@ -200,5 +205,6 @@ def isolate(worker: Worker[J, R], jobs: Sequence[J]) -> list[R | Failure]:
         if not failure.out_of_memory:
             return [failure for _ in jobs]
         release_memory()
-    half = len(jobs) // 2
-    return isolate(worker, jobs[:half]) + isolate(worker, jobs[half:])
+    size = (len(jobs) + 1) // 2 if failure.out_of_memory else math.isqrt(len(jobs))
+    parts = [jobs[start : start + size] for start in range(0, len(jobs), size)]
+    return [outcome for part in parts for outcome in isolate(worker, part)]

@@ -74,5 +74,5 @@ class Variant(Installable, BaseModel):
             pictures: The items' pictures, for a variant that needs them.
 
         Raises:
-            SampleError: A sample is at fault. The batch is tried again in halves.
+            SampleError: A sample is at fault. The batch is tried again in parts.
         """

@@ -203,7 +203,35 @@ def test_isolate_finds_the_one_at_fault() -> None:
 
     outcomes = isolate(worker, [1, 2, 0, 4, 5, 6, 7, 8])  # type: ignore[arg-type]
     assert outcomes == [100, 50, Failure("ZeroDivisionError: integer division or modulo by zero"), 25, 20, 16, 14, 12]
-    assert calls == [8, 4, 2, 2, 1, 1, 4]
+    assert calls == [8, 2, 2, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(("bad", "most"), [({40}, 138), ({0, 63}, 148), ({5, 6, 7}, 142), (set(range(64)), 64 * 4)])
+def test_a_sample_at_fault_costs_few_others(bad: set[int], most: int) -> None:
+    calls: list[int] = []
+
+    def worker(jobs: list[int]) -> list[int]:
+        calls.append(len(jobs))
+        if bad.intersection(jobs):
+            raise ValueError("bad")
+        return jobs
+
+    outcomes = isolate(worker, list(range(64)))  # type: ignore[arg-type]
+    assert outcomes == [Failure("ValueError: bad") if job in bad else job for job in range(64)]
+    assert sum(calls) <= most
+
+
+def test_a_batch_that_is_too_large_is_halved() -> None:
+    calls: list[int] = []
+
+    def worker(jobs: list[int]) -> list[int]:
+        calls.append(len(jobs))
+        if len(jobs) > 16:
+            raise MemoryError
+        return jobs
+
+    assert isolate(worker, list(range(63))) == list(range(63))  # type: ignore[arg-type]
+    assert calls == [63, 32, 16, 16, 31, 16, 15]
 
 
 class TestKilled:
