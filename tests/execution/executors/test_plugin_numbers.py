@@ -99,17 +99,17 @@ def test_scores_of_judges_pass_the_same_place(tmp_path: Path, env: dict[str, str
         assert f"benchmark 'judged-numbers' returned nan as {name}; its weights" in line
         assert rows(file, "scores", "key") == rows(file, "failures", "key") == []
     file = judged("text", value="text")
-    run(file, env)
+    run(file, env, code=3)
     assert set(rows(file, "failures", "reason")) == {
         ("benchmark 'judged-numbers' returned str as value, which must be a number",)
     }
 
 
 def test_what_a_service_charges_passes_the_same_place(tmp_path: Path, env: dict[str, str]) -> None:
-    for dollars in ("float32", "nan"):
+    for dollars, code in (("float32", 0), ("nan", 3)):
         model = {"name": "number-endpoint", "dollars": dollars}
         file = write(tmp_path / dollars, IN_PROCESS, model=model, benchmarks=[{"name": "mock", "limit": 3}])
-        run(file, env)
+        run(file, env, code=code)
     steps = rows(tmp_path / "float32" / "crashes.yaml", "trajectories", "steps")
     assert {json.loads(text)[0]["dollars"] for (text,) in steps} == {0.25}
     reasons = {reason for (reason,) in rows(file, "failures", "reason")}
