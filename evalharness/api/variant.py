@@ -52,6 +52,17 @@ class Variant(Installable, BaseModel):
         """The format in which a model speaks in this variant; ``None`` if it does not speak."""
         return None
 
+    def shared_key(self) -> dict[str, Any] | None:
+        """The settings that variants have in common of which one with more drawings contains those with fewer.
+
+        ``None`` if no trajectory of the variant contains another, but for the iteration cap.
+        """
+        return None
+
+    def contained(self, larger: Trajectory, model: Any) -> Trajectory:
+        """The trajectory of this variant that one of a larger variant with the same :meth:`shared_key` contains."""
+        raise NotImplementedError(f"variant {self.variant!r} contains no other")
+
     def check(self, model: Any) -> None:
         """Check, while a sweep is planned, that a model can do what the variant asks of it.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from evalharness.config.schema import Sweep
 from evalharness.execution import cost_estimates, rates
 from evalharness.execution.imported import imported_images
+from evalharness.execution.shared_drawings import without_contained
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.store.states import SampleState, pending_jobs, rescore_states, sample_states
@@ -34,7 +35,7 @@ def dry_run(
     with Store(store_path, write=False) as store:
         retry = store.failures.to_retry(all_kinds=retry_failed)
         states = sample_states(plan, store)
-        jobs = pending_jobs(plan, states, retry)
+        jobs = without_contained(pending_jobs(plan, states, retry))
         lines = _outline(plan, states)
         lines.append(f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)")
         lines += cost_estimates.describe(cost_estimates.estimate_costs(plan, store, jobs, file_rates), command)

@@ -18,6 +18,7 @@ from evalharness.execution.parts import Parts
 from evalharness.execution.queue_setup import draw_queues, intermediate_queue, score_queues
 from evalharness.execution.queues import DrawQueue, PendingScore, Queue, ScoreQueue
 from evalharness.execution.remote import RemoteWork, RemoteWorker
+from evalharness.execution.shared_drawings import SharedDrawings
 from evalharness.execution.signals import deferred_signals
 from evalharness.execution.stage_progress import StageProgress
 from evalharness.execution.workers import PromptCheck
@@ -85,6 +86,7 @@ class EnginePass:
         self._unscored: dict[str, list[Sample]] = defaultdict(list)
         """The samples that will be rescored once they have their score, by its key."""
         self._searches: dict[str, list[ScoreSearch]] = defaultdict(list)
+        self._shared = SharedDrawings(plan)
         self._warned: set[str] = set()
 
     @property
@@ -96,7 +98,7 @@ class EnginePass:
         """Draw and score all samples."""
         self._make_score_queues()
         jobs = self._find_missing()
-        self._make_draw_queues(jobs)
+        self._make_draw_queues(self._shared.largest(jobs))
         self.progress.queues += [*self._draws.values(), *self._scores.values()]
         with self.terminal.stages() as open_stage:
             for queue in self.progress.queues:
@@ -271,6 +273,8 @@ class EnginePass:
                 with self.store.lock:
                     self._begin_next()
                 continue
+            if isinstance(queue, DrawQueue):
+                jobs, outcomes = self._shared.finish(queue, jobs, outcomes)
             failed = sum(failure_in(outcome) is not None for outcome in outcomes)
             with deferred_signals(), self.store.batch():
                 write_images(self.store, outcomes)

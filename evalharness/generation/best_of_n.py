@@ -31,6 +31,15 @@ class BestOfN(SpokenVariant):
     def drawings(self) -> int:
         return self.n
 
+    def shared_key(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude={"n"})
+
+    def contained(self, larger: Trajectory, model: Any) -> Trajectory:
+        spoken = self.spoken_format(model)
+        steps = [step for step in larger.steps if step.kind != "choose" and step.iteration <= self.n]
+        good = [not spoken.conflict(step.text) for step in steps if step.kind == "inspect"]
+        return Trajectory((*steps, _choice(steps, good)))
+
     def check_format(self, spoken: Format, model: Interleaver) -> None:
         if spoken.inspect is None:
             name = spoken.name
@@ -50,7 +59,8 @@ class BestOfN(SpokenVariant):
             for verdict, earlier in zip(verdicts, passed, strict=True):
                 earlier.append(verdict)
         for sample, good in zip(samples, passed, strict=True):
-            _choose(sample, good)
+            sample.steps.append(_choice(sample.steps, good))
+            sample.finished = True
         return [sample.trajectory() for sample in samples]
 
 
@@ -80,11 +90,10 @@ def _candidate(model: Interleaver, spoken: Format, stage: Stage, samples: Sequen
     return verdicts
 
 
-def _choose(sample: Sample, good: Sequence[bool]) -> None:
-    """End the trajectory with the first candidate that passed, else the first of all."""
-    candidates = [step for step in sample.steps if step.kind == "draw"]
+def _choice(steps: Sequence[Step], good: Sequence[bool]) -> Step:
+    """The step that chooses the first candidate that passed, else the first of all."""
+    candidates = [step for step in steps if step.kind == "draw"]
     chosen = good.index(True) if any(good) else 0
     verdict = "nothing wrong with it" if any(good) else "fault with every one"
     text = f"drawing {chosen + 1} of {len(good)}: the model finds {verdict}"
-    sample.steps.append(Step("choose", len(good), text, candidates[chosen].image, candidates[chosen].seed))
-    sample.finished = True
+    return Step("choose", len(good), text, candidates[chosen].image, candidates[chosen].seed)

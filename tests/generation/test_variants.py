@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import pytest
@@ -255,6 +255,23 @@ def test_best_of_n_takes_the_first_drawing_that_the_model_finds_nothing_wrong_wi
     assert model.said == {prompt: [] for prompt in prompts}
     alone = variants.run(SinglePass(), model, prompts, seeds)
     assert [one.image for one in alone] == [one.steps[0].image for one in made]
+
+
+def test_best_of_n_contains_what_fewer_drawings_would_have_made() -> None:
+    ok, bad = OK.removeprefix("<inspect> "), BAD.removeprefix("<inspect> ")
+    script = {"a dog": [bad, bad, ok, bad], "a cat": [bad, ok, bad, bad], "a cow": [ok, bad, ok, bad]}
+    larger = variants.run(BestOfN(n=4), Told(script), list(script), [1, 2, 3])
+    for count in (1, 2, 3, 4):
+        model = Told({prompt: replies[:count] for prompt, replies in script.items()})
+        smaller = variants.run(BestOfN(n=count), model, list(script), [1, 2, 3])
+        contained = [BestOfN(n=count).contained(trajectory, model) for trajectory in larger]
+        assert [timeless(trajectory) for trajectory in contained] == [timeless(trajectory) for trajectory in smaller]
+
+
+def timeless(trajectory: Trajectory) -> Trajectory:
+    """The trajectory without the seconds that it took."""
+    steps = [replace(step, cost=replace(step.cost, seconds=0.0)) for step in trajectory.steps]
+    return replace(trajectory, steps=tuple(steps))
 
 
 def test_best_of_n_inspects_each_drawing_anew_and_in_the_format_s_own_words() -> None:
