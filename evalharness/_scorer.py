@@ -15,6 +15,7 @@ from evalharness._util.validation import error_line
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreRequest
 from evalharness.api.judge import JudgePrompt
+from evalharness.api.plugin import versioned_identity
 from evalharness.api.plugin_results import plain_score, scorer_faults
 from evalharness.errors import ConfigError, SampleError, did_you_mean
 from evalharness.types.item import Item
@@ -67,7 +68,7 @@ class ImageScorer:
     @property
     def identity(self) -> Mapping[str, Any]:
         """What decides a score: protocol version, networks with their weights' digests, thresholds."""
-        return self._scorer.identity()
+        return versioned_identity(self._scorer.identity(), self._benchmark)
 
     @cached_property
     def items(self) -> list[Item]:

@@ -134,6 +134,7 @@ class RemoteWorker:
 
     def _run(self) -> None:
         try:
+            self.queue.worker_spec.check()
             self._work.recall()
             while not self.queue.finished and not self._ending.is_set():
                 if self.queue.waiting:
