@@ -26,6 +26,8 @@ FailureKind = Literal["sample", "transient", "worker", "configuration"]
 """Whose fault a failure is: the sample's; nobody's, it passes; a process's or its device's; that of the settings."""
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 WORKER_ERRNOS = frozenset({errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO})
+MAX_MESSAGE = 10_000
+"""Characters of an exception's message that are looked at: some hold what a model wrote."""
 WORKER_MARKS = re.compile(
     r"out of memory|OutOfMemory|CUDA error|device-side assert|CUDNN_STATUS|cuDNN error|CUBLAS_STATUS|NCCL error"
     r"|HIP error|unspecified launch failure|illegal memory access|can't allocate memory|BrokenProcessPool"
@@ -107,7 +109,7 @@ def _is_workers(error: BaseException) -> bool:
         return False
     if isinstance(error, OSError) and error.errno in WORKER_ERRNOS:
         return True
-    return bool(WORKER_MARKS.search(f"{type(error).__name__} {error}"))
+    return bool(WORKER_MARKS.search(f"{type(error).__name__} {str(error)[:MAX_MESSAGE]}"))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

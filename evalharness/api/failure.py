@@ -11,7 +11,7 @@ import traceback
 from dataclasses import dataclass, field, replace
 
 from evalharness._util.text import one_line
-from evalharness.errors import FailureKind, SampleError, TransientError, WorkerError, failure_kind
+from evalharness.errors import MAX_MESSAGE, FailureKind, SampleError, TransientError, WorkerError, failure_kind
 
 MAX_TRACEBACK = 20_000
 """Characters of a traceback that are kept, from its end."""
@@ -77,12 +77,12 @@ def sample_error(failure: Failure) -> SampleError:
 def failure_of(error: Exception) -> Failure:
     """The failure of the sample that was being worked on when ``error`` was raised."""
     kind = failure_kind(error)
-    name = type(error).__name__
+    name, message = type(error).__name__, str(error)[:MAX_MESSAGE]
     host = socket.gethostname()
     if isinstance(error, SampleError):
-        return Failure(one_line(str(error)), kind, name, worker=f"pid {os.getpid()}", host=host)
+        return Failure(one_line(message), kind, name, worker=f"pid {os.getpid()}", host=host)
     text = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
-    return Failure(one_line(f"{name}: {error}"), kind, name, text, worker=f"pid {os.getpid()}", host=host)
+    return Failure(one_line(f"{name}: {message}"), kind, name, text, worker=f"pid {os.getpid()}", host=host)
 
 
 def release_memory() -> None:
