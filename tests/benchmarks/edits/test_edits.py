@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from plugin_packages import InstallPlugins
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness._util.prompt_images import show
 from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.api.model import Drawn, ImageEditor, ImageModel
@@ -239,7 +240,8 @@ def test_a_picture_that_is_gone_or_changed(folder: Path, spoil: Callable[[Path],
 
 def test_a_file_that_is_no_image_fails_its_sample_alone(folder: Path) -> None:
     (folder / "b.png").write_bytes(b"no image")
-    assert sweep.main([str(folder / "sweep.yaml"), "--out", str(folder / "report"), "--quiet", "--only", "edit"]) == 0
+    command = [str(folder / "sweep.yaml"), "--out", str(folder / "report"), "--quiet", "--only", "edit"]
+    assert sweep.main(command) == ExitCode.INCOMPLETE
     results = json.loads((folder / "report" / "results.json").read_text())
     (row,) = results["summary"]["edits"]
     assert (row["scored"], row["expected"]) == (2, 3)
