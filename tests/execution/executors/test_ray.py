@@ -176,7 +176,7 @@ class TestDeaths:
             "model": {"name": "crashing", "notes": str(notes), "batch_size": 1},
             "benchmarks": [{"name": "crashing", "special": ["hangs"], "items": 6}],
         }
-        file = write(tmp_path / "a", {"name": "ray", "cpus": 2, "timeout": 20}, **changes)
+        file = write(tmp_path / "a", {"name": "ray", "cpus": 2, "timeout": 20, "loading": 0}, **changes)
         with ray_runs.running(file, env) as running:
             running.until("a worker hangs", (notes / "first-hangs").exists)
             hung = time.monotonic()
