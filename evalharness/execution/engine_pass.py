@@ -256,8 +256,10 @@ class EnginePass:
             self._work([queue for queue in self.progress.queues if queue not in remote_queues])
             for worker in self._remote_workers:
                 worker.wait()
+        except BaseException:
+            self.stopping = True  # what the remote workers still finish must not begin anything
+            raise
         finally:
-            self.stopping = True
             for worker in self._remote_workers:
                 worker.end()
         self._check_remote_workers(running=False)
