@@ -52,10 +52,15 @@ class View:
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.context.on("request", lambda request: self.requests.append(request.url))
-        self.context.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.context.on("requestfailed", self._note_failure)
         self.page.on("console", lambda message: self._heard(message))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
+
+    def _note_failure(self, request: Any) -> None:
+        """Note a request that failed; one is aborted when the page is left before it ends."""
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"failed: {request.url}")
 
     def open(self, hash_: str = "") -> Any:
         """Go to the page and wait for its gallery."""
