@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -13,15 +11,12 @@ from pydantic import ValidationError
 
 from evalharness._util.validation import error_line
 from evalharness.api import registry
-from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreRequest
-from evalharness.api.judge import JudgePrompt
+from evalharness.api.benchmark import Benchmark
 from evalharness.api.plugin import versioned_identity
-from evalharness.api.plugin_results import plain_score, scorer_faults
-from evalharness.errors import ConfigError, SampleError, did_you_mean
+from evalharness.api.scoring import score_images
+from evalharness.errors import ConfigError, did_you_mean
 from evalharness.types.item import Item
-from evalharness.types.reply import Reply
 from evalharness.types.score import Score
-from evalharness.types.spent import Spent
 
 
 def scorer(
@@ -93,11 +88,7 @@ class ImageScorer:
         if len(images) != len(prompts):
             raise ConfigError(f"{len(images)} images for {len(prompts)} prompts")
         items = [self._item(prompt) for prompt in prompts]
-        if isinstance(self._scorer, JudgeScorer):
-            scores = _judged(self._scorer, images, items, self._label)
-        else:
-            scores = _scored(self._scorer, images, items, self._label)
-        return [plain_score(score, self._label) for score in scores]
+        return score_images(self._scorer, images, items, self._label)
 
     def _item(self, prompt: str | Item) -> Item:
         if isinstance(prompt, Item):
@@ -111,44 +102,3 @@ class ImageScorer:
     @cached_property
     def _by_prompt(self) -> dict[str, Item]:
         return {item.prompt: item for item in self.items}
-
-
-def _scored(scorer: Scorer, images: Sequence[Image.Image], items: Sequence[Item], label: str) -> list[Score]:
-    scores: list[Score] = []
-    for start in range(0, len(items), scorer.batch_size):
-        batch = slice(start, start + scorer.batch_size)
-        with scorer_faults(label):
-            scores += scorer.score([image.convert("RGB") for image in images[batch]], items[batch])
-    return scores
-
-
-def _judged(scorer: JudgeScorer, images: Sequence[Image.Image], items: Sequence[Item], label: str) -> list[Score]:
-    requests = []
-    for number, (image, item) in enumerate(zip(images, items, strict=True)):
-        buffer = io.BytesIO()
-        image.convert("RGB").save(buffer, "PNG")
-        data = buffer.getvalue()
-        requests.append(ScoreRequest(str(number), item, data, hashlib.sha256(data).hexdigest()))
-    scores: dict[str, Score] = {}
-    with scorer_faults(label):
-        for request, outcome in scorer.judge(requests, _Replies()):
-            if isinstance(outcome, SampleError):
-                raise outcome
-            scores[request.key] = outcome
-    return [scores[request.key] for request in requests]
-
-
-class _Replies:
-    """A judge's replies, kept while the images of one call are scored."""
-
-    def __init__(self) -> None:
-        self._replies: dict[str, list[Reply]] = {}
-
-    def get(self, key: str) -> list[Reply]:
-        return list(self._replies.get(key, ()))
-
-    def add(self, key: str, question: JudgePrompt, judge: str, reply: Reply) -> None:
-        self._replies.setdefault(key, []).append(reply)
-
-    def spent(self, judge: str) -> Spent:
-        return Spent()

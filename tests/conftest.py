@@ -14,7 +14,8 @@ from evalharness.execution.executors import local
 from evalharness.generation import steps
 from evalharness.testing import MockModel, MockScorer
 
-pytest_plugins = ["bagel_fixtures", "detector_fixtures", "judge_fixtures", "miniature_fixtures", "report_fixtures"]
+ROOMS = ("bagel", "detector", "judge", "miniature", "process", "report")
+pytest_plugins = [f"{room}_fixtures" for room in ROOMS]
 
 
 @pytest.fixture(autouse=True)

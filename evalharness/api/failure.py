@@ -76,13 +76,11 @@ def sample_error(failure: Failure) -> SampleError:
 
 def failure_of(error: Exception) -> Failure:
     """The failure of the sample that was being worked on when ``error`` was raised."""
-    kind = failure_kind(error)
-    name, message = type(error).__name__, str(error)[:MAX_MESSAGE]
-    host = socket.gethostname()
-    if isinstance(error, SampleError):
-        return Failure(one_line(message), kind, name, worker=f"pid {os.getpid()}", host=host)
-    text = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
-    return Failure(one_line(f"{name}: {message}"), kind, name, text, worker=f"pid {os.getpid()}", host=host)
+    name, reason, text = type(error).__name__, str(error)[:MAX_MESSAGE], ""
+    if not isinstance(error, SampleError):
+        reason, text = f"{name}: {reason}", "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
+    worker, host = f"pid {os.getpid()}", socket.gethostname()
+    return Failure(one_line(reason), failure_kind(error), name, text, worker=worker, host=host)
 
 
 def release_memory() -> None:

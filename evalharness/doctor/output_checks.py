@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,11 +9,11 @@ from typing import Any
 
 from PIL import Image
 
-from evalharness._util.image_files import has_one_color, png_bytes
-from evalharness.api.benchmark import HasKnownAnswers, JudgeScorer, ScoreRequest
-from evalharness.api.judge import JudgePrompt
+from evalharness._util.image_files import has_one_color
+from evalharness.api.benchmark import HasKnownAnswers, JudgeScorer
 from evalharness.api.model import ImageModel
-from evalharness.api.plugin_results import ADVICE, plain_reply, plain_score, plain_trajectory, scorer_faults
+from evalharness.api.plugin_results import ADVICE, plain_trajectory
+from evalharness.api.scoring import score_images
 from evalharness.api.variant import CAP
 from evalharness.config.schema import PluginSpec, Sweep
 from evalharness.doctor.check_result import CheckResult, fail, ok, warn
@@ -22,10 +21,6 @@ from evalharness.errors import NotFiniteError, SampleError
 from evalharness.generation import variants
 from evalharness.planning.plan import Job
 from evalharness.planning.planner import make_plan
-from evalharness.types.item import Item
-from evalharness.types.reply import Reply
-from evalharness.types.score import Score
-from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Trajectory
 
 SAMPLES = 2
@@ -120,35 +115,8 @@ def check_scoring(spec: PluginSpec) -> Iterator[CheckResult]:
     image = Image.linear_gradient("L").resize(IMAGE_SIZE).convert("RGB")
     name = f"scorer {spec.name} scores"
     try:
-        with scorer_faults(spec.label):
-            score = _judge(scorer, item, image) if isinstance(scorer, JudgeScorer) else scorer.score([image], [item])[0]
-        plain_score(score, spec.label)
+        score_images(scorer, [image], [item], spec.label)
     except SampleError as error:
         yield ok(name, f"a gradient, without a score: {error}")
         return
     yield ok(name, "a gradient, with finite numbers")
-
-
-def _judge(scorer: JudgeScorer, item: Item, image: Image.Image) -> Score:
-    data = png_bytes(image)
-    request = ScoreRequest("image", item, data, hashlib.sha256(data).hexdigest())
-    ((_, outcome),) = scorer.judge([request], _Replies())
-    if isinstance(outcome, SampleError):
-        raise outcome
-    return outcome
-
-
-class _Replies:
-    """A judge's replies to one image."""
-
-    def __init__(self) -> None:
-        self._replies: dict[str, list[Reply]] = {}
-
-    def get(self, key: str) -> list[Reply]:
-        return list(self._replies.get(key, ()))
-
-    def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
-        self._replies.setdefault(key, []).append(plain_reply(reply, "the judge"))
-
-    def spent(self, judge: str) -> Spent:
-        return Spent()

@@ -1,4 +1,4 @@
-"""Trajectories that contain those of other jobs: only the largest is drawn, the others are taken from it."""
+"""Trajectories that contain those of other jobs: only the largest is drawn, the rest is taken from it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class SharedDrawings:
         """Key of a job → the jobs that are taken from its trajectory, the largest first."""
 
     def largest(self, jobs: Mapping[str, Job]) -> dict[str, Job]:
-        """The jobs that have to be drawn, by key; the others wait for the trajectories of these."""
-        for first, *others in _groups(jobs.values()):
-            self._contained[first.key] = others
-        return {job.key: job for job in without_contained(jobs.values())}
+        """The jobs that have to be drawn, by key; the smaller ones wait for the trajectories of these."""
+        groups = _groups(jobs.values())
+        self._contained |= {group[0].key: group[1:] for group in groups}
+        return {job.key: job for job in _without_smaller(jobs.values(), groups)}
 
     def finish(self, queue: DrawQueue, jobs: Sequence[Job], outcomes: Sequence[Any]) -> tuple[list[Job], list[Any]]:
         """Add the jobs that are contained in these, with their trajectories.
@@ -47,12 +47,16 @@ class SharedDrawings:
 def without_contained(jobs: Iterable[Job]) -> list[Job]:
     """The jobs whose trajectories are contained in no other."""
     every = list(jobs)
-    contained = {job.key for group in _groups(every) for job in group[1:]}
-    return [job for job in every if job.key not in contained]
+    return _without_smaller(every, _groups(every))
+
+
+def _without_smaller(jobs: Iterable[Job], groups: Iterable[Sequence[Job]]) -> list[Job]:
+    contained = {job.key for group in groups for job in group[1:]}
+    return [job for job in jobs if job.key not in contained]
 
 
 def _groups(jobs: Iterable[Job]) -> list[list[Job]]:
-    """Groups of jobs of which the first contains the others, the larger first."""
+    """Groups of jobs of which the first contains the rest, the larger first."""
     groups: dict[tuple[Any, ...], list[Job]] = defaultdict(list)
     for job in jobs:
         shared = job.variant.shared_key()

@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import crash_plugins
 import pytest
 import ray_runs
 from ray_runs import RunningSweep, write
@@ -25,18 +24,6 @@ KEPT = "evalharness: interrupted; what was done is kept, run the same command ag
 @pytest.fixture(autouse=True)
 def in_this_process() -> None:
     """The executor may start children."""
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
-    return crash_plugins.install(tmp_path / "site")
-
-
-@pytest.fixture
-def notes(tmp_path: Path) -> Path:
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    return folder
 
 
 def waiting(folder: Path, notes: Path, executor: dict[str, Any]) -> Path:

@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import crash_plugins
 import pytest
 import ray_runs
 from ray_runs import content, run, write
@@ -28,18 +27,6 @@ SLOW = {"model": {"name": "crashing", "seconds": 0.8}, "benchmarks": [{"name": "
 @pytest.fixture(autouse=True)
 def in_this_process() -> None:
     """Here the executor may start children."""
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
-    return crash_plugins.install(tmp_path / "site")
-
-
-@pytest.fixture
-def notes(tmp_path: Path) -> Path:
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    return folder
 
 
 def drawn_by(notes: Path) -> dict[str, list[str]]:

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import crash_plugins
 import pytest
 import ray_runs
 from ray_runs import content, run, write
@@ -35,18 +34,6 @@ MINIATURE: dict[str, Any] = {
         {"name": "process", "variant": "process", "max_iterations": "1..3"},
     ],
 }
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
-    return crash_plugins.install(tmp_path / "site")
-
-
-@pytest.fixture
-def notes(tmp_path: Path) -> Path:
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    return folder
 
 
 def drawn(notes: Path) -> list[str]:

@@ -32,13 +32,6 @@ def env(tmp_path: Path) -> dict[str, str]:
     return faulty_plugins.install(tmp_path / "site")
 
 
-@pytest.fixture
-def notes(tmp_path: Path) -> Path:
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    return folder
-
-
 def sweep(folder: Path, executor: Any, items: int = 24, failures: Any = None, **model: Any) -> Path:
     changes = {} if failures is None else {"failures": failures}
     benchmarks = [{"name": "faulty", "items": items}]
