@@ -75,6 +75,8 @@ class EnginePass:
     ) -> None:
         self.plan, self.store, self.executor, self.terminal = plan, store, executor, terminal
         self.retry, self.stops, self.parts = retry, stops, parts
+        self._refused = retry - store.failures.to_retry()
+        """Keys of samples that failed by their own fault, and are tried once more."""
         self.canary = None if parts.check == "none" else Canary(plan, store, parts.scoring)
         self.stopping = False
         self.progress = StageProgress()
@@ -139,18 +141,19 @@ class EnginePass:
             if queue.rescoring:
                 queue.feeders.append(self._scores[queue.subject, ""])
             self._scores[queue.subject, queue.rescoring] = queue
-            self._add_remote_worker(queue, remote)
+            self._prepare_queue(queue, remote)
 
     def _make_draw_queues(self, jobs: Mapping[str, Job]) -> None:
         for queue, remote in draw_queues(self.plan, self.store, jobs.values()):
             self._draws[queue.subject] = queue
-            self._add_remote_worker(queue, remote)
+            self._prepare_queue(queue, remote)
         for score_queue in self._scores.values():
             if not score_queue.rescoring:
                 score_queue.feeders += self._draws.values()
 
-    def _add_remote_worker(self, queue: Queue, remote: RemoteWork | None) -> None:
-        queue.limit_failures(self.plan.sweep.failures, self.retry - self.store.failures.to_retry())
+    def _prepare_queue(self, queue: Queue, remote: RemoteWork | None) -> None:
+        """Set when a queue is given up, and make its remote worker, if it has one."""
+        queue.limit_failures(self.plan.sweep.failures, self._refused)
         if remote is not None:
             self._remote_workers.append(RemoteWorker(remote, queue, self._finish_remote_job, self._note_remote_end))
 

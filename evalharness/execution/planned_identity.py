@@ -11,19 +11,26 @@ from evalharness.errors import WeightsError
 
 
 class CheckedWorker:
-    """A worker whose identity is checked before and after its first batch, which loads its weights."""
+    """A worker whose identity is checked before and after its weights are loaded.
 
-    def __init__(self, check: Callable[[], None], worker: Worker[Any, Any]) -> None:
-        self._check, self._worker = check, worker
+    Args:
+        check: Checks the identity.
+        worker: The worker.
+        load: Loads the weights before the first batch, and returns whether it did. ``None`` if only a batch does.
+    """
+
+    def __init__(
+        self, check: Callable[[], None], worker: Worker[Any, Any], load: Callable[[], bool] | None = None
+    ) -> None:
+        self._check, self._worker, self._load = check, worker, load
         self._checked = False
 
     def load(self) -> bool:
         """Load the weights, if the worker can do so before its first batch; returns whether it did."""
-        load = getattr(self._worker, "load", None)
-        if load is None:
+        if self._load is None:
             return False
         self._check()
-        loaded: bool = load()
+        loaded = self._load()
         self._check()
         self._checked = loaded
         return loaded

@@ -71,7 +71,8 @@ class PluginWorkerSpec:
         require_planned(self.planned, versioned_identity(identity, built), self.plugin.label)
 
     def worker(self) -> Worker[Any, Any]:
-        return CheckedWorker(self.check, self._unchecked_worker())
+        worker = self._unchecked_worker()
+        return CheckedWorker(self.check, worker, worker.load if isinstance(worker, GenerateWorker) else None)
 
     def _unchecked_worker(self) -> Worker[Any, Any]:
         built = self.plugin.build()

@@ -51,8 +51,9 @@ class StoredFailure:
 def causes(failures: Iterable[StoredFailure], limit: int = 5) -> list[str]:
     """A line for each of the most frequent causes: count, kind, reason and, where a device is at fault, its name."""
     counts = Counter((failure.kind, failure.exception, _cause(failure)) for failure in failures)
-    lines = [f"{count} × {kind}: {text}" for (kind, _, text), count in counts.most_common(limit)]
-    rest = sum(counts.values()) - sum(count for _, count in counts.most_common(limit))
+    frequent = counts.most_common(limit)
+    lines = [f"{count} × {kind}: {text}" for (kind, _, text), count in frequent]
+    rest = counts.total() - sum(count for _, count in frequent)
     return [*lines, f"{rest} × other causes"] if rest else lines
 
 
@@ -78,7 +79,8 @@ class StoredFailures:
 
     def to_retry(self, *, all_kinds: bool = False) -> set[str]:
         """Return the keys that a run tries again: of failures that were no sample's fault, or of all."""
-        return {key for key, failure in self.all() if all_kinds or failure.kind != "sample"}
+        condition = "" if all_kinds else " WHERE kind != 'sample'"
+        return set(self._database.scan(f"SELECT key FROM failures{condition}", lambda row: str(row["key"])))
 
     def add(self, key: str, failure: Failure, cap: int | None = None) -> None:
         """Add a failure, which stays until a trajectory or score of that key is added. Inside a batch.
