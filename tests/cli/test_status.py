@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mock_sweeps import IN_PROCESS
+from waiting import until
 
 from evalharness._util.exit_codes import ExitCode
 from evalharness.cli import main
@@ -43,13 +42,6 @@ def start(out: Path, seconds: float) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"waited {seconds:g} s"
-        time.sleep(0.05)
-
-
 def shown(capsys: pytest.CaptureFixture[str], out: Path) -> list[str]:
     capsys.readouterr()
     assert main.main(["status", str(out)]) == 0
@@ -62,7 +54,7 @@ def test_a_run_is_seen_from_elsewhere_as_it_goes_on_is_killed_and_ends(
 ) -> None:
     process = start(out, seconds=1.2)
     try:
-        until(lambda: drawn(out) > 2)  # two are refused before anything is drawn
+        until("more than two are drawn", lambda: drawn(out) > 2)  # two are refused before anything is drawn
         lines = shown(capsys, out)
         assert lines[0].startswith(f"tiny, seed 3: running on {os.uname().nodename} (pid {process.pid}) since ")
         assert "/16 of this go, 2 failed" in lines[1] and lines[1].startswith("  draw ")

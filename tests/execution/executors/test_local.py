@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import ray_runs
 from ray_runs import content, run, write
+from waiting import until
 
 from evalharness._util import gpus
 from evalharness._util.exit_codes import ExitCode
@@ -135,7 +136,7 @@ def test_children_end_when_their_parent_is_killed(tmp_path: Path, env: dict[str,
         children = children_of(running)
         running.process.kill()
         running.process.wait()
-        ray_runs.until("the children end", lambda: not ray_runs.alive(children), 20)
+        until("the children end", lambda: not ray_runs.alive(children), 20)
     before = trajectories(file)
     assert len(children) == 2
     assert before < 200, "it was killed in the middle"

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import ray_runs
 from ray_runs import content, run, write
+from waiting import until
 
 from evalharness.benchmarks.geneval import prompts
 from evalharness.errors import EvalHarnessError
@@ -262,7 +263,7 @@ class TestDeaths:
             running.until("more than ten are drawn", lambda: count(file) > 10)
             of_it = ray_runs.descendants(running.process.pid)
         # Workers and raylet are gone at once; Ray's two agents notice after a minute or two.
-        ray_runs.until("its processes end", lambda: not ray_runs.alive(of_it), 240)
+        until("its processes end", lambda: not ray_runs.alive(of_it), 240)
         before = reported(file)
         assert len(before) < 60, "it was killed in the middle"
         for path in notes.glob("drawn-*"):
