@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from plugin_packages import install_package
+from waiting import until
 
 from evalharness.api.model import Drawn
 from evalharness.api.plugin import Plugin
@@ -26,12 +27,13 @@ class FaultyModel(MockModel):
         """What fails.
 
         Attributes:
-            notes: Folder that holds a file for each process that drew or was poisoned.
+            notes: Folder that holds a file for each process that drew, was poisoned or had the broken device.
             fitting: Iterations that fit into the memory for prompts with ``large``.
             poisoned_after: Images after which the first process that draws so many fails for good.
             poisoned: Number of processes that fail so.
             message: What a poisoned process or a broken device says.
             broken_device: Value of ``CUDA_VISIBLE_DEVICES`` with which every drawing fails.
+            broken_first: Processes that fail on the broken device before the others go on after their first drawing.
             loading: Seconds that ``prepare`` takes the first time.
         """
 
@@ -41,6 +43,7 @@ class FaultyModel(MockModel):
         poisoned: int = 1
         message: str = STICKY
         broken_device: str | None = None
+        broken_first: int = 0
         loading: float = 0.0
 
     name = "faulty"
@@ -63,15 +66,17 @@ class FaultyModel(MockModel):
     def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
         settings = self.settings
         if settings.broken_device is not None and os.environ.get("CUDA_VISIBLE_DEVICES") == settings.broken_device:
+            self._note("broken")
             raise RuntimeError(settings.message)
+        if FaultyModel.images and settings.broken_first:
+            until("processes fail on the broken device", lambda: len(self._notes("broken")) >= settings.broken_first)
         if settings.poisoned_after is not None and FaultyModel.images >= settings.poisoned_after:
             self._poison()
         if FaultyModel.is_poisoned:
             raise RuntimeError(settings.message)
         drawn = super().paint(prompts, seeds)
         FaultyModel.images += len(drawn)
-        if settings.notes is not None:
-            (settings.notes / f"drew-{os.getpid()}-{os.environ.get('CUDA_VISIBLE_DEVICES')}").touch()
+        self._note("drew")
         return drawn
 
     def draw(
@@ -89,10 +94,16 @@ class FaultyModel(MockModel):
                 raise RuntimeError(OUT_OF_MEMORY)
         return super().draw(contexts, unguided=unguided, seeds=seeds, kind=kind)
 
+    def _note(self, event: str) -> None:
+        if self.settings.notes is not None:
+            (self.settings.notes / f"{event}-{os.getpid()}-{os.environ.get('CUDA_VISIBLE_DEVICES')}").touch()
+
+    def _notes(self, event: str) -> list[Path]:
+        return [] if self.settings.notes is None else list(self.settings.notes.glob(f"{event}-*"))
+
     def _poison(self) -> None:
         assert self.settings.notes is not None
-        poisoned = list(self.settings.notes.glob("poisoned-*"))
-        if len(poisoned) < self.settings.poisoned:
+        if len(self._notes("poisoned")) < self.settings.poisoned:
             (self.settings.notes / f"poisoned-{os.getpid()}").touch()
             FaultyModel.is_poisoned = True
 

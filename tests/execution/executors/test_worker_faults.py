@@ -95,7 +95,7 @@ def test_a_broken_device_is_not_used_any_more(tmp_path: Path, env: dict[str, str
     smi.chmod(0o755)
     environment = env | {"PATH": f"{smi.parent}{os.pathsep}{env['PATH']}"}
     environment.pop("CUDA_VISIBLE_DEVICES", None)
-    file = sweep(tmp_path / "a", TWO, items=120, notes=str(notes), broken_device="GPU-a", seconds=0.3)
+    file = sweep(tmp_path / "a", TWO, items=120, notes=str(notes), broken_device="GPU-a", broken_first=3, seconds=0.1)
     output = run(file, environment)
     assert "warning: GPU GPU-a is not used any more: RuntimeError: CUDA error" in output
     assert (len(rows(file, "scores", "key")), rows(file, "failures", "key")) == (120, [])
