@@ -13,6 +13,7 @@ from PIL import Image
 from evalharness._util.progress import Progress
 from evalharness.config import literature, sweep_files
 from evalharness.config.schema import Sweep
+from evalharness.config.shards import sharded
 from evalharness.errors import ConfigError
 from evalharness.execution.imported import imported_images
 from evalharness.execution.parts import ALL, Parts
@@ -38,6 +39,7 @@ def load_sweep(
     samples: int | None = None,
     full: bool = False,
     only: Sequence[str] = (),
+    shard: str | None = None,
 ) -> Sweep:
     """Read and check a sweep file.
 
@@ -47,11 +49,12 @@ def load_sweep(
         samples: Images per prompt, in place of the file's number.
         full: Take all items and the benchmark's own number of images.
         only: Names of arms; a name in the file stands for all arms that it expands to.
+        shard: Part ``i/n`` of the sweep, such as ``2/8``; its report and store are beside those of the sweep.
 
     Raises:
         ConfigError: The file is wrong; the message has the line.
     """
-    return Size(full, limit, samples, tuple(only)).of(sweep_files.load(file))
+    return Size(full, limit, samples, tuple(only), shard).of(sweep_files.load(file))
 
 
 def plan(sweep: Sweep | str | Path, **size: Any) -> Plan:
@@ -76,8 +79,9 @@ def dry_run(sweep: Sweep | str | Path, *, store: str | Path | None = None, **siz
     """
     from evalharness.execution import dry_run as dry
 
-    store_path = Path(store) if store is not None else REPORTS / "store"
-    return "\n".join(dry.dry_run(_loaded(sweep, size), store_path, "evalharness timing FILE --draw 8"))
+    loaded = _loaded(sweep, size)
+    store_path = sharded(Path(store) if store is not None else REPORTS / "store", loaded.shard)
+    return "\n".join(dry.dry_run(loaded, store_path, "evalharness timing FILE --draw 8"))
 
 
 def run(
@@ -112,8 +116,9 @@ def run(
         raise ConfigError("draw_only and score_only exclude each other; choose one of them")
     planned = sweep if isinstance(sweep, Plan) else _planned(_loaded(sweep, size), draw_only=draw_only)
     taken = _size(size)
-    folder = Path(out) if out is not None else report_folder(planned.sweep.name, taken)
-    store_path = Path(store) if store is not None else folder.parent / "store"
+    whole = Path(out) if out is not None else report_folder(planned.sweep.name, taken)
+    folder = sharded(whole, planned.sweep.shard)
+    store_path = sharded(Path(store) if store is not None else whole.parent / "store", planned.sweep.shard)
     parts = Parts(drawing=not score_only, scoring=not draw_only)
     results, _ = run_and_report(
         planned, folder, store_path, retry_failed=retry_failed, parts=parts, quiet=quiet, trial=bool(taken.label)

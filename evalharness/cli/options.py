@@ -21,11 +21,14 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose how much of a sweep is taken, see :func:`size_of`."""
     add_size_arguments(parser)
     parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
+    parser.add_argument(
+        "--shard", metavar="I/N", help="only part I of N, with a report and a store beside those of the sweep"
+    )
 
 
 def size_of(options: argparse.Namespace) -> Size:
     """How much of a sweep the options take."""
-    return Size(options.full, options.limit, options.samples, tuple(options.only))
+    return Size(options.full, options.limit, options.samples, tuple(options.only), options.shard)
 
 
 def positive(text: str) -> int:

@@ -15,6 +15,7 @@ from evalharness.cli.options import (
     add_selection_arguments,
     size_of,
 )
+from evalharness.config.shards import sharded
 from evalharness.report import terminal
 from evalharness.store.report_folders import locked_folder, report_folder
 
@@ -33,7 +34,9 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.run)
     size = size_of(options)
     with load_results(options.run, store=options.store, quoted=options.literature, **asdict(size)) as results:
-        out: Path = options.out or (folder if folder.is_dir() else report_folder(results.info["name"], size))
+        sweep = results.plan.sweep
+        usual = folder if folder.is_dir() else sharded(report_folder(sweep.name, size), sweep.shard)
+        out: Path = options.out or usual
         with locked_folder(out):
             page = results.to_html(out, gallery_mb=options.gallery_mb)
         lines = [*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from evalharness._util.progress import duration
 from evalharness.cli.options import add_selection_arguments, size_of
 from evalharness.config import sweep_files, yaml
+from evalharness.config.shards import sharded
 from evalharness.execution import heartbeat
 from evalharness.execution.heartbeat import RunStatus
 from evalharness.planning.plan import Plan
@@ -50,7 +51,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _read_status(run: str, size: Size) -> RunStatus | None:
     folder = Path(run)
-    return heartbeat.read(folder if folder.is_dir() else report_folder(sweep_files.load(run).name, size))
+    if not folder.is_dir():
+        sweep = size.of(sweep_files.load(run))
+        folder = sharded(report_folder(sweep.name, size), sweep.shard)
+    return heartbeat.read(folder)
 
 
 def _lines(run: str, status: RunStatus | None, store: Path | None, size: Size) -> Iterator[str]:
@@ -58,7 +62,7 @@ def _lines(run: str, status: RunStatus | None, store: Path | None, size: Size) -
         sweep, store_path = find_run(run, store, size=size)
     else:
         sweep = sweep_files.parse(yaml.Document(Path(status.store) / heartbeat.NAME, dict(status.sweep)))
-        store_path = store or Path(status.store)
+        store_path = sharded(store or Path(status.store), sweep.shard)
     plan = make_plan(sweep)
     yield f"{sweep.name}, seed {sweep.seed}: {_state(status)}"
     for name, stage in (status.stages if status else {}).items():

@@ -19,6 +19,7 @@ from evalharness._util.guard import guarded
 from evalharness._util.progress import Progress
 from evalharness.cli.options import add_literature_argument, add_selection_arguments, size_of
 from evalharness.config import literature, overrides, sweep_files
+from evalharness.config.shards import sharded
 from evalharness.execution.parts import Parts
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_drawing_plan, make_plan
@@ -52,8 +53,9 @@ def run(options: argparse.Namespace) -> int:
     sweep = replace(sweep, literature=tuple(quoted))
     size = size_of(options)
     sweep = size.of(sweep)
-    out: Path = options.out or report_folder(sweep.name, size)
-    store_path: Path = options.store or out.parent / "store"
+    whole: Path = options.out or report_folder(sweep.name, size)
+    out = sharded(whole, sweep.shard)
+    store_path = sharded(options.store or whole.parent / "store", sweep.shard)
     if options.dry_run:
         from evalharness.execution.dry_run import dry_run
 

@@ -12,6 +12,7 @@ from evalharness.api import registry
 from evalharness.api.variant import Variant
 from evalharness.config.analysis import AnalysisEntry, Preregistration
 from evalharness.config.arm_families import FamilyKey, family_key
+from evalharness.config.shards import Shard
 
 NAME = r"^[\w][\w .,=:+@-]*$"
 
@@ -50,6 +51,7 @@ class SweepFile(_Strict):
     failures: FailureLimits = FailureLimits()
     analysis: AnalysisEntry = AnalysisEntry()
     literature: str | list[str] = []
+    shard: str | None = None
 
 
 class BenchmarkEntry(_Strict):
@@ -135,6 +137,7 @@ class Sweep:
     analysis: Preregistration = field(default_factory=Preregistration)
     literature: tuple[str, ...] = ()
     failures: FailureLimits = field(default_factory=FailureLimits)
+    shard: Shard | None = None
 
     def resolved(self) -> dict[str, Any]:
         """The sweep as JSON, as the report shows it and a sweep file could state it."""
@@ -155,6 +158,7 @@ class Sweep:
             **({} if self.failures == FailureLimits() else {"failures": self.failures.model_dump()}),
             "analysis": self.analysis.as_dict(),
             "literature": list(self.literature),
+            **({} if self.shard is None else {"shard": str(self.shard)}),
         }
 
 

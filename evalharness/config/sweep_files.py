@@ -11,6 +11,7 @@ from evalharness.config.analysis import resolve as resolve_analysis
 from evalharness.config.arm_expansion import expand_arms
 from evalharness.config.entries import plugin_spec, validate
 from evalharness.config.schema import Arm, BenchmarkEntry, BenchmarkSpec, PluginSpec, Sweep, SweepFile
+from evalharness.config.shards import Shard
 from evalharness.config.yaml import Document, Location
 from evalharness.errors import ConfigError, did_you_mean
 
@@ -77,7 +78,15 @@ def parse(document: Document, override: Override = unchanged) -> Sweep:
         analysis=resolve_analysis(document, top.analysis, settings, baseline, {arm.name: arm.model for arm in arms}),
         literature=literature.resolve(document, top.literature),
         failures=top.failures,
+        shard=_shard(document, top),
     )
+
+
+def _shard(document: Document, top: SweepFile) -> Shard | None:
+    try:
+        return None if top.shard is None else Shard.parse(top.shard)
+    except ConfigError as error:
+        raise document.error(str(error), "shard") from None
 
 
 def _models(document: Document, top: SweepFile) -> dict[str, PluginSpec]:

@@ -27,6 +27,7 @@ from evalharness.planning.identities import (
     require_other_judge,
 )
 from evalharness.planning.plan import Job, Plan, PlannedBenchmark, PlannedRescoring, Sample
+from evalharness.planning.sharding import take_shard
 from evalharness.planning.subsets import subset
 from evalharness.planning.trajectory_keys import key_head
 from evalharness.types.item import Item
@@ -58,10 +59,12 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
             why. The plan then holds a unique placeholder as the identity.
 
     Raises:
-        ConfigError: A model cannot do what an arm asks of it.
+        ConfigError: A model cannot do what an arm asks of it, or a shard is empty.
         WeightsError: Weights are missing, and ``absent`` is ``None``.
     """
     benchmarks = {spec.name: _planned_benchmark(spec, sweep.seed, absent) for spec in sweep.benchmarks}
+    if sweep.shard is not None:
+        benchmarks = take_shard(sweep, benchmarks, sweep.shard)
     built = {alias: spec.build() for alias, spec in sweep.models.items()}
     models: dict[str, Mapping[str, Any]] = {}
     for alias, model in built.items():

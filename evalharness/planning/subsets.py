@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from evalharness._util.hashing import digest
 from evalharness.config.arm_families import base_name
 from evalharness.config.schema import BenchmarkSpec, Sweep
+from evalharness.config.shards import Shard
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.types.item import Item
 
@@ -22,18 +23,21 @@ class Size:
     limit: int | None = None
     samples: int | None = None
     only: tuple[str, ...] = ()
+    shard: str | None = None
 
     def of(self, sweep: Sweep) -> Sweep:
         """This much of a sweep.
 
         Raises:
-            ConfigError: No arm has one of the names.
+            ConfigError: No arm has one of the names, or the shard is none.
         """
-        return select(resize(sweep, full=self.full, limit=self.limit, samples=self.samples), self.only)
+        taken = select(resize(sweep, full=self.full, limit=self.limit, samples=self.samples), self.only)
+        return taken if self.shard is None else replace(taken, shard=Shard.parse(self.shard))
 
     @property
     def label(self) -> str:
         """The size of a trial, for the name of a folder; empty if no less is taken than the sweep file says.
+        A shard is no trial.
 
         >>> Size(limit=40, only=("process max_iterations=2",)).label
         'limit-40-only-process-max_iterations-2'
@@ -45,23 +49,28 @@ class Size:
 
 
 def subset(items: Sequence[Item], limit: int | None, benchmark: str, seed: int) -> list[Item]:
-    """Choose ``limit`` items, of each category as many as its share (to within one), in the benchmark's order.
+    """Choose ``limit`` items, of each category as many as its share (to within one), in the benchmark's order."""
+    if limit is None or limit >= len(items):
+        return list(items)
+    chosen = {item.id for item in ranked(items, benchmark, seed)[:limit]}
+    return [item for item in items if item.id in chosen]
+
+
+def ranked(items: Sequence[Item], benchmark: str, seed: int) -> list[Item]:
+    """Order items so that the first ones of any number have of each category its share.
 
     The j-th item of a category of size n, in a seeded order, has rank (j + ½) / n, the first of each category rank 0.
     This is a divisor method (Webster's), chosen because it is nested: a smaller limit gives a subset of a larger one's
     items.
     """
-    if limit is None or limit >= len(items):
-        return list(items)
     categories: dict[str, list[tuple[str, Item]]] = defaultdict(list)
     for item in items:
         categories[item.category].append((digest(["subset", seed, benchmark, item.id]), item))
-    ranked: list[tuple[float, str, Item]] = []
+    ranks: list[tuple[float, str, Item]] = []
     for members in categories.values():
         members.sort(key=lambda pair: pair[0])
-        ranked += [((j + 0.5) / len(members) if j else 0.0, order, item) for j, (order, item) in enumerate(members)]
-    chosen = {item.id for _, _, item in sorted(ranked, key=lambda entry: entry[:2])[:limit]}
-    return [item for item in items if item.id in chosen]
+        ranks += [((j + 0.5) / len(members) if j else 0.0, order, item) for j, (order, item) in enumerate(members)]
+    return [item for _, _, item in sorted(ranks, key=lambda entry: entry[:2])]
 
 
 def select(sweep: Sweep, names: Sequence[str]) -> Sweep:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evalharness.config import sweep_files, yaml
 from evalharness.config.schema import Sweep
+from evalharness.config.shards import sharded
 from evalharness.errors import ConfigError
 from evalharness.planning.subsets import Size
 from evalharness.store.report_folders import REPORTS
@@ -35,8 +36,10 @@ def find_run(
     if folder.is_dir():
         if size != ALL:
             raise ConfigError(f"{run} is a report, which has its own size; --limit and the like go with a sweep file")
-        return _reported_sweep(folder / "results.json", override), store or folder.parent / "store"
-    return size.of(sweep_files.load(run, override)), store or REPORTS / "store"
+        sweep, reports = _reported_sweep(folder / "results.json", override), folder.parent
+    else:
+        sweep, reports = size.of(sweep_files.load(run, override)), REPORTS
+    return sweep, sharded(store or reports / "store", sweep.shard)
 
 
 def _reported_sweep(path: Path, override: sweep_files.Override) -> Sweep:
