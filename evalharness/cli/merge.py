@@ -9,12 +9,17 @@ from pathlib import Path
 
 from evalharness._util.exit_codes import ExitCode
 from evalharness.errors import ConfigError
-from evalharness.store.merge import merge
-from evalharness.store.store import Store
+from evalharness.store.merge import merge_stores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stores", nargs="+", type=Path, metavar="STORE", help="a store to read")
+    parser.add_argument(
+        "--on-conflict",
+        choices=("keep", "take"),
+        help="where stores contradict each other: keep the result of the store that is added to, or take the other "
+        "(default: stop, and merge nothing)",
+    )
     parser.add_argument(
         "--into", type=Path, default=Path("reports") / "store", metavar="DIR", help="the store to add to (%(default)s)"
     )
@@ -28,14 +33,16 @@ def run(options: argparse.Namespace) -> int:
         if path.resolve() == options.into.resolve():
             raise ConfigError(f"{path} cannot be merged into itself; choose another --into")
     code = ExitCode.COMPLETE
-    with Store(options.into) as into:
-        for path in options.stores:
-            with Store(path, write=False) as source:
-                brought = asdict(merge(source, into))
-            damaged = brought.pop("damaged")
-            if damaged:
-                code = ExitCode.INCOMPLETE
-            counts = ", ".join(f"{count} {name}" for name, count in brought.items())
-            left = f"; left out: {damaged} trajectories with damaged images" if damaged else ""
-            sys.stdout.write(f"{path}: {counts}{left}\n")
+    merged = merge_stores(options.stores, options.into, options.on_conflict)
+    for path, (copied, conflicts) in merged.items():
+        brought = asdict(copied)
+        damaged = brought.pop("damaged")
+        if damaged:
+            code = ExitCode.INCOMPLETE
+        counts = ", ".join(f"{count} {name}" for name, count in brought.items())
+        left = f"; left out: {damaged} trajectories with damaged images" if damaged else ""
+        sys.stdout.write(f"{path}: {counts}{left}\n")
+        if conflicts.counts:
+            winner = {"keep": options.into, "take": path}[options.on_conflict]
+            sys.stdout.write(f"  contradictions, in which {winner} wins: {conflicts}\n")
     return code

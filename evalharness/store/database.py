@@ -80,6 +80,7 @@ class Database:
         self.lock = threading.Condition()
         """Held by the thread that uses the connection."""
         self._file_lock: FileLock | None = None
+        self._in_transaction = False
         with as_store_error(path):
             if write:
                 self._file_lock = _lock(path)
@@ -92,6 +93,12 @@ class Database:
     @property
     def writable(self) -> bool:
         return self._file_lock is not None
+
+    @property
+    def version(self) -> int:
+        """The version of the schema on the disk; one that is only read may be an earlier one."""
+        with self.guarded() as connection:
+            return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
     def close(self) -> None:
         with self.lock, contextlib.suppress(sqlite3.Error):
@@ -111,12 +118,28 @@ class Database:
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[sqlite3.Connection]:
-        """Do the same as :meth:`guarded`, with one commit at the end, which includes what was added before an error."""
+        """Do the same as :meth:`guarded`, with one commit at the end, which includes what was added before an error.
+
+        Inside a :meth:`transaction`, that decides in place of this.
+        """
         with self.guarded() as connection:
             try:
                 yield connection
             finally:
+                if not self._in_transaction:
+                    connection.commit()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit all batches of the block together when it succeeds, and none of them when it does not."""
+        with self.guarded() as connection:
+            self._in_transaction = True
+            try:
+                yield connection
                 connection.commit()
+            finally:
+                self._in_transaction = False
+                connection.rollback()
 
     def select(self, query: str, keys: Iterable[str], *, column: str = "key", order: str = "") -> Iterator[sqlite3.Row]:
         """Rows of ``query`` whose ``column`` is one of ``keys``. They are read in chunks, keys given twice only once.

@@ -1,25 +1,40 @@
-"""Copies into a store what other stores have and it lacks: stores of other machines, or of parallel processes.
+"""Copies into a store what other stores have and it lacks: shards, stores of other machines, or of parallel processes.
 
-A key contains everything that a result depends on. Two stores therefore have the same result under one key, and it need
-not be copied; but a trajectory that goes further replaces its own beginning.
+A merge is whole or does not happen: all rows of all sources are one transaction. Images are written before it ends;
+those of a merge that is killed stay as files that no row names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 from evalharness._util.chunking import chunks
 from evalharness._util.hashing import canonical
 from evalharness.api.failure import Failure
+from evalharness.errors import StoreError
+from evalharness.store.database import SCHEMA_VERSION, as_store_error
 from evalharness.store.images import DamagedImageError
+from evalharness.store.merge_choices import (
+    BATCH_SIZE,
+    Choice,
+    Conflicts,
+    find_conflicts,
+    reply_choices,
+    score_choices,
+    trajectory_choices,
+)
 from evalharness.store.store import Store
-from evalharness.store.trajectories import StoredStep, StoredTrajectory
+from evalharness.store.trajectories import StoredStep
 from evalharness.types.trajectory import Trajectory
 
-BATCH_SIZE = 200
-"""Rows per commit."""
+OnConflict: TypeAlias = Literal["keep", "take"]
 
 
 @dataclass
@@ -33,92 +48,132 @@ class Merged:
     damaged: int = 0
 
 
-def merge(source: Store, into: Store) -> Merged:
-    """Add to a store what another has and it lacks.
+def merge_stores(
+    sources: Sequence[Path], into: Path, on_conflict: OnConflict | None = None
+) -> dict[Path, tuple[Merged, Conflicts]]:
+    """Add to a store what others have and it lacks: all of it, or nothing.
 
     A failure is copied if the store has nothing under its key. The replies of a key are copied all, or not at all.
 
+    Args:
+        on_conflict: Which result stays where the stores contradict each other: the target's, or that of the source.
+
     Raises:
-        StoreError: a store cannot be read or written; what was copied until then is kept.
+        StoreError: A store cannot be read or written, or there is a conflict and ``on_conflict`` is ``None``.
     """
-    merged = Merged()
-    for trajectories in chunks(source.trajectories.all(), BATCH_SIZE):
-        _merge_trajectories(dict(trajectories), source, into, merged)
-    _merge_scores(source, into, merged)
-    _merge_replies(source, into, merged)
-    _merge_failures(source, into, merged)
-    existing = into.runs.all()
-    for name, info in source.runs.all().items():
-        if name not in existing:
-            into.runs.put(name, info)
+    new_store = not into.exists()
+    new_images: set[Path] = set()
+    merged = {}
+    try:
+        with Store(into) as target, target.database.transaction():
+            for path in sources:
+                with opened_source(path) as source:
+                    conflicts = find_conflicts(source, target)
+                    if conflicts.counts and on_conflict is None:
+                        raise StoreError(
+                            f"{path} contradicts {into}: {conflicts}; nothing is merged, "
+                            "choose --on-conflict keep or --on-conflict take"
+                        )
+                    copied = _merge(source, target, new_images, take=on_conflict == "take")
+                    merged[path] = copied, conflicts
+    except BaseException:
+        for image in new_images:
+            image.unlink(missing_ok=True)
+        if new_store:
+            shutil.rmtree(into, ignore_errors=True)
+        raise
     return merged
 
 
-def _merge_trajectories(rows: Mapping[str, dict[str, Any]], source: Store, into: Store, merged: Merged) -> None:
-    existing = into.trajectories.get(rows)
+@contextlib.contextmanager
+def opened_source(path: Path) -> Iterator[Store]:
+    """Open a store to read; one of an earlier version is upgraded in a copy of its rows, and stays as it is."""
+    with Store(path, write=False) as store:
+        if store.database.version == SCHEMA_VERSION:
+            yield store
+            return
+        with tempfile.TemporaryDirectory(prefix="evalharness-") as temporary:
+            folder = Path(temporary)
+            with as_store_error(path), contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as copy:
+                store.database.connection.backup(copy)
+            for name in ("images", "failures"):
+                (folder / name).symlink_to((path / name).absolute(), target_is_directory=True)
+            with Store(folder) as upgraded:
+                yield upgraded
+
+
+def _merge(source: Store, into: Store, new_images: set[Path], *, take: bool) -> Merged:
+    """Copy rows and images; ``new_images`` receives the files that are new."""
+    merged = Merged()
+    for choices in trajectory_choices(source, into, take=take):
+        _merge_trajectories(choices, source, into, merged, new_images)
+    _merge_scores(source, into, merged, take=take)
+    _merge_replies(source, into, merged, take=take)
+    _merge_failures(source, into, merged)
+    existing = into.runs.all()
+    for run, info in source.runs.all().items():
+        if run not in existing:
+            into.runs.put(run, info)
+    return merged
+
+
+def _merge_trajectories(
+    choices: Sequence[Choice[dict[str, Any]]], source: Store, into: Store, merged: Merged, new_images: set[Path]
+) -> None:
+    rows: dict[str, dict[str, Any]] = {}
     trajectories: dict[str, Trajectory] = {}
-    for key, row in rows.items():
-        if _goes_further(row, existing.get(key)):
+    for choice in choices:
+        if choice.taken:
+            row = rows[choice.key] = choice.result
             try:
                 steps = source.trajectories.with_images(StoredStep(**step) for step in row["steps"])
-                trajectories[key] = Trajectory(steps, row["finished"])
+                trajectories[choice.key] = Trajectory(steps, row["finished"])
             except DamagedImageError:
                 merged.damaged += 1
+    digests = {step["image"] for key in trajectories for step in rows[key]["steps"] if step["image"] is not None}
+    new_images |= {path for path in map(into.images.path, digests) if not path.exists()}
     new_steps = [step for trajectory in trajectories.values() for step in trajectory.steps]
-    with into.batch():
-        into.images.prepare(step.image for step in new_steps if step.image is not None)
-        for key, trajectory in trajectories.items():
-            row = rows[key]
-            into.trajectories.add(
-                key,
-                trajectory,
-                model=row["model"],
-                variant=canonical(row["variant"]),
-                prompt=row["prompt"],
-                seed=row["seed"],
-                cap=row["cap"],
-            )
-            merged.trajectories += 1
+    into.images.prepare(step.image for step in new_steps if step.image is not None)
+    for key, trajectory in trajectories.items():
+        row = rows[key]
+        into.trajectories.add(
+            key,
+            trajectory,
+            model=row["model"],
+            variant=canonical(row["variant"]),
+            prompt=row["prompt"],
+            seed=row["seed"],
+            cap=row["cap"],
+        )
+        merged.trajectories += 1
 
 
-def _goes_further(row: Mapping[str, Any], existing: StoredTrajectory | None) -> bool:
-    if existing is None:
-        return True
-    return not existing.covers(None) and (row["finished"] or not existing.covers(row["cap"]))
+def _merge_scores(source: Store, into: Store, merged: Merged, *, take: bool) -> None:
+    for choices in score_choices(source, into, take=take):
+        for choice in choices:
+            if choice.taken:
+                into.scores.add(choice.key, *choice.result)
+                merged.scores += 1
 
 
-def _merge_scores(source: Store, into: Store, merged: Merged) -> None:
-    for scores in chunks(source.scores.all(), BATCH_SIZE):
-        existing = into.scores.get([key for key, *_ in scores])
-        with into.batch():
-            for key, image, score in scores:
-                if key not in existing:
-                    into.scores.add(key, image, score)
-                    merged.scores += 1
-
-
-def _merge_replies(source: Store, into: Store, merged: Merged) -> None:
-    had_replies: dict[str, bool] = {}
-    for rows in chunks(source.replies.all(), BATCH_SIZE):
-        with into.batch():
-            for key, origin, reply in rows:
-                if key not in had_replies:
-                    had_replies[key] = bool(into.replies.get(key))
-                if not had_replies[key]:
-                    into.replies.put(key, origin, reply)
-                    merged.replies += 1
+def _merge_replies(source: Store, into: Store, merged: Merged, *, take: bool) -> None:
+    for choice in reply_choices(source, into, take=take):
+        if choice.taken:
+            into.replies.delete(choice.key)
+            for origin, reply in choice.result:
+                into.replies.put(choice.key, origin, reply)
+                merged.replies += 1
 
 
 def _merge_failures(source: Store, into: Store, merged: Merged) -> None:
     for rows in chunks(source.failures.all(), BATCH_SIZE):
         keys = [key for key, _ in rows]
         existing = into.trajectories.get(keys).keys() | into.scores.get(keys).keys() | into.failures.get(keys).keys()
-        with into.batch():
-            for key, row in rows:
-                if key not in existing:
-                    text = source.failures.traceback(row)
-                    failure = Failure(
-                        row.reason, row.kind, row.exception, text, row.attempt, row.worker, row.host, row.device
-                    )
-                    into.failures.add(key, failure, row.cap)
-                    merged.failures += 1
+        for key, row in rows:
+            if key not in existing:
+                text = source.failures.traceback(row)
+                failure = Failure(
+                    row.reason, row.kind, row.exception, text, row.attempt, row.worker, row.host, row.device
+                )
+                into.failures.add(key, failure, row.cap)
+                merged.failures += 1

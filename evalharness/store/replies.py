@@ -105,6 +105,11 @@ class StoredReplies:
         """Add a judge's next reply to a prompt."""
         self.put(key, (prompt.key(), judge, prompt.image, prompt.rubric, prompt.repeat), reply)
 
+    def delete(self, key: str) -> None:
+        """Remove all replies of a key."""
+        with self._database.batch() as connection:
+            connection.execute("DELETE FROM replies WHERE key = ?", (key,))
+
     def put(self, key: str, origin: ReplyOrigin, reply: Reply) -> None:
         """Add a reply by the digests of what it answers."""
         insert = f"INSERT INTO replies VALUES (?, (SELECT count(*) FROM replies WHERE key = ?){', ?' * 6})"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mock_sweeps import SWEEP, draw_and_score
+from old_store import write_old_store
 
 from evalharness._util.exit_codes import ExitCode
 from evalharness.api.failure import Failure
 from evalharness.cli import main
+from evalharness.errors import StoreError
 from evalharness.store.failures import StoredFailure
-from evalharness.store.merge import Merged, merge
+from evalharness.store.merge import Merged, OnConflict, merge_stores
 from evalharness.store.store import Store
 from evalharness.testing import MockModel
 from evalharness.types.reply import Reply
@@ -31,8 +35,7 @@ def add(path: Path, key: str, *images: bytes, cap: int | None = None, finished: 
 
 
 def merged(source: Path, into: Path) -> Merged:
-    with Store(source, write=False) as source_store, Store(into) as into_store:
-        return merge(source_store, into_store)
+    return merge_stores([source], into)[source][0]
 
 
 def everything(path: Path) -> dict[str, Any]:
@@ -105,7 +108,7 @@ def test_a_failure_yields_to_a_result_and_never_hides_one(tmp_path: Path) -> Non
 
 def test_tries_at_a_question_stay_together(tmp_path: Path) -> None:
     source, into = tmp_path / "source", tmp_path / "into"
-    for path, tries in ((source, {"k": ["x", "y"], "new": ["1", "2"]}), (into, {"k": ["z"]})):
+    for path, tries in ((source, {"k": ["x", "y"], "new": ["1", "2"]}), (into, {"k": ["x"]})):
         with Store(path) as store:
             for key, texts in tries.items():
                 for text in texts:
@@ -115,7 +118,7 @@ def test_tries_at_a_question_stay_together(tmp_path: Path) -> None:
     assert merged(source, into) == Merged(replies=2)
     with Store(into, write=False) as store:
         assert [(key, about, reply.text) for key, about, reply in store.replies.all()] == [
-            ("k", ABOUT, "z"),
+            ("k", ABOUT, "x"),
             ("new", ABOUT, "1"),
             ("new", ABOUT, "2"),
         ]
@@ -147,3 +150,93 @@ def test_what_is_no_other_store_is_refused_before_anything_is_made(
     assert main.main(["merge", str(source), "--into", str(source / ".." / "source")]) == 2
     assert "cannot be merged into itself" in capsys.readouterr().err
     assert not Path(into).exists()
+
+
+def conflicting(tmp_path: Path) -> tuple[Path, Path]:
+    """Two stores with another image, score and reply under one key each, and one thing of their own each."""
+    for path, image, value, text in ((tmp_path / "a", b"a", 0.25, "red"), (tmp_path / "b", b"b", 0.5, "blue")):
+        add(path, "k" * 64, b"same", image)
+        add(path, path.name, b"new " + image)
+        with Store(path) as store, store.batch():
+            store.scores.add("s", "image", Score(value))
+            store.replies.put("r", ABOUT, Reply(text))
+    return tmp_path / "a", tmp_path / "b"
+
+
+def test_contradictions_are_counted_and_nothing_is_merged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = conflicting(tmp_path)
+    before = everything(b)
+    assert main.main(["merge", str(a), "--into", str(b)]) == 2
+    assert capsys.readouterr().err == (
+        f"evalharness: {a} contradicts {b}: 1 trajectories, 1 scores, 1 replies (trajectories kkkkkkkkkkkk…: "
+        "another image in step draw 2; scores s…: 0.5 against 0.25; replies r…: 'blue' against 'red'); "
+        "nothing is merged, choose --on-conflict keep or --on-conflict take\n"
+    )
+    assert everything(b) == before
+
+
+@pytest.mark.parametrize("choice", ["keep", "take"])
+def test_one_side_wins_if_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str], choice: OnConflict) -> None:
+    a, b = conflicting(tmp_path)
+    assert main.main(["merge", str(a), "--into", str(b), "--on-conflict", choice]) == 0
+    winner = {"keep": b, "take": a}[choice]
+    copied = {"keep": "1 trajectories, 0 scores, 0 replies", "take": "2 trajectories, 1 scores, 1 replies"}[choice]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{a}: {copied}, 0 failures"
+    assert lines[1].startswith(f"  contradictions, in which {winner} wins: 1 trajectories, 1 scores, 1 replies (")
+    with Store(b, write=False) as store, Store(winner, write=False) as won:
+        keys = ["k" * 64]
+        assert store.trajectories.get(keys) == won.trajectories.get(keys)
+        assert len(store.trajectories.get(["a", "b"])) == 2
+        assert store.scores.get("s") == won.scores.get("s")
+        assert store.replies.get("r") == won.replies.get("r")
+
+
+def test_a_contradiction_of_the_second_store_leaves_the_first_out(tmp_path: Path) -> None:
+    a, b = conflicting(tmp_path)
+    add(tmp_path / "into", "own", b"own")
+    before = everything(tmp_path / "into")
+    with pytest.raises(StoreError, match=r"b contradicts .*into: 1 trajectories"):
+        merge_stores([a, b], tmp_path / "into")
+    assert everything(tmp_path / "into") == before
+    with pytest.raises(StoreError, match="contradicts"):
+        merge_stores([a, b], tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from evalharness.store.merge import merge_stores
+from evalharness.store.store import StoredRuns
+StoredRuns.put = lambda *_: os._exit(9)
+merge_stores([Path(sys.argv[1])], Path(sys.argv[2]))
+"""
+"""A merge that is killed at the last that it copies."""
+
+
+def test_a_merge_that_is_killed_changes_nothing(tmp_path: Path) -> None:
+    source, into = tmp_path / "source", tmp_path / "into"
+    add(source, "k", b"a")
+    add(into, "own", b"own")
+    with Store(source) as store, store.batch():
+        store.scores.add("s", "image", Score(1.0))
+        store.replies.put("r", ABOUT, Reply("red"))
+        store.runs.put("run", {})
+    rows = everything(into)["rows"]
+    words = [sys.executable, "-c", KILLED, str(source), str(into)]
+    assert subprocess.run(words, check=False).returncode == 9
+    assert everything(into)["rows"] == rows
+    assert merged(source, into) == Merged(trajectories=1, scores=1, replies=1)
+
+
+def test_a_store_of_an_earlier_version_is_upgraded_in_a_copy(tmp_path: Path) -> None:
+    source, into = tmp_path / "source", tmp_path / "into"
+    write_old_store(source)
+    files = {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    copied = merged(source, into)
+    assert copied.trajectories == 8
+    assert copied.scores > 0
+    left = {path: path.read_bytes() for path in source.rglob("*") if path.is_file() and "-" not in path.name}
+    assert left == files
+    assert everything(into)["images"] == everything(source)["images"]
