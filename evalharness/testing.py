@@ -70,6 +70,7 @@ class MockModel(Interleaver):
     formats: ClassVar[tuple[str, ...]] = ("strokes",)
     guided = False
     continues = True
+    replays = True
     drawn: ClassVar[list[tuple[str, int]]] = []
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -147,6 +148,18 @@ class MockModel(Interleaver):
         texts = [self._text(context, stop[0]) for context in contexts]
         self.read(contexts, [f"{opening}{text}" for text in texts])
         return [Written(text, len(text.split())) for text in texts]
+
+    def reread(
+        self,
+        contexts: Sequence[list[str]],
+        texts: Sequence[str],
+        *,
+        seeds: Sequence[int],
+        opening: str = "",
+        ask: str = "",
+    ) -> None:
+        """Append texts that were written before."""
+        self.read(contexts, [f"{opening}{text}" for text in texts])
 
     def _text(self, context: Sequence[str], stop: str) -> str:
         prompt = context[0].removeprefix("<text>").removesuffix("</text>").strip()

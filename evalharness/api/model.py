@@ -205,6 +205,9 @@ class Interleaver(ImageModel):
     present state."""
     remembers: bool = False
     """Whether an iteration that starts a new context also reads the last plan and its correction."""
+    replays: bool = False
+    """Whether a context can be rebuilt from stored steps by :meth:`reread`, :meth:`note_drawn` and the other verbs, so
+    that a stored trajectory is continued. If not, a longer one is drawn from its beginning."""
     words: Mapping[str, str] = MappingProxyType({})
     """Texts, by name, that replace the format's own."""
 
@@ -245,6 +248,31 @@ class Interleaver(ImageModel):
             opening: Words that the text begins with; they are not part of the result.
             ask: A text to read first, which asks for this one.
         """
+
+    def reread(
+        self,
+        contexts: Sequence[Context],
+        texts: Sequence[str],
+        *,
+        seeds: Sequence[int],
+        opening: str = "",
+        ask: str = "",
+    ) -> None:
+        """Append texts that :meth:`write` wrote before, so that the contexts are as after writing.
+
+        Args:
+            contexts: One for each sample.
+            texts: What was written after each.
+            seeds: The seeds with which it was written.
+            opening: As given to :meth:`write`.
+            ask: As given to :meth:`write`.
+        """
+        if before := " ".join(filter(None, (ask, opening))):
+            self.read(contexts, [before] * len(contexts))
+        self.read(contexts, texts)
+
+    def note_drawn(self, contexts: Sequence[Context], *, seeds: Sequence[int]) -> None:
+        """Change contexts as :meth:`draw` with these seeds changed them; most models' contexts stay as they are."""
 
     @abstractmethod
     def draw(

@@ -112,6 +112,7 @@ def _plain_step(step: Any, plugin: str, name: str) -> Step:
         image=image,
         seed=None if step.seed is None else _int(step.seed, plugin, f"{name}.seed"),
         cost=cost,
+        continued=bool(step.continued),
     )
 
 

@@ -13,7 +13,7 @@ from evalharness.api.model import ImageModel
 from evalharness.api.plugin import Installable
 from evalharness.errors import ConfigError
 from evalharness.types.item import PromptImage
-from evalharness.types.trajectory import Trajectory
+from evalharness.types.trajectory import Step, Trajectory
 
 CAP = "max_iterations"
 """The setting that caps the iterations of a variant, if it has one."""
@@ -71,6 +71,23 @@ class Variant(Installable, BaseModel):
         """
         if not isinstance(model, ImageModel):
             raise ConfigError(f"variant {self.variant!r} needs a model that draws here; {model.name!r} does not")
+
+    def resumes(self, model: Any) -> bool:
+        """Whether a stored beginning of a trajectory is continued by :meth:`resume`."""
+        return False
+
+    def resume(
+        self, model: Any, prompts: Sequence[str], seeds: Sequence[int], stored: Sequence[Sequence[Step]]
+    ) -> list[Trajectory]:
+        """Make a trajectory for each prompt that begins with stored steps, none or more, as they are.
+
+        Args:
+            model: The model, whose ``prepare`` has been called.
+            prompts: The items' prompts.
+            seeds: One for each prompt.
+            stored: The first steps of each trajectory.
+        """
+        raise NotImplementedError(f"variant {self.variant!r} does not continue trajectories")
 
     @abstractmethod
     def generate(

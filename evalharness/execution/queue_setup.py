@@ -8,6 +8,7 @@ from functools import partial
 from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer, Scorer
 from evalharness.api.model import RemoteImageModel
+from evalharness.execution.continuing import ContinuingDrawQueue
 from evalharness.execution.queues import DrawQueue, ScoreQueue
 from evalharness.execution.rates import expected_seconds, measured_rates
 from evalharness.execution.remote import RemoteJudge, RemoteModel
@@ -39,7 +40,7 @@ def draw_queues(plan: Plan, store: Store, jobs: Collection[Job]) -> Iterator[tup
             batch_size = model.batch_size
         worker_spec = PluginWorkerSpec(spec, planned=plan.models[alias])
         cost = partial(expected_seconds, model=model, measured=measured)
-        yield DrawQueue(alias, worker_spec, store.lock, model_jobs, batch_size, cost), remote
+        yield ContinuingDrawQueue(alias, worker_spec, store, model_jobs, batch_size, cost), remote
 
 
 def score_queues(plan: Plan, store: Store) -> Iterator[tuple[ScoreQueue, RemoteJudge | None]]:

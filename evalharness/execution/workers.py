@@ -105,7 +105,8 @@ class GenerateWorker:
 
     def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
         prompts, seeds = [job.prompt for job in jobs], [job.seed for job in jobs]
-        trajectories = variants.run(jobs[0].variant, self.model, prompts, seeds, [job.picture for job in jobs])
+        pictures, stored = [job.picture for job in jobs], [job.stored for job in jobs]
+        trajectories = variants.run(jobs[0].variant, self.model, prompts, seeds, pictures, stored)
         return _plain_trajectories(trajectories, self.name)
 
 

@@ -11,8 +11,9 @@ from pydantic import Field
 from evalharness.api.format import Format, Stage
 from evalharness.api.model import Drawn, Interleaver
 from evalharness.errors import ConfigError
+from evalharness.generation.sample import Sample, noise_seed
 from evalharness.generation.spoken import SpokenVariant
-from evalharness.generation.steps import Sample, begin, look, noise_seed, samples_of, timed, write
+from evalharness.generation.steps import begin, look, samples_of, timed, write
 from evalharness.types.item import PromptImage
 from evalharness.types.trajectory import Step, Trajectory
 

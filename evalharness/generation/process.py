@@ -14,8 +14,9 @@ from pydantic import Field
 from evalharness.api.format import Format, OwnLoop, Stage
 from evalharness.api.model import Branching, Context, Interleaver
 from evalharness.errors import ConfigError
+from evalharness.generation.sample import Sample
 from evalharness.generation.spoken import SpokenVariant
-from evalharness.generation.steps import RecordedSteps, Sample, begin, draw, keep, look, samples_of, write
+from evalharness.generation.steps import RecordedSteps, begin, draw, keep, look, samples_of, write
 from evalharness.types.item import PromptImage
 from evalharness.types.trajectory import Step, Trajectory, remembered
 
@@ -83,20 +84,36 @@ class Process(SpokenVariant):
             self._loop(model, spoken, samples)
         return [sample.trajectory() for sample in samples]
 
+    def resumes(self, model: Any) -> bool:
+        return model.replays and not isinstance(self.spoken_format(model), OwnLoop)
+
+    def resume(
+        self, model: Any, prompts: Sequence[str], seeds: Sequence[int], stored: Sequence[Sequence[Step]]
+    ) -> list[Trajectory]:
+        samples = samples_of(prompts, seeds)
+        for sample, steps in zip(samples, stored, strict=True):
+            sample.continue_from(steps)
+        self._loop(model, self.spoken_format(model), samples)
+        return [sample.trajectory() for sample in samples]
+
     def _loop(self, model: Interleaver, spoken: Format, samples: list[Sample]) -> None:
         blank = model.blank()
         for sample in samples:
             sample.state = blank
-        active, contexts = samples, begin(model, spoken, samples)
+            if sample.stored and not model.continues:
+                # Each iteration has a context of its own, so that only the last one may have to be rebuilt.
+                sample.take_over_before(sample.stored[-1].iteration)
+        contexts: list[Context] = []
         for iteration in range(1, self.max_iterations + 1):
-            if iteration > 1 and not model.continues:
+            active = [sample for sample in samples if not sample.finished and sample.iteration < iteration]
+            if not active:
+                continue
+            if iteration == 1 or not model.continues:
                 contexts = begin(model, spoken, active)
-                if model.remembers:
+                if iteration > 1 and model.remembers:
                     model.read(contexts, [remembered(sample.steps) for sample in active])
             self._iterate(model, spoken, active, contexts, iteration)
-            active, contexts = keep([not sample.finished for sample in active], active, contexts)
-            if not active:
-                return
+            _, contexts = keep([not sample.finished for sample in active], active, contexts)
 
     def _iterate(
         self, model: Interleaver, spoken: Format, active: list[Sample], contexts: list[Context], iteration: int
@@ -140,6 +157,8 @@ def _refine(
     write(model, stage, samples, contexts, "refine", iteration, opening, repetition=repetition)
     draw(model, samples, contexts, "refine", iteration, repetition)
     for sample in samples:
+        if len(sample.steps) <= sample.begun:
+            continue  # the step is stored as a whole
         correction, drawing = sample.steps[-2:]
         text = f"{opening} {correction.text}" if opening else correction.text
         cost = correction.cost + drawing.cost

@@ -2,72 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
-
-from PIL import Image
 
 from evalharness.api.format import Format, Stage
 from evalharness.api.model import Context, Drawn, Interleaver, Written
-from evalharness.types.trajectory import Cost, Step, StepKind, Trajectory
+from evalharness.generation.replay import replay_drawings, replay_texts
+from evalharness.generation.sample import Sample, noise_seed
+from evalharness.types.trajectory import Step, StepKind, Trajectory
 
 Result = TypeVar("Result")
-
-
-def noise_seed(seed: int, iteration: int, kind: StepKind, repetition: int = 1) -> int:
-    """The seed of a step. The first drawing has the sample's own, so that all variants share its noise.
-
-    Args:
-        seed: The sample's own.
-        iteration: Of the step.
-        kind: Of the step.
-        repetition: Counts the steps of this kind in the iteration, from 1.
-    """
-    if iteration <= 1 and kind in ("draw", "sketch"):
-        return seed
-    path = f"{seed}/{iteration}/{kind}" if repetition == 1 else f"{seed}/{iteration}/{kind}/{repetition}"
-    digest = hashlib.sha256(path.encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-@dataclass
-class Sample:
-    """A trajectory in the making.
-
-    Attributes:
-        prompt: The item's prompt.
-        seed: The sample's own seed.
-        steps: The steps so far.
-        finished: Whether the model said that it is done.
-        state: The newest drawing.
-        seen: Whether the model has looked at it.
-    """
-
-    prompt: str
-    seed: int
-    steps: list[Step] = field(default_factory=list)
-    finished: bool = False
-    state: Image.Image | None = None
-    seen: bool = False
-
-    def add_text(self, kind: StepKind, iteration: int, written: Written, seconds: float) -> None:
-        """Record a text that the model wrote."""
-        self.steps.append(Step(kind, iteration, written.text, cost=Cost(0, written.tokens, seconds)))
-
-    def add_image(self, kind: StepKind, iteration: int, drawn: Drawn, seconds: float, repetition: int = 1) -> None:
-        """Record a drawing, which is the new state."""
-        cost = Cost(drawn.evaluations, 0, seconds)
-        seed = noise_seed(self.seed, iteration, kind, repetition)
-        self.steps.append(Step(kind, iteration, image=png_bytes(drawn.image), seed=seed, cost=cost))
-        self.state, self.seen = drawn.image, False
-
-    def trajectory(self) -> Trajectory:
-        """The recorded trajectory."""
-        return Trajectory(tuple(self.steps), self.finished)
 
 
 def samples_of(prompts: Sequence[str], seeds: Sequence[int]) -> list[Sample]:
@@ -125,8 +71,18 @@ def write(
     turn: int = 0,
     repetition: int = 1,
 ) -> list[str]:
-    """Write after each context; ``turn`` distinguishes the texts of a step (see also :func:`noise_seed`)."""
+    """Write after each context; ``turn`` distinguishes the texts of a step (see also :func:`noise_seed`).
+
+    What is stored is not written again: the context reads it.
+    """
     seeds = [(noise_seed(sample.seed, iteration, kind, repetition) + turn) % 2**63 for sample in samples]
+    if any(sample.stored for sample in samples):
+        due = [not sample.stored for sample in samples]
+        replay_texts(model, stage, samples, contexts, seeds, kind, iteration, opening)
+        write(model, stage, *keep(due, samples, contexts), kind, iteration, opening, turn, repetition)
+        return [sample.steps[-1].text for sample in samples]
+    if not samples:
+        return []
 
     def writing() -> list[Written]:
         limit = stage.max_tokens
@@ -146,8 +102,15 @@ def draw(
     iteration: int,
     repetition: int = 1,
 ) -> None:
-    """Draw after each context."""
+    """Draw after each context; what is stored is not drawn again."""
     seeds = [noise_seed(sample.seed, iteration, kind, repetition) for sample in samples]
+    if any(sample.stored for sample in samples):
+        due = [not sample.stored for sample in samples]
+        replay_drawings(model, samples, contexts, seeds, kind, iteration)
+        draw(model, *keep(due, samples, contexts), kind, iteration, repetition)
+        return
+    if not samples:
+        return
 
     def drawing() -> list[Drawn]:
         unguided = model.start(len(samples)) if model.guided else []
@@ -195,10 +158,3 @@ def timed(count: int, work: Callable[[], Result]) -> tuple[Result, float]:
     start = time.perf_counter()
     result = work()
     return result, (time.perf_counter() - start) / max(1, count)
-
-
-def png_bytes(image: Image.Image) -> bytes:
-    """The image as a PNG file."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()

@@ -9,7 +9,7 @@ from evalharness.api.registry import available, load
 from evalharness.api.variant import Variant
 from evalharness.errors import NotFiniteError, SampleError
 from evalharness.types.item import PromptImage
-from evalharness.types.trajectory import Trajectory
+from evalharness.types.trajectory import Step, Trajectory
 
 LOOP_VERSION = 1
 """Version of the loops over a model's verbs: part of the keys of what they draw, raised when it changes.
@@ -44,8 +44,12 @@ def run(
     prompts: Sequence[str],
     seeds: Sequence[int],
     pictures: Sequence[PromptImage | None] = (),
+    stored: Sequence[Sequence[Step]] = (),
 ) -> list[Trajectory]:
     """One trajectory for each prompt: see :meth:`~evalharness.api.variant.Variant.generate`.
+
+    Args:
+        stored: The first steps of each trajectory, which are not made again if variant and model can continue them.
 
     Raises:
         ConfigError: The model lacks a verb that the variant needs.
@@ -53,6 +57,8 @@ def run(
     """
     model.prepare()  # before anything is timed, so that loading does not count as drawing time
     try:
+        if any(stored) and variant.resumes(model):
+            return variant.resume(model, prompts, seeds, stored)
         return variant.generate(model, prompts, seeds, pictures)
     except NotFiniteError as error:
         raise SampleError(str(error)) from error

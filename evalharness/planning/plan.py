@@ -15,6 +15,7 @@ from evalharness.api.variant import Variant
 from evalharness.config.arm_families import FamilyKey, family_key
 from evalharness.config.schema import Arm, Sweep
 from evalharness.types.item import ITEM_FIELDS, Item, ItemField, PromptImage
+from evalharness.types.trajectory import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Job:
         variant: Settings of the arms' variant, with the largest of their caps.
         source: The file that has the image already, if the model is an :class:`~evalharness.api.model.ImageSource`.
         picture: The picture that an edit changes.
+        stored: The steps of the trajectory that the store has already.
     """
 
     key: str
@@ -36,6 +38,7 @@ class Job:
     seed: int
     source: SourceFile | None = None
     picture: PromptImage | None = None
+    stored: tuple[Step, ...] = ()
 
     @property
     def cap(self) -> int | None:

@@ -32,9 +32,14 @@ class StoredStep:
     tokens: int
     seconds: float
     dollars: float = 0.0
+    continued: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        """The step as JSON. ``continued`` is left out where it does not hold, as in rows of before."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        if not self.continued:
+            del values["continued"]
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ class StoredTrajectories:
         for step in steps:
             image = None if step.image is None else self._images.read(step.image)
             cost = Cost(step.evaluations, step.tokens, step.seconds, step.dollars)
-            loaded.append(Step(step.kind, step.iteration, step.text, image, step.seed, cost))
+            loaded.append(Step(step.kind, step.iteration, step.text, image, step.seed, cost, step.continued))
         return tuple(loaded)
 
     def add(
@@ -208,6 +213,7 @@ class StoredTrajectories:
             tokens=cost.tokens,
             seconds=cost.seconds,
             dollars=cost.dollars,
+            continued=step.continued,
         )
 
 

@@ -48,6 +48,7 @@ class Step:
         image: Bytes of a PNG file. The store keeps its SHA-256 instead.
         seed: Seed of the image's noise; ``None`` without an image, and where no seed was used.
         cost: Cost of this step alone.
+        continued: Whether the steps before were stored, and the context of this one was rebuilt from them.
     """
 
     kind: StepKind
@@ -56,6 +57,7 @@ class Step:
     image: bytes | None = None
     seed: int | None = None
     cost: Cost = field(default_factory=Cost)
+    continued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

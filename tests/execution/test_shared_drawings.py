@@ -12,7 +12,7 @@ import evalharness as eh
 from evalharness.api.model import Drawn
 from evalharness.cli import sweep
 from evalharness.errors import SampleError
-from evalharness.generation.steps import noise_seed
+from evalharness.generation.sample import noise_seed
 from evalharness.testing import MockModel
 
 Write = Callable[[str], Path]

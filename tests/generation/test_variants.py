@@ -14,8 +14,8 @@ from evalharness.errors import ConfigError
 from evalharness.generation import steps, variants
 from evalharness.generation.best_of_n import BestOfN
 from evalharness.generation.process import Process
+from evalharness.generation.sample import noise_seed
 from evalharness.generation.single_pass import SinglePass
-from evalharness.generation.steps import noise_seed
 from evalharness.generation.text_cot import TextCot
 from evalharness.types.trajectory import Trajectory
 

@@ -44,8 +44,7 @@ def pack_outcome(outcome: Any) -> Plain:
     if isinstance(outcome, Failure):
         return {"failed": asdict(outcome)}
     if isinstance(outcome, Trajectory):
-        steps = [{**asdict(step), "cost": list(asdict(step.cost).values())} for step in outcome.steps]
-        return {"steps": steps, "finished": outcome.finished}
+        return {"steps": _pack_steps(outcome.steps), "finished": outcome.finished}
     if isinstance(outcome, JudgedScore):
         return {"judged": pack_outcome(outcome.outcome), "replies": [asdict(reply) for reply in outcome.replies]}
     details = json.dumps(dict(outcome.details))
@@ -57,8 +56,7 @@ def unpack_outcome(data: Mapping[str, Any]) -> Any:
     if "failed" in data:
         return Failure(**data["failed"])
     if "steps" in data:
-        steps = (Step(**{**step, "cost": Cost(*step["cost"])}) for step in data["steps"])
-        return Trajectory(tuple(steps), data["finished"])
+        return Trajectory(_unpack_steps(data["steps"]), data["finished"])
     if "judged" in data:
         replies = (JudgeReply(**{**reply, "reply": Reply(**reply["reply"])}) for reply in data["replies"])
         return JudgedScore(unpack_outcome(data["judged"]), tuple(replies))
@@ -83,13 +81,22 @@ def unpack_error(data: Mapping[str, Any]) -> Exception:
 def _pack_job(job: Job) -> Plain:
     source = None if job.source is None else asdict(job.source)
     packed = {"key": job.key, "model": job.model, "prompt": job.prompt, "seed": job.seed, "source": source}
-    return packed | {"picture": _pack_picture(job.picture)}
+    return packed | {"picture": _pack_picture(job.picture), "stored": _pack_steps(job.stored)}
 
 
 def _unpack_job(data: Plain, variant: Variant) -> Job:
     source = None if data["source"] is None else SourceFile(**data["source"])
     picture = _unpack_picture(data["picture"])
-    return Job(data["key"], data["model"], variant, data["prompt"], data["seed"], source, picture)
+    stored = _unpack_steps(data["stored"])
+    return Job(data["key"], data["model"], variant, data["prompt"], data["seed"], source, picture, stored)
+
+
+def _pack_steps(steps: Sequence[Step]) -> list[Plain]:
+    return [{**asdict(step), "cost": list(asdict(step.cost).values())} for step in steps]
+
+
+def _unpack_steps(data: Sequence[Plain]) -> tuple[Step, ...]:
+    return tuple(Step(**{**step, "cost": Cost(*step["cost"])}) for step in data)
 
 
 def _pack_picture(picture: PromptImage | None) -> Plain | None:

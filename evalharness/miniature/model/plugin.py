@@ -67,6 +67,7 @@ class Miniature(Interleaver):
     name = "miniature"
     formats: ClassVar[tuple[str, ...]] = ("strokes",)
     continues = False
+    replays = True
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or self.Settings()

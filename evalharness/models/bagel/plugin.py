@@ -33,6 +33,7 @@ class Bagel(Branching, ImageEditor):
     guided = False
     """Contexts carry their own guidance, so that the caller needs no unguided ones."""
     continues = True
+    replays = True
 
     def __init__(self, settings: BagelSettings) -> None:
         self._settings = settings
@@ -120,6 +121,20 @@ class Bagel(Branching, ImageEditor):
     ) -> list[Drawn]:
         images = self.load().draw(contexts, seeds)
         return [Drawn(image, self._settings.steps - 1) for image in images]
+
+    def reread(
+        self,
+        contexts: Sequence[Context],
+        texts: Sequence[str],
+        *,
+        seeds: Sequence[int],
+        opening: str = "",
+        ask: str = "",
+    ) -> None:
+        self.load().reread(contexts, texts, seeds, opening=opening, ask=ask)
+
+    def note_drawn(self, contexts: Sequence[Context], *, seeds: Sequence[int]) -> None:
+        self.load().note_drawn(contexts, seeds)
 
     def prepare(self) -> None:
         self.load()

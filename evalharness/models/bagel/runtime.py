@@ -154,6 +154,25 @@ class Runtime:
             self.read(contexts, [ask] * len(contexts), newest=False)
         return self._run(contexts, writing, alone=False)
 
+    def reread(
+        self,
+        contexts: Sequence[Context],
+        texts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        opening: str = "",
+        ask: str = "",
+    ) -> None:
+        """Append texts that were written before: :meth:`write` leaves them in the context as they are read."""
+        _store_seeds(contexts, seeds)
+        if ask:
+            self.read(contexts, [ask] * len(contexts), newest=False)
+        self.read(contexts, [opening + text for text in texts], newest=False)
+
+    def note_drawn(self, contexts: Sequence[Context], seeds: Sequence[int]) -> None:
+        """Keep the seeds with which images were drawn before: they decide the noise with which these are seen."""
+        _store_seeds(contexts, seeds)
+
     def draw(
         self, contexts: Sequence[Context], seeds: Sequence[int], sizes: Sequence[tuple[int, int]] | None = None
     ) -> list[Image.Image]:

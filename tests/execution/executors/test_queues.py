@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -139,6 +140,11 @@ def test_the_rest_crosses_whole() -> None:
     for jobs in (
         [job(1, DEAR), job(2, DEAR)],
         [Job("k", "m", CHEAP, "p", 1, SourceFile("a.png", "0" * 64))],
+        [
+            replace(
+                job(1, DEAR), stored=(Step("sketch", 1, image=b"png", seed=1, cost=Cost(3)), Step("inspect", 1, "ok"))
+            )
+        ],
         [ScoreJob("k", "d", b"png", item, True, {"a": [Reply("yes")]})],
     ):
         assert wire.unpack_jobs(wire.pack_jobs(jobs)) == jobs

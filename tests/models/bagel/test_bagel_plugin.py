@@ -89,6 +89,21 @@ def test_a_process_is_one_context_that_grows(model: Bagel) -> None:
     ]
 
 
+@pytest.mark.parametrize("variant", VARIANTS[2:6], ids=lambda variant: json.dumps(variant.key()))
+def test_a_process_continues_from_its_stored_steps(model: Bagel, variant: Process) -> None:
+    """Contexts are read in larger pieces than they were written."""
+    whole = variants.run(variant, model, PROMPTS, [1, 2, 3])
+    count = max(len(trajectory.steps) for trajectory in whole)
+    for begun in range(1, count):
+        stored = [trajectory.steps[:begun] for trajectory in whole]
+        again = variants.run(variant, model, PROMPTS, [1, 2, 3], stored=stored)
+        for made, expected in zip(again, whole, strict=True):
+            assert [step.text for step in made.steps] == [step.text for step in expected.steps]
+            assert made.steps[:begun] == expected.steps[:begun]
+            for step, other in zip(made.steps, expected.steps, strict=True):
+                assert step.image == other.image or close(step.image, other.image)
+
+
 def test_a_seed_draws_other_noise_and_other_words(model: Bagel) -> None:
     first, repeated, reseeded = variants.run(TextCot(), model, [PROMPTS[0]] * 3, [1, 1, 2])
     assert first.steps[0].text == repeated.steps[0].text != reseeded.steps[0].text

@@ -1,0 +1,83 @@
+"""Continues trajectories of which the store has the first steps. These are never replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from evalharness.api.executor import WorkerSpec
+from evalharness.api.failure import Failure
+from evalharness.execution.queues import DrawQueue
+from evalharness.planning.plan import Job
+from evalharness.store.database import storable
+from evalharness.store.images import DamagedImageError
+from evalharness.store.store import Store
+from evalharness.types.trajectory import Step, Trajectory
+
+
+class ContinuingDrawQueue(DrawQueue):
+    """A queue whose jobs get the stored steps of their trajectories when they are handed out."""
+
+    def __init__(
+        self,
+        subject: str,
+        worker_spec: WorkerSpec,
+        store: Store,
+        jobs: Iterable[Job],
+        batch_size: int,
+        cost: Callable[[Job], float],
+    ) -> None:
+        super().__init__(subject, worker_spec, store.lock, jobs, batch_size, cost)
+        self._store = store
+
+    def take(self, workers: int = 1, *, proven: bool = True) -> Sequence[Job]:
+        with self._lock:
+            jobs = jobs_with_stored_steps(self._store, super().take(workers, proven=proven))
+            self.in_hand.update((job.key, job) for job in jobs)
+            return jobs
+
+    def measure(self, job: Job, trajectory: Trajectory) -> None:
+        """Correct the expected load, by trajectories that were drawn as a whole."""
+        if not job.stored:
+            super().measure(job, trajectory)
+
+
+def jobs_with_stored_steps(store: Store, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs with the steps that the store has, if these have all their images.
+
+    Only a trajectory that iterates can be stored in part.
+    """
+    stored = store.trajectories.get(job.key for job in jobs if job.cap is not None)
+    loaded = []
+    for job in jobs:
+        steps: tuple[Step, ...] = ()
+        if job.key in stored:
+            try:
+                steps = store.trajectories.with_images(stored[job.key].steps)
+            except DamagedImageError:
+                steps = ()  # it is drawn again as a whole
+        loaded.append(replace(job, stored=steps))
+    return loaded
+
+
+def with_stored_steps(job: Job, trajectory: Trajectory) -> Trajectory | Failure:
+    """A trajectory with its stored steps as they are, of which a model that drew them again has other costs.
+
+    Returns:
+        A failure if the trajectory begins with other steps: arms that are complete would change.
+    """
+    count = len(job.stored)
+    if len(trajectory.steps) < count:
+        return Failure(f"the stored trajectory cannot be continued: drawn again, it ends before step {count}", "sample")
+    for number, (step, again) in enumerate(zip(job.stored, trajectory.steps, strict=False), start=1):
+        if _content(step) != _content(again):
+            reason = (
+                f"the stored trajectory cannot be continued: drawn again, step {number} of {count} is another, and "
+                "arms that are complete would change; draw all arms into another --store"
+            )
+            return Failure(reason, "sample")
+    return replace(trajectory, steps=job.stored + trajectory.steps[count:])
+
+
+def _content(step: Step) -> tuple[object, ...]:
+    return step.kind, step.iteration, storable(step.text), step.image, step.seed

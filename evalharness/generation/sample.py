@@ -1,0 +1,153 @@
+"""A trajectory in the making: the steps so far, and those that are stored already and only have to be taken over."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from PIL import Image
+
+from evalharness.api.model import Drawn, Written
+from evalharness.errors import SampleError
+from evalharness.types.trajectory import Cost, Step, StepKind, Trajectory
+
+
+def noise_seed(seed: int, iteration: int, kind: StepKind, repetition: int = 1) -> int:
+    """The seed of a step. The first drawing has the sample's own, so that all variants share its noise.
+
+    Args:
+        seed: The sample's own.
+        iteration: Of the step.
+        kind: Of the step.
+        repetition: Counts the steps of this kind in the iteration, from 1.
+    """
+    if iteration <= 1 and kind in ("draw", "sketch"):
+        return seed
+    path = f"{seed}/{iteration}/{kind}" if repetition == 1 else f"{seed}/{iteration}/{kind}/{repetition}"
+    digest = hashlib.sha256(path.encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+@dataclass
+class Sample:
+    """A trajectory in the making.
+
+    Attributes:
+        prompt: The item's prompt.
+        seed: The sample's own seed.
+        steps: The steps so far.
+        finished: Whether the model said that it is done.
+        state: The newest drawing.
+        seen: Whether the model has looked at it.
+        stored: Steps that come next and were made before: they are taken over, not made again.
+        begun: How many steps were made before.
+    """
+
+    prompt: str
+    seed: int
+    steps: list[Step] = field(default_factory=list)
+    finished: bool = False
+    state: Image.Image | None = None
+    seen: bool = False
+    stored: deque[Step] = field(default_factory=deque)
+    begun: int = 0
+    _text_taken: bool = False
+    """Whether the last step is only the text of the next stored one."""
+
+    @property
+    def iteration(self) -> int:
+        """The iteration of the last step; 0 without one."""
+        return self.steps[-1].iteration if self.steps else 0
+
+    def continue_from(self, steps: Iterable[Step]) -> None:
+        """Begin with steps that are stored."""
+        self.stored = deque(steps)
+        self.begun = len(self.stored)
+
+    def next_stored(self, kind: StepKind, iteration: int) -> Step:
+        """The stored step that is due.
+
+        Raises:
+            SampleError: It is another one than the variant would make.
+        """
+        step = self.stored[0]
+        if (step.kind, step.iteration) != (kind, iteration):
+            raise SampleError(
+                f"the stored trajectory cannot be continued: it has {step.kind!r} of iteration {step.iteration} where "
+                f"{kind!r} of iteration {iteration} is due"
+            )
+        return step
+
+    def take_over_text(self, kind: StepKind, iteration: int, opening: str) -> str:
+        """Record the text of the next stored step, and return it without the opening words.
+
+        A step that draws as well stays next until :meth:`take_over_image`.
+        """
+        step = self.next_stored(kind, iteration)
+        text = step.text.removeprefix(f"{opening} ") if opening else step.text
+        if step.image is None:
+            self.steps.append(self.stored.popleft())
+        else:
+            self.steps.append(Step(kind, iteration, text))
+            self._text_taken = True
+        return text
+
+    def take_over_image(self, kind: StepKind, iteration: int) -> None:
+        """Record the next stored step, which draws; its text, if it has one, was taken over before.
+
+        Raises:
+            SampleError: It has no readable image.
+        """
+        step = self.next_stored(kind, iteration)
+        if step.image is None:
+            raise SampleError(f"the stored trajectory cannot be continued: {kind!r} of iteration {iteration} drew none")
+        if self._text_taken:
+            self.steps.pop()
+            self._text_taken = False
+        self._append_stored()
+
+    def take_over_before(self, iteration: int) -> None:
+        """Record all stored steps of the iterations before this one."""
+        while self.stored and self.stored[0].iteration < iteration:
+            self._append_stored()
+
+    def _append_stored(self) -> None:
+        step = self.stored.popleft()
+        self.steps.append(step)
+        if step.image is not None:
+            self.state, self.seen = _decode(step.image), False
+
+    def add_text(self, kind: StepKind, iteration: int, written: Written, seconds: float) -> None:
+        """Record a text that the model wrote."""
+        self.steps.append(Step(kind, iteration, written.text, cost=Cost(0, written.tokens, seconds)))
+
+    def add_image(self, kind: StepKind, iteration: int, drawn: Drawn, seconds: float, repetition: int = 1) -> None:
+        """Record a drawing, which is the new state."""
+        cost = Cost(drawn.evaluations, 0, seconds)
+        seed = noise_seed(self.seed, iteration, kind, repetition)
+        self.steps.append(Step(kind, iteration, image=png_bytes(drawn.image), seed=seed, cost=cost))
+        self.state, self.seen = drawn.image, False
+
+    def trajectory(self) -> Trajectory:
+        """The recorded trajectory. The first step that follows stored ones says so."""
+        steps = list(self.steps)
+        if 0 < self.begun < len(steps):
+            steps[self.begun] = replace(steps[self.begun], continued=True)
+        return Trajectory(tuple(steps), self.finished)
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """The image as a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _decode(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
+    except (OSError, Image.DecompressionBombError) as error:
+        raise SampleError(f"a stored image cannot be read: {error}") from error

@@ -1,0 +1,97 @@
+"""What is stored is never drawn again or replaced: a longer cap continues from the stored steps."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from growing_model import GrowingModel
+from mock_sweeps import IN_PROCESS, draw_and_score, states
+from plugin_packages import InstallPlugins
+
+Write = Callable[[str], Path]
+SWEEP = (
+    """\
+name: tiny
+seed: 3
+model: {name: growing, iterations: 9%s}
+benchmarks:
+  - {name: mock, limit: 6, samples: 2}
+arms:
+  - {name: process, variant: process, max_iterations: 2..3}
+"""
+    + IN_PROCESS
+)
+SHORT, LONG = "process max_iterations=2", "process max_iterations=3"
+
+
+@pytest.fixture(autouse=True)
+def growing(install_plugins: InstallPlugins) -> Iterator[None]:
+    install_plugins(models=[GrowingModel])
+    GrowingModel.drawings = 0
+    yield
+    GrowingModel.device = "first"
+
+
+def steps(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The steps of each stored trajectory."""
+    with sqlite3.connect(f"file:{folder / 'store' / 'store.sqlite'}?mode=ro", uri=True) as connection:
+        return {key: json.loads(text) for key, text in connection.execute("SELECT key, steps FROM trajectories")}
+
+
+def images(folder: Path) -> dict[str, str]:
+    """The digest of each image file, by name."""
+    files = (folder / "store" / "images").rglob("*.png")
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def untimed(step: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in step.items() if name not in ("seconds", "continued")}
+
+
+def test_a_longer_cap_draws_what_is_new_and_changes_nothing(sweep_file: Write, tmp_path: Path) -> None:
+    file = sweep_file(SWEEP % "")
+    whole = draw_and_score(file, tmp_path / "whole" / "x")
+    undisturbed = GrowingModel.drawings
+    draw_and_score(file, tmp_path / "later" / "x", only=[SHORT])
+    short, files, drawn = steps(tmp_path / "later"), images(tmp_path / "later"), GrowingModel.drawings - undisturbed
+    assert draw_and_score(file, tmp_path / "later" / "x") == whole
+    assert GrowingModel.drawings == 2 * undisturbed, "nothing is drawn twice"
+    assert 0 < drawn < undisturbed
+    for key, made in steps(tmp_path / "later").items():
+        begun = len(short[key])
+        assert made[:begun] == short[key]
+        assert [number for number, step in enumerate(made) if step.get("continued")] == [begun]
+        assert list(map(untimed, made)) == list(map(untimed, steps(tmp_path / "whole")[key]))
+    assert images(tmp_path / "later").items() > files.items()
+
+
+def test_another_device_changes_no_arm_that_is_complete(sweep_file: Write, tmp_path: Path) -> None:
+    file = sweep_file(SWEEP % "")
+    short = draw_and_score(file, tmp_path / "r" / "x", only=[SHORT])
+    GrowingModel.device = "second"
+    both = draw_and_score(file, tmp_path / "r" / "x")
+    assert [row for row in both if row["arm"] == SHORT] == short
+    assert states(both) == {"scored"}
+
+
+def test_a_model_that_cannot_replay_draws_again_if_that_gives_the_same(sweep_file: Write, tmp_path: Path) -> None:
+    file = sweep_file(SWEEP % ", replays: false")
+    short = draw_and_score(file, tmp_path / "r" / "x", only=[SHORT])
+    before = steps(tmp_path / "r")
+    GrowingModel.device = "second"
+    both = draw_and_score(file, tmp_path / "r" / "x")
+    assert [row for row in both if row["arm"] == SHORT] == short
+    assert steps(tmp_path / "r") == before
+    failed = [row for row in both if row["arm"] == LONG]
+    assert states(failed) == {"failed"}
+    assert "drawn again, step 2 of" in failed[0]["reason"]
+    GrowingModel.device = "first"
+    assert states(draw_and_score(file, tmp_path / "r" / "x", retry_failed=True)) == {"scored"}
+    for key, made in steps(tmp_path / "r").items():
+        assert made[: len(before[key])] == before[key]
