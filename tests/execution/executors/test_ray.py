@@ -177,6 +177,7 @@ class TestDeaths:
         with ray_runs.cluster(3, env, tmp_path / "log") as cluster:
             file = write(tmp_path / "a", {"name": "ray", "address": cluster.address}, **self.long_run(notes))
             with ray_runs.running(file, env) as running:
+                running.until("the first sample is drawn", lambda: reported(file))
                 node = running.until("a node draws that is not the head", lambda: elsewhere(running, cluster))
                 before = reported(file)
                 cluster.tell(f"kill {node}")
@@ -188,6 +189,7 @@ class TestDeaths:
         with ray_runs.cluster(3, env, tmp_path / "log") as cluster:
             file = write(tmp_path / "a", {"name": "ray", "address": cluster.address}, **self.long_run(notes))
             with ray_runs.running(file, env) as running:
+                running.until("the first sample is drawn", lambda: reported(file))
                 node = running.until("a node draws that is not the head", lambda: elsewhere(running, cluster))
                 before, stopped = reported(file), ray_runs.descendants(cluster.raylets[node])
                 assert len(stopped) > 1, "the node's workers are among them"
@@ -208,6 +210,7 @@ class TestDeaths:
             executor = {"name": "ray", "address": cluster.address, "draw": {"cpus": 0.5}, "score": {"cpus": 0.5}}
             file = write(tmp_path / "a", executor, **self.long_run(notes))
             with ray_runs.running(file, env, inside=cluster.inside) as running:
+                running.until("the first sample is drawn", lambda: reported(file))
                 running.until("the other host draws", lambda: any("10.77.0.2" in place for place in running.drawing()))
                 before = reported(file)
                 cluster.tell("cut")
