@@ -15,6 +15,7 @@ from evalharness.config import literature, sweep_files
 from evalharness.config.schema import Sweep
 from evalharness.config.shards import sharded
 from evalharness.errors import ConfigError
+from evalharness.execution.disk_forecast import require_space
 from evalharness.execution.imported import imported_images
 from evalharness.execution.parts import ALL, Parts
 from evalharness.execution.session import run_plan
@@ -92,6 +93,7 @@ def run(
     retry_failed: bool = False,
     draw_only: bool = False,
     score_only: bool = False,
+    check_space: bool = True,
     quiet: bool = False,
     **size: Any,
 ) -> Results:
@@ -107,6 +109,7 @@ def run(
         retry_failed: Try samples again that failed in an earlier run.
         draw_only: Score nothing and write no report; weights of scorers may be missing.
         score_only: Draw nothing.
+        check_space: Stop before anything is drawn if the disk has less space than the images will take.
         quiet: Show no progress on stderr.
 
     Raises:
@@ -121,7 +124,14 @@ def run(
     store_path = sharded(Path(store) if store is not None else whole.parent / "store", planned.sweep.shard)
     parts = Parts(drawing=not score_only, scoring=not draw_only)
     results, _ = run_and_report(
-        planned, folder, store_path, retry_failed=retry_failed, parts=parts, quiet=quiet, trial=bool(taken.label)
+        planned,
+        folder,
+        store_path,
+        retry_failed=retry_failed,
+        parts=parts,
+        quiet=quiet,
+        trial=bool(taken.label),
+        check_space=check_space,
     )
     return results
 
@@ -135,6 +145,7 @@ def run_and_report(
     parts: Parts = ALL,
     quiet: bool = False,
     trial: bool = False,
+    check_space: bool = True,
     gallery_mb: float | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> tuple[Results, Path | None]:
@@ -143,6 +154,7 @@ def run_and_report(
     Args:
         parts: The parts of the run that are done.
         trial: Whether fewer samples may have been chosen than the sweep file says; then a larger report stays.
+        check_space: Whether free disk space is compared with what the images will take.
         gallery_mb: See :meth:`Results.to_html`.
         info: Entries that replace those of :attr:`Results.info`.
 
@@ -150,7 +162,8 @@ def run_and_report(
         The results, and the page of the report; ``None`` if nothing was to be scored.
 
     Raises:
-        ConfigError: Another run writes to ``out``, or a trial would replace a larger report there.
+        ConfigError: Another run writes to ``out``, a trial would replace a larger report there, or the disk is too
+            small.
     """
     from evalharness.analysis.examples.missing import example_searches
 
@@ -158,6 +171,8 @@ def run_and_report(
         require_no_larger_report(out, plan)
     with locked_folder(out):
         with Store(store) as opened:
+            if check_space and parts.drawing:
+                require_space(plan, opened, retry_failed=retry_failed)
             run_info = run_plan(
                 plan,
                 opened,

@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be drawn and what it would cost")
     parser.add_argument("--rates", type=Path, metavar="FILE", help="with --dry-run: measured seconds to count with")
     parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
+    parser.add_argument(
+        "--no-space-check", action="store_true", help="begin even if the images may not fit on the disk"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
@@ -67,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
         return _check(plan, out, store_path, options)
     parts = Parts(drawing=not options.score_only, scoring=not options.draw_only)
     more = {"quiet": options.quiet, "retry_failed": options.retry_failed, "trial": bool(size.label)}
+    more["check_space"] = not options.no_space_check
     return carry_out(plan, out, store_path, parts=parts, **more)
 
 

@@ -13,10 +13,12 @@ from evalharness.execution.rates import Rate, RatesFile, arms_of_families, estim
 from evalharness.planning.plan import Job, Plan
 from evalharness.store.store import Store
 
+TO_THE_CAP = ", if each trajectory goes to its cap and takes as long as those measured"
+
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """The cost of the jobs of one family of arms, at most.
+    """The expected cost of the jobs of one family of arms, if each goes to its cap.
 
     Attributes:
         model: Alias of the model.
@@ -91,7 +93,7 @@ def describe(estimates: Sequence[CostEstimate], command: str) -> list[str]:
     lines = [_total(estimates, unknown), *(f"  {_describe(estimate)}" for estimate in estimates)]
     hours = sum(estimate.seconds * estimate.devices for estimate in estimates if estimate.devices) / 3600
     if hours:
-        lines.append(f"  GPU hours: at most {hours:.1f}{' where there is a rate' if unknown else ''}")
+        lines.append(f"  GPU hours: about {hours:.1f}{' where there is a rate' if unknown else ''}")
     if unknown:
         missing = ", ".join(f"{estimate.arm} of {estimate.model}" for estimate in unknown)
         lines.append(
@@ -104,8 +106,8 @@ def describe(estimates: Sequence[CostEstimate], command: str) -> list[str]:
 def _total(estimates: Sequence[CostEstimate], unknown: Sequence[CostEstimate]) -> str:
     seconds = sum(estimate.seconds for estimate in estimates)
     if not unknown:
-        return f"expected time to draw: at most {duration(seconds)}"
-    rest = f", at most {duration(seconds)} for the others" if seconds else ""
+        return f"expected time to draw: about {duration(seconds)}{TO_THE_CAP}"
+    rest = f", about {duration(seconds)} for the others{TO_THE_CAP}" if seconds else ""
     return f"expected time to draw: unknown for {sum(estimate.jobs for estimate in unknown)} trajectories{rest}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evalharness.config.schema import Sweep
-from evalharness.execution import cost_estimates, rates
+from evalharness.execution import cost_estimates, disk_forecast, rates
 from evalharness.execution.imported import imported_images
 from evalharness.execution.shared_drawings import without_contained
 from evalharness.planning.plan import Plan
@@ -39,6 +39,7 @@ def dry_run(
         lines = _outline(plan, states)
         lines.append(f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)")
         lines += cost_estimates.describe(cost_estimates.estimate_costs(plan, store, jobs, file_rates), command)
+        lines += disk_forecast.describe(disk_forecast.disk_forecasts(plan, store, jobs))
         lines += _judged_images(plan, store, states)
         lines += [f"warning: {warning}" for warning in imported_images(plan, store).get("warnings", [])]
     return lines + [f"not here: {name}: {reason}" for name, reason in absent.items()]

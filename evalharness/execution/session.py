@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness._util import environment
+from evalharness._util.filesystems import network_filesystem
 from evalharness._util.progress import Progress
 from evalharness.execution.addresses import moved_endpoints
 from evalharness.execution.canary import CheckedArm
@@ -20,6 +21,8 @@ from evalharness.execution.parts import ALL, Parts
 from evalharness.execution.signals import stopping_on_signal
 from evalharness.planning.plan import Plan
 from evalharness.store.store import Store
+
+USE_LOCAL_DISK = "put the store on a disk of this machine with --store"
 
 
 def run_plan(
@@ -47,7 +50,7 @@ def run_plan(
         OSError: ``out`` cannot be created.
     """
     moved = moved_endpoints(plan, store)
-    for warning in moved:  # before anything is asked of them
+    for warning in [*moved, *_network_warnings(store)]:  # before anything is asked of them
         progress.say(f"warning: {warning}")
     info, engine = _work(plan, store, out, progress, parts, make_searches, retry_failed=retry_failed)
     imported = imported_images(plan, store)
@@ -66,12 +69,18 @@ def check_plan(
     Returns:
         What became of them; empty if nothing is missing.
     """
-    for warning in moved_endpoints(plan, store):
+    for warning in [*moved_endpoints(plan, store), *_network_warnings(store)]:
         progress.say(f"warning: {warning}")
     _, engine = _work(plan, store, out, progress, replace(parts, check="only"), retry_failed=retry_failed)
     for name, reason in engine.stops.items():
         progress.say(f"warning: {name}: {reason}")
     return engine.checked
+
+
+def _network_warnings(store: Store) -> list[str]:
+    kind = network_filesystem(store.path)
+    warning = f"{store.path} is on a network file system ({kind}), where a database can be damaged; {USE_LOCAL_DISK}"
+    return [] if kind is None else [warning]
 
 
 def _work(

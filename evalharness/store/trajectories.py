@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +132,18 @@ class StoredTrajectories:
             with self._database.guarded():
                 steps = _parse_steps(row["steps"])
             yield from (step.image for step in steps if step.image is not None)
+
+    def complete(self, caps: Mapping[str, int | None]) -> set[str]:
+        """Return those among these keys whose trajectory covers its cap."""
+        rows = self._database.select_tuples("SELECT key, finished, cap FROM trajectories", sorted(caps))
+        return {key for key, finished, cap in rows if StoredTrajectory((), bool(finished), cap).covers(caps[key])}
+
+    def some_images(self, model: str, count: int) -> list[str]:
+        """Return the digests of the images of ``count`` trajectories of a model (digest of its identity)."""
+        with self._database.guarded() as connection:
+            rows = connection.execute("SELECT steps FROM trajectories WHERE model = ? LIMIT ?", (model, count))
+            steps = [step for row in rows for step in _parse_steps(row["steps"])]
+        return list(dict.fromkeys(step.image for step in steps if step.image is not None))
 
     def with_images(self, steps: Iterable[StoredStep]) -> tuple[Step, ...]:
         """Load the images of steps.

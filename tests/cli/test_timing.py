@@ -129,7 +129,7 @@ def test_a_few_that_were_drawn_tell_the_rest(sweep_file: Write) -> None:
     assert "trajectories to draw: 36 " in text
     assert "single of mock: 18 trajectories × 0.5 s = 9 s (measured, 2 in the store)" in text
     assert "process of mock: 18 trajectories × at most 3 iterations × 0.5 s = 27 s (measured, 2 in the store)" in text
-    assert f"expected time to draw: at most {duration(36)}" in text
+    assert f"expected time to draw: about {duration(36)}" in text
 
 
 def test_another_identity_s_seconds_are_not_used(sweep_file: Write) -> None:
@@ -145,16 +145,16 @@ def test_gpu_hours_count_the_devices_of_an_image(sweep_file: Write, monkeypatch:
     text = dry(file, "--rates", given(file.parent, source="H100", seconds={"mock": {"single": 600, "process": 1200}}))
     assert "single of mock: 6 trajectories × 600 s = 1 h 0 min (H100)" in text
     assert "process of mock: 6 trajectories × at most 3 iterations × 1.2e+03 s = 6 h 0 min (H100)" in text
-    assert "GPU hours: at most 14.0\n" in text
+    assert "GPU hours: about 14.0\n" in text
     partly = dry(file, "--rates", given(file.parent, seconds={"mock": {"single_pass": 600}}))
-    assert "unknown for 6 trajectories, at most 1 h 0 min for the others" in partly
-    assert "GPU hours: at most 2.0 where there is a rate\n" in partly
+    assert "unknown for 6 trajectories, about 1 h 0 min for the others" in partly
+    assert "GPU hours: about 2.0 where there is a rate\n" in partly
     assert "no measured rate for process of mock;" in partly
 
 
 def test_what_goes_on_elsewhere_goes_on_at_once() -> None:
     line = describe([CostEstimate("api", "drawn", 80, 80, Rate(12.0, "measured", 0.04), None, 8)], "")
-    assert line[0] == "expected time to draw: at most 2 min 0 s"
+    assert line[0].startswith("expected time to draw: about 2 min 0 s, if each trajectory goes to its cap")
     assert line[1] == "  drawn of api: 80 trajectories × 12 s / 8 at once = 2 min 0 s, 3.20 dollars (measured)"
     assert len(line) == 2
     assert describe([], "") == ["expected time to draw: nothing"]
@@ -195,7 +195,7 @@ def test_rates_of_a_run_are_a_file_for_another_machine(sweep_file: Write, capsys
     assert "exists; choose another --out" in capsys.readouterr().err
     elsewhere = sweep_file(SWEEP.replace(HALF_A_SECOND, OTHER_MODEL))
     text = dry(elsewhere, "--rates", str(file.parent / "rates.yaml"), "--store", str(file.parent / "none"))
-    assert "expected time to draw: at most 12 s" in text
+    assert "expected time to draw: about 12 s" in text
 
 
 def test_a_dry_run_needs_no_weights_and_a_run_does(

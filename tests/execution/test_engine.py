@@ -178,7 +178,7 @@ class TestInProcess:
         draw_and_score(file, out)
         sweep.main([str(file), "--out", str(out), "--full", "--dry-run"])
         assert "trajectories to draw: 28 " in (text := capsys.readouterr().out)
-        assert "at most 28 s" in text  # 14 single passes of half a second, 14 times at most 3 iterations of it
+        assert "about 28 s" in text  # 14 single passes of half a second, 14 times at most 3 iterations of it
 
     def test_errors_are_one_line_and_exit_2(
         self, sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
