@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+TEMPORARY = re.compile(r"\..+\.[0-9]+")
+"""Names of files that are being written: the name that they will have, and the process that writes them."""
 SYNC_THREADS = 8
 """Number of files that are synced to the disk at the same time."""
 SYNC_THREAD_NAME = "sync"

@@ -24,6 +24,7 @@ COMMANDS = {
     "export-replies": ("export_replies", "write the judges' replies of a run, for the judge replay"),
     "timing": ("timing", "write how long a run's models took, to plan with on another machine"),
     "merge": ("merge", "copy the contents of other stores into one"),
+    "gc": ("gc", "remove what a store keeps and nothing refers to"),
     "score-detections": ("score_detections", "score detections that were made by another program"),
     "validate": ("validate", "check trajectories: training data, or those that a model made"),
     "doctor": ("doctor", "check that everything a score depends on works on this machine"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from evalharness._util.chunking import chunks
@@ -70,6 +70,15 @@ class StoredImages:
             row = (digest, status.st_size, status.st_mtime_ns)
             connection.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", row)
         return digest
+
+    def known(self) -> Iterator[str]:
+        """Give the digests in the table."""
+        return self._database.scan("SELECT digest FROM images ORDER BY digest", lambda row: str(row["digest"]))
+
+    def forget(self, digests: Iterable[str]) -> None:
+        """Remove rows of the table; the files stay. Inside a batch."""
+        with self._database.guarded() as connection:
+            connection.executemany("DELETE FROM images WHERE digest = ?", [(digest,) for digest in digests])
 
     def damaged(self, digests: Iterable[str]) -> set[str]:
         """Return the images whose file is damaged or missing.

@@ -55,6 +55,11 @@ class StoredScores:
             )
             connection.execute("DELETE FROM failures WHERE key = ?", (key,))
 
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove scores. Inside a batch."""
+        with self._database.guarded() as connection:
+            connection.executemany("DELETE FROM scores WHERE key = ?", [(key,) for key in keys])
+
 
 def _parse_score(row: sqlite3.Row) -> tuple[str, str, Score]:
     return row["key"], row["image"], Score(_read_value(row["value"]), row["reason"], parse_json(row["details"]))

@@ -69,9 +69,7 @@ def test_a_run_does_not_begin_if_its_images_do_not_fit(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(free=9000))
     assert sweep.main([file, "--out", str(out), "--quiet"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert re.search(
-        r"store: 9\.0 kB are free, .* need about 114\.7 kB; .* --no-space-check$", line
-    )
+    assert re.search(r"store: 9\.0 kB are free, .* need about 114\.7 kB; .* --no-space-check$", line)
     assert MockModel.drawn == []
     assert sweep.main([file, "--out", str(out), "--quiet", "--no-space-check"]) == 0
     assert sweep.main([file, "--out", str(out), "--quiet"]) == 0, "nothing is left to draw"
