@@ -58,7 +58,7 @@ def test_measured_rates_become_gpu_hours(tmp_path: Path, capsys: pytest.CaptureF
     assert dry("bagel-variants.yaml", tmp_path, "--rates", str(file)) == 0
     text = capsys.readouterr().out
     hours = 2212 * (18 + 36 + 3 * 6 * 36) / 3600
-    assert f"GPU hours: at most {hours:.1f}\n" in text
+    assert f"GPU hours: about {hours:.1f}\n" in text
     assert "(a card of the future)" in text
 
 
@@ -76,7 +76,7 @@ def test_a_rate_for_each_variant_is_enough(name: str, tmp_path: Path, capsys: py
     file.write_text(yaml.safe_dump({"seconds": seconds}))
     assert dry(name, tmp_path, "--rates", str(file)) == 0
     text = capsys.readouterr().out
-    assert f"GPU hours: at most {2212 * sum(most.values()) * 10 / 3600:.1f}\n" in text
+    assert f"GPU hours: about {2212 * sum(most.values()) * 10 / 3600:.1f}\n" in text
     assert "no measured rate" not in text
 
 

@@ -29,7 +29,7 @@ from evalharness.generation import variants
 TESTED_HERE = [page for page in PAGES if page.stem != "plugins"]
 """That page installs packages of its own and is run whole by test_plugins_page.py."""
 COMMANDS = sorted({command for page in TESTED_HERE for command in commands(page)})
-CHEAP = re.compile(r"evalharness (list|prompts .*|--version|--help)|.* (--help|--dry-run)")
+CHEAP = re.compile(r"evalharness (list|prompts .*|--version|--help)|.* --help|python .* --dry-run")
 WEIGHTS = all(embedded_weights(name).is_dir() for name in ("unified", "detector", "clip"))
 KEYS = re.compile(r"<!-- keys: (\S+) -->\n\n((?:\|.*\n)+)")
 
