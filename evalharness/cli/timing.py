@@ -12,7 +12,9 @@ from pathlib import Path
 import yaml
 
 from evalharness._util import environment
+from evalharness._util.exit_codes import ExitCode
 from evalharness._util.progress import Progress
+from evalharness._util.text import counted
 from evalharness.cli.options import positive
 from evalharness.config import overrides
 from evalharness.config.schema import Sweep
@@ -43,16 +45,19 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None and options.out.exists():
         raise ConfigError(f"{options.out} exists; choose another --out")
     sweep, store_path = find_run(options.run, options.store, partial(overrides.overridden, options))
-    plan = _planned(select(sweep, options.only))
+    plan, failed = _planned(select(sweep, options.only)), 0
     if options.draw is not None:
-        _draw(_planned(resize(plan.sweep, limit=options.draw, samples=1)), store_path)
+        failed = _draw(_planned(resize(plan.sweep, limit=options.draw, samples=1)), store_path)
     with Store(store_path, write=False) as store:
         seconds = measured_seconds(plan, store)
         source = _source(plan, store)
     if not seconds:
         raise ConfigError(f"{store_path} has no image of {sweep.name!r}; draw a few before, with --draw 8")
     _write(yaml.safe_dump({"source": source, "seconds": seconds}, sort_keys=False, allow_unicode=True), options.out)
-    return 0
+    if failed:
+        sys.stderr.write(f"evalharness: incomplete: {counted(failed, 'drawing')} failed, and rates are of the others\n")
+        return ExitCode.INCOMPLETE
+    return ExitCode.COMPLETE
 
 
 def _planned(sweep: Sweep) -> Plan:
@@ -73,8 +78,8 @@ def _planned(sweep: Sweep) -> Plan:
     return make_plan(select(sweep, [arm.name for arm in sweep.arms if arm.model not in missing]), {})
 
 
-def _draw(plan: Plan, store_path: Path) -> None:
-    """Draw what the plan lacks. The drawings belong to the sweep, which will not draw them again."""
+def _draw(plan: Plan, store_path: Path) -> int:
+    """Draw what the plan lacks; the sweep will not draw it again. Returns the number of trajectories that failed."""
     executor = plan.sweep.executor.build()
     with Store(store_path) as store:
         progress = Progress()
@@ -82,9 +87,11 @@ def _draw(plan: Plan, store_path: Path) -> None:
             Engine(plan, store, executor, progress, Parts(scoring=False, check="none")).run()
         finally:
             executor.close()
-        for reason, count in Counter(failure.reason for failure in store.failures.get(plan.jobs).values()).items():
+        failures = store.failures.get(plan.jobs)
+        for reason, count in Counter(failure.reason for failure in failures.values()).items():
             progress.say(f"warning: {count} of {len(plan.jobs)} failed: {reason}")
         store.runs.put(f"rates {plan.key()}", {"hardware": environment.hardware()})
+    return len(failures)
 
 
 def _source(plan: Plan, store: Store) -> str:

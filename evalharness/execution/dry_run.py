@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from evalharness.config.schema import Sweep
@@ -40,7 +40,7 @@ def dry_run(
         lines.append(f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)")
         lines += cost_estimates.describe(cost_estimates.estimate_costs(plan, store, jobs, file_rates), command)
         lines += disk_forecast.describe(disk_forecast.disk_forecasts(plan, store, jobs))
-        lines += _judged_images(plan, store, states)
+        lines += _images_to_score(plan, store, states, retry)
         lines += [f"warning: {warning}" for warning in imported_images(plan, store).get("warnings", [])]
     return lines + [f"not here: {name}: {reason}" for name, reason in absent.items()]
 
@@ -60,14 +60,13 @@ def _outline(plan: Plan, states: Sequence[SampleState]) -> list[str]:
     return lines
 
 
-def _judged_images(plan: Plan, store: Store, states: Sequence[SampleState]) -> Iterator[str]:
-    """A line for each benchmark with a judge: how many images would be sent to it."""
+def _images_to_score(plan: Plan, store: Store, states: Sequence[SampleState], retry: Collection[str]) -> Iterator[str]:
+    """A line for each benchmark: how many final images would be scored, at most, or sent to its judge."""
     for name, planned in plan.benchmarks.items():
-        if "judge" not in planned.scorer:
-            continue
         members = [state for state in states if state.sample.benchmark == name]
-        images = sum(state.state in ("pending", "generated") for state in members)
-        line = f"images to be judged for {name}: {images}"
+        images = sum(_lacks_score(state, retry) for state in members)
+        verb = "to be judged" if "judge" in planned.scorer else "to score"
+        line = f"images {verb} for {name}: {images}"
         if planned.rescorings:
             total = sum(
                 state.sample.item.id in rescoring.items for state in members for rescoring in planned.rescorings
@@ -75,3 +74,9 @@ def _judged_images(plan: Plan, store: Store, states: Sequence[SampleState]) -> I
             scored = sum(rescore.score is not None for rescore in rescore_states(plan, store, members))
             line += f", and {total - scored} questions more to check it"
         yield line
+
+
+def _lacks_score(state: SampleState, retry: Collection[str]) -> bool:
+    """Whether a run would score the image of a sample, unless it has another's bytes."""
+    retried = state.state == "failed" and (state.sample.job in retry or state.score_key in retry)
+    return retried or state.state in ("pending", "generated")

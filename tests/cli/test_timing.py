@@ -11,6 +11,7 @@ import yaml
 from mock_sweeps import SWEEP as PLAIN
 from mock_sweeps import draw_and_score
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness._util.progress import duration
 from evalharness.cli import main, sweep
 from evalharness.config import sweep_files
@@ -111,6 +112,18 @@ def test_what_cannot_be_drawn_says_why(sweep_file: Write, capsys: pytest.Capture
     error = capsys.readouterr().err
     assert "warning: 2 of 2 failed: ValueError: the mock fails on 'broken'" in error
     assert error.endswith("has no image of 'tiny'; draw a few before, with --draw 8\n")
+
+
+def test_rates_without_some_of_the_drawings_are_incomplete(
+    sweep_file: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark = "{name: mock, prompts: [broken 1, good 2], samples: 1}"
+    file = sweep_file(SWEEP.replace("{name: mock, limit: 6, samples: 1}", benchmark))
+    command = ["timing", str(file), "--draw", "9", "--only", "single", "--store", str(file.parent / "store")]
+    assert main.main(command) == ExitCode.INCOMPLETE
+    printed = capsys.readouterr()
+    assert yaml.safe_load(printed.out)["seconds"] == {"mock": {"single": 0.5}}
+    assert printed.err.endswith("evalharness: incomplete: 1 drawing failed, and rates are of the others\n")
 
 
 @pytest.mark.usefixtures("crashing_plugins")

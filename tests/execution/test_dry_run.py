@@ -1,0 +1,42 @@
+"""What a dry run says of scores: a bound on what the run then does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mock_sweeps import SWEEP
+
+import evalharness as eh
+from evalharness.api.failure import Failure
+from evalharness.cli import sweep
+from evalharness.errors import FailureKind
+from evalharness.store.store import Store
+
+Write = Callable[[str], Path]
+
+
+def to_score(file: Path, out: Path, capsys: pytest.CaptureFixture[str], *words: str) -> int:
+    capsys.readouterr()
+    assert sweep.main([str(file), "--out", str(out), "--dry-run", *words]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("images to score for mock: ")]
+    return int(line.rpartition(" ")[2])
+
+
+@pytest.mark.parametrize("kind", ["sample", "transient"])
+def test_failures_that_are_tried_again_count(
+    sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: FailureKind
+) -> None:
+    file, out = sweep_file(SWEEP), tmp_path / "r" / "x"
+    assert to_score(file, out, capsys) == 24
+    eh.run(file, out=out, quiet=True).close()
+    assert to_score(file, out, capsys) == 0
+    with Store(tmp_path / "r" / "store") as store, store.batch():
+        keys = [key for key, *_ in store.scores.all()]
+        store.scores.delete(keys)
+        for key in keys:
+            store.failures.add(key, Failure("why", kind))
+    again = 0 if kind == "sample" else 24
+    assert to_score(file, out, capsys) == again
+    assert to_score(file, out, capsys, "--retry-failed") == 24
