@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from evalharness.api.failure import Failure, failure_of, release_memory
 from evalharness.api.plugin import Plugin
 from evalharness.errors import BudgetError, failure_kind
+from evalharness.types.trajectory import PartialTrajectory
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -24,11 +25,15 @@ class Worker(Protocol[J_contra, R_co]):
     def __call__(self, jobs: Sequence[J_contra], /) -> Sequence[R_co]: ...
 
 
+KeepSteps = Callable[[Mapping[str, PartialTrajectory]], None]
+"""Stores the steps that were made so far of trajectories, by the key of their job."""
+
+
 class WorkerSpec(Protocol):
     """The name and settings of a plugin, from which any process can make the same worker."""
 
-    def worker(self) -> Worker[Any, Any]:
-        """Make the worker."""
+    def worker(self, keep: KeepSteps | None = None) -> Worker[Any, Any]:
+        """Make the worker; ``keep`` is called with what it has made of a batch while it works on it."""
         ...
 
     def check(self) -> None:
@@ -104,6 +109,10 @@ class WorkQueue(Protocol):
             outcomes: A result or a :class:`Failure` for each job.
             worker: The process that they come from; empty if there is no other.
         """
+        ...
+
+    def keep(self, partial: Mapping[str, PartialTrajectory]) -> None:
+        """Store the steps so far of jobs in hand, by key. Called by the thread that runs the queues."""
         ...
 
     def pace(self, jobs: int, seconds: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -13,10 +13,14 @@ from evalharness.api.model import ImageModel
 from evalharness.api.plugin import Installable
 from evalharness.errors import ConfigError
 from evalharness.types.item import PromptImage
-from evalharness.types.trajectory import Step, Trajectory
+from evalharness.types.trajectory import PartialTrajectory, Step, Trajectory
 
 CAP = "max_iterations"
 """The setting that caps the iterations of a variant, if it has one."""
+
+
+StepsMade = Callable[[Mapping[int, PartialTrajectory]], None]
+"""Takes what was made so far of the trajectories that have a new step, by their index in the batch."""
 
 
 class Variant(Installable, BaseModel):
@@ -77,7 +81,12 @@ class Variant(Installable, BaseModel):
         return False
 
     def resume(
-        self, model: Any, prompts: Sequence[str], seeds: Sequence[int], stored: Sequence[Sequence[Step]]
+        self,
+        model: Any,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        stored: Sequence[Sequence[Step]],
+        made: StepsMade | None = None,
     ) -> list[Trajectory]:
         """Make a trajectory for each prompt that begins with stored steps, none or more, as they are.
 
@@ -86,6 +95,7 @@ class Variant(Installable, BaseModel):
             prompts: The items' prompts.
             seeds: One for each prompt.
             stored: The first steps of each trajectory.
+            made: Called after each step of the batch, so that what is made is not lost if a later step fails.
         """
         raise NotImplementedError(f"variant {self.variant!r} does not continue trajectories")
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from evalharness._util.hashing import canonical, digest
 from evalharness.api.executor import WorkerSpec
 from evalharness.api.failure import Failure
 from evalharness.execution.queues import DrawQueue
-from evalharness.planning.plan import Job
+from evalharness.execution.signals import deferred_signals
+from evalharness.planning.plan import Job, Plan
 from evalharness.store.database import storable
 from evalharness.store.images import DamagedImageError
 from evalharness.store.store import Store
-from evalharness.types.trajectory import Step, Trajectory
+from evalharness.types.trajectory import PartialTrajectory, Step, Trajectory
 
 
 class ContinuingDrawQueue(DrawQueue):
@@ -22,19 +24,41 @@ class ContinuingDrawQueue(DrawQueue):
         self,
         subject: str,
         worker_spec: WorkerSpec,
+        plan: Plan,
         store: Store,
         jobs: Iterable[Job],
         batch_size: int,
         cost: Callable[[Job], float],
     ) -> None:
         super().__init__(subject, worker_spec, store.lock, jobs, batch_size, cost)
-        self._store = store
+        self._plan, self._store = plan, store
+        self._lengths: dict[str, int] = {}
+        """Number of the steps that are stored of each job in hand."""
 
     def take(self, workers: int = 1, *, proven: bool = True) -> Sequence[Job]:
         with self._lock:
             jobs = jobs_with_stored_steps(self._store, super().take(workers, proven=proven))
             self.in_hand.update((job.key, job) for job in jobs)
+            self._lengths.update((job.key, len(job.stored)) for job in jobs)
             return jobs
+
+    def keep(self, partial: Mapping[str, PartialTrajectory]) -> None:
+        with self._lock:
+            longer = {
+                key: trajectory
+                for key, trajectory in partial.items()
+                if key in self.in_hand and len(trajectory.steps) > self._lengths[key]
+            }
+            images = [step.image for trajectory in longer.values() for step in trajectory.steps]
+            with deferred_signals(), self._store.batch():
+                self._store.images.prepare(image for image in images if image is not None)
+                for key, trajectory in longer.items():
+                    self._add(self.in_hand[key], trajectory)
+                    self._lengths[key] = len(trajectory.steps)
+
+    def _add(self, job: Job, partial: PartialTrajectory) -> None:
+        made = Trajectory(partial.steps, partial.finished)
+        write_trajectory(self._plan, self._store, job, made, partial.iterations)
 
     def measure(self, job: Job, trajectory: Trajectory) -> None:
         """Correct the expected load, by trajectories that were drawn as a whole."""
@@ -58,6 +82,19 @@ def jobs_with_stored_steps(store: Store, jobs: Sequence[Job]) -> list[Job]:
                 steps = ()  # it is drawn again as a whole
         loaded.append(replace(job, stored=steps))
     return loaded
+
+
+def write_trajectory(plan: Plan, store: Store, job: Job, trajectory: Trajectory, cap: int | None) -> None:
+    """Write a trajectory, of which arms with up to ``cap`` iterations are complete. Inside a batch."""
+    store.trajectories.add(
+        job.key,
+        trajectory,
+        model=digest(dict(plan.models[job.model])),
+        variant=canonical(job.variant.key()),
+        prompt=job.prompt,
+        seed=job.seed,
+        cap=cap,
+    )
 
 
 def with_stored_steps(job: Job, trajectory: Trajectory) -> Trajectory | Failure:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from evalharness._util.hashing import canonical, digest
 from evalharness.api.failure import Failure
-from evalharness.execution.continuing import with_stored_steps
+from evalharness.execution.continuing import with_stored_steps, write_trajectory
 from evalharness.execution.workers import JudgedScore
 from evalharness.planning.plan import Job, Plan
 from evalharness.store.store import Store
@@ -29,21 +28,14 @@ def write_outcome(plan: Plan, store: Store, job: Any, outcome: Any) -> None:
     if isinstance(outcome, Failure):
         store.failures.add(job.key, outcome, job.cap if isinstance(job, Job) else None)
     elif isinstance(outcome, Trajectory):
-        _write_trajectory(plan, store, job, with_stored_steps(job, outcome))
+        _write_trajectory(plan, store, job, outcome)
     else:
         store.scores.add(job.key, job.digest, outcome)
 
 
-def _write_trajectory(plan: Plan, store: Store, job: Job, trajectory: Trajectory | Failure) -> None:
-    if isinstance(trajectory, Failure):
-        store.failures.add(job.key, trajectory, job.cap)
-        return
-    store.trajectories.add(
-        job.key,
-        trajectory,
-        model=digest(dict(plan.models[job.model])),
-        variant=canonical(job.variant.key()),
-        prompt=job.prompt,
-        seed=job.seed,
-        cap=job.cap,
-    )
+def _write_trajectory(plan: Plan, store: Store, job: Job, trajectory: Trajectory) -> None:
+    outcome = with_stored_steps(job, trajectory)
+    if isinstance(outcome, Failure):
+        store.failures.add(job.key, outcome, job.cap)
+    else:
+        write_trajectory(plan, store, job, outcome, job.cap)

@@ -40,7 +40,7 @@ def draw_queues(plan: Plan, store: Store, jobs: Collection[Job]) -> Iterator[tup
             batch_size = model.batch_size
         worker_spec = PluginWorkerSpec(spec, planned=plan.models[alias])
         cost = partial(expected_seconds, model=model, measured=measured)
-        yield ContinuingDrawQueue(alias, worker_spec, store, model_jobs, batch_size, cost), remote
+        yield ContinuingDrawQueue(alias, worker_spec, plan, store, model_jobs, batch_size, cost), remote
 
 
 def score_queues(plan: Plan, store: Store) -> Iterator[tuple[ScoreQueue, RemoteJudge | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from evalharness.planning.plan import Job
 from evalharness.store.images import DamagedImageError
 from evalharness.store.store import Store
 from evalharness.types.item import ITEM_FIELDS, Item, ItemField
-from evalharness.types.trajectory import Trajectory
+from evalharness.types.trajectory import PartialTrajectory, Trajectory
 
 SMALLEST = 4
 """Batches get smaller towards the end, down to this fraction (1/4) of a full one."""
@@ -147,6 +147,9 @@ class _Queue:
     def _give_up(self, reason: str) -> None:
         self.stop_reason = f"stopped to {self.name}: {reason}; mend the cause and run again"
         self.stop()
+
+    def keep(self, partial: Mapping[str, PartialTrajectory]) -> None:
+        """Store the steps so far of jobs in hand; only drawings have any."""
 
     def pace(self, jobs: int, seconds: float) -> None:
         """Correct the expected load by what a batch took; drawings are measured one by one instead."""

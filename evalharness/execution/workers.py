@@ -7,13 +7,14 @@ import io
 import json
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from PIL import Image
 
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreRequest
-from evalharness.api.executor import Worker
+from evalharness.api.executor import KeepSteps, Worker
 from evalharness.api.failure import Failure, failure_of
 from evalharness.api.judge import JudgePrompt, Replies
 from evalharness.api.model import ImageSource, Model
@@ -22,6 +23,7 @@ from evalharness.api.plugin_results import plain_reply, plain_score, plain_traje
 from evalharness.config.schema import PluginSpec
 from evalharness.errors import NotFiniteError, SampleError
 from evalharness.execution.planned_identity import CheckedWorker, require_planned
+from evalharness.execution.step_record import StepRecord
 from evalharness.generation import variants
 from evalharness.planning.plan import Job
 from evalharness.types.item import Item
@@ -70,15 +72,17 @@ class PluginWorkerSpec:
         identity = (built if self.plugin.kind == "models" else self._scorer(built)).identity()
         require_planned(self.planned, versioned_identity(identity, built), self.plugin.label)
 
-    def worker(self) -> Worker[Any, Any]:
-        worker = self._unchecked_worker()
+    def worker(self, keep: KeepSteps | None = None) -> Worker[Any, Any]:
+        worker = self._unchecked_worker(keep)
         return CheckedWorker(self.check, worker, worker.load if isinstance(worker, GenerateWorker) else None)
 
-    def _unchecked_worker(self) -> Worker[Any, Any]:
+    def _unchecked_worker(self, keep: KeepSteps | None) -> Worker[Any, Any]:
         built = self.plugin.build()
         name = self.plugin.label
         if self.plugin.kind == "models":
-            return FetchWorker(built, name) if isinstance(built, ImageSource) else GenerateWorker(built, name)
+            if isinstance(built, ImageSource):
+                return FetchWorker(built, name)
+            return GenerateWorker(built, name, StepRecord(keep))
         scorer = self._scorer(built)
         return JudgeWorker(scorer, name) if isinstance(scorer, JudgeScorer) else ScoreWorker(scorer, name)
 
@@ -97,6 +101,7 @@ class GenerateWorker:
 
     model: Any
     name: str = "the model"
+    record: StepRecord = field(default_factory=lambda: StepRecord(None))
 
     def load(self) -> bool:
         """Load the model; returns False if it loads only when it draws."""
@@ -105,9 +110,12 @@ class GenerateWorker:
 
     def __call__(self, jobs: Sequence[Job], /) -> list[Trajectory]:
         prompts, seeds = [job.prompt for job in jobs], [job.seed for job in jobs]
-        pictures, stored = [job.picture for job in jobs], [job.stored for job in jobs]
-        trajectories = variants.run(jobs[0].variant, self.model, prompts, seeds, pictures, stored)
-        return _plain_trajectories(trajectories, self.name)
+        pictures, stored = [job.picture for job in jobs], [self.record.steps(job) for job in jobs]
+        with self.record.batch(jobs):
+            trajectories = variants.run(
+                jobs[0].variant, self.model, prompts, seeds, pictures, stored, partial(self.record.add, jobs)
+            )
+            return _plain_trajectories(trajectories, self.name)
 
 
 @dataclass(frozen=True)

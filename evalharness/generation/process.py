@@ -6,19 +6,23 @@ may be repeated within an iteration: how often is the paper's number of refineme
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
 from evalharness.api.format import Format, OwnLoop, Stage
 from evalharness.api.model import Branching, Context, Interleaver
+from evalharness.api.variant import StepsMade
 from evalharness.errors import ConfigError
 from evalharness.generation.sample import Sample
 from evalharness.generation.spoken import SpokenVariant
 from evalharness.generation.steps import RecordedSteps, begin, draw, keep, look, samples_of, write
 from evalharness.types.item import PromptImage
 from evalharness.types.trajectory import Step, Trajectory, remembered
+
+NoteSteps = Callable[[Sequence[Sample]], None]
+"""Called with the samples that have a new step, complete with text and image."""
 
 
 class Process(SpokenVariant):
@@ -81,22 +85,35 @@ class Process(SpokenVariant):
             steps, cap = RecordedSteps(model), self.max_iterations
             spoken.process(model, steps, samples, iterations=cap, inspect=self.inspect, refine=self.refine)
         else:
-            self._loop(model, spoken, samples)
+            self._loop(model, spoken, samples, _note_nothing)
         return [sample.trajectory() for sample in samples]
 
     def resumes(self, model: Any) -> bool:
-        return model.replays and not isinstance(self.spoken_format(model), OwnLoop)
+        spoken = self.spoken_format(model)
+        return model.replays and not isinstance(spoken, OwnLoop)
 
     def resume(
-        self, model: Any, prompts: Sequence[str], seeds: Sequence[int], stored: Sequence[Sequence[Step]]
+        self,
+        model: Any,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        stored: Sequence[Sequence[Step]],
+        made: StepsMade | None = None,
     ) -> list[Trajectory]:
         samples = samples_of(prompts, seeds)
         for sample, steps in zip(samples, stored, strict=True):
             sample.continue_from(steps)
-        self._loop(model, self.spoken_format(model), samples)
+        indices = {id(sample): index for index, sample in enumerate(samples)}
+
+        def note(changed: Sequence[Sample]) -> None:
+            partial = {indices[id(sample)]: sample.partial() for sample in changed if len(sample.steps) > sample.begun}
+            if partial and made is not None:
+                made(partial)
+
+        self._loop(model, self.spoken_format(model), samples, note)
         return [sample.trajectory() for sample in samples]
 
-    def _loop(self, model: Interleaver, spoken: Format, samples: list[Sample]) -> None:
+    def _loop(self, model: Interleaver, spoken: Format, samples: list[Sample], note: NoteSteps) -> None:
         blank = model.blank()
         for sample in samples:
             sample.state = blank
@@ -112,11 +129,20 @@ class Process(SpokenVariant):
                 contexts = begin(model, spoken, active)
                 if iteration > 1 and model.remembers:
                     model.read(contexts, [remembered(sample.steps) for sample in active])
-            self._iterate(model, spoken, active, contexts, iteration)
+            self._iterate(model, spoken, active, contexts, iteration, note)
+            for sample in active:
+                sample.complete = iteration
+            note(active)
             _, contexts = keep([not sample.finished for sample in active], active, contexts)
 
     def _iterate(
-        self, model: Interleaver, spoken: Format, active: list[Sample], contexts: list[Context], iteration: int
+        self,
+        model: Interleaver,
+        spoken: Format,
+        active: list[Sample],
+        contexts: list[Context],
+        iteration: int,
+        note: NoteSteps,
     ) -> None:
         """One round of plan, sketch, inspect, refine for the samples that are not finished."""
         assert spoken.plan is not None
@@ -124,6 +150,7 @@ class Process(SpokenVariant):
         refine = spoken.refine if self.refine else None
         look(model, active, contexts, again=not model.continues)
         plans = write(model, spoken.plan, active, contexts, "plan", iteration)
+        note(active)
         for sample, plan in zip(active, plans, strict=True):
             # The first iteration always draws: a sample without an image could not be scored.
             sample.finished = iteration > 1 and spoken.done(plan)
@@ -131,17 +158,24 @@ class Process(SpokenVariant):
         if not active:
             return
         draw(model, active, contexts, "sketch", iteration)
+        note(active)
         if inspect is None and refine is None:
             return
         for repetition in range(1, self.refinements + 1):
             look(model, active, contexts)
             if inspect is not None:
                 inspections = write(model, inspect, active, contexts, "inspect", iteration, repetition=repetition)
+                note(active)
                 active, contexts = keep([spoken.conflict(text) for text in inspections], active, contexts)
             if refine is None or not active:
                 return
             opening = "" if inspect is not None else refine.open
             _refine(model, refine, active, contexts, iteration, repetition, opening)
+            note(active)
+
+
+def _note_nothing(samples: Sequence[Sample]) -> None:
+    pass
 
 
 def _refine(

@@ -12,7 +12,7 @@ from PIL import Image
 
 from evalharness.api.model import Drawn, Written
 from evalharness.errors import SampleError
-from evalharness.types.trajectory import Cost, Step, StepKind, Trajectory
+from evalharness.types.trajectory import Cost, PartialTrajectory, Step, StepKind, Trajectory
 
 
 def noise_seed(seed: int, iteration: int, kind: StepKind, repetition: int = 1) -> int:
@@ -44,6 +44,7 @@ class Sample:
         seen: Whether the model has looked at it.
         stored: Steps that come next and were made before: they are taken over, not made again.
         begun: How many steps were made before.
+        complete: How many iterations are complete.
     """
 
     prompt: str
@@ -54,6 +55,7 @@ class Sample:
     seen: bool = False
     stored: deque[Step] = field(default_factory=deque)
     begun: int = 0
+    complete: int = 0
     _text_taken: bool = False
     """Whether the last step is only the text of the next stored one."""
 
@@ -113,6 +115,7 @@ class Sample:
         """Record all stored steps of the iterations before this one."""
         while self.stored and self.stored[0].iteration < iteration:
             self._append_stored()
+        self.complete = iteration - 1
 
     def _append_stored(self) -> None:
         step = self.stored.popleft()
@@ -130,6 +133,10 @@ class Sample:
         seed = noise_seed(self.seed, iteration, kind, repetition)
         self.steps.append(Step(kind, iteration, image=png_bytes(drawn.image), seed=seed, cost=cost))
         self.state, self.seen = drawn.image, False
+
+    def partial(self) -> PartialTrajectory:
+        """What was recorded so far."""
+        return PartialTrajectory(self.trajectory().steps, self.complete, self.finished)
 
     def trajectory(self) -> Trajectory:
         """The recorded trajectory. The first step that follows stored ones says so."""

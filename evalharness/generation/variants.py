@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalharness.api.registry import available, load
-from evalharness.api.variant import Variant
+from evalharness.api.variant import StepsMade, Variant
 from evalharness.errors import NotFiniteError, SampleError
 from evalharness.types.item import PromptImage
 from evalharness.types.trajectory import Step, Trajectory
@@ -45,11 +45,13 @@ def run(
     seeds: Sequence[int],
     pictures: Sequence[PromptImage | None] = (),
     stored: Sequence[Sequence[Step]] = (),
+    made: StepsMade | None = None,
 ) -> list[Trajectory]:
     """One trajectory for each prompt: see :meth:`~evalharness.api.variant.Variant.generate`.
 
     Args:
         stored: The first steps of each trajectory, which are not made again if variant and model can continue them.
+        made: Called after each step, if variant and model can continue from there.
 
     Raises:
         ConfigError: The model lacks a verb that the variant needs.
@@ -57,8 +59,8 @@ def run(
     """
     model.prepare()  # before anything is timed, so that loading does not count as drawing time
     try:
-        if any(stored) and variant.resumes(model):
-            return variant.resume(model, prompts, seeds, stored)
+        if (made is not None or any(stored)) and variant.resumes(model):
+            return variant.resume(model, prompts, seeds, stored or [()] * len(prompts), made)
         return variant.generate(model, prompts, seeds, pictures)
     except NotFiniteError as error:
         raise SampleError(str(error)) from error

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.errors import ConfigError, StoreError
+from evalharness.types.trajectory import within_cap
 
 DATA_URL = "data:image/png;base64,"
 STORE = "store.sqlite"
@@ -102,7 +103,11 @@ def _store(path: Path) -> Iterator[Entry]:
         with Store(path, write=False) as store:
             for key, kept in store.trajectories.all():
                 variant = kept["variant"]
-                steps = [{**step, "image": _kept_image(store, step["image"])} for step in kept["steps"]]
+                cap = None if kept["finished"] else kept["cap"]
+                whole = [step for step in kept["steps"] if within_cap(step["iteration"], cap)]
+                if not whole:
+                    continue  # a run was killed in its first iteration
+                steps = [{**step, "image": _kept_image(store, step["image"])} for step in whole]
                 row = {**kept, "steps": steps, "format": variant.get("format"), "variant": variant}
                 yield Entry(path, f"{key[:12]} ({kept['prompt'][:60]})", row)
     except StoreError as error:

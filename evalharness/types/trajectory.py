@@ -87,6 +87,21 @@ class Trajectory:
         return Trajectory(steps, self.finished and len(steps) == len(self.steps))
 
 
+@dataclass(frozen=True, slots=True)
+class PartialTrajectory:
+    """The steps so far of a trajectory that is being made.
+
+    Attributes:
+        steps: All of them.
+        iterations: How many iterations are complete; later steps are of the next one.
+        finished: Whether the model said that it was done.
+    """
+
+    steps: tuple[Step, ...]
+    iterations: int
+    finished: bool = False
+
+
 class _Iterated(Protocol):
     @property
     def iteration(self) -> int: ...

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from typing import Any
 import pytest
 from growing_model import GrowingModel
 from mock_sweeps import IN_PROCESS, draw_and_score, states
-from plugin_packages import InstallPlugins
+from plugin_packages import InstallPlugins, install_package
 
 Write = Callable[[str], Path]
 SWEEP = (
@@ -95,3 +98,45 @@ def test_a_model_that_cannot_replay_draws_again_if_that_gives_the_same(sweep_fil
     assert states(draw_and_score(file, tmp_path / "r" / "x", retry_failed=True)) == {"scored"}
     for key, made in steps(tmp_path / "r").items():
         assert made[: len(before[key])] == before[key]
+
+
+def test_a_failure_at_a_step_keeps_those_before_and_is_healed_from_there(sweep_file: Write, tmp_path: Path) -> None:
+    whole = draw_and_score(sweep_file(SWEEP % ""), tmp_path / "whole" / "x")
+    undisturbed, GrowingModel.drawings = GrowingModel.drawings, 0
+    broken = draw_and_score(sweep_file(SWEEP % ", fails_after: 2"), tmp_path / "healed" / "x")
+    assert "failed" in states(broken)
+    before, files = steps(tmp_path / "healed"), images(tmp_path / "healed")
+    assert GrowingModel.drawings == sum(step["image"] is not None for made in before.values() for step in made), (
+        "batches that are tried again in parts draw nothing twice"
+    )
+    assert draw_and_score(sweep_file(SWEEP % ""), tmp_path / "healed" / "x") == whole
+    assert GrowingModel.drawings == undisturbed
+    for key, made in steps(tmp_path / "healed").items():
+        assert made[: len(before[key])] == before[key]
+        assert list(map(untimed, made)) == list(map(untimed, steps(tmp_path / "whole")[key]))
+    assert images(tmp_path / "healed").items() >= files.items()
+
+
+@pytest.mark.parametrize("executor", [IN_PROCESS, "executor: {name: local, workers: 2}\n"], ids=["run", "child"])
+def test_a_kill_between_steps_loses_the_step_in_hand(sweep_file: Write, tmp_path: Path, executor: str) -> None:
+    """Of the run, which is then started again, or of a child process, which is replaced."""
+    text = SWEEP.replace(IN_PROCESS, executor).replace("samples: 2", "samples: 1")
+    whole = draw_and_score(sweep_file(SWEEP.replace("samples: 2", "samples: 1") % ""), tmp_path / "whole" / "x")
+    undisturbed = sum(step["image"] is not None for made in steps(tmp_path / "whole").values() for step in made)
+    out = tmp_path / "killed" / "x"
+    notes = f", batch_size: 8, seconds: 0.6, notes: {json.dumps(str(tmp_path))}"
+    file = sweep_file(text % f"{notes}, dies_after: 3")
+    package = install_package(tmp_path / "package", models=[GrowingModel])
+    command = [sys.executable, "-m", "evalharness.sweep", str(file), "--out", str(out)]
+    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": package}, capture_output=True, check=False)
+    assert (tmp_path / "died").exists(), ended.stderr
+    begun = steps(tmp_path / "killed")
+    assert begun
+    if executor == IN_PROCESS:
+        assert ended.returncode == -9
+        assert any(step["image"] for made in begun.values() for step in made)
+    assert draw_and_score(sweep_file(text % notes), out) == whole
+    assert len((tmp_path / "drawn").read_text().split()) == undisturbed, "nothing is drawn twice"
+    for key, made in steps(tmp_path / "killed").items():
+        assert made[: len(begun[key])] == begun[key] if key in begun else made
+        assert list(map(untimed, made)) == list(map(untimed, steps(tmp_path / "whole")[key]))

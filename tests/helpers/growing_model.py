@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import signal
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from PIL import Image
@@ -20,10 +24,21 @@ class GrowingModel(MockModel):
     """
 
     class Settings(MockModel.Settings):
-        """``continues`` and ``replays`` are those of the model."""
+        """Settings that decide nothing about a drawing, but for ``continues``.
+
+        Attributes:
+            continues: That of the model.
+            replays: That of the model.
+            notes: A folder that gets a line for each drawing, in the file ``drawn``.
+            dies_after: Number of calls of ``draw`` after which the first process that comes so far kills itself.
+            fails_after: Number of images in a context after which drawing raises an error.
+        """
 
         continues: bool = True
         replays: bool = True
+        notes: Path | None = None
+        dies_after: int | None = None
+        fails_after: int | None = None
 
     name = "growing"
     settings: Settings
@@ -33,6 +48,7 @@ class GrowingModel(MockModel):
 
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__(settings or self.Settings())
+        self._calls = 0
         self.continues, self.replays = self.settings.continues, self.settings.replays
 
     def look(self, contexts: Sequence[list[str]], images: Sequence[Image.Image]) -> None:
@@ -46,6 +62,18 @@ class GrowingModel(MockModel):
         seeds: Sequence[int],
         kind: StepKind = "draw",
     ) -> list[Drawn]:
+        settings = self.settings
+        self._calls += 1
+        if settings.notes is not None and self._calls == settings.dies_after:
+            with contextlib.suppress(FileExistsError):
+                (settings.notes / "died").touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
+        images = max(sum("[image" in text for text in context) for context in contexts)
+        if settings.fails_after is not None and images > settings.fails_after:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        if settings.notes is not None:
+            with (settings.notes / "drawn").open("a") as file:
+                file.writelines(f"{seed}\n" for seed in seeds)
         GrowingModel.drawings += len(contexts)
         return self.paint(["\n".join([self.device, *context]) for context in contexts], seeds)
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -37,7 +38,7 @@ def main(descriptor: int, threads: int) -> None:
     while True:
         request = inbox.get()
         _release(hosts, request["release"])
-        connection.send(_answer(hosts, request, threads))
+        connection.send(_answer(hosts, request, threads, lambda steps: connection.send({"steps": steps})))
 
 
 def _read(connection: Connection, inbox: queue.SimpleQueue[Plain]) -> None:
@@ -48,11 +49,11 @@ def _read(connection: Connection, inbox: queue.SimpleQueue[Plain]) -> None:
             os._exit(0)
 
 
-def _answer(hosts: dict[str, WorkerHost], request: Plain, threads: int) -> Plain:
+def _answer(hosts: dict[str, WorkerHost], request: Plain, threads: int, keep: Callable[[Plain], None]) -> Plain:
     worker = request["worker"]
     try:
         if worker not in hosts:
-            hosts[worker] = WorkerHost(request["spec"], {}, threads)
+            hosts[worker] = WorkerHost(request["spec"], {}, threads, keep)
         return hosts[worker].work(request["batch"])
     except Exception:  # noqa: BLE001 - a fault in a plugin, outside of any sample; the parent raises it
         return {"crashed": traceback.format_exc()}

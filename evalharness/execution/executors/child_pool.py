@@ -203,6 +203,9 @@ class ChildPool:
             return
         queue, jobs = child.queue, child.jobs
         assert queue is not None
+        if "steps" in answer:
+            queue.keep({key: wire.unpack_partial(partial) for key, partial in answer["steps"].items()})
+            return
         if "crashed" in answer:
             raise RuntimeError(f"a worker to {queue.name} failed in its own process:\n{answer['crashed']}")
         child.jobs = ()

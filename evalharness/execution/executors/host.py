@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,15 @@ class WorkerHost:
         spec: The worker's spec as JSON.
         paths: A path on the driver's machine → where this machine may have its own copy.
         threads: Threads of each computation on the processor.
+        keep: Takes the packed steps of a batch that is being worked on, by the key of their job.
     """
 
-    def __init__(self, spec: Plain, paths: Mapping[str, str], threads: int) -> None:
+    def __init__(
+        self, spec: Plain, paths: Mapping[str, str], threads: int, keep: Callable[[Plain], None] | None = None
+    ) -> None:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
-        self._threads = threads
+        self._threads, self._keep = threads, keep
         self.spec = spec | {"settings": _replace_paths(spec["settings"], paths)}
 
     def describe(self) -> Plain:
@@ -78,7 +81,13 @@ class WorkerHost:
     def _worker(self) -> Any:
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(self._threads)
-        return self._worker_spec.worker()
+        return self._worker_spec.worker(None if self._keep is None else self._keep_packed)
+
+    def _keep_packed(self, partial: Mapping[str, Any]) -> None:
+        from evalharness.execution.executors import wire
+
+        assert self._keep is not None
+        self._keep({key: wire.pack_partial(trajectory) for key, trajectory in partial.items()})
 
 
 def _ray_gpus() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +17,7 @@ from evalharness.api.executor import Done, Executor, Worker, WorkerState, WorkQu
 from evalharness.api.failure import release_memory
 from evalharness.errors import BudgetError
 from evalharness.execution.executors.faults import RETRIES, FaultRecord, Process
+from evalharness.types.trajectory import PartialTrajectory
 
 POLL = 0.2
 """Seconds to wait for work that another thread may bring."""
@@ -58,6 +59,8 @@ class InProcess(Executor):
         """By :func:`worker_key`: whether it draws, and the worker."""
         self._faults = FaultRecord(RETRIES, replay=False)
         self._process = Process("this process" if may_hand_over else "")
+        self._queue: WorkQueue | None = None
+        """The queue that is being worked on."""
         self.faulty = False
 
     def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
@@ -77,6 +80,7 @@ class InProcess(Executor):
 
     def _work(self, queue: WorkQueue) -> Iterator[Done]:
         """Work on a queue until nothing is waiting."""
+        self._queue = queue
         while batch := queue.take(proven=self._process.proven):
             self._states = [WorkerState(queue.name, "this process", "busy", len(batch))]
             outcomes: list[Any] | BudgetError
@@ -105,8 +109,12 @@ class InProcess(Executor):
     def _worker(self, queue: WorkQueue) -> Worker[Any, Any]:
         key = worker_key(queue)
         if key not in self._workers:
-            self._workers[key] = queue.stage == "draw", queue.worker_spec.worker()
+            self._workers[key] = queue.stage == "draw", queue.worker_spec.worker(self._keep)
         return self._workers[key][1]
+
+    def _keep(self, partial: Mapping[str, PartialTrajectory]) -> None:
+        if self._queue is not None:
+            self._queue.keep(partial)
 
     def _release(self, queue: WorkQueue, unfinished: Sequence[WorkQueue]) -> None:
         """Release the workers that are no longer needed, and those that take the place of this queue's worker."""

@@ -18,7 +18,7 @@ from evalharness.planning.plan import Job
 from evalharness.types.item import Item, PromptImage
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
-from evalharness.types.trajectory import Cost, Step, Trajectory
+from evalharness.types.trajectory import Cost, PartialTrajectory, Step, Trajectory
 
 Plain = dict[str, Any]
 
@@ -61,6 +61,16 @@ def unpack_outcome(data: Mapping[str, Any]) -> Any:
         replies = (JudgeReply(**{**reply, "reply": Reply(**reply["reply"])}) for reply in data["replies"])
         return JudgedScore(unpack_outcome(data["judged"]), tuple(replies))
     return Score(data["value"], data["reason"], json.loads(data["details"]))
+
+
+def pack_partial(partial: PartialTrajectory) -> Plain:
+    """What was made so far of a trajectory."""
+    return {"steps": _pack_steps(partial.steps), "iterations": partial.iterations, "finished": partial.finished}
+
+
+def unpack_partial(data: Mapping[str, Any]) -> PartialTrajectory:
+    """The inverse of :func:`pack_partial`."""
+    return PartialTrajectory(_unpack_steps(data["steps"]), data["iterations"], data["finished"])
 
 
 def pack_error(error: Exception) -> Plain:
