@@ -32,17 +32,19 @@ def run(options: argparse.Namespace) -> int:
             raise ConfigError(f"{path} is not a store: it has no store.sqlite")
         if path.resolve() == options.into.resolve():
             raise ConfigError(f"{path} cannot be merged into itself; choose another --into")
-    code = ExitCode.COMPLETE
+    missing = 0
     merged = merge_stores(options.stores, options.into, options.on_conflict)
     for path, (copied, conflicts) in merged.items():
         brought = asdict(copied)
         damaged = brought.pop("damaged")
-        if damaged:
-            code = ExitCode.INCOMPLETE
+        missing += damaged
         counts = ", ".join(f"{count} {name}" for name, count in brought.items())
         left = f"; left out: {damaged} trajectories with damaged images" if damaged else ""
         sys.stdout.write(f"{path}: {counts}{left}\n")
         if conflicts.counts:
             winner = {"keep": options.into, "take": path}[options.on_conflict]
             sys.stdout.write(f"  contradictions, in which {winner} wins: {conflicts}\n")
-    return code
+    if missing:
+        sys.stderr.write(f"evalharness: incomplete: {missing} trajectories have damaged images and are left out\n")
+        return ExitCode.INCOMPLETE
+    return ExitCode.COMPLETE

@@ -134,7 +134,9 @@ def test_damaged_images_stay_behind(tmp_path: Path, capsys: pytest.CaptureFixtur
         image = next(step["image"] for key, row in store.trajectories.all() if key == "bad" for step in row["steps"])
         store.images.path(image).write_bytes(b"else")
     assert main.main(["merge", str(source), "--into", str(into)]) == ExitCode.INCOMPLETE
-    assert "1 trajectories, 0 scores" in (text := capsys.readouterr().out)
+    printed = capsys.readouterr()
+    assert printed.err == "evalharness: incomplete: 1 trajectories have damaged images and are left out\n"
+    assert "1 trajectories, 0 scores" in (text := printed.out)
     assert text.endswith("; left out: 1 trajectories with damaged images\n")
     assert [path.read_bytes() for path in (into / "images").rglob("*.png")] == [b"a"]
 
