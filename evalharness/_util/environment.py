@@ -1,15 +1,20 @@
-"""The environment of a run: versions, commit, hardware."""
+"""The environment of a process: versions, commit, hardware."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
+import socket
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from evalharness._util import gpus
+from evalharness._util.hashing import canonical
+from evalharness._util.installed import plugin_versions
 
 PACKAGES = (
     "evalharness",
@@ -23,6 +28,32 @@ PACKAGES = (
     "numpy",
     "pillow",
 )
+DRIVER = Path("/proc/driver/nvidia/version")
+
+
+def described() -> str:
+    """The environment of this process as JSON text, with equal texts for equal environments.
+
+    Keys are ``host``, ``platform``, ``hardware``, ``versions``, ``plugins`` (versions of the distributions that plugins
+    come from) and, where they are known, ``git_commit``, ``driver`` and ``cuda``.
+    """
+    return described_with("torch" in sys.modules)
+
+
+@cache
+def described_with(torch_loaded: bool) -> str:
+    """:func:`described`, once for each answer to whether torch is loaded, which knows the devices better."""
+    known = {
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "hardware": hardware(),
+        "driver": _driver(),
+        "cuda": sys.modules["torch"].version.cuda if torch_loaded else None,
+        "git_commit": git_commit(),
+        "versions": versions(),
+        "plugins": plugin_versions(),
+    }
+    return canonical({name: value for name, value in known.items() if value is not None})
 
 
 def versions() -> dict[str, str]:
@@ -65,3 +96,12 @@ def hardware() -> str:
     else:
         names = []
     return f"{described}, {' + '.join(names)}" if names else described
+
+
+def _driver() -> str | None:
+    """The version of the NVIDIA driver."""
+    try:
+        match = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", DRIVER.read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    return match[0] if match else None

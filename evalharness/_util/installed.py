@@ -19,6 +19,14 @@ def entry_points(group: str) -> metadata.EntryPoints:
     return points.select(group=group)
 
 
+def plugin_versions() -> dict[str, str]:
+    """The versions of the distributions that plugins of this program come from."""
+    points: Any = metadata.entry_points()
+    ours = [point.dist for point in points if point.group.startswith("evalharness.") and point.dist is not None]
+    distributions = {distribution.name: distribution.version for distribution in ours}
+    return dict(sorted(distributions.items()))
+
+
 @lru_cache(maxsize=1)
 def _read(folders: tuple[tuple[str, int], ...]) -> Any:
     return metadata.entry_points()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from evalharness._util import environment
 from evalharness._util.exit_codes import ExitCode
+from evalharness._util.hashing import digest
 from evalharness._util.progress import Progress
 from evalharness._util.text import counted
 from evalharness.cli.options import positive
@@ -90,14 +90,13 @@ def _draw(plan: Plan, store_path: Path) -> int:
         failures = store.failures.get(plan.jobs)
         for reason, count in Counter(failure.reason for failure in failures.values()).items():
             progress.say(f"warning: {count} of {len(plan.jobs)} failed: {reason}")
-        store.runs.put(f"rates {plan.key()}", {"hardware": environment.hardware()})
     return len(failures)
 
 
 def _source(plan: Plan, store: Store) -> str:
-    """The hardware and date of the measurement: those of the plan's run, or of all runs that wrote to the store."""
-    info = store.runs.get(plan.key())
-    infos = [info] if info else store.runs.all().values()
+    """The hardware that the plan's models drew on, as far as it was recorded, and the date."""
+    models = [digest(dict(identity)) for identity in plan.models.values()]
+    infos = store.trajectories.environments(models) or store.runs.all().values()
     hardware = sorted({str(info["hardware"]) for info in infos if info.get("hardware")})
     return f"{' or '.join(hardware) or 'unknown hardware'}, {datetime.now(UTC).date()}"
 

@@ -16,6 +16,7 @@ from evalharness.api.model import ImageRequest, RemoteImageModel
 from evalharness.api.plugin import versioned_identity
 from evalharness.api.plugin_results import plain_reply, plain_trajectory
 from evalharness.errors import NotFiniteError, SampleError
+from evalharness.execution.made_here import made_here
 from evalharness.execution.queues import Queue
 from evalharness.execution.workers import ScoreJob, closed, judged_scores
 from evalharness.planning.plan import Job
@@ -98,7 +99,7 @@ class RemoteModel:
 
     def _trajectory(self, step: Step) -> Trajectory | SampleError:
         try:
-            return plain_trajectory(Trajectory((step,)), self._name)
+            return made_here(plain_trajectory(Trajectory((step,)), self._name))
         except (SampleError, NotFiniteError) as error:
             return SampleError(str(error))
 

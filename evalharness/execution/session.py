@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evalharness._util import environment
 from evalharness._util.filesystems import network_filesystem
 from evalharness._util.progress import Progress
 from evalharness.execution.addresses import moved_endpoints
@@ -43,8 +42,8 @@ def run_plan(
         parts: The parts of the run that are done.
 
     Returns:
-        The circumstances for the report, summed over all runs of this plan: start, wall time in seconds, hardware,
-        versions, commit, imported images, and warnings.
+        The circumstances for the report, summed over all runs of this plan: start, wall time in seconds, imported
+        images, and warnings. Where results were made is recorded with them.
 
     Raises:
         OSError: ``out`` cannot be created.
@@ -113,9 +112,6 @@ def _work(
             info = {
                 "started": earlier.get("started", started.isoformat(timespec="seconds")),
                 "wall_seconds": earlier.get("wall_seconds", 0.0) + time.monotonic() - clock,
-                "hardware": environment.hardware(),
-                "versions": environment.versions(),
-                "git_commit": environment.git_commit(),
             }
             store.runs.put(plan.key(), info)
     return info, engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from evalharness._util.hashing import canonical
@@ -37,7 +38,8 @@ class SharedDrawings:
             if isinstance(outcome, Trajectory) and contained:
                 model = self._plan.sweep.models[job.model].build()
                 all_jobs += contained
-                all_outcomes += [smaller.variant.contained(outcome, model) for smaller in contained]
+                taken = [smaller.variant.contained(outcome, model) for smaller in contained]
+                all_outcomes += [replace(trajectory, origin=outcome.origin) for trajectory in taken]
             elif contained:
                 self._contained[contained[0].key] = contained[1:]
                 queue.add(contained[0])

@@ -22,6 +22,7 @@ from evalharness.api.plugin import versioned_identity
 from evalharness.api.plugin_results import plain_reply, plain_score, plain_trajectory, scorer_faults
 from evalharness.config.schema import PluginSpec
 from evalharness.errors import NotFiniteError, SampleError
+from evalharness.execution.made_here import made_here
 from evalharness.execution.planned_identity import CheckedWorker, require_planned
 from evalharness.execution.step_record import StepRecord
 from evalharness.generation import variants
@@ -115,7 +116,7 @@ class GenerateWorker:
             trajectories = variants.run(
                 jobs[0].variant, self.model, prompts, seeds, pictures, stored, partial(self.record.add, jobs)
             )
-            return _plain_trajectories(trajectories, self.name)
+            return [made_here(trajectory) for trajectory in _plain_trajectories(trajectories, self.name)]
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class ScoreWorker:
         images = [_decode(job.image) for job in jobs]
         with scorer_faults(self.name):
             scores = self.scorer.score(images, [job.item for job in jobs])
-        return [plain_score(score, self.name) for score in scores]
+        return [made_here(plain_score(score, self.name)) for score in scores]
 
 
 def _decode(data: bytes) -> Image.Image:
@@ -262,7 +263,7 @@ def judged_scores(
                 yield request, outcome
                 continue
             try:
-                plain: Score | SampleError = plain_score(outcome, name)
+                plain: Score | SampleError = made_here(plain_score(outcome, name))
             except SampleError as error:
                 plain = error
             yield request, plain

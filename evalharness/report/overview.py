@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evalharness._util.text import counted
+from evalharness.report.environments import table_facts, table_warnings
 from evalharness.report.formatting import duration, short_digest, short_scorer
 from evalharness.report.provenance import model_seconds
 from evalharness.report.summary import Summary
@@ -48,6 +49,7 @@ def benchmark_facts(results: Results, summary: Summary) -> list[tuple[str, str]]
         ("Scorer", short_scorer(info["scorer"])),
         *(("Judge", text) for text in _replayed_judges(info["scorer"])),
         ("Coverage", _coverage_text(results, summary.benchmark)),
+        *table_facts(results, summary.benchmark),
     ]
 
 
@@ -87,6 +89,7 @@ def warnings(results: Results, summary: Summary) -> list[str]:
             f"incomplete, so without a headline number: {names}. "
             "Shown instead: the overall score if all that is missing were wrong, and if all were right."
         )
+    lines += table_warnings(results, summary.benchmark)
     lines += _failures(results, summary.benchmark)
     return [f"{summary.title}: {line}" for line in lines]
 

@@ -11,6 +11,7 @@ from typing import Any
 from evalharness.analysis import category_weights
 from evalharness.report import page_tables, replicates
 from evalharness.report.claims import claims, lead_arm, lead_arms
+from evalharness.report.environments import code_warnings
 from evalharness.report.figures import FigureFile, draw_figures
 from evalharness.report.formatting import slug
 from evalharness.report.gallery import GalleryContent, write_gallery
@@ -102,6 +103,7 @@ def _render(
     script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     run_warnings = [
         *results.info.get("warnings", []),
+        *code_warnings(results),
         *(line for counts in results.suspect_images for line in counts.warnings()),
         *(line for section in sections for line in section["warnings"]),
         *gallery.warnings,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evalharness.report.environments import environment_facts
 from evalharness.report.formatting import duration
 from evalharness.report.json_values import pretty_json
 from evalharness.store.results import Results
@@ -15,6 +16,7 @@ IDENTITIES = {
     "benchmarks": "Benchmarks, prompt sets and scorers",
     "models": "Models",
     "images": "Images that existed before",
+    "environments": "Environments of the samples",
     "versions": "Versions",
 }
 """Keys of ``Results.info`` that are shown in full, with their headings."""
@@ -34,8 +36,7 @@ def provenance(results: Results) -> Provenance:
     facts = [
         ("Started", info.get("started")),
         ("Wall time", duration(info.get("wall_seconds"))),
-        ("Hardware", _listing(info.get("hardware"))),
-        ("Git commit", info.get("git_commit")),
+        *(environment_facts(results) or _circumstances(info)),
         ("Seed", info.get("seed")),
     ]
     for name, benchmark in info["benchmarks"].items():
@@ -49,6 +50,11 @@ def provenance(results: Results) -> Provenance:
             facts.append((f"Judging {name}", _judging(spent)))
     identities = [(label, pretty_json(info[name])) for name, label in IDENTITIES.items() if info.get(name)]
     return Provenance([(label, str(text)) for label, text in facts if text not in (None, "")], identities)
+
+
+def _circumstances(info: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What is known of a run whose environments are not."""
+    return [("Hardware", _listing(info.get("hardware"))), ("Git commit", info.get("git_commit"))]
 
 
 def model_seconds(results: Results) -> float:

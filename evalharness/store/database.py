@@ -21,46 +21,11 @@ from filelock import FileLock
 from evalharness._util.chunking import chunks
 from evalharness._util.file_lock import LockedError, lock_file
 from evalharness.errors import StoreError
+from evalharness.store.schema import SCHEMA, SCHEMA_VERSION, UPGRADES, VIEWS
 
 T = TypeVar("T")
 APPLICATION_ID = 0x45564831  # "EVH1"
-SCHEMA_VERSION = 4
 DISK_FULL = "no space left on the disk; what is done is kept, free some and run again"
-SCHEMA = """
-CREATE TABLE trajectories (
-    key TEXT PRIMARY KEY, model TEXT NOT NULL, variant TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL,
-    cap INTEGER, finished INTEGER NOT NULL, steps TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE scores (
-    key TEXT PRIMARY KEY, image TEXT NOT NULL, value REAL NOT NULL, reason TEXT NOT NULL, details TEXT NOT NULL
-    ) WITHOUT ROWID;
-CREATE TABLE images (digest TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE runs (name TEXT PRIMARY KEY, info TEXT NOT NULL) WITHOUT ROWID;
-"""
-REPLIES = """
-CREATE TABLE replies (
-    key TEXT NOT NULL, attempt INTEGER NOT NULL, question TEXT NOT NULL, judge TEXT NOT NULL, image TEXT NOT NULL,
-    rubric TEXT NOT NULL, repeat INTEGER NOT NULL, reply TEXT NOT NULL, PRIMARY KEY (key, attempt)) WITHOUT ROWID;
-"""
-FAILURES = """
-CREATE TABLE failures (
-    key TEXT PRIMARY KEY, reason TEXT NOT NULL, kind TEXT NOT NULL, exception TEXT NOT NULL, attempt INTEGER NOT NULL,
-    worker TEXT NOT NULL, host TEXT NOT NULL, device TEXT NOT NULL, cap INTEGER, traceback TEXT NOT NULL
-    ) WITHOUT ROWID;
-"""
-OLD_FAILURES = """
-SELECT key, reason, CASE
-        WHEN reason LIKE '%out of memory%' OR reason LIKE '%CUDA error%' OR reason LIKE '%workers died at it%'
-        THEN 'worker' ELSE 'sample' END AS kind,
-    '' AS exception, 1 AS attempt, '' AS worker, '' AS host, '' AS device, NULL AS cap, '' AS traceback
-"""
-"""What the failures of schemas before 4 are in the present one. Their reasons tell the faults of workers."""
-UPGRADES = {
-    1: "",
-    2: f"DROP TABLE IF EXISTS replies; {REPLIES}",
-    3: f"ALTER TABLE failures RENAME TO old_failures; {FAILURES}"
-    f" INSERT INTO failures {OLD_FAILURES} FROM old_failures; DROP TABLE old_failures;",
-}
-"""Schema version → SQL that upgrades it to the next. Nothing that was released wrote replies in version 2."""
 
 
 class Database:
@@ -218,8 +183,7 @@ def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
     empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if empty:
         db.executescript(
-            f"BEGIN; {SCHEMA} {FAILURES} {REPLIES} PRAGMA application_id = {APPLICATION_ID};"
-            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
     elif owner != APPLICATION_ID:
         raise StoreError(f"{path} is a database of another program; use another --store")
@@ -232,9 +196,8 @@ def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
             db.executescript(f"BEGIN; {UPGRADES[old]} PRAGMA user_version = {old + 1}; COMMIT;")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-    elif not empty and version < 4:
-        # A temporary view hides the table: so a store that may not be written is read like an upgraded one.
-        db.execute(f"CREATE TEMP VIEW failures AS {OLD_FAILURES} FROM main.failures")
+    elif not empty:
+        db.executescript("".join(views for last, views in VIEWS.items() if version <= last))
 
 
 @contextlib.contextmanager

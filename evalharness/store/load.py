@@ -12,6 +12,7 @@ from evalharness._util.hashing import digest
 from evalharness.config import literature
 from evalharness.config.schema import Arm
 from evalharness.planning.plan import Plan, PlannedBenchmark
+from evalharness.store.provenance import circumstances, environments
 from evalharness.store.results import ARM_COLUMNS, CHECK_COLUMNS, Judged, Results
 from evalharness.store.sample_columns import SampleColumns
 from evalharness.store.states import RescoreState, rescore_states, states_of
@@ -27,7 +28,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
     Args:
         plan: the samples.
         store: the store; it must stay open as long as the results are used.
-        info: versions, hardware and times, which are not in the plan.
+        info: times and other facts that are not in the plan.
     """
     import pandas as pd
 
@@ -38,7 +39,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
     arms = pd.DataFrame([_arm_row(plan, arm) for arm in plan.sweep.arms], columns=list(ARM_COLUMNS))
     arms["max_iterations"] = arms["max_iterations"].astype("Int64")
     return Results(
-        info={**_plan_info(plan, store, samples), **info},
+        info={**_plan_info(plan, store, samples), **_environments(store, columns), **info},
         arms=arms,
         samples=samples,
         steps=_steps(store),
@@ -48,6 +49,11 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
         judged=_judged(plan, store),
         failures=columns.failures,
     )
+
+
+def _environments(store: Store, columns: SampleColumns) -> dict[str, Any]:
+    entries = environments(store, columns)
+    return {"environments": entries, **circumstances(entries)}
 
 
 def _steps(store: Store) -> Callable[[str], list[dict[str, Any]]]:

@@ -19,7 +19,7 @@ from evalharness._util.chunking import chunks
 from evalharness._util.hashing import canonical
 from evalharness.api.failure import Failure
 from evalharness.errors import StoreError
-from evalharness.store.database import SCHEMA_VERSION, as_store_error
+from evalharness.store.database import as_store_error
 from evalharness.store.images import DamagedImageError
 from evalharness.store.merge_choices import (
     BATCH_SIZE,
@@ -30,6 +30,7 @@ from evalharness.store.merge_choices import (
     score_choices,
     trajectory_choices,
 )
+from evalharness.store.schema import SCHEMA_VERSION
 from evalharness.store.store import Store
 from evalharness.store.trajectories import StoredStep
 from evalharness.types.trajectory import Trajectory
@@ -127,7 +128,7 @@ def _merge_trajectories(
             row = rows[choice.key] = choice.result
             try:
                 steps = source.trajectories.with_images(StoredStep(**step) for step in row["steps"])
-                trajectories[choice.key] = Trajectory(steps, row["finished"])
+                trajectories[choice.key] = Trajectory(steps, row["finished"], row["origin"])
             except DamagedImageError:
                 merged.damaged += 1
     digests = {step["image"] for key in trajectories for step in rows[key]["steps"] if step["image"] is not None}

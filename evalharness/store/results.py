@@ -83,9 +83,10 @@ class Results:
 
     Attributes:
         info: JSON: ``name``, ``seed``, ``sweep`` (the file as resolved), ``limit`` (``None`` or ``{"items", "of",
-            "seed"}`` per benchmark), ``benchmarks``, ``models`` ({name: identity}), ``versions``, ``git_commit``,
-            ``hardware``, ``started``, ``wall_seconds``, ``literature`` (rows of :mod:`evalharness.config.literature`,
-            each with its ``benchmark``); for models whose images existed before, ``images`` ({name: {"files",
+            "seed"}`` per benchmark), ``benchmarks``, ``models`` ({name: identity}), ``environments``
+            (see :mod:`evalharness.store.provenance`), ``versions``, ``git_commit`` and ``hardware`` of all of these,
+            ``started``, ``wall_seconds``, ``literature`` (rows of :mod:`evalharness.config.literature`, each with its
+            ``benchmark``); for models whose images existed before, ``images`` ({name: {"files",
             "wanted", "digest"}}) and ``warnings`` (lines). An entry of ``benchmarks`` has "version", "prompt_set",
             "prompt_digest", "scorer", "weights", "items", "samples", and where they apply "title", "notes", "checks"
             ([{"name", "kind", "scorer", "items"}]), "whole" ({category: number of items}, if no overall score is

@@ -16,6 +16,7 @@ from evalharness._util.chunking import chunks
 from evalharness._util.gc_paused import gc_paused
 from evalharness.planning.plan import Plan, Sample
 from evalharness.store.failures import StoredFailure
+from evalharness.store.places import Places
 from evalharness.store.results import SAMPLE_COLUMNS
 from evalharness.store.store import Store
 from evalharness.store.trajectory_columns import NO_CAP, Ints
@@ -32,7 +33,7 @@ class SampleColumns:
     """Lists and arrays with an entry for each sample.
 
     ``steps`` is the number of steps in the prefix of the sample's arm, -1 if that is not generated; ``scores`` are NaN
-    where there is none.
+    where there is none. ``drawn`` and ``judged`` say when and where.
     """
 
     @gc_paused()
@@ -49,6 +50,7 @@ class SampleColumns:
         self.score_keys: list[str | None] = [None] * count
         self.iterations, self.evaluations, self.tokens = (np.zeros(count, dtype=np.int64) for _ in range(3))
         self.seconds, self.dollars = np.zeros(count), np.zeros(count)
+        self.drawn, self.judged = Places(count), Places(count)
         self._read_trajectories(plan, store)
         self._read_scores(store)
 
@@ -109,6 +111,7 @@ class SampleColumns:
             self.iterations[places] = prefixes.iterations
             for name, values in prefixes.costs.items():
                 getattr(self, name)[places] = values
+            self.drawn.set(places, rows, [(item.environment, item.made) for item in trajectories])
             self._set_images(plan, places.tolist(), prefixes.images)
         self._read_failures(store, jobs, self.steps == NOT_GENERATED)
 
@@ -124,10 +127,11 @@ class SampleColumns:
     def _read_scores(self, store: Store) -> None:
         score_keys = _Keys(self.score_keys)
         for chunk in chunks(store.scores.values(sorted(score_keys.numbers)), 5000):
-            keys, values, reasons = zip(*chunk, strict=True)
+            keys, values, reasons, *origins = zip(*chunk, strict=True)
             places, rows = score_keys.places(keys)
             self.scores[places] = np.array(values, dtype=float)[rows]
             self.reasons[places] = np.array(reasons, dtype=object)[rows]
+            self.judged.set(places, rows, list(zip(*origins, strict=True)))
         self._read_failures(store, score_keys, np.isnan(self.scores))
 
     def _read_failures(self, store: Store, keys: _Keys, missing: npt.NDArray[np.bool_]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from evalharness.store.database import Database, as_store_error, parse_json, storable
+from evalharness.store.environments import StoredEnvironments
 from evalharness.types.score import Score
 
 _FLOATS = {2: "=e", 4: "=f"}
@@ -19,8 +20,8 @@ _FLOATS = {2: "=e", 4: "=f"}
 class StoredScores:
     """The table ``scores``."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, environments: StoredEnvironments) -> None:
+        self._database, self._environments = database, environments
 
     def get(self, keys: Iterable[str]) -> dict[str, Score]:
         """Return the stored ones among ``keys``, without their details."""
@@ -28,12 +29,17 @@ class StoredScores:
         with as_store_error(self._database.path):
             return {row["key"]: Score(_read_value(row["value"]), row["reason"]) for row in rows}
 
-    def values(self, keys: Iterable[str]) -> Iterator[tuple[str, float, str]]:
-        """Give key, value and reason of the stored ones among ``keys``, of which sorted ones are the fastest."""
-        rows = self._database.select_tuples("SELECT key, value, reason FROM scores", keys)
+    def values(self, keys: Iterable[str]) -> Iterator[tuple[str, float, str, str | None, int | None]]:
+        """Give the stored ones among ``keys``, of which sorted ones are the fastest.
+
+        Yields:
+            Key, value, reason, the digest of the environment, and the time; the last two are ``None`` where they were
+            not recorded.
+        """
+        rows = self._database.select_tuples("SELECT key, value, reason, environment, made FROM scores", keys)
         with as_store_error(self._database.path):
-            for key, value, reason in rows:
-                yield key, value if type(value) is float else _read_value(value), reason
+            for key, value, *rest in rows:
+                yield key, value if type(value) is float else _read_value(value), *rest
 
     def details(self, key: str) -> dict[str, Any]:
         """Return the details of a score; empty if it is not stored."""
@@ -44,25 +50,27 @@ class StoredScores:
 
     def all(self) -> Iterator[tuple[str, str, Score]]:
         """Give every score: its key, the digest of its image, and the score with its details."""
-        return self._database.scan("SELECT * FROM scores ORDER BY key", _parse_score)
+        return self._database.scan("SELECT * FROM scores ORDER BY key", self._parse)
 
     def add(self, key: str, image: str, score: Score) -> None:
         """Add a score, which replaces a failure of that key. Inside a batch."""
         with self._database.guarded() as connection:
+            origin, details = self._environments.add(score.origin), json.dumps(dict(score.details))
             connection.execute(
-                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
-                (key, image, float(score.value), storable(score.reason), json.dumps(dict(score.details))),
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (key, image, float(score.value), storable(score.reason), *origin, details),
             )
             connection.execute("DELETE FROM failures WHERE key = ?", (key,))
+
+    def _parse(self, row: sqlite3.Row) -> tuple[str, str, Score]:
+        origin = self._environments.origin(row["environment"], row["made"])
+        score = Score(_read_value(row["value"]), row["reason"], parse_json(row["details"]), origin)
+        return row["key"], row["image"], score
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove scores. Inside a batch."""
         with self._database.guarded() as connection:
             connection.executemany("DELETE FROM scores WHERE key = ?", [(key,) for key in keys])
-
-
-def _parse_score(row: sqlite3.Row) -> tuple[str, str, Score]:
-    return row["key"], row["image"], Score(_read_value(row["value"]), row["reason"], parse_json(row["details"]))
 
 
 def _read_value(value: Any) -> float:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.store.database import Database, as_store_error, parse_json
+from evalharness.store.environments import StoredEnvironments
 from evalharness.store.failures import StoredFailures
 from evalharness.store.images import StoredImages
 from evalharness.store.replies import StoredReplies
@@ -42,8 +43,9 @@ class Store:
                 (path / "images").mkdir(parents=True, exist_ok=True)
         self.database = Database(path, write)
         self.images = StoredImages(self.database)
-        self.trajectories = StoredTrajectories(self.database, self.images)
-        self.scores = StoredScores(self.database)
+        self.environments = StoredEnvironments(self.database)
+        self.trajectories = StoredTrajectories(self.database, self.images, self.environments)
+        self.scores = StoredScores(self.database, self.environments)
         self.failures = StoredFailures(self.database)
         self.replies = StoredReplies(self.database)
         self.runs = StoredRuns(self.database)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalharness._util.hashing import digest
 from evalharness.store.database import Database, parse_json, storable
+from evalharness.store.environments import StoredEnvironments
 from evalharness.store.images import StoredImages
 from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Cost, Step, Trajectory, prefix
@@ -44,11 +45,17 @@ class StoredStep:
 
 @dataclass(frozen=True, slots=True)
 class StoredTrajectory:
-    """A :class:`Trajectory` whose images are digests. ``cap`` is the iteration cap under which it was drawn."""
+    """A :class:`Trajectory` whose images are digests.
+
+    ``cap`` is the iteration cap under which it was drawn, ``environment`` the digest of where, ``made`` the time;
+    the last two are ``None`` where they were not recorded.
+    """
 
     steps: tuple[StoredStep, ...]
     finished: bool
     cap: int | None
+    environment: str | None = None
+    made: int | None = None
 
     def covers(self, cap: int | None) -> bool:
         """Whether a run capped at ``cap`` is a prefix of this one."""
@@ -62,8 +69,8 @@ class StoredTrajectory:
 class StoredTrajectories:
     """The table ``trajectories``."""
 
-    def __init__(self, database: Database, images: StoredImages) -> None:
-        self._database, self._images = database, images
+    def __init__(self, database: Database, images: StoredImages, environments: StoredEnvironments) -> None:
+        self._database, self._images, self._environments = database, images, environments
 
     def get(self, keys: Iterable[str]) -> dict[str, StoredTrajectory]:
         """Return the stored ones among ``keys``."""
@@ -86,20 +93,21 @@ class StoredTrajectories:
         """
         from evalharness.store.trajectory_columns import TrajectoryColumns
 
-        select = "SELECT key, steps, finished, cap FROM trajectories"
+        select = "SELECT key, steps, finished, cap, environment, made FROM trajectories"
         for start in range(0, len(keys), size):
             rows = list(self._database.select_tuples(select, keys[start : start + size]))
             with self._database.guarded():
-                columns = TrajectoryColumns([steps for _, steps, _, _ in rows])
-            yield {key: StoredTrajectory((), bool(finished), cap) for key, _, finished, cap in rows}, columns
+                columns = TrajectoryColumns([steps for _, steps, *_ in rows])
+            trajectories = {key: StoredTrajectory((), bool(finished), *rest) for key, _, finished, *rest in rows}
+            yield trajectories, columns
 
     def all(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Give every key with its trajectory as JSON.
 
-        Its fields are ``model`` (digest), ``variant``, ``prompt``, ``seed``, ``cap``, ``finished`` and ``steps``, whose
-        images are digests.
+        Its fields are ``model`` (digest), ``variant``, ``prompt``, ``seed``, ``cap``, ``finished``, ``origin`` (an
+        :class:`Origin` or ``None``) and ``steps``, whose images are digests.
         """
-        return self._database.scan("SELECT * FROM trajectories ORDER BY key", _parse_row)
+        return self._database.scan("SELECT * FROM trajectories ORDER BY key", self._parse_row)
 
     def totals(self, model: str) -> dict[str, tuple[int, int, float, float]]:
         """Sum up all trajectories of a model (digest of its identity).
@@ -107,23 +115,25 @@ class StoredTrajectories:
         Returns:
             Variant (JSON) → number of trajectories, their iterations, seconds and dollars.
         """
-        totals: dict[str, tuple[int, int, float, float]] = {}
+        select = "SELECT variant, COUNT(*), SUM(iterations), TOTAL(seconds), TOTAL(dollars) FROM trajectories"
         with self._database.guarded() as connection:
-            rows = connection.execute("SELECT variant, steps FROM trajectories WHERE model = ?", (model,))
-            for row in rows:
-                steps = _parse_steps(row["steps"])
-                count, iterations, seconds, dollars = totals.get(row["variant"], (0, 0, 0.0, 0.0))
-                iterations += max(1, max((step.iteration for step in steps), default=0))
-                seconds += sum(step.seconds for step in steps)
-                dollars += sum(step.dollars for step in steps)
-                totals[row["variant"]] = (count + 1, iterations, seconds, dollars)
-        return totals
+            rows = connection.execute(f"{select} WHERE model = ? GROUP BY variant ORDER BY MIN(key)", (model,))
+            return {variant: tuple(totals) for variant, *totals in rows}
+
+    def environments(self, models: Iterable[str]) -> list[dict[str, Any]]:
+        """Return the environments in which models (digests of their identities) drew."""
+        drawn_in: set[str] = set()
+        with self._database.guarded() as connection:
+            for model in models:
+                select = "SELECT DISTINCT environment FROM trajectories WHERE model = ?"
+                drawn_in.update(row["environment"] for row in connection.execute(select, (model,)))
+        return [info for name, info in self._environments.all().items() if name in drawn_in]
 
     def spent(self, model: str) -> Spent:
         """Return what all trajectories of a model (digest of its identity) cost."""
         with self._database.guarded() as connection:
-            rows = connection.execute("SELECT steps FROM trajectories WHERE model = ?", (model,))
-            costs = [math.fsum(step.dollars for step in _parse_steps(row["steps"])) for row in rows]
+            rows = connection.execute("SELECT dollars FROM trajectories WHERE model = ?", (model,))
+            costs = [row["dollars"] for row in rows]
         return Spent(len(costs), math.fsum(costs))
 
     def image_digests(self, keys: Iterable[str]) -> Iterator[str]:
@@ -166,10 +176,17 @@ class StoredTrajectories:
         It replaces a failure of that key, unless that was with a larger cap.
         """
         with self._database.guarded() as connection:
-            steps = [self._store_step(step).as_dict() for step in trajectory.steps]
+            steps = json.dumps([self._store_step(step).as_dict() for step in trajectory.steps])
             connection.execute(
-                "INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (key, model, variant, storable(prompt), seed, cap, trajectory.finished, json.dumps(steps)),
+                "INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(key, model, variant, storable(prompt), seed, cap, trajectory.finished),
+                    *self._environments.add(trajectory.origin),
+                    max(1, trajectory.iterations),
+                    math.fsum(step.cost.seconds for step in trajectory.steps),
+                    math.fsum(step.cost.dollars for step in trajectory.steps),
+                    steps,
+                ),
             )
             connection.execute(
                 "DELETE FROM failures WHERE key = ? AND (? OR cap IS NULL OR cap <= ?)",
@@ -212,6 +229,13 @@ class StoredTrajectories:
         with self._database.batch() as connection:
             connection.executemany("DELETE FROM trajectories WHERE key = ?", [(key,) for key in keys])
 
+    def _parse_row(self, row: sqlite3.Row) -> tuple[str, dict[str, Any]]:
+        trajectory = {name: row[name] for name in ("model", "prompt", "seed", "cap")}
+        trajectory |= {"variant": parse_json(row["variant"]), "finished": bool(row["finished"])}
+        trajectory["origin"] = self._environments.origin(row["environment"], row["made"])
+        trajectory["steps"] = [step.as_dict() for step in _parse_steps(row["steps"])]
+        return row["key"], trajectory
+
     def _store_step(self, step: Step) -> StoredStep:
         image = None if step.image is None else self._images.add(step.image)
         cost = step.cost
@@ -227,13 +251,6 @@ class StoredTrajectories:
             dollars=cost.dollars,
             continued=step.continued,
         )
-
-
-def _parse_row(row: sqlite3.Row) -> tuple[str, dict[str, Any]]:
-    trajectory = {name: row[name] for name in ("model", "prompt", "seed", "cap")}
-    trajectory |= {"variant": parse_json(row["variant"]), "finished": bool(row["finished"])}
-    trajectory["steps"] = [step.as_dict() for step in _parse_steps(row["steps"])]
-    return row["key"], trajectory
 
 
 def _parse_steps(text: str) -> tuple[StoredStep, ...]:

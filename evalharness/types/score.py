@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalharness.types.origin import Origin
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -16,8 +18,10 @@ class Score:
         reason: Why the value is not 1.
         details: JSON. A detector puts its ``detections`` there, a list of
             ``{"class", "box": [x1, y1, x2, y2] in pixels, "score", "color"}``.
+        origin: When and where it was made, set by the harness; ``None`` if that is not known.
     """
 
     value: float
     reason: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin | None = field(default=None, compare=False)

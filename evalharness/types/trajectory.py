@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from evalharness.types.origin import Origin
+
 StepKind = str
 """What a step did. A variant may have kinds of its own beside :data:`STEP_KINDS`."""
 STEP_KINDS = ("think", "draw", "plan", "sketch", "inspect", "refine", "choose")
@@ -62,10 +64,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """All steps of one sample. ``finished``: the model said that it was done, and was not stopped by the cap."""
+    """All steps of one sample.
+
+    Attributes:
+        steps: The steps in their order.
+        finished: The model said that it was done, and was not stopped by the cap.
+        origin: When and where it was made, set by the harness; ``None`` if that is not known.
+    """
 
     steps: tuple[Step, ...]
     finished: bool = True
+    origin: Origin | None = field(default=None, compare=False)
 
     @property
     def iterations(self) -> int:
@@ -84,7 +93,7 @@ class Trajectory:
     def prefix(self, cap: int | None) -> Trajectory:
         """Return the trajectory of a run capped at ``cap`` iterations."""
         steps = prefix(self.steps, cap)
-        return Trajectory(steps, self.finished and len(steps) == len(self.steps))
+        return Trajectory(steps, self.finished and len(steps) == len(self.steps), self.origin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from evalharness._util.environment import described
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark
 from evalharness.api.model import Interleaver
@@ -110,9 +111,12 @@ def fill(plan: Plan, store: Store) -> None:
             steps = [_step("draw", 0, job.key, 0)] if kind < 2 else []
             for iteration in range(1, (CAPS if kind == 2 else 0) + 1):
                 steps += [_step(name, iteration, job.key, iteration) for name in ("plan", "sketch", "inspect")]
-            yield job.key, "drawer", job.variant.variant, job.prompt, job.seed, job.cap, 1, json.dumps(steps)
+            yield (
+                *(job.key, "drawer", job.variant.variant, job.prompt, job.seed, job.cap, 1, "e", 1_700_000_000),
+                *(CAPS, 1.0, 0.0, json.dumps(steps)),
+            )
 
-    store.database.connection.executemany("INSERT INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows())
+    store.database.connection.executemany(f"INSERT INTO trajectories VALUES (?{', ?' * 12})", rows())
     planned = plan.benchmarks["prompts"]
 
     def scores() -> Iterator[tuple[Any, ...]]:
@@ -120,10 +124,11 @@ def fill(plan: Plan, store: Store) -> None:
             image = _digest(f"{sample.job}{sample.arm.cap or 0}")
             difficulty = int(_digest(sample.item.id + str(sample.seed_index))[:8], 16) / 2**32
             right = difficulty < 0.6 + 0.04 * (sample.arm.cap or 0)
-            details = '{"detections": []}'
-            yield planned.score_key(image, sample.item), image, float(right), "" if right else "missing", details
+            key, reason = planned.score_key(image, sample.item), "" if right else "missing"
+            yield key, image, float(right), reason, "e", 1_700_000_000, '{"detections": []}'
 
-    store.database.connection.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", scores())
+    store.database.connection.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)", scores())
+    store.database.connection.execute("INSERT INTO environments VALUES ('e', ?)", [described()])
     store.database.connection.commit()
 
 

@@ -16,6 +16,7 @@ from evalharness.execution.workers import JudgedScore, JudgeReply, ScoreJob
 from evalharness.generation import variants
 from evalharness.planning.plan import Job
 from evalharness.types.item import Item, PromptImage
+from evalharness.types.origin import Origin
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 from evalharness.types.trajectory import Cost, PartialTrajectory, Step, Trajectory
@@ -44,11 +45,15 @@ def pack_outcome(outcome: Any) -> Plain:
     if isinstance(outcome, Failure):
         return {"failed": asdict(outcome)}
     if isinstance(outcome, Trajectory):
-        return {"steps": _pack_steps(outcome.steps), "finished": outcome.finished}
+        return {
+            "steps": _pack_steps(outcome.steps),
+            "finished": outcome.finished,
+            "origin": _pack_origin(outcome.origin),
+        }
     if isinstance(outcome, JudgedScore):
         return {"judged": pack_outcome(outcome.outcome), "replies": [asdict(reply) for reply in outcome.replies]}
-    details = json.dumps(dict(outcome.details))
-    return {"value": float(outcome.value), "reason": outcome.reason, "details": details}
+    details, origin = json.dumps(dict(outcome.details)), _pack_origin(outcome.origin)
+    return {"value": float(outcome.value), "reason": outcome.reason, "details": details, "origin": origin}
 
 
 def unpack_outcome(data: Mapping[str, Any]) -> Any:
@@ -56,11 +61,11 @@ def unpack_outcome(data: Mapping[str, Any]) -> Any:
     if "failed" in data:
         return Failure(**data["failed"])
     if "steps" in data:
-        return Trajectory(_unpack_steps(data["steps"]), data["finished"])
+        return Trajectory(_unpack_steps(data["steps"]), data["finished"], _unpack_origin(data["origin"]))
     if "judged" in data:
         replies = (JudgeReply(**{**reply, "reply": Reply(**reply["reply"])}) for reply in data["replies"])
         return JudgedScore(unpack_outcome(data["judged"]), tuple(replies))
-    return Score(data["value"], data["reason"], json.loads(data["details"]))
+    return Score(data["value"], data["reason"], json.loads(data["details"]), _unpack_origin(data["origin"]))
 
 
 def pack_partial(partial: PartialTrajectory) -> Plain:
@@ -107,6 +112,14 @@ def _pack_steps(steps: Sequence[Step]) -> list[Plain]:
 
 def _unpack_steps(data: Sequence[Plain]) -> tuple[Step, ...]:
     return tuple(Step(**{**step, "cost": Cost(*step["cost"])}) for step in data)
+
+
+def _pack_origin(origin: Origin | None) -> list[Any] | None:
+    return None if origin is None else [origin.environment, origin.made]
+
+
+def _unpack_origin(data: Sequence[Any] | None) -> Origin | None:
+    return None if data is None else Origin(*data)
 
 
 def _pack_picture(picture: PromptImage | None) -> Plain | None:

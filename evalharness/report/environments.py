@@ -1,0 +1,128 @@
+"""What a report says of the environments in which its samples were drawn and scored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from evalharness.report.formatting import short_digest
+from evalharness.store.provenance import count
+from evalharness.store.results import Results
+
+Entry = Mapping[str, Any]
+STAGES = ("drawn", "scored")
+FIELDS = {"hardware": "", "driver": "driver ", "cuda": "CUDA ", "git_commit": "commit "}
+"""Fields of an environment that results may depend on, beside versions, and what precedes their values."""
+MAX_ARMS, MAX_DIFFERENCES = 3, 4
+"""Arms and differences that a warning names."""
+
+
+def environment_facts(results: Results) -> list[tuple[str, str]]:
+    """A line for each environment."""
+    return [(name(results, entry).capitalize(), _described(entry)) for entry in _entries(results)]
+
+
+def table_facts(results: Results, benchmark: str) -> list[tuple[str, str]]:
+    """Where the samples of a benchmark were drawn and scored: in one environment, or by arm."""
+    facts = []
+    for stage in STAGES:
+        arms: dict[str, list[str]] = {}
+        for entry in _entries(results):
+            for arm, number in entry[stage].get(benchmark, {}).items():
+                arms.setdefault(arm, []).append(f"{number} in {name(results, entry)}")
+        by_text: dict[str, list[str]] = {}
+        for arm, places in arms.items():
+            by_text.setdefault(", ".join(places), []).append(arm)
+        if len(_used(results, stage, benchmark)) == 1:
+            facts.append((stage.capitalize(), f"in {name(results, _used(results, stage, benchmark)[0])}"))
+        else:
+            texts = [f"{_arms(names)}: {text}" for text, names in by_text.items()]
+            facts += [(stage.capitalize(), "; ".join(texts))] if texts else []
+    return facts
+
+
+def table_warnings(results: Results, benchmark: str) -> list[str]:
+    """A line for each stage in which arms of a table differ in devices or versions."""
+    lines = []
+    for stage in STAGES:
+        differences = list(_differences(_used(results, stage, benchmark), stage, benchmark))
+        if differences:
+            rest = len(differences) - MAX_DIFFERENCES
+            shown = [*differences[:MAX_DIFFERENCES], *([f"and {rest} more differences"] if rest > 0 else [])]
+            lines.append(f"arms that are compared were {stage} in different environments: {'; '.join(shown)}.")
+    return lines
+
+
+def code_warnings(results: Results) -> list[str]:
+    """A line for each commit that had changes which are in no commit."""
+    samples: Counter[str] = Counter()
+    for entry in _entries(results):
+        if str(entry.get("git_commit", "")).endswith("+"):
+            samples[entry["git_commit"]] += max(count(entry, stage) for stage in STAGES)
+    return [
+        f"{number} samples were drawn or scored by code with uncommitted changes (commit {short_digest(commit)}+); "
+        "no commit has this code."
+        for commit, number in samples.items()
+    ]
+
+
+def name(results: Results, entry: Entry) -> str:
+    """The number of an environment with its host."""
+    if entry["id"] is None:
+        return "an environment that was not recorded"
+    return f"environment {_entries(results).index(entry) + 1} ({entry['host']})"
+
+
+def _entries(results: Results) -> Sequence[Entry]:
+    entries: Sequence[Entry] = results.info.get("environments", ())
+    return entries
+
+
+def _used(results: Results, stage: str, benchmark: str) -> list[Entry]:
+    return [entry for entry in _entries(results) if entry[stage].get(benchmark)]
+
+
+def _described(entry: Entry) -> str:
+    numbers = f"{count(entry, 'drawn')} samples drawn, {count(entry, 'scored')} scored"
+    if entry["id"] is None:
+        return f"not recorded; {numbers}"
+    values = [f"{label}{entry[field]}" for field, label in FIELDS.items() if entry.get(field)]
+    versions = ", ".join(f"{package} {number}" for package, number in _versions(entry).items())
+    return f"{', '.join(values)}; {versions}; {numbers}, {entry['first']} to {entry['last']}"
+
+
+def _versions(entry: Entry) -> dict[str, str]:
+    return {**entry.get("versions", {}), **entry.get("plugins", {})}
+
+
+def _values(entry: Entry) -> dict[str, str]:
+    """All that results may depend on, by label; what is not known is left out."""
+    values = {label or "hardware ": str(entry[field]) for field, label in FIELDS.items() if entry.get(field)}
+    return values | {f"{package} ": number for package, number in _versions(entry).items()}
+
+
+def _differences(entries: Sequence[Entry], stage: str, benchmark: str) -> Iterator[str]:
+    """What arms differ in: they have other values, or the same ones in other shares."""
+    values = [(_values(entry), entry[stage][benchmark]) for entry in entries]
+    for label in dict.fromkeys(label for known, _ in values for label in known):
+        counts: dict[str, Counter[str]] = {}
+        for known, arms in values:
+            for arm, number in arms.items() if label in known else ():
+                counts.setdefault(arm, Counter())[known[label]] += number
+        if len({_shares(numbers) for numbers in counts.values()}) > 1:
+            texts = (
+                f"{value} ({_arms(arm for arm, numbers in counts.items() if value in numbers)})"
+                for value in dict.fromkeys(value for numbers in counts.values() for value in numbers)
+            )
+            yield label + " and ".join(texts)
+
+
+def _shares(numbers: Counter[str]) -> frozenset[tuple[str, float]]:
+    return frozenset((value, round(number / numbers.total(), 6)) for value, number in numbers.items())
+
+
+def _arms(arms: Iterable[str]) -> str:
+    names = list(arms)
+    rest = len(names) - MAX_ARMS
+    return ", ".join(names[:MAX_ARMS]) + (f" and {rest} more" if rest > 0 else "")

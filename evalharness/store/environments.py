@@ -1,0 +1,58 @@
+"""The environments in which the results of a store were made, each kept once."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from typing import Any
+
+from evalharness.store.database import Database, parse_json
+from evalharness.types.origin import Origin
+
+DIGITS = 16
+"""Digits of SHA-256 that rows refer to an environment by."""
+
+
+class StoredEnvironments:
+    """The table ``environments``. Trajectories and scores refer to its rows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._texts: dict[str, str] = {}
+        """The texts of environments that are known to be stored, by digest."""
+
+    def add(self, origin: Origin | None) -> tuple[str | None, int | None]:
+        """Add an origin's environment. Inside a batch.
+
+        Returns:
+            What a row keeps of the origin: the digest of the environment, and the time.
+        """
+        if origin is None:
+            return None, None
+        digest = hashlib.sha256(origin.environment.encode()).hexdigest()[:DIGITS]
+        with self._database.guarded() as connection:
+            connection.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (digest, origin.environment))
+        return digest, origin.made
+
+    def origin(self, digest: str | None, made: int | None) -> Origin | None:
+        """The inverse of :meth:`add`.
+
+        Raises:
+            sqlite3.DatabaseError: The environment is missing.
+        """
+        if digest is None or made is None:
+            return None
+        if digest not in self._texts:
+            self._texts.update(self._all())
+        if digest not in self._texts:
+            raise sqlite3.DatabaseError(f"environment {digest} is missing")
+        return Origin(self._texts[digest], made)
+
+    def all(self) -> dict[str, dict[str, Any]]:
+        """Return all environments by digest; their keys are those of ``evalharness._util.environment.described``."""
+        with self._database.guarded():
+            return {digest: dict(parse_json(text)) for digest, text in self._all().items()}
+
+    def _all(self) -> dict[str, str]:
+        with self._database.guarded() as connection:
+            return {row["digest"]: row["info"] for row in connection.execute("SELECT * FROM environments")}

@@ -1,0 +1,76 @@
+"""In which environments the samples of a run were drawn and scored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evalharness.store.places import ABSENT, Places
+from evalharness.store.store import Store
+
+if TYPE_CHECKING:
+    from evalharness.store.sample_columns import SampleColumns
+
+Environments = list[dict[str, Any]]
+
+
+def environments(store: Store, columns: SampleColumns) -> Environments:
+    """The environments of some samples, those of most drawings first.
+
+    Returns:
+        For each the keys of ``evalharness._util.environment.described``, with ``id``, the numbers of samples ``drawn``
+        and ``scored`` there ({benchmark: {arm: number}}), and the times of the ``first`` and the ``last`` of them.
+        Results of earlier versions do not say where they were made: for these, ``id`` is ``None``, with the numbers.
+    """
+    known = store.environments.all()
+    used: dict[str | None, dict[str, Any]] = {}
+    for stage, places in (("drawn", columns.drawn), ("scored", columns.judged)):
+        for number in sorted(set(places.numbers.tolist()) - {ABSENT}):
+            name = places.names[number] if number >= 0 else None
+            entry = used.setdefault(name, {"id": name, **known.get(name or "", {}), "drawn": {}, "scored": {}})
+            _add(entry, stage, columns, places, number)
+    for entry in used.values():
+        if times := entry.pop("times", None):
+            entry["first"], entry["last"] = (_time(extreme(times)) for extreme in (min, max))
+    return sorted(used.values(), key=lambda entry: (entry["id"] is None, -count(entry, "drawn"), str(entry["id"])))
+
+
+def count(entry: Mapping[str, Any], stage: str) -> int:
+    """How many samples were ``drawn`` or ``scored`` in an environment."""
+    return sum(sum(arms.values()) for arms in entry[stage].values())
+
+
+def circumstances(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Hardware, versions and commit of all environments together, where they were recorded."""
+    recorded = [entry for entry in entries if entry["id"] is not None]
+    if not recorded:
+        return {}
+    names = dict.fromkeys(name for entry in recorded for name in entry["versions"])
+    return {
+        "hardware": _joined(entry["hardware"] for entry in recorded),
+        "versions": {name: _joined(entry["versions"].get(name) for entry in recorded) for name in names},
+        "git_commit": _joined(entry.get("git_commit") for entry in recorded) or None,
+    }
+
+
+def _add(entry: dict[str, Any], stage: str, columns: SampleColumns, places: Places, number: int) -> None:
+    here = np.flatnonzero(places.numbers == number).tolist()
+    samples = (columns.samples[place] for place in here)
+    counts = Counter((sample.benchmark, sample.arm.name) for sample in samples)
+    for (benchmark, arm), samples_here in counts.items():
+        entry[stage].setdefault(benchmark, {})[arm] = samples_here
+    if number >= 0:
+        times = places.made[here]
+        entry.setdefault("times", []).extend([int(times.min()), int(times.max())])
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _joined(values: Iterable[str | None]) -> str:
+    return " / ".join(dict.fromkeys(value for value in values if value))

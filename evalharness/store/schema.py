@@ -1,0 +1,78 @@
+"""The tables of a store, and how those of earlier versions become the present ones."""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 5
+TRAJECTORIES = """
+CREATE TABLE trajectories (
+    key TEXT PRIMARY KEY, model TEXT NOT NULL, variant TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL,
+    cap INTEGER, finished INTEGER NOT NULL, environment TEXT, made INTEGER, iterations INTEGER NOT NULL,
+    seconds REAL NOT NULL, dollars REAL NOT NULL, steps TEXT NOT NULL) WITHOUT ROWID;
+"""
+"""Totals stand before the steps: SQLite reads a long row only as far as it has to."""
+SCORES = """
+CREATE TABLE scores (
+    key TEXT PRIMARY KEY, image TEXT NOT NULL, value REAL NOT NULL, reason TEXT NOT NULL, environment TEXT,
+    made INTEGER, details TEXT NOT NULL) WITHOUT ROWID;
+"""
+ENVIRONMENTS = """
+CREATE TABLE environments (digest TEXT PRIMARY KEY, info TEXT NOT NULL) WITHOUT ROWID;
+"""
+OTHERS = """
+CREATE TABLE images (digest TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (name TEXT PRIMARY KEY, info TEXT NOT NULL) WITHOUT ROWID;
+"""
+REPLIES = """
+CREATE TABLE replies (
+    key TEXT NOT NULL, attempt INTEGER NOT NULL, question TEXT NOT NULL, judge TEXT NOT NULL, image TEXT NOT NULL,
+    rubric TEXT NOT NULL, repeat INTEGER NOT NULL, reply TEXT NOT NULL, PRIMARY KEY (key, attempt)) WITHOUT ROWID;
+"""
+REPLIES_INDEX = """
+CREATE INDEX replies_image ON replies (image);
+"""
+FAILURES = """
+CREATE TABLE failures (
+    key TEXT PRIMARY KEY, reason TEXT NOT NULL, kind TEXT NOT NULL, exception TEXT NOT NULL, attempt INTEGER NOT NULL,
+    worker TEXT NOT NULL, host TEXT NOT NULL, device TEXT NOT NULL, cap INTEGER, traceback TEXT NOT NULL
+    ) WITHOUT ROWID;
+"""
+SCHEMA = f"{TRAJECTORIES} {SCORES} {ENVIRONMENTS} {OTHERS} {FAILURES} {REPLIES} {REPLIES_INDEX}"
+OLD_FAILURES = """
+SELECT key, reason, CASE
+        WHEN reason LIKE '%out of memory%' OR reason LIKE '%CUDA error%' OR reason LIKE '%workers died at it%'
+        THEN 'worker' ELSE 'sample' END AS kind,
+    '' AS exception, 1 AS attempt, '' AS worker, '' AS host, '' AS device, NULL AS cap, '' AS traceback
+"""
+"""What the failures of schemas before 4 are in the present one. Their reasons tell the faults of workers."""
+STEPS = "json_each(CASE WHEN json_valid(steps) THEN steps ELSE '[]' END)"
+OLD_TRAJECTORIES = f"""
+SELECT key, model, variant, prompt, seed, cap, finished, NULL AS environment, NULL AS made,
+    COALESCE((SELECT MAX(1, MAX(json_extract(value, '$.iteration'))) FROM {STEPS}), 1) AS iterations,
+    COALESCE((SELECT SUM(json_extract(value, '$.seconds')) FROM {STEPS}), 0.0) AS seconds,
+    COALESCE((SELECT SUM(json_extract(value, '$.dollars')) FROM {STEPS}), 0.0) AS dollars,
+    steps
+"""
+"""What the trajectories of schemas before 5 are in the present one: where they were made is not recorded."""
+OLD_SCORES = "SELECT key, image, value, reason, NULL AS environment, NULL AS made, details"
+UPGRADES = {
+    1: "",
+    2: f"DROP TABLE IF EXISTS replies; {REPLIES}",
+    3: f"ALTER TABLE failures RENAME TO old_failures; {FAILURES}"
+    f" INSERT INTO failures {OLD_FAILURES} FROM old_failures; DROP TABLE old_failures;",
+    4: f"ALTER TABLE trajectories RENAME TO old_trajectories; {TRAJECTORIES}"
+    f" INSERT INTO trajectories {OLD_TRAJECTORIES} FROM old_trajectories; DROP TABLE old_trajectories;"
+    f" ALTER TABLE scores RENAME TO old_scores; {SCORES}"
+    f" INSERT INTO scores {OLD_SCORES} FROM old_scores; DROP TABLE old_scores;"
+    f" {ENVIRONMENTS} {REPLIES_INDEX}",
+}
+"""Schema version → SQL that upgrades it to the next. Nothing that was released wrote replies in version 2."""
+VIEWS = {
+    3: f"CREATE TEMP VIEW failures AS {OLD_FAILURES} FROM main.failures;",
+    4: f"CREATE TEMP VIEW trajectories AS {OLD_TRAJECTORIES} FROM main.trajectories;"
+    f" CREATE TEMP VIEW scores AS {OLD_SCORES} FROM main.scores;"
+    " CREATE TEMP TABLE environments (digest TEXT PRIMARY KEY, info TEXT NOT NULL);",
+}
+"""Schema version → temporary views that hide tables of this version and those before.
+
+So a store that may not be written is read like an upgraded one.
+"""
