@@ -22,9 +22,9 @@ def entry_points(group: str) -> metadata.EntryPoints:
 def plugin_versions() -> dict[str, str]:
     """The versions of the distributions that plugins of this program come from."""
     points: Any = metadata.entry_points()
-    ours = [point.dist for point in points if point.group.startswith("evalharness.") and point.dist is not None]
-    distributions = {distribution.name: distribution.version for distribution in ours}
-    return dict(sorted(distributions.items()))
+    groups = (points.select(group=group) for group in points.groups if group.startswith("evalharness."))
+    distributions = [point.dist for group in groups for point in group if point.dist is not None]
+    return dict(sorted((distribution.name, distribution.version) for distribution in distributions))
 
 
 @lru_cache(maxsize=1)

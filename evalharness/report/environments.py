@@ -1,4 +1,4 @@
-"""What a report says of the environments in which its samples were drawn and scored."""
+"""What a report says of the environments in which its samples were drawn and scored, from ``Results.info``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from evalharness.report.formatting import short_digest
 from evalharness.store.provenance import count
-from evalharness.store.results import Results
 
 Entry = Mapping[str, Any]
 STAGES = ("drawn", "scored")
@@ -18,35 +17,35 @@ MAX_ARMS, MAX_DIFFERENCES = 3, 4
 """Arms and differences that a warning names."""
 
 
-def environment_facts(results: Results) -> list[tuple[str, str]]:
+def environment_facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     """A line for each environment."""
-    return [(name(results, entry).capitalize(), _described(entry)) for entry in _entries(results)]
+    return [(name(info, entry).capitalize(), _described(entry)) for entry in _entries(info)]
 
 
-def table_facts(results: Results, benchmark: str) -> list[tuple[str, str]]:
+def table_facts(info: Mapping[str, Any], benchmark: str) -> list[tuple[str, str]]:
     """Where the samples of a benchmark were drawn and scored: in one environment, or by arm."""
     facts = []
     for stage in STAGES:
         arms: dict[str, list[str]] = {}
-        for entry in _entries(results):
+        for entry in _entries(info):
             for arm, number in entry[stage].get(benchmark, {}).items():
-                arms.setdefault(arm, []).append(f"{number} in {name(results, entry)}")
+                arms.setdefault(arm, []).append(f"{number} in {name(info, entry)}")
         by_text: dict[str, list[str]] = {}
         for arm, places in arms.items():
             by_text.setdefault(", ".join(places), []).append(arm)
-        if len(_used(results, stage, benchmark)) == 1:
-            facts.append((stage.capitalize(), f"in {name(results, _used(results, stage, benchmark)[0])}"))
+        if len(_used(info, stage, benchmark)) == 1:
+            facts.append((stage.capitalize(), f"in {name(info, _used(info, stage, benchmark)[0])}"))
         else:
             texts = [f"{_arms(names)}: {text}" for text, names in by_text.items()]
             facts += [(stage.capitalize(), "; ".join(texts))] if texts else []
     return facts
 
 
-def table_warnings(results: Results, benchmark: str) -> list[str]:
+def table_warnings(info: Mapping[str, Any], benchmark: str) -> list[str]:
     """A line for each stage in which arms of a table differ in devices or versions."""
     lines = []
     for stage in STAGES:
-        differences = list(_differences(_used(results, stage, benchmark), stage, benchmark))
+        differences = list(_differences(_used(info, stage, benchmark), stage, benchmark))
         if differences:
             rest = len(differences) - MAX_DIFFERENCES
             shown = [*differences[:MAX_DIFFERENCES], *([f"and {rest} more differences"] if rest > 0 else [])]
@@ -54,10 +53,10 @@ def table_warnings(results: Results, benchmark: str) -> list[str]:
     return lines
 
 
-def code_warnings(results: Results) -> list[str]:
+def code_warnings(info: Mapping[str, Any]) -> list[str]:
     """A line for each commit that had changes which are in no commit."""
     samples: Counter[str] = Counter()
-    for entry in _entries(results):
+    for entry in _entries(info):
         if str(entry.get("git_commit", "")).endswith("+"):
             samples[entry["git_commit"]] += max(count(entry, stage) for stage in STAGES)
     return [
@@ -67,20 +66,20 @@ def code_warnings(results: Results) -> list[str]:
     ]
 
 
-def name(results: Results, entry: Entry) -> str:
+def name(info: Mapping[str, Any], entry: Entry) -> str:
     """The number of an environment with its host."""
     if entry["id"] is None:
         return "an environment that was not recorded"
-    return f"environment {_entries(results).index(entry) + 1} ({entry['host']})"
+    return f"environment {_entries(info).index(entry) + 1} ({entry['host']})"
 
 
-def _entries(results: Results) -> Sequence[Entry]:
-    entries: Sequence[Entry] = results.info.get("environments", ())
+def _entries(info: Mapping[str, Any]) -> Sequence[Entry]:
+    entries: Sequence[Entry] = info.get("environments", ())
     return entries
 
 
-def _used(results: Results, stage: str, benchmark: str) -> list[Entry]:
-    return [entry for entry in _entries(results) if entry[stage].get(benchmark)]
+def _used(info: Mapping[str, Any], stage: str, benchmark: str) -> list[Entry]:
+    return [entry for entry in _entries(info) if entry[stage].get(benchmark)]
 
 
 def _described(entry: Entry) -> str:

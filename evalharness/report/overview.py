@@ -49,7 +49,7 @@ def benchmark_facts(results: Results, summary: Summary) -> list[tuple[str, str]]
         ("Scorer", short_scorer(info["scorer"])),
         *(("Judge", text) for text in _replayed_judges(info["scorer"])),
         ("Coverage", _coverage_text(results, summary.benchmark)),
-        *table_facts(results, summary.benchmark),
+        *table_facts(results.info, summary.benchmark),
     ]
 
 
@@ -89,7 +89,7 @@ def warnings(results: Results, summary: Summary) -> list[str]:
             f"incomplete, so without a headline number: {names}. "
             "Shown instead: the overall score if all that is missing were wrong, and if all were right."
         )
-    lines += table_warnings(results, summary.benchmark)
+    lines += table_warnings(results.info, summary.benchmark)
     lines += _failures(results, summary.benchmark)
     return [f"{summary.title}: {line}" for line in lines]
 

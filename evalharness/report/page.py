@@ -103,7 +103,7 @@ def _render(
     script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     run_warnings = [
         *results.info.get("warnings", []),
-        *code_warnings(results),
+        *code_warnings(results.info),
         *(line for counts in results.suspect_images for line in counts.warnings()),
         *(line for section in sections for line in section["warnings"]),
         *gallery.warnings,

@@ -36,7 +36,7 @@ def provenance(results: Results) -> Provenance:
     facts = [
         ("Started", info.get("started")),
         ("Wall time", duration(info.get("wall_seconds"))),
-        *(environment_facts(results) or _circumstances(info)),
+        *(environment_facts(info) or _circumstances(info)),
         ("Seed", info.get("seed")),
     ]
     for name, benchmark in info["benchmarks"].items():

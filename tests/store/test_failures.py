@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from old_store import write_old_store
 
 from evalharness.api.failure import Failure
 from evalharness.store.failures import StoredFailure
@@ -22,13 +23,9 @@ REASONS = {
 @pytest.fixture
 def old_store(tmp_path: Path) -> Path:
     """A store of schema 3, whose failures have only a reason."""
-    with Store(tmp_path):
-        pass
+    write_old_store(tmp_path)
     with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as db:
-        db.executescript(
-            "DROP TABLE failures; CREATE TABLE failures (key TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;"
-            "PRAGMA user_version = 3;"
-        )
+        db.execute("DELETE FROM failures")
         db.executemany("INSERT INTO failures VALUES (?, ?)", [(key, reason) for key, (reason, _) in REASONS.items()])
         db.commit()
     return tmp_path
