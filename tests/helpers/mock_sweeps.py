@@ -79,6 +79,9 @@ class Clock:
     def perf_counter(self) -> float:
         return self.seconds
 
+    def time(self) -> float:
+        return self.seconds
+
 
 def states(samples: Rows) -> set[str]:
     """The states that occur."""

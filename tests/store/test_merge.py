@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mock_sweeps import SWEEP, draw_and_score
+from mock_sweeps import SWEEP, Clock, draw_and_score
 from old_store import write_old_store
 
 from evalharness._util.exit_codes import ExitCode
 from evalharness.api.failure import Failure
 from evalharness.cli import main
 from evalharness.errors import StoreError
+from evalharness.execution import made_here
 from evalharness.store.failures import StoredFailure
 from evalharness.store.merge import Merged, OnConflict, merge_stores
 from evalharness.store.store import Store
@@ -47,8 +48,13 @@ def everything(path: Path) -> dict[str, Any]:
 
 
 def test_the_arms_of_two_stores_are_the_sweep(
-    tmp_path: Path, sweep_file: Callable[[str], Path], capsys: pytest.CaptureFixture[str], mock_clock: None
+    tmp_path: Path,
+    sweep_file: Callable[[str], Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    mock_clock: None,
 ) -> None:
+    monkeypatch.setattr(made_here, "time", Clock())
     text = SWEEP.replace("limit: 6", "prompts: [a, b, unscorable c, unspeakable d, e, f]")
     file = sweep_file(text.replace("model: mock", "model: {name: mock, refuses: [unspeakable]}"))
     draw_and_score(file, tmp_path / "all" / "x")
