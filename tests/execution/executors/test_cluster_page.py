@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from typing import Any
 
+import pytest
 import yaml
 from fences import ROOT, blocks
 
@@ -31,8 +32,8 @@ def _arguments(command: str) -> None:
     parser.parse_args(words[3:])
 
 
-def test_the_batch_script_is_bash() -> None:
-    (script,) = blocks(PAGE, "sbatch")
+@pytest.mark.parametrize("script", blocks(PAGE, "sbatch"), ids=["cluster", "array"])
+def test_the_batch_script_is_bash(script: str) -> None:
     done = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     (command,) = [line for line in script.splitlines() if line.startswith("python")]
