@@ -67,6 +67,7 @@ def write_results(
         "analysis": {summary.benchmark: summary.analysis.as_dict() for summary in summaries},
         "judging": judging or {},
         "cost": cost(results),
+        "failures": failures(results),
         "suspect_images": [asdict(counts) for counts in results.suspect_images],
     }
     text = pretty_json(data) if indent else compact_json(data)
@@ -123,6 +124,20 @@ def cost(results: Results) -> dict[str, Any]:
     judges = {name: info["spent"] for name, info in results.info["benchmarks"].items() if info.get("spent")}
     arms = {str(arm): row for arm, row in totals.to_dict("index").items()}
     return {"arms": arms, "judges": judges, "model_seconds": round(model_seconds(results), 1)}
+
+
+def failures(results: Results) -> list[dict[str, Any]]:
+    """The failed samples, counted by benchmark, kind, exception, machine and device; ``attempt`` is the largest."""
+    groups: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row, failure in results.failures.items():
+        benchmark = str(results.samples.at[row, "benchmark"])
+        key = (benchmark, failure.kind, failure.exception, failure.host, failure.device)
+        names = ("benchmark", "kind", "exception", "host", "device")
+        first = {**dict(zip(names, key, strict=True)), "reason": failure.reason, "attempt": 0, "samples": 0}
+        group = groups.setdefault(key, first)
+        group["samples"] += 1
+        group["attempt"] = max(group["attempt"], failure.attempt)
+    return sorted(groups.values(), key=lambda group: -group["samples"])
 
 
 def _metrics(task: str, estimate: Estimate, samples: int) -> dict[str, Any]:

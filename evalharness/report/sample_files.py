@@ -19,6 +19,8 @@ from evalharness.store.results import Results
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evalharness.store.failures import StoredFailure
+
 METRIC = "score"
 COSTS = ("evaluations", "tokens", "seconds", "dollars")
 LINES = 50_000
@@ -35,7 +37,7 @@ def write_sample_files(results: Results, folder: Path) -> dict[str, str]:
     for benchmark in map(str, results.samples["benchmark"].unique()):
         names[benchmark] = f"samples/samples_{slug(benchmark)}_{date}.jsonl"
         with (folder / names[benchmark]).open("w", encoding="utf-8", errors="replace") as file:
-            file.writelines(sample_lines(results.samples, benchmark))
+            file.writelines(sample_lines(results.samples, benchmark, results.failures))
     return names
 
 
@@ -47,14 +49,19 @@ def start(info: Mapping[str, Any]) -> datetime:
         return datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
-def sample_lines(samples: pd.DataFrame, benchmark: str) -> Iterator[str]:
-    """A line of JSON for each sample of a benchmark, in any state; ``score`` is ``null`` for a sample without one."""
+def sample_lines(
+    samples: pd.DataFrame, benchmark: str, failures: Mapping[int, StoredFailure] | None = None
+) -> Iterator[str]:
+    """A line of JSON for each sample of a benchmark, in any state; ``score`` is ``null`` for a sample without one.
+
+    If any sample failed, each line has ``failure``, which is ``null`` or has kind, exception, attempt, host, device.
+    """
     rows = samples[samples["benchmark"] == benchmark]
     beginnings: dict[str, str] = {}
     for start in range(0, len(rows), LINES):
         chunk = rows.iloc[start : start + LINES]
         documents = zip(*(chunk[name].tolist() for name in ("item", "category", "prompt")), strict=True)
-        for (item, category, prompt), line_end in zip(documents, _line_ends(chunk), strict=True):
+        for (item, category, prompt), line_end in zip(documents, _line_ends(chunk, failures or {}), strict=True):
             if item not in beginnings:
                 document = {"benchmark": benchmark, "item": item, "category": category, "prompt": prompt}
                 beginnings[item] = _document(len(beginnings), document)
@@ -82,8 +89,9 @@ def _document(number: int, doc: Mapping[str, str]) -> str:
     return json.dumps(shared, ensure_ascii=False)[:-1] + ", "
 
 
-def _line_ends(samples: pd.DataFrame) -> list[str]:
+def _line_ends(samples: pd.DataFrame, failures: Mapping[int, StoredFailure]) -> list[str]:
     """The keys of each sample itself, as the end of a JSON object and its line."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     image = _texts(samples["image"])
@@ -100,12 +108,19 @@ def _line_ends(samples: pd.DataFrame) -> list[str]:
         **{name: _texts(samples[name]) for name in ("trajectory", "score_key")},
         **{name: _numbers(samples[name]) for name in ("iterations", *COSTS)},
     }
+    if failures:
+        columns["failure"] = pa.array([_failure_json(failures.get(row)) for row in samples.index], pa.string())
     pieces: list[Any] = []
     for name, column in columns.items():
         separator = ", " if pieces else ""
         pieces += [f'{separator}"{name}": ', column.fill_null("null")]
     lines: list[str] = pc.binary_join_element_wise(*pieces, "}\n", "").to_pylist()
     return lines
+
+
+def _failure_json(failure: StoredFailure | None) -> str | None:
+    names = ("kind", "exception", "attempt", "host", "device")
+    return None if failure is None else json.dumps({name: getattr(failure, name) for name in names})
 
 
 def _texts(values: pd.Series) -> Any:

@@ -63,6 +63,18 @@ def _cause(failure: StoredFailure) -> str:
     return f"{text} ({place})" if failure.kind == "worker" and place else text
 
 
+def forget(database: Database, key: str, cap: int | None = None) -> None:
+    """Remove the failure of a key, and its traceback, unless it was with a larger cap. Inside a batch."""
+    concerned = "key = ? AND (? IS NULL OR cap IS NULL OR cap <= ?)"
+    with database.guarded() as connection:
+        rows = connection.execute(f"SELECT traceback FROM failures WHERE {concerned}", (key, cap, cap)).fetchall()
+        connection.execute(f"DELETE FROM failures WHERE {concerned}", (key, cap, cap))
+    for row in rows:
+        if row["traceback"]:
+            with as_store_error(database.path):
+                (database.path / row["traceback"]).unlink(missing_ok=True)
+
+
 class StoredFailures:
     """The table ``failures``, by the key of a trajectory or of a score, and the files with tracebacks."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from evalharness.store.database import Database, as_store_error, parse_json, storable
 from evalharness.store.environments import StoredEnvironments
+from evalharness.store.failures import forget
 from evalharness.types.score import Score
 
 _FLOATS = {2: "=e", 4: "=f"}
@@ -60,7 +61,7 @@ class StoredScores:
                 "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (key, image, float(score.value), storable(score.reason), *origin, details),
             )
-            connection.execute("DELETE FROM failures WHERE key = ?", (key,))
+            forget(self._database, key)
 
     def _parse(self, row: sqlite3.Row) -> tuple[str, str, Score]:
         origin = self._environments.origin(row["environment"], row["made"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from evalharness._util.hashing import digest
 from evalharness.store.database import Database, parse_json, storable
 from evalharness.store.environments import StoredEnvironments
+from evalharness.store.failures import forget
 from evalharness.store.images import StoredImages
 from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Cost, Step, Trajectory, prefix
@@ -188,10 +189,7 @@ class StoredTrajectories:
                     steps,
                 ),
             )
-            connection.execute(
-                "DELETE FROM failures WHERE key = ? AND (? OR cap IS NULL OR cap <= ?)",
-                (key, trajectory.finished or cap is None, cap),
-            )
+            forget(self._database, key, None if trajectory.finished else cap)
 
     def rename_model(self, former: str, present: str, default_format: str | None = None) -> int:
         """Give the trajectories of a model's former identity the keys of its present one (digests of both).

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evalharness.report import sample_files
+from evalharness.store.failures import StoredFailure
 from evalharness.store.results import SAMPLE_COLUMNS
 
 TEXT = st.text(st.characters(codec=None), max_size=8)
@@ -61,6 +62,17 @@ def test_rows_are_written_some_at_a_time(monkeypatch: Any) -> None:
     monkeypatch.setattr(sample_files, "LINES", 3)
     assert list(sample_files.sample_lines(frame, "b")) == expected
     assert [json.loads(line)["doc_id"] for line in expected] == [0, 0, 1, 1, 2, 2, 3]
+
+
+def test_failed_samples_say_whose_fault_it_was() -> None:
+    row = dict.fromkeys(SAMPLE_COLUMNS, 0) | ABOUT | {"arm": "a", "state": "failed", "reason": "r"}
+    frame = pd.DataFrame([row | {"seed_index": n} for n in range(2)])
+    failure = StoredFailure("r", "worker", "CudaError", 3, "pid 1", "node", "GPU 2")
+    first, second = map(json.loads, sample_files.sample_lines(frame, "b", {1: failure}))
+    assert first["failure"] is None
+    assert second["failure"] == {
+        "kind": "worker", "exception": "CudaError", "attempt": 3, "host": "node", "device": "GPU 2"
+    }  # fmt: skip
 
 
 def _encodable(value: Any) -> Any:

@@ -12,12 +12,28 @@ from old_store import write_old_store
 from evalharness.api.failure import Failure
 from evalharness.store.failures import StoredFailure
 from evalharness.store.store import Store
+from evalharness.types.score import Score
+from evalharness.types.trajectory import Step, Trajectory
 
 REASONS = {
     "a": ("OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "worker"),
     "b": ("3 workers died at it, the last: the worker process was killed by SIGKILL", "worker"),
     "c": ("ValueError: no such colour", "sample"),
 }
+
+
+def test_a_traceback_goes_when_its_sample_succeeds(tmp_path: Path) -> None:
+    with Store(tmp_path) as store, store.batch():
+        for key in ("t", "s"):
+            store.failures.add(key, Failure("r", traceback="Traceback\n"), cap=3)
+        files = [tmp_path / row.traceback for _, row in store.failures.all()]
+        assert [file.exists() for file in files] == [True, True]
+        shorter = Trajectory((Step("draw"),), finished=False)
+        store.trajectories.add("t", shorter, model="m", variant="{}", prompt="p", seed=0, cap=2)
+        assert [file.exists() for file in files] == [True, True], "the longer one still fails"
+        store.trajectories.add("t", shorter, model="m", variant="{}", prompt="p", seed=0, cap=3)
+        store.scores.add("s", "i", Score(1.0))
+    assert [file.exists() for file in files] == [False, False]
 
 
 @pytest.fixture
