@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from evalharness.errors import FailureKind
 from evalharness.store.database import Database, as_store_error, storable
 
 COLUMNS = "key, reason, kind, exception, attempt, worker, host, device, cap, traceback"
+TRACEBACK = re.compile(r"failures/[\w-]{1,2}/[\w-]+\.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,17 @@ def forget(database: Database, key: str, cap: int | None = None) -> None:
         rows = connection.execute(f"SELECT traceback FROM failures WHERE {concerned}", (key, cap, cap)).fetchall()
         connection.execute(f"DELETE FROM failures WHERE {concerned}", (key, cap, cap))
     for row in rows:
-        if row["traceback"]:
+        if (path := traceback_file(database.path, row["traceback"])) is not None:
             with as_store_error(database.path):
-                (database.path / row["traceback"]).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+
+
+def traceback_file(store: Path, name: object) -> Path | None:
+    """The file that a failure names; ``None`` without one, or for a name that no store writes.
+
+    A store may come from elsewhere, so its rows must not name files outside it.
+    """
+    return store / name if isinstance(name, str) and TRACEBACK.fullmatch(name) else None
 
 
 class StoredFailures:
@@ -128,11 +138,10 @@ class StoredFailures:
 
     def traceback(self, row: StoredFailure) -> str:
         """Read a failure's traceback; empty without one."""
-        if not row.traceback:
-            return ""
+        path = traceback_file(self._database.path, row.traceback)
         try:
-            return (self._database.path / row.traceback).read_text(encoding="utf-8")
-        except OSError:
+            return "" if path is None else path.read_text(encoding="utf-8")
+        except (OSError, UnicodeError):
             return ""
 
     def _write_traceback(self, key: str, text: str) -> str:
@@ -141,7 +150,7 @@ class StoredFailures:
         with as_store_error(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text_atomically(path, storable(text))
-        return str(relative)
+        return relative.as_posix()
 
 
 def _parse(row: sqlite3.Row) -> tuple[str, StoredFailure]:

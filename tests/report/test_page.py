@@ -29,10 +29,12 @@ from evalharness.report import (
     overview,
     page_tables,
     provenance,
+    results_json,
 )
 from evalharness.report.figures import style
 from evalharness.report.report_images import ReportImages
 from evalharness.report.summary import summarize
+from evalharness.store.failures import StoredFailure
 from evalharness.store.results import Results
 
 
@@ -209,6 +211,14 @@ def test_results_json_is_strict(report: Path) -> None:
     assert rows["process max_iterations=5"]["overall"] is None
     assert 0 < rows["single-pass"]["overall"] < 1
     assert data["info"]["name"] == "iters"
+
+
+def test_results_json_counts_failures_by_cause(results: Results) -> None:
+    broken = StoredFailure("CUDA error", "worker", "RuntimeError", host="node", device="GPU 1")
+    failures = {0: StoredFailure("r", exception="ValueError"), 1: broken, 2: replace(broken, attempt=3)}
+    first, second = results_json.failures(replace(results, failures=failures))
+    assert (first["kind"], first["device"], first["samples"], first["attempt"]) == ("worker", "GPU 1", 2, 3)
+    assert (second["exception"], second["samples"], second["attempt"]) == ("ValueError", 1, 1)
 
 
 def test_figures_tell_their_numbers_in_words(results: Results, tmp_path: Path) -> None:

@@ -36,6 +36,20 @@ def test_a_traceback_goes_when_its_sample_succeeds(tmp_path: Path) -> None:
     assert [file.exists() for file in files] == [False, False]
 
 
+@pytest.mark.parametrize(
+    "name", ["../secret.txt", "failures/../secret.txt", "{outside}", "failures/ab/../../secret.txt"]
+)
+def test_a_store_from_elsewhere_names_no_files_outside_it(tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "secret.txt"
+    outside.write_text("secret")
+    with Store(tmp_path / "store") as store, store.batch():
+        named = StoredFailure("r", traceback=name.format(outside=outside))
+        store.failures.put("s", named)
+        assert store.failures.traceback(named) == ""
+        store.scores.add("s", "i", Score(1.0))
+    assert outside.read_text() == "secret"
+
+
 @pytest.fixture
 def old_store(tmp_path: Path) -> Path:
     """A store of schema 3, whose failures have only a reason."""
