@@ -20,7 +20,12 @@ from evalharness._util import environment
 from evalharness.api.model import Drawn
 from evalharness.testing import MockModel
 
-TABLES = ("trajectories", "scores", "failures")
+TABLES = {
+    "trajectories": "key, model, variant, prompt, seed, cap, finished, steps",
+    "scores": "key, image, value, reason, details",
+    "failures": "key, reason, kind, exception, cap",
+}
+"""Columns but for those that say when, by which process and how long, which belong to one run."""
 SWEEP = """\
 name: tiny
 seed: 3
@@ -69,10 +74,10 @@ def stored(folder: Path) -> dict[str, Any]:
         return {"rows": {}, "images": images}
     with closing(sqlite3.connect(path)) as db:
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        columns = {"failures": "key, reason, kind, exception, cap"}  # its process and its traceback are of one run
         rows = {
-            name: sorted(map(_timeless, db.execute(f"SELECT {columns.get(name, '*')} FROM {name}")))
-            for name in tables & set(TABLES)
+            name: sorted(map(_timeless, db.execute(f"SELECT {columns} FROM {name}")))
+            for name, columns in TABLES.items()
+            if name in tables
         }
     return {"rows": rows, "images": images}
 
