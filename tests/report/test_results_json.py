@@ -47,8 +47,19 @@ def test_its_keys_are_lm_eval_s(data: dict[str, Any]) -> None:
     from lm_eval.result_schema import EvalResults
 
     assert {"results", "groups", "versions", "n-samples", "config", "git_hash", "date"} <= data.keys()
-    additional = {"info", "claims", "headline", "arms", "summary", "analysis", "judging", "cost", "suspect_images"}
-    assert data.keys() - additional <= set(EvalResults.__annotations__)
+    ours = {
+        "info",
+        "claims",
+        "headline",
+        "arms",
+        "summary",
+        "analysis",
+        "judging",
+        "cost",
+        "failures",
+        "suspect_images",
+    }
+    assert data.keys() - ours <= set(EvalResults.__annotations__)
 
 
 def test_lm_eval_prints_it_as_its_own(data: dict[str, Any], results: Results) -> None:
