@@ -145,7 +145,7 @@ class MockModel(Interleaver):
         ask: str = "",
     ) -> list[Written]:
         """Write what the stage that ends in ``stop`` asks for."""
-        texts = [self._text(context, stop[0]) for context in contexts]
+        texts = [self.reply(context, stop[0]) for context in contexts]
         self.read(contexts, [f"{opening}{text}" for text in texts])
         return [Written(text, len(text.split())) for text in texts]
 
@@ -161,7 +161,8 @@ class MockModel(Interleaver):
         """Append texts that were written before."""
         self.read(contexts, [f"{opening}{text}" for text in texts])
 
-    def _text(self, context: Sequence[str], stop: str) -> str:
+    def reply(self, context: Sequence[str], stop: str) -> str:
+        """The text that the stage that ends in ``stop`` asks for."""
         prompt = context[0].removeprefix("<text>").removesuffix("</text>").strip()
         if stop == "</inspect>":
             conflicts = sum("<refine>" in text for text in context)

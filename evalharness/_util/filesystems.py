@@ -32,10 +32,9 @@ NETWORK = frozenset(
 )
 
 
-def existing(path: Path) -> Path:
-    """The path itself, or its nearest parent that exists, without symbolic links."""
-    path = path.absolute()
-    return next(folder for folder in (path, *path.parents) if folder.exists()).resolve()
+def nearest_folder(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    return next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir())
 
 
 def network_filesystem(path: Path, mounts: Path | None = None) -> str | None:
@@ -48,7 +47,7 @@ def network_filesystem(path: Path, mounts: Path | None = None) -> str | None:
         lines = (mounts or MOUNTS).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
-    place, kind, depth = existing(path), "", -1
+    place, kind, depth = nearest_folder(path).resolve(), "", -1
     for line in lines:
         fields = line.split(" ")
         mounted = (
@@ -62,7 +61,7 @@ def network_filesystem(path: Path, mounts: Path | None = None) -> str | None:
 
 def free_bytes(path: Path) -> int:
     """The free space on the disk of a path, which need not exist."""
-    return shutil.disk_usage(existing(path)).free
+    return shutil.disk_usage(nearest_folder(path)).free
 
 
 def bytes_text(count: float) -> str:

@@ -7,10 +7,28 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, ImageOps
 
+from evalharness.errors import SampleError
+
 PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 FORMATS = ("PNG", "JPEG", "WEBP")
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 """Exceptions of Pillow for files that are not images, or incomplete."""
+
+
+def decode_png(data: bytes, name: str = "the image") -> Image.Image:
+    """The RGB image of a PNG file.
+
+    Args:
+        data: The bytes of the file.
+        name: What a message calls it.
+
+    Raises:
+        SampleError: It is no such file, or an incomplete one.
+    """
+    try:
+        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
+    except (OSError, Image.DecompressionBombError) as error:
+        raise SampleError(f"{name} cannot be read: {error}") from error
 
 
 def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = False) -> bytes:

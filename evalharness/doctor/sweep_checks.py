@@ -6,17 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from evalharness.api.benchmark import JudgeScorer
-from evalharness.api.model import Interleaver, RemoteImageModel
+from evalharness.api.model import RemoteImageModel
 from evalharness.config.schema import PluginSpec, Sweep
 from evalharness.doctor.check_result import CheckResult, ok
 from evalharness.doctor.scorer_check import describe_identity
-from evalharness.planning.plan import Job
+from evalharness.planning.image_sizes import BYTES_PER_PIXEL, canvas_pixels
 from evalharness.planning.planner import make_plan
 
-BYTES_PER_PIXEL = 2
-"""Approximate size of the PNG file of a photograph."""
-DEFAULT_SIZE = (1024, 1024)
-"""Assumed width and height in pixels of the images of a model whose settings do not give them."""
+DEFAULT_PIXELS = 1024 * 1024
+"""Assumed size of the images of a model whose settings do not give it."""
 
 
 def check_model(alias: str, spec: PluginSpec) -> Iterator[CheckResult]:
@@ -45,17 +43,8 @@ def estimate_image_bytes(sweep: Sweep) -> float:
     Raises:
         EvalHarnessError: the sweep cannot be planned.
     """
-    sizes = {alias: _image_bytes(spec.build()) for alias, spec in sweep.models.items()}
+    sizes = {
+        alias: BYTES_PER_PIXEL * (canvas_pixels(spec.build()) or DEFAULT_PIXELS) for alias, spec in sweep.models.items()
+    }
     jobs = make_plan(sweep).jobs.values()
-    return sum(_max_images(job) * sizes[job.model] for job in jobs)
-
-
-def _max_images(job: Job) -> int:
-    """Upper bound of the images of a trajectory."""
-    return job.variant.drawings
-
-
-def _image_bytes(check_model: Any) -> float:
-    canvas = check_model.blank() if isinstance(check_model, Interleaver) else None
-    width, height = canvas.size if canvas is not None else DEFAULT_SIZE
-    return BYTES_PER_PIXEL * width * height
+    return sum(job.variant.drawings * sizes[job.model] for job in jobs)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
 from evalharness._util import environment
+from evalharness._util.filesystems import free_bytes, nearest_folder
 from evalharness.doctor.check_result import CheckResult, fail, ok, warn
 
 LOW_SPACE = 10e9
@@ -108,9 +108,9 @@ def check_disks(
         needed: purpose → approximate number of bytes needed.
         free: returns the free bytes of a folder, in place of asking the system.
     """
-    free = free or (lambda folder: shutil.disk_usage(folder).free)
+    free = free or free_bytes
     for purpose, path in folders.items():
-        folder = _nearest_existing(path)
+        folder = nearest_folder(path)
         space, need = free(folder), (needed or {}).get(purpose, 0.0)
         message = f"{purpose} {path}: {space / 1e9:.1f} GB free"
         if not os.access(folder, os.W_OK):
@@ -130,8 +130,3 @@ def written_folders(store: Path) -> dict[str, Path]:
     from evalharness._util.cache_folder import cache_folder
 
     return {"store": store, "cache": cache_folder(), "temporary files": Path(tempfile.gettempdir())}
-
-
-def _nearest_existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that exists."""
-    return next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir())

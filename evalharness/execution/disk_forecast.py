@@ -11,9 +11,9 @@ from PIL import Image
 
 from evalharness._util.filesystems import bytes_text, free_bytes
 from evalharness._util.hashing import digest
-from evalharness.api.model import Interleaver
 from evalharness.errors import ConfigError
 from evalharness.execution.shared_drawings import without_contained
+from evalharness.planning.image_sizes import BYTES_PER_PIXEL, canvas_pixels
 from evalharness.planning.plan import Job, Plan
 from evalharness.store.store import Store
 
@@ -22,8 +22,6 @@ BLOCK = 4096
 SAMPLE = 100
 """Number of stored trajectories of a model whose images are measured."""
 CHANNELS = 3
-BYTES_PER_PIXEL = 2
-"""Approximate size of the PNG file of a photograph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def _forecast(plan: Plan, store: Store, alias: str, count: int) -> DiskForecast:
     digests = store.trajectories.some_images(digest(dict(plan.models[alias])), SAMPLE)
     sizes = [_measure(store.images.path(image)) for image in digests]
     measured = [size for size in sizes if size is not None]
-    pixels = max((pixels for _, pixels in measured), default=0) or _canvas(plan, alias)
+    pixels = max((pixels for _, pixels in measured), default=0) or canvas_pixels(plan.sweep.models[alias].build())
     expected = sum(size for size, _ in measured) / len(measured) if measured else _on_disk(BYTES_PER_PIXEL * pixels)
     return DiskForecast(alias, count, expected, _on_disk(_uncompressed(pixels)) if pixels else 0, bool(measured))
 
@@ -100,13 +98,6 @@ def _measure(path: Path) -> tuple[int, int] | None:
             return _on_disk(path.stat().st_size), image.width * image.height
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
-
-
-def _canvas(plan: Plan, alias: str) -> int:
-    """Pixels of what a model draws on; 0 if it does not say."""
-    model = plan.sweep.models[alias].build()
-    blank = model.blank() if isinstance(model, Interleaver) else None
-    return 0 if blank is None else blank.width * blank.height
 
 
 def _uncompressed(pixels: int) -> int:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from PIL import Image
-
+from evalharness._util.image_files import decode_png
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer, ScoreRequest
 from evalharness.api.executor import KeepSteps, Worker
@@ -189,17 +187,10 @@ class ScoreWorker:
     name: str = "the scorer"
 
     def __call__(self, jobs: Sequence[ScoreJob], /) -> list[Score]:
-        images = [_decode(job.image) for job in jobs]
+        images = [decode_png(job.image) for job in jobs]
         with scorer_faults(self.name):
             scores = self.scorer.score(images, [job.item for job in jobs])
         return [made_here(plain_score(score, self.name)) for score in scores]
-
-
-def _decode(data: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
-    except (OSError, Image.DecompressionBombError) as error:
-        raise SampleError(f"the image cannot be read: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
+from evalharness._util.image_files import decode_png
 from evalharness.api.model import Drawn, Written
 from evalharness.errors import SampleError
 from evalharness.types.trajectory import Cost, PartialTrajectory, Step, StepKind, Trajectory
@@ -121,7 +122,7 @@ class Sample:
         step = self.stored.popleft()
         self.steps.append(step)
         if step.image is not None:
-            self.state, self.seen = _decode(step.image), False
+            self.state, self.seen = decode_png(step.image, "a stored image"), False
 
     def add_text(self, kind: StepKind, iteration: int, written: Written, seconds: float) -> None:
         """Record a text that the model wrote."""
@@ -151,10 +152,3 @@ def png_bytes(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _decode(data: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
-    except (OSError, Image.DecompressionBombError) as error:
-        raise SampleError(f"a stored image cannot be read: {error}") from error

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 
 from PIL import Image
 
+from evalharness._util.image_files import decode_png
 from evalharness.errors import SampleError
 
 PREFIX = "data:image/png;base64,"
@@ -21,6 +21,6 @@ def decode_image(url: str) -> Image.Image:
     """
     try:
         data = base64.b64decode(url.removeprefix(PREFIX), validate=True)
-        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
-    except (binascii.Error, OSError, Image.DecompressionBombError) as error:
+    except binascii.Error as error:
         raise SampleError(f"the image cannot be read: {error}") from error
+    return decode_png(data)

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from PIL import Image
 
-from evalharness.api.model import Drawn, Written
+from evalharness.api.model import Drawn
 from evalharness.testing import MockModel
 from evalharness.types.trajectory import StepKind
 
@@ -77,22 +77,8 @@ class GrowingModel(MockModel):
         GrowingModel.drawings += len(contexts)
         return self.paint(["\n".join([self.device, *context]) for context in contexts], seeds)
 
-    def write(
-        self,
-        contexts: Sequence[list[str]],
-        *,
-        stop: Sequence[str],
-        max_tokens: int,
-        seeds: Sequence[int],
-        opening: str = "",
-        ask: str = "",
-    ) -> list[Written]:
-        GrowingModel.texts += len(contexts)
-        texts = [self._reply(context, stop[0]) for context in contexts]
-        self.read(contexts, [f"{opening}{text}" for text in texts])
-        return [Written(text, len(text.split())) for text in texts]
-
-    def _reply(self, context: Sequence[str], stop: str) -> str:
+    def reply(self, context: Sequence[str], stop: str) -> str:
+        GrowingModel.texts += 1
         digest = hashlib.sha256("\n".join(context).encode()).hexdigest()
         if stop == "</inspect>":
             return f"<inspect> {'ok' if digest < '6' else f'wrong {digest[:4]}'} </inspect>"
