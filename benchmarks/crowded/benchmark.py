@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -26,7 +25,7 @@ class Crowded(GenEval):
     """
 
     name = "crowded"
-    weights: Mapping[str, float] = {tag: 1 / len(crowded.TAGS) for tag in crowded.TAGS}
+    tags = crowded.TAGS
     images_per_prompt = 4
     assets: ClassVar[tuple[Asset, ...]] = ()
 

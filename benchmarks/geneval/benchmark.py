@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -32,11 +33,14 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
 
     Source: Ghosh et al., arXiv 2310.11513. The items are the prompts in the order of the file; their ids are the line
     numbers, from 00000.
+
+    Attributes:
+        tags: All tags that a prompt file may have, in the order of the tables.
     """
 
     name = "geneval"
-    version = "1"
-    weights: Mapping[str, float] = {tag: 1 / len(TAGS) for tag in TAGS}
+    version = "2"
+    tags: ClassVar[tuple[str, ...]] = TAGS
     images_per_prompt = 4
     rules = Rules
     assets: ClassVar[tuple[Asset, ...]] = (geneval_weights.MASK2FORMER, geneval_weights.CLIP, prompts.REWRITTEN)
@@ -79,6 +83,30 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
         """An item for each prompt; its metadata is the prompt's line."""
         lines = prompt_file.parse(self._read(), str(self.settings.prompts))
         return [Item(f"{index:05d}", line["prompt"], line["tag"], line) for index, line in enumerate(lines)]
+
+    @property
+    def weights(self) -> Mapping[str, float]:  # type: ignore[override]  # the prompt file decides
+        """Equal weights of the tags that the prompt file has: the published overall is the mean of those present."""
+        return dict.fromkeys(self._present, 1 / len(self._present))
+
+    def title(self) -> str | None:
+        """The name, and how many tags the overall score is the mean of, unless it is of all."""
+        present = len(self._present)
+        return None if present == len(self.tags) else f"{self.name} ({present} of {len(self.tags)} tags)"
+
+    def notes(self) -> list[str] | None:
+        """What the overall score of a file with fewer tags is."""
+        if len(self._present) == len(self.tags):
+            return None
+        *others, last = self._present
+        mean = f"the mean of {', '.join(others)} and {last}" if others else f"the score of {last} alone"
+        return [f"the prompts have {len(self._present)} of GenEval's {len(self.tags)} tags; the overall score is {mean}."]
+
+    @cached_property
+    def _present(self) -> tuple[str, ...]:
+        """The tags that the prompt file has, in the order of the tables."""
+        present = {item.category for item in self.items()}
+        return tuple(tag for tag in self.tags if tag in present)
 
     def scorer(self) -> GenEvalScorer:
         colours = ColorClassifier(self._shared(self.settings.colors), COLORS, GENEVAL_TEMPLATES)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness.api.detector import Detection
@@ -93,10 +94,14 @@ def objects_to_color(detections: Iterable[Detection], metadata: Mapping[str, Any
 
 
 def keep(detections: Iterable[Detection], tag: str, rules: Rules) -> dict[str, list[Detection]]:
-    """The detections that count, by class, best first."""
+    """The detections that count, by class, best first.
+
+    Score and threshold are compared in single precision, as published: 0.3 in single precision is above 0.3.
+    """
     by_class: dict[str, list[Detection]] = {}
+    threshold = np.float32(rules.min_score(tag))
     for detection in sorted(detections, key=lambda detection: -detection.score):
-        if detection.score > rules.min_score(tag):
+        if np.float32(detection.score) > threshold:
             by_class.setdefault(detection.cls, []).append(detection)
     return {cls: _drop_overlaps(ranked[: rules.max_objects], rules.max_overlap) for cls, ranked in by_class.items()}
 
@@ -112,14 +117,19 @@ def _drop_overlaps(ranked: list[Detection], max_overlap: float) -> list[Detectio
 
 
 def iou(a: Detection, b: Detection) -> float:
-    """Intersection over union of two boxes. The second corner counts as inclusive, as published ("+ 1" in widths)."""
-    shared = _area((*np.maximum(a.box[:2], b.box[:2]), *np.minimum(a.box[2:], b.box[2:])))
-    union = _area(a.box) + _area(b.box) - shared
-    return shared / union if union else 0.0
+    """Intersection over union of two boxes, in single precision as published.
+
+    The second corner counts as inclusive, as published ("+ 1" in widths).
+    """
+    first, second = np.array([a.box, b.box], dtype=np.float32)
+    shared = _area(np.concatenate([np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])]))
+    union = _area(first) + _area(second) - shared
+    return float(shared / union) if union else 0.0
 
 
-def _area(box: Sequence[float]) -> float:
-    return float(max(box[2] - box[0] + 1, 0) * max(box[3] - box[1] + 1, 0))
+def _area(box: NDArray[np.float32]) -> np.float32:
+    width, height = np.maximum(box[2:] - box[:2] + 1, 0)
+    return np.float32(width * height)
 
 
 def _include_failure(

@@ -21,7 +21,7 @@ def test_categories_are_those_of_the_benchmarks_and_add_up_to_the_score() -> Non
     from evalharness.benchmarks.geneval.benchmark import GenEval
     from evalharness.benchmarks.wise.legacy import WiseLegacy
 
-    weights = {"geneval": GenEval.weights, "wise-legacy": WiseLegacy.weights}
+    weights = {"geneval": GenEval(GenEval.Settings()).weights, "wise-legacy": WiseLegacy.weights}
     rows = [row for row in literature.rows(["paper"]) if row["categories"]]
     assert {row["benchmark"] for row in rows} == weights.keys()
     for row in rows:

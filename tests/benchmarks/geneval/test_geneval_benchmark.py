@@ -151,6 +151,26 @@ def test_prompts_from_a_file(tmp_path: Path) -> None:
     assert [one.prompt for one in benchmark.items()] == ["A fine cat."]
 
 
+def with_tags(path: Path, *tags: str) -> GenEval:
+    lines = [line for line in prompts.generate() if line["tag"] in tags]
+    path.write_text(prompts.to_jsonl(lines))
+    return GenEval(GenEval.Settings(prompts=path))
+
+
+def test_the_overall_score_is_the_mean_of_the_tags_that_are_present(tmp_path: Path) -> None:
+    one = with_tags(tmp_path / "counting.jsonl", "counting")
+    assert one.weights == {"counting": 1}
+    assert one.title() == "geneval (1 of 6 tags)"
+    assert one.notes() == ["the prompts have 1 of GenEval's 6 tags; the overall score is the score of counting alone."]
+    three = with_tags(tmp_path / "three.jsonl", "position", "colors", "counting")
+    assert three.weights == {tag: pytest.approx(1 / 3) for tag in ("counting", "colors", "position")}
+    assert list(three.weights) == ["counting", "colors", "position"]
+    assert three.title() == "geneval (3 of 6 tags)"
+    assert three.notes()[0].endswith("the overall score is the mean of counting, colors and position.")  # type: ignore[index]
+    whole = GenEval(GenEval.Settings())
+    assert (whole.title(), whole.notes()) == (None, None)
+
+
 def test_settings_reach_the_networks() -> None:
     settings = GenEval.Settings.model_validate(
         {"detector": {"name": "mask2former", "device": "cpu"}, "device": "cuda:1", "batch_size": 3, "threshold": 0.2}

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +49,16 @@ def test_every_missing_class_is_named() -> None:
 def test_the_threshold_is_exclusive() -> None:
     assert reason([found("dog", 0.3)], prompt(clause("dog"))) == "expected dog>=1, found 0"
     assert reason([found("dog", 0.3001)], prompt(clause("dog"))) == ""
+
+
+@given(st.floats(0.01, 1), st.integers(-2, 2), st.sampled_from(["counting", "colors"]))
+def test_scores_and_thresholds_are_single_numbers(threshold: float, steps: int, tag: str) -> None:
+    """A score that rounds to the threshold is not above it, nor is one whose double is."""
+    score = np.array(threshold, np.float32)
+    for _ in range(abs(steps)):
+        score = np.nextafter(score, np.float32(2 if steps > 0 else -1))
+    rules = Rules(threshold=threshold, counting_threshold=threshold)
+    assert bool(keep([found("dog", float(score))], tag, rules)) == (steps > 0)
 
 
 def test_counting_has_its_own_threshold() -> None:
@@ -191,8 +202,25 @@ def test_relations(dx: float, dy: float, expected: list[str]) -> None:
 
 def test_iou_counts_both_ends() -> None:
     assert iou(found("dog", size=9), found("dog", size=9)) == 1.0
-    assert iou(found("dog", size=9), found("dog", x=5, size=9)) == 50 / 150
+    assert iou(found("dog", size=9), found("dog", x=5, size=9)) == np.float32(50 / 150)
     assert iou(found("dog", size=9), found("dog", x=50, size=9)) == 0.0
+
+
+@given(st.lists(st.integers(0, 40), min_size=8, max_size=8), st.sampled_from([0.1, 0.3, 0.5, 0.6, 0.7, 0.9]))
+def test_an_overlap_is_a_single_number_as_published(corners: list[int], limit: float) -> None:
+    """NumPy divides the areas of boxes in single precision; the quotient is compared with the limit in double."""
+    boxes = np.sort(np.array(corners).reshape(2, 2, 2), axis=1).reshape(2, 4)
+    sides = boxes[:, 2:] - boxes[:, :2] + 1
+    shared = int(np.clip(boxes[:, 2:].min(axis=0) - boxes[:, :2].max(axis=0) + 1, 0, None).prod())
+    union = int(sides.prod(axis=1).sum()) - shared
+    dogs = [Detection("dog", tuple(map(float, box)), score) for box, score in zip(boxes, (0.9, 0.8), strict=True)]
+    kept = keep(dogs, "two_object", Rules(max_overlap=limit))["dog"]
+    assert len(kept) == (2 if float(np.float32(shared) / np.float32(union)) < limit else 1)
+
+
+def test_seven_tenths_is_less_than_seven_tenths() -> None:
+    dogs = [Detection("dog", (0, 0, 9, 0), 0.9), Detection("dog", (0, 0, 6, 0), 0.8)]
+    assert len(keep(dogs, "two_object", Rules(max_overlap=0.7))["dog"]) == 2
 
 
 def test_overlapping_detections_are_dropped_on_demand() -> None:
