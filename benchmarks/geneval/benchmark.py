@@ -100,7 +100,9 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
             return None
         *others, last = self._present
         mean = f"the mean of {', '.join(others)} and {last}" if others else f"the score of {last} alone"
-        return [f"the prompts have {len(self._present)} of GenEval's {len(self.tags)} tags; the overall score is {mean}."]
+        return [
+            f"the prompts have {len(self._present)} of GenEval's {len(self.tags)} tags; the overall score is {mean}."
+        ]
 
     @cached_property
     def _present(self) -> tuple[str, ...]:

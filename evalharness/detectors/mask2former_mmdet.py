@@ -1,5 +1,6 @@
 """Detector plugin ``mask2former-mmdet``: network, test pipeline and post-processing of MMDetection 3.3 itself.
 
+Only the border of images that do not fit the network is that of MMDetection 2.28, which GenEval's scores were measured with.
 It runs without mmcv's compiled operations; see :mod:`evalharness.detectors.mmcv_ops`.
 """
 
@@ -24,6 +25,7 @@ from evalharness.api.detector import Detection, Detector, detect_by_size
 from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.detectors import architecture, checkpoint, convert, geneval_weights, mmcv_ops
 from evalharness.detectors.coco import geneval_name
+from evalharness.detectors.mmdet_pipeline import PAD_VALUE, padded_size
 from evalharness.detectors.transformers_folder import FILES
 from evalharness.errors import WeightsError, did_you_mean
 
@@ -38,11 +40,12 @@ INSTANCES_ONLY = {"panoptic_on": False, "semantic_on": False, "instance_on": Tru
 
 
 class Loaded(NamedTuple):
-    """MMDetection's model and test pipeline, and GenEval's class names by label."""
+    """MMDetection's model and test pipeline, GenEval's class names by label, and what sides become multiples of."""
 
     model: Any
     pipeline: Any
     names: tuple[str, ...]
+    divisor: int
 
 
 class Mask2FormerMMDet(Detector):
@@ -72,6 +75,7 @@ class Mask2FormerMMDet(Detector):
 
     requires = ("mmcv", "mmengine", "mmdet")
     assets = (geneval_weights.MASK2FORMER,)
+    behaviour_version = 2
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -104,8 +108,13 @@ class Mask2FormerMMDet(Detector):
         """MMDetection's result for each image."""
         import torch
 
-        model, pipeline, _ = self.load()
+        model, pipeline, _, divisor = self.load()
         samples = [pipeline({"img": blue_first(image), "img_id": 0}) for image in images]
+        for sample in samples:
+            height, width = sample["inputs"].shape[1:]
+            bottom, right = padded_size(height, width, divisor)
+            border = (0, right - width, 0, bottom - height)
+            sample["inputs"] = torch.nn.functional.pad(sample["inputs"], border, value=PAD_VALUE)
         with torch.inference_mode():
             return model.test_step({key: [sample[key] for sample in samples] for key in ("inputs", "data_samples")})
 
@@ -138,7 +147,7 @@ class Mask2FormerMMDet(Detector):
             check_weights(model, self._weights)
             for name, part in model.named_children():
                 watch_outputs(part, f"the detector's {name}")
-            self._loaded = Loaded(model.to(device).eval(), pipeline, weights.classes)
+            self._loaded = Loaded(model.to(device).eval(), pipeline, weights.classes, grey_divisor(model))
         return self._loaded
 
 
@@ -224,6 +233,16 @@ def build(config: dict[str, Any], device: str) -> tuple[Any, Any]:
         return MODELS.build(model), Compose([first | {"type": "mmdet.LoadImageFromNDArray"}, *rest])
     except (TypeError, ValueError, KeyError, AttributeError, AssertionError) as error:
         raise WeightsError(f"MMDetection cannot build the detector's config: {error!r}") from error
+
+
+def grey_divisor(model: Any) -> int:
+    """What the sides of an image become multiples of by a grey border, before MMDetection normalises it.
+
+    In MMDetection 2.28 a Mask2Former for instances alone has such a border. Other models have 1 here: 3.x gives them the
+    border of zeros that they had in 2.28.
+    """
+    instances_only = getattr(getattr(model, "panoptic_head", None), "num_stuff_classes", 1) == 0
+    return int(model.data_preprocessor.pad_size_divisor) if instances_only else 1
 
 
 def fill(model: Any, state: dict[str, torch.Tensor], source: Path) -> None:

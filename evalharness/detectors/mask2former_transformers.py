@@ -18,7 +18,15 @@ from evalharness.api.detector import Detection, Detector, detect_by_size
 from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.detectors import geneval_weights
 from evalharness.detectors.coco import geneval_name
-from evalharness.detectors.mmdet_pipeline import Sizes, best_instances, mask_instances, normalize, resize
+from evalharness.detectors.mmdet_pipeline import (
+    PAD_VALUE,
+    Sizes,
+    best_instances,
+    mask_instances,
+    normalize,
+    padded_size,
+    resize,
+)
 from evalharness.detectors.transformers_folder import FILES, load
 from evalharness.errors import WeightsError
 
@@ -52,6 +60,7 @@ class Mask2Former(Detector):
         batch_size: int = Field(8, ge=1)
 
     assets = (geneval_weights.MASK2FORMER,)
+    behaviour_version = 2
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -88,13 +97,13 @@ class Mask2Former(Detector):
         resized = torch.from_numpy(np.stack([resize(image, processor) for image in images])).to(model.device)
         height, width = resized.shape[1:3]
         divisor = max(int(getattr(processor, "size_divisor", 0) or 0), 1)
-        right, bottom = -width % divisor, -height % divisor
-        sizes = Sizes((height + bottom, width + right), (height, width), (images[0].height, images[0].width))
+        sizes = Sizes(padded_size(height, width, divisor), (height, width), (images[0].height, images[0].width))
+        border = (0, 0, 0, sizes.padded[1] - width, 0, sizes.padded[0] - height)
         pass_size = max(CPU_PIXELS // (height * width), 1) if model.device.type == "cpu" else len(images)
         results = []
         with torch.inference_mode():
             for part in torch.split(resized, pass_size):
-                pixels = torch.nn.functional.pad(normalize(part, processor), (0, right, 0, bottom))
+                pixels = normalize(torch.nn.functional.pad(part, border, value=PAD_VALUE), processor)
                 output = model(pixel_values=pixels.to(model.dtype))
                 check_finite(output.class_queries_logits, "the detector's class logits")
                 check_finite(output.masks_queries_logits, "the detector's mask logits")

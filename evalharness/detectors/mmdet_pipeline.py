@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 MAX_INSTANCES = 100
 """MMDetection's ``max_per_image``."""
+PAD_VALUE = 128
+"""Grey of the border that makes an image fit the network, before it is normalised.
+
+It is that of MMDetection 2.28's config of GenEval's detector. MMDetection 3.x pads the normalised image with zeros, which
+is another picture where a side is no multiple of the divisor.
+"""
 
 
 class Sizes(NamedTuple):
@@ -49,6 +55,15 @@ def resize(image: Image.Image, processor: Any) -> NDArray[np.uint8]:
         if (height, width) != pixels.shape[:2]:
             pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(pixels, dtype=np.uint8)
+
+
+def padded_size(height: int, width: int, divisor: int) -> tuple[int, int]:
+    """Height and width after a border at the bottom and on the right, as small as makes both multiples of a number.
+
+    >>> padded_size(800, 1067, 32)
+    (800, 1088)
+    """
+    return height + -height % divisor, width + -width % divisor
 
 
 def normalize(pixels: torch.Tensor, processor: Any) -> torch.Tensor:
