@@ -1,6 +1,8 @@
 """Detector plugin ``mask2former-mmdet``: network, test pipeline and post-processing of MMDetection 3.3 itself.
 
-Only the border of images that do not fit the network is that of MMDetection 2.28, which GenEval's scores were measured with.
+What differs in MMDetection 2.28, which GenEval's scores were measured with, is done its way: images are resized as bytes,
+and those that do not fit the network get a grey border.
+
 It runs without mmcv's compiled operations; see :mod:`evalharness.detectors.mmcv_ops`.
 """
 
@@ -198,7 +200,11 @@ def file_config(config: Path) -> dict[str, Any]:
         raise WeightsError(f"{file} cannot be read as a config of MMDetection: {error!r}") from error
     annotations = ("LoadAnnotations", "LoadPanopticAnnotations")
     steps = [step for step in pipeline if step["type"].rpartition(".")[2] not in annotations]
-    return {"model": model, "test_pipeline": steps}
+    return {"model": model, "test_pipeline": [_without(step, "to_float32") for step in steps]}
+
+
+def _without(step: dict[str, Any], option: str) -> dict[str, Any]:
+    return {key: value for key, value in step.items() if key != option}
 
 
 def shipped_config(name: str) -> Path:
@@ -238,8 +244,8 @@ def build(config: dict[str, Any], device: str) -> tuple[Any, Any]:
 def grey_divisor(model: Any) -> int:
     """What the sides of an image become multiples of by a grey border, before MMDetection normalises it.
 
-    In MMDetection 2.28 a Mask2Former for instances alone has such a border. Other models have 1 here: 3.x gives them the
-    border of zeros that they had in 2.28.
+    In MMDetection 2.28 a Mask2Former for instances alone has such a border. Other models have 1 here: 3.x gives them
+    the border of zeros that they had in 2.28.
     """
     instances_only = getattr(getattr(model, "panoptic_head", None), "num_stuff_classes", 1) == 0
     return int(model.data_preprocessor.pad_size_divisor) if instances_only else 1

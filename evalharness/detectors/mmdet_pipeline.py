@@ -25,8 +25,8 @@ MAX_INSTANCES = 100
 PAD_VALUE = 128
 """Grey of the border that makes an image fit the network, before it is normalised.
 
-It is that of MMDetection 2.28's config of GenEval's detector. MMDetection 3.x pads the normalised image with zeros, which
-is another picture where a side is no multiple of the divisor.
+It is that of MMDetection 2.28's config of GenEval's detector. MMDetection 3.x pads the normalised image with zeros,
+which is another picture where a side is no multiple of the divisor.
 """
 
 

@@ -50,7 +50,7 @@ RESIZED = {(1024, 768): (800, 1067), (1344, 768): (762, 1333), (832, 1216): (116
 """Width and height of an image → height and width without the border."""
 
 
-class Seen(Exception):
+class NetworkReachedError(Exception):
     """Carries the input of a network, which then need not run."""
 
 
@@ -91,10 +91,10 @@ def test_the_network_s_input_is_mmdetection_2_28_s(
     detector, network = engine(published_size)
 
     def stop(_: object, inputs: tuple[torch.Tensor, ...]) -> None:
-        raise Seen(inputs[0])
+        raise NetworkReachedError(inputs[0])
 
     network.register_forward_pre_hook(stop)
-    with pytest.raises(Seen) as seen:
+    with pytest.raises(NetworkReachedError) as seen:
         detector.detect([ramps(*size)])
     pixels = seen.value.args[0][0].double()
     shape, last, means, inside = PUBLISHED[size]

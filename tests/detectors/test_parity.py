@@ -91,9 +91,12 @@ def swin_small() -> Any:
 @pytest.mark.slow
 def test_logits_of_geneval_s_detector(swin_small: Any) -> None:
     state = convert.to_mmdet(swin_small.state_dict())
-    model, _ = mask2former_mmdet.build(mask2former_mmdet.file_config(mask2former_mmdet.DEFAULT_CONFIG), "cpu")
+    model, pipeline = mask2former_mmdet.build(mask2former_mmdet.file_config(mask2former_mmdet.DEFAULT_CONFIG), "cpu")
     mask2former_mmdet.fill(model, state, Path("random"))
     assert sum(tensor.numel() for tensor in state.values()) > 68_000_000
+    resized = pipeline({"img": mask2former_mmdet.blue_first(picture(64, 48, 0)), "img_id": 0})["inputs"]
+    assert (resized.dtype, tuple(resized.shape)) == (torch.uint8, (3, 800, 1067)), "MMDetection 2.28 resizes bytes"
+    assert mask2former_mmdet.grey_divisor(model) == 32
     pixels = torch.randn(1, 3, 128, 160, generator=torch.Generator().manual_seed(0))
     assert_same_logits(model.eval(), swin_small, pixels)
     fast = copy.deepcopy(swin_small)
