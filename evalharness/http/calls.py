@@ -8,6 +8,7 @@ import ssl
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import aiohttp
@@ -68,6 +69,10 @@ class Calls(ABC, Generic[Q, A]):
     def cost(self, answer: A) -> float | None:
         """Cost of an answer in dollars; ``None`` if the endpoint does not report enough to compute it."""
 
+    def silence(self, answer: A) -> EndpointFailure | None:
+        """Why an answer says nothing, or ``None`` if it says something."""
+        return None
+
     async def __aenter__(self) -> Self:
         options: dict[str, Any] = {} if self._limit is None else {"event_hooks": {"response": [self._bound]}}
         self.client = openai.AsyncOpenAI(
@@ -121,7 +126,7 @@ class Calls(ABC, Generic[Q, A]):
             async with asyncio.timeout(self.settings.timeout):
                 return await call()
         except openai.APIStatusError as error:
-            return of_status(error, self.clean, self.settings.hint)
+            return replace(of_status(error, self.clean, self.settings.hint), body=error.response.text)
         except (TimeoutError, TooLargeError, openai.APIConnectionError, aiohttp.ClientError, httpx2.HTTPError) as error:
             return self._unanswered(error)
 
@@ -162,32 +167,40 @@ class Calls(ABC, Generic[Q, A]):
         start = time.monotonic()
         outcome = await self.ask(request)
         if not isinstance(outcome, EndpointFailure):
-            self._accept(self.cost(outcome))
+            self._accept(outcome)
             return outcome
-        if outcome.open:
-            self._budget.charge()
+        if outcome.billed:
+            self._budget.charge(outcome.cost)
         if outcome.status == 429:
             self.gate.shrink(start)
         if outcome.verdict == "stop":
             self.gate.stop(EndpointError(outcome.reason))
         return outcome
 
-    def _accept(self, cost: float | None) -> None:
-        self._given_up = 0
+    def _accept(self, answer: A) -> None:
+        cost = self.cost(answer)
         self._budget.charge(cost or 0.0)
         self.gate.grow()
+        silence = self.silence(answer)
+        if silence is None:
+            self._given_up = 0
+        else:
+            self._count_unanswered(silence)
         if self.settings.max_dollars is not None and cost is None:
             advice = "so max_dollars cannot be kept; set max_calls in its place"
             self.gate.stop(EndpointError(f"the endpoint does not say how many tokens it used, {advice}"))
 
     def _give_up(self, failure: EndpointFailure, tries: int) -> SampleError:
+        self._count_unanswered(failure)
+        reason = failure.reason if tries == 1 else f"{failure.reason} (the last of {tries} tries)"
+        return TransientError(reason) if failure.verdict == "again" else SampleError(reason)
+
+    def _count_unanswered(self, failure: EndpointFailure) -> None:
         self._given_up += not failure.about_content
         if self._given_up >= HOPELESS:
             requests, answer = self.nouns
             count = f"{self._given_up} {requests} in a row got no {answer}"
             self.gate.stop(EndpointError(f"{count}, the last: {failure.reason}; --retry-failed asks them again"))
-        reason = failure.reason if tries == 1 else f"{failure.reason} (the last of {tries} tries)"
-        return TransientError(reason) if failure.verdict == "again" else SampleError(reason)
 
     async def _bound(self, response: httpx2.Response) -> None:
         """Limit the size of a response, so that no server can fill the memory; a compressed one is refused."""

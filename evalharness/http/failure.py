@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +20,14 @@ LONGEST_WAIT = 600.0
 """Seconds. If the endpoint asks for a longer wait, the run stops."""
 LONGEST_PAUSE = 60.0
 """Seconds between two tries at most, if the endpoint asks for no wait."""
-CONTENT = re.compile(r"content.?(polic|filter|management)|moderation|flagged|safety", re.IGNORECASE)
+CONTENT = re.compile(r"\bcontent[ _-]?(polic|filter|management)|\bmoderation\b|\bflagged\b|\bsafety\b", re.IGNORECASE)
+CONTENT_CODE = re.compile(r"content[ _-]?(polic|filter|management)|moderation|safety", re.IGNORECASE)
+ABOUT_REQUEST = re.compile(
+    r"\b(parameters?|arguments?|fields?|extra inputs|unrecognized|unsupported|unknown|unexpected|not permitted|"
+    r"invalid value|must be)\b",
+    re.IGNORECASE,
+)
+"""What messages say that are about the form of a request, whatever else they name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,8 @@ class EndpointFailure:
         wait: Seconds that the endpoint asks to wait before a retry, if it does.
         open: Whether the call may have been billed.
         about_content: Whether the endpoint refuses the content of this question, which says nothing about others.
+        cost: Dollars that the call cost, ``None`` if that is not known; a call with a cost was billed.
+        body: The body of the response, if one came.
     """
 
     verdict: Literal["again", "leave", "stop"]
@@ -42,6 +51,24 @@ class EndpointFailure:
     wait: float | None = None
     open: bool = False
     about_content: bool = False
+    cost: float | None = None
+    body: str = field(default="", repr=False, compare=False)
+
+    @property
+    def billed(self) -> bool:
+        """Whether the call was or may have been billed."""
+        return self.open or self.cost is not None
+
+
+def refuses_content(message: str, code: object = None) -> bool:
+    """Whether a message of an endpoint refuses the content of a request, and not its form.
+
+    >>> refuses_content("rejected by our safety system"), refuses_content("Unknown parameter: 'safety_identifier'")
+    (True, False)
+    """
+    if CONTENT_CODE.search(str(code)):
+        return True
+    return bool(CONTENT.search(message)) and not ABOUT_REQUEST.search(f"{code} {message}".replace("_", " "))
 
 
 def of_status(error: openai.APIStatusError, clean: Callable[[str], str], hint: Callable[[int], str]) -> EndpointFailure:
@@ -54,7 +81,7 @@ def of_status(error: openai.APIStatusError, clean: Callable[[str], str], hint: C
     """
     status, message = error.status_code, _error_text(error.body) or error.message
     text = f"the endpoint answers {status}: {clean(message)}"
-    about_content = bool(CONTENT.search(f"{error.code} {message}"))
+    about_content = refuses_content(message, error.code)
     if status == 401:
         return EndpointFailure("stop", f"the endpoint does not accept the key (401){hint(status)}", status)
     if status in (400, 403, 422) and about_content:

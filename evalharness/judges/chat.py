@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from evalharness.api.judge import JudgePrompt
+from evalharness.api.spoken import answer_of, describe_reply, outcome_of
+from evalharness.http.bodies import json_object, usage_in
 from evalharness.http.budget import Budget
 from evalharness.http.calls import Calls
 from evalharness.http.failure import EndpointFailure
@@ -32,10 +34,19 @@ class Chat(Calls[JudgePrompt, Reply]):
     async def ask(self, request: JudgePrompt) -> Reply | EndpointFailure:
         start = time.monotonic()
         body = await self.text("post", PATH, self.settings.body(request))
-        return body if isinstance(body, EndpointFailure) else self._read(body, time.monotonic() - start)
+        if isinstance(body, EndpointFailure):
+            return replace(body, cost=self._billed(body.body))
+        return self._read(body, time.monotonic() - start)
 
     def cost(self, answer: Reply) -> float | None:
         return answer.cost if answer.prompt_tokens + answer.completion_tokens else None
+
+    def silence(self, answer: Reply) -> EndpointFailure | None:
+        """A refusal or a content filter is about the question; any other reply without an answer is not."""
+        if answer_of(answer).strip():
+            return None
+        wanted = outcome_of(answer) not in ("refused", "filtered")
+        return EndpointFailure("leave", f"a reply {describe_reply(answer)}", about_content=not wanted)
 
     async def problem(self) -> str | None:
         """Why no prompt would be answered, or ``None``; found by the list of models, or else by a minimal prompt."""
@@ -56,3 +67,8 @@ class Chat(Calls[JudgePrompt, Reply]):
             return EndpointFailure("again", f"the endpoint sent no chat completion but {self.clean(body)!r}", open=True)
         redacted: dict[str, Any] = {name: redact(getattr(reply, name), self.key) for name in TEXT_FIELDS}
         return replace(reply, **redacted, cost=self.settings.cost(reply), seconds=seconds)
+
+    def _billed(self, body: str) -> float | None:
+        """Dollars that an error cost, if it says that tokens were used."""
+        usage = usage_in(json_object(body) or {})
+        return self.settings.cost(usage) if usage else None

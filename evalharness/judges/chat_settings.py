@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from evalharness.api.judge import JudgePrompt
+from evalharness.http.bodies import Usage
 from evalharness.http.settings import EndpointSettings
 from evalharness.types.reply import Reply
 
@@ -42,7 +43,7 @@ class ChatSettings(EndpointSettings):
         decoding = {} if self.temperature is None else {"temperature": self.temperature}
         return {"model": self.model, "messages": prompt.messages, **limit, **decoding, **self.extra_body}
 
-    def cost(self, reply: Reply) -> float:
-        """Dollars that a reply cost."""
-        prompt = reply.prompt_tokens * (self.price_prompt or 0)
-        return (prompt + reply.completion_tokens * (self.price_completion or 0)) / 1_000_000
+    def cost(self, used: Reply | Usage) -> float:
+        """Dollars that tokens cost."""
+        prompt = used.prompt_tokens * (self.price_prompt or 0)
+        return (prompt + used.completion_tokens * (self.price_completion or 0)) / 1_000_000

@@ -1,56 +1,85 @@
-"""Reads a chat completion from the body of a response, which may be anything."""
+"""Reads a chat completion from the body of a response, which may be anything.
+
+Only what was answered has to be there. All else is read as far as it can be read, and never costs the answer.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from collections.abc import Mapping
+from typing import Any
 
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
-
+from evalharness.api.spoken import FILTERED
+from evalharness.http.bodies import json_object, text_in, usage_in
 from evalharness.types.reply import Reply
 
-
-class _Part(BaseModel):
-    text: str = ""
-
-
-class _Message(BaseModel):
-    content: str | list[_Part] | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: NonNegativeInt = 0
-    completion_tokens: NonNegativeInt = 0
-
-
-class _Completion(BaseModel):
-    choices: Annotated[list[_Choice], Field(min_length=1)]
-    usage: _Usage | None = None
-    model: str | None = None
+THOUGHTS = frozenset({"thinking", "reasoning", "thought", "redacted_thinking"})
+"""Types of parts of a message that are thoughts."""
+REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+"""Fields of a message that hold thoughts."""
 
 
 def read_completion(text: str) -> Reply | None:
-    """The reply in the body of a response, without its cost; ``None`` if the body is no chat completion."""
-    try:
-        completion = _Completion.model_validate_json(text)
-    except ValidationError:
+    """The reply in the body of a response, without its cost; ``None`` if the body is no chat completion.
+
+    A body that has no message, but says that tokens were used, is a reply without words: it was paid for.
+    """
+    body = json_object(text)
+    if body is None:
         return None
-    choice, usage = completion.choices[0], completion.usage or _Usage()
-    message = choice.message
-    content = message.content or ""
+    usage, choice = usage_in(body), _first_choice(body)
+    message = choice.get("message")
+    finish_reason = _finish_reason(choice)
+    if not isinstance(message, Mapping):
+        if not usage and finish_reason.lower() not in FILTERED:
+            return None
+        message = {"refusal": text_in(body.get("error"))}
+    answer, reasoning, refusal = _answer(message)
     return Reply(
-        text=content if isinstance(content, str) else "".join(part.text for part in content),
-        finish_reason=choice.finish_reason or "",
+        text=answer,
+        finish_reason=finish_reason,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
-        refusal=message.refusal or "",
-        reasoning=message.reasoning_content or message.reasoning or "",
-        model=completion.model or "",
+        refusal=refusal,
+        reasoning=reasoning,
+        model=text_in(body.get("model")),
     )
+
+
+def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    choices = body.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, Mapping) else {}
+
+
+def _finish_reason(choice: Mapping[str, Any]) -> str:
+    reason = choice.get("finish_reason")
+    return text_in(reason.get("type") if isinstance(reason, Mapping) else reason)
+
+
+def _answer(message: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Answer, thoughts and refusal of a message."""
+    content, thoughts = message.get("content"), [text_in(message.get(name)) for name in REASONING]
+    refusal = "refused" if message.get("refusal") is True else text_in(message.get("refusal"))
+    if not isinstance(content, list):
+        answer = _plain_or_json(content)
+    else:
+        answer = "".join(text_in(part) for part in content if _type(part) not in THOUGHTS | {"refusal"})
+        thoughts.append(text_in([part for part in content if _type(part) in THOUGHTS]))
+        refusal = refusal or text_in([part for part in content if _type(part) == "refusal"])
+    if not answer:
+        answer = _plain_or_json(message.get("parsed"))  # where a server gives what a schema made of the answer
+    return answer, next(filter(None, thoughts), ""), refusal
+
+
+def _type(part: Any) -> str:
+    return str(part.get("type", "")) if isinstance(part, Mapping) else ""
+
+
+def _plain_or_json(content: Any) -> str:
+    """The words of a content; one that is an object without words, or a number, is the JSON of a structured answer."""
+    if isinstance(content, Mapping):
+        return text_in(content) or json.dumps(content)
+    if isinstance(content, int | float) and not isinstance(content, bool):
+        return json.dumps(content)
+    return text_in(content)

@@ -12,9 +12,10 @@ from typing import ClassVar
 import aiohttp
 
 from evalharness.api.model import ImageRequest
+from evalharness.http.bodies import json_object, usage_in
 from evalharness.http.budget import Budget
 from evalharness.http.calls import Calls
-from evalharness.http.failure import CONTENT, TRANSIENT, EndpointFailure, pause, retry_after
+from evalharness.http.failure import TRANSIENT, EndpointFailure, pause, refuses_content, retry_after
 from evalharness.http.redact import redact
 from evalharness.models.images_response import (
     Delivery,
@@ -45,13 +46,13 @@ class ImageCalls(Calls[ImageRequest, Delivery]):
         start = time.monotonic()
         text = await self.text("post", PATH, self._images_settings.body(request))
         if isinstance(text, EndpointFailure):
-            return self._explain(text)
+            return self._explain(replace(text, cost=self._token_cost(text.body)))
         response = parse_response(text)
         if response is None:
             return self._no_image(text)
         data = await self._image_bytes(response)
         if isinstance(data, EndpointFailure):
-            return data
+            return replace(data, cost=self._images_settings.cost(response))
         revised_prompt = redact(response.revised_prompt[:MAX_REVISED_PROMPT], self.key)
         seconds = time.monotonic() - start
         return Delivery(data, revised_prompt, seconds, response.prompt_tokens, response.completion_tokens)
@@ -91,9 +92,15 @@ class ImageCalls(Calls[ImageRequest, Delivery]):
     def _no_image(self, text: str) -> EndpointFailure:
         """A successful response without an image: a refusal in words, or a fault that may pass."""
         shown = self.clean(text)
-        if text.lstrip().startswith("{") and CONTENT.search(text[:MAX_REVISED_PROMPT]):
-            return EndpointFailure("leave", f"refused: {shown}", open=True, about_content=True)
-        return EndpointFailure("again", f"the endpoint sent no image but {shown!r}", open=True)
+        cost = self._token_cost(text)
+        if text.lstrip().startswith("{") and refuses_content(text[:MAX_REVISED_PROMPT]):
+            return EndpointFailure("leave", f"refused: {shown}", open=True, about_content=True, cost=cost)
+        return EndpointFailure("again", f"the endpoint sent no image but {shown!r}", open=True, cost=cost)
+
+    def _token_cost(self, body: str) -> float | None:
+        """Dollars for the tokens that a response without an image says were used."""
+        usage = usage_in(json_object(body) or {})
+        return self._images_settings.token_cost(usage) if usage else None
 
     async def _image_bytes(self, response: ImageResponse) -> bytes | EndpointFailure:
         settings = self._images_settings

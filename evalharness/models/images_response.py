@@ -4,31 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
-
-
-class _Image(BaseModel):
-    b64_json: str | None = None
-    url: str | None = None
-    revised_prompt: str | None = None
-
-
-class _Usage(BaseModel):
-    """Token counts under OpenAI's names for images, or under those for texts."""
-
-    input_tokens: NonNegativeInt = 0
-    output_tokens: NonNegativeInt = 0
-    prompt_tokens: NonNegativeInt = 0
-    completion_tokens: NonNegativeInt = 0
-
-
-class _Response(BaseModel):
-    data: Annotated[list[_Image], Field(min_length=1)]
-    usage: _Usage | None = None
+from evalharness.http.bodies import json_object, text_in, usage_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +38,19 @@ class Delivery:
 
 def parse_response(text: str) -> ImageResponse | None:
     """The first image in the body of a response, or ``None`` if it holds none."""
-    try:
-        response = _Response.model_validate_json(text)
-    except ValidationError:
+    body = json_object(text) or {}
+    images = body.get("data")
+    image = images[0] if isinstance(images, list) and images else None
+    if not isinstance(image, Mapping):
         return None
-    image, usage = response.data[0], response.usage or _Usage()
-    encoded, url = image.b64_json or "", image.url or ""
+    encoded, url = text_in(image.get("b64_json")), text_in(image.get("url"))
     if not encoded and url.startswith("data:"):
         encoded, url = url, ""
     if not encoded and not url:
         return None
+    usage = usage_in(body)
     return ImageResponse(
-        encoded,
-        url,
-        image.revised_prompt or "",
-        prompt_tokens=usage.input_tokens or usage.prompt_tokens,
-        completion_tokens=usage.output_tokens or usage.completion_tokens,
+        encoded, url, text_in(image.get("revised_prompt")), usage.prompt_tokens, usage.completion_tokens
     )
 
 

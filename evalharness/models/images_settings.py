@@ -7,8 +7,9 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from evalharness.api.model import ImageRequest
+from evalharness.http.bodies import Usage
 from evalharness.http.settings import EndpointSettings
-from evalharness.models.images_response import Delivery
+from evalharness.models.images_response import Delivery, ImageResponse
 
 MEBIBYTE = 2**20
 
@@ -70,8 +71,11 @@ class ImagesSettings(EndpointSettings):
         seed = {} if self.seed_field is None else {self.seed_field: self.seed(request)}
         return {"model": self.model, "prompt": request.prompt, "n": 1, **seed, **self.extra_body}
 
-    def cost(self, delivery: Delivery) -> float:
+    def cost(self, delivery: Delivery | ImageResponse) -> float:
         """Price of an image in dollars."""
-        prompt = delivery.prompt_tokens * (self.price_prompt or 0)
-        tokens = prompt + delivery.completion_tokens * (self.price_completion or 0)
-        return (self.price_image or 0) + tokens / 1_000_000
+        return (self.price_image or 0) + self.token_cost(delivery)
+
+    def token_cost(self, used: Delivery | ImageResponse | Usage) -> float:
+        """Price of tokens in dollars."""
+        prompt = used.prompt_tokens * (self.price_prompt or 0)
+        return (prompt + used.completion_tokens * (self.price_completion or 0)) / 1_000_000

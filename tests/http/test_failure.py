@@ -57,7 +57,7 @@ def test_a_pause_doubles_up_to_a_minute_and_half_of_it_is_chance(tries: int, bas
 
 
 def judged(
-    status: int, message: str = "no", headers: dict[str, str] | None = None, code: str | None = None
+    status: int, message: str = "no", headers: dict[str, str] | None = None, code: Any = None
 ) -> EndpointFailure:
     body: Any = {"message": message}
     error = SimpleNamespace(
@@ -97,6 +97,22 @@ def test_content_that_is_not_wanted_is_no_sign_of_a_broken_endpoint(message: str
     for status in (400, 403):
         found = judged(status, message, code=code)
         assert (found.verdict, found.about_content) == ("leave", True)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("Unknown parameter: 'safety_identifier'.", "unknown_parameter"),
+        ("Unsupported parameter: 'safety_settings' is not supported with this model.", "unsupported_parameter"),
+        ("Unrecognized request argument supplied: safety", None),
+        ("extra inputs are not permitted: moderation", 400),
+        ("Invalid value: 'x'. Supported values of moderation are 'low' and 'auto'.", "invalid_value"),
+        ("1 validation error: body.safety_level", None),
+    ],
+)
+def test_a_parameter_is_not_refused_for_its_content(message: str, code: Any) -> None:
+    failure = judged(400, message, code=code)
+    assert (failure.verdict, failure.about_content) == ("leave", False)
 
 
 def test_an_empty_account_and_a_wait_of_hours_stop_all() -> None:

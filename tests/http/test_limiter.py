@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalharness.errors import BudgetError, EndpointError
-from evalharness.http.budget import Budget
+from evalharness.http.budget import MOST_UNPRICED, Budget
 from evalharness.http.limiter import ConcurrencyLimiter
 from evalharness.types.spent import Spent
 
@@ -109,7 +109,7 @@ def test_never_more_calls_than_the_budget(calls: int, places: int, earlier: int)
             while await gate.enter():
                 sent += 1
                 await asyncio.sleep(0)
-                budget.charge()
+                budget.charge(0.0)
                 gate.leave()
 
         await asyncio.gather(*(call() for _ in range(10)))
@@ -157,6 +157,19 @@ def test_one_call_at_a_time_until_it_is_known_what_one_costs() -> None:
     assert str(budget) == "0.95 of 1 dollars, 10 calls of them in earlier runs"
 
 
+def test_calls_of_unknown_cost_count_as_the_dearest() -> None:
+    budget = Budget(max_dollars=1.0)
+    for _ in range(MOST_UNPRICED):
+        assert budget.admits(0)
+        budget.charge(None)
+    assert not budget.admits(0), "nothing at all is known of what calls cost"
+    budget.charge(0.05)
+    assert budget.admits(7)
+    assert not budget.admits(9)
+    assert str(budget) == "0.05 of 1 dollars and 10 calls of unknown cost"
+    assert Budget(max_calls=20, calls=11, unpriced=10).admits(0), "without a limit on dollars, no cost matters"
+
+
 def test_no_limit_is_no_limit() -> None:
     budget = Budget()
     budget.recall(Spent(10**9, 1e9))
@@ -167,5 +180,5 @@ def test_no_limit_is_no_limit() -> None:
 def test_the_budget_says_what_was_spent(calls: int | None) -> None:
     budget = Budget(calls, 2.0)
     budget.charge(0.25)
-    budget.charge()
+    budget.charge(0.0)
     assert str(budget) == ("" if calls is None else "2 of 3 calls and ") + "0.25 of 2 dollars"

@@ -39,6 +39,47 @@ def test_nothing_is_invented() -> None:
     assert read({"choices": [{"message": {}}]}) == Reply("", "")
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({"refusal": False}, Reply("Score: 1")),
+        ({"refusal": {"message": "I would rather not"}}, Reply("Score: 1", refusal="I would rather not")),
+        ({"reasoning": ["one", {"text": " two"}]}, Reply("Score: 1", reasoning="one two")),
+        ({"reasoning": {"content": "three"}}, Reply("Score: 1", reasoning="three")),
+        ({"reasoning_details": [{"type": "reasoning.text", "text": "four"}]}, Reply("Score: 1", reasoning="four")),
+        ({"reasoning_content": 3, "reasoning": "five"}, Reply("Score: 1", reasoning="five")),
+        ({"tool_calls": None, "audio": 3, "annotations": "x"}, Reply("Score: 1")),
+        ({"content": [{"type": "text", "text": "Score: 1"}, {"type": "text", "text": None}]}, Reply("Score: 1")),
+        ({"content": ["Score", {"text": ": 1"}]}, Reply("Score: 1")),
+        ({"content": [{"type": "thinking", "thinking": [{"text": "hm"}]}, {"text": "1"}]}, Reply("1", reasoning="hm")),
+        ({"content": [{"type": "refusal", "refusal": "No."}]}, Reply("", refusal="No.")),
+        ({"content": {"text": "Score: 1"}}, Reply("Score: 1")),
+        ({"content": {"score": 1}}, Reply('{"score": 1}')),
+        ({"content": 1}, Reply("1")),
+        ({"content": None, "parsed": {"score": 1}}, Reply('{"score": 1}')),
+        ({"content": "\ud83d Score: 1"}, Reply("\ufffd Score: 1")),
+    ],
+)
+def test_what_stands_beside_the_answer_never_costs_it(message: dict[str, Any], expected: Reply) -> None:
+    body = completion("Score: 1", **message)
+    body["choices"][0]["message"].update(message)
+    del body["usage"], body["model"]
+    assert read(body) == expected
+
+
+def test_an_answer_that_was_paid_for_is_a_reply_even_if_it_has_no_message() -> None:
+    used = {"prompt_tokens": 1000, "completion_tokens": None}
+    assert read({"choices": [], "usage": used}) == Reply("", "", 1000)
+    assert read({"choices": [{"text": "old"}], "usage": used}) == Reply("", "", 1000)
+    assert read({"error": {"message": "overloaded"}, "usage": used}) == Reply("", "", 1000, refusal="overloaded")
+    assert read({"choices": [{"finish_reason": "content_filter"}]}) == Reply("", "content_filter")
+
+
+@pytest.mark.parametrize("reason", [{"type": "stop"}, "stop"])
+def test_a_finish_reason_may_be_an_object(reason: Any) -> None:
+    assert read({"choices": [{"message": {"content": "x"}, "finish_reason": reason}], "model": 3}) == Reply("x")
+
+
 def test_a_text_in_parts() -> None:
     body = completion(None)
     body["choices"][0]["message"]["content"] = [{"type": "text", "text": "Score"}, {"type": "text", "text": ": 1"}]
@@ -58,8 +99,8 @@ def test_a_text_in_parts() -> None:
         {"choices": [None]},
         {"choices": [{"text": "old"}]},
         {"error": {"message": "busy", "code": 502}},
-        {"choices": [{"message": {"content": 3}}]},
-        {"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": -1}},
+        {"choices": [], "usage": None},
+        {"choices": [], "usage": {"prompt_tokens": 0}},
     ],
 )
 def test_what_is_no_completion(body: Any) -> None:

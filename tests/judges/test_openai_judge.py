@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -11,6 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from judge_server import Answer, Call, completion, error, process, serving
 from pydantic import ValidationError
 from waiting import until
@@ -333,6 +337,111 @@ def test_dollars_cannot_be_counted_without_tokens() -> None:
             for pair in judge(url, max_dollars=1, price_prompt=1, price_completion=1).ask(prompts(100)):
                 outcomes.append(pair)
     assert len(outcomes) == len(server.calls) == 1
+
+
+SIDE = st.sampled_from([None, False, True, "x", [], ["a", {"text": "b"}], {"text": "c"}, 3, 2.5])
+COUNTS = st.sampled_from([None, 0, 3, 700, 12.0, 0.5, "50", "x", -4, True, [3], {"n": 3}, float("inf")])
+BODIES = st.fixed_dictionaries(
+    {
+        "content": st.sampled_from(["Score: 1", "", None, ["x"], {"text": "y"}, {"score": 1}, 1]),
+        "refusal": SIDE,
+        "reasoning": SIDE,
+        "finish_reason": st.sampled_from(["stop", None, "length", "content_filter", {"type": "stop"}]),
+        "shape": st.sampled_from(["whole", "whole", "whole", "no choices", "no message", "error", "status"]),
+        "usage": st.none() | st.fixed_dictionaries({"prompt_tokens": COUNTS, "completion_tokens": COUNTS}),
+    }
+)
+PRICES = {"price_prompt": 3.0, "price_completion": 11.0}
+
+
+def odd_answer(spec: dict[str, Any]) -> Answer:
+    message = {name: spec[name] for name in ("content", "refusal", "reasoning")}
+    choices: Any = [{"message": message, "finish_reason": spec["finish_reason"]}]
+    body: dict[str, Any] = {"choices": choices, "usage": spec["usage"], "model": None}
+    if spec["shape"] == "no choices":
+        body["choices"] = []
+    elif spec["shape"] == "no message":
+        body["choices"] = [{"finish_reason": "stop"}]
+    elif spec["shape"] in ("error", "status"):
+        body = {"error": {"message": "upstream"}, "usage": spec["usage"]}
+    return Answer(body, 500 if spec["shape"] == "status" else 200)
+
+
+def priced(usage: dict[str, Any] | None) -> float:
+    """What the usage fields say that a call cost, counted independently of the reader."""
+
+    def count(value: Any) -> int:
+        odd = isinstance(value, bool | list | dict) or value is None or value == "x"
+        number = 0.0 if odd else float(value)
+        return math.ceil(number) if 0 <= number < math.inf else 0
+
+    usage = usage or {}
+    return (count(usage.get("prompt_tokens")) * 3 + count(usage.get("completion_tokens")) * 11) / 1e6
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(BODIES, min_size=1, max_size=8), st.floats(0.001, 0.05), st.integers(1, 6))
+def test_whatever_a_server_sends_the_books_are_what_its_usage_says(
+    specs: list[dict[str, Any]], dollars: float, places: int
+) -> None:
+    with serving(lambda call: odd_answer(specs[len(server.calls) % len(specs)])) as (server, url):
+        limited = judge(url, max_dollars=dollars, concurrency=places, retries=3, backoff=0, **PRICES)
+        outcomes: list[Reply | SampleError] = []
+        with contextlib.suppress(EndpointError):
+            for _, outcome in limited.ask(prompts(30)):
+                outcomes.append(outcome)
+    answered = [specs[number % len(specs)] for number in range(1, len(server.calls) + 1)]
+    charges = [priced(spec["usage"]) for spec in answered]
+    budget = limited._budget
+    assert budget.dollars == pytest.approx(sum(charges))
+    replies = [outcome for outcome in outcomes if isinstance(outcome, Reply)]
+    unused = sum(price for spec, price in zip(answered, charges, strict=True) if spec["shape"] == "status")
+    assert sum(reply.cost for reply in replies) == pytest.approx(sum(charges) - unused), "what is stored"
+    assert budget.dollars <= dollars + places * max(charges), "the last calls alone may be dearer than any before"
+
+
+def test_a_budget_holds_where_usage_is_partly_null() -> None:
+    body = completion("Score: 1") | {"usage": {"prompt_tokens": 500_000, "completion_tokens": None}}
+    body["choices"][0]["message"] |= {"refusal": False, "reasoning": ["x"]}
+    with serving(lambda call: Answer(body)) as (server, url):
+        outcomes = []
+        with pytest.raises(BudgetError, match=r"1\.5 of 0\.01 dollars"):
+            for pair in judge(url, max_dollars=0.01, **PRICES).ask(prompts(100)):
+                outcomes.append(pair)
+    assert len(server.calls) == 1
+    assert [reply.cost for _, reply in outcomes if isinstance(reply, Reply)] == [1.5]
+
+
+def silent(finish_reason: str, **message: Any) -> dict[str, Any]:
+    return completion(None, finish_reason=finish_reason, **message)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (silent("stop"), "a reply without an answer (finish reason 'stop')"),
+        (silent("length", reasoning="First,"), "a reply cut off by its length limit after 10 tokens: 'First,'"),
+        (completion("<think>First,"), "a reply without an answer (finish reason 'stop'): '<think>First,'"),
+    ],
+)
+def test_an_endpoint_that_says_nothing_is_given_up(body: Any, says: str) -> None:
+    with serving(lambda call: Answer(body)) as (server, url):
+        outcomes = []
+        with pytest.raises(EndpointError) as caught:
+            for pair in judge(url, concurrency=2).ask(prompts(1000)):
+                outcomes.append(pair)
+    assert f"10 questions in a row got no reply, the last: {says}" in str(caught.value)
+    assert HOPELESS <= len(server.calls) < HOPELESS + 4
+    assert all(isinstance(reply, Reply) for _, reply in outcomes), "each was paid for, and is kept"
+
+
+def test_words_in_between_are_a_sign_of_life_and_refusals_no_sign_of_anything() -> None:
+    bodies = {0: completion("Score: 1"), 1: silent("stop"), 2: silent("stop")}
+    with serving(lambda call: Answer(bodies[number_of(call) % 3])) as (_, url):
+        assert len(list(judge(url, concurrency=1).ask(prompts(4 * HOPELESS)))) == 4 * HOPELESS
+    for refused in (silent("stop", refusal="No."), silent("content_filter")):
+        with serving(lambda call, body=refused: Answer(body)) as (_, url):  # type: ignore[misc]
+            assert len(list(judge(url).ask(prompts(3 * HOPELESS)))) == 3 * HOPELESS
 
 
 # --- ends ---
