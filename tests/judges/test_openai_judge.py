@@ -22,8 +22,11 @@ from waiting import until
 from evalharness.api.judge import JudgePrompt
 from evalharness.errors import BudgetError, EndpointError, SampleError
 from evalharness.http import calls
+from evalharness.http.budget import Budget
 from evalharness.http.calls import HOPELESS
 from evalharness.http.limiter import ConcurrencyLimiter
+from evalharness.http.pool import answers
+from evalharness.judges.chat import Chat
 from evalharness.judges.openai import OpenAI
 from evalharness.types.reply import Reply
 from evalharness.types.spent import Spent
@@ -385,14 +388,14 @@ def test_whatever_a_server_sends_the_books_are_what_its_usage_says(
     specs: list[dict[str, Any]], dollars: float, places: int
 ) -> None:
     with serving(lambda call: odd_answer(specs[len(server.calls) % len(specs)])) as (server, url):
-        limited = judge(url, max_dollars=dollars, concurrency=places, retries=3, backoff=0, **PRICES)
+        limits = {"max_dollars": dollars, "concurrency": places, "retries": 3, "backoff": 0}
+        chat_settings, budget = judge(url, **limits, **PRICES).settings, Budget(max_dollars=dollars)
         outcomes: list[Reply | SampleError] = []
         with contextlib.suppress(EndpointError):
-            for _, outcome in limited.ask(prompts(30)):
+            for _, outcome in answers(prompts(30), Chat(chat_settings, budget), 2 * places):
                 outcomes.append(outcome)
     answered = [specs[number % len(specs)] for number in range(1, len(server.calls) + 1)]
     charges = [priced(spec["usage"]) for spec in answered]
-    budget = limited._budget
     assert budget.dollars == pytest.approx(sum(charges))
     replies = [outcome for outcome in outcomes if isinstance(outcome, Reply)]
     unused = sum(price for spec, price in zip(answered, charges, strict=True) if spec["shape"] == "status")
