@@ -60,6 +60,10 @@ def _analysis(results: Results, benchmark: str, preregistered: Preregistration) 
         for arm in table.arms
     }
     reference = baseline(results.arms)
+    settings = {
+        str(row["arm"]): {"variant": row["variant"], **json.loads(row["settings"] or "{}")}
+        for row in records(results.arms)
+    }
     planned = [(contrast.arm, contrast.against) for contrast in preregistered.contrasts]
     usual = [(str(arm), reference) for arm in results.arms["arm"] if reference is not None and arm != reference]
     pairs = list(dict.fromkeys([*usual, *planned]))
@@ -74,7 +78,7 @@ def _analysis(results: Results, benchmark: str, preregistered: Preregistration) 
         costs=tuple(costs(table, scores, weights)),
         best_of=tuple(best_of(table, weights)),
         replicates=tuple(replicates(table, preregistered.replicates, weights)),
-        replicate_contrasts=tuple(replicate_contrasts(table, preregistered.replicates, weights, reference)),
+        replicate_contrasts=tuple(replicate_contrasts(table, preregistered.replicates, weights, reference, settings)),
     )
 
 

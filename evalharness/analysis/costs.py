@@ -25,7 +25,6 @@ def costs(grid: Grid, scores: Mapping[str, Scores], weights: Mapping[str, float]
     paid = grid.frame["dollars"].astype(float).gt(0).any()
     measures = [measure for measure in MEASURES if measure != "dollars" or paid]
     tables = [grid.pivoted(grid.frame[measure].astype(float).where(drawn)) for measure in measures]
-    # Categories in the order of the weights, as for the scores, so that both share their bootstrap draws.
     shares = {name: float((grid.categories == name).mean()) for name in weights}
     means = stats.estimates(np.concatenate(tables, axis=1), grid.items, grid.categories, shares, limits=None)
     labels = [(arm, measure) for measure in measures for arm in grid.arms]

@@ -136,9 +136,10 @@ class Replicates:
 class ReplicateContrast:
     """The mean of a group of replicates minus that of another group, over the samples that all of them have.
 
-    ``difference``: with Welch's interval over the trainings, on these prompts.
-    ``assumed``: where one group is a single training, the name of the other, whose variance is taken for both; else
-    empty. Where both are single there is no interval.
+    ``difference``: with Welch's interval over the trainings, on these prompts; without one if a group is a single
+    training.
+    ``differing``: the settings, besides the model, in which the groups differ; with any, the difference is not that of
+    the recipes alone.
     ``everywhere``: the difference with an interval that is widened by the choice of prompts.
     ``p`` is of ``difference``; ``p_adjusted`` by Holm over the ``family`` of all such contrasts in the run.
     ``shares``: the parts of the variance of the difference.
@@ -153,7 +154,7 @@ class ReplicateContrast:
     p_adjusted: float
     family: int
     everywhere: Estimate
-    assumed: str
+    differing: tuple[str, ...]
     shares: Shares
 
     @property

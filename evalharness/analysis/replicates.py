@@ -14,7 +14,7 @@ from evalharness.analysis import stats
 from evalharness.analysis.findings import ReplicateContrast, Replicates
 from evalharness.analysis.grid import Grid
 from evalharness.analysis.stats import Estimate, Floats, Shares, Unpaired
-from evalharness.config.analysis import ReplicateGroup
+from evalharness.config.analysis import ArmSettings, ReplicateGroup
 
 
 def replicates(grid: Grid, groups: Sequence[ReplicateGroup], weights: Mapping[str, float]) -> Iterator[Replicates]:
@@ -34,19 +34,38 @@ def replicates(grid: Grid, groups: Sequence[ReplicateGroup], weights: Mapping[st
 
 
 def replicate_contrasts(
-    grid: Grid, groups: Sequence[ReplicateGroup], weights: Mapping[str, float], baseline: str | None
+    grid: Grid,
+    groups: Sequence[ReplicateGroup],
+    weights: Mapping[str, float],
+    baseline: str | None,
+    settings: ArmSettings,
 ) -> Iterator[ReplicateContrast]:
-    """Compare each group with that of the baseline arm, or else with the first; p-values are not adjusted yet."""
+    """Compare each group with that of the baseline arm, or else with the first; p-values are not adjusted yet.
+
+    ``settings`` are those of the arms, with their variant.
+    """
     arms_by_group = _arms_by_group(grid, groups)
     first = next(iter(arms_by_group), "")
     reference = next((name for name, arms in arms_by_group.items() if baseline in arms), first)
     for name, arms in arms_by_group.items():
         if name != reference:
-            yield _contrast(grid, (name, reference), (arms, arms_by_group[reference]), weights)
+            sides = arms, arms_by_group[reference]
+            yield _contrast(grid, (name, reference), sides, weights, _differing(settings, arms[0], sides[1][0]))
+
+
+def _differing(settings: ArmSettings, first: str, second: str) -> tuple[str, ...]:
+    """The settings in which two arms differ."""
+    values = [settings.get(arm, {}) for arm in (first, second)]
+    names = dict.fromkeys([*values[0], *values[1]])
+    return tuple(name for name in names if values[0].get(name) != values[1].get(name))
 
 
 def _contrast(
-    grid: Grid, names: tuple[str, str], arms: tuple[tuple[str, ...], tuple[str, ...]], weights: Mapping[str, float]
+    grid: Grid,
+    names: tuple[str, str],
+    arms: tuple[tuple[str, ...], tuple[str, ...]],
+    weights: Mapping[str, float],
+    differing: tuple[str, ...],
 ) -> ReplicateContrast:
     size = len(arms[0])
     columns = _complete_columns(grid, (*arms[0], *arms[1]))
@@ -63,7 +82,6 @@ def _contrast(
         over_prompts.prompts,
         over_prompts.samples,
     )
-    single = [len(group) == 1 for group in arms]
     return ReplicateContrast(
         benchmark=grid.benchmark,
         group=names[0],
@@ -74,24 +92,19 @@ def _contrast(
         p_adjusted=over_trainings.p,
         family=1,
         everywhere=_widened_by_prompts(estimate, over_prompts),
-        assumed=names[single.index(False)] if any(single) and not all(single) else "",
-        shares=_shares((first, second), difference, grid, weights),
+        differing=differing,
+        shares=_shares((first, second), over_trainings, difference, grid, weights),
     )
 
 
 def _over_trainings(first: Sequence[float], second: Sequence[float]) -> Unpaired:
-    """The difference of the mean scores of two groups, with a training as the unit."""
+    """The difference of the mean scores of two groups, with a training as the unit.
+
+    A single training says nothing of how others of its recipe would score, so it gets no interval.
+    """
     if len(first) > 1 and len(second) > 1:
         return stats.welch(first, second)
-    if len(second) > 1:
-        return stats.single_against(first[0], second)
-    if len(first) > 1:
-        reverse = stats.single_against(second[0], first)
-        difference = reverse.difference
-        return Unpaired(
-            Estimate(-difference.value, -difference.high, -difference.low, difference.se), reverse.degrees, reverse.p
-        )
-    return Unpaired(Estimate(first[0] - second[0]))
+    return Unpaired(Estimate(float(np.mean(first) - np.mean(second))))
 
 
 def _widened_by_prompts(trainings: Estimate, prompts: Estimate) -> Estimate:
@@ -109,18 +122,21 @@ def _widened_by_prompts(trainings: Estimate, prompts: Estimate) -> Estimate:
     return Estimate(value, value - below, value + above, error, prompts.prompts, prompts.samples)
 
 
-def _shares(sides: tuple[Floats, Floats], difference: Floats, grid: Grid, weights: Mapping[str, float]) -> Shares:
-    """The parts of the variance of the difference of both means. A single training is assumed to vary as the others."""
+def _shares(
+    sides: tuple[Floats, Floats],
+    over_trainings: Unpaired,
+    difference: Floats,
+    grid: Grid,
+    weights: Mapping[str, float],
+) -> Shares:
+    """The parts of the variance of the difference of both means; NaN unless both groups have two trainings."""
     by_side = [stats.shares(side, grid.items, grid.categories, weights) for side in sides]
-    estimated = [shares for shares in by_side if not math.isnan(shares.images)]
-    if not estimated:
+    images = sum(shares.images / side.shape[1] for shares, side in zip(by_side, sides, strict=True))
+    if math.isnan(images) or math.isnan(over_trainings.degrees):
         return Shares()
-    by_side = [estimated[0] if math.isnan(shares.images) else shares for shares in by_side]
-    counts = [side.shape[1] for side in sides]
-    trainings = sum(shares.trainings / count for shares, count in zip(by_side, counts, strict=True))
-    images = sum(shares.images / count for shares, count in zip(by_side, counts, strict=True))
+    between, low, high = stats.between_part(over_trainings.difference.se**2, over_trainings.degrees, images)
     total = float(stats.clustered(difference, grid.items, grid.categories, weights)[1][0])
-    return Shares(trainings, max(0.0, total - images), images)
+    return Shares(between, max(0.0, total - images), images, low, high)
 
 
 def _overall_scores(grid: Grid, columns: Floats, weights: Mapping[str, float]) -> list[float]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from evalharness.analysis import Analysis, ReplicateContrast, Replicates
 from evalharness.analysis.stats import Estimate, Shares
-from evalharness.report.cells import Cell, PageTable, Row, p_cell, score_cell, share_cell, share_text
+from evalharness.report.cells import Cell, PageTable, Row, p_cell, score_cell, share_cell
 from evalharness.report.formatting import MISSING, number_text, p_text, percent_text, points_interval, points_text
 from evalharness.report.summary import Summary
 
@@ -61,8 +62,9 @@ def evidence(contrast: ReplicateContrast, counts: Mapping[str, int]) -> str:
     trainings = ", ".join(f"{counts[name]} of {name}" for name in (contrast.group, contrast.against))
     reached = verdict(contrast)
     if reached == "unknown":
-        alike = " score all the same" if max(counts[contrast.group], counts[contrast.against]) > 1 else ""
-        return f"{difference}{trainings}{alike}: no interval over trainings"
+        once = [name for name in (contrast.group, contrast.against) if counts[name] == 1]
+        alike = f"; {' and '.join(once)} trained once" if once else " score all the same"
+        return f"{difference}{trainings}{alike}: no interval over trainings{_differing_text(contrast)}"
     text = {
         "beyond": "more than training noise: ",
         "within": difference,
@@ -74,13 +76,24 @@ def evidence(contrast: ReplicateContrast, counts: Mapping[str, int]) -> str:
     if reached == "within" and contrast.difference.excludes_zero:
         corrected = f"corrected for {contrast.family} comparisons of recipes {p_text(contrast.p_adjusted)}"
         text += f"; p = {p_text(contrast.p)}, {corrected}"
-    if contrast.assumed:
-        single = contrast.group if contrast.assumed == contrast.against else contrast.against
-        text += f"; {single} was trained once, and is taken to vary as {contrast.assumed} does"
     if contrast.shares.total > 0:
-        share = share_text(contrast.shares.trainings, contrast.shares.total)
-        text += f"; of its variance {share} is between trainings"
-    return text
+        text += f"; of its variance {between_text(contrast.shares)} is between trainings"
+    return text + _differing_text(contrast)
+
+
+def between_text(shares: Shares) -> str:
+    """The trainings' share of a variance with its interval."""
+    between = shares.between
+    if math.isnan(between.value):
+        return MISSING
+    return f"{100 * between.value:.0f} % [{100 * between.low:.0f}, {100 * between.high:.0f}]"
+
+
+def _differing_text(contrast: ReplicateContrast) -> str:
+    """What the recipes differ in besides their training."""
+    if not contrast.differing:
+        return ""
+    return f"; they also differ in {', '.join(contrast.differing)}, so that this is not the recipes’ difference alone"
 
 
 def noise(group: Replicates) -> str:
@@ -125,14 +138,14 @@ def contrasts_table(summary: Summary) -> PageTable | None:
     caption = (
         "Mean over the trainings of a recipe minus that of another recipe, in points; bold if it exceeds training "
         "noise and chance of the prompts. Brackets: Welch’s 95 % interval, in which a training counts once; “for other "
-        "prompts too” is wider by the choice of prompts. A recipe trained once is taken to vary as the other does. "
+        "prompts too” is wider by the choice of prompts. A recipe that was trained once has no interval. "
         "p-values are by Welch’s test, adjusted by Holm over all comparisons of recipes. Parts: of the variance of the "
         "difference."
     )
     columns = ["Recipe", "Against", "Difference", "For other prompts too", "Degrees of freedom", "p", "Adjusted p"]
-    columns += [*SHARE_COLUMNS, "Verdict"]
+    columns += [*SHARE_COLUMNS, "Also differ in", "Verdict"]
     rows = [_contrast_row(contrast) for contrast in contrasts]
-    return PageTable("Recipes", caption, columns, rows, frozenset({"Against", "Verdict"}))
+    return PageTable("Recipes", caption, columns, rows, frozenset({"Against", "Also differ in", "Verdict"}))
 
 
 def _contrast_row(contrast: ReplicateContrast) -> Row:
@@ -142,7 +155,9 @@ def _contrast_row(contrast: ReplicateContrast) -> Row:
     degrees = MISSING if math.isnan(contrast.degrees) else f"{contrast.degrees:.1f}"
     cells = [Cell(contrast.group), Cell(contrast.against), difference, Cell(_wider_interval(contrast), wider.low)]
     cells += [Cell(degrees, contrast.degrees), p_cell(contrast.p), p_cell(contrast.p_adjusted)]
-    return Row([*cells, *_share_cells(contrast.shares), Cell(_verdict_text(contrast))])
+    return Row(
+        [*cells, *_share_cells(contrast.shares), Cell(", ".join(contrast.differing)), Cell(VERDICTS[verdict(contrast)])]
+    )
 
 
 def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
@@ -161,8 +176,9 @@ def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
                 "for other prompts too": _wider_interval(contrast),
                 "p": p_text(contrast.p),
                 "p adjusted": p_text(contrast.p_adjusted),
-                "between trainings": share_text(contrast.shares.trainings, contrast.shares.total),
-                "verdict": _verdict_text(contrast),
+                "between trainings": between_text(contrast.shares),
+                "also differ in": ", ".join(contrast.differing),
+                "verdict": VERDICTS[verdict(contrast)],
             }
         )
     return pd.DataFrame(rows)
@@ -176,11 +192,10 @@ def covered_arms(analysis: Analysis) -> set[str]:
 
 
 def _share_cells(shares: Shares) -> list[Cell]:
-    return [share_cell(part, shares.total) for part in (shares.trainings, shares.prompts, shares.images)]
-
-
-def _verdict_text(contrast: ReplicateContrast) -> str:
-    return VERDICTS[verdict(contrast)] + (f", as {contrast.assumed} varies" if contrast.assumed else "")
+    cells = [share_cell(part, shares.total) for part in (shares.trainings, shares.prompts, shares.images)]
+    between = shares.between
+    note = "" if math.isnan(between.low) else f"[{100 * between.low:.0f}, {100 * between.high:.0f}]"
+    return [replace(cells[0], note=note), *cells[1:]]
 
 
 def _wider_interval(contrast: ReplicateContrast) -> str:

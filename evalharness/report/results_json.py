@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.analysis.arms import records
-from evalharness.analysis.stats import RESAMPLES, Estimate
+from evalharness.analysis.stats import Estimate
 from evalharness.report.json_values import compact_json, pretty_json
 from evalharness.report.provenance import model_seconds
 from evalharness.report.sample_files import COSTS, METRIC, start
@@ -197,7 +197,7 @@ def _circumstances(results: Results) -> dict[str, Any]:
             "batch_size": None,
             "device": info.get("hardware"),
             "limit": info.get("limit"),
-            "bootstrap_iters": RESAMPLES,
+            "bootstrap_iters": 0,
             "random_seed": info.get("seed"),
         },
         "git_hash": info.get("git_commit"),

@@ -174,11 +174,17 @@ def test_the_variance_needs_every_category_that_counts() -> None:
     assert math.isnan(reply_variance([[1, NAN]], ["a"], {"a": 1.0}, counts))
 
 
-def test_sums_of_resamples_are_those_of_the_estimates() -> None:
-    """One bootstrap, two ways: the replicates of a mean have the interval that estimate() gives."""
+def test_an_interval_of_resamples_is_that_of_a_loop_that_draws_prompts() -> None:
     generator = np.random.default_rng(4)
-    values, items = generator.random(90), np.repeat(np.arange(30), 3)
-    sums = stats.resampled_sums(np.stack([np.ones(90), values], axis=1), items, ["a"] * 90)
+    values, items = generator.random((30, 3)), np.repeat(np.arange(30), 3)
+    sums = stats.resampled_sums(np.stack([np.ones(90), values.ravel()], axis=1), items, ["a"] * 90)
     mine = stats.interval(float(values.mean()), sums[:, 1] / sums[:, 0])
-    theirs = stats.estimate(values, items, ["a"] * 90, {"a": 1.0}).overall
-    assert (mine.value, mine.low, mine.high) == pytest.approx((theirs.value, theirs.low, theirs.high))
+    means = [values[generator.integers(30, size=30)].mean() for _ in range(10_000)]
+    assert (mine.low, mine.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.005)
+
+
+def test_rounding_does_not_put_an_interval_beside_its_estimate() -> None:
+    """The sum of six sixths may be a rounding error off the sums of resamples."""
+    for value in (1 - 1e-16, 1 + 3e-16):
+        estimate = stats.interval(value, np.ones(100))
+        assert estimate.low <= estimate.value <= estimate.high

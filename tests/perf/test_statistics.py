@@ -28,11 +28,10 @@ def test_the_bootstrap_of_eight_arms_against_a_loop() -> None:
     labels = np.repeat(np.repeat(list(TAGS), list(TAGS.values())), 4)
     items = np.repeat(np.arange(553), 4)
     values = (generator.random((2212, 8)) < 0.8).astype(float)
-    weights = dict.fromkeys(TAGS, 1 / 6)
 
     resampling.forget_draws()
     begin = time.process_time()
-    stats.estimates(values, items, labels, weights)
+    stats.resampled_sums(values, items, labels)
     ours = time.process_time() - begin
 
     rows = {tag: [np.flatnonzero(items == item) for item in np.unique(items[labels == tag])] for tag in TAGS}

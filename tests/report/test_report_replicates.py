@@ -36,16 +36,17 @@ def test_recipes_are_claimed_in_place_of_their_trainings(trained: Results, table
     assert texts[0].startswith("long is ")
     assert f"points above short, more than training noise: 95 % interval {100 * long.difference.low:.1f} to" in texts[0]
     assert "over trainings (3 of long, 2 of short)" in texts[0]
-    share = long.shares.trainings / long.shares.total
-    assert texts[0].endswith(f"of its variance {100 * share:.0f} % is between trainings")
+    share = long.shares.between
+    expected = f"of its variance {100 * share.value:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}] is between"
+    assert expected in texts[0]
     assert texts[1].startswith(f"once {replicates.relation(once)} short, ")
-    assert "once was trained once, and is taken to vary as short does" in texts[1]
+    assert "once trained once: no interval over trainings" in texts[1]
     # The lead arms, text-cot and the longest process, are trainings of "short" and of "long".
     assert len(texts) == 2
 
 
 def test_every_verdict_has_its_words(table: Summary) -> None:
-    contrast = replace(table.analysis.replicate_contrasts[0], p=0.01, p_adjusted=0.02, family=2)
+    contrast = replace(table.analysis.replicate_contrasts[0], p=0.01, p_adjusted=0.02, family=2, differing=())
     counts = {"long": 3, "short": 2}
     beyond = replace(contrast, difference=Estimate(0.1, 0.05, 0.15), everywhere=Estimate(0.1, 0.01, 0.19))
     prompts = replace(beyond, everywhere=Estimate(0.1, -0.01, 0.21))
@@ -59,9 +60,11 @@ def test_every_verdict_has_its_words(table: Summary) -> None:
     assert "p = 0.010, corrected for 2 comparisons of recipes 0.060" in replicates.evidence(corrected, counts)
     assert "more than training noise but not for any prompts" in replicates.evidence(prompts, counts)
     assert replicates.evidence(unknown, {"long": 1, "short": 1}) == (
-        "difference 10.0 points, 1 of long, 1 of short: no interval over trainings"
+        "difference 10.0 points, 1 of long, 1 of short; long and short trained once: no interval over trainings"
     )
     assert "score all the same" in replicates.evidence(unknown, counts)
+    mixed = replace(beyond, differing=("inspect",))
+    assert "they also differ in inspect" in replicates.evidence(mixed, counts)
 
 
 def test_noise_in_a_sentence(table: Summary) -> None:

@@ -15,12 +15,12 @@ from evalharness.analysis.stats.repeated import best_of
 from evalharness.analysis.stats.replicates import (
     Shares,
     Unpaired,
+    between_part,
     clustered,
     complete,
     deviation,
     mean_of,
     shares,
-    single_against,
     welch,
 )
 from evalharness.analysis.stats.resampling import RESAMPLES, resampled_sums
@@ -41,6 +41,7 @@ __all__ = [
     "Unpaired",
     "benjamini_hochberg",
     "best_of",
+    "between_part",
     "bounds",
     "category_means",
     "clustered",
@@ -60,7 +61,6 @@ __all__ = [
     "shares",
     "sign_flip",
     "significant",
-    "single_against",
     "weighted",
     "welch",
 ]

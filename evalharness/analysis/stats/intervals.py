@@ -1,4 +1,4 @@
-"""Estimates with intervals: percentiles of the bootstrap, and other limits if resamples do not vary."""
+"""Estimates with intervals, and when a difference counts as significant."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
-from evalharness.analysis.stats.clusters import Floats
 
 CONFIDENCE = 0.95
 """The confidence level of all intervals."""
@@ -64,52 +62,3 @@ def none_of(count: int, level: float = CONFIDENCE) -> float:
     0.06
     """
     return 1.0 - float(((1 - level) / 2) ** (1 / count))
-
-
-def near_limit(
-    value: float, variance: float, prompts: int, samples: int, off: int, level: float = CONFIDENCE
-) -> tuple[float, float]:
-    """Limits of a share in 0..1 that only ``off`` prompts keep from 0 or 1, so that the bootstrap has little to draw.
-
-    The interval of Clopper and Pearson with the effective number of trials, at which a simple share would have this
-    variance (Korn & Graubard, *Survey Methodology* 24, 1998): the number of prompts if all images of a prompt are
-    alike, the number of images if they are independent. The variance rests on few prompts, so the number of trials is
-    reduced by Student's t with ``off`` degrees of freedom. It is never below the number of prompts, which are
-    independent.
-
-    >>> [round(end, 3) for end in near_limit(79 / 80, 1 / 80 * 79 / 80 / 80, 80, 80, 1)]
-    [0.932, 1.0]
-    """
-    from scipy.special import betaincinv, ndtri, stdtrit  # scipy.stats has these as well, but takes seconds to import
-
-    tail, trials = (1 - level) / 2, float(prompts)
-    if variance > 0 and off > 0:
-        reduction = (float(ndtri(tail)) / float(stdtrit(off, tail))) ** 2
-        trials = min(max(reduction * value * (1 - value) / variance, trials), float(samples))
-    right, wrong = trials * value, trials * (1 - value)
-    low = float(betaincinv(right, wrong + 1, tail)) if right > 0 else 0.0
-    high = float(betaincinv(right + 1, wrong, 1 - tail)) if wrong > 0 else 1.0
-    return low, high
-
-
-def unseen(weights: Floats, prompts: Floats, reaches: Floats, level: float = CONFIDENCE) -> float:
-    """How far a weighted sum of categories may lie, to one side, from its value where all prompts agree.
-
-    In each of these categories every prompt has the same mean, so that all resamples are equal. Let a share q of all
-    prompts be different. The probability to see none of them among n is (1 - q)^n, and the product of these over the
-    categories. Shares with a probability below (1 - level) / 2 are ruled out. A prompt that differs moves the mean by
-    ``reaches`` at most. The result bounds Σ weight × q × reach over all shares not ruled out, as -log(1 - q) ≥ q.
-
-    Args:
-        weights: The weights of the categories, (categories,).
-        prompts: The number of prompts of each category.
-        reaches: The distance of each category's mean from the limit of the scores on this side.
-        level: The confidence level of the two-sided interval.
-
-    >>> round(unseen(np.array([1.0]), np.array([60]), np.array([1.0])), 3)
-    0.06
-    """
-    if not len(weights):
-        return 0.0
-    separate = float(sum(w * none_of(int(n), level) * r for w, n, r in zip(weights, prompts, reaches, strict=True)))
-    return min(separate, math.log(2 / (1 - level)) * float((weights * reaches / prompts).max()))

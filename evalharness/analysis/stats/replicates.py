@@ -33,7 +33,8 @@ class Unpaired:
 class Shares:
     """Parts of a variance that sum to it.
 
-    ``trainings``: due to differences between trainings of the same recipe.
+    ``trainings``: due to differences between trainings of the same recipe; ``trainings_low`` and ``trainings_high``
+    are the ends of its 95 % interval.
     ``prompts``: due to the choice of prompts, which are easier or harder for all trainings.
     ``images``: the rest, due to the noise of the images and to prompts that suit one training more than another.
     NaN for a single training.
@@ -42,10 +43,20 @@ class Shares:
     trainings: float = math.nan
     prompts: float = math.nan
     images: float = math.nan
+    trainings_low: float = math.nan
+    trainings_high: float = math.nan
 
     @property
     def total(self) -> float:
         return self.trainings + self.prompts + self.images
+
+    @property
+    def between(self) -> Estimate:
+        """The trainings' share of the variance, in 0..1, with its interval; NaN where there is no variance."""
+        rest = self.prompts + self.images
+        parts = (self.trainings, self.trainings_low, self.trainings_high)
+        share, low, high = (part / (part + rest) if part + rest > 0 else math.nan for part in parts)
+        return Estimate(share, low, high)
 
 
 def mean_of(scores: Sequence[float], *, level: float = CONFIDENCE) -> Estimate:
@@ -92,16 +103,24 @@ def welch(first: Sequence[float], second: Sequence[float], *, level: float = CON
     return _tested(value, math.sqrt(variance), float(degrees), level)
 
 
-def single_against(score: float, group: Sequence[float], *, level: float = CONFIDENCE) -> Unpaired:
-    """The score of a single training minus the mean of a group, assuming that it varies as the group does.
+def between_part(
+    total: float, degrees: float, images: float, *, level: float = CONFIDENCE
+) -> tuple[float, float, float]:
+    """The part of a variance between trainings that their images do not explain, with its interval.
 
-    This is Student's test with a sample of one: the error is s √(1 + 1/k), with k - 1 degrees of freedom (Sokal &
-    Rohlf, *Biometry*, 1995, section 9.6).
+    The chi-square interval of the whole variance, less the images' part (Williams, *Biometrika* 49, 1962). The part is
+    never below 0, so a value of 0 says little without the interval.
+
+    Args:
+        total: The variance between the trainings' scores, or that of a difference of means.
+        degrees: Its degrees of freedom.
+        images: The part of it that is due to images.
     """
-    values = np.asarray(group, dtype=float)
-    error = float(values.std(ddof=1)) * math.sqrt(1 + 1 / len(values))
-    value = float(score - values.mean())
-    return _tested(value, error, float(len(values) - 1), level) if error > 0 else Unpaired(Estimate(value))
+    from scipy.special import gammaincinv
+
+    quantiles = [2 * float(gammaincinv(degrees / 2, tail)) for tail in ((1 + level) / 2, (1 - level) / 2)]
+    low, high = (max(0.0, total * degrees / quantile - images) for quantile in quantiles)
+    return max(0.0, total - images), low, high
 
 
 def complete(columns: npt.ArrayLike) -> Floats:
@@ -144,7 +163,8 @@ def shares(
     scores, variances = clustered(table, items, categories, weights)
     images = float(clustered(differences, items, categories, weights)[1].mean()) / 2
     between, within = float(scores.var(ddof=1)), float(variances.mean())
-    return Shares(max(0.0, between - images), max(0.0, within - images), images)
+    trainings, low, high = between_part(between, count - 1, images)
+    return Shares(trainings, max(0.0, within - images), images, low, high)
 
 
 def _error(values: Floats) -> float:

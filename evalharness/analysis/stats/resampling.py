@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from evalharness.analysis.stats.clusters import Floats, Stratum, strata
+from evalharness.analysis.stats.clusters import Floats, strata
 
 RESAMPLES = 10_000
 CHUNK = 4_000_000
@@ -17,23 +17,6 @@ KEPT = 64_000_000
 """Up to this number, the counts of a category are kept for the next estimate: 64 MB each, for eight categories."""
 MANY = 1000
 """Above this number of prompts, drawing prompt by prompt is faster than from the multinomial distribution."""
-
-
-def resampled_means(stratum: Stratum, place: int, *, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
-    """The mean of each column in each resample: (resamples, columns); NaN for a column with fewer than two prompts.
-
-    ``place`` is the index of the category, which selects its draws. For a column, only the prompts with a value in it
-    are drawn. Columns with the same prompts share their draws.
-    """
-    means = np.full((resamples, stratum.sums.shape[1]), np.nan)
-    patterns, pattern_of_column = np.unique(stratum.counts > 0, axis=1, return_inverse=True)
-    for number, pattern in enumerate(patterns.T):
-        columns = np.flatnonzero(pattern_of_column == number)
-        if pattern.sum() > 1:
-            both = np.concatenate([stratum.sums[pattern][:, columns], stratum.counts[pattern][:, columns]], axis=1)
-            drawn = _drawn_sums(both, place, seed, resamples)
-            means[:, columns] = drawn[:, : len(columns)] / drawn[:, len(columns) :]
-    return means
 
 
 def resampled_sums(

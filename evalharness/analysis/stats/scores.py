@@ -16,14 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evalharness.analysis.stats.clusters import Floats, Stratum, strata
-from evalharness.analysis.stats.intervals import CONFIDENCE, Estimate, near_limit, none_of, unseen
-from evalharness.analysis.stats.resampling import RESAMPLES, resampled_means
+from evalharness.analysis.stats.clusters import Floats, Stratum, columns_of, strata
+from evalharness.analysis.stats.effective_sizes import Spread, effective_sizes, spread
+from evalharness.analysis.stats.intervals import CONFIDENCE, Estimate
+from evalharness.analysis.stats.score_limits import Observed, score_limits
 
-SAME = 1e-12
-"""Means that differ by less are equal up to rounding."""
-FEW = 10
-"""If fewer prompts keep a category from being all right, or all wrong, its interval is not the bootstrap's."""
 Limits = tuple[float, float] | None
 """The least and greatest possible value: scores 0 and 1, differences of scores -1 and 1; ``None``: unlimited."""
 
@@ -61,13 +58,11 @@ def estimate(
     categories: npt.ArrayLike,
     weights: Mapping[str, float],
     *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
     level: float = CONFIDENCE,
     limits: Limits = (0.0, 1.0),
 ) -> Scores:
     """:func:`estimates` of a single column; ``values`` is (samples,)."""
-    return estimates(values, items, categories, weights, seed=seed, resamples=resamples, level=level, limits=limits)[0]
+    return estimates(values, items, categories, weights, level=level, limits=limits)[0]
 
 
 def estimates(
@@ -76,50 +71,55 @@ def estimates(
     categories: npt.ArrayLike,
     weights: Mapping[str, float],
     *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
     level: float = CONFIDENCE,
     limits: Limits = (0.0, 1.0),
 ) -> list[Scores]:
-    """Category means, their weighted sum, and bootstrap intervals for all of them, for each column.
+    """Category means, their weighted sum, and intervals for all of them, for each column.
 
     On differences of arms, aligned by item and seed, this gives paired differences over the pairs that both have.
 
-    An interval needs two prompts in each category that it covers, else it is NaN. It is the percentile interval (Efron
-    & Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13) unless all or nearly all prompts of a category
-    are right, or wrong: then it is that of :func:`near_limit`, and the overall interval is widened by :func:`unseen`.
+    An interval needs two prompts in each category that it covers, else it is NaN. It is the score interval of
+    :func:`evalharness.analysis.stats.score_limits.score_limits` with the number of independent images
+    (:mod:`evalharness.analysis.stats.effective_sizes`). Without limits it is Student's.
 
     Args:
         columns: (samples, columns), a column for each arm or difference of arms; NaN where a sample is missing.
         items: The prompt id of each sample.
         categories: The category of each sample.
         weights: Category → its weight in the overall score.
-        seed: The seed of the bootstrap.
-        resamples: The number of resamples.
         level: The confidence level.
         limits: The least and greatest possible value, (-1, 1) for differences of scores.
     """
-    parts = list(strata(columns, items, categories, list(weights)))
-    category_resamples = np.stack(
-        [resampled_means(stratum, place, seed=seed, resamples=resamples) for place, stratum in enumerate(parts)],
-        axis=-1,
-    )
+    table, labels = columns_of(columns), np.asarray(categories)
+    names = list(weights)
+    parts = list(strata(table, items, labels, names))
     means = np.stack([stratum.means for stratum in parts], axis=-1)
     variances = np.stack([stratum.variances for stratum in parts], axis=-1)
-    overall = weighted(means, weights)
+    factors = np.array(list(weights.values()), dtype=float)
+    overall, ends = weighted(means, weights), np.full((len(means), len(parts) + 1, 2), math.nan)
     errors = np.sqrt(weighted(variances, {name: weight**2 for name, weight in weights.items()}))
-    drawn = np.concatenate([category_resamples, weighted(category_resamples, weights)[:, :, None]], axis=-1)
-    ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0, overwrite_input=True)
+    if limits is None:
+        ends = _student_ends(parts, means, variances, factors, level)
+    else:
+        distributions = [spread(table[labels == name], stratum) for name, stratum in zip(names, parts, strict=True)]
+        for place in range(len(parts)):
+            ends[:, place] = _score_ends(distributions[place : place + 1], np.ones(1), limits, level)
+        counted = [part for part, factor in zip(distributions, factors, strict=True) if factor]
+        ends[:, -1] = _score_ends(counted, factors[factors != 0], limits, level)
     scores = []
     for column in range(means.shape[0]):
         by_category = {
-            stratum.name: _category(stratum, column, ends[:, column, place], level, limits)
+            stratum.name: replace(
+                _between(float(means[column, place]), ends[column, place]),
+                se=math.sqrt(variances[column, place]),
+                prompts=int(stratum.prompts[column]),
+                samples=int(stratum.counts[:, column].sum()),
+            )
             for place, stratum in enumerate(parts)
         }
         prompts = sum(estimate.prompts for estimate in by_category.values())
         samples = sum(estimate.samples for estimate in by_category.values())
-        total = _between(float(overall[column]), ends[:, column, -1])
-        total = _widened(total, parts, column, weights, level, limits)
+        total = _between(float(overall[column]), ends[column, -1])
         total = replace(total, se=float(errors[column]), prompts=prompts, samples=samples)
         scores.append(Scores(total, by_category, samples, prompts))
     return scores
@@ -139,69 +139,41 @@ def bounds(values: npt.ArrayLike, categories: npt.ArrayLike, weights: Mapping[st
     return ends[0], ends[1]
 
 
-def _prompt_means(stratum: Stratum, column: int) -> Floats:
-    present = stratum.counts[:, column] > 0
-    means: Floats = stratum.sums[present, column] / stratum.counts[present, column]
-    return means
-
-
-def _agreeing(stratum: Stratum, column: int) -> bool:
-    """Whether all prompts, at least two, have the same mean."""
-    means = _prompt_means(stratum, column)
-    return len(means) > 1 and float(np.ptp(means)) < SAME
-
-
 def _between(value: float, ends: Floats) -> Estimate:
-    """A value with an interval that contains it; if resamples hardly differ, rounding could leave it outside."""
+    """A value with an interval that contains it, whatever rounding does."""
     if math.isnan(value) or np.isnan(ends).any():
         return Estimate(value)
     return Estimate(value, min(float(ends[0]), value), max(float(ends[1]), value))
 
 
-def _off_limit(stratum: Stratum, column: int, limits: tuple[float, float]) -> int | None:
-    """The number of prompts that are not at the limit, if nearly all are; ``None`` if many are not."""
-    means = _prompt_means(stratum, column)
-    off = min(int((means < limits[1] - SAME).sum()), int((means > limits[0] + SAME).sum()))
-    return off if len(means) > 1 and off < FEW and off <= len(means) / 2 else None
+def _score_ends(parts: Sequence[Spread], factors: Floats, limits: tuple[float, float], level: float) -> Floats:
+    """The limits of the weighted sum of some categories, (columns, 2); NaN where one has fewer than two prompts."""
+    ends = np.full((parts[0].shares.shape[0] if parts else 0, 2), math.nan)
+    if not parts:
+        return ends
+    sizes = effective_sizes(parts, factors)
+    known = (sizes > 1).all(axis=1)
+    if known.any():
+        width = max(len(part.values) for part in parts)
+        values = np.stack([np.pad(part.values, (0, width - len(part.values)), mode="edge") for part in parts])
+        shares = [np.pad(part.shares[known], ((0, 0), (0, width - len(part.values)))) for part in parts]
+        observed = Observed(values, np.stack(shares, axis=1), sizes[known] - 1, factors)
+        ends[known] = np.stack(score_limits(observed, limits, level), axis=1)
+    return ends
 
 
-def _category(stratum: Stratum, column: int, ends: Floats, level: float, limits: Limits) -> Estimate:
-    value, prompts = float(stratum.means[column]), int(stratum.prompts[column])
-    samples, variance = int(stratum.counts[:, column].sum()), float(stratum.variances[column])
-    if limits is not None and _agreeing(stratum, column):
-        share = none_of(prompts, level)
-        estimate = Estimate(value, value - share * (value - limits[0]), value + share * (limits[1] - value))
-    elif limits is not None and (off := _off_limit(stratum, column, limits)) is not None:
-        width = limits[1] - limits[0]
-        share = (value - limits[0]) / width
-        low, high = near_limit(share, variance / width**2, prompts, samples, off, level)
-        estimate = Estimate(value, limits[0] + width * low, limits[0] + width * high)
-    else:
-        estimate = _between(value, ends)
-    return replace(estimate, se=math.sqrt(variance), prompts=prompts, samples=samples)
+def _student_ends(parts: Sequence[Stratum], means: Floats, variances: Floats, factors: Floats, level: float) -> Floats:
+    """Student's intervals of the categories and, last, of their weighted sum: (columns, categories + 1, 2).
 
-
-def _widened(
-    total: Estimate,
-    parts: Sequence[Stratum],
-    column: int,
-    weights: Mapping[str, float],
-    level: float,
-    limits: Limits,
-) -> Estimate:
-    """The overall interval, widened for the categories in which all prompts agree.
-
-    Distances to the ends add as squares (Zou & Donner, *Statistics in Medicine* 27, 2008).
+    Degrees of freedom by Satterthwaite.
     """
-    if limits is None or math.isnan(total.low):
-        return total
-    agreeing = [stratum for stratum in parts if weights[stratum.name] and _agreeing(stratum, column)]
-    if not agreeing:
-        return total
-    factors = np.array([weights[stratum.name] for stratum in agreeing])
-    prompts = np.array([stratum.prompts[column] for stratum in agreeing])
-    means = np.array([stratum.means[column] for stratum in agreeing])
-    below = unseen(factors, prompts, means - limits[0], level)
-    above = unseen(factors, prompts, limits[1] - means, level)
-    low = total.value - math.hypot(total.value - total.low, below)
-    return replace(total, low=low, high=total.value + math.hypot(total.high - total.value, above))
+    from scipy.special import stdtrit
+
+    degrees = np.stack([stratum.prompts for stratum in parts], axis=-1) - 1
+    errors = factors**2 * np.where(factors != 0, variances, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        joint = errors.sum(axis=1) ** 2 / (np.where(factors != 0, errors**2 / degrees, 0.0)).sum(axis=1)
+    degrees = np.maximum(np.column_stack([degrees, np.nan_to_num(joint, nan=1.0)]), 1.0)
+    values = np.column_stack([means, means[:, factors != 0] @ factors[factors != 0]])
+    reach = stdtrit(degrees, (1 + level) / 2) * np.sqrt(np.column_stack([variances, errors.sum(axis=1)]))
+    return np.stack([values - reach, values + reach], axis=-1)

@@ -54,9 +54,9 @@ def test_all_columns_at_once_are_the_columns_one_by_one() -> None:
     columns = (generator.random((120, 5)) < 0.7).astype(float)
     columns[generator.random((120, 5)) < 0.1] = math.nan
     columns[:40, 3] = math.nan  # prompts without any value: draws of its own
-    together = stats.estimates(columns, items, labels, {"a": 0.4, "b": 0.6}, resamples=500)
+    together = stats.estimates(columns, items, labels, {"a": 0.4, "b": 0.6})
     for column, result in zip(columns.T, together, strict=True):
-        alone = stats.estimate(column, items, labels, {"a": 0.4, "b": 0.6}, resamples=500)
+        alone = stats.estimate(column, items, labels, {"a": 0.4, "b": 0.6})
         assert alone.samples == result.samples
         for alone_estimate, other in zip(
             (alone.overall, *alone.categories.values()), (result.overall, *result.categories.values()), strict=True
@@ -66,26 +66,29 @@ def test_all_columns_at_once_are_the_columns_one_by_one() -> None:
             )
 
 
+def resampled(values: np.ndarray, items: np.ndarray, **options: int) -> np.ndarray:
+    return stats.resampled_sums(values, items, np.full(len(items), "a"), **options)[:, 0]
+
+
 def test_large_strata_are_drawn_in_chunks_and_the_draws_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     values, items = uneven(np.random.default_rng(3), 50)
-    labels = np.full(len(items), "a")
-    unchunked = stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall
+    unchunked = resampled(values, items, resamples=1000)
     monkeypatch.setattr("evalharness.analysis.stats.resampling.CHUNK", 50 * 64)
-    assert stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall == unchunked
+    assert (resampled(values, items, resamples=1000) == unchunked).all()
     monkeypatch.setattr("evalharness.analysis.stats.resampling.KEPT", 0)
-    assert stats.estimate(values, items, labels, {"a": 1.0}, resamples=1000).overall == unchunked
+    assert (resampled(values, items, resamples=1000) == unchunked).all()
 
 
 def test_many_prompts_are_drawn_another_way_with_the_same_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
     values, items = uneven(np.random.default_rng(4), 300)
-    labels = np.full(len(items), "a")
-    usual = stats.estimate(values, items, labels, {"a": 1.0}).overall
+    usual = resampled(values, items)
     monkeypatch.setattr("evalharness.analysis.stats.resampling.MANY", 0)
     resampling.forget_draws()
-    result = stats.estimate(values, items, labels, {"a": 1.0}).overall
+    result = resampled(values, items)
     resampling.forget_draws()
-    assert (result.low, result.high) == pytest.approx((usual.low, usual.high), abs=0.002)
-    assert result != usual
+    ends = [0.025, 0.975]
+    assert np.quantile(result, ends) == pytest.approx(np.quantile(usual, ends), rel=0.01)
+    assert (result != usual).any()
 
 
 def test_sums_of_a_stratum_by_hand() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -31,17 +30,6 @@ def test_welch_is_scipy_s(first: int, second: int) -> None:
     assert result.difference.se == pytest.approx(math.sqrt(a.var(ddof=1) / first + b.var(ddof=1) / second))
 
 
-def test_one_training_against_others_is_student_s_test_with_a_sample_of_one() -> None:
-    group = [0.71, 0.69, 0.74, 0.70]
-    result = stats.single_against(0.62, group)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scipy warns that one value has no variance; the pooled one has
-        expected = scipy_stats.ttest_ind([0.62], group, equal_var=True)
-        ends = expected.confidence_interval()
-    assert (result.difference.low, result.difference.high) == pytest.approx((ends.low, ends.high))
-    assert (result.p, result.degrees) == pytest.approx((expected.pvalue, 3))
-
-
 def test_the_mean_and_the_deviation_have_the_intervals_of_the_textbook() -> None:
     scores = [0.71, 0.69, 0.74]
     mean, spread = stats.mean_of(scores), stats.deviation(scores)
@@ -59,7 +47,6 @@ def test_a_single_training_and_equal_ones_have_no_interval() -> None:
     equal = stats.welch([0.7, 0.7], [0.6, 0.6])
     assert equal.difference.value == pytest.approx(0.1)
     assert math.isnan(equal.difference.low) and math.isnan(equal.p)
-    assert math.isnan(stats.single_against(0.5, [0.7, 0.7]).difference.low)
     assert math.isnan(stats.shares([[0.0], [1.0]], ["x", "y"], ["a", "a"], {"a": 1.0}).trainings)
 
 
@@ -77,6 +64,27 @@ def test_shares_are_the_mean_squares_of_a_crossed_anova() -> None:
     assert result.images == pytest.approx(ms_rest / prompts)
     assert result.trainings == pytest.approx((ms_trainings - ms_rest) / prompts)
     assert result.prompts == pytest.approx((ms_prompts - ms_rest) / k / prompts)
+
+
+def test_no_variance_between_trainings_is_an_estimate_with_an_interval() -> None:
+    """Three trainings that differ by no more than their images do: the part is 0, its limit is far from it."""
+    assert stats.between_part(1.0, 2.0, 1.0)[:2] == (0.0, 0.0)
+    assert stats.between_part(1.0, 2.0, 1.0)[2] == pytest.approx(2 / scipy_stats.chi2.ppf(0.025, 2) - 1)
+    values = np.random.default_rng(8).random((50, 3))
+    shares = stats.shares(values, [f"{n:02}" for n in range(50)], ["a"] * 50, {"a": 1.0})
+    assert shares.trainings_low <= shares.trainings <= shares.trainings_high
+    assert 0 <= shares.between.low <= shares.between.value <= shares.between.high <= 1
+    assert shares.between.high > 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 4.0])
+def test_the_interval_of_the_trainings_part_holds_it(ratio: float) -> None:
+    """2,000 times three trainings whose scores vary by the given multiple of what their images explain."""
+    scores = np.random.default_rng(9).normal(0, math.sqrt(1 + ratio), (2000, 3))
+    ends = [stats.between_part(float(row.var(ddof=1)), 2, 1.0)[1:] for row in scores]
+    held = np.mean([low <= ratio <= high for low, high in ends])
+    assert 0.93 <= held <= (0.97 if ratio else 0.99)
 
 
 def test_a_row_that_a_training_lacks_counts_for_none() -> None:

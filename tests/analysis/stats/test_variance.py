@@ -30,7 +30,7 @@ def test_prompts_and_seeds_as_they_were_simulated(correlation: float) -> None:
     assert components.prompts == pytest.approx(correlation * scale, abs=0.04 * scale)
     assert components.seeds == pytest.approx((1 - correlation) * scale / seeds, rel=0.1)
     assert components.images == 4
-    error = stats.estimate(values, items, labels, WEIGHTS, resamples=50).overall.se
+    error = stats.estimate(values, items, labels, WEIGHTS).overall.se
     assert math.sqrt(components.total) == pytest.approx(error, rel=0.01 if correlation else 0.05)
 
 
