@@ -283,7 +283,7 @@ def test_the_documented_detections_get_the_documented_verdicts(
 
 
 def test_the_documented_manifest_is_right(tmp_path: Path) -> None:
-    from evalharness.models.folder_index import read_manifest
+    from evalharness.models.folder_manifest import read_manifest
 
     (text,) = [text for text in blocks(ROOT / "docs" / "geneval.md", "text") if text.startswith("file,")]
     (tmp_path / "list.csv").write_text(text)

@@ -66,6 +66,17 @@ def turned(image: Image.Image) -> bool:
     return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
 
 
+def is_transparent(path: Path) -> bool:
+    """Whether a pixel of an image file is not opaque; false for no image. Only files that can be so are decoded."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if not image.has_transparency_data:
+                return False
+            return image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
+    except BROKEN:
+        return False
+
+
 def png_size(path: Path) -> tuple[int, int]:
     """Width and height from the header of a PNG file; 0 × 0 if it is none."""
     with path.open("rb") as file:

@@ -115,11 +115,13 @@ class SourceFile:
 
     Attributes:
         name: Path relative to the model's folder; for a file that cannot be read, what was looked for.
-        digest: SHA-256; empty if the file cannot be read.
+        digest: SHA-256, of the file or of the part; empty if the file cannot be read.
+        part: Which image of the file it is, from 0, if that holds several.
     """
 
     name: str
     digest: str
+    part: int = 0
 
 
 class ImageSource(Model):
@@ -144,7 +146,7 @@ class ImageSource(Model):
         """
 
     def survey(self, wanted: Sequence[tuple[Item, int]], known: Sequence[tuple[Item, int]]) -> list[str]:
-        """Return warnings about the files for readers of the scores, a line each; only headers are read.
+        """Return warnings about the files for readers of the scores, a line each; few pixels are read.
 
         Args:
             wanted: Items and numbers of this run.

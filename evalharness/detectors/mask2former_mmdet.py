@@ -1,7 +1,7 @@
 """Detector plugin ``mask2former-mmdet``: network, test pipeline and post-processing of MMDetection 3.3 itself.
 
-What differs in MMDetection 2.28, which GenEval's scores were measured with, is done its way: images are resized as bytes,
-and those that do not fit the network get a grey border.
+What differs in MMDetection 2.28, which GenEval's scores were measured with, is done its way: images are resized as
+bytes, and those that do not fit the network get a grey border.
 
 It runs without mmcv's compiled operations; see :mod:`evalharness.detectors.mmcv_ops`.
 """

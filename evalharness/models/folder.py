@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evalharness._util.file_digests import file_digest
-from evalharness._util.image_files import BROKEN, FORMATS, turned, upright_png
+from evalharness._util.hashing import digest
+from evalharness._util.image_files import BROKEN, is_transparent, png_bytes, upright_png
 from evalharness.api.model import ImageSource, SourceFile
 from evalharness.errors import SampleError, WeightsError
-from evalharness.models.folder_index import Entry, images_of_layout, is_flat, is_image, read_layout, read_manifest
+from evalharness.models.folder_index import (
+    Entry,
+    Listing,
+    images_of_layout,
+    is_flat,
+    is_image,
+    plain_id,
+    read_layout,
+    read_pattern,
+)
+from evalharness.models.folder_manifest import read_manifest
+from evalharness.models.folder_pattern import FilePattern, Grid
+from evalharness.models.folder_warnings import read_header, size_warning, warning
 from evalharness.types.item import Item
 
-MAX_EXAMPLES = 3
-"""Files that a warning names."""
 SECONDS_PER_IMAGE = 0.05
 """Time to read and check an image."""
 
 
 class Folder(ImageSource):
-    """Images in GenEval's folder layout, in WISE's (``ID.png``), or listed in a manifest.
+    """Images in GenEval's folder layout, in WISE's (``ID.png``), with names of a pattern, or listed in a manifest.
 
     A file that states its prompt belongs to the items with that prompt; a file that states none belongs to the item
     with the stated id. So images of rewritten prompts are never taken for images of the original ones.
@@ -37,20 +49,40 @@ class Folder(ImageSource):
 
         Attributes:
             path: the folder.
-            manifest: a CSV or JSON Lines file; without it the folder has GenEval's layout, or WISE's.
+            manifest: a CSV or JSON Lines file.
+            pattern: the names of the files; without a manifest or a pattern the folder has GenEval's layout, or WISE's.
+            grid: columns and rows of images in each file, if it holds several: ``2x2``.
+            grid_border: pixels around and between them.
         """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         path: Path
         manifest: Path | None = None
+        pattern: str | None = None
+        grid: str | None = None
+        grid_border: int = Field(default=0, ge=0)
         batch_size: int = Field(default=16, ge=1)
+
+        @model_validator(mode="after")
+        def _can_be_read(self) -> Folder.Settings:
+            if self.pattern is not None and self.manifest is not None:
+                raise ValueError("files have names of a pattern or stand in a manifest; give one of the two")
+            if self.pattern is not None:
+                FilePattern(self.pattern)
+            if self.grid is not None:
+                Grid.parse(self.grid, self.grid_border)
+            elif self.grid_border:
+                raise ValueError("grid_border needs a grid")
+            return self
 
     name = "folder"
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.batch_size = settings.batch_size
+        self.pattern = None if settings.pattern is None else FilePattern(settings.pattern)
+        self.grid = Grid(1, 1) if settings.grid is None else Grid.parse(settings.grid, settings.grid_border)
 
     def identity(self) -> Mapping[str, Any]:
         """The name alone: the digest of each image is part of its trajectory's key."""
@@ -62,21 +94,23 @@ class Folder(ImageSource):
 
     def locate(self, item: Item, seed_index: int) -> SourceFile:
         """The file of an item's image; its digest is empty if the file is missing or cannot be opened."""
-        entry = self._find(item, seed_index)
+        index, part = divmod(seed_index, self.grid.count)
+        entry = self._find(item, index)
         if entry is None:
-            return SourceFile(self._expected_name(item, seed_index), "")
+            return SourceFile(self._expected_name(item, index), "")
         path = self.settings.path / entry.name
         try:
-            return SourceFile(entry.name, file_digest(path) if path.is_file() else "")
+            whole = file_digest(path) if path.is_file() else ""
         except WeightsError:
-            return SourceFile(entry.name, "")
+            whole = ""
+        return SourceFile(entry.name, self._digest(whole, part), part)
 
     def fetch(self, sources: Sequence[SourceFile]) -> list[bytes]:
-        """Read images as PNG: an upright RGB PNG as it is, other files turned upright and converted to RGB."""
+        """Read images as PNG: an upright RGB PNG as it is, other files turned upright, converted to RGB, and cut."""
         return [self._read(source) for source in sources]
 
     def survey(self, wanted: Sequence[tuple[Item, int]], known: Sequence[tuple[Item, int]]) -> list[str]:
-        """Warnings about missing and extra images, unknown prompts, unreadable files, mixed sizes and EXIF rotation.
+        """Warnings about missing, extra, unreadable, transparent and turned images, unknown prompts and mixed sizes.
 
         Args:
             wanted: items and indices of the images that the sweep uses.
@@ -84,31 +118,43 @@ class Folder(ImageSource):
         """
         sources = [self.locate(*pair) for pair in wanted]
         missing = [source.name for source in sources if not source.digest]
-        known_files = {entry.name for pair in known if (entry := self._find(*pair))}
-        extra = sorted(set(self._images()) - known_files)
+        files = [(item, index // self.grid.count) for item, index in known if index % self.grid.count == 0]
+        known_entries = [entry for place in files if (entry := self._find(*place))]
+        unused = self._images() - {entry.name for entry in known_entries}
+        owners = {(entry.item, entry.prompt) for entry in known_entries}
+        further = {entry.name for entry in self._entries if (entry.item, entry.prompt) in owners} & unused
         prompts = {item.prompt for item, _ in known}
         unknown_prompts = {entry.prompt for entry in self._entries if entry.prompt is not None} - prompts
-        headers = {source.name: _read_header(self.settings.path / source.name) for source in sources if source.digest}
+        headers = {source.name: read_header(self.settings.path / source.name) for source in sources if source.digest}
         unreadable = [name for name, header in headers.items() if header is None]
         rotated = [name for name, header in headers.items() if header and header.rotated]
-        warnings = [
-            _warning(missing, f"of {len(sources)} images missing"),
-            _warning(extra, "extra images that no prompt asks for"),
-            _warning(sorted(map(repr, unknown_prompts)), "prompts of the folder that the benchmark does not have"),
-            _warning(unreadable, "files that are no images"),
-            _size_warning({name: header.size for name, header in headers.items() if header}),
-            _warning(rotated, "images turned upright by EXIF"),
+        transparent = [name for name in headers if is_transparent(self.settings.path / name)]
+        lines = [
+            warning(missing, f"of {len(sources)} images missing"),
+            warning(sorted(further), "more images of these prompts than the sweep file's 'samples' asks for"),
+            warning(sorted(unused - further), "extra images that no prompt asks for"),
+            warning(sorted(map(repr, unknown_prompts)), "prompts of the folder that the benchmark does not have"),
+            warning(unreadable, "files that are no images"),
+            size_warning({name: header.size for name, header in headers.items() if header}),
+            warning(transparent, "transparent images, scored without their transparency, as published"),
+            warning(rotated, "images turned upright by EXIF"),
         ]
-        return [warning for warning in warnings if warning]
+        return [line for line in lines if line]
 
     @cached_property
     def _is_flat(self) -> bool:
         return is_flat(self.settings.path)
 
     @cached_property
+    def _listing(self) -> Listing:
+        folder, manifest = self.settings.path, self.settings.manifest
+        if manifest is not None:
+            return Listing(read_manifest(manifest, folder), by_number=True)
+        return read_layout(folder) if self.pattern is None else read_pattern(folder, self.pattern)
+
+    @property
     def _entries(self) -> list[Entry]:
-        manifest = self.settings.manifest
-        return read_manifest(manifest, self.settings.path) if manifest else read_layout(self.settings.path)
+        return self._listing.entries
 
     @cached_property
     def _by_prompt(self) -> dict[tuple[str, int], list[Entry]]:
@@ -119,33 +165,46 @@ class Folder(ImageSource):
         return dict(by_prompt)
 
     @cached_property
-    def _by_item(self) -> dict[tuple[str | None, int], Entry]:
-        """The files that state an item but no prompt."""
-        return {(entry.item, entry.index): entry for entry in self._entries if entry.prompt is None}
+    def _by_item(self) -> dict[tuple[str, int], Entry]:
+        """The first file of each item and index that states an item but no prompt."""
+        by_item: dict[tuple[str, int], Entry] = {}
+        for entry in self._entries:
+            if entry.prompt is None and entry.item is not None:
+                by_item.setdefault((plain_id(entry.item), entry.index), entry)
+        return by_item
 
     def _find(self, item: Item, index: int) -> Entry | None:
         """The file with the item's prompt and id, else with its id alone, else with its prompt."""
         same_prompt = self._by_prompt.get((item.prompt, index), [])
         for entry in same_prompt:
-            if entry.item == item.id:
+            if entry.item is not None and plain_id(entry.item) == plain_id(item.id):
                 return entry
-        if (item.id, index) in self._by_item:
-            return self._by_item[item.id, index]
-        return same_prompt[0] if same_prompt else None
+        by_id = self._by_item.get((plain_id(item.id), index))
+        return by_id or (same_prompt[0] if same_prompt else None)
 
     def _expected_name(self, item: Item, index: int) -> str:
+        """What is looked for: a name if it can be foretold, else the image's place among those of the item."""
+        place = f"item {item.id} index {index}"
         if self.settings.manifest:
-            return f"item {item.id} index {index} of {self.settings.manifest.name}"
+            return f"{place} of {self.settings.manifest.name}"
+        if self.pattern is not None or not self._listing.by_number:
+            return place
         if self._is_flat:
-            return f"{item.id}.png" if index == 0 else f"item {item.id} index {index}"
+            return f"{item.id}.png" if index == 0 else place
         return f"{item.id}/samples/{index:04d}.png"
 
-    def _images(self) -> Collection[str]:
+    def _images(self) -> set[str]:
         """All images in the folder; in a layout only those in the folders where its images belong."""
         root = self.settings.path
-        if self.settings.manifest is None:
-            return list(images_of_layout(root))
-        return [path.relative_to(root).as_posix() for path in root.rglob("*") if is_image(path)]
+        if self.settings.manifest is None and self.pattern is None:
+            return set(images_of_layout(root))
+        names = {path.relative_to(root) for path in root.rglob("*") if is_image(path)}
+        return {name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)}
+
+    def _digest(self, whole: str, part: int) -> str:
+        """The digest of an image from that of its file."""
+        grid = self.grid
+        return digest([whole, grid.columns, grid.rows, grid.border, part]) if whole and grid.count > 1 else whole
 
     def _read(self, source: SourceFile) -> bytes:
         path = self.settings.path / source.name
@@ -155,52 +214,12 @@ class Folder(ImageSource):
             data = path.read_bytes()
         except OSError as error:
             raise SampleError(f"unreadable image: {source.name}: {error.strerror}") from None
-        if hashlib.sha256(data).hexdigest() != source.digest:
+        if self._digest(hashlib.sha256(data).hexdigest(), source.part) != source.digest:
             raise SampleError(f"changed image: {source.name} is not what it was when the run began; run again")
         try:
-            return upright_png(data)
+            upright = upright_png(data)
+            if self.grid.count == 1:
+                return upright
+            return png_bytes(self.grid.cut(Image.open(io.BytesIO(upright)), source.part))
         except BROKEN as error:
             raise SampleError(f"unreadable image: {source.name}: {error}") from None
-
-
-class _Header(NamedTuple):
-    """The header of an image file: width and height as stored, and whether EXIF rotates it."""
-
-    size: tuple[int, int]
-    rotated: bool
-
-
-def _read_header(path: Path) -> _Header | None:
-    """The header of an image file, or ``None`` if the file is no image."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            return _Header(image.size, turned(image))
-    except BROKEN:
-        return None
-
-
-def _warning(names: Sequence[str], description: str) -> str:
-    """A warning with the number of files and the first of them; empty if there are none."""
-    if not names:
-        return ""
-    more = ", …" if len(names) > MAX_EXAMPLES else ""
-    return f"{len(names)} {description}: {', '.join(names[:MAX_EXAMPLES])}{more}"
-
-
-def _size_warning(sizes: Mapping[str, tuple[int, int]]) -> str:
-    """The sizes of the images, rare ones with an example; empty if there is only one.
-
-    Args:
-        sizes: width and height by file name.
-    """
-    counts = Counter(sizes.values())
-    if len(counts) < 2:
-        return ""
-    examples = {size: name for name, size in sizes.items()}
-    (usual, usual_count), *rare = counts.most_common()
-    shown = [f"{width} × {height}: {count} (such as {examples[width, height]})" for (width, height), count in rare]
-    more = f"; and {len(shown) - MAX_EXAMPLES} sizes more" if len(shown) > MAX_EXAMPLES else ""
-    return (
-        f"images of {len(counts)} sizes: {usual[0]} × {usual[1]}: {usual_count}; "
-        f"{'; '.join(shown[:MAX_EXAMPLES])}{more}"
-    )

@@ -1,23 +1,20 @@
-"""Maps image files to prompts, by GenEval's folder layout, by WISE's, or by a manifest."""
+"""Maps image files to prompts: by GenEval's folder layout, by WISE's, or by a pattern of their names."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from evalharness._util.validation import error_line
 from evalharness.errors import ConfigError
+from evalharness.models.folder_pattern import FilePattern
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
-NUMBERED = re.compile(r"([0-9]{1,9})\.\w+")
+NUMBERED = re.compile(r"([0-9]+)\.\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class Entry:
 
     Attributes:
         name: path relative to the folder.
-        index: number among the images of its prompt.
+        index: place among the images of its prompt, from 0.
         item: id of the item, if stated.
         prompt: if stated.
     """
@@ -37,9 +34,34 @@ class Entry:
     prompt: str | None
 
 
+class Listing(NamedTuple):
+    """The files of a folder; ``by_number`` says whether the numbers in their names are their indices."""
+
+    entries: list[Entry]
+    by_number: bool
+
+
+class _NumberedFile(NamedTuple):
+    """An image file with the number in its name."""
+
+    name: str
+    number: int
+    item: str | None
+    prompt: str | None
+
+
 def is_image(path: Path) -> bool:
-    """Whether a file is an image by its name; it may still be unreadable."""
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+    """Whether a file is an image by its name; it may still be unreadable. Hidden ones (``._*`` of macOS) are none."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def plain_id(name: str) -> str:
+    """An item's id without zeros in front of a number: folders and files are numbered with and without.
+
+    >>> plain_id("00012"), plain_id("000"), plain_id("a01")
+    ('12', '0', 'a01')
+    """
+    return str(int(name)) if name.isascii() and name.isdigit() else name
 
 
 # --- Layouts ---
@@ -54,21 +76,22 @@ def is_flat(folder: Path) -> bool:
     return not any((numbered / "samples").is_dir() for numbered in _numbered_folders(folder))
 
 
-def read_layout(folder: Path) -> list[Entry]:
-    """Read GenEval's layout or WISE's.
+def read_layout(folder: Path) -> Listing:
+    """Read GenEval's layout or WISE's, as the published programs do: links are followed, wherever they lead.
 
-    GenEval's is ``NNNNN/samples/NNNN.png`` with ``NNNNN/metadata.jsonl``, which states the prompt; without that file,
+    GenEval's is ``NNNNN/samples/NUMBER.png`` with ``NNNNN/metadata.jsonl``, which states the prompt; without that file,
     NNNNN is the item's id. WISE's is ``ID.png``, with a number for an id.
 
     Raises:
         ConfigError: the folder is missing or holds no images, or a metadata.jsonl is invalid.
     """
-    entries = _read_flat(folder) if is_flat(folder) else _read_folders(folder)
-    if not entries:
+    listing = _indexed(_read_flat(folder) if is_flat(folder) else _read_folders(folder))
+    if not listing.entries:
         raise ConfigError(
-            f"{folder} holds no NNNNN/samples/NNNN.png and no ID.png; for files in another order name a 'manifest'"
+            f"{folder} holds no NNNNN/samples/NUMBER.png and no ID.png; for files with other names give a 'pattern' of "
+            "them or a 'manifest'"
         )
-    return entries
+    return listing
 
 
 def images_of_layout(folder: Path) -> Iterator[str]:
@@ -78,17 +101,42 @@ def images_of_layout(folder: Path) -> Iterator[str]:
             yield path.relative_to(folder).as_posix()
 
 
-def _read_flat(folder: Path) -> list[Entry]:
-    numbers = {path: NUMBERED.fullmatch(path.name) for path in sorted(folder.glob("*")) if is_image(path)}
-    by_id: dict[str, Entry] = {}
-    for path, number in numbers.items():
-        if number:
-            by_id.setdefault(number[1], Entry(path.name, 0, number[1], None))
-    return list(by_id.values())
+def read_pattern(folder: Path, pattern: FilePattern) -> Listing:
+    """Read the files whose names have a pattern.
+
+    Raises:
+        ConfigError: the folder is missing, or there are none.
+    """
+    files = []
+    if not folder.is_dir():
+        raise ConfigError(f"cannot read the folder of images {folder}: there is no such folder")
+    for path in folder.glob(pattern.glob):
+        name = path.relative_to(folder).as_posix()
+        fields = pattern.match(name)
+        if fields is not None and is_image(path):
+            item = fields.get("item")
+            number = int(fields.get("sample", 0))
+            files.append(_NumberedFile(name, number, None if item is None else plain_id(item), fields.get("prompt")))
+    if not files:
+        raise ConfigError(f"{folder} holds no images with names like {pattern.text}")
+    return _indexed(files)
 
 
-def _read_folders(folder: Path) -> list[Entry]:
-    return [entry for numbered in _numbered_folders(folder) for entry in _entries(folder, numbered)]
+def _read_flat(folder: Path) -> Iterator[_NumberedFile]:
+    for path in folder.glob("*"):
+        number = NUMBERED.fullmatch(path.name)
+        if number and is_image(path):
+            yield _NumberedFile(path.name, 0, plain_id(number[1]), None)
+
+
+def _read_folders(folder: Path) -> Iterator[_NumberedFile]:
+    for numbered in _numbered_folders(folder):
+        prompt = _read_prompt(numbered / "metadata.jsonl")
+        for path in (numbered / "samples").glob("*"):
+            number = NUMBERED.fullmatch(path.name)
+            if number and is_image(path):
+                name = path.relative_to(folder).as_posix()
+                yield _NumberedFile(name, int(number[1]), numbered.name, prompt)
 
 
 def _numbered_folders(folder: Path) -> list[Path]:
@@ -98,115 +146,69 @@ def _numbered_folders(folder: Path) -> list[Path]:
         raise ConfigError(f"cannot read the folder of images {folder}: {error.strerror}") from None
 
 
-def _entries(folder: Path, numbered: Path) -> Iterator[Entry]:
-    prompt = _read_prompt(numbered / "metadata.jsonl")
-    seen: set[int] = set()
-    for path in sorted((numbered / "samples").glob("*")):
-        number = NUMBERED.fullmatch(path.name)
-        if number and is_image(path) and int(number[1]) not in seen:
-            seen.add(int(number[1]))
-            yield Entry(path.relative_to(folder).as_posix(), int(number[1]), numbered.name, prompt)
+def _indexed(files: Iterable[_NumberedFile]) -> Listing:
+    """Number the images of each prompt from 0.
+
+    The numbers in the names are used if no prompt has one that is too high for the most images that a prompt has, so
+    that a missing image leaves a gap. Any other numbering, such as from 1 or by seeds, only gives the order. A PNG wins
+    over a JPEG of the same name.
+    """
+    by_owner: dict[tuple[str | None, str | None], dict[str, _NumberedFile]] = defaultdict(dict)
+    for file in sorted(files, key=_order):
+        by_owner[file.item, file.prompt].setdefault(_stem(file.name), file)
+    groups = [list(group.values()) for group in by_owner.values()]
+    most = max(map(len, groups), default=0)
+    by_number = all(group[-1].number < most and len({file.number for file in group}) == len(group) for group in groups)
+    entries = [
+        Entry(file.name, file.number if by_number else place, file.item, file.prompt)
+        for group in groups
+        for place, file in enumerate(group)
+    ]
+    return Listing(entries, by_number)
+
+
+def _order(file: _NumberedFile) -> tuple[int, int, str, bool, str]:
+    """By number, then the shorter name, then PNG before others."""
+    stem = _stem(file.name)
+    return file.number, len(stem), stem, not file.name.lower().endswith(".png"), file.name
+
+
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
 
 
 def _read_prompt(path: Path) -> str | None:
     """The prompt in a metadata.jsonl, or ``None`` if there is no such file."""
     if not path.exists():
         return None
-    metadata = _parse_json(_read_text(path), str(path))
+    metadata = parse_json(read_text(path), str(path))
     prompt = metadata.get("prompt") if isinstance(metadata, dict) else None
     if not isinstance(prompt, str):
         raise ConfigError(f"{path} names no prompt; it should be one line of the prompt file")
     return prompt
 
 
-# --- Manifests ---
+# --- Texts ---
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    file: str = Field(min_length=1)
-    item: str | None = None
-    prompt: str | None = None
-    index: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _has_owner(self) -> _Row:
-        if self.item is None and self.prompt is None:
-            raise ValueError("an item or a prompt must say whose image it is")
-        return self
-
-
-def read_manifest(manifest: Path, folder: Path) -> list[Entry]:
-    """Read a manifest: CSV with a header, or JSON Lines.
-
-    The keys are ``file``, ``item`` (id) or ``prompt`` or both, and ``index`` (0 by default).
+def parse_json(text: str, location: str) -> Any:
+    """Parse a JSON text.
 
     Raises:
-        ConfigError: a line is invalid, names a file outside ``folder``, or repeats another line; the message has the
-            number of the line.
+        ConfigError: it is none.
     """
-    rows = _csv_rows(manifest) if manifest.suffix.lower() == ".csv" else _json_rows(manifest)
-    root = folder.resolve()
-    first_lines: dict[tuple[str | None, str | None, int], int] = {}
-    entries: list[Entry] = []
-    for line, raw in rows:
-        location = f"{manifest} line {line}"
-        row = _parse_row(raw, location)
-        if not _is_inside(root, row.file):
-            raise ConfigError(f"{location}: {row.file!r} leads out of {folder}; only files below it are read")
-        key = (row.item, row.prompt, row.index)
-        first_line = first_lines.setdefault(key, line)
-        if first_line != line:
-            raise ConfigError(
-                f"{location}: item, prompt and index are those of line {first_line}; give it another index"
-            )
-        entries.append(Entry(row.file, row.index, row.item, row.prompt))
-    if not entries:
-        raise ConfigError(f"{manifest} names no images")
-    return entries
-
-
-def _is_inside(root: Path, name: str) -> bool:
-    """Whether a file is below ``root`` after following links."""
-    try:
-        return (root / name).resolve().is_relative_to(root)
-    except (OSError, RuntimeError, ValueError):  # a loop of links, a null byte
-        return False
-
-
-def _parse_row(raw: Any, location: str) -> _Row:
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{location}: not a JSON object")
-    try:
-        return _Row.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError(f"{location}: {error_line(error, _Row)}") from None
-
-
-def _json_rows(manifest: Path) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(_read_text(manifest).split("\n"), 1):
-        if line.strip():
-            yield number, _parse_json(line, f"{manifest} line {number}")
-
-
-def _csv_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(_read_text(manifest)), restkey="(more)", restval="")
-    try:
-        for row in reader:
-            yield reader.line_num, {key: value for key, value in row.items() if value != ""}
-    except csv.Error as error:
-        raise ConfigError(f"{manifest} after line {reader.line_num} is not CSV: {error}") from None
-
-
-def _parse_json(text: str, location: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{location} is not JSON: {error}") from None
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text, with or without a byte order mark.
+
+    Raises:
+        ConfigError: the file cannot be read or is no such text.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

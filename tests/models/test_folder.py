@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageColor
+from pydantic import ValidationError
 
 from evalharness._util.image_files import upright_png
 from evalharness.api.model import ImageModel, ImageSource, Interleaver
@@ -97,13 +101,13 @@ def test_one_prompt_twice_goes_by_the_number(official: Path) -> None:
 def test_all_that_is_wrong_is_said(official: Path) -> None:
     samples = official / "00000" / "samples"
     (samples / "0001.png").unlink()
-    save(samples / "0002.png")
     save(samples / "first.png")
+    save(official / "00009" / "samples" / "0000.png")
     save(official / "00001" / "samples" / "0000.png", size=(9, 9), turned=6)
     (official / "00001" / "samples" / "0001.png").write_bytes(b"GIF89a")
     assert folder(official).survey(WANTED, WANTED) == [
         "1 of 4 images missing: 00000/samples/0001.png",
-        "2 extra images that no prompt asks for: 00000/samples/0002.png, 00000/samples/first.png",
+        "2 extra images that no prompt asks for: 00000/samples/first.png, 00009/samples/0000.png",
         "1 files that are no images: 00001/samples/0001.png",
         "images of 2 sizes: 6 × 4: 1; 9 × 9: 1 (such as 00001/samples/0000.png)",
         "1 images turned upright by EXIF: 00001/samples/0000.png",
@@ -192,19 +196,10 @@ def test_a_row_with_another_prompt_is_not_taken(flat: Path) -> None:
     assert not folder(flat, manifest).locate(DOG, 0).digest
 
 
-def link(flat: Path) -> str:
-    save(flat.parent / "secret.png")
-    (flat / "link.png").symlink_to(flat.parent / "secret.png")
-    return "link.png"
-
-
-@pytest.mark.parametrize(
-    "name", [lambda flat: "../secret.png", lambda flat: "/etc/passwd", lambda flat: "a/../../x.png", link,
-             lambda flat: "a\0b"]
-)  # fmt: skip
-def test_a_path_that_leads_out_is_refused(flat: Path, name: Callable[[Path], str]) -> None:
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../x.png", "a\0b"])
+def test_a_path_that_leads_out_is_refused(flat: Path, name: str) -> None:
     manifest = flat / "list.jsonl"
-    manifest.write_text(JSONL + "\n" + json.dumps({"file": name(flat), "item": "00009"}))
+    manifest.write_text(JSONL + "\n" + json.dumps({"file": name, "item": "00009"}))
     with pytest.raises(ConfigError, match=r"list\.jsonl line 5: '.*' leads out of .*images; only files below"):
         folder(flat, manifest).locate(DOG, 0)
 
@@ -234,7 +229,9 @@ def test_wrong_manifests(tmp_path: Path, name: str, text: str, message: str) -> 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read the folder of images .*: No such file"):
         folder(tmp_path / "nowhere").locate(DOG, 0)
-    with pytest.raises(ConfigError, match=r"holds no NNNNN/samples/NNNN\.png and no ID\.png; .* name a 'manifest'"):
+    with pytest.raises(
+        ConfigError, match=r"holds no NNNNN/samples/NUMBER\.png and no ID\.png; .*'pattern' .* or a 'manifest'"
+    ):
         folder(tmp_path).locate(DOG, 0)
     with pytest.raises(ConfigError, match=r"cannot read .*m\.csv: No such file"):
         folder(tmp_path, tmp_path / "m.csv").locate(DOG, 0)
@@ -275,13 +272,235 @@ def test_files_named_by_the_item(tmp_path: Path) -> None:
 
 
 def test_a_number_is_an_item_once(tmp_path: Path) -> None:
-    save(tmp_path / "1.jpg")
-    save(tmp_path / "1.png")
-    save(tmp_path / "01.png")
-    assert [entry.name for entry in read_layout(tmp_path)] == ["01.png", "1.jpg"]
+    for name in ("1.jpg", "1.png", "01.png", "002.jpg"):
+        save(tmp_path / name)
+    mine = folder(tmp_path)
+    assert [mine.locate(item, 0).name for item in RIDDLES[:2]] == ["1.png", "002.jpg"]
+    wanted = [(item, 0) for item in RIDDLES[:2]]
+    assert mine.survey(wanted, wanted) == [
+        "1 more images of these prompts than the sweep file's 'samples' asks for: 01.png",
+        "1 extra images that no prompt asks for: 1.jpg",
+    ]
+
+
+@pytest.mark.parametrize("digits", [1, 3, 4, 7])
+def test_names_may_begin_with_zeros(tmp_path: Path, digits: int) -> None:
+    for item in RIDDLES:
+        save(tmp_path / f"{int(item.id):0{digits}d}.png")
+    wanted = [(item, 0) for item in RIDDLES]
+    assert [int(folder(tmp_path).locate(*pair).name.removesuffix(".png")) for pair in wanted] == [1, 2, 10]
+    assert folder(tmp_path).survey(wanted, wanted) == []
 
 
 def test_folders_of_samples_come_first(official: Path) -> None:
     before = located(official)
     save(official / "00000.png")
     assert located(official) == before
+
+
+# --- as the published programs read folders ---
+
+
+def numbered(root: Path, names: Iterable[str], item: Item = DOG) -> Path:
+    for name in names:
+        save(root / item.id / "samples" / name)
+    return root
+
+
+def names_of(root: Path, count: int, item: Item = DOG) -> list[str]:
+    return [folder(root).locate(item, index).name.removeprefix(f"{item.id}/samples/") for index in range(count)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["1.png", "2.png", "3.png"], ["00042.png", "1337.png", "99999999999.png"], ["0000.png", "2.png", "10.png"]],
+)
+def test_any_numbering_is_an_order(tmp_path: Path, names: list[str]) -> None:
+    assert names_of(numbered(tmp_path, names), 3) == names
+    assert folder(tmp_path).survey([(DOG, index) for index in range(3)], [(DOG, index) for index in range(3)]) == []
+
+
+def test_numbers_from_0_leave_a_gap_where_an_image_is_missing(tmp_path: Path) -> None:
+    numbered(tmp_path, ["0000.png", "0002.png"])
+    numbered(tmp_path, ["0000.png", "0001.png", "0002.png"], CAT)
+    assert [bool(folder(tmp_path).locate(DOG, index).digest) for index in range(3)] == [True, False, True]
+    assert names_of(tmp_path, 3) == ["0000.png", "0001.png", "0002.png"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sets(st.integers(0, 12), min_size=1, max_size=6), min_size=1, max_size=4))
+def test_every_numbered_file_is_an_image_once(numbers: list[set[int]]) -> None:
+    """The published program scores each file whose name is a number; so do as many indices as there are numbers."""
+    with tempfile.TemporaryDirectory() as root:
+        for item, of_item in enumerate(numbers):
+            for number in of_item:
+                path = Path(root, f"{item:05d}", "samples", f"{number:04d}.png")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+        entries = read_layout(Path(root)).entries
+        assert len({(entry.item, entry.index) for entry in entries}) == len(entries) == sum(map(len, numbers))
+        most = max(map(len, numbers))
+        assert all(0 <= entry.index < most for entry in entries)
+        for item, of_item in enumerate(numbers):
+            mine = sorted((entry for entry in entries if entry.item == f"{item:05d}"), key=lambda entry: entry.index)
+            assert [int(Path(entry.name).stem) for entry in mine] == sorted(of_item)
+
+
+def test_more_images_than_the_sweep_asks_for_are_said(tmp_path: Path) -> None:
+    numbered(tmp_path, [f"{index}.png" for index in range(1, 4)])
+    wanted = [(DOG, 0), (DOG, 1)]
+    assert folder(tmp_path).survey(wanted, wanted) == [
+        "1 more images of these prompts than the sweep file's 'samples' asks for: 00000/samples/3.png"
+    ]
+    mine = folder(tmp_path)
+    with pytest.raises(SampleError, match="missing image: item 00000 index 3"):
+        mine.fetch([mine.locate(DOG, 3)])
+
+
+def test_a_png_wins_over_a_jpeg_of_the_same_name(tmp_path: Path) -> None:
+    numbered(tmp_path, ["0000.jpg", "0000.png", "0001.jpeg", "0001.webp", "0001.png"])
+    assert names_of(tmp_path, 2) == ["0000.png", "0001.png"]
+    (tmp_path / DOG.id / "samples" / "0001.png").unlink()
+    assert names_of(tmp_path, 2) == ["0000.png", "0001.jpeg"]
+
+
+def test_files_of_the_system_are_nobody_s_images(official: Path, flat: Path) -> None:
+    for parent in (official / "00000" / "samples", official, flat, flat / "deep"):
+        for name in ("._0000.png", "._a.jpg", "Thumbs.db", ".DS_Store", "desktop.ini"):
+            (parent / name).write_bytes(b"x")
+    save(flat / ".ipynb_checkpoints" / "a.png")
+    assert folder(official).survey(WANTED, WANTED) == []
+    manifest = flat.parent / "list.jsonl"
+    manifest.write_text(JSONL)
+    assert folder(flat, manifest).survey(WANTED, WANTED) == []
+    assert Folder(Folder.Settings(path=flat, pattern="{item}.png")).locate(DOG, 0).digest == ""
+
+
+def test_links_are_followed_wherever_they_lead(official: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Downloads of a hub are folders of links to a store of files."""
+    root = tmp_path_factory.mktemp("links")
+    (root / "folders").mkdir()
+    (root / "folders" / "00000").symlink_to(official / "00000")
+    (root / "folders" / "00001" / "samples").mkdir(parents=True)
+    for name in ("0000.png", "0001.png"):
+        (root / "folders" / "00001" / "samples" / name).symlink_to(official / "00001" / "samples" / name)
+    assert folder(root / "folders").survey(WANTED, WANTED) == []
+    (root / "flat").mkdir()
+    for number, item in enumerate(RIDDLES[:2]):
+        (root / "flat" / f"{item.id}.png").symlink_to(official / "00000" / "samples" / f"000{number}.png")
+    wanted = [(item, 0) for item in RIDDLES[:2]]
+    assert folder(root / "flat").survey(wanted, wanted) == []
+    (root / "list.jsonl").write_text(
+        "\n".join(json.dumps({"file": f"{one.id}.png", "item": one.id}) for one, _ in wanted)
+    )
+    assert folder(root / "flat", root / "list.jsonl").survey(wanted, wanted) == []
+    (root / "flat" / "3.png").symlink_to("3.png")
+    assert folder(root / "flat").survey(wanted, wanted) == [], "a loop is no file"
+
+
+def test_transparent_images_are_counted(official: Path) -> None:
+    samples = official / "00000" / "samples"
+    Image.new("RGBA", (6, 4), (255, 0, 0, 255)).save(samples / "0000.png")
+    assert folder(official).survey(WANTED, WANTED) == [], "an opaque image with an alpha channel"
+    half = Image.new("RGBA", (6, 4), (255, 0, 0, 255))
+    half.putpixel((0, 0), (0, 0, 255, 254))
+    half.save(samples / "0000.png")
+    palette = Image.new("P", (6, 4))
+    palette.putpalette([0, 0, 0, 255, 255, 255])
+    palette.save(official / "00001" / "samples" / "0001.png", transparency=0)
+    mine = folder(official)
+    assert mine.survey(WANTED, WANTED) == [
+        "2 transparent images, scored without their transparency, as published: "
+        "00000/samples/0000.png, 00001/samples/0001.png"
+    ]
+    (data,) = mine.fetch([mine.locate(DOG, 0)])
+    assert Image.open(io.BytesIO(data)).getpixel((0, 0)) == (0, 0, 255)
+
+
+# --- patterns and grids ---
+
+
+def patterned(path: Path, pattern: str, **more: object) -> Folder:
+    return Folder(Folder.Settings.model_validate({"path": path, "pattern": pattern, **more}))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("{item}_{sample}.png", "{item}_{index}.png"),
+        ("{item}_{sample}.png", "{short}_{index:03d}.png"),
+        ("seed{sample}/{item}.png", "seed{seed}/{item}.png"),
+        ("{item}/{item}-{sample}.png", "{item}/{item}-{index}.png"),
+        ("{prompt}/[{sample}].png", "{prompt}/[{index}].png"),
+    ],
+)
+def test_a_pattern_tells_whose_an_image_is(tmp_path: Path, pattern: str, name: str) -> None:
+    names = [
+        name.format(item=item.id, short=int(item.id), index=index, seed=100 + index, prompt=item.prompt)
+        for item, index in WANTED
+    ]
+    for file in names:
+        save(tmp_path / file)
+    mine = patterned(tmp_path, pattern)
+    assert [mine.locate(*pair).name for pair in WANTED] == names
+    assert mine.survey(WANTED, WANTED) == []
+    save(tmp_path / "overview.png")
+    assert mine.survey([*WANTED, (CAT, 2)], WANTED) == [
+        "1 of 5 images missing: item 00001 index 2",
+        "1 extra images that no prompt asks for: overview.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"pattern": "{sample}.png"}, r"needs \{item\} or \{prompt\}"),
+        ({"pattern": "{itme}.png"}, r"no field \{itme\}; there are \{item\}, \{prompt\}, \{sample\}"),
+        ({"pattern": "../{item}.png"}, "below the folder"),
+        ({"pattern": "/tmp/{item}.png"}, "below the folder"),
+        ({"pattern": "{item}.png", "manifest": "x.csv"}, "give one of the two"),
+        ({"grid": "4"}, "a grid is COLUMNSxROWS, such as 2x2, got '4'"),
+        ({"grid": "0x2"}, "COLUMNSxROWS"),
+        ({"grid_border": 2}, "needs a grid"),
+    ],
+)
+def test_wrong_patterns_and_grids(tmp_path: Path, keys: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Folder.Settings.model_validate({"path": tmp_path, **keys})
+
+
+def test_a_pattern_that_no_file_has(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"holds no images with names like \{item\}\.png"):
+        patterned(tmp_path, "{item}.png").locate(DOG, 0)
+    with pytest.raises(ConfigError, match=r"cannot read the folder of images .*nowhere"):
+        patterned(tmp_path / "nowhere", "{item}.png").locate(DOG, 0)
+
+
+@pytest.mark.parametrize("border", [0, 2])
+def test_a_grid_is_cut_row_by_row(tmp_path: Path, border: int) -> None:
+    colors = ["red", "green", "blue", "white", "black", "yellow"]
+    sheet = Image.new("RGB", (3 * 6 + 4 * border, 2 * 4 + 3 * border), "gray")
+    for place, color in enumerate(colors):
+        left, top = (border + at * (side + border) for at, side in ((place % 3, 6), (place // 3, 4)))
+        sheet.paste(color, (left, top, left + 6, top + 4))
+    sheet.save(tmp_path / "00000.png")
+    mine = patterned(tmp_path, "{item}.png", grid="3x2", grid_border=border)
+    wanted = [(DOG, index) for index in range(6)]
+    sources = [mine.locate(*pair) for pair in wanted]
+    assert len({source.digest for source in sources}) == 6
+    for data, color in zip(mine.fetch(sources), colors, strict=True):
+        image = Image.open(io.BytesIO(data))
+        assert (image.size, image.getcolors()) == ((6, 4), [(24, ImageColor.getrgb(color))])
+    assert mine.survey(wanted, wanted) == []
+    other = patterned(tmp_path, "{item}.png", grid="2x3", grid_border=border)
+    assert other.locate(DOG, 1).digest != sources[1].digest, "other cuts are other images"
+    assert mine.survey([*wanted, (DOG, 6)], wanted)[0] == "1 of 7 images missing: item 00000 index 1"
+
+
+def test_a_grid_of_unequal_images_is_unreadable(tmp_path: Path) -> None:
+    save(tmp_path / "00000.png", size=(9, 9))
+    mine = patterned(tmp_path, "{item}.png", grid="2x2")
+    with pytest.raises(
+        SampleError, match=r"unreadable image: 00000\.png: 9 × 9 pixels are not 2 × 2 images of one size"
+    ):
+        mine.fetch([mine.locate(DOG, 0)])

@@ -103,3 +103,20 @@ def test_a_page_warns(sweep_file: Write, tmp_path: Path) -> None:
     out = tmp_path / "r" / "x"
     assert sweep.main([str(sweep_file(SWEEP)), "--out", str(out), "--quiet"]) == ExitCode.INCOMPLETE
     assert "<li>mine: 1 of 20 images missing: 3/samples/0001.png</li>" in (out / "index.html").read_text()
+
+
+def test_files_of_several_images_are_drawn_from_in_child_processes(sweep_file: Write, tmp_path: Path) -> None:
+    for item in range(10):
+        sheet = Image.new("RGB", (4, 8), (100 + 10 * item, 0, 0))
+        sheet.paste((100 + 10 * item, 1, 0), (0, 4, 4, 8))
+        (tmp_path / "images").mkdir(exist_ok=True)
+        sheet.save(tmp_path / "images" / f"item-{item:03d}.png")
+    grid = SWEEP.replace("path: images", "path: images, pattern: 'item-{item}.png', grid: 1x2")
+    with run_without_report(sweep_file(grid), tmp_path / "r" / "x") as results:
+        assert {row["state"] for row in rows(results)} == {"scored"}
+        assert results.info["images"]["mine"] | {"digest": ""} == {"files": 20, "wanted": 20, "digest": ""}
+        files = list((tmp_path / "r" / "store").rglob("*.png"))
+        assert len({row["image"] for row in rows(results)}) == 20
+    images = [Image.open(file) for file in files]
+    assert {image.size for image in images} == {(4, 4)}
+    assert len({image.getpixel((0, 0)) for image in images}) == 20
