@@ -54,7 +54,7 @@ def read_manifest(manifest: Path, folder: Path) -> list[Entry]:
             raise ConfigError(
                 f"{location}: item, prompt and index are those of line {first_line}; give it another index"
             )
-        entries.append(Entry(row.file, row.index, item, row.prompt))
+        entries.append(Entry(row.file, row.index, row.item, row.prompt))
     if not entries:
         raise ConfigError(f"{manifest} names no images")
     return entries
