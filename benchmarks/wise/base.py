@@ -10,10 +10,12 @@ from typing import ClassVar, Literal
 
 from evalharness._util.hashing import canonical
 from evalharness.api.benchmark import Exported, Exporter
+from evalharness.api.model_names import asked_model, is_quantised, same_model
 from evalharness.assets.asset import Asset
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.judges.judge_scorer import Rubric
 from evalharness.judges.judged_benchmark import JudgedBenchmark, JudgedSettings
+from evalharness.judges.parsing import OFFICIAL, Parser
 from evalharness.types.item import Item, ItemField, PromptSet
 
 from . import prompt_files, published_layout
@@ -60,6 +62,8 @@ class Wise(JudgedBenchmark, Exporter):
     """Digest of the published rubric."""
     protocol_judge: ClassVar[str] = ""
     """Name of the model that is the protocol's judge."""
+    published_parser: ClassVar[Parser | None] = None
+    """Reads replies as the published script does; ``None`` if there is none."""
     thinking_off: ClassVar[bool] = False
     """Whether the protocol switches the judge's thinking off."""
     needs_all_items: ClassVar[bool] = True
@@ -71,10 +75,13 @@ class Wise(JudgedBenchmark, Exporter):
         Attributes:
             prompts: A published set, or a folder or file in the same format.
             rubric: ``own`` for this project's rubric, or ``{official: PATH}`` for the published one.
+            parser: ``official`` reads replies as the published script does, quirks included, ``strict`` guesses
+                nothing. By default ``official`` with the published rubric.
         """
 
         prompts: Literal["original", "rewritten"] | Path = "original"
         rubric: Literal["own"] | OfficialRubricPath = "own"
+        parser: Literal["official", "strict"] | None = None
 
     settings: Settings
 
@@ -110,6 +117,19 @@ class Wise(JudgedBenchmark, Exporter):
     def rubric(self) -> Rubric:
         return self._rubric
 
+    def parser(self) -> Parser:
+        """The parser that the settings name, or else the one that belongs to the rubric.
+
+        Raises:
+            ConfigError: The benchmark has no published parser.
+        """
+        chosen = self.settings.parser
+        if chosen == OFFICIAL and self.published_parser is None:
+            raise ConfigError(f"{self.name} has no published parser; leave out the key 'parser'")
+        if chosen is None and isinstance(self.settings.rubric, OfficialRubricPath):
+            chosen = OFFICIAL
+        return self.published_parser if chosen == OFFICIAL and self.published_parser else super().parser()
+
     @cached_property
     def _rubric(self) -> Rubric:
         chosen = self.settings.rubric
@@ -136,12 +156,40 @@ class Wise(JudgedBenchmark, Exporter):
             )
         elif rubric.name not in (PUBLISHED, self.project_rubric.name):
             notes.append(f"the rubric of the checkout (digest {rubric.digest()[:8]}) is not the published one.")
-        judge = canonical(dict(self._judge.identity())).lower()
-        if self.protocol_judge.lower() not in judge:
-            notes.append(f"the judge is not the protocol's, which is {self.protocol_judge}.")
-        elif self.thinking_off and not THINKING_OFF.search(judge):
-            notes.append("the protocol switches the judge's thinking off (enable_thinking: false), this run did not.")
-        warm = [number for number in TEMPERATURE.findall(judge) if float(number) != 0]
+        return notes + self._parser_notes() + self._judge_notes()
+
+    def _parser_notes(self) -> list[str]:
+        """Who reads the replies, where that is not what the rubric's name says."""
+        parser, published = self.parser().name, self.rubric().name == PUBLISHED
+        notes = []
+        if published and parser != OFFICIAL:
+            notes.append("replies are read by this project's strict parser, not by the published one.")
+        elif parser == OFFICIAL and not published:
+            notes.append("replies are read by the published parser, with its quirks.")
+        if parser == OFFICIAL and self.settings.cut_replies == "fail":
+            notes.append("replies that are cut off, refused or empty have no score; the published program reads them.")
+        return notes
+
+    def _judge_notes(self) -> list[str]:
+        """In what the judge differs from the protocol's."""
+        identity = dict(self._judge.identity())
+        name, decoding, notes = asked_model(identity), canonical(identity).lower(), []
+        if self.protocol_judge:
+            if is_quantised(name, self.protocol_judge):
+                notes.append(
+                    f"the judge is {name}, a quantised version of the protocol's {self.protocol_judge}: another model."
+                )
+            elif not same_model(name, self.protocol_judge):
+                notes.append(f"the judge is {name}, not the protocol's, which is {self.protocol_judge}.")
+            elif self.thinking_off and not THINKING_OFF.search(decoding):
+                notes.append(
+                    "the protocol switches the judge's thinking off (enable_thinking: false), this run did not."
+                )
+            if '"temperature":null' in decoding:
+                notes.append(
+                    "no temperature is sent, so the judge decodes at its server's default; the protocol's is 0."
+                )
+        warm = [number for number in TEMPERATURE.findall(decoding) if float(number) != 0]
         return notes + [f"the judge's temperature is {number}, the protocol's is 0." for number in warm]
 
     def export(self, samples: Iterable[Exported], folder: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from evalharness.judges.parsing import OFFICIAL, Parser
+
 from .base import Wise, published
+from .published_replies import LEGACY_RANGE, read_published_scales
 from .replies import read_scales
 from .rubrics import OwnRubric
 
@@ -95,3 +98,4 @@ class WiseLegacy(Wise):
     scripts = ("WISE_legacy/gpt_eval.py", "gpt_eval.py")
     rubric_digest = "5ae1f28544522a335e7f93e8fbb306868a213922c8defe1f835c085d5e7ff763"
     read = staticmethod(read_scales)
+    published_parser = Parser(OFFICIAL, read_published_scales, unchanged=True, score_range=LEGACY_RANGE)

@@ -1,13 +1,12 @@
-"""Parses the scores in a judge's replies. These are pure functions, which accept any text.
+"""Parses the scores in a judge's answers strictly. These are pure functions, which accept any text.
 
-A reply in the form that the protocol describes has a score. Nothing is guessed about any other reply: it has no score,
-and the judge is asked again. In particular there is no score
+An answer in the form that the protocol describes has a score. Nothing is guessed about any other: it has no score, and
+the judge is asked again. In particular there is no score
 
 - if values contradict each other (``Score: 0 or Score: 1``), or one is not on the scale (``Score: 10``, ``-1``);
 - if the line goes on with a digit or a per cent sign after the value (``1.5``, ``1/2``, ``1 %``);
 - if anything but asterisks and then a colon stands between name and value (``Score = 1``, ``**Score:** 1``), or the
-  name is part of another word;
-- in thoughts, even if their ``<think>`` is not closed, or if the reply only closes one that was opened before it.
+  name is part of another word.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from itertools import zip_longest
 
 from evalharness.types.score import Score
 
-TAG = re.compile(r"(</?think>)", re.IGNORECASE)
 NUMBER = re.compile(r"[-+]?\d[\d.,/%]*")
 BETWEEN = re.compile(r"\**\s*+(?:[:\uff1a]\s*+)?")
 """What may stand between name and value: asterisks, then a colon, which may be the full-width one."""
@@ -27,12 +25,12 @@ SCALES = ("consistency", "realism", "aesthetic quality")
 
 
 def read_bit(text: str) -> Score | None:
-    """Read a reply for WISE_Verified: ``Score: 0`` or ``Score: 1``, or else the only line that is a number.
+    """Read an answer for WISE_Verified: ``Score: 0`` or ``Score: 1``, or else the only line that is a number.
 
     >>> read_bit("**Score**: 1").value, read_bit("Score: 10")
     (1.0, None)
     """
-    lines = without_thoughts(text).split("\n")
+    lines = text.split("\n")
     stated = [value for _, value in _statements(lines, ("score",), "01")]
     if not stated:
         stated = _bare(lines, "01")
@@ -45,7 +43,7 @@ def read_bit(text: str) -> Score | None:
 
 
 def read_scales(text: str) -> Score | None:
-    """Read a reply for WISE legacy: consistency, realism and aesthetic quality, each from 0 to 2.
+    """Read an answer for WISE legacy: consistency, realism and aesthetic quality, each from 0 to 2.
 
     Without labels, the first three lines that are numbers count. The value is
     (0.7 consistency + 0.2 realism + 0.1 aesthetic quality) / 2.
@@ -53,7 +51,7 @@ def read_scales(text: str) -> Score | None:
     >>> read_scales("Consistency: 2\\nRealism: 1\\nAesthetic Quality: 0").value
     0.8
     """
-    lines = without_thoughts(text).split("\n")
+    lines = text.split("\n")
     labelled = list(_statements(lines, SCALES, "012"))
     pairs = labelled or list(zip(SCALES, _bare(lines, "012"), strict=False))
     stated: dict[str, str] = {}
@@ -62,27 +60,16 @@ def read_scales(text: str) -> Score | None:
             return None
     if len(stated) < len(SCALES):
         return None
-    marks = [int(stated[name]) for name in SCALES]
+    return scales_score([int(stated[name]) for name in SCALES])
+
+
+def scales_score(marks: Sequence[int]) -> Score:
+    """The score of three marks, in the order of :data:`SCALES`."""
     total = (7 * marks[0] + 2 * marks[1] + marks[2]) / 20  # in whole numbers, so that rounding cannot exceed 1
     by_scale = dict(zip(SCALES, marks, strict=True))
-    reason = "" if total == 1 else ", ".join(f"{name} {mark}" for name, mark in by_scale.items())
+    best = all(mark == 2 for mark in marks)
+    reason = "" if best else ", ".join(f"{name} {mark}" for name, mark in by_scale.items())
     return Score(total, reason, {name.replace(" ", "_"): mark for name, mark in by_scale.items()})
-
-
-def without_thoughts(text: str) -> str:
-    """Remove the thoughts from a text. If a tag is missing, they extend to the end or the beginning of the text."""
-    kept: list[str] = []
-    thinking = False
-    for part in TAG.split(text):
-        tag = part.lower()
-        if tag == "<think>":
-            thinking = True
-        elif tag == "</think>":
-            kept = kept if thinking else []
-            thinking = False
-        elif not thinking:
-            kept.append(part)
-    return "".join(kept)
 
 
 def _statements(lines: Sequence[str], names: Sequence[str], values: str) -> Iterator[tuple[str, str | None]]:

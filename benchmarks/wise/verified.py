@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from evalharness.judges.parsing import OFFICIAL, Parser
+
 from .base import Wise, published
 from .prompt_files import CATEGORIES
+from .published_replies import read_published_bit
 from .replies import read_bit
 from .rubrics import OwnRubric
 
@@ -75,3 +78,4 @@ class WiseVerified(Wise):
     scripts = ("vllm_eval.py",)
     rubric_digest = "470ce96295fea042f310dde919ad52416af6424fe19ee6269b0faac784434816"
     read = staticmethod(read_bit)
+    published_parser = Parser(OFFICIAL, read_published_bit, unchanged=True)

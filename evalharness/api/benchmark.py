@@ -25,6 +25,8 @@ class Scorer(ABC):
     item_fields: Sequence[ItemField] = ITEM_FIELDS
     """The fields of an item that decide its score. They are part of the score's key, and a run gives the scorer items
     whose other fields are empty."""
+    score_range: tuple[float, float] = (0.0, 1.0)
+    """The lowest and the highest value of a score. 1 means right, also where a published rule allows more."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
@@ -70,6 +72,8 @@ class JudgeScorer(ABC):
     """Whether its judge computes the replies itself, see :attr:`evalharness.api.judge.Judge.in_process`."""
     item_fields: Sequence[ItemField] = ITEM_FIELDS
     """The fields of an item that decide its score, see :attr:`Scorer.item_fields`."""
+    score_range: tuple[float, float] = (0.0, 1.0)
+    """The lowest and the highest value of a score, see :attr:`Scorer.score_range`."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:

@@ -32,21 +32,23 @@ def scorer_faults(plugin: str) -> Iterator[None]:
         raise NotFiniteError(f"{plugin}: {error}; {ADVICE}") from error
 
 
-def plain_score(score: Any, plugin: str) -> Score:
+def plain_score(score: Any, plugin: str, score_range: tuple[float, float] = (0.0, 1.0)) -> Score:
     """A score with plain values.
 
     Args:
         score: What a scorer returned.
         plugin: The scorer's name, for messages.
+        score_range: The lowest and the highest value that the scorer declares.
 
     Raises:
         NotFiniteError: The value or a number of the details is NaN or infinite.
-        SampleError: A field has a wrong type, or the value is not in 0..1.
+        SampleError: A field has a wrong type, or the value is not in the range.
     """
     _require(score, Score, plugin, "score")
     value = _float(score.value, plugin, "value")
-    if not 0 <= value <= 1:
-        raise SampleError(f"{plugin} returned {value} as value, which is not in 0..1")
+    low, high = score_range
+    if not low <= value <= high:
+        raise SampleError(f"{plugin} returned {value} as value, which is not in {low:g}..{high:g}")
     if not isinstance(score.details, Mapping):
         raise _wrong_type(score.details, plugin, "details", "a mapping")
     return Score(value, _text(score.reason, plugin, "reason"), _json(score.details, plugin, "details"))

@@ -37,7 +37,7 @@ def score_images(
         scores = _judge(scorer, images, items, label)
     else:
         scores = _score(scorer, images, items, label)
-    return [plain_score(score, label) for score in scores]
+    return [plain_score(score, label, scorer.score_range) for score in scores]
 
 
 def _score(scorer: Scorer, images: Sequence[Image.Image], items: Sequence[Item], label: str) -> list[Score]:

@@ -92,7 +92,7 @@ def score_known_answers(scorer: Scorer, specimens: Sequence[KnownAnswer]) -> lis
         batch = specimens[start : start + scorer.batch_size]
         with scorer_faults("the scorer"):
             made = scorer.score([specimen.image for specimen in batch], [specimen.item for specimen in batch])
-        scores += [plain_score(score, "the scorer") for score in made]
+        scores += [plain_score(score, "the scorer", scorer.score_range) for score in made]
     if len(scores) != len(specimens):
         raise EvalHarnessError(f"the scorer gave {len(scores)} scores for {len(specimens)} images")
     return scores

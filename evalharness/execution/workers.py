@@ -190,7 +190,7 @@ class ScoreWorker:
         images = [decode_png(job.image) for job in jobs]
         with scorer_faults(self.name):
             scores = self.scorer.score(images, [job.item for job in jobs])
-        return [made_here(plain_score(score, self.name)) for score in scores]
+        return [made_here(plain_score(score, self.name, self.scorer.score_range)) for score in scores]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ def judged_scores(
                 yield request, outcome
                 continue
             try:
-                plain: Score | SampleError = made_here(plain_score(outcome, name))
+                plain: Score | SampleError = made_here(plain_score(outcome, name, scorer.score_range))
             except SampleError as error:
                 plain = error
             yield request, plain

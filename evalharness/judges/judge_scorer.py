@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from evalharness._util.hashing import digest
-from evalharness._util.text import one_line
 from evalharness.api.benchmark import JudgeScorer, ScoreRequest
 from evalharness.api.judge import Judge, JudgePrompt, Replies, reply_key
 from evalharness.api.plugin import versioned_identity
+from evalharness.api.spoken import describe_reply
 from evalharness.errors import EvalHarnessError, SampleError
+from evalharness.judges.parsing import CutReplies, Parser
 from evalharness.types.item import ITEM_FIELDS, Item, ItemField
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
@@ -25,8 +26,6 @@ BACKLOG = 32
 """Number of finished scores that may queue up while the judge works; their images are held in memory."""
 
 Outcome = tuple[ScoreRequest, Score | SampleError]
-Read = Callable[[str], Score | None]
-"""Parses a reply: its score, or ``None`` if it states none. Never raises, whatever the text."""
 
 
 class Rubric(Protocol):
@@ -55,8 +54,9 @@ class RubricScorer(JudgeScorer):
         protocol: Name and version of the benchmark's protocol.
         primary: The judge that is asked.
         rubric: The instructions for the judge.
-        read: Parses a reply.
+        parser: Takes the score out of a reply.
         max_tokens: Length limit of a reply.
+        cut_replies: Whether a reply that is no whole answer has a score.
         repeat: Distinguishes scorers that ask the same judge the same prompt again.
         secondary: Judges that the benchmark's rescorings ask.
         item_fields: The fields of an item that the rubric uses.
@@ -65,11 +65,16 @@ class RubricScorer(JudgeScorer):
     protocol: str
     primary: Judge
     rubric: Rubric
-    read: Read
+    parser: Parser
     max_tokens: int
     repeat: int = 0
     secondary: tuple[Judge, ...] = ()
     item_fields: Sequence[ItemField] = ITEM_FIELDS
+    cut_replies: CutReplies = "fail"
+
+    @property
+    def score_range(self) -> tuple[float, float]:  # type: ignore[override]
+        return self.parser.score_range
 
     @property
     def judges(self) -> tuple[Judge, ...]:  # type: ignore[override]
@@ -85,6 +90,7 @@ class RubricScorer(JudgeScorer):
             "protocol": self.protocol,
             "rubric": {"name": self.rubric.name, "digest": self.rubric.digest()},
             "max_tokens": self.max_tokens,
+            "replies": {"parser": self.parser.name, "cut": self.cut_replies},
             "judge": versioned_identity(self.primary.identity(), self.primary),
         }
         if self.repeat:
@@ -187,8 +193,8 @@ class _Session:
         elif case.tries > 0:
             self.pending.append(number)
         else:
-            count, last = len(case.replies), one_line(case.replies[-1].text, 120)
-            self._close(number, SampleError(f"no score in {count} replies of the judge, the last: {last!r}"))
+            count, last = len(case.replies), describe_reply(case.replies[-1])
+            self._close(number, SampleError(f"no score in {count} replies of the judge, the last: {last}"))
 
     def _fail_unanswered(self) -> None:
         """Fail the cases whose prompt the judge took but never answered, so that no sample is lost."""
@@ -205,7 +211,7 @@ class _Session:
     def _score(self, replies: Sequence[Reply]) -> Score | None:
         """The score of the first reply that states one; its details hold all replies."""
         for reply in replies:
-            score = self.scorer.read(reply.text)
+            score = self.scorer.parser.score(reply, self.scorer.cut_replies)
             if score is not None:
                 return Score(score.value, score.reason, {**score.details, **self._reply_details(replies)})
         return None

@@ -13,6 +13,7 @@ from evalharness.api.benchmark import Benchmark, Rescoring
 from evalharness.api.judge import Judge
 from evalharness.config.plugin_ref import JudgeRef
 from evalharness.judges.judge_scorer import Rubric, RubricScorer
+from evalharness.judges.parsing import OFFICIAL, STRICT, CutReplies, Parser
 from evalharness.types.item import ITEM_FIELDS, ItemField
 from evalharness.types.score import Score
 
@@ -26,6 +27,8 @@ class JudgedSettings(BaseModel):
             reply counts; the others show how consistent the judge is.
         repeat_items: The number of items that are judged repeatedly.
         second_judge: Judges the same images. Its scores only show how far the two judges agree.
+        cut_replies: What a reply is that is cut off, refused, or has no answer beside its thoughts: ``fail`` for no
+            verdict, ``as-published`` to read it like any other. By default ``fail``, except with a published parser.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +37,7 @@ class JudgedSettings(BaseModel):
     judge_repeats: int = Field(default=1, ge=1, le=20)
     repeat_items: int = Field(default=60, ge=1)
     second_judge: JudgeRef | None = None
+    cut_replies: CutReplies | None = None
 
 
 class JudgedBenchmark(Benchmark):
@@ -47,7 +51,11 @@ class JudgedBenchmark(Benchmark):
     @staticmethod
     @abstractmethod
     def read(text: str) -> Score | None:
-        """The score that a reply states, if it states one; never raises."""
+        """The score that an answer states, if it states one; never raises. It is given no thoughts."""
+
+    def parser(self) -> Parser:
+        """What takes scores out of replies; by default :meth:`read`."""
+        return Parser(STRICT, self.read)
 
     @abstractmethod
     def rubric(self) -> Rubric:
@@ -66,9 +74,17 @@ class JudgedBenchmark(Benchmark):
         return repeats + [Rescoring("second judge", "second", self._scorer(judge)) for judge in self._second_judges]
 
     def _scorer(self, judge: Judge, *, repeat: int = 0, secondary: tuple[Judge, ...] = ()) -> RubricScorer:
-        protocol = f"{self.name} {self.version}"
+        parser = self.parser()
         return RubricScorer(
-            protocol, judge, self.rubric(), self.read, self.max_tokens, repeat, secondary, self.item_fields
+            protocol=f"{self.name} {self.version}",
+            primary=judge,
+            rubric=self.rubric(),
+            parser=parser,
+            max_tokens=self.max_tokens,
+            repeat=repeat,
+            secondary=secondary,
+            item_fields=self.item_fields,
+            cut_replies=self.settings.cut_replies or ("as-published" if parser.name == OFFICIAL else "fail"),
         )
 
     @cached_property

@@ -48,6 +48,7 @@ def benchmark_facts(results: Results, summary: Summary) -> list[tuple[str, str]]
         ("Prompt set", f"{info['prompt_set']}, SHA-256 {short_digest(info['prompt_digest'])}…"),
         ("Scorer", short_scorer(info["scorer"])),
         *(("Judge", text) for text in _replayed_judges(info["scorer"])),
+        *_reply_reading(info["scorer"]),
         ("Coverage", _coverage_text(results, summary.benchmark)),
         *table_facts(results.info, summary.benchmark),
     ]
@@ -128,6 +129,14 @@ def _replayed_judges(scorer: Any) -> Iterator[str]:
         yield f"{judge}, replayed from a file of replies, SHA-256 {short_digest(source)}…"
     for part in scorer.values():
         yield from _replayed_judges(part)
+
+
+def _reply_reading(scorer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Which parser reads a judge's replies, if the scorer's identity says so."""
+    replies = scorer.get("replies")
+    if isinstance(replies, Mapping):
+        cut = "are no verdict" if replies["cut"] == "fail" else "are read like others"
+        yield "Replies", f"read by the {replies['parser']} parser; those that are cut off, refused or empty {cut}"
 
 
 def _prompts_text(results: Results, benchmark: str) -> str:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from evalharness._util.hashing import digest
 from evalharness._util.image_files import png_bytes
 from evalharness.api.judge import JudgePrompt
+from evalharness.api.spoken import answer_of, outcome_of
 from evalharness.config.plugin_ref import JudgeRef
 from evalharness.errors import SampleError
 from evalharness.training_data.filters import Case, Filter, Verdict
@@ -103,16 +104,17 @@ class JudgeFilter(Filter):
 
 
 def read_reply(reply: Reply) -> Verdict | None:
-    """The verdict of a reply; ``None`` if it has no score or contradicts itself.
+    """The verdict of a reply; ``None`` if it is cut off, has no score outside its thoughts, or contradicts itself.
 
     >>> read_reply(Reply("Score: 0\\nWrong: the cup is blue, not red"))
     Verdict(right=False, mismatches=(), reason='the cup is blue, not red')
     >>> read_reply(Reply("it depends")) is None
     True
     """
-    scores = set(_SCORE.findall(reply.text))
+    answer = answer_of(reply)
+    scores = set(_SCORE.findall(answer)) if outcome_of(reply) == "answered" else set()
     if len(scores) != 1:
         return None
-    wrong = _WRONG.search(reply.text)
+    wrong = _WRONG.search(answer)
     reason = _MARKERS.sub(" ", wrong[1]).strip() if wrong else ""
     return Verdict(scores == {"1"}, (), reason)

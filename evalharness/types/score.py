@@ -14,7 +14,7 @@ class Score:
     """The score of one image.
 
     Attributes:
-        value: In 0..1.
+        value: In 0..1, or in the wider range that a scorer declares; 1 means right.
         reason: Why the value is not 1.
         details: JSON. A detector puts its ``detections`` there, a list of
             ``{"class", "box": [x1, y1, x2, y2] in pixels, "score", "color"}``.

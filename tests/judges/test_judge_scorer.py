@@ -14,6 +14,7 @@ from evalharness.api.benchmark import JudgeScorer, ScoreRequest
 from evalharness.api.judge import JudgePrompt, reply_key
 from evalharness.errors import ConfigError, EvalHarnessError, SampleError
 from evalharness.judges.judge_scorer import BACKLOG, RubricScorer
+from evalharness.judges.parsing import Parser
 from evalharness.testing import Answer, MockJudge, MockReplies
 from evalharness.types.item import Item
 from evalharness.types.reply import Reply
@@ -54,7 +55,7 @@ def read(text: str) -> Score | None:
 
 
 def scorer(judge: MockJudge, **options: Any) -> RubricScorer:
-    return RubricScorer("protocol 1", judge, Rubric(), read, 50, **options)
+    return RubricScorer("protocol 1", judge, Rubric(), Parser("strict", read), 50, **options)
 
 
 def request(number: int, *, retry: bool = False) -> ScoreRequest:
@@ -81,6 +82,7 @@ def test_it_is_a_panel_and_says_who_judged_by_what() -> None:
         "protocol": "protocol 1",
         "rubric": {"name": "rubric of the test", "digest": "r" * 64},
         "max_tokens": 50,
+        "replies": {"parser": "strict", "cut": "fail"},
         "judge": {"name": "counted"},
     }
     assert scorer(judge_that_says("1"), repeat=2).identity() == tested.identity() | {"repeat": 2}
@@ -119,6 +121,26 @@ def test_three_unreadable_replies_fail_the_sample_and_are_kept() -> None:
     assert len(judge.prompts) == 3
     assert results(scorer(judge), [request(1)], replies)["key 1"] == outcome
     assert len(judge.prompts) == 3, "nobody asked for another try"
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (Reply("1", "length", 9, 5), "cut off by its length limit after 5 tokens: '1'"),
+        (Reply("", refusal="I will not."), "a refusal: 'I will not.'"),
+        (Reply("", "content_filter"), "stopped by a content filter (content_filter)"),
+        (Reply("<think>1"), "without an answer (finish reason 'stop'): '<think>1'"),
+    ],
+)
+def test_what_is_no_answer_is_no_verdict_and_the_reason_says_what_it_was(reply: Reply, says: str) -> None:
+    replies = MockReplies()
+    outcome = results(scorer(CountedJudge(lambda prompt: reply)), [request(1)], replies)["key 1"]
+    assert outcome == f"no score in 3 replies of the judge, the last: {says}"
+    (kept,) = replies.kept.values()
+    assert kept == [reply] * 3
+    if reply.text == "1":
+        published = scorer(CountedJudge(lambda prompt: reply), cut_replies="as-published")
+        assert isinstance(results(published, [request(1)], MockReplies())["key 1"], Score)
 
 
 def test_a_retry_has_three_tries_of_its_own() -> None:

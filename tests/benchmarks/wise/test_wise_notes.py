@@ -22,11 +22,16 @@ from evalharness.config.plugin_ref import JudgeRef
 from evalharness.errors import ConfigError
 from evalharness.judges.judge_scorer import RubricScorer
 from evalharness.testing import MockJudge
+from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 
 OFF = {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}
 QWEN = {"name": "openai", "model": "Qwen/Qwen3.5-35B-A3B", "temperature": 0.0}
 THINKS = "the protocol switches the judge's thinking off (enable_thinking: false), this run did not."
+OTHER = "the judge is {}, not the protocol's, which is Qwen3.5-35B-A3B."
+QUANTISED = "the judge is {}, a quantised version of the protocol's Qwen3.5-35B-A3B: another model."
+DEFAULT = "no temperature is sent, so the judge decodes at its server's default; the protocol's is 0."
+LM_EVAL = {"name": "lm-eval", "model": "hf-multimodal", "temperature": 0.0}
 WARM = "the judge's temperature is 0.7, the protocol's is 0."
 SCRIPT = f"def {FUNCTION}(item, image): return [{{'role': 'user', 'content': 'data:image/png;base64,' + image}}]"
 
@@ -58,10 +63,23 @@ def benchmark(monkeypatch: pytest.MonkeyPatch, identity: Mapping[str, Any], cls:
         (QWEN, WiseVerified, [THINKS]),
         (QWEN | {"model_args": "enable_thinking=False"}, WiseVerified, []),
         (QWEN | OFF | {"temperature": 0.7}, WiseVerified, [WARM]),
-        ({"model": "gpt-4o"}, WiseVerified, ["the judge is not the protocol's, which is Qwen3.5-35B-A3B."]),
+        ({"model": "gpt-4o"}, WiseVerified, ["the judge is gpt-4o, not the protocol's, which is Qwen3.5-35B-A3B."]),
+        ({"model": "not-Qwen3.5-35B-A3B"}, WiseVerified, [OTHER.format("not-Qwen3.5-35B-A3B")]),
+        ({"model": "Qwen3.5-35B-A3B-Instruct"}, WiseVerified, [OTHER.format("Qwen3.5-35B-A3B-Instruct")]),
+        ({"name": "Qwen3.5-35B-A3B-fan", "model": "x"}, WiseVerified, [OTHER.format("x")]),
+        ({"model": "Qwen3.5-35B-A3B-GPTQ-Int4"}, WiseVerified, [QUANTISED.format("Qwen3.5-35B-A3B-GPTQ-Int4")]),
+        ({"model": "Qwen/Qwen3.5-35B-A3B-FP8"}, WiseVerified, [QUANTISED.format("Qwen/Qwen3.5-35B-A3B-FP8")]),
+        (QWEN | OFF | {"model": "/models/qwen3.5-35b-a3b/"}, WiseVerified, []),
+        (QWEN | OFF | {"temperature": None}, WiseVerified, [DEFAULT]),
+        (LM_EVAL | {"args": {"pretrained": "Qwen/Qwen3.5-35B-A3B", "enable_thinking": False}}, WiseVerified, []),
+        (LM_EVAL | {"args": {"pretrained": "0" * 64}}, WiseVerified, [OTHER.format("0" * 64)]),
         ({"judge": {"model": "gpt-4o-2024-05-13", "temperature": 0}}, WiseLegacy, []),
         ({"judge": QWEN | OFF | {"temperature": 0.7}}, WiseVerified, [WARM]),
-        ({"model": "gpt-4o-2024-11-20"}, WiseLegacy, ["the judge is not the protocol's, which is gpt-4o-2024-05-13."]),
+        (
+            {"model": "gpt-4o-2024-11-20"},
+            WiseLegacy,
+            ["the judge is gpt-4o-2024-11-20, not the protocol's, which is gpt-4o-2024-05-13."],
+        ),
     ],
 )
 def test_the_judge(
@@ -84,6 +102,47 @@ def test_the_rubric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     official = benchmark(monkeypatch, QWEN | OFF, WiseVerified, rubric={"official": tmp_path})
     assert official.title() == "wise-verified"
     assert official.notes() == []
+    assert official.scorer().identity()["replies"] == {"parser": "official", "cut": "as-published"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "replies", "note"),
+    [
+        ({}, ("official", "as-published"), None),
+        ({"parser": "strict"}, ("strict", "fail"), "strict parser, not by the published one"),
+        ({"parser": "strict", "cut_replies": "as-published"}, ("strict", "as-published"), "strict parser, not by the"),
+        ({"cut_replies": "fail"}, ("official", "fail"), "cut off, refused or empty have no score"),
+        ({"rubric": "own"}, ("strict", "fail"), None),
+        ({"rubric": "own", "parser": "official"}, ("official", "as-published"), "by the published parser, with its"),
+    ],
+)
+def test_the_parser_belongs_to_the_rubric_unless_another_is_named(
+    settings: dict[str, Any],
+    replies: tuple[str, str],
+    note: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "vllm_eval.py").write_text(SCRIPT)
+    official = {"rubric": {"official": tmp_path}} | settings
+    made = benchmark(monkeypatch, QWEN | OFF, WiseVerified, **official)
+    monkeypatch.setattr(WiseVerified, "rubric_digest", made.rubric().digest())
+    tested = benchmark(monkeypatch, QWEN | OFF, WiseVerified, **official)
+    assert tested.scorer().identity()["replies"] == dict(zip(("parser", "cut"), replies, strict=True))
+    notes = [line for line in tested.notes() if "project's own rubric" not in line]
+    assert len(notes) == (note is not None)
+    assert note is None or note in notes[0]
+
+
+def test_the_range_of_the_scores_is_that_of_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert benchmark(monkeypatch, QWEN, WiseLegacy).scorer().score_range == (0.0, 1.0)
+    assert benchmark(monkeypatch, QWEN, WiseLegacy, parser="official").scorer().score_range == (0.0, 4.5)
+
+
+def test_a_benchmark_without_a_published_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WiseVerified, "published_parser", None)
+    with pytest.raises(ConfigError, match="wise-verified has no published parser; leave out the key 'parser'"):
+        benchmark(monkeypatch, QWEN, WiseVerified, parser="official").scorer()
 
 
 def test_a_benchmark_without_a_published_rubric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,4 +188,4 @@ def test_a_third_benchmark_is_a_small_class() -> None:
     assert riddles.prompt_set().name == "original"
     assert (riddles.title(), riddles.notes()) == ("riddles", [])
     assert riddles.scorer().identity()["protocol"] == "riddles 1"
-    assert riddles.scorer().read("Score: 1") == Score(1.0)
+    assert riddles.scorer().parser.score(Reply("Score: 1"), "fail") == Score(1.0)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalharness.benchmarks.wise.replies import SCALES, read_bit, read_scales, without_thoughts
+from evalharness.benchmarks.wise.replies import SCALES, read_bit, read_scales
 from evalharness.types.score import Score
 
 BITS: list[tuple[str, int]] = [
@@ -31,11 +31,6 @@ BITS: list[tuple[str, int]] = [
     ("1", 1),
     (" 0 \n", 0),
     ("The mooncake is missing.\n0", 0),
-    ("<think>Score: 0, or not?</think>\nScore: 1", 1),
-    ("<THINK>1</THINK>0", 0),
-    ("it could be Score: 0 </think> Score: 1", 1),
-    ("<think>a<think>Score: 0</think>Score: 0</think>Score: 1", 1),
-    ("Score: 1\n<think>Score: 0", 1),
 ]
 NO_BIT = [
     "",
@@ -75,9 +70,6 @@ NO_BIT = [
     "10",
     "-1",
     "1 1",
-    "<think>Score: 1",
-    "<think>Score: 1</think>",
-    "Score: 1</think>",
 ]
 
 
@@ -105,7 +97,6 @@ SCALED: list[tuple[str, tuple[int, int, int], float]] = [
     ("2\n1\n0", (2, 1, 0), 0.8),
     ("Marks:\n 2 \n\n1\r\n0\nThat is all.", (2, 1, 0), 0.8),
     ("2\n1\n0\n2", (2, 1, 0), 0.8),
-    ("<think>Consistency: 0</think>Consistency: 1\nRealism: 2\nAesthetic Quality: 2", (1, 2, 2), 0.65),
 ]
 NO_SCALES = [
     "",
@@ -123,7 +114,6 @@ NO_SCALES = [
     "2\n3\n1\n0",
     "2 1 0",
     "210",
-    "<think>2\n1\n0",
 ]
 
 
@@ -151,7 +141,7 @@ def test_the_value_is_that_of_the_formula() -> None:
 WORDS = st.sampled_from(
     [
         *("score", "Score:", "**Score**", "：", ":", "*", "0", "1", "2", "10", "1.5", "%", "\n", "\r\n", " ", "or"),
-        *("<think>", "</think>", "Consistency", "Realism:", "Aesthetic Quality", "٣", "½", "\u2028", "\0", "-"),
+        *("Consistency", "Realism:", "Aesthetic Quality", "٣", "½", "\u2028", "\0", "-"),
     ]
 )
 TEXTS = st.one_of(st.text(), st.lists(WORDS, max_size=30).map("".join))
@@ -171,18 +161,9 @@ def test_a_score_is_never_read_without_its_digit(text: str) -> None:
     """The digit of a bit stands in what was spoken, and no other bit is stated there."""
     score = read_bit(text)
     if score is not None:
-        answer = without_thoughts(text)
-        assert str(int(score.value)) in answer
+        assert str(int(score.value)) in text
         other = str(1 - int(score.value))
-        assert not re.search(rf"\bscore: {other}\b", answer, re.IGNORECASE)
-
-
-@settings(deadline=None)
-@given(TEXTS, st.sampled_from("01"))
-def test_thoughts_change_nothing(thought: str, bit: str) -> None:
-    inner = re.sub("</?think>", "", thought, flags=re.IGNORECASE)
-    assert read_bit(f"<think>{inner}</think>Score: {bit}") == read_bit(f"Score: {bit}")
-    assert read_bit(f"{inner}</think>Score: {bit}") == read_bit(f"Score: {bit}")
+        assert not re.search(rf"\bscore: {other}\b", text, re.IGNORECASE)
 
 
 @settings(deadline=None)
@@ -193,7 +174,7 @@ def test_the_order_of_the_labels_does_not_matter(names: list[str], marks: list[s
     assert {name: str(score.details[name.replace(" ", "_")]) for name in names} == dict(zip(names, marks, strict=True))
 
 
-@pytest.mark.parametrize("unit", ["score", "score ", "score:", "*", "<think>", "</think>", "1\n", "1.", "Realism: 1 "])
+@pytest.mark.parametrize("unit", ["score", "score ", "score:", "*", "1\n", "1.", "Realism: 1 "])
 def test_a_long_reply_takes_time_in_proportion(unit: str) -> None:
     """Ten times the text takes about ten times as long, and never near the hundred times of a quadratic search."""
 

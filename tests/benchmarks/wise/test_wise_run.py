@@ -127,7 +127,7 @@ def test_an_own_score_is_never_called_one_of_wise(folder: Path, capsys: pytest.C
     assert row(results)["scorer"].startswith("rule own rubric ")
     page = (folder / "r" / "riddles" / "index.html").read_text()
     assert f"judged by this project&#39;s own rubric (digest {digest}), not by that of WISE; not a WISE score" in page
-    assert "the judge is not the protocol&#39;s, which is Qwen3.5-35B-A3B" in page
+    assert "the judge is rule, not the protocol&#39;s, which is Qwen3.5-35B-A3B" in page
     assert 'id="wise-verified-title">wise-verified (own rubric)</h2>' in page
     assert "Scores on wise-verified (own rubric)" in page
     shown = re.sub(r"<[^>]*>", "", page.partition("Provenance</h2>")[0])
