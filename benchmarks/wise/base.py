@@ -126,9 +126,8 @@ class Wise(JudgedBenchmark, Exporter):
         chosen = self.settings.parser
         if chosen == OFFICIAL and self.published_parser is None:
             raise ConfigError(f"{self.name} has no published parser; leave out the key 'parser'")
-        if chosen is None and isinstance(self.settings.rubric, OfficialRubricPath):
-            chosen = OFFICIAL
-        return self.published_parser if chosen == OFFICIAL and self.published_parser else super().parser()
+        official = chosen == OFFICIAL or (chosen is None and isinstance(self.settings.rubric, OfficialRubricPath))
+        return self.published_parser if official and self.published_parser else super().parser()
 
     @cached_property
     def _rubric(self) -> Rubric:
