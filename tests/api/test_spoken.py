@@ -92,6 +92,7 @@ def test_what_a_reply_is(reply: Reply, outcome: str, says: str) -> None:
     assert describe_reply(reply) == says
 
 
-@pytest.mark.parametrize("unit", ["<think>", "</think>", "<think", "[THINK]", "<think>a</think>", "<think x"])
+@pytest.mark.parametrize("unit", ["<think>", "</think>", "[THINK]", "<think>a</think>", "<think x>"])
 def test_any_length_is_read(unit: str) -> None:
-    without_thoughts(unit * 100_000)
+    assert without_thoughts(unit * 100_000 + "</think>Score: 1") == "Score: 1"
+    assert without_thoughts("<think " * 100_000) == "<think " * 100_000, "no tag is ever closed with a bracket"
