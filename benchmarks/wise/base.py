@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from evalharness._util.hashing import canonical
 from evalharness.api.benchmark import Exported, Exporter
@@ -188,6 +188,8 @@ class Wise(JudgedBenchmark, Exporter):
                 notes.append(
                     "no temperature is sent, so the judge decodes at its server's default; the protocol's is 0."
                 )
+        if sent := _sent_images(identity):
+            notes.append(f"the judge is sent {sent}; the protocol sends the image as it is.")
         warm = [number for number in TEMPERATURE.findall(decoding) if float(number) != 0]
         return notes + [f"the judge's temperature is {number}, the protocol's is 0." for number in warm]
 
@@ -195,3 +197,14 @@ class Wise(JudgedBenchmark, Exporter):
         """Write ``ID.png`` for each item, and the files that the published scripts write."""
         name = "Results" if self.rubric().name == PUBLISHED else f"Results-{self.rubric().name}".replace(" ", "-")
         published_layout.write(samples, folder, name)
+
+
+def _sent_images(judge: Mapping[str, Any]) -> str:
+    """What a judge is sent in place of the image, by its identity; empty if it is sent the image."""
+    if isinstance(inner := judge.get("judge"), Mapping):
+        return _sent_images(inner)
+    images = judge.get("images")
+    if not isinstance(images, Mapping):
+        return ""
+    side = f", at most {images['max_side']} pixels on its longer side" if images.get("max_side") else ""
+    return f"a {str(images['format']).upper()} file{side}"

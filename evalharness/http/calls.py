@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 NO_KEY = "EMPTY"
 """Sent if there is no key, since the header must not be empty."""
-JSON: Any = {"headers": {"Content-Type": "application/json"}}
+JSON = {"Content-Type": "application/json"}
 HOPELESS = 10
 """Consecutive questions without an answer after which the endpoint is taken to be at fault, not the questions."""
 
@@ -80,6 +80,8 @@ class Calls(ABC, Generic[Q, A]):
             base_url=self.settings.base_url,
             timeout=self.settings.timeout,
             max_retries=0,
+            default_headers=self.settings.headers(self.key),
+            default_query=self.settings.query,
             http_client=openai.DefaultAioHttpClient(**_certificates(self.settings.base_url), **options),
         )
         return self
@@ -116,9 +118,12 @@ class Calls(ABC, Generic[Q, A]):
 
     async def text(self, method: str, path: str, body: Any = None) -> str | EndpointFailure:
         """Send one request; return the body of the response, or the failure."""
+        # The client adds a header Authorization unless each request says that it shall not.
+        key: dict[str, Any] = {"Authorization": openai.Omit()} if self.settings.key_in_headers else {}
         if method == "get":
-            return await self.guarded(lambda: self.client.get(path, cast_to=str))
-        return await self.guarded(lambda: self.client.post(path, cast_to=str, content=to_json(body), options=JSON))
+            return await self.guarded(lambda: self.client.get(path, cast_to=str, options={"headers": key}))
+        headers: Any = {"headers": key | JSON}
+        return await self.guarded(lambda: self.client.post(path, cast_to=str, content=to_json(body), options=headers))
 
     async def guarded(self, call: Callable[[], Awaitable[T]]) -> T | EndpointFailure:
         """Await a call of the client; return its result, or the failure that it raised."""

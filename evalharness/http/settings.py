@@ -14,6 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from evalharness.errors import EndpointError
 
 SECRET = {"api_key", "apikey", "authorization"}
+SECRET_NAME = re.compile(r"auth|key\b|token|secret|cookie|password|signature", re.IGNORECASE)
+"""Names of headers and query parameters whose values must not stand in a sweep file."""
+SET_HEADERS = {"content-type", "content-length", "host", "connection", "transfer-encoding"}
+KEY_PLACE = "{key}"
+"""Stands for the key in a header."""
 OPENAI = "api.openai.com"
 
 
@@ -26,6 +31,9 @@ class EndpointSettings(BaseModel):
         key_env: Environment variable that holds the key.
         served_by: Tells models of one name apart that different endpoints serve; part of the identity.
         extra_body: More fields for each request.
+        extra_headers: More headers for each request. ``{key}`` stands for the key, which is then sent in this header
+            only.
+        query: Query parameters of each request.
         concurrency: Calls under way at the same time, at most.
         timeout: Seconds until a call is given up.
         retries: Tries after the first one.
@@ -46,6 +54,8 @@ class EndpointSettings(BaseModel):
     key_env: Annotated[str, Field(max_length=64)] = "OPENAI_API_KEY"
     served_by: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     extra_body: dict[str, JsonValue] = {}
+    extra_headers: dict[str, str] = {}
+    query: dict[str, str] = {}
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
     timeout: Annotated[float, Field(gt=0)] = 120.0
     retries: Annotated[int, Field(ge=0, le=100)] = 10
@@ -64,7 +74,9 @@ class EndpointSettings(BaseModel):
         if not right:
             raise ValueError("an address such as http://localhost:8000/v1 is wanted")
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-            raise ValueError("an address without user, password or query is wanted; the key goes into key_env")
+            raise ValueError(
+                "an address without user, password or query is wanted; the key goes into key_env, a query into query"
+            )
         return url
 
     @field_validator("key_env")
@@ -83,6 +95,36 @@ class EndpointSettings(BaseModel):
             if key.lower() in cls.forbidden_fields | SECRET:
                 raise ValueError(f"{key!r} is not for extra_body")
         return extra
+
+    @field_validator("extra_headers")
+    @classmethod
+    def _no_secret_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not re.fullmatch(r"[A-Za-z0-9-]+", name) or not value.isascii() or not value.isprintable():
+                raise ValueError(f"{name!r} is no header with a value in ASCII")
+            if name.lower() in SET_HEADERS:
+                raise ValueError(f"{name!r} is not for extra_headers: the harness sets it")
+            if SECRET_NAME.search(name) and KEY_PLACE not in value:
+                raise ValueError(f"{name!r} is not for plain values; write {KEY_PLACE}, the key goes into key_env")
+        return headers
+
+    @field_validator("query")
+    @classmethod
+    def _no_secret_query(cls, query: dict[str, str]) -> dict[str, str]:
+        for name in query:
+            if SECRET_NAME.search(name):
+                raise ValueError(f"{name!r} is not for query; the key goes into key_env")
+        return query
+
+    def headers(self, key: str) -> dict[str, str]:
+        """The additional headers, with the key in its place."""
+        return {name: value.replace(KEY_PLACE, key) for name, value in self.extra_headers.items()}
+
+    @property
+    def key_in_headers(self) -> bool:
+        """Whether additional headers send the key, and none of them is ``Authorization``."""
+        holders = {name.lower() for name, value in self.extra_headers.items() if KEY_PLACE in value}
+        return bool(holders) and "authorization" not in holders
 
     def endpoint_identity(self) -> dict[str, str]:
         """The endpoint's part of an identity. It has no address: a server that moves is the same."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
 from dataclasses import replace
 from typing import Any
 
 from evalharness.api.judge import JudgePrompt
 from evalharness.api.spoken import answer_of, describe_reply, outcome_of
+from evalharness.errors import SampleError
 from evalharness.http.bodies import json_object, usage_in
 from evalharness.http.budget import Budget
 from evalharness.http.calls import Calls
@@ -18,6 +21,12 @@ from evalharness.judges.completion import read_completion
 from evalharness.types.reply import Reply
 
 PATH = "/chat/completions"
+ADVICE = (
+    (r"max_completion_tokens", "set token_limit: max_completion_tokens"),
+    (r"\btemperature\b", "set temperature: null if it takes none"),
+    (r"image|too large|payload", "image_format: jpeg and image_max_side make images smaller"),
+)
+"""Words in the rejection of a request, and what to do about it."""
 TEXT_FIELDS = ("text", "finish_reason", "refusal", "reasoning", "model")
 PING = JudgePrompt([{"role": "user", "content": "Say yes."}], image="", rubric="", max_tokens=16)
 
@@ -33,10 +42,20 @@ class Chat(Calls[JudgePrompt, Reply]):
 
     async def ask(self, request: JudgePrompt) -> Reply | EndpointFailure:
         start = time.monotonic()
-        body = await self.text("post", PATH, self.settings.body(request))
+        try:
+            sent = await self._body(request)
+        except SampleError as error:
+            return EndpointFailure("leave", str(error))
+        body = await self.text("post", PATH, sent)
         if isinstance(body, EndpointFailure):
-            return replace(body, cost=self._billed(body.body))
+            return _advised(replace(body, cost=self._billed(body.body)))
         return self._read(body, time.monotonic() - start)
+
+    async def _body(self, request: JudgePrompt) -> dict[str, Any]:
+        """The JSON of a request; images are encoded in a thread, so that other calls go on."""
+        if self.settings.changes_images:
+            return await asyncio.to_thread(self.settings.body, request)
+        return self.settings.body(request)
 
     def cost(self, answer: Reply) -> float | None:
         return answer.cost if answer.prompt_tokens + answer.completion_tokens else None
@@ -72,3 +91,13 @@ class Chat(Calls[JudgePrompt, Reply]):
         """Dollars that an error cost, if it says that tokens were used."""
         usage = usage_in(json_object(body) or {})
         return self.settings.cost(usage) if usage else None
+
+
+def _advised(failure: EndpointFailure) -> EndpointFailure:
+    """Add what to set to the rejection of a request whose form the model does not take."""
+    if failure.status not in (400, 413, 422) or failure.about_content:
+        return failure
+    for words, advice in ADVICE:
+        if re.search(words, failure.reason, re.IGNORECASE):
+            return replace(failure, reason=f"{failure.reason} ({advice})")
+    return failure

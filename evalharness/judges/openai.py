@@ -32,7 +32,7 @@ class OpenAI(Judge):
         self._budget = Budget(settings.max_calls, settings.max_dollars)
 
     def identity(self) -> Mapping[str, Any]:
-        """Everything in a request but the prompt; neither key nor address."""
+        """Everything in a request but the prompt; neither key, address, headers nor query."""
         return {
             "name": self.name,
             "endpoint": "chat.completions",
@@ -40,6 +40,7 @@ class OpenAI(Judge):
             "temperature": self.settings.temperature,
             "token_limit": self.settings.token_limit,
             "extra_body": self.settings.extra_body,
+            **self.settings.reply_identity(),
             **self.settings.endpoint_identity(),
         }
 

@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_server import Answer, Call, completion, error, process, serving
+from PIL import Image
 from pydantic import ValidationError
 from waiting import until
 
+from evalharness._util.image_files import png_bytes
 from evalharness.api.judge import JudgePrompt
 from evalharness.errors import BudgetError, EndpointError, SampleError
 from evalharness.http import calls
@@ -34,6 +36,12 @@ from evalharness.types.spent import Spent
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 FAST = {"backoff": 0.01, "key_env": "JUDGE_KEY"}
 OK = Answer(completion("Score: 1"))
+
+
+IMAGE_PART = {
+    "type": "image_url",
+    "image_url": {"url": "data:image/png;base64," + base64.b64encode(png_bytes(Image.new("RGB", (64, 48)))).decode()},
+}
 
 
 def prompt(number: int, repeat: int = 0) -> JudgePrompt:
@@ -97,6 +105,49 @@ def test_what_is_sent_follows_the_settings() -> None:
     with serving(lambda call: OK) as (server, url):
         list(judge(url, temperature=None, token_limit="max_completion_tokens").ask(prompts(1)))
     assert set(server.calls[0].body) == {"messages", "model", "max_completion_tokens"}
+
+
+def test_images_tokens_headers_and_query_follow_the_settings(key: str) -> None:
+    """Classic Azure: the version stands in the query, the key in a header of its own."""
+    url_settings = {"extra_headers": {"api-key": "{key}", "X-Title": "wise"}, "query": {"api-version": "2024-10-21"}}
+    shown = JudgePrompt([{"role": "user", "content": [IMAGE_PART]}], "image", "rubric", 20)
+    with serving(lambda call: OK) as (server, url):
+        list(judge(url, max_tokens=4000, image_format="jpeg", image_max_side=32, **url_settings).ask([(1, shown)]))
+    (call,) = server.calls
+    assert call.path == "/v1/chat/completions?api-version=2024-10-21"
+    assert (call.headers["api-key"], call.headers["x-title"]) == (key, "wise")
+    assert "authorization" not in call.headers
+    assert call.body["max_tokens"] == 4000
+    assert call.body["messages"][0]["content"][0]["image_url"]["url"].startswith("data:image/jpeg;base64,")
+
+
+def test_a_key_may_be_written_another_way(key: str) -> None:
+    with serving(lambda call: OK) as (server, url):
+        list(judge(url, extra_headers={"Authorization": "Key {key}"}).ask(prompts(1)))
+    assert server.calls[0].headers["authorization"] == f"Key {key}"
+
+
+def test_an_image_that_cannot_be_converted_fails_its_sample() -> None:
+    with serving(lambda call: OK) as (server, url):
+        outcomes = dict(judge(url, image_format="jpeg").ask(prompts(1)))
+    assert isinstance(outcomes[0], SampleError)
+    assert "the image cannot be read" in str(outcomes[0])
+    assert server.calls == []
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "token_limit: max_completion_"),
+        ("Unsupported value: 'temperature' does not support 0.0 with this model.", "set temperature: null"),
+        ("image exceeds 5 MB maximum", "image_format: jpeg and image_max_side make"),
+        ("no idea", None),
+    ],
+)
+def test_a_rejected_request_says_what_to_set(message: str, advice: str | None) -> None:
+    with serving(lambda call: Answer(error(message), 400)) as (_, url):
+        outcomes = dict(judge(url).ask(prompts(1)))
+    assert (advice in str(outcomes[0])) if advice else str(outcomes[0]).endswith("no idea")
 
 
 def test_a_refusal_and_an_empty_reply_are_replies_without_words() -> None:
@@ -232,8 +283,14 @@ def test_retry_after_is_waited_for() -> None:
         (Answer(error("broken"), 500), "the endpoint answers 500: broken (the last of 3 tries)"),
         (Answer(hang=True), "no answer within 0.2 s (the last of 3 tries)"),
         (Answer(b"<html>"), "the endpoint sent no chat completion but '<html>' (the last of 3 tries)"),
-        (Answer(error("image too large"), 400), "the endpoint answers 400: image too large"),
-        (Answer(error("image too large"), 413), "the endpoint answers 413: image too large"),
+        (
+            Answer(error("image too large"), 400),
+            "the endpoint answers 400: image too large (image_format: jpeg and image_max_side make images smaller)",
+        ),
+        (
+            Answer(error("image too large"), 413),
+            "the endpoint answers 413: image too large (image_format: jpeg and image_max_side make images smaller)",
+        ),
         (Answer(error("rejected", code="content_policy_violation"), 400), "the endpoint answers 400: rejected"),
     ],
 )
@@ -535,6 +592,12 @@ def test_identity_has_what_decides_a_reply_and_nothing_else() -> None:
     other = judge("https://elsewhere/v1", extra_body={"top_k": 1}, concurrency=3, max_calls=2, key_env="OTHER")
     assert other.identity() == first.identity()
     assert json.dumps(dict(first.identity()))
+    for change in ({"max_tokens": 9}, {"image_format": "jpeg"}, {"image_max_side": 512}):
+        changed = judge("http://x/v1", extra_body={"top_k": 1}, **change).identity()
+        assert first.identity().items() <= changed.items()
+        assert len(changed) == len(first.identity()) + 1, "what changes replies is recorded"
+    reached = judge("http://x/v1", extra_body={"top_k": 1}, query={"api-version": "1"}, extra_headers={"X-Title": "a"})
+    assert reached.identity() == first.identity()
 
 
 @pytest.mark.parametrize(
@@ -550,6 +613,13 @@ def test_identity_has_what_decides_a_reply_and_nothing_else() -> None:
         ({"extra_body": {"model": "other"}}, "'model' is not for extra_body"),
         ({"extra_body": {"stream": True}}, "'stream' is not for extra_body"),
         ({"extra_body": {"API_KEY": "secret"}}, "'API_KEY' is not for extra_body"),
+        ({"extra_headers": {"Api-Key": "secret"}}, "is not for plain values; write {key}, the key goes into key_env"),
+        ({"extra_headers": {"X-Auth": "secret"}}, "is not for plain values; write {key}, the key goes into key_env"),
+        ({"extra_headers": {"Host": "x"}}, "the harness sets it"),
+        ({"extra_headers": {"X Y": "x"}}, "is no header"),
+        ({"extra_headers": {"X": "a\nb"}}, "is no header"),
+        ({"query": {"api_key": "secret"}}, "'api_key' is not for query; the key goes into key_env"),
+        ({"max_tokens": 0}, "greater than or equal to 1"),
         ({"max_dollars": 1}, "needs price_prompt and price_completion"),
         ({"concurrency": 0}, "greater than or equal to 1"),
         ({"timeout": 0}, "greater than 0"),

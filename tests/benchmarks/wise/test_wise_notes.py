@@ -31,6 +31,8 @@ THINKS = "the protocol switches the judge's thinking off (enable_thinking: false
 OTHER = "the judge is {}, not the protocol's, which is Qwen3.5-35B-A3B."
 QUANTISED = "the judge is {}, a quantised version of the protocol's Qwen3.5-35B-A3B: another model."
 DEFAULT = "no temperature is sent, so the judge decodes at its server's default; the protocol's is 0."
+JPEG = "the judge is sent a JPEG file; the protocol sends the image as it is."
+SMALL = "the judge is sent a PNG file, at most 512 pixels on its longer side; the protocol sends the image as it is."
 LM_EVAL = {"name": "lm-eval", "model": "hf-multimodal", "temperature": 0.0}
 WARM = "the judge's temperature is 0.7, the protocol's is 0."
 SCRIPT = f"def {FUNCTION}(item, image): return [{{'role': 'user', 'content': 'data:image/png;base64,' + image}}]"
@@ -72,6 +74,8 @@ def benchmark(monkeypatch: pytest.MonkeyPatch, identity: Mapping[str, Any], cls:
         (QWEN | OFF | {"model": "/models/qwen3.5-35b-a3b/"}, WiseVerified, []),
         (QWEN | OFF | {"temperature": None}, WiseVerified, [DEFAULT]),
         (LM_EVAL | {"args": {"pretrained": "Qwen/Qwen3.5-35B-A3B", "enable_thinking": False}}, WiseVerified, []),
+        (QWEN | OFF | {"images": {"format": "jpeg", "max_side": None, "quality": 95}}, WiseVerified, [JPEG]),
+        ({"judge": QWEN | OFF | {"images": {"format": "png", "max_side": 512}}}, WiseVerified, [SMALL]),
         (LM_EVAL | {"args": {"pretrained": "0" * 64}}, WiseVerified, [OTHER.format("0" * 64)]),
         ({"judge": {"model": "gpt-4o-2024-05-13", "temperature": 0}}, WiseLegacy, []),
         ({"judge": QWEN | OFF | {"temperature": 0.7}}, WiseVerified, [WARM]),
