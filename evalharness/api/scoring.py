@@ -56,15 +56,15 @@ def _judge(scorer: JudgeScorer, images: Sequence[Image.Image], items: Sequence[I
         requests.append(ScoreRequest(str(number), item, data, hashlib.sha256(data).hexdigest()))
     scores: dict[str, Score] = {}
     with scorer_faults(label):
-        for request, outcome in scorer.judge(requests, _Replies()):
+        for request, outcome in scorer.judge(requests, KeptReplies()):
             if isinstance(outcome, SampleError):
                 raise outcome
             scores[request.key] = outcome
     return [scores[request.key] for request in requests]
 
 
-class _Replies:
-    """A judge's replies, kept while the images of one call are scored."""
+class KeptReplies:
+    """The :class:`~evalharness.api.judge.Replies` of one call, in memory."""
 
     def __init__(self) -> None:
         self._replies: dict[str, list[Reply]] = {}
@@ -77,3 +77,7 @@ class _Replies:
 
     def spent(self, judge: str) -> Spent:
         return Spent()
+
+    def all(self) -> list[Reply]:
+        """All replies, those of a prompt in the order of the tries."""
+        return [reply for replies in self._replies.values() for reply in replies]

@@ -81,7 +81,7 @@ def describe_reply(reply: Reply) -> str:
         return repr(said)
     reasons = {
         "cut": f"cut off by its length limit after {reply.completion_tokens} tokens",
-        "refused": "a refusal",
+        "refused": "refused",
         "filtered": f"stopped by a content filter ({reply.finish_reason})",
         "empty": f"without an answer (finish reason {reply.finish_reason!r})",
     }

@@ -17,6 +17,7 @@ from evalharness.api.scoring import score_images
 from evalharness.api.variant import CAP
 from evalharness.config.schema import PluginSpec, Sweep
 from evalharness.doctor.check_result import CheckResult, fail, ok, warn
+from evalharness.doctor.judge_check import plain_image
 from evalharness.errors import NotFiniteError, SampleError
 from evalharness.generation import variants
 from evalharness.planning.plan import Job
@@ -27,8 +28,6 @@ SAMPLES = 2
 """Samples that are drawn with each variant of a model."""
 MAX_DRAWINGS = 2
 """Images of a trajectory above which a variant is left out, if the model has others."""
-IMAGE_SIZE = (256, 256)
-"""Width and height in pixels of the image that is scored."""
 
 
 def check_drawing(alias: str, sweep: Sweep) -> Iterator[CheckResult]:
@@ -112,7 +111,7 @@ def check_scoring(spec: PluginSpec) -> Iterator[CheckResult]:
     if remote or isinstance(benchmark, HasKnownAnswers):
         return
     item = benchmark.items()[0]
-    image = Image.linear_gradient("L").resize(IMAGE_SIZE).convert("RGB")
+    image = plain_image()
     name = f"scorer {spec.name} scores"
     try:
         score_images(scorer, [image], [item], spec.label)

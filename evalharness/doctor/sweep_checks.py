@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from evalharness.api.benchmark import JudgeScorer
 from evalharness.api.model import RemoteImageModel
 from evalharness.config.schema import PluginSpec, Sweep
 from evalharness.doctor.check_result import CheckResult, ok
+from evalharness.doctor.judge_check import ask_judges
 from evalharness.doctor.scorer_check import describe_identity
 from evalharness.planning.image_sizes import BYTES_PER_PIXEL, canvas_pixels
 from evalharness.planning.planner import make_plan
@@ -21,20 +20,18 @@ def check_model(alias: str, spec: PluginSpec) -> Iterator[CheckResult]:
     """Check that the model's weights exist and can be digested, or that its endpoint answers."""
     check_model = spec.build()
     yield ok(f"model {alias}", describe_identity(check_model.identity()))
-    yield from _check_endpoint(f"model {alias}", check_model)
+    check_model.reachable()
+    if isinstance(check_model, RemoteImageModel):
+        yield ok(f"model {alias}", "answers")
 
 
 def check_scorer(spec: PluginSpec) -> Iterator[CheckResult]:
-    """Check the same for a benchmark's scorer and its judge."""
-    check_scorer = spec.build().scorer()
-    yield ok(f"scorer {spec.name}", describe_identity(check_scorer.identity()) or "ready")
-    yield from _check_endpoint(f"judge {spec.name}", check_scorer)
-
-
-def _check_endpoint(name: str, plugin: Any) -> Iterator[CheckResult]:
-    plugin.reachable()
-    if isinstance(plugin, RemoteImageModel | JudgeScorer):
-        yield ok(name, "answers")
+    """Check the same for a benchmark's scorer, and that its judges answer a question."""
+    benchmark = spec.build()
+    scorer = benchmark.scorer()
+    yield ok(f"scorer {spec.name}", describe_identity(scorer.identity()) or "ready")
+    scorer.reachable()
+    yield from ask_judges(spec.name, benchmark)
 
 
 def estimate_image_bytes(sweep: Sweep) -> float:

@@ -18,6 +18,7 @@ from evalharness.http.failure import EndpointFailure
 from evalharness.http.redact import redact
 from evalharness.judges.chat_settings import ChatSettings
 from evalharness.judges.completion import read_completion
+from evalharness.judges.sent_images import red_square
 from evalharness.types.reply import Reply
 
 PATH = "/chat/completions"
@@ -28,7 +29,13 @@ ADVICE = (
 )
 """Words in the rejection of a request, and what to do about it."""
 TEXT_FIELDS = ("text", "finish_reason", "refusal", "reasoning", "model")
-PING = JudgePrompt([{"role": "user", "content": "Say yes."}], image="", rubric="", max_tokens=16)
+PING = JudgePrompt(
+    [{"role": "user", "content": [{"type": "text", "text": "Which colour is this? One word."}, red_square()]}],
+    image="",
+    rubric="",
+    max_tokens=1000,
+)
+"""A question about a picture, with room for thoughts."""
 
 
 class Chat(Calls[JudgePrompt, Reply]):
@@ -68,22 +75,24 @@ class Chat(Calls[JudgePrompt, Reply]):
         return EndpointFailure("leave", f"a reply {describe_reply(answer)}", about_content=not wanted)
 
     async def problem(self) -> str | None:
-        """Why no prompt would be answered, or ``None``; found by the list of models, or else by a minimal prompt."""
-        names = await self.missing_model()
-        if names is None:
-            return None
-        if isinstance(names, EndpointFailure):
-            return names.reason
-        # A gateway may have no list, or one without the names that it knows how to route.
-        body = await self.text("post", PATH, self.settings.body(PING))
-        if isinstance(body, EndpointFailure):
-            return body.reason + self.did_you_mean(names)
-        return None if read_completion(body) else "no chat completions here; base_url usually ends in /v1"
+        """Why no prompt would be answered, or ``None``; found by a question about a picture.
+
+        The list of models decides nothing: it may be missing, or closed to the key, or longer than what works.
+        """
+        outcome = await self.ask(PING)
+        if isinstance(outcome, EndpointFailure):
+            names = await self.missing_model() if outcome.status in (400, 404) else None
+            hint = self.did_you_mean(names) if isinstance(names, list) else ""
+            wrong_place = "; base_url usually ends in /v1" if not outcome.status and outcome.body else ""
+            return outcome.reason + hint + wrong_place
+        silence = self.silence(outcome)
+        return None if silence is None else f"a question about a picture got {silence.reason}"
 
     def _read(self, body: str, seconds: float) -> Reply | EndpointFailure:
         reply = read_completion(body)
         if reply is None:
-            return EndpointFailure("again", f"the endpoint sent no chat completion but {self.clean(body)!r}", open=True)
+            shown = self.clean(body)
+            return EndpointFailure("again", f"the endpoint sent no chat completion but {shown!r}", open=True, body=body)
         redacted: dict[str, Any] = {name: redact(getattr(reply, name), self.key) for name in TEXT_FIELDS}
         return replace(reply, **redacted, cost=self.settings.cost(reply), seconds=seconds)
 

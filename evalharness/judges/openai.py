@@ -54,7 +54,7 @@ class OpenAI(Judge):
             yield from answers(prompts, self._chat(), 2 * self.settings.concurrency)
 
     def reachable(self) -> None:
-        """Ask for the list of models and, if that is inconclusive, for a one-word completion.
+        """Ask a short question about a picture.
 
         Raises:
             EndpointError: The judge would not answer; the message says what to do.

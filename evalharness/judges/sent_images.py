@@ -16,6 +16,12 @@ QUALITY = 95
 """Quality of JPEG files, of 100."""
 
 
+def red_square() -> dict[str, Any]:
+    """A part of a message that shows a red square."""
+    image = Image.new("RGB", (64, 64), "red")
+    return {"type": "image_url", "image_url": {"url": _data_url(image, "png")}}
+
+
 def converted(
     messages: Sequence[Mapping[str, Any]], image_format: ImageFormat, max_side: int | None
 ) -> list[dict[str, Any]]:

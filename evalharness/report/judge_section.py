@@ -12,6 +12,7 @@ import numpy as np
 from evalharness.analysis import category_weights, stats
 from evalharness.analysis.agreement import Agreement, agreement, flip_rate, reply_variance
 from evalharness.analysis.stats import Estimate
+from evalharness.api.model_names import is_version_of
 from evalharness.report.formatting import short_scorer
 from evalharness.report.summary import Summary
 from evalharness.store.results import Results
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 Z = 1.96
 """Half the width of a 95 % interval in standard errors."""
+WITHOUT_ANSWER = {
+    "cut": "cut off by their length limit",
+    "refused": "refusals",
+    "filtered": "stopped by a content filter",
+    "empty": "empty beside thoughts",
+}
 SAMPLE_COLUMNS = ["arm", "item", "seed_index"]
 
 
@@ -83,6 +90,8 @@ class Judging:
     repeats: Repeats | None = None
     seconds: list[SecondJudge] = field(default_factory=list)
     spent: dict[str, Any] = field(default_factory=dict)
+    answered: list[str] = field(default_factory=list)
+    """A sentence for each judge: which model answered, and how many replies had no answer."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -107,7 +116,35 @@ def judging(results: Results, summary: Summary) -> Judging | None:
         repeats=None if repeats.empty else _repeats(repeats, summary, weights),
         seconds=[second for second in seconds if second.both.samples],
         spent=info.get("spent", {}),
+        answered=[text for judge in info.get("judges", ()) if (text := answered_text(judge))],
     )
+
+
+def answered_text(judge: Mapping[str, Any]) -> str:
+    """Which models answered for a judge, and what those replies were that had no answer; empty if nothing is known.
+
+    Args:
+        judge: An entry of ``judges`` in :attr:`~evalharness.store.results.Results.info`.
+    """
+    sentences = []
+    if judge["answered_by"]:
+        models = [f"{name} ({count:,})" for name, count in judge["answered_by"].items()]
+        sentences.append(f"{judge['asked']} was asked; answered by {', '.join(models)}.")
+    lacking = [
+        f"{count:,} {WITHOUT_ANSWER[name]}" for name, count in judge["outcomes"].items() if name in WITHOUT_ANSWER
+    ]
+    if lacking:
+        sentences.append(f"Replies of {judge['asked']} without a whole answer: {', '.join(lacking)}.")
+    return " ".join(sentences)
+
+
+def other_models(judge: Mapping[str, Any]) -> str | None:
+    """A warning that another model answered than the one that was asked for; ``None`` if none did."""
+    others = {name: count for name, count in judge["answered_by"].items() if not is_version_of(name, judge["asked"])}
+    if not others:
+        return None
+    named = ", ".join(f"{name} ({count:,} of {judge['replies']:,} replies)" for name, count in others.items())
+    return f"the judge that was asked for is {judge['asked']}, but {named} answered."
 
 
 def _repeats(checks: pd.DataFrame, summary: Summary, weights: Mapping[str, float]) -> Repeats:

@@ -9,6 +9,7 @@ from typing import Any
 from evalharness._util.text import counted
 from evalharness.report.environments import table_facts, table_warnings
 from evalharness.report.formatting import duration, short_digest, short_scorer
+from evalharness.report.judge_section import other_models
 from evalharness.report.provenance import model_seconds
 from evalharness.report.summary import Summary
 from evalharness.store.results import Results
@@ -81,6 +82,7 @@ def warnings(results: Results, summary: Summary) -> list[str]:
     if info["prompt_set"] != "original":
         lines.append(f"the prompts are not the benchmark's own but {info['prompt_set']}.")
     lines += info.get("notes", ())
+    lines += [line for judge in info.get("judges", ()) if (line := other_models(judge))]
     if len(summary.quoted):
         lines.append("quoted rows are other people’s numbers; nothing here was measured against them.")
     rows = [row for row in summary.rows.values() if row["scored"] < row["expected"]]

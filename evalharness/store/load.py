@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evalharness._util.hashing import digest
+from evalharness.api.model_names import asked_model
 from evalharness.config import literature
 from evalharness.config.schema import Arm
 from evalharness.planning.plan import Plan, PlannedBenchmark
@@ -197,13 +198,32 @@ def _benchmark_info(name: str, planned: PlannedBenchmark) -> dict[str, Any]:
     }
 
 
+def _by_frequency(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
 def _spent(store: Store, planned: PlannedBenchmark, samples: pd.DataFrame) -> dict[str, Any]:
-    """Sum up what the judges of a benchmark cost; a rescoring by the judge of the scorer is not counted twice."""
+    """Sum up what the judges of a benchmark cost, and which models answered for each.
+
+    A rescoring by the judge of the scorer is not counted twice.
+    """
     scorers = [planned.scorer, *(rescoring.scorer for rescoring in planned.rescorings)]
     judged = [scorer for scorer in scorers if {"judge", "rubric"} <= scorer.keys()]
-    judges = {(digest(scorer["judge"]), scorer["rubric"]["digest"]) for scorer in judged}
+    judges = {(digest(scorer["judge"]), scorer["rubric"]["digest"]): scorer["judge"] for scorer in judged}
     if not judges:
         return {}
     images = set(samples["image"].dropna())
-    totals = [store.replies.usage(judge, rubric, images) for judge, rubric in sorted(judges)]
-    return {"spent": {name: sum(total[name] for total in totals) for name in totals[0]}}
+    usages = {key: store.replies.usage(*key, images) for key in judges}
+    totals = ("replies", "prompt_tokens", "completion_tokens", "cost")
+    return {
+        "spent": {name: sum(getattr(usage, name) for usage in usages.values()) for name in totals},
+        "judges": [
+            {
+                "asked": asked_model(judges[key]),
+                "replies": usage.replies,
+                "answered_by": _by_frequency(usage.models),
+                "outcomes": _by_frequency(usage.outcomes),
+            }
+            for key, usage in usages.items()
+        ],
+    }

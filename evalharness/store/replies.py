@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
 from evalharness.api.judge import JudgePrompt, reply_key
+from evalharness.api.spoken import outcome_of
 from evalharness.store.database import Database, parse_json
 from evalharness.types.reply import Reply
 from evalharness.types.spent import Spent
@@ -29,6 +31,33 @@ class StoredReply:
     rubric: str
     repeat: int
     reply: Reply
+
+
+@dataclass(slots=True)
+class JudgeUsage:
+    """What a judge's replies add up to.
+
+    Attributes:
+        models: Name of each model that answered, as the endpoint says it → number of its replies.
+        outcomes: What the replies are, see :data:`~evalharness.api.spoken.Outcome` → their number.
+    """
+
+    replies: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    models: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, reply: Reply) -> None:
+        """Count a reply."""
+        self.replies += 1
+        self.prompt_tokens += reply.prompt_tokens
+        self.completion_tokens += reply.completion_tokens
+        self.cost += reply.cost
+        self.outcomes[outcome_of(reply)] += 1
+        if reply.model:
+            self.models[reply.model] += 1
 
 
 class StoredReplies:
@@ -81,18 +110,15 @@ class StoredReplies:
         """Give every reply as :meth:`put` takes it, the attempts of a key in their order."""
         return self._database.scan("SELECT * FROM replies ORDER BY key, attempt", _parse_reply)
 
-    def usage(self, judge: str, rubric: str, images: Collection[str]) -> dict[str, float]:
-        """Sum up a judge's replies about images: their number, tokens and dollars."""
+    def usage(self, judge: str, rubric: str, images: Collection[str]) -> JudgeUsage:
+        """Sum up a judge's replies about images."""
         select = "SELECT image, reply FROM replies WHERE judge = ? AND rubric = ?"
-        total = {"replies": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0}
+        usage = JudgeUsage()
         with self._database.guarded() as connection:
             for row in connection.execute(select, (judge, rubric)):
                 if row["image"] in images:
-                    reply = parse_json(row["reply"])
-                    total["replies"] += 1
-                    for name in ("prompt_tokens", "completion_tokens", "cost"):
-                        total[name] += reply[name]
-        return total
+                    usage.add(Reply(**parse_json(row["reply"])))
+        return usage
 
     def spent(self, judge: str) -> Spent:
         """Return what all replies of a judge (digest of its identity) cost."""

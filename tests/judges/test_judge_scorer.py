@@ -127,7 +127,7 @@ def test_three_unreadable_replies_fail_the_sample_and_are_kept() -> None:
     ("reply", "says"),
     [
         (Reply("1", "length", 9, 5), "cut off by its length limit after 5 tokens: '1'"),
-        (Reply("", refusal="I will not."), "a refusal: 'I will not.'"),
+        (Reply("", refusal="I will not."), "refused: 'I will not.'"),
         (Reply("", "content_filter"), "stopped by a content filter (content_filter)"),
         (Reply("<think>1"), "without an answer (finish reason 'stop'): '<think>1'"),
     ],

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from judge_server import Answer, Call, completion, error, serving
-from mock_sweeps import SWEEP, draw_and_score, reported
+from mock_sweeps import IN_PROCESS, SWEEP, draw_and_score, reported
+from PIL import Image
 
 from evalharness._util.exit_codes import ExitCode
 from evalharness.cli import main, sweep
@@ -28,6 +29,25 @@ def openai(url: str, **more: object) -> str:
     return json.dumps(
         {"name": "openai", "model": "judge-1", "base_url": url, "key_env": "JUDGE_KEY", "backoff": 0.01, **more}
     )
+
+
+@pytest.fixture
+def judged_by_rubric(tmp_path: Path) -> Write:
+    """A function that writes a sweep file of three edits, which a judge scores by a rubric."""
+    Image.new("RGB", (6, 4), (100, 0, 0)).save(tmp_path / "a.png")
+    edits = [{"prompt": f"make it {word}", "image": "a.png"} for word in ("brighter", "darker", "smaller")]
+    (tmp_path / "edits.jsonl").write_text("\n".join(map(json.dumps, edits)))
+
+    def write(judge: str) -> Path:
+        path = tmp_path / "edits.yaml"
+        benchmark = f"{{name: edits, prompts: edits.jsonl, judge: {judge}}}"
+        path.write_text(
+            f"name: edits\nmodel: mock\nbenchmarks:\n  - {benchmark}\narms:\n  - {{name: s, variant: single_pass}}\n"
+            + IN_PROCESS
+        )
+        return path
+
+    return write
 
 
 def states(out: Path) -> Counter[str]:
@@ -89,6 +109,45 @@ def test_a_wrong_key_is_one_line_and_nothing_is_failed(
     with serving(verdict) as (_, url):
         assert sweep.main([str(judged(openai(url))), "--out", str(out), "--quiet"]) == 0
     assert states(out) == {"scored": 6}
+
+
+def test_a_judge_that_answers_no_question_is_told_by_the_first_sample(
+    judged: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its list of models is fine; what it says about an image, nobody can read."""
+    listed = Answer({"object": "list", "data": [{"id": "judge-1"}]})
+    with serving(lambda call: listed if call.method == "GET" else Answer(completion("a fine day"))) as (server, url):
+        file = judged(openai(url), 40)
+        assert sweep.main([str(file), "--out", str(tmp_path / "r" / "x")]) != 0
+    assert "single on asked: the first 3 samples failed, the last: no score: 'a fine day'" in capsys.readouterr().err
+    assert {call.path for call in server.calls} == {"/v1/chat/completions"}
+
+
+def test_the_model_that_answered_stands_in_results_and_report(
+    judged_by_rubric: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r" / "x"
+    names = ["judge-1-GPTQ-Int4", "judge-1-2026-01-31", "judge-1"]
+
+    def respond(call: Call) -> Answer:
+        name = names[min(len(server.calls) - 1, 2)]
+        return Answer(completion("Followed: 10\nKept: 10") | {"model": name})
+
+    with serving(respond) as (server, url):
+        assert sweep.main([str(judged_by_rubric(openai(url, concurrency=1))), "--out", str(out), "--quiet"]) == 0
+    results = json.loads((out / "results.json").read_text())
+    (about,) = results["info"]["benchmarks"]["edits"]["judges"]
+    assert about == {
+        "asked": "judge-1",
+        "replies": 3,
+        "answered_by": dict.fromkeys(names, 1),
+        "outcomes": {"answered": 3},
+    }
+    page = (out / "index.html").read_text()
+    assert "judge-1 was asked; answered by judge-1 (1), judge-1-2026-01-31 (1), judge-1-GPTQ-Int4 (1)." in page
+    warning = "the judge that was asked for is judge-1, but judge-1-GPTQ-Int4 (1 of 3 replies) answered."
+    assert warning in page
+    assert "judge-1-2026-01-31 (1 of 3" not in page, "a version of what was asked for"
 
 
 def echo(call: Call) -> Answer:

@@ -540,34 +540,35 @@ def models(*names: str) -> Answer:
     return Answer({"object": "list", "data": [{"id": name} for name in names]})
 
 
-def test_reachable_by_the_list_of_models() -> None:
-    with serving(lambda call: models("other", "judge-1")) as (server, url):
+@pytest.mark.parametrize("listed", [models("judge-1"), models("x"), Answer(error("no"), 403), Answer(b"<html>")])
+def test_reachable_is_who_answers_a_question_about_a_picture(listed: Answer) -> None:
+    """Whatever the list of models says, and whether or not the key may read it."""
+    with serving(lambda call: listed if call.method == "GET" else Answer(completion("Red"))) as (server, url):
         judge(url).reachable()
-    assert [call.path for call in server.calls] == ["/v1/models"]
-
-
-@pytest.mark.parametrize("listed", [models("deployment-9"), Answer(error("no such page"), 404), Answer(b"<html>")])
-def test_reachable_by_a_word_where_there_is_no_list(listed: Answer) -> None:
-    with serving(lambda call: listed if call.method == "GET" else OK) as (server, url):
-        judge(url).reachable()
-    assert [call.path for call in server.calls] == ["/v1/models", "/v1/chat/completions"]
-    assert server.calls[1].body["max_tokens"] <= 16
+    (call,) = server.calls
+    assert call.path == "/v1/chat/completions"
+    (text, image) = call.body["messages"][0]["content"]
+    assert text["text"].startswith("Which colour")
+    assert image["image_url"]["url"].startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize(
     ("listed", "answer", "says"),
     [
         (models("judge-2"), Answer(error("not found"), 404), "check model and base_url; did you mean 'judge-2'?"),
-        (Answer(error("who?"), 401), OK, "the key (401); check the key in the environment variable JUDGE_KEY"),
-        (Answer(error("down"), 503), OK, "answers 503: down"),
-        (Answer(b"<html>"), Answer(b"<html>"), "no chat completions here; base_url usually ends in /v1"),
-        (Answer(hang=True), OK, "no answer within 0.3 s"),
+        (models("judge-1"), Answer(error("who?"), 401), "the key (401); check the key in the environment variable JUDGE_"),
+        (models("judge-1"), Answer(error("down"), 503), "answers 503: down"),
+        (models("judge-1"), Answer(b"<html>"), "no chat completion but '<html>'; base_url usually ends in /v1"),
+        (models("judge-1"), Answer(hang=True), "no answer within 0.3 s"),
+        (models("judge-1"), Answer(error("no images here"), 400), "answers 400: no images here"),
+        (models("judge-1"), Answer(completion(None)), "a question about a picture got a reply without an answer"),
+        (models("judge-1"), Answer(completion(None, refusal="No.")), "about a picture got a reply refused: 'No.'"),
     ],
 )  # fmt: skip
 def test_unreachable_says_what_to_do(listed: Answer, answer: Answer, says: str) -> None:
     respond = lambda call: listed if call.method == "GET" else answer  # noqa: E731
     with serving(respond) as (_, url), pytest.raises(EndpointError) as caught:
-        judge(url, timeout=0.3 if listed.hang else 30).reachable()
+        judge(url, timeout=0.3 if answer.hang else 30).reachable()
     assert says in str(caught.value)
 
 

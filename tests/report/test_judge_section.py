@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from evalharness.report import build
-from evalharness.report.judge_section import Judging, judging
+from evalharness.report.judge_section import Judging, answered_text, judging, other_models
 from evalharness.report.summary import summarize
 from evalharness.store.results import ARM_COLUMNS, CHECK_COLUMNS, SAMPLE_COLUMNS, Results
 
@@ -124,6 +124,22 @@ def test_the_page_and_its_numbers(tmp_path: Path) -> None:
     numbers = json.loads((tmp_path / "results.json").read_text())["judging"]["wise"]
     assert numbers["repeats"]["flips"]["value"] == pytest.approx(0.4)
     assert numbers["seconds"][0]["both"]["samples"] == 8
+
+
+ANSWERED = {"asked": "big", "replies": 5, "answered_by": {"org/Big": 3, "big-awq": 2}, "outcomes": {"answered": 5}}
+
+
+def test_who_answered_in_words() -> None:
+    assert answered_text(ANSWERED) == "big was asked; answered by org/Big (3), big-awq (2)."
+    assert other_models(ANSWERED) == "the judge that was asked for is big, but big-awq (2 of 5 replies) answered."
+    outcomes = {"answered": 3, "cut": 1, "refused": 1200, "filtered": 2, "empty": 4}
+    unnamed = ANSWERED | {"answered_by": {}, "outcomes": outcomes}
+    assert answered_text(unnamed) == (
+        "Replies of big without a whole answer: 1 cut off by their length limit, 1,200 refusals, "
+        "2 stopped by a content filter, 4 empty beside thoughts."
+    )
+    assert other_models(unnamed) is None
+    assert answered_text(ANSWERED | {"answered_by": {}}) == ""
 
 
 def test_coverage_by_category(tmp_path: Path) -> None:
