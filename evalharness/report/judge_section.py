@@ -130,9 +130,8 @@ def answered_text(judge: Mapping[str, Any]) -> str:
     if judge["answered_by"]:
         models = [f"{name} ({count:,})" for name, count in judge["answered_by"].items()]
         sentences.append(f"{judge['asked']} was asked; answered by {', '.join(models)}.")
-    lacking = [
-        f"{count:,} {WITHOUT_ANSWER[name]}" for name, count in judge["outcomes"].items() if name in WITHOUT_ANSWER
-    ]
+    outcomes = [(count, WITHOUT_ANSWER.get(name)) for name, count in judge["outcomes"].items()]
+    lacking = [f"{count:,} {words}" for count, words in outcomes if words]
     if lacking:
         sentences.append(f"Replies of {judge['asked']} without a whole answer: {', '.join(lacking)}.")
     return " ".join(sentences)

@@ -556,7 +556,7 @@ def test_reachable_is_who_answers_a_question_about_a_picture(listed: Answer) -> 
     ("listed", "answer", "says"),
     [
         (models("judge-2"), Answer(error("not found"), 404), "check model and base_url; did you mean 'judge-2'?"),
-        (models("judge-1"), Answer(error("who?"), 401), "the key (401); check the key in the environment variable JUDGE_"),
+        (models("judge-1"), Answer(error("who?"), 401), "the key (401); check the key in the environment var"),
         (models("judge-1"), Answer(error("down"), 503), "answers 503: down"),
         (models("judge-1"), Answer(b"<html>"), "no chat completion but '<html>'; base_url usually ends in /v1"),
         (models("judge-1"), Answer(hang=True), "no answer within 0.3 s"),
