@@ -52,8 +52,10 @@ def base_name(arm: str) -> str:
 
     >>> base_name("process max_iterations=2 inspect=true")
     'process'
+    >>> base_name("process model.steps=2")
+    'process'
     """
-    return re.sub(r"( \w+=[^ ]*)+$", "", arm)
+    return re.sub(r"( [\w.]+=[^ ]*)+$", "", arm)
 
 
 def name_without_cap(arm: str) -> str:

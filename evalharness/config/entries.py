@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from evalharness._util.text import one_line
 from evalharness._util.validation import Mistake, first_mistake
 from evalharness.api import registry
 from evalharness.config.schema import Entry, PluginSpec
+from evalharness.config.setting_paths import with_absolute_paths
 from evalharness.config.yaml import Document, Location
 from evalharness.errors import ConfigError, PluginError
 
@@ -48,7 +49,7 @@ def _located(document: Document, at: Location, mistake: Mistake) -> ConfigError:
     # If a value may be of several types, pydantic's location ends with the name of a type, which is not in the file.
     while location[len(at) :] and location not in document.values:
         location = location[:-1]
-    place = ".".join(map(str, location[len(at) :]))
+    place = one_line(".".join(map(str, location[len(at) :])), limit=60)  # a key of the file may hold anything
     return document.error(f"{place + ': ' if place else ''}{mistake.message}{more}", *location)
 
 
@@ -78,16 +79,7 @@ def plugin_spec(
         raise document.error(str(error), *name_at) from error
     cls: type[BaseModel] = plugin.Settings
     checked = validate(cls, document, at, settings, common=("name", *common))
-    return PluginSpec(kind, name, _with_absolute_paths(checked, document.path.parent.absolute()))
-
-
-def _with_absolute_paths(settings: M, base: Path) -> M:
-    """Resolve relative paths among the settings that the file gives; they are relative to the file's folder."""
-    update: dict[str, Any] = {}
-    for name in settings.model_fields_set:
-        value = getattr(settings, name, None)
-        if isinstance(value, Path):
-            update[name] = base / value.expanduser()
-        elif isinstance(value, BaseModel):
-            update[name] = _with_absolute_paths(value, base)
-    return settings.model_copy(update=update) if update else settings
+    try:
+        return PluginSpec(kind, name, with_absolute_paths(checked, document.path.parent.absolute()))
+    except ConfigError as error:
+        raise document.error(str(error), *at) from None

@@ -15,8 +15,10 @@ from evalharness.config.arm_families import FamilyKey, family_key
 from evalharness.config.shards import Shard
 
 NAME = r"^[\w][\w .,=:+@-]*$"
+MAX_NAME = 200
+"""Characters of a name with the values that are swept."""
 
-Name = Annotated[str, Field(pattern=NAME, max_length=100)]
+Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
 Entry = dict[str, Any]
 
 
@@ -43,7 +45,7 @@ class SweepFile(_Strict):
     description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     model: str | Entry | None = None
-    models: dict[str, str | Entry] = {}
+    models: dict[Name, str | Entry] = {}
     benchmarks: Annotated[list[str | Entry], Field(min_length=1)]
     arms: Annotated[list[Entry], Field(min_length=1)]
     baseline: str | None = None

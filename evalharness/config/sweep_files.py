@@ -6,13 +6,13 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
-from evalharness.config import literature, yaml
+from evalharness.config import literature, plugin_expansion, yaml
 from evalharness.config.analysis import resolve as resolve_analysis
 from evalharness.config.arm_expansion import expand_arms
 from evalharness.config.entries import plugin_spec, validate
-from evalharness.config.schema import Arm, BenchmarkEntry, BenchmarkSpec, PluginSpec, Sweep, SweepFile
+from evalharness.config.schema import Arm, Sweep, SweepFile
 from evalharness.config.shards import Shard
-from evalharness.config.yaml import Document, Location
+from evalharness.config.yaml import Document
 from evalharness.errors import ConfigError, did_you_mean
 
 Override = Callable[[SweepFile], SweepFile]
@@ -62,7 +62,7 @@ def load(file: str | Path, override: Override = unchanged) -> Sweep:
 def parse(document: Document, override: Override = unchanged) -> Sweep:
     """Check a document that was read from YAML, or from JSON that :meth:`Sweep.resolved` returned."""
     top = override(validate(SweepFile, document, ()))
-    models = _models(document, top)
+    models = plugin_expansion.models(document, top)
     arms = tuple(expand_arms(document, top, models))
     baseline = _baseline(document, top, arms)
     settings = {arm.name: arm.variant.model_dump(mode="json") for arm in arms}
@@ -70,8 +70,8 @@ def parse(document: Document, override: Override = unchanged) -> Sweep:
         name=top.name,
         description=top.description,
         seed=top.seed,
-        models={alias: spec for alias, spec in models.items() if any(arm.model == alias for arm in arms)},
-        benchmarks=_benchmarks(document, top),
+        models={alias: spec for alias, spec in models.specs.items() if any(arm.model == alias for arm in arms)},
+        benchmarks=plugin_expansion.benchmarks(document, top),
         arms=arms,
         baseline=baseline,
         executor=plugin_spec(document, "executors", top.executor, ("executor",)),
@@ -87,30 +87,6 @@ def _shard(document: Document, top: SweepFile) -> Shard | None:
         return None if top.shard is None else Shard.parse(top.shard)
     except ConfigError as error:
         raise document.error(str(error), "shard") from None
-
-
-def _models(document: Document, top: SweepFile) -> dict[str, PluginSpec]:
-    models = {alias: plugin_spec(document, "models", entry, ("models", alias)) for alias, entry in top.models.items()}
-    if isinstance(top.model, dict) or (top.model is not None and top.model not in models):
-        spec = plugin_spec(document, "models", top.model, ("model",))
-        models[spec.name] = spec
-    return models
-
-
-def _benchmarks(document: Document, top: SweepFile) -> tuple[BenchmarkSpec, ...]:
-    specs: list[BenchmarkSpec] = []
-    for index, raw in enumerate(top.benchmarks):
-        at: Location = ("benchmarks", index)
-        entry = {"name": raw} if isinstance(raw, str) else raw
-        common_keys = {key: value for key, value in entry.items() if key in BenchmarkEntry.model_fields}
-        common = validate(BenchmarkEntry, document, at, common_keys)
-        settings = {key: value for key, value in entry.items() if key not in common_keys or key == "name"}
-        plugin = plugin_spec(document, "benchmarks", settings, at, common=("limit", "samples", "alias"))
-        spec = BenchmarkSpec(plugin, common.limit, common.samples, common.alias)
-        if any(earlier.name == spec.name for earlier in specs):
-            raise document.error(f"benchmark {spec.name!r} stands twice; give one of them an alias", *at)
-        specs.append(spec)
-    return tuple(specs)
 
 
 def _baseline(document: Document, top: SweepFile, arms: tuple[Arm, ...]) -> str:

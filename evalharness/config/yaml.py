@@ -1,8 +1,7 @@
-"""Reads YAML with the line and column of each value, and with limits that guard against malicious files."""
+"""Reads YAML 1.2 with the line and column of each value, and with limits that guard against malicious files."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from evalharness.config import yaml_scalars
 from evalharness.errors import ConfigError
 
 MAX_BYTES = 1 << 20
@@ -83,8 +83,6 @@ def read(path: Path) -> Document:
         raise ConfigError(_syntax(path, error)) from error
     except RecursionError as error:
         raise ConfigError(f"{path}: nested too deep") from error
-    except ValueError as error:  # a date or a number that Python cannot represent
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
     return Document(path, data, document.values, document.keys)
 
 
@@ -100,6 +98,9 @@ class _Loader(yaml.SafeLoader):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(None, None, f"more than {MAX_NODES} values", mark)
         return super().compose_node(parent, index)
+
+
+yaml_scalars.add_resolvers(_Loader)
 
 
 def _syntax(path: Path, error: yaml.YAMLError) -> str:
@@ -142,11 +143,12 @@ def _build(document: Document, loader: yaml.SafeLoader, node: yaml.Node, locatio
         raise document.error(f"tag {node.tag!r} is not allowed", *location)
     if isinstance(node, yaml.SequenceNode):
         return [_build(document, loader, child, (*location, index), flat) for index, child in enumerate(node.value)]
-    if not isinstance(node, yaml.MappingNode):
-        value = loader.construct_object(node)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise document.error(f"{node.value} is no finite number", *location)
-        return value
+    if isinstance(node, yaml.ScalarNode):
+        try:
+            return yaml_scalars.value_of(node)
+        except ValueError as error:
+            raise document.error(str(error), *location) from None
+    assert isinstance(node, yaml.MappingNode)
     if id(node) not in flat:  # a node is visited again for each of its aliases
         _refuse_duplicates(document, node)
         loader.flatten_mapping(node)
