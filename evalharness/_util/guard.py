@@ -10,10 +10,14 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
+from evalharness._util.text import one_line
 from evalharness.errors import EvalHarnessError
 
 Command = Callable[[argparse.Namespace], int]
+MAX_MESSAGE = 2000
+"""Characters of a message, which may quote what came from anywhere."""
 
 
 class TerminatedError(KeyboardInterrupt):
@@ -22,6 +26,7 @@ class TerminatedError(KeyboardInterrupt):
 
 def guarded(command: Command, options: argparse.Namespace) -> int:
     """Run a command; an error becomes a line on stderr and an exit code."""
+    console.prepare()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = command(options)
@@ -36,6 +41,8 @@ def guarded(command: Command, options: argparse.Namespace) -> int:
         # The reader of the output has closed it. Python would report an error when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OUTPUT_CLOSED
+    except ImportError as error:  # of a plugin, which imports what it needs when it is used
+        return _complain(f"something to import is missing or broken: {error}")
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _complain(f"{error.filename or 'cannot write'}: no space left on the disk; free some and run again")
@@ -49,5 +56,5 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _complain(message: str) -> int:
-    sys.stderr.write("evalharness: " + " ".join(message.split()) + "\n")
+    console.write_error(f"evalharness: {one_line(message, MAX_MESSAGE)}")
     return ExitCode.BAD_INPUT

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from evalharness._util import console
+
 
 class Stage:
     """Work of one kind; its total may change while it goes on."""
@@ -56,10 +58,10 @@ class Progress:
 
     def say(self, message: str) -> None:
         if self._bars is not None:
-            self._bars.rich.console.print(message, markup=False, highlight=False, soft_wrap=True)
+            with contextlib.suppress(OSError):
+                self._bars.rich.console.print(console.clean(message), markup=False, highlight=False, soft_wrap=True)
             return
-        sys.stderr.write(message + "\n")
-        sys.stderr.flush()
+        console.write_error(message)
 
     @contextlib.contextmanager
     def stages(self) -> Iterator[Callable[[str, int], Stage]]:

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from evalharness._util import console
 from evalharness.errors import EvalHarnessError
 
 HUB = "https://huggingface.co/"
@@ -157,5 +158,4 @@ class ProgressLines:
             return
         self.last_printed = time.monotonic()
         total = f" of {self.total / 1e6:.0f}" if self.total else ""
-        sys.stderr.write(f"{self.name}: {self.done / 1e6:.0f}{total} MB\n")
-        sys.stderr.flush()
+        console.write_error(f"{self.name}: {self.done / 1e6:.0f}{total} MB")

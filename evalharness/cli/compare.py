@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness._front import Results, compare, load_results
+from evalharness._util import console
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     table = _table(comparison.compared)
     text = str(table.to_markdown(index=False, disable_numparse=True))
     notes = [f"note: {line}" for line in comparison.notes]
-    sys.stdout.write("\n".join([*heads, "", text, *([""] if notes else []), *notes]) + "\n")
+    console.write("\n".join([*heads, "", text, *([""] if notes else []), *notes]))
     if options.out is not None:
         _write(options.out, comparison, table, heads)
     return 0
@@ -116,4 +116,4 @@ def _write(out: Path, comparison: Comparison, table: pd.DataFrame, heads: Sequen
         contrasts.to_parquet(out / "compare.parquet", index=False)
     except OSError as error:
         raise EvalHarnessError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
-    sys.stdout.write(f"files: {out}\n")
+    console.write(f"files: {out}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
+from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness.report import terminal
 from evalharness.store.results import Results
@@ -14,5 +13,5 @@ def say_what_is_missing(results: Results) -> ExitCode:
     line = terminal.missing(results)
     if line is None:
         return ExitCode.COMPLETE
-    sys.stderr.write(f"evalharness: {line}\n")
+    console.write_error(f"evalharness: {line}")
     return ExitCode.INCOMPLETE

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from evalharness._util import console
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,5 +18,5 @@ def run(options: argparse.Namespace) -> int:
     from evalharness.detectors import checkpoint
 
     checkpoint.to_folder(options.checkpoint, options.folder)
-    sys.stdout.write(f"{options.folder}\n")
+    console.write(str(options.folder))
     return 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness.config import sweep_files
 from evalharness.errors import ConfigError, EvalHarnessError
@@ -43,12 +43,11 @@ def run(options: argparse.Namespace) -> int:
     for finding in _findings(options):
         findings.append(finding)
         if not options.json:
-            sys.stdout.write(finding.line() + "\n")
-            sys.stdout.flush()
+            console.write(finding.line())
     passed = all(finding.status != "fail" for finding in findings)
     if options.json:
         report = {"ok": passed, "findings": [asdict(finding) for finding in findings]}
-        sys.stdout.write(json.dumps(report, indent=1) + "\n")
+        console.write_data(json.dumps(report, indent=1) + "\n")
     return ExitCode.COMPLETE if passed else ExitCode.CHECK_FAILED
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.files import atomic_folder
 from evalharness.api.benchmark import Exported, Exporter
@@ -72,7 +72,7 @@ def _trajectories(plan: Plan, options: argparse.Namespace, store_path: Path, out
 
 
 def _conclude(exported: int, expected: int, out: Path) -> ExitCode:
-    sys.stdout.write(f"{exported} of {expected} samples: {out}\n")
+    console.write(f"{exported} of {expected} samples: {out}")
     return ExitCode.COMPLETE if exported == expected else ExitCode.INCOMPLETE
 
 
@@ -83,7 +83,7 @@ def _exporter(plan: Plan, name: str) -> Exporter:
     if not isinstance(planned.benchmark, Exporter):
         raise ConfigError(f"benchmark {name!r} has no file format of its own to export to")
     if len(planned.items) < planned.of:
-        sys.stderr.write(f"warning: a subset of {len(planned.items)} of {planned.of} prompts\n")
+        console.write_error(f"warning: a subset of {len(planned.items)} of {planned.of} prompts")
     return planned.benchmark
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.files import atomic_path
 from evalharness._util.hashing import digest
@@ -46,10 +46,10 @@ def run(options: argparse.Namespace) -> int:
     _write(out, lines)
     missing = sum(state.score is None for state in states)
     if missing:
-        sys.stderr.write(f"warning: {missing} of {len(states)} samples have no score yet\n")
+        console.write_error(f"warning: {missing} of {len(states)} samples have no score yet")
     judges = ", ".join(dict.fromkeys(judge_name(line.judge) for line in lines))
     questions = len({line.question for line in lines})
-    sys.stdout.write(f"{len(lines)} replies to {questions} questions by {judges}: {out}\n")
+    console.write(f"{len(lines)} replies to {questions} questions by {judges}: {out}")
     return ExitCode.INCOMPLETE if missing else ExitCode.COMPLETE
 
 

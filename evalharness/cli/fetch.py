@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
+from evalharness._util import console
 from evalharness.assets import fetch, hub
 from evalharness.assets.listing import Snapshot
 from evalharness.assets.plugin_assets import assets_of
@@ -29,18 +29,11 @@ def run(options: argparse.Namespace) -> int:
     """Fetch, check and convert files, and print where each is; returns the exit code."""
     for asset in assets_of(options.name):
         if isinstance(asset, Snapshot):
-            for path in hub.fetch_snapshot(asset, _say, mirror=options.mirror, root=options.to):
-                sys.stdout.write(f"{path}\n")
-            sys.stdout.flush()
+            for path in hub.fetch_snapshot(asset, console.write_error, mirror=options.mirror, root=options.to):
+                console.write(str(path))
             continue
-        file = fetch.fetch_asset(asset, _say, mirror=options.mirror, root=options.to)
-        sys.stdout.write(f"{file}\n")
+        file = fetch.fetch_asset(asset, console.write_error, mirror=options.mirror, root=options.to)
+        console.write(str(file))
         if asset.convert is not None and options.to is None:
-            sys.stdout.write(f"{fetch.convert_asset(asset, file, _say)}\n")
-        sys.stdout.flush()
+            console.write(str(fetch.convert_asset(asset, file, console.write_error)))
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.filesystems import bytes_text
 from evalharness._util.text import counted
@@ -41,5 +41,5 @@ def run(options: argparse.Namespace) -> int:
         counted(len(garbage.image_rows), "row") + " about images",
     ]
     verb = "nothing refers to" if options.dry_run else "removed"
-    sys.stdout.write(f"{store}: {verb} {', '.join(counts)}; {bytes_text(size)}\n")
+    console.write(f"{store}: {verb} {', '.join(counts)}; {bytes_text(size)}")
     return ExitCode.COMPLETE

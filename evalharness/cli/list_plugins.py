@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
+from evalharness._util import console
 from evalharness.api import registry
 from evalharness.errors import PluginError
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the plugins by kind; returns the exit code."""
     for kind in registry.KINDS:
-        sys.stdout.write("\n".join([kind, *_lines(kind)]) + "\n")
+        console.write("\n".join([kind, *_lines(kind)]))
     return 0
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import evalharness
+from evalharness._util import console
 from evalharness._util.guard import guarded
 
 COMMANDS = {
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in RENAMED:
-        sys.stderr.write(f"evalharness: `{words[0]}` is now called `{RENAMED[words[0]]}`\n")
+        console.write_error(f"evalharness: `{words[0]}` is now called `{RENAMED[words[0]]}`")
         words[0] = RENAMED[words[0]]
     options = _parser(words[0] if words else "").parse_args(words)
     return guarded(options.command, options)

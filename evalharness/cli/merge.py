@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness.errors import ConfigError
 from evalharness.store.merge import merge_stores
@@ -40,11 +40,11 @@ def run(options: argparse.Namespace) -> int:
         missing += damaged
         counts = ", ".join(f"{count} {name}" for name, count in brought.items())
         left = f"; left out: {damaged} trajectories with damaged images" if damaged else ""
-        sys.stdout.write(f"{path}: {counts}{left}\n")
+        console.write(f"{path}: {counts}{left}")
         if conflicts.counts:
             winner = {"keep": options.into, "take": path}[options.on_conflict]
-            sys.stdout.write(f"  contradictions, in which {winner} wins: {conflicts}\n")
+            console.write(f"  contradictions, in which {winner} wins: {conflicts}")
     if missing:
-        sys.stderr.write(f"evalharness: incomplete: {missing} trajectories have damaged images and are left out\n")
+        console.write_error(f"evalharness: incomplete: {missing} trajectories have damaged images and are left out")
         return ExitCode.INCOMPLETE
     return ExitCode.COMPLETE

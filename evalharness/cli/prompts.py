@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from inspect import signature
 
+from evalharness._util import console
 from evalharness.api import registry
 from evalharness.errors import ConfigError
 
@@ -31,5 +31,5 @@ def run(options: argparse.Namespace) -> int:
     fixed = [f"--{name}" for name in values if name not in signature(plugin.prompt_file).parameters]
     if fixed:
         raise ConfigError(f"{fixed[0]}: the prompts of {options.benchmark!r} are not made from a seed")
-    sys.stdout.write(plugin.prompt_file(**values))
+    console.write_data(plugin.prompt_file(**values))
     return 0

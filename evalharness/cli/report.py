@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from evalharness._front import load_results
+from evalharness._util import console
 from evalharness.cli.completeness import say_what_is_missing
 from evalharness.cli.options import (
     add_gallery_argument,
@@ -40,6 +40,5 @@ def run(options: argparse.Namespace) -> int:
         with locked_folder(out):
             page = results.to_html(out, gallery_mb=options.gallery_mb)
         lines = [*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}"]
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
+        console.write("\n".join(lines))
         return say_what_is_missing(results.data)

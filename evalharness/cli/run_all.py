@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
+from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.text import counted
 from evalharness.cli import sweep
@@ -101,9 +101,8 @@ def portable(value: Any, folder: Path) -> Any:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    console.write(text)
 
 
 def _complain(text: str) -> None:
-    sys.stderr.write(f"evalharness: {text}\n")
+    console.write_error(f"evalharness: {text}")

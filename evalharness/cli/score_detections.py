@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ValidationError
 
+from evalharness._util import console
 from evalharness._util.validation import first_mistake
 from evalharness.api import registry
 from evalharness.api.benchmark import RuleBased
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         for number, line in enumerate(lines, 1):
             place = f"{'stdin' if file == '-' else file} line {number}"
             score = plugin.verdict(_json(line, place), rules, place)
-            sys.stdout.write(json.dumps({"correct": score.value == 1, "reason": score.reason}) + "\n")
+            console.write_data(json.dumps({"correct": score.value == 1, "reason": score.reason}) + "\n")
     return 0
 
 

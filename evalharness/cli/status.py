@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from evalharness._util import console
 from evalharness._util.progress import duration
 from evalharness.cli.options import add_selection_arguments, size_of
 from evalharness.config import sweep_files, yaml
@@ -41,9 +41,9 @@ def run(options: argparse.Namespace) -> int:
         size = size_of(options)
         status = _read_status(options.run, size)
         lines = list(_lines(options.run, status, options.store, size))
-        clear = "\x1b[2J\x1b[H" if options.every and sys.stdout.isatty() else ""
-        sys.stdout.write(clear + "\n".join(lines) + "\n")
-        sys.stdout.flush()
+        if options.every:
+            console.clear_screen()
+        console.write("\n".join(lines))
         if not options.every or status is None or not status.running:
             return 0
         time.sleep(max(0.5, options.every))

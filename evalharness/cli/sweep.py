@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.guard import guarded
 from evalharness._util.progress import Progress
@@ -120,8 +120,7 @@ def _measuring(options: argparse.Namespace, store_path: Path) -> str:
 
 
 def _write(*lines: str) -> None:
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    console.write("\n".join(lines))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

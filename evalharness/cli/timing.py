@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.hashing import digest
 from evalharness._util.progress import Progress
@@ -55,7 +55,9 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"{store_path} has no image of {sweep.name!r}; draw a few before, with --draw 8")
     _write(yaml.safe_dump({"source": source, "seconds": seconds}, sort_keys=False, allow_unicode=True), options.out)
     if failed:
-        sys.stderr.write(f"evalharness: incomplete: {counted(failed, 'drawing')} failed, and rates are of the others\n")
+        console.write_error(
+            f"evalharness: incomplete: {counted(failed, 'drawing')} failed, and rates are of the others"
+        )
         return ExitCode.INCOMPLETE
     return ExitCode.COMPLETE
 
@@ -103,7 +105,7 @@ def _source(plan: Plan, store: Store) -> str:
 
 def _write(text: str, out: Path | None) -> None:
     if out is None:
-        sys.stdout.write(text)
+        console.write_data(text)
         return
     try:
         with out.open("x", encoding="utf-8") as file:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
+from evalharness._util.text import one_line
 from evalharness.api import registry
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.training_data import reading, trajectory_checks
@@ -42,13 +43,8 @@ def run(options: argparse.Namespace) -> int:
             violations = list(trajectory_checks.violations(entry.row, format_name=format_name))
             broken, lines = broken + bool(violations), lines + len(violations)
             for violation in violations:
-                sys.stdout.write(_line(f"{entry.file}: {entry.name}: {violation.rule}: {violation.message}"))
+                console.write(one_line(f"{entry.file}: {entry.name}: {violation.rule}: {violation.message}", 2000))
     if checked == 0:
         raise ConfigError(f"{' '.join(map(str, options.paths))}: no trajectories there")
-    sys.stderr.write(f"{checked} trajectories, {broken} with violations, {lines} violations\n")
+    console.write_error(f"{checked} trajectories, {broken} with violations, {lines} violations")
     return ExitCode.CHECK_FAILED if lines else ExitCode.COMPLETE
-
-
-def _line(text: str) -> str:
-    """Reduce a text to one line of printable characters."""
-    return "".join(c if c.isprintable() else " " for c in text) + "\n"

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from evalharness._util.text import one_line
 from evalharness._util.validation import Mistake, first_mistake
 from evalharness.api import registry
 from evalharness.config.schema import Entry, PluginSpec
@@ -49,7 +48,7 @@ def _located(document: Document, at: Location, mistake: Mistake) -> ConfigError:
     # If a value may be of several types, pydantic's location ends with the name of a type, which is not in the file.
     while location[len(at) :] and location not in document.values:
         location = location[:-1]
-    place = one_line(".".join(map(str, location[len(at) :])), limit=60)  # a key of the file may hold anything
+    place = ".".join(map(str, location[len(at) :]))
     return document.error(f"{place + ': ' if place else ''}{mistake.message}{more}", *location)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from evalharness._util.text import one_line
 from evalharness.config import yaml_scalars
 from evalharness.errors import ConfigError
 
@@ -16,6 +17,8 @@ MAX_BYTES = 1 << 20
 MAX_NODES = 20_000
 """Limit on values, counted with all aliases expanded; a file of nested aliases would otherwise fill the memory."""
 MAX_DEPTH = 40
+MAX_MESSAGE = 1000
+"""Characters of a message, which may quote the file."""
 
 Location = tuple[str | int, ...]
 """Keys and list indices that lead from the top of a document to a value."""
@@ -50,7 +53,7 @@ class Document:
 
     def error(self, message: str, *location: str | int, key: bool = False) -> ConfigError:
         """An error whose message begins with the place of a value, or of its key."""
-        return ConfigError(f"{self.place(location, key=key)}: {message}")
+        return ConfigError(f"{self.place(location, key=key)}: {one_line(message, MAX_MESSAGE)}")
 
 
 def read(path: Path) -> Document:

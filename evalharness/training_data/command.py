@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from evalharness._util import console
 from evalharness._util.guard import guarded
 from evalharness._util.validation import first_mistake
 from evalharness.errors import ConfigError, did_you_mean
@@ -99,5 +100,5 @@ def _run(options: argparse.Namespace, world: World) -> int:
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
     card = make_dataset(dataset_request(options, world))
-    sys.stdout.write(f"{options.out}: {json.dumps(card['counts'])}\n")
+    console.write(f"{options.out}: {json.dumps(card['counts'])}")
     return 0

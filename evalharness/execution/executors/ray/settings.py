@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from evalharness.api.executor import WorkQueue
 
-Amount = Annotated[float, Field(ge=0, le=4096)]
+
+def _whole_above_one(amount: float) -> float:
+    if amount > 1 and not amount.is_integer():
+        raise ValueError(f"a share of one, or a whole number; got {amount:g}")
+    return amount
+
+
+Amount = Annotated[float, Field(ge=0, le=4096), AfterValidator(_whole_above_one)]
+"""Of a GPU or a processor; Ray takes no fractions above 1."""
 
 
 class Resources(BaseModel):
