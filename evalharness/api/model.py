@@ -157,10 +157,17 @@ class ImageSource(Model):
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """A request to an endpoint; ``seed`` decides the noise, if the endpoint takes one."""
+    """A request to an endpoint.
+
+    Attributes:
+        prompt: What to draw, or how to change the image.
+        seed: Decides the noise, if the endpoint takes one.
+        image: The PNG file of an image to change; ``None`` to draw from the prompt alone.
+    """
 
     prompt: str
     seed: int
+    image: bytes | None = None
 
 
 class RemoteImageModel(Model):
@@ -169,6 +176,8 @@ class RemoteImageModel(Model):
     The identity holds everything in a request but prompt and seed, without keys or addresses.
     """
 
+    edits: ClassVar[bool] = False
+    """Whether it takes requests with an image to change."""
     concurrency: int = 1
     """Number of images that it draws at a time."""
     address: str = ""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from evalharness._util.hashing import digest
+from evalharness._util.prompt_images import read as read_picture
 from evalharness.api.benchmark import JudgeScorer
 from evalharness.api.judge import JudgePrompt
 from evalharness.api.model import ImageRequest, RemoteImageModel
@@ -87,15 +88,22 @@ class RemoteModel:
 
     def outcomes(self, jobs: Iterable[Job]) -> Iterator[tuple[str, Trajectory | SampleError]]:
         keys: dict[int, str] = {}
+        without_picture: dict[str, SampleError] = {}
 
         def requests() -> Iterator[tuple[int, ImageRequest]]:
             for number, job in enumerate(jobs):
+                try:
+                    picture = None if job.picture is None else read_picture(job.picture)
+                except SampleError as error:
+                    without_picture[job.key] = error
+                    continue
                 keys[number] = job.key
-                yield number, ImageRequest(job.prompt, job.seed)
+                yield number, ImageRequest(job.prompt, job.seed, picture)
 
         with closed(self._model.generate(requests())) as drawn:
             for number, outcome in drawn:
                 yield keys.pop(number), outcome if isinstance(outcome, SampleError) else self._trajectory(outcome)
+        yield from without_picture.items()
 
     def _trajectory(self, step: Step) -> Trajectory | SampleError:
         try:

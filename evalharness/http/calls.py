@@ -7,7 +7,7 @@ import random
 import ssl
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -32,6 +32,9 @@ T = TypeVar("T")
 NO_KEY = "EMPTY"
 """Sent if there is no key, since the header must not be empty."""
 JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "multipart/form-data"}
+Files = Sequence[tuple[str, tuple[str, bytes, str]]]
+"""The files of a form: the field of each, with its name, bytes and type."""
 HOPELESS = 10
 """Consecutive questions without an answer after which the endpoint is taken to be at fault, not the questions."""
 
@@ -116,13 +119,18 @@ class Calls(ABC, Generic[Q, A]):
                 break
         return None
 
-    async def text(self, method: str, path: str, body: Any = None) -> str | EndpointFailure:
-        """Send one request; return the body of the response, or the failure."""
+    async def text(self, method: str, path: str, body: Any = None, files: Files = ()) -> str | EndpointFailure:
+        """Send one request, with files as a form; return the body of the response, or the failure."""
         # The client adds a header Authorization unless each request says that it shall not.
         key: dict[str, Any] = {"Authorization": openai.Omit()} if self.settings.key_in_headers else {}
         if method == "get":
             return await self.guarded(lambda: self.client.get(path, cast_to=str, options={"headers": key}))
-        headers: Any = {"headers": key | JSON}
+        headers: Any = {"headers": key | (FORM if files else JSON)}
+        if files:
+            parts: Any = list(files)
+            return await self.guarded(
+                lambda: self.client.post(path, cast_to=str, body=body, files=parts, options=headers)
+            )
         return await self.guarded(lambda: self.client.post(path, cast_to=str, content=to_json(body), options=headers))
 
     async def guarded(self, call: Callable[[], Awaitable[T]]) -> T | EndpointFailure:

@@ -1,9 +1,8 @@
-"""Model plugin ``diffusers``: any text-to-image pipeline of the diffusers library, from a folder or from the hub."""
+"""Model plugin ``diffusers``: any pipeline of that library that draws from text or edits, by folder or hub name."""
 
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 import re
 import warnings
@@ -11,22 +10,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import digest_of_all_files, folder_digest
 from evalharness._util.finite import watch_outputs
 from evalharness._util.quiet import silent
-from evalharness.api.model import Drawn, ImageModel
+from evalharness.api.model import Drawn, ImageEditor
 from evalharness.assets.weights_folder import checked_folder
-from evalharness.errors import ConfigError, NotFiniteError, SampleError, WeightsError, did_you_mean
+from evalharness.errors import NotFiniteError, SampleError, WeightsError
+from evalharness.models.pipeline_calls import check_arguments, require_drawing, require_editing
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 INDEX = "model_index.json"
 
 
-class Diffusers(ImageModel):
-    """Draws batches of prompts. Each sample's noise is drawn from its own seed on the CPU, whatever the device."""
+class Diffusers(ImageEditor):
+    """Draws batches of prompts, and edits images, which may differ in size, one by one.
+
+    Each sample's noise is drawn from its own seed on the CPU, whatever the device. What the pipeline can do is known
+    once it is loaded; if it lacks the verb that is asked of it, the run ends before its first image.
+    """
 
     class Settings(BaseModel):
         """Settings of a pipeline. ``steps`` to ``negative_prompt`` have the pipeline's own defaults.
@@ -94,17 +99,33 @@ class Diffusers(ImageModel):
         Raises:
             SampleError: the pipeline's safety checker blacked an image out.
             NotFiniteError: a network of the pipeline computed NaN or infinite numbers.
-            ConfigError: the pipeline does not accept one of the settings.
+            ConfigError: the pipeline only edits, or does not accept one of the settings.
         """
+        require_drawing(self.load())
+        call: dict[str, Any] = {"prompt": list(prompts)}
+        if self.settings.negative_prompt is not None:
+            call["negative_prompt"] = [self.settings.negative_prompt] * len(prompts)
+        return self._run({**call, "generator": [noise(seed) for seed in seeds]})
+
+    def edit(self, images: Sequence[Image.Image], instructions: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        """Change each image as its instruction says. The result has the size that the pipeline gives it.
+
+        Raises:
+            the errors of :meth:`paint`; ConfigError also if the pipeline only draws.
+        """
+        require_editing(self.load())
+        return [
+            self._run({"prompt": instruction, "image": image.convert("RGB"), "generator": noise(seed)})[0]
+            for image, instruction, seed in zip(images, instructions, seeds, strict=True)
+        ]
+
+    def _run(self, arguments: Mapping[str, Any]) -> list[Drawn]:
+        """Call the pipeline once, with these arguments before those of the settings."""
         import torch
 
         pipeline = self.load()
-        call = self._call()
-        if (negative := call.pop("negative_prompt", None)) is not None:
-            call["negative_prompt"] = [negative] * len(prompts)
-        noise = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         with torch.inference_mode(), _strict_casts():
-            output = pipeline(prompt=list(prompts), generator=noise, output_type="pil", **call)
+            output = pipeline(**{**self._call(), **arguments, "output_type": "pil"})
         if any(getattr(output, "nsfw_content_detected", None) or ()):
             raise SampleError("the pipeline's safety checker refused the image")
         steps = getattr(pipeline, "num_timesteps", None) or self.settings.steps or 0
@@ -179,7 +200,7 @@ class Diffusers(ImageModel):
         except (httpx2.HTTPError, OSError, ValueError, AttributeError, TypeError, KeyError) as error:
             reason = " ".join(str(error).split())[:300]
             raise WeightsError(f"{name} cannot be loaded as a pipeline: {reason}") from error
-        self._check_call(pipeline)
+        check_arguments(pipeline, self._call())
         _watch_networks(pipeline)
         pipeline.set_progress_bar_config(disable=True)
         device = pick_device(self.settings.device)
@@ -189,16 +210,12 @@ class Diffusers(ImageModel):
             pipeline.to(device)
         return pipeline
 
-    def _check_call(self, pipeline: Any) -> None:
-        """Raise ConfigError unless the pipeline draws from text alone and accepts the settings."""
-        parameters = inspect.signature(type(pipeline).__call__).parameters
-        pipeline_class = type(pipeline).__name__
-        needs_image = "image" in parameters and parameters["image"].default is inspect.Parameter.empty
-        if "prompt" not in parameters or needs_image:
-            raise ConfigError(f"{pipeline_class} is not a text-to-image pipeline")
-        for key in self._call():
-            if key not in parameters:
-                raise ConfigError(f"{pipeline_class} takes no argument {key!r}{did_you_mean(key, parameters)}")
+
+def noise(seed: int) -> Any:
+    """A source of noise on the CPU."""
+    import torch
+
+    return torch.Generator("cpu").manual_seed(seed)
 
 
 def _watch_networks(pipeline: Any) -> None:

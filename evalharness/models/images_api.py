@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
 
 class ImagesAPI(RemoteImageModel):
-    """Requests images from an endpoint (``POST {base_url}/images/generations``), many at a time."""
+    """Requests images from an endpoint, many at a time.
+
+    The request is ``POST {base_url}/images/generations``, or ``/images/edits`` for an image to change.
+    """
 
     Settings = ImagesSettings
 
     name = "images-api"
     requires = ("openai", "aiohttp")
     extra = "images-api"
+    edits = True
 
     def __init__(self, settings: ImagesSettings) -> None:
         self.settings = settings

@@ -14,7 +14,7 @@ import aiohttp
 from evalharness.api.model import ImageRequest
 from evalharness.http.bodies import json_object, usage_in
 from evalharness.http.budget import Budget
-from evalharness.http.calls import Calls
+from evalharness.http.calls import Calls, Files
 from evalharness.http.failure import TRANSIENT, EndpointFailure, pause, refuses_content, retry_after
 from evalharness.http.redact import redact
 from evalharness.models.images_response import (
@@ -26,7 +26,7 @@ from evalharness.models.images_response import (
 )
 from evalharness.models.images_settings import MEBIBYTE, ImagesSettings
 
-PATH = "/images/generations"
+GENERATIONS, EDITS = "/images/generations", "/images/edits"
 MAX_REVISED_PROMPT = 10_000
 """Characters of a rewritten prompt that are kept."""
 CHUNK = 1 << 16
@@ -44,7 +44,11 @@ class ImageCalls(Calls[ImageRequest, Delivery]):
 
     async def ask(self, request: ImageRequest) -> Delivery | EndpointFailure:
         start = time.monotonic()
-        text = await self.text("post", PATH, self._images_settings.body(request))
+        path: str = GENERATIONS
+        files: Files = ()
+        if request.image is not None:
+            path, files = EDITS, [("image", ("image.png", request.image, "image/png"))]
+        text = await self.text("post", path, self._images_settings.body(request), files)
         if isinstance(text, EndpointFailure):
             return self._explain(replace(text, cost=self._token_cost(text.body)))
         response = parse_response(text)
@@ -74,7 +78,10 @@ class ImageCalls(Calls[ImageRequest, Delivery]):
         if isinstance(names, EndpointFailure):
             return names.reason
         # An endpoint that rejects the request for its missing prompt would accept a complete one.
-        response = await self.text("post", PATH, {"model": self.settings.model})
+        response = await self.text("post", GENERATIONS, {"model": self.settings.model})
+        if isinstance(response, EndpointFailure) and response.status == 404:
+            editing = await self.text("post", EDITS, {"model": self.settings.model})
+            response = response if isinstance(editing, EndpointFailure) and editing.status == 404 else editing
         if not isinstance(response, EndpointFailure):
             return None if parse_response(response) else "no images here; base_url usually ends in /v1"
         if response.status in (400, 422) and not (names and "model" in response.reason.lower()):

@@ -6,15 +6,14 @@ an empty canvas. Every other state is the one before it, edited by the instructi
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PIL import Image
 from pydantic import Field
 
-from evalharness.errors import ConfigError, did_you_mean
-from evalharness.models.diffusers import Diffusers
+from evalharness.models.diffusers import Diffusers, noise
+from evalharness.models.pipeline_calls import draws_from_text, require_editing
 from evalharness.training_data.teachers import DrawingRequest, Teacher
 
 
@@ -33,44 +32,22 @@ class DiffusersEdit(Diffusers, Teacher):
         return {**super().identity(), "size": self.settings.size}
 
     def draw(self, requests: Sequence[DrawingRequest]) -> list[Image.Image]:
-        """Draw one image at a time, since editing pipelines take one size per batch and states differ in size.
+        """Draw an image for each request.
 
         Raises:
             ConfigError: the pipeline cannot edit, or does not take one of the settings.
         """
-        return [self._edit(request) for request in requests]
+        require_editing(self.load())
+        return [self._state(request) for request in requests]
 
-    def _edit(self, request: DrawingRequest) -> Image.Image:
-        import torch
-
-        pipeline, call, size = self.load(), self._call(), self.settings.size
-        before, text = request.before, request.instruction
-        if before is None:
-            text = request.description
-            if _needs_image(pipeline):
-                before = Image.new("RGB", (size, size), "white")
-            else:
-                call = {"width": size, "height": size, **call}
-        if before is not None:
-            call["image"] = before.convert("RGB")
-        generator = torch.Generator("cpu").manual_seed(request.seed)
-        with torch.inference_mode():
-            made = pipeline(prompt=text, generator=generator, output_type="pil", **call)
-        image: Image.Image = made.images[0].convert("RGB")
+    def _state(self, request: DrawingRequest) -> Image.Image:
+        before, size = request.before, self.settings.size
+        if before is None and draws_from_text(self.load()):
+            frame = {"width": size, "height": size, **self._call()}
+            return self._run({**frame, "prompt": request.description, "generator": noise(request.seed)})[0].image
+        text = request.description if before is None else request.instruction
+        canvas = Image.new("RGB", (size, size), "white") if before is None else before
+        image = self.edit([canvas], [text], [request.seed])[0].image
         # Each state keeps the size of the one before, although pipelines round sizes or choose their own.
         same = before is None or image.size == before.size
         return image if same or before is None else image.resize(before.size, Image.Resampling.LANCZOS)
-
-    def _check_call(self, pipeline: Any) -> None:
-        takes = inspect.signature(type(pipeline).__call__).parameters
-        kind = type(pipeline).__name__
-        if "prompt" not in takes or "image" not in takes:
-            raise ConfigError(f"{kind} is not an image editing pipeline: it takes no prompt with an image")
-        for key in self._call():
-            if key not in takes:
-                raise ConfigError(f"{kind} takes no argument {key!r}{did_you_mean(key, takes)}")
-
-
-def _needs_image(pipeline: Any) -> bool:
-    takes = inspect.signature(type(pipeline).__call__).parameters
-    return takes["image"].default is inspect.Parameter.empty or "height" not in takes

@@ -14,6 +14,7 @@ import io
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from judge_server import Answer, Call, Respond, Server, error, serve_forever
-from PIL import Image
+from PIL import Image, ImageOps
 
 REFUSAL = error(
     "Your request was rejected by the safety system.", code="moderation_blocked", type="image_generation_user_error"
@@ -48,6 +49,30 @@ def made(data: bytes | None = None, *, url: str | None = None, usage: bool = Fal
 def drawing(call: Call, **more: Any) -> Answer:
     """What a sound endpoint answers."""
     return Answer(made(picture(call.body["prompt"], call.body.get("seed", 0)), **more))
+
+
+def form(call: Call) -> dict[str, bytes]:
+    """The fields of a multipart request."""
+    boundary = call.headers["content-type"].partition("boundary=")[2].encode()
+    fields = {}
+    for part in call.data.split(b"--" + boundary)[1:-1]:
+        head, _, value = part.partition(b"\r\n\r\n")
+        name = re.search(rb'name="([^"]+)"', head)
+        assert name is not None
+        fields[name[1].decode()] = value.removesuffix(b"\r\n")
+    return fields
+
+
+def inverted(data: bytes) -> bytes:
+    """An image file with all colours inverted."""
+    buffer = io.BytesIO()
+    ImageOps.invert(Image.open(io.BytesIO(data)).convert("RGB")).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def editing(call: Call) -> Answer:
+    """What an endpoint answers that inverts the images that it is sent."""
+    return Answer(made(inverted(form(call)["image"])))
 
 
 def faulty(seed: int, latency: float) -> Respond:

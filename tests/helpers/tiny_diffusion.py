@@ -35,6 +35,23 @@ def parts(folder: Path, in_channels: int = 4) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def save_painter(folder: Path, words: Path) -> Path:
+    """Save a Stable Diffusion in the layout of a real one; ``words`` takes its tokenizer's files meanwhile."""
+    import diffusers
+
+    diffusers.StableDiffusionPipeline(**parts(words)).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def save_editor(folder: Path, words: Path) -> Path:
+    """The same of an InstructPix2Pix."""
+    import diffusers
+
+    pipeline = diffusers.StableDiffusionInstructPix2PixPipeline(**parts(words, in_channels=8), image_encoder=None)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
 def _tokenizer(folder: Path) -> Any:
     """Letters only: any text is so many tokens."""
     from transformers import CLIPTokenizer

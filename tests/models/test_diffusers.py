@@ -17,6 +17,7 @@ import diffusers
 import numpy as np
 import tiny_diffusion
 import torch
+from PIL import Image
 from pydantic import ValidationError
 
 from evalharness.models.diffusers import Diffusers
@@ -27,11 +28,13 @@ PROMPTS = ["a photo of a dog", "two cats", "a red bench left of a blue cow and a
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Stable Diffusion of a few thousand random parameters, in the layout of a real one."""
-    folder = tmp_path_factory.mktemp("pipeline")
-    parts = tiny_diffusion.parts(tmp_path_factory.mktemp("words"))
-    pipeline = diffusers.StableDiffusionPipeline(**parts)
-    pipeline.save_pretrained(folder, safe_serialization=True)
-    return folder
+    return tiny_diffusion.save_painter(tmp_path_factory.mktemp("pipeline"), tmp_path_factory.mktemp("words"))
+
+
+@pytest.fixture(scope="module")
+def editor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An InstructPix2Pix of the same size."""
+    return tiny_diffusion.save_editor(tmp_path_factory.mktemp("editor"), tmp_path_factory.mktemp("words"))
 
 
 def model(checkpoint: Path, **settings: Any) -> Diffusers:
@@ -182,3 +185,86 @@ def test_a_hub_that_does_not_answer_is_one_line(
 def test_an_empty_prompt(checkpoint: Path) -> None:
     with pytest.raises(SampleError, match="the prompt is empty"):
         model(checkpoint).check("  ")
+
+
+# --- editing ---
+
+PICTURES = [Image.new("RGB", (32, 32), "teal"), Image.new("RGB", (48, 32), "gold")]
+
+
+def test_an_edit_is_what_the_pipeline_makes_of_an_image(editor: Path) -> None:
+    """Against the library, called by itself; images of two sizes in one batch."""
+    edited = model(editor, guidance=4.0, negative_prompt="ugly").edit(PICTURES, PROMPTS[:2], [5, 6])
+    pipeline = diffusers.StableDiffusionInstructPix2PixPipeline.from_pretrained(editor)
+    pipeline.set_progress_bar_config(disable=True)
+    for sample, before, prompt, seed in zip(edited, PICTURES, PROMPTS, [5, 6], strict=False):
+        expected = pipeline(
+            prompt, image=before, num_inference_steps=3, guidance_scale=4.0, negative_prompt="ugly",
+            generator=torch.Generator().manual_seed(seed),
+        ).images[0]  # fmt: skip
+        assert (sample.evaluations, sample.image.size) == (3, expected.size)
+        assert np.abs(np.asarray(sample.image, int) - np.asarray(expected, int)).max() <= 1
+
+
+def test_an_image_to_image_pipeline_edits(checkpoint: Path, tmp_path: Path) -> None:
+    parts = diffusers.StableDiffusionPipeline.from_pretrained(checkpoint).components
+    parts = {name: part for name, part in parts.items() if name != "image_encoder"}
+    diffusers.StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False).save_pretrained(tmp_path)
+    mine = model(tmp_path, arguments={"strength": 0.5}, steps=4)
+    first, other, bright = mine.edit([PICTURES[0], PICTURES[0], PICTURES[1]], [PROMPTS[0]] * 3, [1, 2, 1])
+    assert (first.evaluations, first.image.size, bright.image.size) == (2, (32, 32), (48, 32))
+    assert first.image.tobytes() != other.image.tobytes()
+    with pytest.raises(ConfigError, match="StableDiffusionImg2ImgPipeline is an editing pipeline and draws nothing"):
+        mine.paint(["x"], [0])
+
+
+def test_each_verb_needs_its_pipeline(checkpoint: Path, editor: Path) -> None:
+    with pytest.raises(ConfigError, match="StableDiffusionInstructPix2PixPipeline is an editing pipeline"):
+        model(editor).paint(["x"], [0])
+    with pytest.raises(ConfigError, match="StableDiffusionPipeline does not edit: it takes no image"):
+        model(checkpoint).edit(PICTURES, ["x", "y"], [0, 1])
+
+
+def test_an_editing_pipeline_that_is_to_draw_is_one_line(
+    editor: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from evalharness.cli import sweep
+
+    settings = f"weights: {editor}, dtype: float32, steps: 1, device: cpu"
+    (tmp_path / "sweep.yaml").write_text(
+        f"name: wrong\nmodels: {{mine: {{name: diffusers, {settings}}}}}\nbenchmarks: [mock]\n"
+        "arms: [{name: mine, variant: single_pass}]\nexecutor: {name: local, in_process: true}\n"
+    )
+    assert sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--quiet"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "StableDiffusionInstructPix2PixPipeline is an editing pipeline and draws nothing without an image" in line
+
+
+CAN = {
+    "StableDiffusionPipeline": (True, False),
+    "FluxPipeline": (True, False),
+    "FluxKontextPipeline": (True, True),
+    "Flux2Pipeline": (True, True),
+    "QwenImagePipeline": (True, False),
+    "QwenImageEditPipeline": (False, True),
+    "QwenImageEditPlusPipeline": (False, True),
+    "StableDiffusionXLInstructPix2PixPipeline": (False, True),
+    "StableDiffusionXLImg2ImgPipeline": (False, True),
+    "StableDiffusionInpaintPipeline": (False, False),
+    "StableDiffusionControlNetPipeline": (False, False),
+    "StableVideoDiffusionPipeline": (False, False),
+    "LTXImageToVideoPipeline": (False, False),
+    "WanPipeline": (False, False),
+}
+
+
+@pytest.mark.parametrize("name", CAN)
+def test_what_a_pipeline_can_do_follows_from_its_signature(name: str) -> None:
+    from evalharness.models import pipeline_calls
+
+    pipeline_class = getattr(diffusers, name)
+    pipeline = pipeline_class.__new__(pipeline_class)
+    assert (pipeline_calls.draws_from_text(pipeline), pipeline_calls.edits(pipeline)) == CAN[name]
+    if not any(CAN[name]):
+        with pytest.raises(ConfigError, match="neither draws from text alone nor edits"):
+            pipeline_calls.check_arguments(pipeline, ())

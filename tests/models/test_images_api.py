@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from image_server import REFUSAL, drawing, made, picture
+from image_server import REFUSAL, drawing, editing, form, inverted, made, picture
 from judge_server import Answer, Call, error, serving
 from PIL import Image
 from pydantic import ValidationError
@@ -130,6 +130,46 @@ def test_a_data_url_is_an_image() -> None:
     address = "data:image/png;base64," + base64.b64encode(picture("x")).decode()
     with serving(lambda call: Answer(made(url=address))) as (_, url):
         assert isinstance(made_by(model(url))[0], Step)
+
+
+def test_an_edit_is_the_official_clients_request(key: str) -> None:
+    """Against the client's own method for edits: the same form, but for its boundary."""
+    import openai
+
+    before = picture("before", size=(20, 10))
+    extra = {"size": "1024x1024", "num_inference_steps": 50, "quality": "high"}
+    with serving(editing) as (server, url):
+        request = ImageRequest("invert it", SEED, before)
+        ((_, step),) = model(url, extra_body=extra, price_image=0.02).generate([(0, request)])
+        openai.OpenAI(api_key=key, base_url=url).images.edit(
+            model="painter-1", prompt="invert it", n=1, image=("image.png", before, "image/png"),
+            extra_body={"seed": SEED % 2**31, **extra},
+        )  # fmt: skip
+    ours, theirs = server.calls
+    assert form(ours) == form(theirs)
+    assert (ours.method, ours.path) == (theirs.method, theirs.path) == ("POST", "/v1/images/edits")
+    assert ours.headers["authorization"] == theirs.headers["authorization"] == f"Bearer {key}"
+    assert ours.headers["content-type"].partition(";")[0] == theirs.headers["content-type"].partition(";")[0]
+    assert isinstance(step, Step) and step.image is not None
+    assert (step.seed, step.cost.dollars) == (SEED % 2**31, 0.02)
+    with Image.open(io.BytesIO(step.image)) as image, Image.open(io.BytesIO(inverted(before))) as expected:
+        assert image.tobytes() == expected.tobytes()
+
+
+def test_an_edit_that_is_refused_says_so() -> None:
+    with serving(lambda call: Answer(REFUSAL, 400)) as (_, url):
+        ((_, outcome),) = model(url).generate([(0, ImageRequest("x", 0, picture("before")))])
+    assert isinstance(outcome, SampleError) and str(outcome).startswith("refused: ")
+
+
+def test_an_endpoint_that_only_edits_is_reachable() -> None:
+    def respond(call: Call) -> Answer:
+        return Answer(error("no image"), 422) if call.path.endswith("/edits") else Answer(error("no such route"), 404)
+
+    with serving(respond) as (_, url):
+        model(url).reachable()
+    with serving(lambda call: Answer(error("no such route"), 404)) as (_, url), pytest.raises(EndpointError):
+        model(url).reachable()
 
 
 # --- what is not an image ---

@@ -13,9 +13,10 @@ from typing import Any
 
 import image_server
 import pytest
-from image_server import REFUSAL, drawing
+from image_server import REFUSAL, drawing, editing, form
 from judge_server import Answer, Call, serving
 from mock_sweeps import IN_PROCESS, Rows, reported
+from PIL import Image
 
 from evalharness._util.exit_codes import ExitCode
 from evalharness.cli import sweep
@@ -146,6 +147,26 @@ def test_the_key_is_nowhere_in_what_is_written(tmp_path: Path) -> None:
     with Store(tmp_path / "r" / "store", write=False) as store:
         steps = [json.loads(row[0])[0] for row in store.database.connection.execute("SELECT steps FROM trajectories")]
     assert {step["text"] for step in steps} == {"with Bearer [key]"}
+
+
+@pytest.mark.usefixtures("image_key")
+def test_edits_of_pictures(tmp_path: Path) -> None:
+    """A picture that cannot be read costs its own sample alone, and no call."""
+    for name, color in (("a", (100, 0, 0)), ("b", (0, 100, 0))):
+        Image.new("RGB", (6, 4), color).save(tmp_path / f"{name}.png")
+    (tmp_path / "c.png").write_bytes(b"no image")
+    edits = [{"prompt": f"invert {name}", "image": f"{name}.png"} for name in "cab"]
+    (tmp_path / "edits.jsonl").write_text("".join(json.dumps(edit) + "\n" for edit in edits))
+    benchmark = "{name: edits, prompts: edits.jsonl, judge: {name: mock, replies: ['Followed: 9\\nKept: 4']}}"
+    with serving(editing) as (server, url):
+        file = sweep_file(tmp_path, url, benchmark=benchmark)
+        file.write_text(file.read_text().replace("variant: single_pass", "variant: edit").replace("'", '"'))
+        assert run(file) == ExitCode.INCOMPLETE
+    assert sorted(form(call)["prompt"] for call in server.calls) == [b"invert a", b"invert b"]
+    samples = rows(tmp_path)
+    assert Counter(row["state"] for row in samples) == {"scored": 2, "failed": 1}
+    (failed,) = (row for row in samples if row["state"] == "failed")
+    assert failed["reason"].startswith("unreadable image: c.png")
 
 
 # --- a process of its own ---

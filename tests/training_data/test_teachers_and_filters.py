@@ -35,12 +35,8 @@ DOG, CUP = Node("dog"), Node("cup", "red")
 @pytest.fixture(scope="module")
 def pix2pix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An InstructPix2Pix of a few thousand random parameters, in the layout of a real one."""
-    diffusers = pytest.importorskip("diffusers", reason="the extra `diffusers` is not installed")
-    parts = tiny_diffusion.parts(tmp_path_factory.mktemp("words"), in_channels=8)
-    folder = tmp_path_factory.mktemp("pix2pix")
-    pipeline = diffusers.StableDiffusionInstructPix2PixPipeline(**parts, image_encoder=None)
-    pipeline.save_pretrained(folder, safe_serialization=True)
-    return folder
+    pytest.importorskip("diffusers", reason="the extra `diffusers` is not installed")
+    return tiny_diffusion.save_editor(tmp_path_factory.mktemp("pix2pix"), tmp_path_factory.mktemp("words"))
 
 
 def _teacher(folder: Path, **settings: Any) -> Any:
@@ -108,7 +104,7 @@ def test_a_pipeline_that_cannot_edit_is_refused(pix2pix: Path, tmp_path: Path) -
         **{name: part for name, part in parts.items() if name != "image_encoder"}, requires_safety_checker=False
     )
     painter.save_pretrained(tmp_path / "painter")
-    with pytest.raises(ConfigError, match="StableDiffusionPipeline is not an image editing pipeline"):
+    with pytest.raises(ConfigError, match="StableDiffusionPipeline does not edit"):
         _teacher(tmp_path / "painter").draw([_request(None)])
     with pytest.raises(ConfigError, match="takes no argument 'image_guidence_scale'; did you mean"):
         _teacher(pix2pix, arguments={"image_guidence_scale": 1}).draw([_request(None)])
