@@ -22,7 +22,7 @@ from evalharness.types.score import Score
 
 from . import detection_scoring, known_answers, prompt_file, prompts, published_layout
 from .classes import COLORS, TAGS
-from .scorer import EVIDENCE_FLOOR, GenEvalScorer
+from .scorer import EVIDENCE_FLOOR, Channels, GenEvalScorer
 from .scoring_rules import Rules
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
@@ -56,6 +56,7 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
             device: Device of both networks, unless their own settings name one.
             batch_size: Batch size of both networks, unless their own settings give one.
             evidence_floor: Detections above this score are kept as evidence even if they do not count.
+            channels: ``swapped`` shows the detector blue for red, as some reward servers do by mistake.
         """
 
         prompts: Literal["original", "rewritten"] | Path = "original"
@@ -64,6 +65,7 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
         device: str = "auto"
         batch_size: int = Field(8, ge=1)
         evidence_floor: float = Field(EVIDENCE_FLOOR, ge=0, le=1)
+        channels: Channels = "published"
 
     @staticmethod
     def prompt_file(n: int = 100, seed: int = 43) -> str:
@@ -90,19 +92,23 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
         return dict.fromkeys(self._present, 1 / len(self._present))
 
     def title(self) -> str | None:
-        """The name, and how many tags the overall score is the mean of, unless it is of all."""
+        """The name, and what an overall score must not be quoted without: missing tags, swapped channels."""
         present = len(self._present)
-        return None if present == len(self.tags) else f"{self.name} ({present} of {len(self.tags)} tags)"
+        parts = [] if present == len(self.tags) else [f"{present} of {len(self.tags)} tags"]
+        parts += ["channels swapped"] if self.settings.channels == "swapped" else []
+        return f"{self.name} ({', '.join(parts)})" if parts else None
 
     def notes(self) -> list[str] | None:
-        """What the overall score of a file with fewer tags is."""
-        if len(self._present) == len(self.tags):
-            return None
-        *others, last = self._present
-        mean = f"the mean of {', '.join(others)} and {last}" if others else f"the score of {last} alone"
-        return [
-            f"the prompts have {len(self._present)} of GenEval's {len(self.tags)} tags; the overall score is {mean}."
-        ]
+        """What the overall score of a file with fewer tags is, and that the detector sees other colours."""
+        notes = []
+        if len(self._present) < len(self.tags):
+            *others, last = self._present
+            mean = f"the mean of {', '.join(others)} and {last}" if others else f"the score of {last} alone"
+            count = f"{len(self._present)} of GenEval's {len(self.tags)} tags"
+            notes.append(f"the prompts have {count}; the overall score is {mean}.")
+        if self.settings.channels == "swapped":
+            notes.append("the detector was shown images with red and blue swapped; these are not GenEval's scores.")
+        return notes or None
 
     @cached_property
     def _present(self) -> tuple[str, ...]:
@@ -114,7 +120,13 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
         colours = ColorClassifier(self._shared(self.settings.colors), COLORS, GENEVAL_TEMPLATES)
         settings = self.settings
         return GenEvalScorer(
-            self.version, self._detector(), colours, self._rules(), settings.batch_size, settings.evidence_floor
+            self.version,
+            self._detector(),
+            colours,
+            self._rules(),
+            settings.batch_size,
+            settings.evidence_floor,
+            settings.channels,
         )
 
     def known_answers(self) -> list[KnownAnswer]:
@@ -122,7 +134,7 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
         settings = self.settings
         embedded = getattr(settings.detector.settings, "weights", None) == settings.colors.weights == "embedded"
         published = self._rules() == Rules.model_validate({})
-        plain = embedded and published and settings.colors.architecture is None
+        plain = embedded and published and settings.colors.architecture is None and settings.channels == "published"
         return known_answers.with_known_verdicts() if plain else known_answers.for_other_networks()
 
     def export(self, samples: Iterable[Exported], folder: Path) -> None:

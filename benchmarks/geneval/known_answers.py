@@ -27,17 +27,38 @@ PORTRAIT = {
 """The prompt of the photograph, which comes with matplotlib: Grace Hopper in uniform."""
 
 
+WARM = (1.0, 0.7, 0.45)
+"""The shares of red, green and blue that warm light leaves."""
+
+
 def with_known_verdicts(per_tag: int = 2) -> list[KnownAnswer]:
     """Images for ``per_tag`` prompts of each task: a scene that fulfils the prompt, and one that violates it once."""
-    return [
-        KnownAnswer(_part(item), image, item, correct) for item, images in _scenes(per_tag) for correct, image in images
-    ]
+    scenes_of_items = _scenes(per_tag)
+    plain = [(item, correct, image) for item, images in scenes_of_items for correct, image in images]
+    known = [KnownAnswer(_part(item), image, item, correct) for item, correct, image in plain]
+    return [*known, *_warm_scenes(scenes_of_items)]
 
 
 def for_other_networks() -> list[KnownAnswer]:
     """Images for one prompt of each task, and a photograph, without verdicts: only an earlier run can tell them."""
-    drawn = [KnownAnswer(_part(item), image, item, None) for item, images in _scenes(1) for _, image in images]
-    return [*drawn, KnownAnswer("colours", _photograph(), _item("portrait", PORTRAIT), None)]
+    scenes_of_items, photograph = _scenes(1), _photograph()
+    drawn = [KnownAnswer(_part(item), image, item, None) for item, images in scenes_of_items for _, image in images]
+    portraits = [
+        KnownAnswer("colours", image, _item("portrait", PORTRAIT), None) for image in (photograph, _warm(photograph))
+    ]
+    return [*drawn, *_warm_scenes(scenes_of_items), *portraits]
+
+
+def _warm_scenes(scenes_of_items: list[tuple[Item, list[tuple[bool, Image.Image]]]]) -> list[KnownAnswer]:
+    """The right scene of the first item of each task, in warm light."""
+    first = {item.category: (item, images) for item, images in reversed(scenes_of_items)}
+    return [KnownAnswer("detector", _warm(images[0][1]), item, None) for item, images in reversed(first.values())]
+
+
+def _warm(image: Image.Image) -> Image.Image:
+    """An RGB image in warm light."""
+    levels = [[int(level * share) for level in range(256)] for share in WARM]
+    return Image.merge("RGB", [channel.point(table) for channel, table in zip(image.split(), levels, strict=True)])
 
 
 def _scenes(per_tag: int) -> list[tuple[Item, list[tuple[bool, Image.Image]]]]:

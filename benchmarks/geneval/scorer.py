@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image, ImageOps
 
@@ -17,6 +17,7 @@ from evalharness.types.score import Score
 
 from .scoring_rules import Rules, Verdict, judge, objects_to_color
 
+Channels = Literal["published", "swapped"]
 EVIDENCE_FLOOR = 0.05
 """Detections above this score are kept as evidence by default, though they do not count."""
 
@@ -26,6 +27,9 @@ class GenEvalScorer(Scorer):
 
     Faint objects, down to a score of ``evidence_floor``, are classified as well, so that the evidence shows what other
     thresholds would have decided.
+
+    With ``channels: swapped`` the detector is shown blue for red and red for blue, as by programs that hand arrays of
+    RGB to MMDetection, which expects BGR. The colour classifier always sees the image itself, as it does there.
     """
 
     item_fields: Sequence[ItemField] = ("metadata",)
@@ -38,6 +42,7 @@ class GenEvalScorer(Scorer):
         rules: Rules,
         batch_size: int,
         evidence_floor: float = EVIDENCE_FLOOR,
+        channels: Channels = "published",
     ) -> None:
         self.version = version
         self.detector = detector
@@ -45,17 +50,20 @@ class GenEvalScorer(Scorer):
         self.rules = rules
         self.batch_size = batch_size
         self.evidence_floor = evidence_floor
+        self.channels = channels
 
     def identity(self) -> dict[str, Any]:
         # The floor decides what is kept, not the verdict. Its default is left out, so that scores from before it could
         # be set stay valid.
         kept = {} if self.evidence_floor == EVIDENCE_FLOOR else {"evidence_floor": self.evidence_floor}
+        channels = {} if self.channels == "published" else {"channels": self.channels}
         return {
             "protocol": f"geneval {self.version}",
             "detector": versioned_identity(self.detector.identity(), self.detector),
             "colors": self.colours.identity(),
             "rules": self.rules.model_dump(),
             **kept,
+            **channels,
         }
 
     def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
@@ -63,7 +71,8 @@ class GenEvalScorer(Scorer):
         self._check_classes(items)
         upright = [ImageOps.exif_transpose(image).convert("RGB") for image in images]
         floor = min(self.evidence_floor, self.rules.threshold, self.rules.counting_threshold)
-        detections_of_images = self.detector.detect(upright, floor)
+        shown = upright if self.channels == "published" else [_swapped(image) for image in upright]
+        detections_of_images = self.detector.detect(shown, floor)
         colors = self._colors(upright, detections_of_images, items)
         return [
             self._score(detections, item, of_image)
@@ -104,6 +113,11 @@ class GenEvalScorer(Scorer):
                         f"the detector cannot find {clause['class']!r}, which the prompt "
                         f"{item.metadata['prompt']!r} asks for"
                     )
+
+
+def _swapped(image: Image.Image) -> Image.Image:
+    """An RGB image with red and blue swapped."""
+    return Image.merge("RGB", image.split()[::-1])
 
 
 def _evidence(detections: Sequence[Detection], verdict: Verdict, colors: Mapping[int, str]) -> list[dict[str, Any]]:

@@ -11,12 +11,16 @@ The CLIP is loaded through open_clip, from one of four sources:
   and need an architecture of that name; with the plain ``ViT-L-14`` they load, and classify differently.
 - ``architecture: ViT-L-14`` and ``pretrained: openai``, a tag that open_clip downloads and that sets QuickGELU.
 - ``weights: official``: OpenAI's, fetched by ``evalharness fetch geneval``.
+
+With ``precision: published`` the networks run under float16 autocast and similarities are rounded to float16, as by
+clip_benchmark 1.4 on CUDA. It multiplies them by 100; around 20 to 30 float16 has steps of 1/64, so that near colors
+tie, and the first of them wins.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,13 +60,18 @@ class ColorClassifier:
     """
 
     class Settings(BaseModel):
-        """``weights`` alone, ``architecture`` with ``weights``, or ``architecture`` with ``pretrained``; see above."""
+        """``weights`` alone, ``architecture`` with ``weights``, or ``architecture`` with ``pretrained``; see above.
+
+        Attributes:
+            precision: ``float32``, or ``published`` for float16 autocast.
+        """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         weights: Literal["embedded", "official"] | Path = "embedded"
         architecture: str | None = None
         pretrained: str | None = None
+        precision: Literal["float32", "published"] = "float32"
         device: str = "auto"
 
         @model_validator(mode="after")
@@ -98,20 +107,20 @@ class ColorClassifier:
         return geneval_weights.CLIP_ARCHITECTURE if self.settings.weights == "official" else self.settings.architecture
 
     def identity(self) -> dict[str, Any]:
-        """The architecture and the digests that determine a color."""
+        """The architecture, the precision and the digests that determine a color."""
+        precision = "float16 autocast" if self.settings.precision == "published" else "float32"
+        return {"name": "clip", "precision": precision, **self._network()}
+
+    def _network(self) -> dict[str, Any]:
+        """What tells the network apart from others."""
         if self.architecture is None:
             folder = self._folder()
             files = sorted(file for file in folder.glob("[!.]*.json") if file.is_file())
             return {
-                "name": "clip",
                 "weights": file_digest(folder / "open_clip_model.safetensors"),
                 "config": {file.name: file_digest(file) for file in files},
             }
-        return {
-            "name": "clip",
-            "architecture": self.architecture,
-            "weights": file_digest(self._weights_file()),
-        }
+        return {"architecture": self.architecture, "weights": file_digest(self._weights_file())}
 
     def classify(self, objects: Sequence[tuple[Image.Image, Detection]]) -> list[str]:
         """The color of each object, given as an RGB image and a detection in it."""
@@ -125,19 +134,42 @@ class ColorClassifier:
         model, transform, _ = self.load()
         crops = torch.stack([transform(crop(image, detection)) for image, detection in objects])
         with torch.inference_mode():
-            features = model.encode_image(crops.to(self._device()), normalize=True)
+            features = self._unit(model.encode_image, crops)
             check_finite(features, "the CLIP's image embeddings")
             heads = torch.stack([self._head(detection.cls) for _, detection in objects])
-            nearest = torch.einsum("nd,ncd->nc", features, heads).argmax(dim=1)
+            nearest = self._similarities(features, heads).argmax(dim=1)
         return [self.colors[index] for index in nearest.tolist()]
+
+    def _unit(self, encode: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
+        """Embeddings of length 1 in float32, ``(n, width)``."""
+        import torch
+
+        device = self._device()
+        published = self.settings.precision == "published"
+        with torch.autocast(torch.device(device).type, torch.float16, enabled=published):
+            features = encode(inputs.to(device))
+        return torch.nn.functional.normalize(features.float(), dim=-1)
+
+    def _similarities(self, features: torch.Tensor, heads: torch.Tensor) -> torch.Tensor:
+        """Cosines of embeddings ``(n, width)`` with the colors' ``(n, colors, width)``; ``(n, colors)``.
+
+        The published ones are of float16 numbers and rounded to float16, times 100. They are summed in float32, as by a
+        GPU, and returned on the CPU, where the first of equal colors wins.
+        """
+        import torch
+
+        if self.settings.precision == "float32":
+            return torch.einsum("nd,ncd->nc", features, heads)
+        products = torch.einsum("nd,ncd->nc", (100.0 * features).half().float(), heads.half().float())
+        return products.half().float().cpu()
 
     def _head(self, cls: str) -> torch.Tensor:
         """The entry of ``heads`` for a class."""
         if cls not in self.heads:
             model, _, tokenizer = self.load()
             texts = [template.format(color=color, cls=cls) for color in self.colors for template in self.templates]
-            features = model.encode_text(tokenizer(texts).to(self._device()), normalize=True)
-            means = features.unflatten(0, (len(self.colors), len(self.templates))).mean(dim=1)
+            features = self._unit(model.encode_text, tokenizer(texts))
+            means = features.reshape(len(self.colors), len(self.templates), -1).mean(dim=1)
             head = means / means.norm(dim=-1, keepdim=True)
             check_finite(head, "the CLIP's text embeddings")
             self.heads[cls] = head

@@ -48,11 +48,22 @@ def benchmark_facts(results: Results, summary: Summary) -> list[tuple[str, str]]
         ("Prompts", _prompts_text(results, summary.benchmark)),
         ("Prompt set", f"{info['prompt_set']}, SHA-256 {short_digest(info['prompt_digest'])}…"),
         ("Scorer", short_scorer(info["scorer"])),
+        *(("Precision", text) for text in [", ".join(_precisions(info["scorer"]))] if text),
         *(("Judge", text) for text in _replayed_judges(info["scorer"])),
         *_reply_reading(info["scorer"]),
         ("Coverage", _coverage_text(results, summary.benchmark)),
         *table_facts(results.info, summary.benchmark),
     ]
+
+
+def _precisions(identity: Any) -> Iterator[str]:
+    """The networks of a scorer, each with the precision that it computes in, if its identity says so."""
+    if isinstance(identity, Mapping):
+        precision = identity.get("precision", identity.get("dtype"))
+        if isinstance(precision, str) and isinstance(identity.get("name"), str):
+            yield f"{identity['name']} {precision}"
+        for part in identity.values():
+            yield from _precisions(part)
 
 
 def run_facts(results: Results) -> list[tuple[str, str]]:

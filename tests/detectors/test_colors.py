@@ -66,6 +66,57 @@ def test_against_open_clip_by_hand(clip_folder: Path) -> None:
     assert set(tested.heads) == {"dog", "cat"}
 
 
+def test_the_published_precision_by_hand(clip_folder: Path) -> None:
+    """As clip_benchmark does it: embeddings under autocast, means in float32, products of float16 times 100."""
+    model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{clip_folder}")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{clip_folder}")
+    model.eval()
+    expected = []
+    with torch.no_grad(), torch.autocast("cpu", torch.float16):
+        for image, detection in objects(8):
+            weights = []
+            for color in COLORS:
+                texts = [template.format(color=color, cls=detection.cls) for template in TEMPLATES]
+                embeddings = model.encode_text(tokenizer(texts))
+                assert embeddings.dtype == torch.float16
+                mean = torch.nn.functional.normalize(embeddings.float(), dim=-1).mean(dim=0)
+                weights.append(mean / mean.norm())
+            features = torch.nn.functional.normalize(
+                model.encode_image(transform(crop(image, detection))[None]).float()
+            )
+            products = (100 * features) @ torch.stack(weights, dim=1)
+            assert products.dtype == torch.float16
+            expected.append(COLORS[int(products.float().argmax())])
+    assert classifier(weights=clip_folder, precision="published").classify(objects(8)) == expected
+
+
+def test_near_colors_tie_in_the_published_precision_and_the_first_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    cosines = torch.tensor([0.25, 0.25005, 0.2])
+
+    class Angles(torch.nn.Module):
+        """Embeds every image along the first axis, and a text at the angle of its color."""
+
+        def encode_image(self, pixels: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([[1.0, 0.0]]).expand(len(pixels), 2)
+
+        def encode_text(self, tokens: torch.Tensor) -> torch.Tensor:
+            return torch.stack([cosines[tokens], (1 - cosines[tokens] ** 2).sqrt()], dim=1)
+
+    def tokenizer(texts: list[str]) -> torch.Tensor:
+        return torch.tensor([next(index for index, color in enumerate(COLORS) if color in text) for text in texts])
+
+    monkeypatch.setattr(colors, "load", lambda *_: (Angles(), lambda image: torch.zeros(3), tokenizer))
+    settings: dict[str, Any] = {"architecture": "ViT-L-14", "pretrained": "openai"}
+    assert classifier(**settings).classify(objects(1)) == ["green"]
+    assert classifier(**settings, precision="published").classify(objects(1)) == ["red"]
+
+
+def test_the_precision_is_part_of_the_identity(clip_folder: Path) -> None:
+    identities = [classifier(weights=clip_folder, precision=name).identity() for name in ("float32", "published")]
+    assert [identity.pop("precision") for identity in identities] == ["float32", "float16 autocast"]
+    assert identities[0] == identities[1]
+
+
 def test_one_pass_for_all_objects(clip_folder: Path) -> None:
     tested = classifier(weights=clip_folder)
     model, _, _ = tested.load()

@@ -108,6 +108,31 @@ def _random_weights(scorer: Any) -> None:
         torch.nn.init.normal_(value)
 
 
+def _swapped_channels(scorer: Any) -> None:
+    detect = scorer.detector.detect
+
+    def swapped(images: Any, floor: float = 0.0) -> Any:
+        return detect([Image.merge("RGB", image.split()[::-1]) for image in images], floor)
+
+    scorer.detector.detect = swapped
+
+
+@pytest.mark.slow
+def test_golden_images_tell_swapped_channels_apart(tmp_path: Path) -> None:
+    golden.write_golden(tmp_path / "golden.json", [embedded_check()])
+    recorded = golden.read_golden(tmp_path / "golden.json")
+    (same,) = compare_golden(recorded, embedded_check())
+    assert same.status == "ok"
+    swapped = embedded_check()
+    _swapped_channels(swapped.scorer)
+    (other,) = compare_golden(recorded, swapped)
+    assert other.status == "fail"
+    declared = embedded_check()
+    declared.scorer.channels = "swapped"  # type: ignore[attr-defined]
+    (declared_other,) = compare_golden(recorded, declared)
+    assert "another scorer" in declared_other.message and declared_other.message.endswith("channels)")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("plant", "failed"),
@@ -263,4 +288,4 @@ def test_specimens_for_other_networks_have_a_photograph() -> None:
         assert answers[-1].image.size == (512, 600)
         assert random.choice(answers).image.mode == "RGB"
     answers = GenEval(GenEval.Settings.model_validate({"detector": "mask2former", "device": "cpu"})).known_answers()
-    assert [specimen.correct for specimen in answers] == [True, False] * 12
+    assert [specimen.correct for specimen in answers] == [True, False] * 12 + [None] * 6

@@ -62,7 +62,7 @@ def item(metadata: dict[str, Any]) -> Item:
     return Item("00000", metadata["prompt"], metadata["tag"], metadata)
 
 
-def scorer(found: Mapping[int, list[Detection]], rules: Rules | None = None, **more: float) -> GenEvalScorer:
+def scorer(found: Mapping[int, list[Detection]], rules: Rules | None = None, **more: Any) -> GenEvalScorer:
     return GenEvalScorer("1", FoundByWidth(found), ColorOfTopLeft(), rules or Rules(), 8, **more)  # type: ignore[arg-type]
 
 
@@ -115,6 +115,28 @@ def test_images_are_turned_upright_and_made_rgb(tmp_path: Path) -> None:
     with Image.open(tmp_path / "turned.png") as image:
         assert mine.score([image], [item(ONE_CAT)])[0].value == 1.0
     assert [(seen.size, seen.mode) for seen in mine.detector.seen] == [((10, 8), "RGB")]  # type: ignore[attr-defined]
+
+
+def test_swapped_channels_are_shown_to_the_detector_alone() -> None:
+    image = Image.new("RGB", (10, 8), (255, 0, 0))
+    seen, scores = [], []
+    for channels in ("published", "swapped"):
+        mine = scorer({10: [DOG]}, channels=channels)
+        scores += mine.score([image], [item(RED_DOG)])
+        seen += [shown.getpixel((0, 0)) for shown in mine.detector.seen]  # type: ignore[attr-defined]
+    assert seen == [(255, 0, 0), (0, 0, 255)]
+    assert [score.value for score in scores] == [1.0, 1.0], "the colour is that of the image"
+    assert "channels" not in scorer({}).identity()
+    assert scorer({}, channels="swapped").identity()["channels"] == "swapped"
+
+
+def test_swapped_channels_are_said_beside_the_number() -> None:
+    swapped = GenEval(GenEval.Settings(channels="swapped"))
+    assert swapped.title() == "geneval (channels swapped)"
+    assert swapped.notes() == [
+        "the detector was shown images with red and blue swapped; these are not GenEval's scores."
+    ]
+    assert all(answer.correct is None for answer in swapped.known_answers())
 
 
 def test_low_thresholds_lower_the_floor() -> None:
