@@ -22,7 +22,7 @@ from evalharness.execution.session import run_plan
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_drawing_plan, make_plan
 from evalharness.planning.subsets import Size
-from evalharness.store.find_run import find_run
+from evalharness.store.find_run import find_run, is_store
 from evalharness.store.report_folders import REPORTS, locked_folder, report_folder, require_no_larger_report
 from evalharness.store.store import Store
 
@@ -332,7 +332,7 @@ def _stored_results(run: str | Path, sweep: Sweep, store: Path, quoted: Sequence
     """
     rows = dict.fromkeys([*sweep.literature, *map(literature.resolve_option, quoted)])
     planned = make_plan(replace(sweep, literature=tuple(rows)))
-    if not (store / "store.sqlite").is_file():
+    if not is_store(store):
         raise ConfigError(f"{run}: there is no store at {store}; run the sweep first, or say where with --store")
     results = Results(planned, store)
     if not results.samples["state"].isin(["scored", "generated", "failed"]).any():

@@ -9,8 +9,7 @@ from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.filesystems import bytes_text
 from evalharness._util.text import counted
-from evalharness.errors import ConfigError
-from evalharness.store.find_run import find_run
+from evalharness.store.find_run import find_store
 from evalharness.store.garbage import find_garbage, remove_garbage
 
 
@@ -21,13 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Remove the garbage of a store and say how much it was; returns the exit code."""
-    store = options.folder
-    if not (store / "store.sqlite").is_file():
-        if not (store / "results.json").is_file():
-            raise ConfigError(f"{store} is neither a store nor a report: it has no store.sqlite and no results.json")
-        _, store = find_run(store, None)
-    if not (store / "store.sqlite").is_file():
-        raise ConfigError(f"{store} is not a store: it has no store.sqlite")
+    store = find_store(options.folder)
     if options.dry_run:
         garbage = find_garbage(store)
         size = garbage.bytes()

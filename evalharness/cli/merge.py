@@ -9,6 +9,7 @@ from pathlib import Path
 from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness.errors import ConfigError
+from evalharness.store.find_run import require_store
 from evalharness.store.merge import merge_stores
 
 
@@ -28,8 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Merge the stores and print a line for each; returns the exit code."""
     for path in options.stores:
-        if not (path / "store.sqlite").is_file():
-            raise ConfigError(f"{path} is not a store: it has no store.sqlite")
+        require_store(path)
         if path.resolve() == options.into.resolve():
             raise ConfigError(f"{path} cannot be merged into itself; choose another --into")
     missing = 0

@@ -15,9 +15,9 @@ from evalharness.cli.options import (
     add_selection_arguments,
     size_of,
 )
-from evalharness.config.shards import sharded
 from evalharness.report import terminal
-from evalharness.store.report_folders import locked_folder, report_folder
+from evalharness.store.find_run import find_report
+from evalharness.store.report_folders import locked_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,12 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the report of a run again; returns the exit code."""
-    folder = Path(options.run)
     size = size_of(options)
     with load_results(options.run, store=options.store, quoted=options.literature, **asdict(size)) as results:
-        sweep = results.plan.sweep
-        usual = folder if folder.is_dir() else sharded(report_folder(sweep.name, size), sweep.shard)
-        out: Path = options.out or usual
+        out: Path = options.out or find_report(options.run, size)
         with locked_folder(out):
             page = results.to_html(out, gallery_mb=options.gallery_mb)
         lines = [*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}"]

@@ -20,8 +20,7 @@ from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import Size
 from evalharness.store.failures import StoredFailure, causes
-from evalharness.store.find_run import find_run
-from evalharness.store.report_folders import report_folder
+from evalharness.store.find_run import find_report, find_run
 from evalharness.store.states import SampleState, sample_states_in_parts
 from evalharness.store.store import Store
 
@@ -50,11 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _read_status(run: str, size: Size) -> RunStatus | None:
-    folder = Path(run)
-    if not folder.is_dir():
-        sweep = size.of(sweep_files.load(run))
-        folder = sharded(report_folder(sweep.name, size), sweep.shard)
-    return heartbeat.read(folder)
+    return heartbeat.read(find_report(run, size))
 
 
 def _lines(run: str, status: RunStatus | None, store: Path | None, size: Size) -> Iterator[str]:

@@ -21,7 +21,7 @@ from evalharness.config.schema import Sweep
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 from evalharness.execution.engine import Engine
 from evalharness.execution.parts import Parts
-from evalharness.execution.rates import measured_seconds
+from evalharness.execution.rates import measured_seconds, unmeasured_arms
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize, select
@@ -45,25 +45,30 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None and options.out.exists():
         raise ConfigError(f"{options.out} exists; choose another --out")
     sweep, store_path = find_run(options.run, options.store, partial(overrides.overridden, options))
-    plan, failed = _planned(select(sweep, options.only)), 0
+    plan, missing = _planned(select(sweep, options.only))
+    failed = 0
     if options.draw is not None:
-        failed = _draw(_planned(resize(plan.sweep, limit=options.draw, samples=1)), store_path)
+        failed = _draw(make_plan(resize(plan.sweep, limit=options.draw, samples=1), {}), store_path)
     with Store(store_path, write=False) as store:
         seconds = measured_seconds(plan, store)
         source = _source(plan, store)
+        missing += [f"{arm} of {alias}: nothing is drawn" for alias, arm in unmeasured_arms(plan, store)]
     if not seconds:
         raise ConfigError(f"{store_path} has no image of {sweep.name!r}; draw a few before, with --draw 8")
     _write(yaml.safe_dump({"source": source, "seconds": seconds}, sort_keys=False, allow_unicode=True), options.out)
-    if failed:
-        console.write_error(
-            f"evalharness: incomplete: {counted(failed, 'drawing')} failed, and rates are of the others"
-        )
+    lacking = [f"{counted(failed, 'drawing')} failed, and rates are of the others"] if failed else []
+    lacking += [f"no rate of {what}" for what in missing]
+    if lacking:
+        console.write_error(f"evalharness: incomplete: {'; '.join(lacking)}")
         return ExitCode.INCOMPLETE
     return ExitCode.COMPLETE
 
 
-def _planned(sweep: Sweep) -> Plan:
+def _planned(sweep: Sweep) -> tuple[Plan, list[str]]:
     """Plan what can be drawn on this machine. Scorers may be missing; a missing model is left out with a message.
+
+    Returns:
+        The plan, and for each missing model its name and why it is missing.
 
     Raises:
         WeightsError: All models are missing.
@@ -72,12 +77,13 @@ def _planned(sweep: Sweep) -> Plan:
     plan = make_plan(sweep, absent)
     missing = {alias: absent[f"model {alias}"] for alias in sweep.models if f"model {alias}" in absent}
     if not missing:
-        return plan
+        return plan, []
     if len(missing) == len(sweep.models):
         raise WeightsError(next(iter(missing.values())))
     for alias, reason in missing.items():
         Progress().say(f"not measured: model {alias}: {reason}")
-    return make_plan(select(sweep, [arm.name for arm in sweep.arms if arm.model not in missing]), {})
+    there = [arm.name for arm in sweep.arms if arm.model not in missing]
+    return make_plan(select(sweep, there), {}), [f"model {alias}: {reason}" for alias, reason in missing.items()]
 
 
 def _draw(plan: Plan, store_path: Path) -> int:

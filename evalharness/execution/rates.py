@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.hashing import digest
 from evalharness._util.validation import error_line
+from evalharness.api.model import ImageSource
 from evalharness.config import yaml
 from evalharness.config.arm_families import FamilyKey, name_without_cap
 from evalharness.errors import ConfigError, did_you_mean
@@ -102,6 +103,20 @@ def measured_seconds(plan: Plan, store: Store) -> dict[str, dict[str, float]]:
         if family in rates:
             seconds[family[0]][arms[0]] = round(rates[family].seconds, 3)
     return dict(seconds)
+
+
+def unmeasured_arms(plan: Plan, store: Store) -> list[tuple[str, str]]:
+    """The model and the first arm of each family of which the store has no trajectory, but those that are not drawn."""
+    drawn = {
+        (alias, variant)
+        for alias, identity in plan.models.items()
+        for variant in store.trajectories.totals(digest(dict(identity)))
+    }
+    return [
+        (family[0], arms[0])
+        for family, arms in arms_of_families(plan).items()
+        if family not in drawn and not isinstance(plan.sweep.models[family[0]].build(), ImageSource)
+    ]
 
 
 def estimated_rate(model: Any, variant: Any) -> Rate | None:

@@ -24,7 +24,8 @@ class StepRecord:
     def __init__(self, keep: KeepSteps | None) -> None:
         self._keep = keep
         self._made: dict[str, PartialTrajectory] = {}
-        self._new: dict[str, PartialTrajectory] = {}
+        self._new: set[str] = set()
+        """Keys of the jobs that have steps which were not handed over."""
         self._kept_at = 0.0
 
     def steps(self, job: Job) -> tuple[Step, ...]:
@@ -45,18 +46,17 @@ class StepRecord:
             raise
         for job in jobs:
             self._made.pop(job.key, None)
-            self._new.pop(job.key, None)
+            self._new.discard(job.key)
 
     def add(self, jobs: Sequence[Job], made: Mapping[int, PartialTrajectory]) -> None:
         """Remember new steps, by the index of their job, and hand them over if the last time is long ago."""
-        partial = {jobs[index].key: trajectory for index, trajectory in made.items()}
-        self._made |= partial
-        self._new |= partial
+        self._made |= {jobs[index].key: trajectory for index, trajectory in made.items()}
+        self._new |= {jobs[index].key for index in made}
         if time.monotonic() - self._kept_at >= EVERY:
             self._hand_over()
 
     def _hand_over(self) -> None:
         if self._keep is not None and self._new:
-            self._keep(self._new)
-        self._new = {}
+            self._keep({key: made for key, made in self._made.items() if key in self._new})
+        self._new.clear()
         self._kept_at = time.monotonic()

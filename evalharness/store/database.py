@@ -24,6 +24,8 @@ from evalharness.errors import StoreError
 from evalharness.store.schema import SCHEMA, SCHEMA_VERSION, UPGRADES, VIEWS
 
 T = TypeVar("T")
+FILE = "store.sqlite"
+"""The file that makes a folder a store."""
 APPLICATION_ID = 0x45564831  # "EVH1"
 MAX_CHECKED = 64_000_000
 """Bytes up to which a database is checked as a whole when it is opened, which takes a tenth of a second."""
@@ -48,11 +50,13 @@ class Database:
         """Held by the thread that uses the connection."""
         self._file_lock: FileLock | None = None
         self._in_transaction = False
+        self.ended = 0
+        """How many transactions have ended, with or without success."""
         with as_store_error(path):
             if write:
                 self._file_lock = _lock(path)
             try:
-                self.connection = _connect(path / "store.sqlite", write)
+                self.connection = _connect(path / FILE, write)
             except BaseException:
                 self._release()
                 raise
@@ -94,6 +98,7 @@ class Database:
                 yield connection
             finally:
                 if not self._in_transaction:
+                    self.ended += 1
                     connection.commit()
 
     @contextlib.contextmanager
@@ -106,6 +111,7 @@ class Database:
                 connection.commit()
             finally:
                 self._in_transaction = False
+                self.ended += 1
                 connection.rollback()
 
     def select(self, query: str, keys: Iterable[str], *, column: str = "key", order: str = "") -> Iterator[sqlite3.Row]:
@@ -225,8 +231,8 @@ def as_store_error(path: Path) -> Iterator[None]:
         if "full" in str(error):
             raise StoreError(f"{path}: {DISK_FULL}") from error
         if isinstance(error, sqlite3.OperationalError):
-            raise StoreError(f"{path / 'store.sqlite'}: {error}") from error
-        message = f"{path / 'store.sqlite'} is damaged ({error}); move it away, or use another --store"
+            raise StoreError(f"{path / FILE}: {error}") from error
+        message = f"{path / FILE} is damaged ({error}); move it away, or use another --store"
         raise StoreError(message) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -20,18 +20,26 @@ class StoredEnvironments:
         self._database = database
         self._texts: dict[str, str] = {}
         """The texts of environments that are known to be stored, by digest."""
+        self._added: dict[str, str] = {}
+        """The digests of environments, by text, that were added in the transaction of this number."""
+        self._transaction = database.ended
 
     def add(self, origin: Origin | None) -> tuple[str | None, int | None]:
-        """Add an origin's environment. Inside a batch.
+        """Add an origin's environment, once in a batch. Inside a batch.
 
         Returns:
             What a row keeps of the origin: the digest of the environment, and the time.
         """
         if origin is None:
             return None, None
-        digest = hashlib.sha256(origin.environment.encode()).hexdigest()[:DIGITS]
         with self._database.guarded() as connection:
-            connection.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (digest, origin.environment))
+            if self._transaction != self._database.ended:  # what an earlier one added may have been undone
+                self._transaction, self._added = self._database.ended, {}
+            digest = self._added.get(origin.environment)
+            if digest is None:
+                digest = hashlib.sha256(origin.environment.encode()).hexdigest()[:DIGITS]
+                connection.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", (digest, origin.environment))
+                self._added[origin.environment] = digest
         return digest, origin.made
 
     def origin(self, digest: str | None, made: int | None) -> Origin | None:

@@ -19,7 +19,7 @@ from evalharness._util.chunking import chunks
 from evalharness._util.hashing import canonical
 from evalharness.api.failure import Failure
 from evalharness.errors import StoreError
-from evalharness.store.database import as_store_error
+from evalharness.store.database import FILE, as_store_error
 from evalharness.store.images import DamagedImageError
 from evalharness.store.merge_choices import (
     BATCH_SIZE,
@@ -95,7 +95,7 @@ def opened_source(path: Path) -> Iterator[Store]:
             return
         with tempfile.TemporaryDirectory(prefix="evalharness-") as temporary:
             folder = Path(temporary)
-            with as_store_error(path), contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as copy:
+            with as_store_error(path), contextlib.closing(sqlite3.connect(folder / FILE)) as copy:
                 store.database.connection.backup(copy)
             for name in ("images", "failures"):
                 (folder / name).symlink_to((path / name).absolute(), target_is_directory=True)

@@ -15,6 +15,8 @@ from evalharness.planning.subsets import Size
 
 REPORTS = Path("reports")
 """The default folder of reports, relative to the working directory."""
+RESULTS = "results.json"
+"""The file that makes a folder a report."""
 LOCK = ".lock"
 
 
@@ -52,7 +54,7 @@ def require_no_larger_report(out: Path, plan: Plan) -> None:
         ConfigError: It has.
     """
     try:
-        info = json.loads((out / "results.json").read_bytes())["info"]
+        info = json.loads((out / RESULTS).read_bytes())["info"]
         lacking = _lacking(info, plan)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return  # no report

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.errors import ConfigError, StoreError
+from evalharness.store.database import FILE
+from evalharness.store.find_run import is_store
 from evalharness.types.trajectory import within_cap
 
 DATA_URL = "data:image/png;base64,"
-STORE = "store.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def entries(path: Path) -> Iterator[Entry]:
         ConfigError: The path is none of these, or a file cannot be read.
     """
     if path.is_dir():
-        if (path / STORE).is_file():
+        if is_store(path):
             yield from _store(path)
             return
         files = sorted(file for kind in ("parquet", "jsonl") for file in path.glob(f"*.{kind}"))
@@ -54,7 +55,7 @@ def entries(path: Path) -> Iterator[Entry]:
             raise ConfigError(f"{path} holds neither *.parquet nor *.jsonl, nor is it the store of a run")
         for file in files:
             yield from entries(file)
-    elif path.name == STORE:
+    elif path.name == FILE:
         yield from _store(path.parent)
     elif not path.is_file():
         raise ConfigError(f"no file or folder {path}")

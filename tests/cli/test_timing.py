@@ -96,12 +96,26 @@ def test_only_what_is_here_is_measured(
     arm = "  - {name: away, model: far, variant: single_pass}\n"
     file = sweep_file(SWEEP.replace("benchmarks:", models + "benchmarks:") + arm)
     command = ["timing", str(file), "--draw", "1", "--store", str(file.parent / "store")]
-    assert main.main(command) == 0
+    assert main.main(command) == ExitCode.INCOMPLETE
     printed = capsys.readouterr()
-    assert "not measured: model far: no weights folder x" in printed.err
+    assert "not measured: model far: no weights folder x\n" in printed.err
+    assert printed.err.endswith("evalharness: incomplete: no rate of model far: no weights folder x\n")
     assert yaml.safe_load(printed.out)["seconds"] == {"mock": {"single": 0.5, "process": 0.5}}
+    assert main.main([*command, "--only", "single", "--only", "process"]) == ExitCode.COMPLETE
+    capsys.readouterr()
     assert main.main([*command, "--only", "away"]) == 2
     assert capsys.readouterr().err == "evalharness: no weights folder x\n"
+
+
+def test_arms_of_which_nothing_is_drawn_are_missing(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    file = sweep_file(SWEEP)
+    command = ["timing", str(file), "--store", str(file.parent / "store")]
+    assert main.main([*command, "--only", "single", "--draw", "1"]) == ExitCode.COMPLETE
+    capsys.readouterr()
+    assert main.main(command) == ExitCode.INCOMPLETE
+    printed = capsys.readouterr()
+    assert yaml.safe_load(printed.out)["seconds"] == {"mock": {"single": 0.5}}
+    assert printed.err == "evalharness: incomplete: no rate of process of mock: nothing is drawn\n"
 
 
 def test_what_cannot_be_drawn_says_why(sweep_file: Write, capsys: pytest.CaptureFixture[str]) -> None:
