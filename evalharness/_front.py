@@ -15,7 +15,6 @@ from evalharness.config import literature, sweep_files
 from evalharness.config.schema import Sweep
 from evalharness.config.shards import sharded
 from evalharness.errors import ConfigError
-from evalharness.execution.disk_forecast import require_space
 from evalharness.execution.imported import imported_images
 from evalharness.execution.parts import ALL, Parts
 from evalharness.execution.session import run_plan
@@ -78,11 +77,13 @@ def dry_run(sweep: Sweep | str | Path, *, store: str | Path | None = None, **siz
         sweep: A loaded sweep, or a file for :func:`load_sweep`, to which ``size`` is passed on.
         store: Folder of images and scores (default: ``reports/store``).
     """
+    from evalharness.analysis.examples.missing import most_example_scores
     from evalharness.execution import dry_run as dry
 
     loaded = _loaded(sweep, size)
     store_path = sharded(Path(store) if store is not None else REPORTS / "store", loaded.shard)
-    return "\n".join(dry.dry_run(loaded, store_path, "evalharness timing FILE --draw 8"))
+    command = "evalharness timing FILE --draw 8"
+    return "\n".join(dry.dry_run(loaded, store_path, command, count_searched=most_example_scores))
 
 
 def run(
@@ -171,8 +172,6 @@ def run_and_report(
         require_no_larger_report(out, plan)
     with locked_folder(out):
         with Store(store) as opened:
-            if check_space and parts.drawing:
-                require_space(plan, opened, retry_failed=retry_failed)
             run_info = run_plan(
                 plan,
                 opened,
@@ -181,6 +180,7 @@ def run_and_report(
                 make_searches=example_searches if parts.scoring else None,
                 retry_failed=retry_failed,
                 parts=parts,
+                check_space=check_space,
             )
         results = Results(plan, store, run_info | dict(info or {}))
         return results, results.to_html(out, gallery_mb=gallery_mb) if parts.scoring else None

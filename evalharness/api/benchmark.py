@@ -74,6 +74,8 @@ class JudgeScorer(ABC):
     """The fields of an item that decide its score, see :attr:`Scorer.item_fields`."""
     score_range: tuple[float, float] = (0.0, 1.0)
     """The lowest and the highest value of a score, see :attr:`Scorer.score_range`."""
+    most_replies: int = 1
+    """The number of replies that it asks for at most about an image, such as when one cannot be read."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:

@@ -60,10 +60,15 @@ def run(options: argparse.Namespace) -> int:
     out = sharded(whole, sweep.shard)
     store_path = sharded(options.store or whole.parent / "store", sweep.shard)
     if options.dry_run:
+        from evalharness.analysis.examples.missing import most_example_scores
         from evalharness.execution.dry_run import dry_run
 
-        command = _measuring(options, store_path)
-        _write(*dry_run(sweep, store_path, command, retry_failed=options.retry_failed, rates_file=options.rates))
+        more = {
+            "retry_failed": options.retry_failed,
+            "rates_file": options.rates,
+            "count_searched": most_example_scores,
+        }
+        _write(*dry_run(sweep, store_path, _measuring(options, store_path), **more))
         return ExitCode.COMPLETE
     plan = make_drawing_plan(sweep) if options.draw_only else make_plan(sweep)
     if options.check:

@@ -12,7 +12,7 @@ from PIL import Image
 from evalharness._util.filesystems import bytes_text, free_bytes
 from evalharness._util.hashing import digest
 from evalharness.errors import ConfigError
-from evalharness.execution.shared_drawings import without_contained
+from evalharness.execution.most_drawings import most_drawings
 from evalharness.planning.image_sizes import BYTES_PER_PIXEL, canvas_pixels
 from evalharness.planning.plan import Job, Plan
 from evalharness.store.store import Store
@@ -46,8 +46,8 @@ class DiskForecast:
 def disk_forecasts(plan: Plan, store: Store, jobs: Iterable[Job]) -> list[DiskForecast]:
     """Forecast the disk space for the images of jobs, by model."""
     images: Counter[str] = Counter()
-    for job in jobs:
-        images[job.model] += job.variant.drawings
+    for job, count in most_drawings(plan, store, list(jobs)):
+        images[job.model] += count
     return [_forecast(plan, store, alias, count) for alias, count in images.items()]
 
 
@@ -63,18 +63,14 @@ def describe(forecasts: Iterable[DiskForecast]) -> Iterator[str]:
         yield f"{line}; about {expected} {source}, at most {most} if they cannot be compressed"
 
 
-def require_space(plan: Plan, store: Store, *, retry_failed: bool) -> None:
-    """Check that the images that a run will draw fit on the disk, where the store tells how large they are.
+def require_space(plan: Plan, store: Store, jobs: Iterable[Job]) -> None:
+    """Check that the images of jobs fit on the disk, where store or canvas tells how large they are.
 
     Raises:
         ConfigError: They do not.
     """
-    failed = {key for key, _ in store.failures.all()} - store.failures.to_retry(all_kinds=retry_failed)
-    complete = store.trajectories.complete({key: job.cap for key, job in plan.jobs.items()}) | failed
-    jobs = without_contained(job for key, job in plan.jobs.items() if key not in complete)
-    forecasts = disk_forecasts(plan, store, jobs)
-    needed = sum(forecast.images * forecast.expected for forecast in forecasts)
-    free = free_bytes(store.path)
+    needed = sum(forecast.images * forecast.expected for forecast in disk_forecasts(plan, store, jobs))
+    free = free_bytes(store.path) if needed else 0
     if needed > free:
         raise ConfigError(
             f"{store.path}: {bytes_text(free)} are free, and the images to draw need about {bytes_text(needed)}; "
@@ -86,7 +82,8 @@ def _forecast(plan: Plan, store: Store, alias: str, count: int) -> DiskForecast:
     digests = store.trajectories.some_images(digest(dict(plan.models[alias])), SAMPLE)
     sizes = [_measure(store.images.path(image)) for image in digests]
     measured = [size for size in sizes if size is not None]
-    pixels = max((pixels for _, pixels in measured), default=0) or canvas_pixels(plan.sweep.models[alias].build())
+    canvas = canvas_pixels(plan.sweep.models[alias].build())
+    pixels = max((pixels for _, pixels in measured), default=canvas)
     expected = sum(size for size, _ in measured) / len(measured) if measured else _on_disk(BYTES_PER_PIXEL * pixels)
     return DiskForecast(alias, count, expected, _on_disk(_uncompressed(pixels)) if pixels else 0, bool(measured))
 

@@ -32,6 +32,9 @@ class Engine:
     Attributes:
         parts: The parts of the run that are done.
         make_searches: Makes the searches whose intermediate images are scored once all samples are.
+        retry_failed: Whether to try once more all that failed, not only what was no sample's fault. Until that
+            succeeds, its failure stands.
+        check_space: Whether to stop if the images to draw do not fit on the disk.
         stops: Models and benchmarks whose work a budget or failures ended, each with the reason.
         stages: The progress of the present pass.
         checked: What became of the first samples of each arm.
@@ -44,6 +47,8 @@ class Engine:
     progress: Progress
     parts: Parts = ALL
     make_searches: MakeSearches | None = None
+    retry_failed: bool = False
+    check_space: bool = False
     stops: dict[str, str] = field(default_factory=dict)
     stages: StageProgress = field(default_factory=StageProgress)
     checked: list[CheckedArm] = field(default_factory=list)
@@ -51,26 +56,33 @@ class Engine:
     _stopping: bool = field(default=False, init=False)
     _pass: EnginePass | None = field(default=None, init=False)
 
-    def run(self, *, retry_failed: bool = False) -> int:
-        """Draw and score what is missing.
+    def prepare(self) -> EnginePass:
+        """Look up what is missing; nothing is begun.
 
-        Args:
-            retry_failed: Try once more all that failed, not only what was no sample's fault. Until that succeeds, its
-                failure stands.
+        Returns:
+            The first pass.
+
+        Raises:
+            ConfigError: The images to draw do not fit on the disk.
+        """
+        self._forget_damaged(self.store.images.damaged(self.store.trajectories.image_digests(self.plan.jobs)))
+        return self._prepared_pass(self.store.failures.to_retry(all_kinds=self.retry_failed), self.parts)
+
+    def run(self) -> int:
+        """Draw and score what is missing.
 
         Returns:
             The number of trajectories and scores that were worked on.
 
         Raises:
+            ConfigError: The images to draw do not fit on the disk.
             StoreError: Images are damaged as soon as they are written.
         """
-        retry = self.store.failures.to_retry(all_kinds=retry_failed)
-        self._forget_damaged(self.store.images.damaged(self.store.trajectories.image_digests(self.plan.jobs)))
-        worked, parts = 0, self.parts
-        for _ in range(PASSES):
-            engine_pass = EnginePass(self.plan, self.store, self.executor, self.progress, retry, self.stops, parts)
-            self.stages = engine_pass.progress
-            self._pass = engine_pass
+        engine_pass, worked = self._pass or self.prepare(), 0
+        later = replace(self.parts, check="none") if self.parts.check == "first" else self.parts
+        for number in range(PASSES):
+            if number:
+                engine_pass = self._prepared_pass(set(), later)
             if self._stopping:
                 engine_pass.stop()
             engine_pass.run()
@@ -82,9 +94,13 @@ class Engine:
             if not engine_pass.damaged or self._stopping:
                 return worked
             self._forget_damaged(engine_pass.damaged)
-            retry = set()
-            parts = replace(parts, check="none") if parts.check == "first" else parts
         raise StoreError(f"{self.store.path}: images are damaged again and again; check the disk")
+
+    def _prepared_pass(self, retry: set[str], parts: Parts) -> EnginePass:
+        engine_pass = EnginePass(self.plan, self.store, self.executor, self.progress, retry, self.stops, parts)
+        engine_pass.prepare(check_space=self.check_space)
+        self._pass, self.stages = engine_pass, engine_pass.progress
+        return engine_pass
 
     def stop(self) -> None:
         """Begin no more work; what is in hand is finished and kept. May be called from another thread."""

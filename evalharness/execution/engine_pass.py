@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from evalharness._util.progress import Progress
 from evalharness.api.executor import Executor, isolate
 from evalharness.api.failure import Failure, failure_of
-from evalharness.errors import BudgetError, EndpointError, SampleError
+from evalharness.errors import BudgetError, ConfigError, EndpointError, SampleError
 from evalharness.execution.canary import Canary
+from evalharness.execution.disk_forecast import require_space
 from evalharness.execution.failure_limits import failure_in
 from evalharness.execution.outcomes import write_images, write_outcome
 from evalharness.execution.parts import Parts
@@ -90,18 +91,38 @@ class EnginePass:
         self._searches: dict[str, list[ScoreSearch]] = defaultdict(list)
         self._shared = SharedDrawings(plan)
         self._warned: set[str] = set()
+        self._jobs: dict[str, Job] = {}
+        """The jobs that are missing, by key."""
+        self._to_draw: dict[str, Job] = {}
+        """Those of them that are not contained in others."""
+        self._check_space = False
 
     @property
     def damaged(self) -> set[str]:
         """Digests of the images that could not be read."""
         return {image for queue in self.progress.queues if isinstance(queue, ScoreQueue) for image in queue.damaged}
 
-    def run(self) -> None:
-        """Draw and score all samples."""
+    def prepare(self, *, check_space: bool = False) -> None:
+        """Look up what is missing, and fill the queues.
+
+        Args:
+            check_space: Whether to check that the images to draw fit on the disk, now and, since the first samples
+                tell more of their size, after these.
+
+        Raises:
+            ConfigError: They do not fit.
+        """
         self._make_score_queues()
-        jobs = self._find_missing()
-        self._make_draw_queues(self._shared.largest(jobs))
+        self._jobs = self._find_missing()
+        self._to_draw = self._shared.largest(self._jobs)
+        self._check_space = check_space and self.parts.check != "only"
+        self._require_space()
+        self._make_draw_queues(self._to_draw)
         self.progress.queues += [*self._draws.values(), *self._scores.values()]
+
+    def run(self) -> None:
+        """Draw and score all samples that :meth:`prepare` found."""
+        jobs = self._jobs
         with self.terminal.stages() as open_stage:
             for queue in self.progress.queues:
                 if isinstance(queue, DrawQueue) or jobs or queue.waiting:
@@ -200,6 +221,11 @@ class EnginePass:
             for key, pending in search.missing_scores().items():
                 queue.add(key, pending)
 
+    def _require_space(self) -> None:
+        """Check that the images of what is not drawn yet fit on the disk, if that is to be checked."""
+        if self._check_space:
+            require_space(self.plan, self.store, [job for key, job in self._to_draw.items() if key in self._undrawn])
+
     # --- first samples first ---
 
     def _hold_all_but_first(self) -> None:
@@ -230,6 +256,11 @@ class EnginePass:
             return
         if all(queue.held == 0 for queue in self.progress.queues):
             return
+        try:
+            self._require_space()
+        except ConfigError:
+            self.stop()  # what is held must not keep the queues open
+            raise
         for checked in canary.outcomes():
             if checked.reasons:
                 self.terminal.say(f"warning: {checked.line}")

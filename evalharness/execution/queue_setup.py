@@ -69,14 +69,15 @@ def _score_queue(
     intermediate: bool = False,
 ) -> tuple[ScoreQueue, RemoteJudge | None]:
     plugin = next(spec.plugin for spec in plan.sweep.benchmarks if spec.name == benchmark)
+    identity = plan.benchmarks[benchmark].scorer_of(rescoring)
     remote, judged, batch_size = None, isinstance(scorer, JudgeScorer), JUDGE_BATCH
     if not isinstance(scorer, JudgeScorer):
         batch_size = scorer.batch_size
     elif not scorer.in_process:
-        remote = RemoteJudge(scorer, store, plugin.label)
+        remote = RemoteJudge(scorer, identity, store, plugin.label)
     queue = ScoreQueue(
         benchmark,
-        PluginWorkerSpec(plugin, rescoring, plan.benchmarks[benchmark].scorer_of(rescoring)),
+        PluginWorkerSpec(plugin, rescoring, identity),
         store,
         batch_size,
         rescoring=rescoring or "",

@@ -6,7 +6,8 @@ The thread takes jobs as they are added and writes each outcome as it arrives, s
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from evalharness._util.hashing import digest
@@ -19,6 +20,7 @@ from evalharness.api.plugin_results import plain_reply, plain_trajectory
 from evalharness.errors import NotFiniteError, SampleError
 from evalharness.execution.made_here import made_here
 from evalharness.execution.queues import Queue
+from evalharness.execution.scoring_clock import ScoringClock
 from evalharness.execution.workers import ScoreJob, closed, judged_scores
 from evalharness.planning.plan import Job
 from evalharness.store.replies import StoredReplies
@@ -52,8 +54,9 @@ class RemoteWork(Protocol):
 class RemoteJudge:
     """A scorer whose judge is a service."""
 
-    def __init__(self, scorer: JudgeScorer, store: Store, name: str) -> None:
+    def __init__(self, scorer: JudgeScorer, identity: Mapping[str, Any], store: Store, name: str) -> None:
         self._scorer, self._store, self._name = scorer, store, name
+        self._clock = ScoringClock(identity, loads=False)
 
     def recall(self) -> None:
         for judge in self._scorer.judges:
@@ -62,19 +65,30 @@ class RemoteJudge:
     def outcomes(self, jobs: Iterable[ScoreJob]) -> Iterator[tuple[str, Score | SampleError]]:
         requests = (job.request() for job in jobs)
         replies = _PlainReplies(self._store.replies, self._name)
+        self._clock.start()
         for request, outcome in judged_scores(self._scorer, requests, replies, self._name):
+            if request.digest in replies.asked:
+                replies.asked.discard(request.digest)
+                time = self._clock.share(1)
+                outcome = replace(outcome, time=time) if isinstance(outcome, Score) else outcome
             yield request.key, outcome
 
 
 class _PlainReplies:
-    """Stored replies; new ones are checked before they are stored."""
+    """Stored replies; new ones are checked before they are stored.
+
+    Attributes:
+        asked: Digests of images that there are new replies about.
+    """
 
     def __init__(self, stored: StoredReplies, name: str) -> None:
         self._stored, self._name = stored, name
+        self.asked: set[str] = set()
         self.get, self.spent = stored.get, stored.spent
 
     def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
         self._stored.add(key, prompt, judge, plain_reply(reply, self._name))
+        self.asked.add(prompt.image)
 
 
 class RemoteModel:

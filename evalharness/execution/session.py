@@ -33,6 +33,7 @@ def run_plan(
     make_searches: MakeSearches | None = None,
     retry_failed: bool = False,
     parts: Parts = ALL,
+    check_space: bool = False,
 ) -> dict[str, Any]:
     """Draw and score what the store lacks; ``out`` gets a status file while the run goes on.
 
@@ -40,18 +41,22 @@ def run_plan(
         make_searches: Makes the searches whose intermediate images are scored once all samples are.
         retry_failed: Try again what failed in an earlier run.
         parts: The parts of the run that are done.
+        check_space: Stop if the disk has less space than the images to draw will take.
 
     Returns:
         The circumstances for the report, summed over all runs of this plan: start, wall time in seconds, imported
         images, and warnings. Where results were made is recorded with them.
 
     Raises:
+        ConfigError: The disk is too small.
         OSError: ``out`` cannot be created.
     """
     moved = moved_endpoints(plan, store)
     for warning in [*moved, *_network_warnings(store)]:  # before anything is asked of them
         progress.say(f"warning: {warning}")
-    info, engine = _work(plan, store, out, progress, parts, make_searches, retry_failed=retry_failed)
+    executor = plan.sweep.executor.build()
+    engine = Engine(plan, store, executor, progress, parts, make_searches, retry_failed, check_space)
+    info = _work(engine, out)
     imported = imported_images(plan, store)
     warnings = [f"{name}: {reason}" for name, reason in engine.stops.items()]
     warnings += engine.device_warnings + imported.get("warnings", [])
@@ -70,7 +75,9 @@ def check_plan(
     """
     for warning in [*moved_endpoints(plan, store), *_network_warnings(store)]:
         progress.say(f"warning: {warning}")
-    _, engine = _work(plan, store, out, progress, replace(parts, check="only"), retry_failed=retry_failed)
+    parts, executor = replace(parts, check="only"), plan.sweep.executor.build()
+    engine = Engine(plan, store, executor, progress, parts, retry_failed=retry_failed)
+    _work(engine, out)
     for name, reason in engine.stops.items():
         progress.say(f"warning: {name}: {reason}")
     return engine.checked
@@ -82,36 +89,27 @@ def _network_warnings(store: Store) -> list[str]:
     return [] if kind is None else [warning]
 
 
-def _work(
-    plan: Plan,
-    store: Store,
-    out: Path,
-    progress: Progress,
-    parts: Parts,
-    make_searches: MakeSearches | None = None,
-    *,
-    retry_failed: bool,
-) -> tuple[dict[str, Any], Engine]:
-    """Do the work, then return the record of this plan's runs, and the engine."""
+def _work(engine: Engine, out: Path) -> dict[str, Any]:
+    """Do the work, then return the record of this plan's runs."""
+    plan, store = engine.plan, engine.store
     out.mkdir(parents=True, exist_ok=True)
     for line in adopt_former_results(plan, store):
-        progress.say(line)
+        engine.progress.say(line)
     heartbeat = Heartbeat(out, plan.sweep.resolved(), store.path.absolute())
     earlier = store.runs.get(plan.key())
     started, clock, worked = datetime.now(UTC), time.monotonic(), -1
-    executor = plan.sweep.executor.build()
-    engine = Engine(plan, store, executor, progress, parts, make_searches)
+    engine.prepare()  # before anything is recorded of a run that cannot begin
     info = earlier
     try:
         with heartbeat.watching(engine.snapshot), stopping_on_signal(engine.stop):
-            worked = engine.run(retry_failed=retry_failed)
+            worked = engine.run()
     finally:
-        engine.device_warnings = executor.warnings()
-        executor.close()
+        engine.device_warnings = engine.executor.warnings()
+        engine.executor.close()
         if worked or not earlier:
             info = {
                 "started": earlier.get("started", started.isoformat(timespec="seconds")),
                 "wall_seconds": earlier.get("wall_seconds", 0.0) + time.monotonic() - clock,
             }
             store.runs.put(plan.key(), info)
-    return info, engine
+    return info

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from evalharness.config.schema import PluginSpec
 from evalharness.errors import NotFiniteError, SampleError
 from evalharness.execution.made_here import made_here
 from evalharness.execution.planned_identity import CheckedWorker, require_planned
+from evalharness.execution.scoring_clock import ScoringClock
 from evalharness.execution.step_record import StepRecord
 from evalharness.generation import variants
 from evalharness.planning.plan import Job
@@ -83,7 +84,8 @@ class PluginWorkerSpec:
                 return FetchWorker(built, name)
             return GenerateWorker(built, name, StepRecord(keep))
         scorer = self._scorer(built)
-        return JudgeWorker(scorer, name) if isinstance(scorer, JudgeScorer) else ScoreWorker(scorer, name)
+        clock = ScoringClock(self.planned)
+        return JudgeWorker(scorer, name, clock) if isinstance(scorer, JudgeScorer) else ScoreWorker(scorer, name, clock)
 
     def _scorer(self, benchmark: Benchmark) -> Scorer | JudgeScorer:
         if self.rescoring is None:
@@ -185,12 +187,16 @@ class ScoreWorker:
 
     scorer: Scorer
     name: str = "the scorer"
+    clock: ScoringClock = field(default_factory=ScoringClock)
 
     def __call__(self, jobs: Sequence[ScoreJob], /) -> list[Score]:
+        self.clock.start()
         images = [decode_png(job.image) for job in jobs]
         with scorer_faults(self.name):
             scores = self.scorer.score(images, [job.item for job in jobs])
-        return [made_here(plain_score(score, self.name, self.scorer.score_range)) for score in scores]
+        time = self.clock.share(len(jobs))
+        plain = [plain_score(score, self.name, self.scorer.score_range) for score in scores]
+        return [made_here(replace(score, time=time)) for score in plain]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +234,10 @@ class JudgeWorker:
 
     scorer: JudgeScorer
     name: str = "the scorer"
+    clock: ScoringClock = field(default_factory=ScoringClock)
 
     def __call__(self, jobs: Sequence[ScoreJob], /) -> list[JudgedScore]:
+        self.clock.start()
         replies = _BatchReplies(jobs, self.name)
         outcomes: dict[str, Score | Failure] = {}
         for request, outcome in judged_scores(self.scorer, [job.request() for job in jobs], replies, self.name):
@@ -237,7 +245,21 @@ class JudgeWorker:
                 outcomes[request.key] = failure_of(outcome)
             else:
                 outcomes[request.key] = outcome
-        return [JudgedScore(outcomes[job.key], tuple(replies.pop_new(job.digest))) for job in jobs]
+        judged = [JudgedScore(outcomes[job.key], tuple(replies.pop_new(job.digest))) for job in jobs]
+        return self._timed(judged)
+
+    def _timed(self, judged: list[JudgedScore]) -> list[JudgedScore]:
+        """Set the time of the scores that the judge was asked for; the others only took what it had replied before."""
+        asked = sum(bool(score.replies) for score in judged)
+        if not asked:
+            return judged
+        time = self.clock.share(asked)
+        return [
+            replace(score, outcome=replace(score.outcome, time=time))
+            if score.replies and isinstance(score.outcome, Score)
+            else score
+            for score in judged
+        ]
 
 
 def judged_scores(

@@ -71,6 +71,7 @@ class RubricScorer(JudgeScorer):
     secondary: tuple[Judge, ...] = ()
     item_fields: Sequence[ItemField] = ITEM_FIELDS
     cut_replies: CutReplies = "fail"
+    most_replies = TRIES
 
     @property
     def score_range(self) -> tuple[float, float]:  # type: ignore[override]

@@ -204,7 +204,7 @@ def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
     elif not empty:
-        db.executescript("".join(views for last, views in VIEWS.items() if version <= last))
+        db.executescript("".join(views for versions, views in VIEWS.items() if version in versions))
 
 
 def _check(db: sqlite3.Connection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 TRAJECTORIES = """
 CREATE TABLE trajectories (
     key TEXT PRIMARY KEY, model TEXT NOT NULL, variant TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE trajectories (
 SCORES = """
 CREATE TABLE scores (
     key TEXT PRIMARY KEY, image TEXT NOT NULL, value REAL NOT NULL, reason TEXT NOT NULL, environment TEXT,
-    made INTEGER, details TEXT NOT NULL) WITHOUT ROWID;
+    made INTEGER, scorer TEXT, seconds REAL, details TEXT NOT NULL) WITHOUT ROWID;
 """
 ENVIRONMENTS = """
 CREATE TABLE environments (digest TEXT PRIMARY KEY, info TEXT NOT NULL) WITHOUT ROWID;
@@ -53,7 +53,10 @@ SELECT key, model, variant, prompt, seed, cap, finished, NULL AS environment, NU
     steps
 """
 """What the trajectories of schemas before 5 are in the present one: where they were made is not recorded."""
-OLD_SCORES = "SELECT key, image, value, reason, NULL AS environment, NULL AS made, details"
+OLD_SCORES = "SELECT key, image, value, reason, NULL AS environment, NULL AS made"
+"""What the scores of schemas before 5 have, all but their details."""
+UNTIMED_SCORES = "SELECT key, image, value, reason, environment, made"
+"""The same of schema 5: what computed them, and how long, is not recorded."""
 UPGRADES = {
     1: "",
     2: f"DROP TABLE IF EXISTS replies; {REPLIES}",
@@ -61,18 +64,21 @@ UPGRADES = {
     f" INSERT INTO failures {OLD_FAILURES} FROM old_failures; DROP TABLE old_failures;",
     4: f"ALTER TABLE trajectories RENAME TO old_trajectories; {TRAJECTORIES}"
     f" INSERT INTO trajectories {OLD_TRAJECTORIES} FROM old_trajectories; DROP TABLE old_trajectories;"
-    f" ALTER TABLE scores RENAME TO old_scores; {SCORES}"
-    f" INSERT INTO scores {OLD_SCORES} FROM old_scores; DROP TABLE old_scores;"
+    f" ALTER TABLE scores ADD COLUMN environment TEXT; ALTER TABLE scores ADD COLUMN made INTEGER;"
     f" {ENVIRONMENTS} {REPLIES_INDEX}",
+    5: f"ALTER TABLE scores RENAME TO old_scores; {SCORES}"
+    f" INSERT INTO scores {UNTIMED_SCORES}, NULL, NULL, details FROM old_scores; DROP TABLE old_scores;",
 }
 """Schema version → SQL that upgrades it to the next. Nothing that was released wrote replies in version 2."""
 VIEWS = {
-    3: f"CREATE TEMP VIEW failures AS {OLD_FAILURES} FROM main.failures;",
-    4: f"CREATE TEMP VIEW trajectories AS {OLD_TRAJECTORIES} FROM main.trajectories;"
-    f" CREATE TEMP VIEW scores AS {OLD_SCORES} FROM main.scores;"
+    range(1, 4): f"CREATE TEMP VIEW failures AS {OLD_FAILURES} FROM main.failures;",
+    range(1, 5): f"CREATE TEMP VIEW trajectories AS {OLD_TRAJECTORIES} FROM main.trajectories;"
+    f" CREATE TEMP VIEW scores AS {OLD_SCORES}, NULL AS scorer, NULL AS seconds, details FROM main.scores;"
     " CREATE TEMP TABLE environments (digest TEXT PRIMARY KEY, info TEXT NOT NULL);",
+    range(5, 6): f"CREATE TEMP VIEW scores AS {UNTIMED_SCORES}, NULL AS scorer, NULL AS seconds, details"
+    " FROM main.scores;",
 }
-"""Schema version → temporary views that hide tables of this version and those before.
+"""Schema versions → temporary views that hide their tables.
 
 So a store that may not be written is read like an upgraded one.
 """

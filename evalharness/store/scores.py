@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import struct
 import sys
@@ -10,12 +11,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from evalharness.store.database import Database, as_store_error, parse_json, storable
-from evalharness.store.environments import StoredEnvironments
+from evalharness.store.environments import DIGITS, StoredEnvironments
 from evalharness.store.failures import forget
-from evalharness.types.score import Score
+from evalharness.types.score import Score, ScoringTime
 
 _FLOATS = {2: "=e", 4: "=f"}
 """Bytes of a float → its format in :mod:`struct`."""
+
+
+TIMED = 10_000
+"""Number of scores whose seconds are averaged at most."""
 
 
 class StoredScores:
@@ -53,19 +58,31 @@ class StoredScores:
         """Give every score: its key, the digest of its image, and the score with its details."""
         return self._database.scan("SELECT * FROM scores ORDER BY key", self._parse)
 
+    def mean_seconds(self, scorer: str) -> tuple[int, float]:
+        """Return how many scores of a scorer (digest of its identity) were timed, and the mean of their seconds.
+
+        No more than :data:`TIMED` are read. Keys are digests, so these are a random choice.
+        """
+        select = "SELECT seconds FROM scores WHERE scorer = ? LIMIT ?"
+        with self._database.guarded() as connection:
+            seconds = [float(row["seconds"]) for row in connection.execute(select, (scorer[:DIGITS], TIMED))]
+        return len(seconds), math.fsum(seconds) / len(seconds) if seconds else 0.0
+
     def add(self, key: str, image: str, score: Score) -> None:
         """Add a score, which replaces a failure of that key. Inside a batch."""
         with self._database.guarded() as connection:
             origin, details = self._environments.add(score.origin), json.dumps(dict(score.details))
+            time = (None, None) if score.time is None else (score.time.scorer[:DIGITS], score.time.seconds)
             connection.execute(
-                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (key, image, float(score.value), storable(score.reason), *origin, details),
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (key, image, float(score.value), storable(score.reason), *origin, *time, details),
             )
             forget(self._database, key)
 
     def _parse(self, row: sqlite3.Row) -> tuple[str, str, Score]:
         origin = self._environments.origin(row["environment"], row["made"])
-        score = Score(_read_value(row["value"]), row["reason"], parse_json(row["details"]), origin)
+        time = None if row["scorer"] is None else ScoringTime(row["scorer"], row["seconds"])
+        score = Score(_read_value(row["value"]), row["reason"], parse_json(row["details"]), origin, time)
         return row["key"], row["image"], score
 
     def delete(self, keys: Iterable[str]) -> None:

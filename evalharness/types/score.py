@@ -10,6 +10,19 @@ from evalharness.types.origin import Origin
 
 
 @dataclass(frozen=True, slots=True)
+class ScoringTime:
+    """How long a score took.
+
+    Attributes:
+        scorer: Digest of the scorer's identity.
+        seconds: Its share of its batch's time, or for a judge the time since the score before. Loading is not counted.
+    """
+
+    scorer: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """The score of one image.
 
@@ -19,9 +32,11 @@ class Score:
         details: JSON. A detector puts its ``detections`` there, a list of
             ``{"class", "box": [x1, y1, x2, y2] in pixels, "score", "color"}``.
         origin: When and where it was made, set by the harness; ``None`` if that is not known.
+        time: How long it took, set by the harness; ``None`` if that was not measured.
     """
 
     value: float
     reason: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     origin: Origin | None = field(default=None, compare=False)
+    time: ScoringTime | None = field(default=None, compare=False)

@@ -16,7 +16,7 @@ import evalharness as eh
 from evalharness._util import filesystems
 from evalharness.cli import sweep
 from evalharness.errors import ConfigError
-from evalharness.execution.disk_forecast import disk_forecasts, require_space
+from evalharness.execution.disk_forecast import disk_forecasts
 from evalharness.store.store import Store
 from evalharness.testing import MockModel
 
@@ -52,10 +52,13 @@ def test_a_dry_run_bounds_the_images_and_their_bytes(
     assert line.startswith(f"images to store of mock: at most {4 + 4 * 6}; about 114.7 kB by those in the store, ")
     with Store(tmp_path / "r" / "store", write=False) as store:
         plan = eh.plan(file)
-        (forecast,) = disk_forecasts(plan, store, plan.jobs.values())
+        drawn = store.trajectories.get(plan.jobs)
+        (forecast,) = disk_forecasts(plan, store, [job for key, job in plan.jobs.items() if key not in drawn])
+    folder = tmp_path / "r" / "store" / "images"
+    earlier = set(folder.rglob("*.png"))
     draw_and_score(file, out)
-    images = list((tmp_path / "r" / "store" / "images").rglob("*.png"))
-    assert len(images) == forecast.images == 42
+    images = set(folder.rglob("*.png")) - earlier
+    assert len(images) == forecast.images == 4 + 4 * 6
     assert sum(-(-path.stat().st_size // 4096) * 4096 for path in images) <= forecast.images * forecast.most
     assert dry_lines(file, out, capsys) == []
 
@@ -78,13 +81,44 @@ def test_a_run_does_not_begin_if_its_images_do_not_fit(
 def test_failures_need_no_space_unless_they_are_tried_again(
     sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = sweep_file(SWEEP.replace("model: mock", "model: {name: mock, refuses: [thing 3]}"))
-    draw_and_score(file, tmp_path / "r" / "x")
+    file, out = (
+        sweep_file(SWEEP.replace("model: mock", "model: {name: mock, refuses: [thing 3]}")),
+        tmp_path / "r" / "x",
+    )
+    draw_and_score(file, out)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(free=0))
+    eh.run(file, out=out, quiet=True).close()
+    with pytest.raises(ConfigError, match="0 bytes are free"):
+        eh.run(file, out=out, quiet=True, retry_failed=True)
+
+
+def test_a_run_that_does_not_begin_leaves_no_record(
+    sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MockModel, "blank", lambda _: Image.new("RGB", (128, 128)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(free=0))
+    out = tmp_path / "r" / "x"
+    with pytest.raises(ConfigError, match="0 bytes are free"):
+        eh.run(sweep_file(SWEEP), out=out, quiet=True)
     with Store(tmp_path / "r" / "store", write=False) as store:
-        require_space(eh.plan(file), store, retry_failed=False)
-        with pytest.raises(ConfigError, match="0 bytes are free"):
-            require_space(eh.plan(file), store, retry_failed=True)
+        assert store.runs.get(eh.plan(sweep_file(SWEEP)).key()) == {}
+    assert {path.name for path in out.iterdir()} <= {".lock"}
+
+
+def test_a_model_of_unknown_canvas_is_measured_by_its_first_samples(
+    sweep_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = str(sweep_file(SWEEP)), tmp_path / "r" / "x"
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(free=20_000))
+    assert sweep.main([file, "--out", str(out), "--quiet"]) == 2
+    assert "20.0 kB are free" in capsys.readouterr().err
+    drawn = len(MockModel.drawn)
+    assert 0 < drawn <= 2 * 4, "one batch of each variant"
+    with Store(tmp_path / "r" / "store", write=False) as store:
+        assert len(list(store.scores.all())), "what is done is kept"
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(free=10**9))
+    assert sweep.main([file, "--out", str(out), "--quiet"]) == 0
+    assert len(MockModel.drawn) == 6 + 2 * 6, "and nothing is drawn twice"
 
 
 def test_a_store_on_a_network_file_system_is_warned_of(

@@ -125,9 +125,9 @@ def fill(plan: Plan, store: Store) -> None:
             difficulty = int(_digest(sample.item.id + str(sample.seed_index))[:8], 16) / 2**32
             right = difficulty < 0.6 + 0.04 * (sample.arm.cap or 0)
             key, reason = planned.score_key(image, sample.item), "" if right else "missing"
-            yield key, image, float(right), reason, "e", 1_700_000_000, '{"detections": []}'
+            yield key, image, float(right), reason, "e", 1_700_000_000, None, None, '{"detections": []}'
 
-    store.database.connection.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)", scores())
+    store.database.connection.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", scores())
     store.database.connection.execute("INSERT INTO environments VALUES ('e', ?)", [described()])
     store.database.connection.commit()
 

@@ -6,8 +6,8 @@ of the search, until each rule has its example. A judge does not, because its re
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 from evalharness.analysis.examples.rules import Case
@@ -17,7 +17,7 @@ from evalharness.config.arm_families import FamilyKey
 from evalharness.config.schema import Arm
 from evalharness.execution.queues import PendingScore
 from evalharness.generation.process import Process
-from evalharness.planning.plan import Plan, Sample
+from evalharness.planning.plan import Job, Plan, Sample
 from evalharness.store.results import Judged
 from evalharness.store.store import Store
 from evalharness.types.score import Score
@@ -31,9 +31,34 @@ def example_searches(plan: Plan, store: Store) -> list[ExampleSearch]:
 
     Of arms that differ only in their cap it is the one with the highest.
     """
+    searched = _searched_samples(plan)
+    return [ExampleSearch(plan, store, benchmark, members) for (benchmark, _), members in searched.items()]
+
+
+def most_example_scores(plan: Plan, store: Store, jobs: Collection[Job]) -> dict[str, int]:
+    """The number of intermediate images that the searches score at most once ``jobs`` are drawn, by benchmark.
+
+    Of a trajectory, all images can be scored that no arm ends in.
+    """
+    caps: dict[str, set[int | None]] = defaultdict(set)
+    for sample in plan.samples:
+        caps[sample.job].add(sample.arm.cap)
+    to_draw = {job.key for job in jobs}
+    most: Counter[str] = Counter()
+    for (benchmark, _), samples in _searched_samples(plan).items():
+        searched = samples[:MAX_SAMPLES]
+        drawn = to_draw.isdisjoint(sample.job for sample in searched)
+        if not drawn or ExampleSearch(plan, store, benchmark, searched).missing_scores():
+            intermediate = sum(sample.arm.variant.drawings - len(caps[sample.job]) for sample in searched)
+            most[benchmark] += min(intermediate, 2 * MAX_REFINEMENTS)
+    return dict(most)
+
+
+def _searched_samples(plan: Plan) -> dict[tuple[str, str], list[Sample]]:
+    """The samples that each search goes through, by benchmark and arm."""
     leads: dict[FamilyKey, Arm] = {}
     for arm in plan.sweep.arms:
-        if isinstance(arm.variant, Process) and arm.variant.refine:
+        if isinstance(arm.variant, Process) and arm.variant.refine and arm.variant.refinements:
             lead = leads.setdefault(arm.family, arm)
             if (arm.cap or 0) > (lead.cap or 0):
                 leads[arm.family] = arm
@@ -46,7 +71,7 @@ def example_searches(plan: Plan, store: Store) -> list[ExampleSearch]:
     for sample in plan.samples:
         if (sample.benchmark, sample.arm.name) in samples:
             samples[sample.benchmark, sample.arm.name].append(sample)
-    return [ExampleSearch(plan, store, benchmark, members) for (benchmark, _), members in samples.items()]
+    return samples
 
 
 class ExampleSearch:

@@ -18,7 +18,7 @@ from evalharness.planning.plan import Job
 from evalharness.types.item import Item, PromptImage
 from evalharness.types.origin import Origin
 from evalharness.types.reply import Reply
-from evalharness.types.score import Score
+from evalharness.types.score import Score, ScoringTime
 from evalharness.types.trajectory import Cost, PartialTrajectory, Step, Trajectory
 
 Plain = dict[str, Any]
@@ -52,8 +52,9 @@ def pack_outcome(outcome: Any) -> Plain:
         }
     if isinstance(outcome, JudgedScore):
         return {"judged": pack_outcome(outcome.outcome), "replies": [asdict(reply) for reply in outcome.replies]}
+    time = None if outcome.time is None else [outcome.time.scorer, outcome.time.seconds]
     details, origin = json.dumps(dict(outcome.details)), _pack_origin(outcome.origin)
-    return {"value": float(outcome.value), "reason": outcome.reason, "details": details, "origin": origin}
+    return {"value": float(outcome.value), "reason": outcome.reason, "details": details, "origin": origin, "time": time}
 
 
 def unpack_outcome(data: Mapping[str, Any]) -> Any:
@@ -65,7 +66,8 @@ def unpack_outcome(data: Mapping[str, Any]) -> Any:
     if "judged" in data:
         replies = (JudgeReply(**{**reply, "reply": Reply(**reply["reply"])}) for reply in data["replies"])
         return JudgedScore(unpack_outcome(data["judged"]), tuple(replies))
-    return Score(data["value"], data["reason"], json.loads(data["details"]), _unpack_origin(data["origin"]))
+    origin, time = _unpack_origin(data["origin"]), None if data["time"] is None else ScoringTime(*data["time"])
+    return Score(data["value"], data["reason"], json.loads(data["details"]), origin, time)
 
 
 def pack_partial(partial: PartialTrajectory) -> Plain:
