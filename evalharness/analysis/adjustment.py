@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from evalharness.analysis import stats
 from evalharness.analysis.findings import Analysis, Contrast, ReplicateContrast, Trend
+from evalharness.analysis.stats import Floats
+
+Test = TypeVar("Test", Contrast, Trend, ReplicateContrast)
+Adjusted = Sequence[tuple[float, int]]
+"""The adjusted p-value and the size of the family of each test."""
 
 
 def adjust_analyses(analyses: Mapping[str, Analysis]) -> dict[str, Analysis]:
-    """The analyses of all benchmarks of a run with adjusted p-values; a family of tests spans the benchmarks."""
-    contrasts, trends = adjust_contrasts(
-        [contrast for analysis in analyses.values() for contrast in analysis.contrasts],
-        [trend for analysis in analyses.values() for trend in analysis.trends],
-    )
-    between = _adjust_replicate_contrasts(
-        [contrast for analysis in analyses.values() for contrast in analysis.replicate_contrasts]
-    )
-    next_contrast, next_trend, next_between = iter(contrasts), iter(trends), iter(between)
+    """The analyses of all benchmarks of a run with adjusted p-values; a family of tests spans the benchmarks.
+
+    What was declared before the run is adjusted by Holm: contrasts and trends in one family, contrasts of replicates,
+    whose unit is the training, in another. All else is one family that is adjusted by Benjamini and Hochberg.
+    """
+    contrasts = [contrast for analysis in analyses.values() for contrast in analysis.contrasts]
+    trends = [trend for analysis in analyses.values() for trend in analysis.trends]
+    between = [contrast for analysis in analyses.values() for contrast in analysis.replicate_contrasts]
+    tests: list[Contrast | Trend | ReplicateContrast] = [*contrasts, *trends, *between]
+    of_prompts = [test.preregistered and not isinstance(test, ReplicateContrast) for test in tests]
+    of_trainings = [test.preregistered and isinstance(test, ReplicateContrast) for test in tests]
+    others = [not test.preregistered for test in tests]
+    adjusted = [(math.nan, 0)] * len(tests)
+    for members, correct in ((of_prompts, stats.holm), (of_trainings, stats.holm), (others, stats.benjamini_hochberg)):
+        places = [place for place, member in enumerate(members) if member]
+        for place, result in zip(places, _family([tests[place].p for place in places], correct), strict=True):
+            adjusted[place] = result
+    left = iter(adjusted)
+    next_contrast = iter([_with(contrast, next(left)) for contrast in contrasts])
+    next_trend = iter([_with(trend, next(left)) for trend in trends])
+    next_between = iter([_with(contrast, next(left)) for contrast in between])
     return {
         name: replace(
             analysis,
@@ -31,25 +49,17 @@ def adjust_analyses(analyses: Mapping[str, Analysis]) -> dict[str, Analysis]:
     }
 
 
-def adjust_contrasts(contrasts: Sequence[Contrast], trends: Sequence[Trend] = ()) -> tuple[list[Contrast], list[Trend]]:
-    """Adjust two families: preregistered contrasts and trends by Holm, other contrasts by Benjamini and Hochberg."""
-    planned = [contrast.p for contrast in contrasts if contrast.preregistered]
-    holm = stats.holm([*planned, *(trend.p for trend in trends)]).tolist()
-    rates = stats.benjamini_hochberg([contrast.p for contrast in contrasts if not contrast.preregistered]).tolist()
-    next_p = {True: iter(holm), False: iter(rates)}
-    sizes = {True: len(holm), False: len(rates)}
-    adjusted_contrasts = [
-        replace(contrast, p_adjusted=next(next_p[contrast.preregistered]), family=sizes[contrast.preregistered])
-        for contrast in contrasts
-    ]
-    adjusted_trends = [
-        replace(trend, p_adjusted=p, family=len(holm)) for trend, p in zip(trends, holm[len(planned) :], strict=True)
-    ]
-    return adjusted_contrasts, adjusted_trends
+def adjust_contrasts(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """Contrasts of which none is declared, adjusted by Benjamini and Hochberg."""
+    adjusted = _family([contrast.p for contrast in contrasts], stats.benjamini_hochberg)
+    return [_with(contrast, result) for contrast, result in zip(contrasts, adjusted, strict=True)]
 
 
-def _adjust_replicate_contrasts(contrasts: Sequence[ReplicateContrast]) -> list[ReplicateContrast]:
-    """Adjust by Holm; contrasts without a p-value do not count."""
-    tested = sum(not math.isnan(contrast.p) for contrast in contrasts)
-    adjusted = stats.holm([contrast.p for contrast in contrasts]).tolist()
-    return [replace(contrast, p_adjusted=p, family=tested) for contrast, p in zip(contrasts, adjusted, strict=True)]
+def _family(p_values: Sequence[float], correct: Callable[[Sequence[float]], Floats]) -> Adjusted:
+    """Adjust a family; tests without a p-value do not count."""
+    size = sum(not math.isnan(p) for p in p_values)
+    return [(float(p), size) for p in correct(p_values)]
+
+
+def _with(test: Test, adjusted: tuple[float, int]) -> Test:
+    return replace(test, p_adjusted=adjusted[0], family=adjusted[1])

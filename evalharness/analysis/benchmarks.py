@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +14,13 @@ from evalharness.analysis import stats
 from evalharness.analysis.adjustment import adjust_analyses
 from evalharness.analysis.agreement import reply_variance
 from evalharness.analysis.arms import baseline, records
-from evalharness.analysis.contrasts import contrasts, trends
+from evalharness.analysis.contrasts import contrasts
 from evalharness.analysis.costs import best_of, costs
 from evalharness.analysis.findings import Analysis
 from evalharness.analysis.grid import Grid, grid
+from evalharness.analysis.power import with_power
 from evalharness.analysis.replicates import replicate_contrasts, replicates
+from evalharness.analysis.trends import trends
 from evalharness.config.analysis import Preregistration
 from evalharness.store.results import Results
 
@@ -29,13 +32,16 @@ def analyse(results: Results) -> dict[str, Analysis]:
     """Analyse each benchmark that has samples, in the order of the sweep file.
 
     p-values are adjusted over the whole run, in three families: what the sweep file preregisters, on all benchmarks;
-    all other contrasts; the contrasts between replicates.
+    all other contrasts; the contrasts between replicates. What a run could have shown follows from these families.
     """
-    preregistered = _preregistration(results)
+    declared = _declared(results)
     sampled = set(results.samples["benchmark"].unique())
-    return adjust_analyses(
-        {name: _analysis(results, name, preregistered) for name in results.info["benchmarks"] if name in sampled}
-    )
+    grids = {name: grid(results, name) for name in results.info["benchmarks"] if name in sampled}
+    adjusted = adjust_analyses({name: _analysis(results, table, declared) for name, table in grids.items()})
+    return {
+        name: replace(analysis, contrasts=with_power(analysis.contrasts, grids[name], analysis.weights))
+        for name, analysis in adjusted.items()
+    }
 
 
 def category_weights(results: Results, benchmark: str) -> dict[str, float]:
@@ -45,18 +51,28 @@ def category_weights(results: Results, benchmark: str) -> dict[str, float]:
     return weights | dict.fromkeys(sorted(set(categories) - set(weights)), 0.0)
 
 
-def _preregistration(results: Results) -> Preregistration:
+def _declared(results: Results) -> Preregistration:
     """What the sweep file declared about the arms that this run has."""
     settings = {str(row["arm"]): json.loads(row["settings"] or "{}") for row in records(results.arms)}
     return Preregistration.from_dict(results.info.get("sweep", {}).get("analysis") or {}, settings)
 
 
-def _analysis(results: Results, benchmark: str, preregistered: Preregistration) -> Analysis:
-    table, weights = grid(results, benchmark), category_weights(results, benchmark)
+def _late(results: Results, benchmark: str) -> set[tuple[str, tuple[str, ...]]]:
+    """Kind and arms of what was declared on a benchmark when scores of it may have been seen."""
+    return {
+        (fact["kind"], tuple(fact["arms"]))
+        for fact in results.info.get("declarations", ())
+        if fact["benchmark"] == benchmark and not fact["before"]
+    }
+
+
+def _analysis(results: Results, table: Grid, declared: Preregistration) -> Analysis:
+    benchmark, weights = table.benchmark, category_weights(results, table.benchmark)
+    late = _late(results, benchmark)
     scores = dict(zip(table.arms, stats.estimates(table.scores, table.items, table.categories, weights), strict=True))
     judge = _judge_variance(results.checks, table, weights)
     variance = {
-        arm: stats.components(table.column(arm), table.items, table.categories, weights, judge=judge.get(arm, 0.0))
+        arm: stats.components(table.column(arm), table.items, table.categories, weights, judge=judge.get(arm, math.nan))
         for arm in table.arms
     }
     reference = baseline(results.arms)
@@ -64,7 +80,9 @@ def _analysis(results: Results, benchmark: str, preregistered: Preregistration) 
         str(row["arm"]): {"variant": row["variant"], **json.loads(row["settings"] or "{}")}
         for row in records(results.arms)
     }
-    planned = [(contrast.arm, contrast.against) for contrast in preregistered.contrasts]
+    planned = [(contrast.arm, contrast.against) for contrast in declared.contrasts]
+    early = frozenset(pair for pair in planned if ("contrast", pair) not in late)
+    late_groups = {group.name for group in declared.replicates if ("replicates", group.arms) in late}
     usual = [(str(arm), reference) for arm in results.arms["arm"] if reference is not None and arm != reference]
     pairs = list(dict.fromkeys([*usual, *planned]))
     return Analysis(
@@ -73,12 +91,15 @@ def _analysis(results: Results, benchmark: str, preregistered: Preregistration) 
         weights=weights,
         scores=scores,
         variance=variance,
-        contrasts=tuple(contrasts(table, pairs, weights, preregistered=frozenset(planned), judge=judge)),
-        trends=tuple(trends(table, preregistered.trends, weights)),
+        contrasts=tuple(contrasts(table, pairs, weights, declared=planned, preregistered=early, judge=judge)),
+        trends=tuple(trends(table, {trend: ("trend", trend.arms) not in late for trend in declared.trends}, weights)),
         costs=tuple(costs(table, scores, weights)),
         best_of=tuple(best_of(table, weights)),
-        replicates=tuple(replicates(table, preregistered.replicates, weights)),
-        replicate_contrasts=tuple(replicate_contrasts(table, preregistered.replicates, weights, reference, settings)),
+        replicates=tuple(replicates(table, declared.replicates, weights)),
+        replicate_contrasts=tuple(
+            replace(contrast, preregistered=not late_groups & {contrast.group, contrast.against})
+            for contrast in replicate_contrasts(table, declared.replicates, weights, reference, settings)
+        ),
     )
 
 

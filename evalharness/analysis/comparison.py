@@ -175,7 +175,7 @@ def _json(value: Any) -> str:
 
 
 def _with_adjusted_p(compared: Sequence[Compared]) -> tuple[Compared, ...]:
-    adjusted, _ = adjust_contrasts([entry.contrast for entry in compared if entry.contrast is not None])
+    adjusted = adjust_contrasts([entry.contrast for entry in compared if entry.contrast is not None])
     next_contrast = iter(adjusted)
     return tuple(
         replace(entry, contrast=next(next_contrast)) if entry.contrast is not None else entry for entry in compared

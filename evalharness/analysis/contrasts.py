@@ -1,23 +1,20 @@
-"""Paired differences between arms, and trends along them."""
+"""Paired differences between arms."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from evalharness.analysis import stats
-from evalharness.analysis.findings import Contrast, Flips, Trend
+from evalharness.analysis.findings import Contrast, Correction, Flips
 from evalharness.analysis.grid import Grid
 from evalharness.analysis.stats import Floats, Scores
-from evalharness.config.analysis import PlannedTrend
 
 Pair = tuple[str, str]
 """An arm and the arm that it is compared with."""
-
-NEEDED = (0.01, 0.02, 0.04)
-"""Differences for which a contrast says how large a run would have to be to show them."""
 
 
 def contrasts(
@@ -25,6 +22,7 @@ def contrasts(
     pairs: Sequence[Pair],
     weights: Mapping[str, float],
     *,
+    declared: Collection[Pair] = (),
     preregistered: Collection[Pair] = (),
     judge: Mapping[str, float] | None = None,
 ) -> list[Contrast]:
@@ -34,8 +32,9 @@ def contrasts(
         grid: The benchmark's scores.
         pairs: The arms to compare.
         weights: Category → its weight in the overall score.
-        preregistered: The pairs that are confirmatory.
-        judge: Arm → the variance of its overall score that is due to the judge.
+        declared: The pairs that the sweep file declares.
+        preregistered: Those of them that it declared before the run, which are confirmatory.
+        judge: Arm → the variance of its overall score that is due to the judge, for arms that were judged repeatedly.
     """
     pairs = [pair for pair in pairs if set(pair) <= set(grid.arms)]
     if not pairs:
@@ -43,29 +42,30 @@ def contrasts(
     columns = np.stack([grid.difference(*pair) for pair in pairs], axis=1)
     scores = stats.estimates(columns, grid.items, grid.categories, weights, limits=(-1.0, 1.0))
     p_values = stats.sign_flip(columns, grid.items, grid.categories, weights)
-    judge = judge or {}
-    return [
-        _contrast(
-            grid,
-            pair,
-            scores=pair_scores,
-            variance=stats.components(
-                column, grid.items, grid.categories, weights, judge=sum(judge.get(arm, 0.0) for arm in pair)
-            ),
-            p=float(p),
-            preregistered=pair in preregistered,
-        )
-        for pair, column, pair_scores, p in zip(pairs, columns.T, scores, p_values, strict=True)
-    ]
+    found = []
+    for pair, column, pair_scores, p in zip(pairs, columns.T, scores, p_values, strict=True):
+        noise = sum(judge.get(arm, math.nan) for arm in pair) if judge else math.nan
+        variance = stats.components(column, grid.items, grid.categories, weights, judge=noise)
+        contrast = _contrast(grid, pair, weights, scores=pair_scores, variance=variance, p=float(p))
+        early = pair in preregistered
+        correction: Correction = "holm" if early else "benjamini-hochberg"
+        found.append(replace(contrast, declared=pair in declared, preregistered=early, correction=correction))
+    return found
 
 
-def trends(grid: Grid, planned: Sequence[PlannedTrend], weights: Mapping[str, float]) -> list[Trend]:
-    """The planned trends whose arms the benchmark has; p-values are not adjusted yet."""
-    return [_trend(grid, trend, weights) for trend in planned if set(trend.arms) <= set(grid.arms)]
+def possible_range(
+    grid: Grid, arms: Sequence[str], against: Sequence[str], weights: Mapping[str, float]
+) -> tuple[float, float]:
+    """The range of the mean difference of two groups of arms over all scores that what is missing could have."""
+    first, second = (
+        np.mean([stats.bounds(grid.column(arm), grid.categories, weights) for arm in group], axis=0)
+        for group in (arms, against)
+    )
+    return float(first[0] - second[1]), float(first[1] - second[0])
 
 
 def _contrast(
-    grid: Grid, pair: Pair, *, scores: Scores, variance: stats.Components, p: float, preregistered: bool
+    grid: Grid, pair: Pair, weights: Mapping[str, float], *, scores: Scores, variance: stats.Components, p: float
 ) -> Contrast:
     first, second = (grid.column(arm) for arm in pair)
     flips = _flips(first, second)
@@ -82,15 +82,17 @@ def _contrast(
         categories=scores.categories,
         p=p,
         p_adjusted=p,
-        preregistered=preregistered,
-        correction="holm" if preregistered else "benjamini-hochberg",
+        preregistered=False,
+        correction="benjamini-hochberg",
         family=1,
         mcnemar=_mcnemar(grid, pair, scores, flips),
         flips=flips,
         flips_by_category=flips_by_category,
         variance=variance,
-        detectable=stats.detectable(scores.overall.se),
-        needed=tuple(stats.needed(variance, scores.prompts, difference) for difference in NEEDED),
+        detectable=math.nan,
+        needed=(),
+        possible=possible_range(grid, pair[:1], pair[1:], weights),
+        differing_images=grid.differing_images(*pair),
     )
 
 
@@ -115,23 +117,3 @@ def _mcnemar(grid: Grid, pair: Pair, scores: Scores, flips: Flips) -> float:
     if not scores.samples or scores.samples != scores.prompts or not np.isin(values, (0.0, 1.0)).all():
         return math.nan
     return stats.mcnemar(flips.fixed, flips.broken)
-
-
-def _trend(grid: Grid, planned: PlannedTrend, weights: Mapping[str, float]) -> Trend:
-    """Estimate a trend. The slope of a row is Σ (x - mean x) score / Σ (x - mean x)²; NaN if the row lacks an arm."""
-    values = np.array(planned.values)
-    factors = (values - values.mean()) / ((values - values.mean()) ** 2).sum()
-    slopes = np.stack([grid.column(arm) for arm in planned.arms], axis=1) @ factors
-    limit = float(factors[factors > 0].sum())
-    estimate = stats.estimate(slopes, grid.items, grid.categories, weights, limits=(-limit, limit)).overall
-    p = float(stats.sign_flip(slopes, grid.items, grid.categories, weights)[0])
-    return Trend(
-        benchmark=grid.benchmark,
-        arms=planned.arms,
-        over=planned.over,
-        values=planned.values,
-        slope=estimate,
-        p=p,
-        p_adjusted=p,
-        family=1,
-    )

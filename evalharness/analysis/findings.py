@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from evalharness.analysis.stats import Components, Estimate, Needed, Scores, Shares, significant
+from evalharness.analysis.stats import Components, Estimate, Needed, Scores, Shares, beyond_zero, significant
 
 Correction = Literal["holm", "benjamini-hochberg"]
 Measure = Literal["evaluations", "tokens", "seconds", "dollars"]
@@ -36,12 +36,16 @@ class Contrast:
     """An arm against another, over the pairs (prompt and seed) that both have scores for.
 
     ``p``: by sign flips of whole prompts.
-    ``p_adjusted``: corrected for a family of ``family`` contrasts, by Holm if ``preregistered`` (confirmatory), else by
-    Benjamini and Hochberg.
+    ``p_adjusted``: corrected for a family of ``family`` tests, by Holm if ``preregistered`` (declared before the run),
+    else by Benjamini and Hochberg.
+    ``declared``: whether the sweep file declares it, if only after the run.
     ``mcnemar``: exact p-value of the unweighted difference, NaN unless each prompt has one image and all scores are 0
     or 1.
-    ``detectable``: the smallest true difference that this run would have shown with a power of 0.8.
+    ``detectable``: the smallest true difference that a run like this tells apart with a probability of 0.8, by
+    simulation of ``significant``; NaN if it cannot be simulated.
     ``needed``: the sizes of runs that would show other differences.
+    ``possible``: the range of the difference over all that could be scored of what is missing.
+    ``differing_images``: the number of pairs whose two images are not the same file.
     """
 
     benchmark: str
@@ -60,6 +64,34 @@ class Contrast:
     variance: Components
     detectable: float
     needed: tuple[Needed, ...]
+    declared: bool = False
+    possible: tuple[float, float] = (-1.0, 1.0)
+    differing_images: int = 0
+
+    @property
+    def significant(self) -> bool:
+        """Whether the arms are told apart.
+
+        The interval of the difference excludes 0, the adjusted p-value is at most 0.05, and whatever is missing could
+        not turn the difference.
+        """
+        return significant(self.difference, self.p_adjusted) and self.certain
+
+    @property
+    def certain(self) -> bool:
+        """Whether the difference keeps its sign whatever the scores of the missing samples are."""
+        return beyond_zero(self.possible, self.difference.value)
+
+
+@dataclass(frozen=True, slots=True)
+class TrendStep:
+    """The step from one value of a trend's setting to the next; ``p_adjusted`` is by Holm over the trend's steps."""
+
+    start: float
+    end: float
+    difference: Estimate
+    p: float
+    p_adjusted: float
 
     @property
     def significant(self) -> bool:
@@ -69,26 +101,41 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The trend of the score over arms of rising ``values`` of the setting ``over``; preregistered.
+    """The course of the score over arms of rising ``values`` of the setting ``over``, declared in the sweep file.
 
-    ``slope``: of the least-squares line through the arms' scores, per unit of the setting, over the prompts and seeds
-    that all of the arms have scores for.
-    ``p``: by sign flips of whole prompts; ``p_adjusted``: by Holm, in one family with the preregistered contrasts.
+    Over the prompts and seeds that all of the arms have scores for.
+
+    ``total``: the last arm's score minus the first's.
+    ``slope``: of the least-squares line through the arms' scores, per unit of the setting.
+    ``p``: of the slope, by sign flips of whole prompts; ``p_adjusted``: if ``preregistered`` by Holm, in one family
+    with the preregistered contrasts, else by Benjamini and Hochberg with the others.
+    ``steps``: from each value to the next.
+    ``plateau``: the smallest value from which on no arm can be told apart from the last; NaN if that is the last alone.
+    ``possible``: the range of ``total`` over all that could be scored of what is missing.
     """
 
     benchmark: str
     arms: tuple[str, ...]
     over: str
     values: tuple[float, ...]
+    total: Estimate
     slope: Estimate
     p: float
     p_adjusted: float
     family: int
+    steps: tuple[TrendStep, ...]
+    plateau: float
+    possible: tuple[float, float] = (-1.0, 1.0)
+    preregistered: bool = True
 
     @property
     def significant(self) -> bool:
-        """Whether the interval of the slope excludes 0 and the adjusted p-value is at most 0.05."""
-        return significant(self.slope, self.p_adjusted)
+        """Whether a trend is told apart: slope and total exclude 0, the adjusted p-value is at most 0.05.
+
+        And whatever is missing could not turn the total.
+        """
+        agreeing = significant(self.slope, self.p_adjusted) and self.total.excludes_zero
+        return agreeing and beyond_zero(self.possible, self.total.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +203,16 @@ class ReplicateContrast:
     everywhere: Estimate
     differing: tuple[str, ...]
     shares: Shares
+    possible: tuple[float, float] = (-1.0, 1.0)
+    preregistered: bool = True
 
     @property
     def significant(self) -> bool:
-        """Whether the interval over trainings excludes 0 and the adjusted p-value is at most 0.05."""
-        return significant(self.difference, self.p_adjusted)
+        """Whether the interval over trainings excludes 0 and the adjusted p-value is at most 0.05.
+
+        And whatever is missing could not turn the difference.
+        """
+        return significant(self.difference, self.p_adjusted) and beyond_zero(self.possible, self.difference.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,13 @@ class Grid:
         difference: Floats = self.column(arm) - self.column(other)
         return difference
 
+    def differing_images(self, arm: str, other: str) -> int:
+        """The number of prompts and seeds for which both arms have an image, and not the same file."""
+        rows = [self.frame[self.frame["arm"] == name] for name in (arm, other)]
+        first, second = (part.set_index(["item", "seed_index"])["image"].dropna() for part in rows)
+        both = first.to_frame("first").join(second.rename("second"), how="inner")
+        return int((both["first"] != both["second"]).sum())
+
     def pivoted(self, values: pd.Series) -> Floats:
         """Other values of the samples, aligned with ``frame``, as (rows, arms)."""
         return _pivoted(self.frame.assign(value=values), self.arms)[0]

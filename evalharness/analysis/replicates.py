@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from evalharness.analysis import stats
+from evalharness.analysis.contrasts import possible_range
 from evalharness.analysis.findings import ReplicateContrast, Replicates
 from evalharness.analysis.grid import Grid
 from evalharness.analysis.stats import Estimate, Floats, Shares, Unpaired
@@ -94,6 +95,7 @@ def _contrast(
         everywhere=_widened_by_prompts(estimate, over_prompts),
         differing=differing,
         shares=_shares((first, second), over_trainings, difference, grid, weights),
+        possible=possible_range(grid, *arms, weights),
     )
 
 

@@ -19,6 +19,7 @@ from evalharness.execution.imported import imported_images
 from evalharness.execution.parts import ALL, Parts
 from evalharness.execution.signals import stopping_on_signal
 from evalharness.planning.plan import Plan
+from evalharness.store.declarations import record_declarations
 from evalharness.store.store import Store
 
 USE_LOCAL_DISK = "put the store on a disk of this machine with --store"
@@ -96,6 +97,7 @@ def _work(engine: Engine, out: Path) -> dict[str, Any]:
     for line in adopt_former_results(plan, store):
         engine.progress.say(line)
     heartbeat = Heartbeat(out, plan.sweep.resolved(), store.path.absolute())
+    record_declarations(plan, store)
     earlier = store.runs.get(plan.key())
     started, clock, worked = datetime.now(UTC), time.monotonic(), -1
     engine.prepare()  # before anything is recorded of a run that cannot begin

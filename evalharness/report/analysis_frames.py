@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONTRAST_COLUMNS = (
-    "benchmark", "arm", "baseline", "confirmatory", "correction", "family",
+    "benchmark", "arm", "baseline", "declared", "confirmatory", "correction", "family",
     "category", "difference", "low", "high", "se", "prompts", "pairs",
     "fixed", "broken", "both_right", "both_wrong", "better", "worse",
-    "p", "p_adjusted", "mcnemar", "detectable", "variance_prompts", "variance_seeds", "variance_judge",
+    "p", "p_adjusted", "mcnemar", "told_apart", "possible_low", "possible_high", "differing_images", "detectable",
+    "variance_prompts", "variance_seeds", "variance_judge",
 )  # fmt: skip
 """Columns of a table of contrasts. Those from ``p`` on are given for the category ``overall`` alone."""
 
@@ -50,8 +51,15 @@ def contrasts(compared: Sequence[Contrast]) -> pd.DataFrame:
     rows = []
     for contrast in compared:
         names = {name: getattr(contrast, name) for name in ("benchmark", "arm", "baseline")}
-        names |= {"confirmatory": contrast.preregistered, "correction": contrast.correction, "family": contrast.family}
+        names |= {
+            "declared": contrast.declared,
+            "confirmatory": contrast.preregistered,
+            "correction": contrast.correction,
+            "family": contrast.family,
+        }
         tests = {name: getattr(contrast, name) for name in ("p", "p_adjusted", "mcnemar", "detectable")}
+        tests |= {"told_apart": contrast.significant, "differing_images": contrast.differing_images}
+        tests |= {"possible_low": contrast.possible[0], "possible_high": contrast.possible[1]}
         variance = contrast.variance
         tests |= {f"variance_{name}": getattr(variance, name) for name in ("prompts", "seeds", "judge")}
         overall = _difference(contrast.difference) | asdict(contrast.flips) | tests
@@ -82,7 +90,9 @@ def _difference(estimate: Estimate) -> dict[str, Any]:
 def _trend(trend: Trend) -> dict[str, Any]:
     values = " ".join(f"{value:g}" for value in trend.values)
     return (
-        {"arms": " | ".join(trend.arms), "over": trend.over, "values": values}
+        {"arms": " | ".join(trend.arms), "over": trend.over, "values": values, "confirmatory": trend.preregistered}
+        | _interval("total", trend.total)
+        | {"steps": " ".join(repr(step.difference.value) for step in trend.steps), "plateau": trend.plateau}
         | _interval("slope", trend.slope)
         | {"p": trend.p, "p_adjusted": trend.p_adjusted, "family": trend.family}
     )

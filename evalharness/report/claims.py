@@ -10,14 +10,20 @@ from typing import Any
 from evalharness._util.text import counted
 from evalharness.analysis import Contrast, Trend
 from evalharness.analysis.arms import baseline, families
+from evalharness.analysis.stats import significant
 from evalharness.config.arm_families import CapFamily
 from evalharness.report import replicates
-from evalharness.report.formatting import number_text, p_text, percent_text
+from evalharness.report.formatting import number_text, p_text, percent_text, points_text
 from evalharness.report.summary import Summary
 from evalharness.store.results import Results
 
 WideRows = Mapping[str, Mapping[str, Any]]
 """Rows of the wide table by arm."""
+
+
+LATE = "; declared after the run, so tested with the exploratory comparisons"
+MOSTLY_SAME = 0.5
+"""Up to this share of pairs with differing images, a claim says how many differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +47,12 @@ class Claim:
 def claims(results: Results, summary: Summary) -> list[Claim]:
     """The claims of a benchmark, in the order in which a page shows them.
 
-    Claims about what was declared before the run come first: recipes, then contrasts. Each family of arms follows with
+    Claims about what the sweep file declares come first: recipes, then contrasts. Each family of arms follows with
     one claim about its member with the highest cap, so that no arm is picked for its score. An arm whose recipe has a
     claim gets none of its own. Trends come last.
     """
     analysis, samples = summary.analysis, int(results.info["benchmarks"][summary.benchmark]["samples"])
-    contrasts = [contrast for contrast in analysis.contrasts if contrast.preregistered]
+    contrasts = [contrast for contrast in analysis.contrasts if contrast.declared]
     covered = replicates.covered_arms(analysis)
     for arm in lead_arms(results, summary):
         contrast = analysis.contrast(arm)
@@ -84,6 +90,7 @@ def _recipe_claims(summary: Summary) -> Iterator[Claim]:
     counts = {name: len(members) for name, members in arms.items()}
     for contrast in summary.analysis.replicate_contrasts:
         evidence = replicates.evidence(contrast, counts)
+        evidence += "" if contrast.preregistered else LATE
         evidence += _incomplete_text([*arms[contrast.group], *arms[contrast.against]], summary.rows)
         yield Claim(
             benchmark=summary.benchmark,
@@ -99,6 +106,7 @@ def _contrast_claim(contrast: Contrast, rows: WideRows, samples: int) -> Claim:
     difference = contrast.difference
     told_apart = contrast.significant
     relation = "cannot be told apart from"
+    uncertain = significant(difference, contrast.p_adjusted) and not contrast.certain
     if math.isnan(difference.value):
         relation, evidence = "cannot yet be compared with", "too few pairs are scored"
     elif math.isnan(difference.low):
@@ -109,7 +117,10 @@ def _contrast_claim(contrast: Contrast, rows: WideRows, samples: int) -> Claim:
         evidence = _interval_text(contrast, samples)
     else:
         evidence = f"difference {percent_text(difference.value)} points, {_interval_text(contrast, samples)}"
-        evidence += _no_difference_text(contrast)
+        evidence += _possible_text(contrast) if uncertain else _no_difference_text(contrast)
+    evidence += _flips_text(contrast)
+    if contrast.declared and not contrast.preregistered:
+        evidence += LATE
     if not math.isnan(difference.value):
         evidence += _incomplete_text([contrast.arm, contrast.baseline], rows)
     return Claim(contrast.benchmark, contrast.arm, relation, contrast.baseline, evidence, told_apart)
@@ -124,14 +135,29 @@ def _interval_text(contrast: Contrast, samples: int) -> str:
     return f"95 % interval {low} to {high}, paired over {pairs}"
 
 
+def _possible_text(contrast: Contrast) -> str:
+    low, high = (number_text(100 * end) for end in contrast.possible)
+    return f"; with what is missing it lies between {low} and {high}, so its sign is open"
+
+
+def _flips_text(contrast: Contrast) -> str:
+    """For arms that mostly draw the same images: how many differ, and how many verdicts."""
+    pairs, images = contrast.difference.samples, contrast.differing_images
+    if not pairs or images > pairs * MOSTLY_SAME:
+        return ""
+    changed = contrast.flips.better + contrast.flips.worse
+    verdicts = "no score" if not changed else f"the score of {changed:,}"
+    return f"; the images of {images:,} of {pairs:,} pairs differ, which changes {verdicts}"
+
+
 def _no_difference_text(contrast: Contrast) -> str:
     """Why a contrast is not significant: because of the correction, or what the run could have shown."""
     if contrast.difference.excludes_zero:
         p, adjusted = p_text(contrast.p), p_text(contrast.p_adjusted)
-        return f"; p = {p}, corrected for {contrast.family} contrasts {adjusted}"
+        return f"; p {p}, corrected for {counted(contrast.family, 'test')} {adjusted}"
     if math.isnan(contrast.detectable):
         return ""
-    return f"; a true difference of {percent_text(contrast.detectable)} would show four times in five"
+    return f"; a true difference of {percent_text(contrast.detectable)} would be told apart four times in five"
 
 
 def _incomplete_text(arms: list[str], rows: WideRows) -> str:
@@ -142,14 +168,28 @@ def _incomplete_text(arms: list[str], rows: WideRows) -> str:
 
 
 def _trend_claim(trend: Trend) -> Claim:
-    told_apart = trend.significant
-    value, low, high = (100 * end for end in (trend.slope.value, trend.slope.low, trend.slope.high))
-    course = f"{'rises' if value > 0 else 'falls'} by {number_text(abs(value))} points"
-    if not told_apart:
-        course = "shows no trend"
+    """What a trend amounts to in total, its steps, and from where on it shows nothing more."""
+    first, last = (f"{value:g}" for value in (trend.values[0], trend.values[-1]))
+    course = "shows no trend"
+    if trend.significant:
+        points = number_text(abs(100 * trend.total.value))
+        course = f"{'rises' if trend.total.value > 0 else 'falls'} by {points} points in total"
     evidence = (
-        f"slope {number_text(value)} points, 95 % interval {number_text(low)} to {number_text(high)}, "
-        f"over {len(trend.arms)} arms and {trend.slope.prompts} prompts; corrected p = {p_text(trend.p_adjusted)}"
+        f"total {points_text(trend.total.value)} points, 95 % interval {number_text(100 * trend.total.low)} to "
+        f"{number_text(100 * trend.total.high)}, over {len(trend.arms)} arms and {trend.total.prompts} prompts; "
+        f"corrected p of the slope {p_text(trend.p_adjusted)}; step by step {_steps_text(trend)}{_plateau_text(trend)}"
     )
-    relation = f"{course} with each unit of {trend.over}, from {trend.values[0]:g} to {trend.values[-1]:g}"
-    return Claim(trend.benchmark, "the overall score", relation, "", evidence, told_apart)
+    evidence += "" if trend.preregistered else LATE
+    relation = f"{course} as {trend.over} goes from {first} to {last}"
+    return Claim(trend.benchmark, "the overall score", relation, "", evidence, trend.significant)
+
+
+def _steps_text(trend: Trend) -> str:
+    steps = (f"{step.end:g}: {points_text(step.difference.value)}" for step in trend.steps)
+    return ", ".join(steps)
+
+
+def _plateau_text(trend: Trend) -> str:
+    if math.isnan(trend.plateau):
+        return ""
+    return f"; from {trend.over} = {trend.plateau:g} on no arm can be told apart from the last"

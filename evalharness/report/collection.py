@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalharness.analysis.stats import Estimate, significant
+from evalharness.analysis.stats import Estimate
 from evalharness.errors import EvalHarnessError
 from evalharness.report.cells import Cell, PageTable, Row, coverage_cell
 from evalharness.report.formatting import (
@@ -102,5 +102,5 @@ def _difference_cell(row: Mapping[str, Any]) -> Cell:
         return Cell("baseline")
     difference = Estimate(row["difference"], row["difference_low"], row["difference_high"])
     interval = points_interval(difference.low, difference.high)
-    mark = "strong" if significant(difference, row["p_adjusted"]) else ""
+    mark = "strong" if row.get("told_apart") else ""
     return Cell(points_text(difference.value), difference.value, interval, mark=mark)

@@ -26,11 +26,13 @@ def mean_text(value: float, decimals: int = 1) -> str:
 def p_text(value: float) -> str:
     """A p-value with three decimals, or four if it is below 0.001.
 
-    >>> p_text(0.00009999), p_text(0.0312)
-    ('0.0001', '0.031')
+    >>> p_text(0.00012), p_text(0.0312), p_text(0.00002)
+    ('0.0001', '0.031', '< 0.0001')
     """
     if math.isnan(value):
         return MISSING
+    if value < 0.0001:
+        return "< 0.0001"
     return f"{value:.3f}" if value >= 0.001 else f"{value:.4f}"
 
 

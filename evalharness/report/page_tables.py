@@ -52,7 +52,7 @@ def headline(summary: Summary) -> PageTable:
         rows.append(Row(cells, bool(row["baseline"])))
     caption = (
         "Overall: mean of the images’ scores (1: right), weighted over categories. Difference: to the baseline, in "
-        "points, paired by prompt and seed; bold where it can be told from zero. p: corrected for all comparisons. "
+        "points, paired by prompt and seed; bold where it can be told from zero. p: corrected for its family of tests. "
         "Brackets: 95 % intervals over prompts. Fixed: right where the baseline is wrong; broken: the other way round."
     )
     quoted = quoted_rows(summary, blank=len(columns) - 2)
@@ -107,7 +107,7 @@ def comparisons(summary: Summary) -> PageTable | None:
     columns += ["Pairs", "Fixed", "Broken", "Both right", "Both wrong"]
     caption = (
         "Differences in points over the pairs (prompt and seed) that both arms have scores for; p by flipping the "
-        "signs of whole prompts. Contrasts that the sweep file declares confirmatory are corrected by Holm’s method, "
+        "signs of whole prompts. Contrasts that the sweep file declared before the run are corrected by Holm’s method, "
         "all others by Benjamini and Hochberg’s. Each count of pairs links to the pairs."
     )
     rows = [_comparison_row(summary, contrast, exact=exact) for contrast in contrasts]
@@ -116,7 +116,8 @@ def comparisons(summary: Summary) -> PageTable | None:
 
 def _comparison_row(summary: Summary, contrast: Contrast, *, exact: bool) -> Row:
     method = "Holm" if contrast.correction == "holm" else "Benjamini–Hochberg"
-    correction = f"{'declared; ' if contrast.preregistered else ''}{method} over {contrast.family}"
+    declared = "declared; " if contrast.preregistered else "declared after the run; " if contrast.declared else ""
+    correction = f"{declared}{method} over {contrast.family}"
     cells = [Cell(contrast.arm), Cell(contrast.baseline), _difference(contrast), p_cell(contrast.p)]
     cells += [p_cell(contrast.p_adjusted), Cell(correction)]
     if exact:
@@ -149,11 +150,12 @@ def sensitivity(summary: Summary) -> PageTable | None:
         rows.append(Row(cells))
     targets = [number_text(100 * needed.difference).removesuffix(".0") for needed in contrasts[0].needed]
     columns = ["Arm", "Against", "Shows, points", "Prompts’ part", "Seeds’ part", "Judge’s part"]
-    columns += [f"For {target} points" for target in targets]
+    columns += [f"For {target} {'point' if target == '1' else 'points'}" for target in targets]
     caption = (
-        "“Shows”: the smallest true difference that a run like this shows four times in five. Parts: how much of the "
-        "variance of the difference is due to the choice of prompts, to the seeds, and to inconsistent replies of the "
-        "judge. Last columns: how many prompts (or images of each of these prompts) it takes to show such a difference."
+        "“Shows”: the smallest true difference that a run like this tells apart four times in five, by simulation of "
+        "the rule that this page applies. Parts: how much of the variance of the difference is due to the choice of "
+        "prompts, to the seeds, and to inconsistent replies of the judge, if it was asked repeatedly. Last columns: "
+        "how many prompts (or images of each of these prompts) it takes to show such a difference."
     )
     return PageTable("What this run could show", caption, columns, rows, frozenset({"Against"}))
 

@@ -134,6 +134,7 @@ def _difference(contrast: Contrast | None) -> dict[str, Any]:
         "p": contrast.p if contrast else math.nan,
         "p_adjusted": contrast.p_adjusted if contrast else math.nan,
         "confirmatory": bool(contrast and contrast.preregistered),
+        "told_apart": bool(contrast and contrast.significant),
         "detectable": contrast.detectable if contrast else math.nan,
         "fixed": contrast.flips.fixed if contrast else 0,
         "broken": contrast.flips.broken if contrast else 0,

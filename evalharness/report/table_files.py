@@ -72,7 +72,8 @@ def _contrasts_frame(contrasts: Sequence[Contrast]) -> pd.DataFrame:
     rows = []
     for contrast in contrasts:
         difference, flips = contrast.difference, contrast.flips
-        correction = "confirmatory, Holm" if contrast.preregistered else "Benjamini–Hochberg"
+        late = "declared after the run, " if contrast.declared else ""
+        correction = "confirmatory, Holm" if contrast.preregistered else f"{late}Benjamini–Hochberg"
         rows.append(
             {
                 "arm": contrast.arm,

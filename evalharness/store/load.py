@@ -13,6 +13,7 @@ from evalharness.api.model_names import asked_model
 from evalharness.config import literature
 from evalharness.config.schema import Arm
 from evalharness.planning.plan import Plan, PlannedBenchmark
+from evalharness.store.declarations import declaration_facts
 from evalharness.store.provenance import circumstances, environments
 from evalharness.store.results import ARM_COLUMNS, CHECK_COLUMNS, Judged, Results
 from evalharness.store.sample_columns import SampleColumns
@@ -40,7 +41,12 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
     arms = pd.DataFrame([_arm_row(plan, arm) for arm in plan.sweep.arms], columns=list(ARM_COLUMNS))
     arms["max_iterations"] = arms["max_iterations"].astype("Int64")
     return Results(
-        info={**_plan_info(plan, store, samples), **_environments(store, columns), **info},
+        info={
+            **_plan_info(plan, store, samples),
+            **_environments(store, columns),
+            "declarations": declaration_facts(plan, store),
+            **info,
+        },
         arms=arms,
         samples=samples,
         steps=_steps(store),

@@ -19,6 +19,7 @@ from evalharness._util.chunking import chunks
 from evalharness._util.hashing import canonical
 from evalharness.api.failure import Failure
 from evalharness.errors import StoreError
+from evalharness.store import declarations
 from evalharness.store.database import FILE, as_store_error
 from evalharness.store.images import DamagedImageError
 from evalharness.store.merge_choices import (
@@ -113,7 +114,9 @@ def _merge(source: Store, into: Store, new_images: set[Path], *, take: bool) -> 
     _merge_failures(source, into, merged)
     existing = into.runs.all()
     for run, info in source.runs.all().items():
-        if run not in existing:
+        if run == declarations.RUN_NAME:
+            into.runs.put(run, declarations.earliest(existing.get(run, {}), info))
+        elif run not in existing:
             into.runs.put(run, info)
     return merged
 

@@ -35,6 +35,11 @@ class StoredScores:
         with as_store_error(self._database.path):
             return {row["key"]: Score(_read_value(row["value"]), row["reason"]) for row in rows}
 
+    def images(self) -> set[str]:
+        """The digests of all images that have a score."""
+        with self._database.guarded() as connection:
+            return {row["image"] for row in connection.execute("SELECT DISTINCT image FROM scores")}
+
     def values(self, keys: Iterable[str]) -> Iterator[tuple[str, float, str, str | None, int | None]]:
         """Give the stored ones among ``keys``, of which sorted ones are the fastest.
 

@@ -9,8 +9,17 @@ from __future__ import annotations
 
 from evalharness.analysis.stats.clusters import Floats
 from evalharness.analysis.stats.corrections import benjamini_hochberg, holm
-from evalharness.analysis.stats.intervals import CONFIDENCE, SIGNIFICANCE, Estimate, interval, none_of, significant
+from evalharness.analysis.stats.intervals import (
+    CONFIDENCE,
+    SIGNIFICANCE,
+    Estimate,
+    beyond_zero,
+    interval,
+    none_of,
+    significant,
+)
 from evalharness.analysis.stats.permutation import PERMUTATIONS, mcnemar, sign_flip
+from evalharness.analysis.stats.power import smallest_shown
 from evalharness.analysis.stats.repeated import best_of
 from evalharness.analysis.stats.replicates import (
     Shares,
@@ -25,7 +34,7 @@ from evalharness.analysis.stats.replicates import (
 )
 from evalharness.analysis.stats.resampling import RESAMPLES, resampled_sums
 from evalharness.analysis.stats.scores import Scores, bounds, category_means, estimate, estimates, weighted
-from evalharness.analysis.stats.variance import Components, Needed, components, detectable, needed
+from evalharness.analysis.stats.variance import Components, Needed, components, needed
 
 __all__ = [
     "CONFIDENCE",
@@ -42,12 +51,12 @@ __all__ = [
     "benjamini_hochberg",
     "best_of",
     "between_part",
+    "beyond_zero",
     "bounds",
     "category_means",
     "clustered",
     "complete",
     "components",
-    "detectable",
     "deviation",
     "estimate",
     "estimates",
@@ -61,6 +70,7 @@ __all__ = [
     "shares",
     "sign_flip",
     "significant",
+    "smallest_shown",
     "weighted",
     "welch",
 ]

@@ -43,6 +43,11 @@ def significant(difference: Estimate, p_adjusted: float) -> bool:
     return difference.excludes_zero and not p_adjusted > SIGNIFICANCE
 
 
+def beyond_zero(possible: tuple[float, float], value: float) -> bool:
+    """Whether all of a range of possible differences has the sign of this value."""
+    return possible[0] > 0 if value > 0 else possible[1] < 0
+
+
 def interval(value: float, resampled: npt.ArrayLike, level: float = CONFIDENCE) -> Estimate:
     """A value with the percentile interval of its resampled values; without one if any of them is NaN."""
     values = np.asarray(resampled, dtype=float)

@@ -90,8 +90,7 @@ def estimates(
         level: The confidence level.
         limits: The least and greatest possible value, (-1, 1) for differences of scores.
     """
-    table, labels = columns_of(columns), np.asarray(categories)
-    names = list(weights)
+    table, labels, names = columns_of(columns), np.asarray(categories), list(weights)
     parts = list(strata(table, items, labels, names))
     means = np.stack([stratum.means for stratum in parts], axis=-1)
     variances = np.stack([stratum.variances for stratum in parts], axis=-1)
@@ -123,6 +122,23 @@ def estimates(
         total = replace(total, se=float(errors[column]), prompts=prompts, samples=samples)
         scores.append(Scores(total, by_category, samples, prompts))
     return scores
+
+
+def overall_limits(
+    columns: npt.ArrayLike,
+    items: npt.ArrayLike,
+    categories: npt.ArrayLike,
+    weights: Mapping[str, float],
+    *,
+    level: float = CONFIDENCE,
+    limits: tuple[float, float] = (0.0, 1.0),
+) -> Floats:
+    """The intervals of the overall scores alone, (columns, 2), as :func:`estimates` gives them."""
+    table, labels = columns_of(columns), np.asarray(categories)
+    counted = {name: weight for name, weight in weights.items() if weight}
+    parts = strata(table, items, labels, list(counted))
+    spreads = [spread(table[labels == stratum.name], stratum) for stratum in parts]
+    return _score_ends(spreads, np.array(list(counted.values())), limits, level)
 
 
 def bounds(values: npt.ArrayLike, categories: npt.ArrayLike, weights: Mapping[str, float]) -> tuple[float, float]:

@@ -10,10 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from evalharness.analysis.stats.clusters import Stratum, strata
-from evalharness.analysis.stats.intervals import CONFIDENCE
-
-POWER = 0.8
-"""The probability with which a test finds the smallest detectable difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +19,7 @@ class Components:
     ``prompts``: due to the choice of prompts, which are easier or harder.
     ``seeds``: due to the noise from which images are drawn. NaN where every prompt has a single image, so that the two
     cannot be separated; ``prompts`` is then their sum.
-    ``judge``: due to inconsistent replies of the judge; 0 if it was not asked repeatedly, and then part of ``seeds``.
+    ``judge``: due to inconsistent replies of the judge; NaN if it was not asked repeatedly, and then part of ``seeds``.
     ``images``: the mean number of images per prompt.
     """
 
@@ -55,7 +51,7 @@ def components(
     categories: npt.ArrayLike,
     weights: Mapping[str, float],
     *,
-    judge: float = 0.0,
+    judge: float = math.nan,
 ) -> Components:
     """The variance Σ weight² (σ²_prompt Σ n² / N² + σ²_seed / N) over the categories, in its variance.
 
@@ -67,7 +63,8 @@ def components(
         items: The prompt id of each sample.
         categories: The category of each sample.
         weights: Category → its weight.
-        judge: The part that is due to the judge (:func:`evalharness.analysis.agreement.reply_variance`).
+        judge: The part that is due to the judge (:func:`evalharness.analysis.agreement.reply_variance`); NaN if it was
+            not asked repeatedly.
     """
     prompts, seeds, samples, clusters = 0.0, 0.0, 0, 0
     table = np.asarray(values, dtype=float)
@@ -78,39 +75,36 @@ def components(
         seeds += weights[stratum.name] ** 2 * within
         samples, clusters = samples + int(stratum.counts[:, 0].sum()), clusters + int(stratum.prompts[0])
     if samples == clusters or math.isnan(seeds):
-        return Components(prompts, math.nan, judge or math.nan, samples / clusters if clusters else math.nan)
-    judge = min(judge, seeds)
-    return Components(prompts, seeds - judge, judge, samples / clusters)
+        return Components(prompts, math.nan, math.nan, samples / clusters if clusters else math.nan)
+    judge = min(judge, seeds) if judge >= 0 else math.nan
+    return Components(prompts, seeds - (0.0 if math.isnan(judge) else judge), judge, samples / clusters)
 
 
-def detectable(se: float, *, level: float = CONFIDENCE, power: float = POWER) -> float:
-    """The smallest true difference that a two-sided test would find with this power, given the standard error.
-
-    >>> round(detectable(0.01), 4)
-    0.028
-    """
-    from scipy.special import ndtri
-
-    return float(se * (ndtri((1 + level) / 2) + ndtri(power)))
-
-
-def needed(
-    variance: Components, prompts: int, difference: float, *, level: float = CONFIDENCE, power: float = POWER
-) -> Needed:
+def needed(variance: Components, prompts: int, detectable: float, difference: float) -> Needed:
     """The number of prompts, or of images per prompt, that would show a paired difference of this size.
 
     More prompts of each category reduce all components alike, more images of each prompt only those of seeds and judge.
-    ``prompts`` is the present number.
+
+    Args:
+        variance: The components of the present run.
+        prompts: Its number of prompts.
+        detectable: The difference that it can show.
+        difference: The difference to be shown.
+
+    >>> needed(Components(1e-4, 1e-4, math.nan, 2.0), 100, 0.04, 0.02).prompts
+    400
     """
-    allowed = (difference / detectable(1.0, level=level, power=power)) ** 2
-    more = math.ceil(prompts * variance.total / allowed - 1e-9) if variance.total >= 0 else math.nan
+    if not detectable > 0:
+        return Needed(difference, math.nan, math.nan)
+    scale = (difference / detectable) ** 2
+    more = math.ceil(prompts / scale - 1e-9)
     if math.isnan(variance.seeds):
         return Needed(difference, more, math.nan)
-    left = allowed - variance.prompts
+    left = variance.total * scale - variance.prompts
     if not left > 0:
         return Needed(difference, more, math.inf)
-    images = variance.images * (variance.seeds + variance.judge) / left
-    return Needed(difference, more, max(1, math.ceil(images - 1e-9)) if math.isfinite(images) else math.inf)
+    images = variance.images * (variance.total - variance.prompts) / left
+    return Needed(difference, more, max(1, math.ceil(images - 1e-9)))
 
 
 def _anova(stratum: Stratum) -> tuple[float, float]:

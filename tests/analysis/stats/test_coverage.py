@@ -85,18 +85,3 @@ def test_categories_of_few_prompts(prompts: int, correlation: float) -> None:
     results = stats.estimates(drawn, items, labels, dict.fromkeys("abcdef", 1 / 6))
     assert 0.93 <= held([scores.overall for scores in results], 0.6) <= 0.99
     assert held([scores.categories["a"] for scores in results], 0.6) >= 0.93
-
-
-def test_the_smallest_detectable_difference_is_detected_four_times_in_five() -> None:
-    items, labels = layout(100, 4, "ab")
-    generator = np.random.default_rng(60)
-    arms = [images(generator, share, 0.3, 200, 4, 2000) for share in (0.68, 0.6)]
-    gaps = arms[0] - arms[1]
-    errors = np.array([scores.overall.se for scores in stats.estimates(gaps, items, labels, WEIGHTS)])
-    detected = (stats.sign_flip(gaps, items, labels, WEIGHTS, permutations=1999) <= 0.05).mean()
-    smallest = stats.detectable(float(errors.mean()))
-    from scipy.stats import norm
-
-    expected = norm.cdf(0.08 / errors.mean() - norm.ppf(0.975))
-    assert detected == pytest.approx(expected, abs=0.04)
-    assert norm.cdf(smallest / errors.mean() - norm.ppf(0.975)) == pytest.approx(0.8)

@@ -49,7 +49,7 @@ def test_one_image_a_prompt_cannot_tell_prompts_from_seeds() -> None:
     components = stats.components(values, np.arange(50), np.full(50, "a"), {"a": 1.0})
     assert math.isnan(components.seeds)
     assert components.total == pytest.approx(values.var(ddof=1) / 50)
-    assert math.isnan(stats.needed(components, 50, 0.02).images)
+    assert math.isnan(stats.needed(components, 50, 0.1, 0.02).images)
 
 
 def test_the_judge_s_part_is_taken_from_the_seeds() -> None:
@@ -64,15 +64,17 @@ def test_the_judge_s_part_is_taken_from_the_seeds() -> None:
 
 def test_what_is_needed_is_enough_and_no_more() -> None:
     parts = stats.Components(prompts=4e-5, seeds=6e-5, judge=0.0, images=4.0)
-    difference = 0.025
-    needed = stats.needed(parts, 500, difference)
-    assert stats.detectable(math.sqrt(parts.total * 500 / needed.prompts)) <= difference
-    assert stats.detectable(math.sqrt(parts.total * 500 / (needed.prompts - 1))) > difference
+    difference, shown = 0.025, 0.035
+    needed = stats.needed(parts, 500, shown, difference)
+    allowed = parts.total * (difference / shown) ** 2
+    assert parts.total * 500 / needed.prompts <= allowed < parts.total * 500 / (needed.prompts - 1)
     more = parts.prompts + parts.seeds * 4 / needed.images
     less = parts.prompts + parts.seeds * 4 / (needed.images - 1)
-    assert stats.detectable(math.sqrt(more)) <= difference < stats.detectable(math.sqrt(less))
+    assert more <= allowed < less
+    present = stats.needed(parts, 500, shown, shown)
+    assert (present.prompts, present.images) == (500, 4)
 
 
 def test_no_number_of_images_makes_up_for_too_few_prompts() -> None:
     parts = stats.Components(prompts=4e-4, seeds=1e-4, judge=0.0, images=4.0)
-    assert stats.needed(parts, 500, 0.02).images == math.inf
+    assert stats.needed(parts, 500, 0.06, 0.02).images == math.inf
