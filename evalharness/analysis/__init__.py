@@ -10,6 +10,7 @@ from evalharness.analysis.findings import (
     ReplicateContrast,
     Replicates,
     Trend,
+    TrendStep,
 )
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "ReplicateContrast",
     "Replicates",
     "Trend",
+    "TrendStep",
     "analyse",
     "category_weights",
 ]

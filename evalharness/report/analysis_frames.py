@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONTRAST_COLUMNS = (
-    "benchmark", "arm", "baseline", "declared", "confirmatory", "correction", "family",
+    "benchmark", "arm", "baseline", "told_apart", "declared", "confirmatory", "correction", "family",
     "category", "difference", "low", "high", "se", "prompts", "pairs",
     "fixed", "broken", "both_right", "both_wrong", "better", "worse",
-    "p", "p_adjusted", "mcnemar", "told_apart", "possible_low", "possible_high", "differing_images", "detectable",
+    "p", "p_adjusted", "mcnemar", "possible_low", "possible_high", "differing_images", "detectable",
     "variance_prompts", "variance_seeds", "variance_judge",
 )  # fmt: skip
 """Columns of a table of contrasts. Those from ``p`` on are given for the category ``overall`` alone."""
@@ -52,13 +52,14 @@ def contrasts(compared: Sequence[Contrast]) -> pd.DataFrame:
     for contrast in compared:
         names = {name: getattr(contrast, name) for name in ("benchmark", "arm", "baseline")}
         names |= {
+            "told_apart": contrast.significant,
             "declared": contrast.declared,
             "confirmatory": contrast.preregistered,
             "correction": contrast.correction,
             "family": contrast.family,
         }
         tests = {name: getattr(contrast, name) for name in ("p", "p_adjusted", "mcnemar", "detectable")}
-        tests |= {"told_apart": contrast.significant, "differing_images": contrast.differing_images}
+        tests |= {"differing_images": contrast.differing_images}
         tests |= {"possible_low": contrast.possible[0], "possible_high": contrast.possible[1]}
         variance = contrast.variance
         tests |= {f"variance_{name}": getattr(variance, name) for name in ("prompts", "seeds", "judge")}

@@ -13,7 +13,7 @@ from evalharness.analysis.arms import baseline, families
 from evalharness.analysis.stats import significant
 from evalharness.config.arm_families import CapFamily
 from evalharness.report import replicates
-from evalharness.report.formatting import number_text, p_text, percent_text, points_text
+from evalharness.report.formatting import number_text, p_statement, p_text, percent_text, points_text
 from evalharness.report.summary import Summary
 from evalharness.store.results import Results
 
@@ -153,7 +153,7 @@ def _flips_text(contrast: Contrast) -> str:
 def _no_difference_text(contrast: Contrast) -> str:
     """Why a contrast is not significant: because of the correction, or what the run could have shown."""
     if contrast.difference.excludes_zero:
-        p, adjusted = p_text(contrast.p), p_text(contrast.p_adjusted)
+        p, adjusted = p_statement(contrast.p), p_text(contrast.p_adjusted)
         return f"; p {p}, corrected for {counted(contrast.family, 'test')} {adjusted}"
     if math.isnan(contrast.detectable):
         return ""
@@ -169,18 +169,17 @@ def _incomplete_text(arms: list[str], rows: WideRows) -> str:
 
 def _trend_claim(trend: Trend) -> Claim:
     """What a trend amounts to in total, its steps, and from where on it shows nothing more."""
-    first, last = (f"{value:g}" for value in (trend.values[0], trend.values[-1]))
-    course = "shows no trend"
+    course, total = "shows no trend", f"total {points_text(trend.total.value)} points, "
     if trend.significant:
         points = number_text(abs(100 * trend.total.value))
-        course = f"{'rises' if trend.total.value > 0 else 'falls'} by {points} points in total"
+        course, total = f"{'rises' if trend.total.value > 0 else 'falls'} by {points} points in total", ""
     evidence = (
-        f"total {points_text(trend.total.value)} points, 95 % interval {number_text(100 * trend.total.low)} to "
-        f"{number_text(100 * trend.total.high)}, over {len(trend.arms)} arms and {trend.total.prompts} prompts; "
-        f"corrected p of the slope {p_text(trend.p_adjusted)}; step by step {_steps_text(trend)}{_plateau_text(trend)}"
+        f"{total}95 % interval {number_text(100 * trend.total.low)} to {number_text(100 * trend.total.high)}, over "
+        f"{len(trend.arms)} arms and {trend.total.prompts} prompts; corrected p of the slope "
+        f"{p_statement(trend.p_adjusted)}; step by step {_steps_text(trend)}{_plateau_text(trend)}"
     )
     evidence += "" if trend.preregistered else LATE
-    relation = f"{course} as {trend.over} goes from {first} to {last}"
+    relation = f"{course} as {trend.over} goes from {trend.values[0]:g} to {trend.values[-1]:g}"
     return Claim(trend.benchmark, "the overall score", relation, "", evidence, trend.significant)
 
 

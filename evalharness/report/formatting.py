@@ -36,6 +36,16 @@ def p_text(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else f"{value:.4f}"
 
 
+def p_statement(value: float) -> str:
+    """A p-value in a sentence.
+
+    >>> p_statement(0.0312), p_statement(0.00002)
+    ('= 0.031', '< 0.0001')
+    """
+    text = p_text(value)
+    return text if text.startswith("<") else f"= {text}"
+
+
 def score_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
     """A score with its interval.
 

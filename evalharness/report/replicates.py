@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Literal
 from evalharness.analysis import Analysis, ReplicateContrast, Replicates
 from evalharness.analysis.stats import Estimate, Shares
 from evalharness.report.cells import Cell, PageTable, Row, p_cell, score_cell, share_cell
-from evalharness.report.formatting import MISSING, number_text, p_text, percent_text, points_interval, points_text
+from evalharness.report.formatting import (
+    MISSING,
+    number_text,
+    p_statement,
+    p_text,
+    percent_text,
+    points_interval,
+    points_text,
+)
 from evalharness.report.summary import Summary
 
 if TYPE_CHECKING:
@@ -75,7 +83,7 @@ def evidence(contrast: ReplicateContrast, counts: Mapping[str, int]) -> str:
         text += f", {_ends(contrast.everywhere)} over trainings and prompts"
     if reached == "within" and contrast.difference.excludes_zero:
         corrected = f"corrected for {contrast.family} comparisons of recipes {p_text(contrast.p_adjusted)}"
-        text += f"; p = {p_text(contrast.p)}, {corrected}"
+        text += f"; p {p_statement(contrast.p)}, {corrected}"
     if contrast.shares.total > 0:
         text += f"; of its variance {between_text(contrast.shares)} is between trainings"
     return text + _differing_text(contrast)

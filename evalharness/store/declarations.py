@@ -7,7 +7,7 @@ any of its scores existed, or by someone who could have looked.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,10 +29,10 @@ def record_declarations(plan: Plan, store: Store) -> None:
     unseen = [declaration for declaration in declarations(plan) if declaration.digest not in known]
     if not unseen:
         return
-    scored_images = store.scores.images()
-    now = int(time.time())
+    scored_images, now = store.scores.images(), int(time.time())
+    columns = SampleColumns(plan, store, plan.samples if scored_images else ())
     for declaration in unseen:
-        images = set(_columns(plan, store, declaration).images) if scored_images else set()
+        images = {columns.images[place] for place in _places(columns, declaration)}
         known[declaration.digest] = {"declared": now, "scored": len(images & scored_images)}
     store.runs.put(RUN_NAME, known)
 
@@ -45,40 +45,37 @@ def earliest(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, A
     return both
 
 
-def declaration_facts(plan: Plan, store: Store) -> list[dict[str, Any]]:
+def declaration_facts(plan: Plan, store: Store, columns: SampleColumns) -> list[dict[str, Any]]:
     """Each declaration of the plan: kind, benchmark, arms, when it was ``declared``, and whether ``before`` any score.
 
     ``declared`` is ``None`` where there is no record. The times of the scores decide as well as the record: a store
-    that was merged in may have had scores before.
+    that was merged in may have had scores before. ``columns`` are those of all samples of the plan.
     """
     known = store.runs.get(RUN_NAME)
     facts = []
     for declaration in declarations(plan):
-        record = known.get(declaration.digest)
-        declared = None if record is None else datetime.fromtimestamp(record["declared"], UTC)
-        facts.append(
-            {
-                "kind": declaration.kind,
-                "benchmark": declaration.benchmark,
-                "arms": list(declaration.arms),
-                "declared": None if declared is None else declared.isoformat(timespec="seconds"),
-                "before": record is not None
-                and record["scored"] == 0
-                and record["declared"] <= _first_score(_columns(plan, store, declaration)),
-            }
-        )
+        fact: dict[str, Any] = {"kind": declaration.kind, "benchmark": declaration.benchmark}
+        fact |= {"arms": list(declaration.arms), "declared": None, "before": False}
+        if record := known.get(declaration.digest):
+            seconds = int(record["declared"])
+            first = _first_score(columns, _places(columns, declaration))
+            fact["declared"] = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+            fact["before"] = record["scored"] == 0 and seconds <= first
+        facts.append(fact)
     return facts
 
 
-def _columns(plan: Plan, store: Store, declaration: Declaration) -> SampleColumns:
-    members: Collection[str] = set(declaration.arms)
-    chosen = [
-        sample for sample in plan.samples if sample.benchmark == declaration.benchmark and sample.arm.name in members
+def _places(columns: SampleColumns, declaration: Declaration) -> list[int]:
+    """Where the samples of a declaration stand."""
+    members = set(declaration.arms)
+    return [
+        place
+        for place, sample in enumerate(columns.samples)
+        if sample.benchmark == declaration.benchmark and sample.arm.name in members
     ]
-    return SampleColumns(plan, store, chosen)
 
 
-def _first_score(columns: SampleColumns) -> float:
-    """When the first of the samples was scored, in seconds since 1970; 0 if that was not recorded."""
-    times = columns.judged.made[~np.isnan(columns.scores)]
-    return float(times.min()) if len(times) else float("inf")
+def _first_score(columns: SampleColumns, places: list[int]) -> float:
+    """When the first of these samples was scored, in seconds since 1970; 0 if that was not recorded."""
+    scored = [place for place in places if not np.isnan(columns.scores[place])]
+    return float(columns.judged.made[scored].min()) if scored else float("inf")

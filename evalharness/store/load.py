@@ -44,7 +44,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
         info={
             **_plan_info(plan, store, samples),
             **_environments(store, columns),
-            "declarations": declaration_facts(plan, store),
+            "declarations": declaration_facts(plan, store, columns),
             **info,
         },
         arms=arms,

@@ -157,7 +157,7 @@ def _merge_scores(source: Store, into: Store, merged: Merged, *, take: bool) -> 
         for choice in choices:
             if choice.taken:
                 into.scores.add(choice.key, *choice.result)
-                merged.scores += 1
+                merged.scores += choice.new
 
 
 def _merge_replies(source: Store, into: Store, merged: Merged, *, take: bool) -> None:

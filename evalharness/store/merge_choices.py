@@ -6,6 +6,7 @@ contradict each other: a device computes otherwise, a judge answered otherwise, 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,12 +34,14 @@ class Choice(Generic[T]):
     Attributes:
         taken: Whether it is copied into the target.
         conflict: How it contradicts the target's, in a few words; empty if it does not.
+        new: Whether it is more than an older copy of what the target has.
     """
 
     key: str
     result: T
     taken: bool
     conflict: str = ""
+    new: bool = True
 
 
 @dataclass
@@ -76,15 +79,21 @@ def trajectory_choices(source: Store, into: Store, *, take: bool) -> Iterator[li
 
 
 def score_choices(source: Store, into: Store, *, take: bool) -> Iterator[list[Choice[tuple[str, Score]]]]:
-    """Choose among the scores, in batches; a result is a score with the digest of its image."""
+    """Choose among the scores, in batches; a result is a score with the digest of its image.
+
+    Of two that agree the older one stays: its time says what was known when a comparison was declared.
+    """
     for rows in chunks(source.scores.all(), BATCH_SIZE):
-        existing = into.scores.get(key for key, *_ in rows)
+        keys = sorted(key for key, *_ in rows)
+        existing, made = into.scores.get(keys), {key: time for key, *_, time in into.scores.values(keys)}
         choices = []
         for key, image, score in rows:
             present = existing.get(key)
             differs = present is not None and present.value != score.value
             conflict = f"{present.value:g} against {score.value:g}" if present is not None and differs else ""
-            choices.append(Choice(key, (image, score), take if conflict else present is None, conflict))
+            older = _made(score) < (made.get(key) or 0)
+            taken = take if conflict else present is None or older
+            choices.append(Choice(key, (image, score), taken, conflict, new=present is None or bool(conflict)))
         yield choices
 
 
@@ -110,6 +119,11 @@ def find_conflicts(source: Store, into: Store) -> Conflicts:
     for reply in reply_choices(source, into, take=False):
         conflicts.add("replies", reply)
     return conflicts
+
+
+def _made(score: Score) -> float:
+    """When a score was made, in seconds since 1970; never, if that is not recorded."""
+    return math.inf if score.origin is None else score.origin.made
 
 
 def _goes_further(row: dict[str, Any], existing: StoredTrajectory | None) -> bool:

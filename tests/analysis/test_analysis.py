@@ -11,6 +11,7 @@ from runs import random_scores, run
 
 from evalharness.analysis import Flips, analyse, stats
 from evalharness.analysis.grid import grid
+from evalharness.store.results import Results
 
 WEIGHTS = {"a": 0.25, "b": 0.75}
 
@@ -56,7 +57,8 @@ def test_a_contrast_is_the_estimate_and_test_of_the_differences() -> None:
     estimate = stats.estimate(gap, table.items, table.categories, WEIGHTS, limits=(-1.0, 1.0)).overall
     assert (contrast.difference.value, contrast.difference.low) == pytest.approx((estimate.value, estimate.low))
     assert contrast.p == stats.sign_flip(gap, table.items, table.categories, WEIGHTS)[0]
-    assert contrast.detectable == pytest.approx(stats.detectable(contrast.difference.se))
+    shown = stats.smallest_shown(gap, table.items, table.categories, WEIGHTS, tests=2)
+    assert contrast.detectable == shown > 2.8 * contrast.difference.se
     assert [size.difference for size in contrast.needed] == [0.01, 0.02, 0.04]
     assert analysis.contrast("z", "y") is None
 
@@ -143,3 +145,74 @@ def test_the_best_of_all_images_is_the_share_of_prompts_with_any_right() -> None
     assert scores_of_best["y", 1].value == pytest.approx(analyse(run(scores))["toy"].scores["y"].overall.value)
     assert scores_of_best["y", 1].value < scores_of_best["y", 2].value < scores_of_best["y", 3].value
     assert analyse(run(random_scores(["x", "y"], images=1)))["toy"].best_of == ()
+
+
+def declared_late(results: Results, *kinds: str) -> Results:
+    """The results, with all declarations of these kinds made after the run."""
+    analysis, facts = results.info["sweep"]["analysis"], []
+    for contrast in analysis.get("confirmatory", ()):
+        facts.append({"kind": "contrast", "arms": [contrast["arm"], contrast["against"]]})
+    facts += [{"kind": "trend", "arms": trend["arms"]} for trend in analysis.get("trend", ())]
+    facts += [{"kind": "replicates", "arms": arms} for arms in analysis.get("replicates", {}).values()]
+    facts = [fact | {"benchmark": "toy", "declared": None, "before": fact["kind"] not in kinds} for fact in facts]
+    return replace(results, info=dict(results.info) | {"declarations": facts})
+
+
+def test_what_was_declared_after_the_run_is_tested_with_the_exploratory() -> None:
+    arms = ["x", "y 1", "y 2", "z"]
+    declared = {
+        "confirmatory": [{"arm": "z", "against": "x"}],
+        "trend": [{"arms": ["y 1", "y 2"], "over": "n"}],
+        "replicates": {"first": ["x"], "second": ["z"]},
+    }
+    settings = {"y 1": {"n": 1}, "y 2": {"n": 2}}
+    results = run(random_scores(arms), settings=settings, analysis=declared)
+    early = analyse(declared_late(results))["toy"]
+    assert early.contrast("z").preregistered and early.trends[0].preregistered
+    late = analyse(declared_late(results, "contrast", "trend", "replicates"))["toy"]
+    assert not any(contrast.preregistered for contrast in (*late.contrasts, *late.trends, *late.replicate_contrasts))
+    assert [contrast.declared for contrast in late.contrasts] == [False, False, True]
+    tests = [*late.contrasts, *late.trends]
+    assert [test.p_adjusted for test in tests] == stats.benjamini_hochberg([test.p for test in tests]).tolist()
+    assert {test.family for test in tests} == {4}
+
+
+def test_a_difference_that_missing_samples_could_turn_is_not_told_apart() -> None:
+    """An arm whose wrong images fail looks perfect; were they scored, it might be no better than the other."""
+    generator = np.random.default_rng(0)
+    base = (generator.random((80, 2)) < 0.5).astype(float)
+    failing = np.where(generator.random((80, 2)) < 0.4, 1.0, math.nan)
+    (contrast,) = analyse(run({"x": base, "y": failing}))["toy"].contrasts
+    assert contrast.difference.low > 0 and contrast.p_adjusted <= 0.05
+    assert contrast.possible[0] < 0 < contrast.possible[1]
+    assert not contrast.significant
+    few = np.where(np.arange(160).reshape(80, 2) < 4, math.nan, 1.0)
+    (contrast,) = analyse(run({"x": base, "y": few}))["toy"].contrasts
+    assert 0 < contrast.possible[0] < contrast.difference.value
+    assert contrast.significant
+
+
+def test_a_trend_that_levels_off_says_where() -> None:
+    """Better up to 3, alike from there on."""
+    generator = np.random.default_rng(1)
+    easy = generator.random((150, 2))
+    arms = {f"y {n}": (easy < min(0.3 + 0.2 * n, 0.9)).astype(float) for n in range(1, 6)}
+    for n in (4, 5):
+        arms[f"y {n}"][n, 0] = 1 - arms[f"y {n}"][n, 0]
+    declared = {"trend": [{"arms": list(arms), "over": "n"}]}
+    settings = {arm: {"n": int(arm[2:])} for arm in arms}
+    (trend,) = analyse(run(arms, settings=settings, analysis=declared))["toy"].trends
+    assert trend.significant and trend.plateau == 3
+    assert [step.significant for step in trend.steps] == [True, True, False, False]
+    assert [(step.start, step.end) for step in trend.steps] == [(1, 2), (2, 3), (3, 4), (4, 5)]
+    assert trend.total.value == pytest.approx(sum(step.difference.value for step in trend.steps))
+    assert trend.possible == pytest.approx((trend.total.value, trend.total.value))
+
+
+def test_the_images_that_differ_are_counted() -> None:
+    results = run(random_scores(["x", "y"], items=10, images=2))
+    rows = results.samples["arm"] == "y"
+    same = results.samples.loc[results.samples["arm"] == "x", "image"].tolist()
+    results.samples.loc[rows, "image"] = [*same[:19], "another"]
+    (contrast,) = analyse(results)["toy"].contrasts
+    assert contrast.differing_images == 1

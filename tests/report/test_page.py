@@ -18,7 +18,7 @@ from page_outline import Outline, read_sheet
 from PIL import Image, PngImagePlugin
 from report_samples import CATEGORIES, INJECTION, sample_results
 
-from evalharness.analysis import Trend
+from evalharness.analysis import Trend, TrendStep
 from evalharness.analysis.stats import Estimate
 from evalharness.report import (
     build,
@@ -125,23 +125,64 @@ def test_what_correction_takes_away_is_no_claim(results: Results) -> None:
     changed = replace(table, analysis=replace(table.analysis, contrasts=(weaker,)))
     (claim,) = claims.claims(results, changed)
     assert "cannot be told apart from single-pass, difference " in str(claim)
-    assert str(claim).endswith("; p = 0.030, corrected for 7 contrasts 0.090")
+    assert str(claim).endswith("; p = 0.030, corrected for 7 tests 0.090")
 
 
 def test_declared_contrasts_and_trends_are_claimed_first(results: Results) -> None:
     table = summarize(results)[0]
     second = table.analysis.contrast("process max_iterations=2")
     assert second is not None
-    slope = Estimate(0.012, 0.004, 0.02, 0.004, 36, 72)
-    trend = Trend("geneval", ("a", "b", "c"), "max_iterations", (1.0, 2.0, 3.0), slope, 0.001, 0.002, 2)
-    declared = (replace(second, preregistered=True), table.analysis.contrasts[-1])
+    total, slope = Estimate(0.024, 0.008, 0.04, 0.008, 36, 72), Estimate(0.012, 0.004, 0.02, 0.004, 36, 72)
+    steps = TrendStep(1, 2, Estimate(0.02, 0.01, 0.03), 0.01, 0.02), TrendStep(2, 3, Estimate(0.004), 0.4, 0.4)
+    trend = Trend(
+        benchmark="geneval",
+        arms=("a", "b", "c"),
+        over="max_iterations",
+        values=(1.0, 2.0, 3.0),
+        total=total,
+        slope=slope,
+        p=0.001,
+        p_adjusted=0.002,
+        family=2,
+        steps=steps,
+        plateau=2.0,
+        possible=(0.024, 0.024),
+    )
+    declared = (replace(second, declared=True, preregistered=True), table.analysis.contrasts[-1])
     changed = replace(table, analysis=replace(table.analysis, contrasts=declared, trends=(trend,)))
     texts = [str(claim) for claim in claims.claims(results, changed)]
     assert [text.split(" ", 2)[1] for text in texts] == ["max_iterations=2", "max_iterations=6", "overall"]
     assert texts[-1] == (
-        "the overall score rises by 1.2 points with each unit of max_iterations, from 1 to 3, slope 1.2 points, "
-        "95 % interval 0.4 to 2.0, over 3 arms and 36 prompts; corrected p = 0.002"
+        "the overall score rises by 2.4 points in total as max_iterations goes from 1 to 3, 95 % interval 0.8 to 4.0, "
+        "over 3 arms and 36 prompts; corrected p of the slope = 0.002; step by step 2: +2.0, 3: +0.4; from "
+        "max_iterations = 2 on no arm can be told apart from the last"
     )
+    late = replace(declared[0], preregistered=False), replace(trend, preregistered=False)
+    changed = replace(table, analysis=replace(table.analysis, contrasts=late[:1], trends=late[1:]))
+    for text in map(str, claims.claims(results, changed)):
+        assert text.endswith("; declared after the run, so tested with the exploratory comparisons")
+
+
+def test_no_bold_claim_where_what_is_missing_could_turn_it(results: Results) -> None:
+    table = summarize(results)[0]
+    contrast = table.analysis.contrast("process max_iterations=6")
+    assert contrast is not None
+    open_sign = replace(contrast, possible=(-0.02, 0.9))
+    changed = replace(table, analysis=replace(table.analysis, contrasts=(open_sign,)))
+    (claim,) = claims.claims(results, changed)
+    assert not claim.told_apart
+    assert "cannot be told apart from" in str(claim)
+    assert "with what is missing it lies between −2.0 and 90.0, so its sign is open" in str(claim)
+
+
+def test_arms_that_draw_the_same_say_how_many_images_differ(results: Results) -> None:
+    table = summarize(results)[0]
+    contrast = table.analysis.contrast("text-cot")
+    assert contrast is not None
+    same = replace(contrast, declared=True, differing_images=1, flips=replace(contrast.flips, better=0, worse=0))
+    changed = replace(table, analysis=replace(table.analysis, contrasts=(same,)))
+    text = str(claims.claims(results, changed)[0])
+    assert f"the images of 1 of {contrast.difference.samples:,} pairs differ, which changes no score" in text
 
 
 def test_arms_alike_cannot_be_told_apart(tmp_path: Path) -> None:
