@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from PIL import Image
 from pydantic import ValidationError
 
+from evalharness._util.image_files import is_transparent
 from evalharness._util.validation import error_line
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark
@@ -74,7 +76,8 @@ class ImageScorer:
         """Score images.
 
         Args:
-            images: RGB images of any size.
+            images: RGB images of any size. Transparent ones are scored without their transparency, with a warning of
+                Python's that counts them.
             prompts: For each image a prompt of the benchmark, or an item with metadata of your own.
 
         Returns:
@@ -88,6 +91,9 @@ class ImageScorer:
         if len(images) != len(prompts):
             raise ConfigError(f"{len(images)} images for {len(prompts)} prompts")
         items = [self._item(prompt) for prompt in prompts]
+        if transparent := sum(map(is_transparent, images)):
+            message = f"{transparent} of {len(images)} images are transparent; scored without their transparency"
+            warnings.warn(message, stacklevel=2)
         return score_images(self._scorer, images, items, self._label)
 
     def _item(self, prompt: str | Item) -> Item:

@@ -124,3 +124,10 @@ class TestScorer:
             eh.scorer("mock").score([Image.new("RGB", (4, 4))], ["thing 77"])
         with pytest.raises(ConfigError, match="1 images for 0 prompts"):
             eh.scorer("mock").score([Image.new("RGB", (4, 4))], [])
+
+    def test_transparent_images_are_counted_not_silently_flattened(self) -> None:
+        scorer = eh.scorer("mock")
+        clear, opaque = Image.new("RGBA", (4, 4)), Image.new("RGBA", (4, 4), "red")
+        with pytest.warns(UserWarning, match="1 of 2 images are transparent; scored without their transparency"):
+            scorer.score([clear, opaque], ["thing 1", "thing 2"])
+        assert scorer.score([opaque], ["thing 1"])

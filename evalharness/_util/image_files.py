@@ -66,15 +66,13 @@ def turned(image: Image.Image) -> bool:
     return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
 
 
-def is_transparent(path: Path) -> bool:
-    """Whether a pixel of an image file is not opaque; false for no image. Only files that can be so are decoded."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            if not image.has_transparency_data:
-                return False
-            return image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
-    except BROKEN:
-        return False
+def is_transparent(image: Image.Image) -> bool:
+    """Whether a pixel is not opaque. An image is decoded only if it can have such pixels.
+
+    >>> is_transparent(Image.new("RGBA", (1, 1), (255, 0, 0, 255))), is_transparent(Image.new("RGBA", (1, 1)))
+    (False, True)
+    """
+    return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
 
 
 def png_size(path: Path) -> tuple[int, int]:

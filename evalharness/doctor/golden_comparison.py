@@ -61,7 +61,11 @@ def _compare_images(name: str, hardware: str, recorded: GoldenScorer, check: Sco
     few_objects = different_objects <= TOLERATED_SHARE * objects
     if few_objects and different_verdicts <= TOLERATED_SHARE * len(specimens):
         return warn(name, message, "so few can be rounding, where a score or an edge stands on a threshold")
-    return fail(name, message, "trust no score from here before the two agree; see the lines cuda, kernels and mmcv")
+    advice = (
+        "trust no score from here before the two agree; see the lines cuda, kernels and mmcv, and whether the detector "
+        "is given red, green and blue in the order that it expects"
+    )
+    return fail(name, message, advice)
 
 
 def unmatched(objects: Sequence[GoldenObject], candidates: Sequence[GoldenObject], side: int) -> list[GoldenObject]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evalharness._util.file_digests import file_digest
 from evalharness._util.hashing import digest
-from evalharness._util.image_files import BROKEN, is_transparent, png_bytes, upright_png
+from evalharness._util.image_files import BROKEN, png_bytes, upright_png
 from evalharness.api.model import ImageSource, SourceFile
 from evalharness.errors import SampleError, WeightsError
 from evalharness.models.folder_index import (
@@ -128,7 +128,7 @@ class Folder(ImageSource):
         headers = {source.name: read_header(self.settings.path / source.name) for source in sources if source.digest}
         unreadable = [name for name, header in headers.items() if header is None]
         rotated = [name for name, header in headers.items() if header and header.rotated]
-        transparent = [name for name in headers if is_transparent(self.settings.path / name)]
+        transparent = [name for name, header in headers.items() if header and header.transparent]
         lines = [
             warning(missing, f"of {len(sources)} images missing"),
             warning(sorted(further), "more images of these prompts than the sweep file's 'samples' asks for"),

@@ -9,24 +9,26 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from evalharness._util.image_files import BROKEN, FORMATS, turned
+from evalharness._util.image_files import BROKEN, FORMATS, is_transparent, turned
 
 MAX_EXAMPLES = 3
 """Files that a warning names."""
 
 
 class Header(NamedTuple):
-    """The header of an image file: width and height as stored, and whether EXIF rotates it."""
+    """What is read of an image file: width and height as stored, whether EXIF rotates it, whether it is transparent."""
 
     size: tuple[int, int]
     rotated: bool
+    transparent: bool
 
 
 def read_header(path: Path) -> Header | None:
     """The header of an image file, or ``None`` if the file is no image."""
     try:
         with Image.open(path, formats=FORMATS) as image:
-            return Header(image.size, turned(image))
+            size, rotated = image.size, turned(image)
+            return Header(size, rotated, is_transparent(image))
     except BROKEN:
         return None
 
