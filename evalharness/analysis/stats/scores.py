@@ -88,7 +88,8 @@ def estimates(
         categories: The category of each sample.
         weights: Category → its weight in the overall score.
         level: The confidence level.
-        limits: The least and greatest possible value, (-1, 1) for differences of scores.
+        limits: The least and greatest possible value, (-1, 1) for differences of scores. Values beyond them, which some
+            published rules allow, are limits themselves.
     """
     table, labels, names = columns_of(columns), np.asarray(categories), list(weights)
     parts = list(strata(table, items, labels, names))
@@ -100,6 +101,7 @@ def estimates(
     if limits is None:
         ends = _student_ends(parts, means, variances, factors, level)
     else:
+        limits = float(np.nanmin(table, initial=limits[0])), float(np.nanmax(table, initial=limits[1]))
         distributions = [spread(table[labels == name], stratum) for name, stratum in zip(names, parts, strict=True)]
         for place in range(len(parts)):
             ends[:, place] = _score_ends(distributions[place : place + 1], np.ones(1), limits, level)

@@ -134,6 +134,25 @@ def test_an_own_score_is_never_called_one_of_wise(folder: Path, capsys: pytest.C
     assert shown.count("wise-verified (own rubric)") == shown.count("wise-verified") > 5
 
 
+def test_a_published_score_may_exceed_the_scale(folder: Path) -> None:
+    """The published program takes any digit; so a mean above 1 has an interval and a page like any other."""
+    marks = "Consistency: {0}/2\nRealism: {0}/2\nAesthetic Quality: {0}/2"
+    Rule.rules["generous"] = lambda prompt: marks.format(9 if int(prompt.image[:2], 16) % 4 else 1)
+    text = SWEEP.replace("wise-verified", "wise-legacy").replace("prompts: verified", "prompts: legacy")
+    text = text.replace("judge: rule", "judge: {name: rule, rule: generous}")
+    results = run(folder, text.replace("limit: 60", "limit: 60, parser: official"))
+    summary = row(results, "wise-legacy")
+    assert summary["scored"] == 60
+    assert 0.5 < summary["category.culture"] < 4.5
+    assert max(1, summary["category.culture.low"]) < summary["category.culture"] < summary["category.culture.high"]
+    about = results["info"]["benchmarks"]["wise-legacy"]
+    assert about["scorer"]["replies"] == {"parser": "official", "cut": "as-published"}
+    page = (folder / "r" / "riddles" / "index.html").read_text()
+    assert "read by the official parser; those that are cut off, refused or empty are read like others" in page
+    strict = run(folder, text, code=3)
+    assert row(strict, "wise-legacy")["scored"] == 0, "no mark is guessed"
+
+
 def test_the_two_protocols_never_meet_in_one_column(folder: Path) -> None:
     marks = "Consistency: 2\nRealism: 1\nAesthetic Quality: 0"
     Rule.rules["both"] = lambda prompt: marks if prompt.max_tokens == 2000 else by_image(prompt)
