@@ -24,6 +24,8 @@ class Budget:
         calls: Calls of this run.
         dollars: Dollars spent in this run, as far as they are known.
         unpriced: Calls of this run whose cost is not known, such as those that timed out.
+        unanswered: Questions in a row that got no answer, or one that says nothing. It is kept here because a run may
+            ask one question at a time, each over connections of its own.
     """
 
     max_calls: int | None = None
@@ -32,12 +34,13 @@ class Budget:
     calls: int = 0
     dollars: float = 0.0
     unpriced: int = 0
+    unanswered: int = 0
     dearest: float = 0.0
     """Cost of this run's most expensive call; before the first call, the known price or the mean of earlier runs."""
 
     def recall(self, spent: Spent) -> None:
         """Set what was spent so far, in this run as well; the run's own counters start again at zero."""
-        self.earlier, self.calls, self.dollars, self.unpriced = spent, 0, 0.0, 0
+        self.earlier, self.calls, self.dollars, self.unpriced, self.unanswered = spent, 0, 0.0, 0, 0
         self.dearest = max(self.dearest, spent.dollars / spent.calls if spent.calls else 0.0)
 
     def charge(self, dollars: float | None) -> None:

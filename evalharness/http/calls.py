@@ -60,7 +60,6 @@ class Calls(ABC, Generic[Q, A]):
     def __init__(self, settings: EndpointSettings, budget: Budget, limit: int | None = None) -> None:
         self.settings, self.key = settings, settings.key()
         self._budget, self._limit = budget, limit
-        self._given_up = 0
         self._door = asyncio.Lock()
         self.gate = ConcurrencyLimiter(settings.concurrency, budget)
 
@@ -196,7 +195,7 @@ class Calls(ABC, Generic[Q, A]):
         self.gate.grow()
         silence = self.silence(answer)
         if silence is None:
-            self._given_up = 0
+            self._budget.unanswered = 0
         else:
             self._count_unanswered(silence)
         if self.settings.max_dollars is not None and cost is None:
@@ -209,10 +208,12 @@ class Calls(ABC, Generic[Q, A]):
         return TransientError(reason) if failure.verdict == "again" else SampleError(reason)
 
     def _count_unanswered(self, failure: EndpointFailure) -> None:
-        self._given_up += not failure.about_content
-        if self._given_up >= HOPELESS:
+        if failure.about_content:
+            return
+        self._budget.unanswered += 1
+        if self._budget.unanswered >= HOPELESS:
             requests, answer = self.nouns
-            count = f"{self._given_up} {requests} in a row got no {answer}"
+            count = f"{self._budget.unanswered} {requests} in a row got no {answer}"
             self.gate.stop(EndpointError(f"{count}, the last: {failure.reason}; --retry-failed asks them again"))
 
     async def _bound(self, response: httpx2.Response) -> None:

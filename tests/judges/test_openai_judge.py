@@ -495,6 +495,19 @@ def test_an_endpoint_that_says_nothing_is_given_up(body: Any, says: str) -> None
     assert all(isinstance(reply, Reply) for _, reply in outcomes), "each was paid for, and is kept"
 
 
+@pytest.mark.parametrize("answer", [Answer(completion("")), Answer(error("unsupported parameter"), 400)])
+def test_an_endpoint_is_given_up_even_if_it_is_asked_one_question_at_a_time(answer: Answer) -> None:
+    with serving(lambda call: answer) as (server, url):
+        asked = judge(url)
+        for number in range(HOPELESS - 1):
+            assert len(list(asked.ask([(number, prompt(number))]))) == 1
+        with pytest.raises(EndpointError, match="10 questions in a row got no reply"):
+            list(asked.ask([(99, prompt(99))]))
+        assert len(server.calls) == HOPELESS
+        asked.recall(Spent())
+        assert len(list(asked.ask([(100, prompt(100))]))) == 1, "another run asks again"
+
+
 def test_words_in_between_are_a_sign_of_life_and_refusals_no_sign_of_anything() -> None:
     bodies = {0: completion("Score: 1"), 1: silent("stop"), 2: silent("stop")}
     with serving(lambda call: Answer(bodies[number_of(call) % 3])) as (_, url):
