@@ -380,3 +380,18 @@ def test_quoted_rows_stand_apart(results: Results) -> None:
 @pytest.mark.parametrize("module", [data_sheets, formatting])
 def test_examples(module: Any) -> None:
     assert doctest.testmod(module).failed == 0
+
+
+def test_the_facts_name_the_precision_of_each_network(results: Results) -> None:
+    networks = {
+        "detector": {"name": "d", "dtype": "bfloat16"},
+        "colors": {"name": "c", "precision": "float16 autocast"},
+    }
+    info = results.info | {
+        "benchmarks": {"geneval": results.info["benchmarks"]["geneval"] | {"scorer": {"protocol": "1", **networks}}}
+    }
+    told, untold = (
+        dict(overview.benchmark_facts(one, summarize(results)[0])) for one in (replace(results, info=info), results)
+    )
+    assert told["Precision"] == "d bfloat16, c float16 autocast"
+    assert "Precision" not in untold
