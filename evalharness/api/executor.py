@@ -156,6 +156,10 @@ class Executor(Plugin, ABC):
             ConfigError: They do not.
         """
 
+    def most_workers(self, model: str) -> int | None:
+        """The most workers that draw with a model (its alias) at a time; ``None`` if the settings do not say."""
+        return None
+
     @abstractmethod
     def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
         """Work until all queues are finished; yield each batch with its outcomes as soon as it is done.

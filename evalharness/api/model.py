@@ -36,19 +36,34 @@ class Written:
         text: The text, with the stop marker if it came to one.
         tokens: The number of tokens it took.
         ended: Whether it ended by itself, as far as the model can tell, and not at its length limit.
+        dollars: What an endpoint charged for it.
+        part: The part of the model that wrote it; empty unless the model is made of several.
     """
 
     text: str
     tokens: int
     ended: bool = True
+    dollars: float = 0.0
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """An image that a model drew, and the sampler steps (function evaluations) that it took."""
+    """An image that a model drew.
+
+    Attributes:
+        image: The image.
+        evaluations: The sampler steps (function evaluations) that it took.
+        tokens: The tokens that it took, if an endpoint counts them.
+        dollars: What an endpoint charged for it.
+        part: The part of the model that drew it; empty unless the model is made of several.
+    """
 
     image: Image.Image
     evaluations: int
+    tokens: int = 0
+    dollars: float = 0.0
+    part: str = ""
 
 
 class Model(Plugin, ABC):
@@ -56,6 +71,11 @@ class Model(Plugin, ABC):
 
     device_count: int | None = None
     """Number of GPUs that drawing an image keeps busy; ``None`` if the model runs elsewhere or this is unknown."""
+    address: str = ""
+    """Where the endpoints behind it are, if there are any. Models of one identity at different addresses cannot be in
+    one sweep, since they would share their images."""
+    one_worker: bool = False
+    """Whether only one worker may draw with it at a time, because it keeps a budget."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
@@ -79,6 +99,17 @@ class Model(Plugin, ABC):
             variant: A :class:`~evalharness.api.variant.Variant`.
         """
         return None
+
+    def said_in_name(self, variant: Any) -> str:
+        """A word that must be in the name of an arm, because the model does something else than the variant says.
+
+        Args:
+            variant: A :class:`~evalharness.api.variant.Variant`.
+        """
+        return ""
+
+    def recall_parts(self, spent: Mapping[str, Spent]) -> None:
+        """Count what the parts of the model, by name, spent before this run towards their budgets."""
 
     def prepare(self) -> None:
         """Load what drawing needs. This is called before each batch, so that loading does not count as drawing time."""
@@ -180,9 +211,6 @@ class RemoteImageModel(Model):
     """Whether it takes requests with an image to change."""
     concurrency: int = 1
     """Number of images that it draws at a time."""
-    address: str = ""
-    """Where the endpoint is. Models of one identity at different addresses cannot be in one sweep, since they would
-    share their images."""
 
     @abstractmethod
     def generate(self, requests: Iterable[tuple[int, ImageRequest]]) -> Iterator[tuple[int, Step | SampleError]]:

@@ -101,20 +101,24 @@ def _plain_step(step: Any, plugin: str, name: str) -> Step:
         image = bytes(image)
     if image is not None and not isinstance(image, bytes):
         raise _wrong_type(image, plugin, f"{name}.image", "the bytes of a PNG file")
-    cost = Cost(
-        _int(step.cost.evaluations, plugin, f"{name}.cost.evaluations"),
-        _int(step.cost.tokens, plugin, f"{name}.cost.tokens"),
-        _float(step.cost.seconds, plugin, f"{name}.cost.seconds"),
-        _float(step.cost.dollars, plugin, f"{name}.cost.dollars"),
-    )
     return Step(
         kind=_text(step.kind, plugin, f"{name}.kind"),
         iteration=_int(step.iteration, plugin, f"{name}.iteration"),
         text=_text(step.text, plugin, f"{name}.text"),
         image=image,
         seed=None if step.seed is None else _int(step.seed, plugin, f"{name}.seed"),
-        cost=cost,
+        cost=_plain_cost(step.cost, plugin, f"{name}.cost"),
         continued=bool(step.continued),
+    )
+
+
+def _plain_cost(cost: Cost, plugin: str, name: str) -> Cost:
+    return Cost(
+        _int(cost.evaluations, plugin, f"{name}.evaluations"),
+        _int(cost.tokens, plugin, f"{name}.tokens"),
+        _float(cost.seconds, plugin, f"{name}.seconds"),
+        _float(cost.dollars, plugin, f"{name}.dollars"),
+        {part: _plain_cost(of_part, plugin, f"{name}.{part}") for part, of_part in cost.parts.items()},
     )
 
 

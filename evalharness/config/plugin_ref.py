@@ -28,7 +28,12 @@ class PluginRef(BaseModel):
 
     def build(self) -> Any:
         """Create the plugin. This is cheap: a plugin reads no weights before it is used."""
-        return registry.load(self.kind, self.name)(self.settings)
+        return registry.load(self.kind_of(self.name), self.name)(self.settings)
+
+    @classmethod
+    def kind_of(cls, name: str) -> str:
+        """The kind of the plugin of this name; a subclass whose plugins are of several kinds overrides it."""
+        return cls.kind
 
     @model_validator(mode="before")
     @classmethod
@@ -48,7 +53,7 @@ class PluginRef(BaseModel):
     def _settings(cls, name: str, entry: dict[str, Any]) -> BaseModel:
         """Check the settings as strictly as the sweep file itself: ``true`` and ``"3"`` are no numbers."""
         try:
-            settings: type[BaseModel] = registry.load(cls.kind, name).Settings
+            settings: type[BaseModel] = registry.load(cls.kind_of(name), name).Settings
         except PluginError as error:
             raise ValueError(str(error)) from None
         try:

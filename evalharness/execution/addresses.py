@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer
-from evalharness.api.model import RemoteImageModel
 from evalharness.api.plugin import versioned_identity
 from evalharness.planning.plan import Plan
 from evalharness.store.store import Store
@@ -38,7 +37,7 @@ def _endpoints(plan: Plan) -> Iterator[tuple[str, str, str]]:
     """Words for each endpoint, the digest of its identity, and its address."""
     for alias, spec in plan.sweep.models.items():
         model = spec.build()
-        if isinstance(model, RemoteImageModel) and model.address:
+        if model.address:
             yield f"model {alias!r}", digest(dict(plan.models[alias])), model.address
     for name, planned in plan.benchmarks.items():
         scorer = planned.benchmark.scorer()

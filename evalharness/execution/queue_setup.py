@@ -38,7 +38,8 @@ def draw_queues(plan: Plan, store: Store, jobs: Collection[Job]) -> Iterator[tup
             remote = RemoteModel(model, digest(dict(plan.models[alias])), store, spec.label)
         else:
             batch_size = model.batch_size
-        worker_spec = PluginWorkerSpec(spec, planned=plan.models[alias])
+        spent = store.trajectories.spent_by_part(digest(dict(plan.models[alias]))) if model.one_worker else {}
+        worker_spec = PluginWorkerSpec(spec, planned=plan.models[alias], spent=spent)
         cost = partial(expected_seconds, model=model, measured=measured)
         yield ContinuingDrawQueue(alias, worker_spec, plan, store, model_jobs, batch_size, cost), remote
 

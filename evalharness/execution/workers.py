@@ -41,24 +41,28 @@ class PluginWorkerSpec:
 
     Attributes:
         planned: The identity in the plan. A worker whose model or scorer has another one does no work.
+        spent: What the parts of the model spent before this run.
     """
 
     plugin: PluginSpec
     rescoring: str | None = None
     planned: Mapping[str, Any] | None = None
+    spent: Mapping[str, Spent] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The spec as JSON, with only the settings that were set: the defaults of others may depend on these."""
         settings = self.plugin.settings.model_dump(mode="json", exclude_unset=True)
         planned = None if self.planned is None else dict(self.planned)
         plugin = {"kind": self.plugin.kind, "name": self.plugin.name, "settings": settings}
-        return {**plugin, "rescoring": self.rescoring, "planned": planned}
+        spent = {part: [of_part.calls, of_part.dollars] for part, of_part in self.spent.items()}
+        return {**plugin, "rescoring": self.rescoring, "planned": planned, "spent": spent}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PluginWorkerSpec:
         settings = registry.load(data["kind"], data["name"]).Settings
         checked = settings.model_validate_json(json.dumps(data["settings"]), strict=True)
-        return cls(PluginSpec(data["kind"], data["name"], checked), data["rescoring"], data["planned"])
+        spent = {part: Spent(*of_part) for part, of_part in data["spent"].items()}
+        return cls(PluginSpec(data["kind"], data["name"], checked), data["rescoring"], data["planned"], spent)
 
     def check(self) -> None:
         """Check that model or scorer are those of the plan. Large files are read only if they seem to have changed.
@@ -82,6 +86,7 @@ class PluginWorkerSpec:
         if self.plugin.kind == "models":
             if isinstance(built, ImageSource):
                 return FetchWorker(built, name)
+            built.recall_parts(self.spent)
             return GenerateWorker(built, name, StepRecord(keep))
         scorer = self._scorer(built)
         clock = ScoringClock(self.planned)

@@ -126,11 +126,12 @@ class Sample:
 
     def add_text(self, kind: StepKind, iteration: int, written: Written, seconds: float) -> None:
         """Record a text that the model wrote."""
-        self.steps.append(Step(kind, iteration, written.text, cost=Cost(0, written.tokens, seconds)))
+        cost = Cost(0, written.tokens, seconds, written.dollars).of_part(written.part)
+        self.steps.append(Step(kind, iteration, written.text, cost=cost))
 
     def add_image(self, kind: StepKind, iteration: int, drawn: Drawn, seconds: float, repetition: int = 1) -> None:
         """Record a drawing, which is the new state."""
-        cost = Cost(drawn.evaluations, 0, seconds)
+        cost = Cost(drawn.evaluations, drawn.tokens, seconds, drawn.dollars).of_part(drawn.part)
         seed = noise_seed(self.seed, iteration, kind, repetition)
         self.steps.append(Step(kind, iteration, image=png_bytes(drawn.image), seed=seed, cost=cost))
         self.state, self.seen = drawn.image, False

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evalharness._util.hashing import digest
-from evalharness.api.model import RemoteImageModel
 from evalharness.config.schema import Arm, Sweep
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.planning.plan import PlannedBenchmark, PlannedRescoring
@@ -47,6 +46,14 @@ def require_abilities(sweep: Sweep, alias: str, model: Any, benchmarks: Mapping[
             arm.variant.check(model)
         except ConfigError as error:
             raise ConfigError(f"arm {arm.name!r}: {error}") from None
+        word = model.said_in_name(arm.variant)
+        if word.lower() not in arm.name.lower():
+            raise ConfigError(
+                f"arm {arm.name!r}: its model does {word!r}, which the name of the arm must say, such as "
+                f"'{arm.name}, {word}'"
+            )
+        if model.one_worker:
+            _require_one_worker(sweep, arm)
         if arm.variant.needs_pictures:
             _require_pictures(arm, benchmarks)
 
@@ -81,8 +88,6 @@ def require_distinct_endpoints(built: Mapping[str, Any], models: Mapping[str, Ma
     """
     first_aliases: dict[str, str] = {}
     for alias, model in built.items():
-        if not isinstance(model, RemoteImageModel):
-            continue
         first = first_aliases.setdefault(digest(dict(models[alias])), alias)
         if built[first].address != model.address:
             raise ConfigError(
@@ -106,6 +111,15 @@ def require_other_judge(benchmark: str, scorer: str, rescoring: PlannedRescoring
         raise ConfigError(
             f"benchmark {benchmark!r}: the {rescoring.name} is the first one again, and would agree with itself; name "
             "another, ask for `judge_repeats`, or give one of two endpoints `served_by: NAME`"
+        )
+
+
+def _require_one_worker(sweep: Sweep, arm: Arm) -> None:
+    """Check that a single worker draws for an arm."""
+    if sweep.executor.build().most_workers(arm.model) != 1:
+        raise ConfigError(
+            f"arm {arm.name!r}: a part of its model has a budget, which is counted in one worker; let the executor "
+            "have one, such as `executor: {name: local, workers: 1}`"
         )
 
 

@@ -17,6 +17,7 @@ from evalharness.report.formatting import slug
 from evalharness.report.gallery import GalleryContent, write_gallery
 from evalharness.report.judge_section import judging
 from evalharness.report.overview import benchmark_facts, lede, run_facts, warnings
+from evalharness.report.part_costs import part_costs
 from evalharness.report.provenance import provenance
 from evalharness.report.publish import INDEX, staged
 from evalharness.report.report_images import ReportImages
@@ -75,6 +76,7 @@ def _section(results: Results, summary: Summary, figures: Sequence[FigureFile]) 
         page_tables.sensitivity(summary),
         page_tables.best_of(summary),
         page_tables.coverage(summary),
+        page_tables.costs_by_part(part_costs(results, summary.benchmark)),
     ]
     return {
         "benchmark": summary.benchmark,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from evalharness.analysis import Contrast
@@ -30,8 +30,18 @@ from evalharness.report.formatting import (
     points_text,
     score_interval,
 )
+from evalharness.report.part_costs import Totals
 from evalharness.report.summary import Summary
 from evalharness.report.table_files import number_or_nan
+
+PART_COLUMNS = {
+    "calls": "Calls",
+    "evaluations": "Sampler steps",
+    "tokens": "Tokens",
+    "seconds": "Seconds",
+    "dollars": "Dollars",
+}
+"""Kinds of costs of a part, and their columns."""
 
 
 def headline(summary: Summary) -> PageTable:
@@ -185,6 +195,19 @@ def coverage(summary: Summary) -> PageTable:
     columns = ["Arm", "Scored", "Failed", "Sampler steps", "Tokens", "Seconds", "Model", "Prompt set", "Scorer"]
     caption = "Costs are means per drawn sample."
     return PageTable("Coverage and cost", caption, columns, rows, frozenset({"Model", "Prompt set", "Scorer"}))
+
+
+def costs_by_part(costs: Mapping[str, Totals]) -> PageTable | None:
+    """The costs of each part of the models that are made of several, as :func:`part_costs` gives them."""
+    rows = [
+        Row([Cell(arm), Cell(part), *(mean_cell(of_part[name] / of_part["samples"], 2) for name in PART_COLUMNS)])
+        for arm, totals in costs.items()
+        for part, of_part in totals.items()
+    ]
+    if not rows:
+        return None
+    caption = "What each part of a composite model cost: means per drawn sample."
+    return PageTable("Cost by part", caption, ["Arm", "Part", *PART_COLUMNS.values()], rows)
 
 
 def _difference(contrast: Contrast) -> Cell:

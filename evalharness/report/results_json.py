@@ -19,6 +19,7 @@ from typing import Any
 from evalharness.analysis.arms import records
 from evalharness.analysis.stats import Estimate
 from evalharness.report.json_values import compact_json, pretty_json
+from evalharness.report.part_costs import part_costs
 from evalharness.report.provenance import model_seconds
 from evalharness.report.sample_files import COSTS, METRIC, start
 from evalharness.report.summary import Summary
@@ -115,7 +116,7 @@ def _add_arm(
 
 
 def cost(results: Results) -> dict[str, Any]:
-    """The costs of each arm's images, and of the judges.
+    """The costs of each arm's images, of the parts of its model if it is made of several, and of the judges.
 
     A trajectory that arms share counts in full for each of them, but once in ``model_seconds``.
     """
@@ -123,7 +124,13 @@ def cost(results: Results) -> dict[str, Any]:
     totals = drawn.groupby("arm", sort=False)[list(COSTS)].sum()
     judges = {name: info["spent"] for name, info in results.info["benchmarks"].items() if info.get("spent")}
     arms = {str(arm): row for arm, row in totals.to_dict("index").items()}
-    return {"arms": arms, "judges": judges, "model_seconds": round(model_seconds(results), 1)}
+    parts = part_costs(results)
+    return {
+        "arms": arms,
+        **({"parts": parts} if parts else {}),
+        "judges": judges,
+        "model_seconds": round(model_seconds(results), 1),
+    }
 
 
 def failures(results: Results) -> list[dict[str, Any]]:

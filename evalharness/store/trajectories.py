@@ -6,7 +6,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evalharness._util.hashing import digest
@@ -35,12 +35,15 @@ class StoredStep:
     seconds: float
     dollars: float = 0.0
     continued: bool = False
+    parts: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """The costs of the model's parts as JSON, if it has several."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The step as JSON. ``continued`` is left out where it does not hold, as in rows of before."""
+        """The step as JSON. ``continued`` and ``parts`` are left out where they say nothing, as in rows of before."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        if not self.continued:
-            del values["continued"]
+        for name in ("continued", "parts"):
+            if not values[name]:
+                del values[name]
         return values
 
 
@@ -137,6 +140,16 @@ class StoredTrajectories:
             costs = [row["dollars"] for row in rows]
         return Spent(len(costs), math.fsum(costs))
 
+    def spent_by_part(self, model: str) -> dict[str, Spent]:
+        """Return what the parts of a model (digest of its identity) cost; a step is one call of each of its parts."""
+        costs: dict[str, list[float]] = {}
+        with self._database.guarded() as connection:
+            rows = connection.execute("SELECT steps FROM trajectories WHERE model = ?", (model,))
+            for step in (step for row in rows for step in _parse_steps(row["steps"])):
+                for part, cost in step.parts.items():
+                    costs.setdefault(part, []).append(cost["dollars"])
+        return {part: Spent(len(dollars), math.fsum(dollars)) for part, dollars in costs.items()}
+
     def image_digests(self, keys: Iterable[str]) -> Iterator[str]:
         """Give the digests of all images of trajectories, some more than once."""
         for row in self._database.select("SELECT steps FROM trajectories", keys):
@@ -165,7 +178,8 @@ class StoredTrajectories:
         loaded = []
         for step in steps:
             image = None if step.image is None else self._images.read(step.image)
-            cost = Cost(step.evaluations, step.tokens, step.seconds, step.dollars)
+            parts = {name: Cost.from_dict(cost) for name, cost in step.parts.items()}
+            cost = Cost(step.evaluations, step.tokens, step.seconds, step.dollars, parts)
             loaded.append(Step(step.kind, step.iteration, step.text, image, step.seed, cost, step.continued))
         return tuple(loaded)
 
@@ -248,6 +262,7 @@ class StoredTrajectories:
             seconds=cost.seconds,
             dollars=cost.dollars,
             continued=step.continued,
+            parts=cost.as_dict().get("parts", {}),
         )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
 
 from evalharness.types.origin import Origin
 
@@ -23,20 +23,38 @@ class Cost:
         tokens: Tokens written.
         seconds: The sample's share of its batch's time; for an endpoint, the time until the answer came.
         dollars: What an endpoint charged.
+        parts: The share of each part of a model that is made of several, by the name of the part; empty for others.
     """
 
     evaluations: int = 0
     tokens: int = 0
     seconds: float = 0.0
     dollars: float = 0.0
+    parts: Mapping[str, Cost] = field(default_factory=dict, hash=False)
 
     def __add__(self, other: Cost) -> Cost:
+        names = dict.fromkeys((*self.parts, *other.parts))
         return Cost(
             self.evaluations + other.evaluations,
             self.tokens + other.tokens,
             self.seconds + other.seconds,
             self.dollars + other.dollars,
+            {name: self.parts.get(name, Cost()) + other.parts.get(name, Cost()) for name in names},
         )
+
+    def of_part(self, name: str) -> Cost:
+        """The same cost, all of which is one part's; an empty name is that of a model without parts."""
+        return replace(self, parts={name: self}) if name else self
+
+    def as_dict(self) -> dict[str, Any]:
+        """The cost as JSON; ``parts`` is left out if there are none."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in ("evaluations", "tokens", "seconds", "dollars")}
+        return values | ({"parts": {name: cost.as_dict() for name, cost in self.parts.items()}} if self.parts else {})
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Cost:
+        """The inverse of :meth:`as_dict`."""
+        return cls(**{**data, "parts": {name: cls.from_dict(cost) for name, cost in data.get("parts", {}).items()}})
 
 
 @dataclass(frozen=True, slots=True)

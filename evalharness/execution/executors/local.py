@@ -41,6 +41,10 @@ class Local(Executor):
         self.settings = settings
         self._executor: InProcess | ChildPool | None = None
 
+    def most_workers(self, model: str) -> int | None:
+        workers = self.settings.workers
+        return 1 if self.settings.in_process else None if workers == "auto" else workers
+
     def run(self, queues: Sequence[WorkQueue]) -> Iterator[Done]:
         """Work until all queues are finished; see :class:`~evalharness.api.executor.Executor`."""
         if all(queue.finished for queue in queues):

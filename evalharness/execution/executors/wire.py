@@ -109,11 +109,11 @@ def _unpack_job(data: Plain, variant: Variant) -> Job:
 
 
 def _pack_steps(steps: Sequence[Step]) -> list[Plain]:
-    return [{**asdict(step), "cost": list(asdict(step.cost).values())} for step in steps]
+    return [{**asdict(step), "cost": step.cost.as_dict()} for step in steps]
 
 
 def _unpack_steps(data: Sequence[Plain]) -> tuple[Step, ...]:
-    return tuple(Step(**{**step, "cost": Cost(*step["cost"])}) for step in data)
+    return tuple(Step(**{**step, "cost": Cost.from_dict(step["cost"])}) for step in data)
 
 
 def _pack_origin(origin: Origin | None) -> list[Any] | None:

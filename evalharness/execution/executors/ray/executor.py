@@ -58,6 +58,9 @@ class Ray(Executor):
         finally:
             self._pool.stop()
 
+    def most_workers(self, model: str) -> int | None:
+        return self.settings.models.get(model, self.settings.draw).workers
+
     def workers(self) -> list[WorkerState]:
         """The state of each actor."""
         return self._pool.states() if self._pool is not None else []
