@@ -1,4 +1,4 @@
-"""The sweep files of BAGEL's tables: they can be planned on any machine, and say what they would cost."""
+"""Sweep files of weights that this machine lacks: they can be planned on any machine, and say what they would cost."""
 
 from __future__ import annotations
 
@@ -107,3 +107,12 @@ def test_wise_needs_its_prompts_to_be_counted(tmp_path: Path, capsys: pytest.Cap
     text = capsys.readouterr().out
     assert "wise-legacy: 1000 of 1000 items × 1 images" in text
     assert "images to be judged for wise-legacy: 3000" in text
+
+
+def test_the_composites_are_planned_without_the_second_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dry("composite.yaml", tmp_path) == 0
+    text = capsys.readouterr().out
+    assert all(f"  {arm.name} " in text for arm in sweep_files.load(ROOT / "ablations" / "composite.yaml").arms)
+    assert "full-seed1" in text

@@ -118,5 +118,12 @@ class Judge(Plugin, ABC):
             EvalHarnessError: It would not; the message says what to do.
         """
 
+    def require_room(self, count: int) -> None:
+        """Check that the budget has room for so many calls, for a caller that can use none without the others.
+
+        Raises:
+            BudgetError: It does not.
+        """
+
     def recall(self, spent: Spent) -> None:
         """Count what the judge spent before this run towards its budget."""

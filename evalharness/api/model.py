@@ -228,6 +228,13 @@ class RemoteImageModel(Model):
             EndpointError: The same, if no other request would succeed either.
         """
 
+    def require_room(self, count: int) -> None:
+        """Check that the budget has room for so many calls, for a caller that can use none without the others.
+
+        Raises:
+            BudgetError: It does not.
+        """
+
     def recall(self, spent: Spent) -> None:
         """Count what the model spent before this run towards its budget."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from evalharness.errors import BudgetError
 from evalharness.types.spent import Spent
 
 MOST_UNPRICED = 10
@@ -66,6 +67,18 @@ class Budget:
             return under_way == 0 and self.unpriced < MOST_UNPRICED
         spent = self.earlier.dollars + self.dollars
         return spent + (self.unpriced + under_way + 1) * self.dearest <= self.max_dollars
+
+    def require_room(self, count: int) -> None:
+        """Check that so many calls may start, for a caller that can use none without the others.
+
+        Raises:
+            BudgetError: They may not. A call whose cost is not known yet may always start.
+        """
+        under_way = count - 1 if self.dearest or self.max_dollars is None else 0
+        if count and not self.admits(under_way):
+            raise BudgetError(
+                f"the budget is spent, {self}, and {count} more are needed; raise it and run again to go on"
+            )
 
     def __str__(self) -> str:
         parts = []

@@ -44,6 +44,10 @@ class OpenAI(Judge):
             **self.settings.endpoint_identity(),
         }
 
+    def require_room(self, count: int) -> None:
+        with self.settings.naming("judge"):
+            self._budget.require_room(count)
+
     def recall(self, spent: Spent) -> None:
         """Count what this judge spent in earlier runs towards its budget."""
         self._budget.recall(spent)

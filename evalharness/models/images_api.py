@@ -58,6 +58,10 @@ class ImagesAPI(RemoteImageModel):
         if not prompt.strip():
             raise SampleError("the prompt is empty")
 
+    def require_room(self, count: int) -> None:
+        with self.settings.naming("model"):
+            self._budget.require_room(count)
+
     def recall(self, spent: Spent) -> None:
         """Count what this model cost in earlier runs towards its budget."""
         self._budget.recall(spent)

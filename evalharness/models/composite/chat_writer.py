@@ -13,6 +13,7 @@ from PIL import Image
 from evalharness._util.image_files import png_bytes
 from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.api.model import Written
+from evalharness.api.spoken import answer_of, describe_reply, outcome_of
 from evalharness.errors import SampleError
 from evalharness.models.composite.kept_answers import KeptAnswers
 from evalharness.types.reply import Reply
@@ -50,11 +51,10 @@ class ChatWriter:
 
     Args:
         judge: The chat model.
-        max_tokens: Length limit of an answer; ``None`` for that of the stage.
     """
 
-    def __init__(self, judge: Judge, max_tokens: int | None) -> None:
-        self._judge, self._max_tokens = judge, max_tokens
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
         self._kept: KeptAnswers[Written] = KeptAnswers()
 
     def start(self, count: int) -> list[Conversation]:
@@ -87,12 +87,12 @@ class ChatWriter:
             SampleError: There is no answer, or an empty one.
         """
         self._ask(contexts, opening, ask)
-        limit = self._max_tokens or max_tokens
         prompts = [
-            JudgePrompt(context.messages(), context.image, rubric="", max_tokens=limit, repeat=seed)
+            JudgePrompt(context.messages(), context.image, rubric="", max_tokens=max_tokens, repeat=seed)
             for context, seed in zip(contexts, seeds, strict=True)
         ]
-        written = self._kept.answers([prompt.key() for prompt in prompts], prompts, self._replies)
+        keys = [prompt.key() for prompt in prompts]
+        written = self._kept.answers(keys, prompts, self._replies, self._judge.require_room)
         for context, text in zip(contexts, written, strict=True):
             context.say("assistant", text.text)
         return written
@@ -120,11 +120,9 @@ class ChatWriter:
 
 
 def _written(reply: Reply) -> Written | SampleError:
-    """The text of a reply; an answer that is missing must not pass for an inspection that found nothing."""
-    text = reply.text.strip()
-    if not text:
-        if reply.refusal:
-            return SampleError(f"refused: {reply.refusal}")
-        cut = "; it was cut before its first word: raise max_tokens" if reply.finish_reason == "length" else ""
-        return SampleError(f"the writer's answer is empty{cut}")
-    return Written(text, reply.completion_tokens, reply.finish_reason != "length", reply.cost)
+    """The answer in a reply, without thoughts. One without an answer is no inspection that found nothing."""
+    text, outcome = answer_of(reply).strip(), outcome_of(reply)
+    if not text or outcome in ("refused", "filtered"):
+        advice = "; raise `max_tokens`" if outcome == "cut" else ""
+        return SampleError(f"the writer gave no answer: {describe_reply(reply)}{advice}")
+    return Written(text, reply.completion_tokens, outcome != "cut", reply.cost)

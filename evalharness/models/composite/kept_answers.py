@@ -23,19 +23,25 @@ class KeptAnswers(Generic[A]):
     def __init__(self) -> None:
         self._kept: dict[tuple[str, int], A] = {}
 
-    def answers(self, keys: Sequence[str], questions: Sequence[Q], ask: Ask[Q, A]) -> list[A]:
+    def answers(
+        self, keys: Sequence[str], questions: Sequence[Q], ask: Ask[Q, A], require_room: Callable[[int], None]
+    ) -> list[A]:
         """Answer questions, in order.
 
         Args:
             keys: A key of each question. Those with the same key are told apart by their order.
             questions: The questions.
             ask: Asks those that have no answer yet.
+            require_room: Checks that a budget has room for so many calls, so that none is paid and then lost because
+                another cannot be made.
 
         Raises:
+            BudgetError: There is no room.
             SampleError: A question has no answer; that of the first such question.
         """
         numbered = [(key, list(keys[:index]).count(key)) for index, key in enumerate(keys)]
         todo = [(index, question) for index, question in enumerate(questions) if numbered[index] not in self._kept]
+        require_room(len(todo))
         errors: dict[int, SampleError] = {}
         for index, answer in ask(iter(todo)) if todo else ():
             if isinstance(answer, SampleError):

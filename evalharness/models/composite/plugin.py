@@ -83,7 +83,7 @@ class Composite(Interleaver):
         """The writer, if it is a unified model."""
         self._unified = self._editor if _is_unified(self._editor) else None
         """The editor, if it is a unified model that draws after its context."""
-        self._writing: Any = ChatWriter(writer, settings.max_tokens) if writer else self._writer
+        self._writing: Any = ChatWriter(writer) if writer else self._writer
         self._painting, self._editing = _with_verbs(self._painter), _with_verbs(self._editor)
         self._set_abilities()
 
@@ -99,7 +99,7 @@ class Composite(Interleaver):
                 f"composite: the writer {settings.writer.name!r} does not write; give a judge such as openai or "
                 "lm-eval, or a model that reads and writes"
             )
-        of_chat = [name for name in ("context", "max_tokens", "words") if name in settings.model_fields_set]
+        of_chat = [name for name in ("context", "words") if name in settings.model_fields_set]
         if isinstance(self._writer, Interleaver) and of_chat:
             raise ConfigError(
                 f"composite: `{of_chat[0]}` is for chat models; the writer {settings.writer.name!r} has its own"
@@ -124,7 +124,7 @@ class Composite(Interleaver):
             self.continues = settings.context == "all"
         else:
             self.formats = speaker.formats  # type: ignore[misc]
-            self.words, self.continues, self.remembers = speaker.words, speaker.continues, speaker.remembers
+            self.words, self.continues = speaker.words, speaker.continues
         self.guided = self._unified is not None and self._unified.guided
         self.replays = all(part is None or part.replays for part in (speaker, self._unified))
         here = [part for part in self._parts().values() if isinstance(part, ImageModel)]
@@ -141,6 +141,11 @@ class Composite(Interleaver):
             parts["editor"] = self._editor
         return parts
 
+    @property
+    def remembers(self) -> bool:  # type: ignore[override]
+        """As the writer, which may have to read its weights' folder to know."""
+        return self._speaker is not None and self._speaker.remembers
+
     # --- what it is ---
 
     def identity(self) -> Mapping[str, Any]:
@@ -151,7 +156,7 @@ class Composite(Interleaver):
         }
         together: dict[str, Any] = {REDRAW: True} if settings.redraw else {}
         if self._speaker is None:
-            together |= {"context": settings.context, "max_tokens": settings.max_tokens}
+            together |= {"context": settings.context}
         return {"name": self.name, **parts, **together}
 
     def said_in_name(self, variant: Variant) -> str:
@@ -251,8 +256,12 @@ class Composite(Interleaver):
         seeds: Sequence[int],
         kind: StepKind = "draw",
     ) -> list[Drawn]:
-        """Draw the newest text, by the editor if there is an image that it can change."""
-        new = [context.image is None or self._editor is None for context in contexts]
+        """Draw the newest text, by the editor if there is an image that it can change.
+
+        A unified model that is painter and editor draws everything after its context.
+        """
+        everything = self._unified is not None and self._unified is self._painter
+        new = [self._editor is None or (context.image is None and not everything) for context in contexts]
         drawn: dict[int, Drawn] = {}
         if numbers := [number for number, is_new in enumerate(new) if is_new]:
             texts = [contexts[number].text for number in numbers]

@@ -37,7 +37,7 @@ class RemotePart:
             for request in requests
         ]
         drawn = []
-        for step in self._kept.answers(keys, requests, self._model.generate):
+        for step in self._kept.answers(keys, requests, self._model.generate, self._model.require_room):
             if step.image is None:
                 raise SampleError("the endpoint sent no image")
             cost = step.cost

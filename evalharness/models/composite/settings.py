@@ -39,7 +39,6 @@ class CompositeSettings(BaseModel):
         context: Whether a chat model that writes sees, in each iteration, the prompt and the latest image, or all that
             was read, written and drawn before.
         words: Requests to a chat model, in place of those of :mod:`evalharness.models.composite.words`.
-        max_tokens: Length limit of a chat model's answer, in place of the format's.
         batch_size: By default that of the parts that compute here, or the calls that the endpoints take at a time.
     """
 
@@ -51,7 +50,6 @@ class CompositeSettings(BaseModel):
     redraw: bool = False
     context: Literal["latest", "all"] = "latest"
     words: dict[Stage, Annotated[str, Field(pattern=r"\S")]] = {}
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
 
     @model_validator(mode="after")
