@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark, Exported, Exporter, HasKnownAnswers, KnownAnswer, RuleBased
 from evalharness.api.detector import Detector
+from evalharness.api.plugin_ref import DetectorRef
 from evalharness.assets.asset import Asset, require_file
-from evalharness.config.plugin_ref import DetectorRef
 from evalharness.detectors import geneval_weights
 from evalharness.detectors.colors import GENEVAL_TEMPLATES, ColorClassifier
 from evalharness.types.item import Item, PromptSet

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from evalharness.config.plugin_ref import JudgeRef
+from evalharness.api.plugin_ref import JudgeRef
 from evalharness.miniature.world.judge_statements import REQUEST, SYSTEM
 
 from . import prompt_files

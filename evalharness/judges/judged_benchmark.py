@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness.api.benchmark import Benchmark, Rescoring
 from evalharness.api.judge import Judge
-from evalharness.config.plugin_ref import JudgeRef
+from evalharness.api.plugin_ref import JudgeRef
 from evalharness.judges.judge_scorer import Rubric, RubricScorer
 from evalharness.judges.parsing import OFFICIAL, STRICT, CutReplies, Parser
 from evalharness.types.item import ITEM_FIELDS, ItemField

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from evalharness._util.file_digests import file_digest
 from evalharness._util.files import write_text_atomically
 from evalharness.api.model import Interleaver
-from evalharness.config.plugin_ref import PluginRef
+from evalharness.api.plugin_ref import PluginRef
 from evalharness.errors import ConfigError
 from evalharness.training_data.builder import ARMS, Arm, DatasetBuilder
 from evalharness.training_data.drafts import Components

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from evalharness._util.hashing import digest
 from evalharness._util.image_files import png_bytes
 from evalharness.api.judge import JudgePrompt
+from evalharness.api.plugin_ref import JudgeRef
 from evalharness.api.spoken import answer_of, outcome_of
-from evalharness.config.plugin_ref import JudgeRef
 from evalharness.errors import SampleError
 from evalharness.training_data.filters import Case, Filter, Verdict
 from evalharness.types.reply import Reply

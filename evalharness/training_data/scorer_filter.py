@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness.api import registry
 from evalharness.api.detector import Detection, Detector
-from evalharness.config.plugin_ref import DetectorRef
+from evalharness.api.plugin_ref import DetectorRef
 from evalharness.detectors.colors import GENEVAL_TEMPLATES, ColorClassifier
 from evalharness.training_data.english import COLORS
 from evalharness.training_data.filters import Case, Filter, Verdict, broken_relations, compare

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from evalharness.api.plugin_ref import PluginRef
 from evalharness.api.registry import available
-from evalharness.config.plugin_ref import PluginRef
 
 Stage = Literal["plan", "inspect", "refine"]
 

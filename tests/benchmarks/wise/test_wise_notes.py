@@ -12,13 +12,13 @@ from plugin_packages import InstallPlugins
 from pydantic import Field
 from wise_prompt_files import prompt_entry
 
+from evalharness.api.plugin_ref import JudgeRef
 from evalharness.benchmarks.wise.base import Wise
 from evalharness.benchmarks.wise.legacy import WiseLegacy
 from evalharness.benchmarks.wise.prompt_files import CATEGORIES, File
 from evalharness.benchmarks.wise.replies import read_bit
 from evalharness.benchmarks.wise.rubrics import FUNCTION, OwnRubric
 from evalharness.benchmarks.wise.verified import WiseVerified
-from evalharness.config.plugin_ref import JudgeRef
 from evalharness.errors import ConfigError
 from evalharness.judges.judge_scorer import RubricScorer
 from evalharness.testing import MockJudge
