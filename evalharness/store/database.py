@@ -39,12 +39,13 @@ class Database:
         path: the folder of the store, which exists if ``write``.
         write: hold the lock of the store's one writer and create what is missing. Otherwise only read; a store that
             does not exist is read as an empty one.
+        max_checked: bytes up to which the database is checked as a whole.
 
     Raises:
         StoreError: another process writes, the database is damaged or of another version, or the disk is full.
     """
 
-    def __init__(self, path: Path, write: bool) -> None:
+    def __init__(self, path: Path, write: bool, max_checked: int = MAX_CHECKED) -> None:
         self.path = path
         self.lock = threading.Condition()
         """Held by the thread that uses the connection."""
@@ -56,7 +57,7 @@ class Database:
             if write:
                 self._file_lock = _lock(path)
             try:
-                self.connection = _connect(path / FILE, write)
+                self.connection = _connect(path / FILE, write, max_checked)
             except BaseException:
                 self._release()
                 raise
@@ -165,7 +166,7 @@ def _lock(path: Path) -> FileLock:
         raise StoreError(message) from None
 
 
-def _connect(path: Path, write: bool) -> sqlite3.Connection:
+def _connect(path: Path, write: bool, max_checked: int) -> sqlite3.Connection:
     if write:
         db = sqlite3.connect(path, check_same_thread=False)
     elif path.is_file() and path.stat().st_size:
@@ -178,14 +179,14 @@ def _connect(path: Path, write: bool) -> sqlite3.Connection:
         db = sqlite3.connect(":memory:")
     db.row_factory = sqlite3.Row
     try:
-        _prepare(db, path, write)
+        _prepare(db, path, write, max_checked)
     except BaseException:
         db.close()
         raise
     return db
 
 
-def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
+def _prepare(db: sqlite3.Connection, path: Path, write: bool, max_checked: int) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     owner = db.execute("PRAGMA application_id").fetchone()[0]
     empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
@@ -197,7 +198,7 @@ def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
         raise StoreError(f"{path} is a database of another program; use another --store")
     elif version not in (SCHEMA_VERSION, *UPGRADES):
         raise StoreError(f"{path} has schema {version}, this evalharness reads {SCHEMA_VERSION}; use another --store")
-    _check(db)
+    _check(db, max_checked)
     if write:
         for old in range(SCHEMA_VERSION if empty else version, SCHEMA_VERSION):
             db.executescript(f"BEGIN; {UPGRADES[old]} PRAGMA user_version = {old + 1}; COMMIT;")
@@ -207,13 +208,13 @@ def _prepare(db: sqlite3.Connection, path: Path, write: bool) -> None:
         db.executescript("".join(views for versions, views in VIEWS.items() if version in versions))
 
 
-def _check(db: sqlite3.Connection) -> None:
+def _check(db: sqlite3.Connection, max_checked: int) -> None:
     """Check that a small database is whole. Of a large one only the ends of each table are read.
 
     Damage elsewhere is noticed when it is read.
     """
     size = db.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()").fetchone()[0]
-    if size <= MAX_CHECKED:
+    if size <= max_checked:
         if (problem := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(" ".join(problem.split()))
         return

@@ -70,7 +70,8 @@ def forget(database: Database, key: str, cap: int | None = None) -> None:
     concerned = "key = ? AND (? IS NULL OR cap IS NULL OR cap <= ?)"
     with database.guarded() as connection:
         rows = connection.execute(f"SELECT traceback FROM failures WHERE {concerned}", (key, cap, cap)).fetchall()
-        connection.execute(f"DELETE FROM failures WHERE {concerned}", (key, cap, cap))
+        if rows:
+            connection.execute(f"DELETE FROM failures WHERE {concerned}", (key, cap, cap))
     for row in rows:
         if (path := traceback_file(database.path, row["traceback"])) is not None:
             with as_store_error(database.path):

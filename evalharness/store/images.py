@@ -27,6 +27,8 @@ class StoredImages:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._folder = database.path / "images"
+        self._written: set[str] = set()
+        """Digests of files that :meth:`prepare` has just written, which :meth:`add` need not read again."""
 
     def path(self, digest: str) -> Path:
         """The file of an image, whether it exists or not."""
@@ -57,14 +59,19 @@ class StoredImages:
         """
         files = {self.path(hashlib.sha256(data).hexdigest()): data for data in images}
         with self._database.lock, contextlib.suppress(OSError):
-            write_durably({path: data for path, data in files.items() if not path.exists()})
+            self._written = set()
+            new = {path: data for path, data in files.items() if not path.exists()}
+            write_durably(new)
+            self._written = {path.stem for path in new}
 
     def add(self, data: bytes) -> str:
         """Write an image and return its digest. Inside a batch."""
         digest = hashlib.sha256(data).hexdigest()
         path = self.path(digest)
         with self._database.guarded() as connection:
-            if not (path.is_file() and path.read_bytes() == data):
+            written = digest in self._written
+            self._written.discard(digest)
+            if not (written or (path.is_file() and path.read_bytes() == data)):
                 write_durably({path: data})
             status = path.stat()
             row = (digest, status.st_size, status.st_mtime_ns)

@@ -154,8 +154,8 @@ class StoredTrajectories:
         """Give the digests of all images of trajectories, some more than once."""
         for row in self._database.select("SELECT steps FROM trajectories", keys):
             with self._database.guarded():
-                steps = _parse_steps(row["steps"])
-            yield from (step.image for step in steps if step.image is not None)
+                images = [step["image"] for step in parse_json(row["steps"])]
+            yield from (image for image in images if image is not None)
 
     def complete(self, caps: Mapping[str, int | None]) -> set[str]:
         """Return those among these keys whose trajectory covers its cap."""
