@@ -20,11 +20,8 @@ from pydantic import BaseModel
 
 from evalharness._util.environment import described
 from evalharness.api import registry
-from evalharness.api.benchmark import Benchmark
-from evalharness.api.model import Interleaver
 from evalharness.config import sweep_files
 from evalharness.config.yaml import Document
-from evalharness.execution.executors.in_process import InProcess
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.report.results_json import write_results
@@ -33,36 +30,18 @@ from evalharness.report.summary import summarize
 from evalharness.report.table_files import write_tables
 from evalharness.store.load import load_results
 from evalharness.store.store import Store
+from evalharness.testing import MockBenchmark, MockScorer
 from evalharness.types.item import Item, PromptSet
 
 ARMS, IMAGES, CAPS = 8, 4, 6
 CATEGORIES = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 
 
-class Drawer(Interleaver):
-    """A model that is never asked to draw."""
-
-    name, batch_size, formats, guided, continues = "drawer", 1, ("strokes",), False, False
-    words: Mapping[str, str] = {}
-
-    def __init__(self, settings: BaseModel) -> None: ...
-
-    def identity(self) -> dict[str, str]:
-        return {"name": self.name}
-
-    def check(self, prompt: str) -> None: ...
-
-    def _never(self, *args: Any, **kwargs: Any) -> Any:
-        raise AssertionError("nothing is drawn here")
-
-    paint = start = blank = read = look = write = draw = _never
-
-
-class Prompts(Benchmark):
+class Prompts(MockBenchmark):
     class Settings(BaseModel):
         items: int
 
-    name, version, images_per_prompt, batch_size = "prompts", "1", IMAGES, 1
+    name, images_per_prompt = "prompts", IMAGES
     weights: Mapping[str, float] = dict.fromkeys(CATEGORIES, 1 / 6)
 
     def __init__(self, settings: Settings) -> None:
@@ -77,20 +56,16 @@ class Prompts(Benchmark):
             for n in range(self.count)
         ]
 
-    def scorer(self) -> Prompts:
-        return self
-
-    def identity(self) -> dict[str, str]:
-        return {"name": "rules"}
+    def scorer(self) -> MockScorer:
+        return MockScorer()
 
 
 def plan_of(samples: int, folder: Path) -> Plan:
     real = registry.load
-    plugins = {("models", "drawer"): Drawer, ("benchmarks", "prompts"): Prompts, ("executors", "local"): InProcess}
-    registry.load = lambda kind, name: plugins.get((kind, name)) or real(kind, name)  # type: ignore[assignment]
+    registry.load = lambda kind, name: Prompts if name == "prompts" else real(kind, name)  # type: ignore[assignment]
     data = {
         "name": "million",
-        "model": "drawer",
+        "model": "mock",
         "benchmarks": [{"name": "prompts", "items": samples // ARMS // IMAGES}],
         "arms": [
             {"name": "single-pass", "variant": "single_pass"},
@@ -112,7 +87,7 @@ def fill(plan: Plan, store: Store) -> None:
             for iteration in range(1, (CAPS if kind == 2 else 0) + 1):
                 steps += [_step(name, iteration, job.key, iteration) for name in ("plan", "sketch", "inspect")]
             yield (
-                *(job.key, "drawer", job.variant.variant, job.prompt, job.seed, job.cap, 1, "e", 1_700_000_000),
+                *(job.key, "mock", job.variant.variant, job.prompt, job.seed, job.cap, 1, "e", 1_700_000_000),
                 *(CAPS, 1.0, 0.0, json.dumps(steps)),
             )
 
