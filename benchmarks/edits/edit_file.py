@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.file_digests import file_digest
+from evalharness._util.regular_files import read_regular_text
 from evalharness._util.validation import error_line
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.types.item import Item, PromptImage
@@ -38,7 +39,7 @@ def read(path: Path) -> list[Item]:
         ConfigError: The file or a line is invalid; the message names the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular_text(path)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -61,6 +62,8 @@ def _items(text: str, path: Path) -> Iterator[Item]:
             raise ConfigError(f"{place}: the id {name!r} stands twice")
         seen.add(name)
         file = path.parent / line.image
+        if not file.resolve().is_relative_to(path.parent.resolve()):
+            raise ConfigError(f"{place}: the image {str(line.image)!r} is outside the folder of the file")
         try:
             digest = file_digest(file)
         except WeightsError as error:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from evalharness._util.regular_files import read_regular
 from evalharness._util.validation import error_line
 from evalharness.errors import ConfigError, did_you_mean
 
@@ -26,7 +27,7 @@ def read_text(path: Path) -> str:
         ConfigError: The file cannot be read or is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_regular(path).decode("utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read the GenEval prompts {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:

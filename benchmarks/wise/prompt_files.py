@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.hashing import digest
+from evalharness._util.regular_files import open_regular
 from evalharness._util.validation import error_line
 from evalharness.assets.asset import Asset, find_cached
 from evalharness.errors import ConfigError
@@ -145,7 +146,7 @@ def _checked(entry: Any, place: str) -> dict[str, Any]:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"cannot read the WISE prompts {path}: {error.strerror}") from None

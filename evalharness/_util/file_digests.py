@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from evalharness._util.cache_folder import cache_folder
 from evalharness._util.files import write_text_atomically
+from evalharness._util.regular_files import open_regular, read_regular
 from evalharness.errors import WeightsError
 
 CACHED_SIZE = 2**20
@@ -51,7 +52,7 @@ def blob_digest(path: str | Path) -> str:
         WeightsError: the file cannot be read.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_regular(Path(path))
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from None
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
@@ -127,7 +128,7 @@ def _stamp(path: Path) -> _Stamp:
 
 @lru_cache(maxsize=4096)
 def _digest(path: Path, stamp: _Stamp) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, ImageOps
 
+from evalharness._util.regular_files import MEGAPIXELS, limit
 from evalharness.errors import SampleError
 
 PNG_HEADER = b"\x89PNG\r\n\x1a\n"
@@ -26,8 +27,10 @@ def decode_png(data: bytes, name: str = "the image") -> Image.Image:
         SampleError: It is no such file, or an incomplete one.
     """
     try:
-        return Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB")
-    except (OSError, Image.DecompressionBombError) as error:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            _require_few_pixels(image, None)
+            return image.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise SampleError(f"{name} cannot be read: {error}") from error
 
 
@@ -36,7 +39,8 @@ def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = 
 
     Args:
         data: the bytes of the file.
-        most_pixels: limit on the size of the image, which is read from the header before the image is decoded.
+        most_pixels: limit on the size of the image, which is read from the header before the image is decoded; by
+            default that of the environment variable ``EVALHARNESS_MAX_MEGAPIXELS``.
         rewrite: whether to encode even a file that is such a PNG already, so that only its pixels remain. Otherwise it
             is returned byte for byte.
 
@@ -44,9 +48,7 @@ def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = 
         one of BROKEN: the file is no image, is incomplete, or has more than ``most_pixels``.
     """
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        width, height = image.size
-        if most_pixels is not None and width * height > most_pixels:
-            raise ValueError(f"{width} × {height} pixels are more than {most_pixels}")
+        _require_few_pixels(image, most_pixels)
         if (frames := getattr(image, "n_frames", 1)) > 1:
             raise ValueError(f"animated, with {frames} frames")
         image.load()
@@ -59,6 +61,14 @@ def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = 
         # The image is copied, because Pillow would write metadata of the old file, such as a colour profile.
         Image.frombytes("RGB", upright.size, upright.tobytes()).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _require_few_pixels(image: Image.Image, most: int | None) -> None:
+    width, height = image.size
+    advice = "" if most is not None else f"; {MEGAPIXELS} allows more"
+    allowed = limit(MEGAPIXELS) if most is None else most
+    if width * height > allowed:
+        raise ValueError(f"{width} × {height} pixels are more than {allowed}{advice}")
 
 
 def turned(image: Image.Image) -> bool:

@@ -8,6 +8,7 @@ import io
 from PIL import Image
 
 from evalharness._util.image_files import BROKEN, upright_png
+from evalharness._util.regular_files import read_regular
 from evalharness.errors import SampleError
 from evalharness.types.item import PromptImage
 
@@ -19,7 +20,7 @@ def read(picture: PromptImage) -> bytes:
         SampleError: the file cannot be read, or has changed.
     """
     try:
-        data = picture.path.read_bytes()
+        data = read_regular(picture.path)
     except OSError as error:
         raise SampleError(f"unreadable image: {picture.path.name}: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != picture.digest:

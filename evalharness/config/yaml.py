@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from evalharness._util.regular_files import open_regular
 from evalharness._util.text import one_line
 from evalharness.config import yaml_scalars
 from evalharness.errors import ConfigError
@@ -64,7 +65,7 @@ def read(path: Path) -> Document:
             finite, or aliases that never end.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error

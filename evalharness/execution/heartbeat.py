@@ -20,6 +20,7 @@ from typing import Any
 
 from evalharness._util.files import write_text_atomically
 from evalharness._util.progress import Stage
+from evalharness._util.regular_files import read_regular
 from evalharness.api.executor import WorkerState
 from evalharness.errors import ConfigError
 
@@ -150,7 +151,7 @@ def read(out: Path) -> RunStatus | None:
     """
     path = out / NAME
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_regular(path))
         stages = {name: StageState(**stage) for name, stage in data.pop("stages").items()}
         workers = tuple(WorkerState(queue=worker.pop("lane"), **worker) for worker in data.pop("workers"))
         return RunStatus(**{**data, "stages": stages, "workers": workers, "in_hand": tuple(data["in_hand"])})

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue, NonNegativeInt, ValidationError
 
 from evalharness._util.hashing import digest
+from evalharness._util.regular_files import open_regular
 from evalharness._util.validation import error_line
 from evalharness.errors import ConfigError
 from evalharness.types.reply import Reply
@@ -72,7 +73,7 @@ def read(path: Path) -> dict[str, Recorded]:
     """
     judges: dict[str, Recorded] = {}
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for number, text in enumerate(file, 1):
                 _add(judges, _parsed(text, f"{path} line {number}"), number, path)
     except OSError as error:

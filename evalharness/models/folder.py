@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from evalharness._util.file_digests import file_digest
 from evalharness._util.hashing import digest
 from evalharness._util.image_files import BROKEN, png_bytes, upright_png
+from evalharness._util.regular_files import read_regular
 from evalharness.api.model import ImageSource, SourceFile
 from evalharness.errors import SampleError, WeightsError
 from evalharness.models.folder_index import (
@@ -211,7 +212,7 @@ class Folder(ImageSource):
         if not source.digest:
             raise SampleError(f"{'unreadable' if path.is_file() else 'missing'} image: {source.name}")
         try:
-            data = path.read_bytes()
+            data = read_regular(path)
         except OSError as error:
             raise SampleError(f"unreadable image: {source.name}: {error.strerror}") from None
         if self._digest(hashlib.sha256(data).hexdigest(), source.part) != source.digest:

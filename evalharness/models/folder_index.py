@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from evalharness._util.regular_files import read_regular_text
 from evalharness.errors import ConfigError
 from evalharness.models.folder_pattern import FilePattern
 
@@ -210,7 +211,7 @@ def read_text(path: Path) -> str:
         ConfigError: the file cannot be read or is no such text.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_regular_text(path, "utf-8-sig")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:

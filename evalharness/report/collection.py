@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.regular_files import read_regular
 from evalharness.analysis.stats import Estimate
 from evalharness.errors import EvalHarnessError
 from evalharness.report.cells import Cell, PageTable, Row, coverage_cell
@@ -50,7 +51,7 @@ def write_collection(folder: Path, title: str, order: Sequence[str] = ()) -> Pat
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data: dict[str, Any] = json.loads(path.read_bytes())
+        data: dict[str, Any] = json.loads(read_regular(path))
     except (OSError, ValueError) as error:
         raise EvalHarnessError(f"{path} cannot be read: {error}; make its report again") from None
     return data

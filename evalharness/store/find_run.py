@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from evalharness._util.regular_files import read_regular
 from evalharness.config import sweep_files, yaml
 from evalharness.config.schema import Sweep
 from evalharness.config.shards import sharded
@@ -89,7 +90,7 @@ def require_store(folder: Path) -> None:
 def _reported_sweep(folder: Path, override: sweep_files.Override) -> Sweep:
     path = folder / RESULTS
     try:
-        sweep = json.loads(path.read_bytes())["info"]["sweep"]
+        sweep = json.loads(read_regular(path))["info"]["sweep"]
     except OSError as error:
         if is_store(folder):
             raise ConfigError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evalharness._util.chunking import chunks
 from evalharness._util.files import write_durably
+from evalharness._util.regular_files import read_regular
 from evalharness.errors import StoreError
 from evalharness.store.database import Database
 
@@ -42,7 +43,7 @@ class StoredImages:
         """
         path = self.path(digest)
         try:
-            data = path.read_bytes()
+            data = read_regular(path)
         except FileNotFoundError:
             raise DamagedImageError(digest) from None
         except OSError as error:

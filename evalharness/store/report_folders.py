@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness._util.file_lock import LockedError, lock_file
+from evalharness._util.regular_files import read_regular
 from evalharness.errors import ConfigError
 from evalharness.planning.plan import Plan
 from evalharness.planning.subsets import Size
@@ -54,7 +55,7 @@ def require_no_larger_report(out: Path, plan: Plan) -> None:
         ConfigError: It has.
     """
     try:
-        info = json.loads((out / RESULTS).read_bytes())["info"]
+        info = json.loads(read_regular(out / RESULTS))["info"]
         lacking = _lacking(info, plan)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return  # no report

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.regular_files import open_regular, read_regular
 from evalharness.errors import ConfigError, StoreError
 from evalharness.store.database import FILE
 from evalharness.store.find_run import is_store
@@ -84,8 +85,9 @@ def _parquet(path: Path) -> Iterator[Entry]:
 
 def _json_lines(path: Path) -> Iterator[Entry]:
     try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
+        with open_regular(path) as lines:
+            for number, raw in enumerate(lines, 1):
+                line = raw.decode("utf-8")
                 if not line.strip():
                     continue
                 try:
@@ -157,6 +159,6 @@ def _image(value: Any, folder: Path) -> bytes | Unreadable | None:
     if not file.is_relative_to(folder.resolve()):
         return Unreadable(f"{value!r} is outside the folder of the rows")
     try:
-        return file.read_bytes()
+        return read_regular(file)
     except OSError as error:
         return Unreadable(f"{value!r}: {error.strerror}")

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from PIL import Image
 
 from evalharness._util.file_digests import file_digest
+from evalharness._util.regular_files import read_regular_text
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.training_data.english import COLORS, English
 from evalharness.training_data.graphs import DIRECTIONS, Node, SceneGraph, of_metadata
@@ -132,7 +133,7 @@ class PromptFile:
     @cached_property
     def _tasks(self) -> list[Task]:
         try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
+            lines = read_regular_text(self.path).splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot read the prompts {self.path}: {error}") from None
         tasks = [_parse(line, f"{self.path} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
