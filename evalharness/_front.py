@@ -83,7 +83,16 @@ def dry_run(sweep: Sweep | str | Path, *, store: str | Path | None = None, **siz
     loaded = _loaded(sweep, size)
     store_path = sharded(Path(store) if store is not None else REPORTS / "store", loaded.shard)
     command = "evalharness timing FILE --draw 8"
-    return "\n".join(dry.dry_run(loaded, store_path, command, count_searched=most_example_scores))
+    lines = dry.dry_run(loaded, store_path, command, count_searched=most_example_scores)
+    return "\n".join([*lines, *power_lines(loaded, store_path)])
+
+
+def power_lines(sweep: Sweep, store: Path) -> list[str]:
+    """Which differences a sweep could tell apart, for people; the store is only read and need not exist."""
+    from evalharness.analysis.power_forecast import power_forecasts
+
+    with Store(store, write=False) as opened:
+        return [str(forecast) for forecast in power_forecasts(make_plan(sweep, {}), opened)]
 
 
 def run(

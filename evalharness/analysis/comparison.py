@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from evalharness.analysis import stats
 from evalharness.analysis.adjustment import adjust_contrasts
@@ -14,6 +14,7 @@ from evalharness.analysis.benchmarks import category_weights
 from evalharness.analysis.contrasts import contrasts
 from evalharness.analysis.findings import Contrast
 from evalharness.analysis.grid import Grid, grid
+from evalharness.analysis.power import with_power
 from evalharness.analysis.stats import Estimate
 from evalharness.store.results import Results
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Pairing = Literal["seeds", "prompts", "none"]
+Ground: TypeAlias = tuple[Grid, Mapping[str, float]]
+"""Scores of both runs and the weights of the categories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +62,29 @@ def compare(first: Results, second: Results, arms: Sequence[tuple[str, str]] = (
     """
     pairs = list(arms) or [(arm, arm) for arm in first.arms["arm"] if arm in set(second.arms["arm"])]
     compared: list[Compared] = []
+    grounds: list[Ground | None] = []
     notes: list[str] = []
     for benchmark in first.info["benchmarks"]:
         if benchmark in second.info["benchmarks"]:
-            on_benchmark, benchmark_notes = _compare_on(first, second, benchmark, pairs)
+            on_benchmark, ground, benchmark_notes = _compare_on(first, second, benchmark, pairs)
             compared += on_benchmark
+            grounds += [ground] * len(on_benchmark)
             notes += [f"{benchmark}: {note}" for note in _protocol_notes(first, second, benchmark) + benchmark_notes]
     for label, run, other in (("first", first, second), ("second", second, first)):
         missing = [name for name in run.info["benchmarks"] if name not in other.info["benchmarks"]]
         notes += [f"{name}: only in the {label} run" for name in missing]
-    return Comparison(_with_adjusted_p(compared), tuple(notes))
+    return Comparison(_with_tests(compared, grounds), tuple(notes))
 
 
 def _compare_on(
     first: Results, second: Results, benchmark: str, pairs: Sequence[tuple[str, str]]
-) -> tuple[list[Compared], list[str]]:
-    """The comparisons on a benchmark, without adjusted p-values, and notes."""
+) -> tuple[list[Compared], Ground | None, list[str]]:
+    """The comparisons on a benchmark, without adjusted p-values, what they rest on if paired, and notes."""
     frames = [run.samples[run.samples["benchmark"] == benchmark] for run in (first, second)]
     pairing, aligned, notes = _align(*frames)
-    weights = category_weights(first, benchmark) | category_weights(second, benchmark)
-    weights |= category_weights(first, benchmark)
+    weights, unshared = _shared_weights(category_weights(first, benchmark), category_weights(second, benchmark))
+    if unshared:
+        notes.append(f"categories of one run only, left out of the overall score: {', '.join(unshared)}")
     grids = [grid(run, benchmark) for run in (first, second)]
     pairs = [pair for pair in pairs if all(arm in table.arms for arm, table in zip(pair, grids, strict=True))]
     scores = [
@@ -86,14 +92,26 @@ def _compare_on(
         for side, table in enumerate(grids)
     ]
     tests: list[Contrast | None] = [None] * len(pairs)
+    ground: Ground | None = None
     if pairing != "none" and pairs:
         labelled = [(f"B {arm_of_second}", f"A {arm_of_first}") for arm_of_first, arm_of_second in pairs]
-        tests = list(contrasts(_joint_grid(benchmark, aligned, pairs), labelled, weights))
+        ground = _joint_grid(benchmark, aligned, pairs), weights
+        tests = list(contrasts(ground[0], labelled, weights))
     compared = []
     for pair, score, other, test in zip(pairs, *scores, tests, strict=True):
         difference = test.difference if test else _independent(score, other)
         compared.append(Compared(benchmark, pair, (score, other), pairing, difference, test))
-    return compared, notes
+    return compared, ground, notes
+
+
+def _shared_weights(first: dict[str, float], second: dict[str, float]) -> tuple[dict[str, float], list[str]]:
+    """The first run's weights of the categories that count in both, which sum to 1; and the other categories."""
+    unshared = [name for name in first | second if bool(first.get(name)) != bool(second.get(name))]
+    weights = {name: 0.0 if name in unshared else first.get(name, 0.0) for name in first | second}
+    total = sum(weights.values())
+    if unshared and total > 0:
+        weights = {name: weight / total for name, weight in weights.items()}
+    return weights, unshared
 
 
 def _align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[Pairing, list[pd.DataFrame], list[str]]:
@@ -174,9 +192,14 @@ def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _with_adjusted_p(compared: Sequence[Compared]) -> tuple[Compared, ...]:
-    adjusted = adjust_contrasts([entry.contrast for entry in compared if entry.contrast is not None])
-    next_contrast = iter(adjusted)
-    return tuple(
-        replace(entry, contrast=next(next_contrast)) if entry.contrast is not None else entry for entry in compared
-    )
+def _with_tests(compared: Sequence[Compared], grounds: Sequence[Ground | None]) -> tuple[Compared, ...]:
+    """The comparisons with adjusted p-values and what they could have shown."""
+    next_contrast = iter(adjust_contrasts([entry.contrast for entry in compared if entry.contrast is not None]))
+    finished = []
+    for entry, ground in zip(compared, grounds, strict=True):
+        if entry.contrast is not None and ground is not None:
+            (contrast,) = with_power([next(next_contrast)], *ground)
+            finished.append(replace(entry, contrast=contrast))
+        else:
+            finished.append(entry)
+    return tuple(finished)

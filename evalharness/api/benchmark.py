@@ -136,6 +136,8 @@ class Benchmark(Plugin, ABC):
         weights: Category → weight in the overall score, in the order of the tables; they sum to 1.
         images_per_prompt: How many images an item gets unless a sweep file says otherwise.
         needs_all_items: Whether its overall score is undefined over fewer items than all.
+        expected_flips: The share of images whose verdict two arms are expected to differ in, for forecasts of what a
+            run could show before any of it was scored.
         prompt_file: A static method that returns the prompts as a file for ``evalharness prompts``, if the benchmark
             carries its prompts. If they are a function of a seed, it takes ``n`` and ``seed`` with the official values
             as defaults.
@@ -145,6 +147,7 @@ class Benchmark(Plugin, ABC):
     weights: Mapping[str, float]
     images_per_prompt: ClassVar[int] = 1
     needs_all_items: ClassVar[bool] = False
+    expected_flips: ClassVar[float] = 0.2
     prompt_file: ClassVar[Callable[..., str] | None] = None
 
     @abstractmethod

@@ -60,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
     out = sharded(whole, sweep.shard)
     store_path = sharded(options.store or whole.parent / "store", sweep.shard)
     if options.dry_run:
+        from evalharness._front import power_lines
         from evalharness.analysis.examples.missing import most_example_scores
         from evalharness.execution.dry_run import dry_run
 
@@ -68,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
             "rates_file": options.rates,
             "count_searched": most_example_scores,
         }
-        _write(*dry_run(sweep, store_path, _measuring(options, store_path), **more))
+        lines = dry_run(sweep, store_path, _measuring(options, store_path), **more)
+        _write(*lines, *power_lines(sweep, store_path))
         return ExitCode.COMPLETE
     plan = make_drawing_plan(sweep) if options.draw_only else make_plan(sweep)
     if options.check:

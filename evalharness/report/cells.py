@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from evalharness.analysis.stats import Estimate
-from evalharness.report.formatting import MISSING, mean_text, p_text, score_interval, score_text
+from evalharness.report.formatting import MISSING, mean_text, p_text, points_interval, possible_text, score_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class PageTable:
 
 def score_cell(value: float, low: float = math.nan, high: float = math.nan) -> Cell:
     """A score with its interval below."""
-    return Cell(score_text(value), value, score_interval(low, high))
+    return Cell(score_text(value), value, points_interval(low, high))
 
 
 def estimate_cell(estimate: Estimate | None) -> Cell:
@@ -78,7 +78,7 @@ def estimate_cell(estimate: Estimate | None) -> Cell:
 def overall_cell(row: Mapping[str, Any]) -> Cell:
     """The overall score of a row of the wide table, or the range of possible values if samples are missing."""
     if math.isnan(row["overall"]):
-        return Cell(f"{row['bound_low']:.2f} to {row['bound_high']:.2f}", math.nan, "incomplete", mark="incomplete")
+        return Cell(possible_text(row["bound_low"], row["bound_high"]), math.nan, "incomplete", mark="incomplete")
     return score_cell(row["overall"], row["overall_low"], row["overall_high"])
 
 

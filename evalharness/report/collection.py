@@ -1,4 +1,4 @@
-"""The page that leads to several reports: the question, first claim and headline numbers of each.
+"""The page that leads to several reports: the question, claims and headline numbers of each.
 
 It is made from the ``results.json`` of the reports in the folder, so that it cannot contradict them.
 """
@@ -14,10 +14,9 @@ from typing import Any
 from evalharness._util.regular_files import read_regular
 from evalharness.analysis.stats import Estimate
 from evalharness.errors import EvalHarnessError
-from evalharness.report.cells import Cell, PageTable, Row, coverage_cell
+from evalharness.report.cells import Cell, PageTable, Row, coverage_cell, mean_cell
 from evalharness.report.formatting import (
     duration,
-    number_text,
     overall_text,
     points_interval,
     points_text,
@@ -62,7 +61,7 @@ def _report(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     benchmarks = [
         {
             "title": info["benchmarks"][benchmark].get("title", benchmark),
-            "claim": (data.get("headline") or {}).get(benchmark, ""),
+            "claims": _sentences((data.get("headline") or {}).get(benchmark)),
             "table": _headline_table(rows),
         }
         for benchmark, rows in data["summary"].items()
@@ -74,6 +73,11 @@ def _report(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
         "warnings": info.get("warnings") or [],
         "benchmarks": benchmarks,
     }
+
+
+def _sentences(headline: Any) -> list[str]:
+    """The claims about a benchmark; reports of earlier versions have the first alone."""
+    return [headline] if isinstance(headline, str) else list(headline or ())
 
 
 def _facts(info: Mapping[str, Any], seconds: float | None) -> list[tuple[str, str]]:
@@ -93,7 +97,7 @@ def _headline_table(summary: Sequence[Mapping[str, Any]]) -> PageTable:
     for values in summary:
         row: dict[str, Any] = {name: math.nan if value is None else value for name, value in values.items()}
         cells = [Cell(row["arm"]), Cell(overall_text(row), row["overall"]), _difference_cell(row)]
-        cells += [coverage_cell(row), Cell(number_text(row["evaluations"]), row["evaluations"])]
+        cells += [coverage_cell(row), mean_cell(row["evaluations"])]
         rows.append(Row(cells, bool(row["baseline"])))
     return PageTable("Scores", "", ["Arm", "Overall", "Difference, points", "Scored", "Sampler steps"], rows)
 

@@ -47,19 +47,33 @@ def p_statement(value: float) -> str:
 
 
 def score_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
-    """A score with its interval.
+    """A score in per cent with its interval.
 
-    >>> score_text(0.83, 0.79, 0.87)
-    '0.83 [0.79, 0.87]'
+    >>> score_text(0.996, 0.981, 0.9993)
+    '99.6 [98.1, 99.9]'
+    """
+    return percent_text(value, low, high)
+
+
+def kappa_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    """Cohen's kappa, which is no share, with its interval.
+
+    >>> kappa_text(0.83, -0.02, 0.87)
+    '0.83 [−0.02, 0.87]'
     """
     if math.isnan(value):
         return MISSING
-    return f"{_two_decimals(value)} {score_interval(low, high)}".rstrip()
+    ends = "" if math.isnan(low) else f"[{_two_decimals(low)}, {_two_decimals(high)}]"
+    return f"{_two_decimals(value)} {ends}".rstrip()
 
 
-def score_interval(low: float, high: float) -> str:
-    """Both ends in brackets; empty if there is no interval."""
-    return "" if math.isnan(low) else f"[{_two_decimals(low)}, {_two_decimals(high)}]"
+def possible_text(low: float, high: float) -> str:
+    """The range of an incomplete score in per cent.
+
+    >>> possible_text(0.25, 0.8)
+    '25.0 to 80.0'
+    """
+    return f"{number_text(100 * low)} to {number_text(100 * high)}"
 
 
 def points_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
@@ -91,7 +105,7 @@ def points_interval(low: float, high: float) -> str:
 def overall_text(row: Mapping[str, Any]) -> str:
     """The overall score of a row of the wide table, or the range of possible values if samples are missing."""
     if math.isnan(row["overall"]):
-        return f"incomplete: {row['bound_low']:.2f} to {row['bound_high']:.2f}"
+        return f"incomplete: {possible_text(row['bound_low'], row['bound_high'])}"
     return score_text(row["overall"], row["overall_low"], row["overall_high"])
 
 

@@ -28,7 +28,6 @@ from evalharness.report.formatting import (
     number_text,
     points_interval,
     points_text,
-    score_interval,
 )
 from evalharness.report.part_costs import Totals
 from evalharness.report.summary import Summary
@@ -61,7 +60,7 @@ def headline(summary: Summary) -> PageTable:
         cells = [Cell(row["arm"]), overall_cell(row), *comparison, scored, mean_cell(row["evaluations"])]
         rows.append(Row(cells, bool(row["baseline"])))
     caption = (
-        "Overall: mean of the images’ scores (1: right), weighted over categories. Difference: to the baseline, in "
+        "Overall: mean of the images’ scores in per cent, weighted over categories. Difference: to the baseline, in "
         "points, paired by prompt and seed; bold where it can be told from zero. p: corrected for its family of tests. "
         "Brackets: 95 % intervals over prompts. Fixed: right where the baseline is wrong; broken: the other way round."
     )
@@ -95,14 +94,14 @@ def by_category(summary: Summary, categories: Sequence[str]) -> PageTable:
     for row in summary.rows.values():
         cells = [Cell(row["arm"]), overall_cell(row)]
         for name in categories:
-            note = score_interval(row[f"category.{name}.low"], row[f"category.{name}.high"])
+            note = points_interval(row[f"category.{name}.low"], row[f"category.{name}.high"])
             mark = ""
             if incomplete := category_coverage(row, name):
                 note, mark = f"{note}\n{incomplete} scored".strip(), "incomplete"
             link = gallery_link(summary.benchmark, arm=row["arm"], category=name)
             cells.append(replace(score_cell(row[f"category.{name}"]), note=note, href=link, mark=mark))
         rows.append(Row(cells, bool(row["baseline"])))
-    caption = "Means with 95 % intervals over prompts. Each number links to its images."
+    caption = "Means in per cent with 95 % intervals over prompts. Each number links to its images."
     columns = ["Arm", "Overall", *(name.replace("_", " ") for name in categories)]
     return PageTable("Scores by category", caption, columns, rows, quoted=quoted_rows(summary, categories))
 
@@ -179,7 +178,10 @@ def best_of(summary: Summary) -> PageTable | None:
     scores = {(point.arm, point.k): point.score for point in points}
     arms = dict.fromkeys(point.arm for point in points)
     rows = [Row([Cell(arm), *(estimate_cell(scores.get((arm, k))) for k in counts)]) for arm in arms]
-    caption = "The score if the scorer itself chose the best of k images of each prompt: an upper limit, not an arm."
+    caption = (
+        "The score in per cent if the scorer itself chose the best of k images of each prompt of an arm: the most that "
+        "any way of choosing among the arm’s images could reach. Other arms may score more."
+    )
     return PageTable("Best of k", caption, ["Arm", *(f"k = {k}" for k in counts)], rows)
 
 

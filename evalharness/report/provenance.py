@@ -35,7 +35,6 @@ def provenance(results: Results) -> Provenance:
     info = results.info
     facts = [
         ("Started", info.get("started")),
-        ("Wall time", duration(info.get("wall_seconds"))),
         *(environment_facts(info) or _circumstances(info)),
         ("Seed", info.get("seed")),
     ]

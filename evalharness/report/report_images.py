@@ -1,8 +1,8 @@
 """The images of a report, named by their digest.
 
 Small images become lossless WebP files, a fifth smaller than the store's PNG files and with the same pixels. Large ones
-take a processor too long to convert: they are linked to the store where the file system can, else copied, unless the
-report is to be small.
+take a processor too long to convert: they are copied, unless the report is to be small. Nothing in a report shares its
+bytes with the store, so that an edited report leaves the store as it was.
 """
 
 from __future__ import annotations
@@ -114,10 +114,11 @@ class ReportImages(IndexedValues):
         if convert and (self._reuse(source) or _write_lossless(original, self.folder / source)):
             return source
         source = f"images/{digest}.png"
-        _link_or_copy(original, self.folder / source)
+        shutil.copyfile(original, self.folder / source)
         return source
 
     def _reuse(self, name: str) -> bool:
+        """Whether the previous report had a file, which becomes one of this report."""
         return _link_or_copy(self.previous / name, self.folder / name)
 
 

@@ -62,7 +62,7 @@ def write_results(
     data = results_json(results, summaries) | {
         "info": results.info,
         "claims": [str(claim) for benchmark in claims.values() for claim in benchmark],
-        "headline": {name: str(benchmark[0]) for name, benchmark in claims.items() if benchmark},
+        "headline": {name: [str(claim) for claim in benchmark] for name, benchmark in claims.items() if benchmark},
         "arms": records(results.arms),
         "summary": {summary.benchmark: list(summary.rows.values()) for summary in summaries},
         "analysis": {summary.benchmark: summary.analysis.as_dict() for summary in summaries},

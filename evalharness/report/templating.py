@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalharness.report.formatting import MISSING, number_text, percent_text, score_text
+from evalharness.report.formatting import MISSING, kappa_text, number_text, percent_text, score_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,7 +29,7 @@ def environment() -> Environment:
     templates.filters["words"] = lambda name: str(name).replace("_", " ")
     templates.filters["lower_first"] = lambda text: text[:1].lower() + text[1:]
     templates.filters["score"] = score_text
-    templates.filters["estimate"] = lambda estimate: score_text(estimate.value, estimate.low, estimate.high)
+    templates.filters["kappa"] = lambda estimate: kappa_text(estimate.value, estimate.low, estimate.high)
     templates.filters["percent"] = lambda estimate: percent_text(estimate.value, estimate.low, estimate.high)
     templates.filters["points"] = lambda value: MISSING if math.isnan(value) else number_text(100 * value)
     return templates

@@ -39,8 +39,8 @@ def overall(covered: Any, weights: dict[str, float]) -> str:
 
     low, high = stats.bounds(covered.values, covered.categories, weights)
     if covered.complete and low == high:
-        return f"{low:.4f}"
-    return f"incomplete: {low:.2f} to {high:.2f}"
+        return f"{100 * low:.1f} %"
+    return f"incomplete: {100 * low:.1f} to {100 * high:.1f} %"
 
 
 def suspect_images(results: Results) -> list[str]:

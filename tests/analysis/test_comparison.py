@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,3 +108,22 @@ def test_a_missing_score_leaves_its_pair_out() -> None:
     spoiled[0] = np.nan
     (compared,) = compare(run({"x": SCORES["x"]}), run({"x": spoiled})).compared
     assert (compared.difference.prompts, compared.scores[1].prompts) == (39, 39)
+
+
+def test_a_category_of_one_run_alone_is_left_out_of_the_overall_score() -> None:
+    """The weights of what both have sum to 1 again, so that two perfect runs have 100 %, not 114 %."""
+    perfect = {"x": np.ones((40, 2))}
+    first, second = run(perfect), run(perfect)
+    more = second.info["benchmarks"]["toy"] | {"weights": {"a": 0.25, "b": 0.75, "c": 0.143}}
+    second = replace(second, info=dict(second.info) | {"benchmarks": {"toy": more}})
+    second.samples.loc[second.samples["item"] == "003", "category"] = "c"
+    comparison = compare(first, second)
+    assert [score.value for score in comparison.compared[0].scores] == [1.0, 1.0]
+    assert "toy: categories of one run only, left out of the overall score: c" in comparison.notes
+
+
+def test_what_a_comparison_could_have_shown() -> None:
+    (compared,) = compare(run({"x": SCORES["x"]}), run({"x": SCORES["y"]})).compared
+    assert compared.contrast is not None
+    assert 0 < compared.contrast.detectable < 0.5
+    assert len(compared.contrast.needed) == 3

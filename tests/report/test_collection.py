@@ -20,7 +20,7 @@ def folder(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(report, out / "iters")
     shutil.copytree(report, out / "again")
     data = json.loads((out / "again" / "results.json").read_bytes())
-    data["headline"]["geneval"] = INJECTION
+    data["headline"]["geneval"] = [INJECTION]
     data["info"]["warnings"] = ["a budget is spent"]
     (out / "again" / "results.json").write_text(json.dumps(data))
     write_collection(out, "Two", ["iters", "never-run"])
@@ -45,11 +45,14 @@ def test_it_says_what_the_reports_say(folder: Path) -> None:
     page = Outline((folder / "index.html").read_text(encoding="utf-8"))
     text = " ".join(page.text.split())
     assert set(data["headline"]) == {"geneval", "shapes"}
-    for claim in data["headline"].values():
-        assert claim in data["claims"]
-        assert claim in text
+    assert [claim for claims in data["headline"].values() for claim in claims] == data["claims"]
+    assert len(data["headline"]["geneval"]) > 1
+    for claim in data["claims"]:
+        assert " ".join(claim.split()) in text
+    assert "nan" not in text
     row = next(row for row in data["summary"]["geneval"] if row["arm"] == "process max_iterations=6")
-    assert f"{row['overall']:.2f} [{row['overall_low']:.2f}, {row['overall_high']:.2f}]" in text
+    overall, low, high = (100 * row[f"overall{end}"] for end in ("", "_low", "_high"))
+    assert f"{overall:.1f} [{low:.1f}, {high:.1f}]" in text
     assert f"+{100 * row['difference']:.1f}" in text
     assert "36 prompts × 2" in text
     assert "a budget is spent" in text

@@ -336,6 +336,14 @@ def test_large_images_have_thumbnails_that_a_rebuild_keeps(stored: tuple[Results
         assert image.size == (384, 240)
 
 
+def test_no_file_of_a_report_is_a_file_of_the_store(stored: tuple[Results, list[str]], tmp_path: Path) -> None:
+    run, digests = stored
+    with ReportImages(run, tmp_path / "report", tmp_path / "none") as images:
+        sources = {digest: images.source(digest) for digest in digests if images.add(digest) is not None}
+    for digest, source in sources.items():
+        assert not (tmp_path / "report" / source).samefile(run.image_path(digest))
+
+
 def test_what_webp_cannot_show_alike_stays_as_it_is(stored: tuple[Results, list[str]], tmp_path: Path) -> None:
     run, digests = stored
     with ReportImages(run, tmp_path / "full", tmp_path) as images:
@@ -369,11 +377,11 @@ def test_quoted_rows_stand_apart(results: Results) -> None:
         (quoted,) = grid.quoted
         assert (quoted.cells[0].note, quoted.cells[1].text, len(quoted.cells)) == (
             "quoted from arXiv 1.2",
-            "0.55",
+            "55.0",
             cells,
         )
         assert all("quoted" not in row.cells[0].note for row in grid.rows)
-    assert [cell.text for cell in quoted.cells[2:6]] == ["–", "–", "0.25", "–"]
+    assert [cell.text for cell in quoted.cells[2:6]] == ["–", "–", "25.0", "–"]
     assert any("quoted rows" in line for line in overview.warnings(results, table))
 
 

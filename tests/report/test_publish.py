@@ -29,8 +29,8 @@ def test_a_crash_leaves_the_report_before(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
-    (tmp_path / ".report.new" / "data").mkdir(parents=True)
-    (tmp_path / ".report.new" / "stale").write_text("half")
+    (tmp_path / ".report.new-killed" / "data").mkdir(parents=True)
+    (tmp_path / ".report.new-killed" / "stale").write_text("half")
     write(tmp_path / "report")
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
     assert not (tmp_path / "report" / "stale").exists()
@@ -67,3 +67,19 @@ def test_a_folder_that_cannot_be_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(EvalHarnessError, match="cannot write the report to"), staged(tmp_path / "file"):
         pass
+
+
+def test_two_at_once_do_not_mix(tmp_path: Path) -> None:
+    """The first is whole while the second is made; then the second is, and nothing of the first is left."""
+    out = tmp_path / "report"
+    with staged(out) as slow:
+        (slow / "index.html").write_text("slow")
+        (slow / "slow").write_text("s")
+        with staged(out) as fast:
+            assert fast != slow
+            (fast / "index.html").write_text("fast")
+            (fast / "fast").write_text("f")
+        assert (out / "index.html").read_text() == "fast"
+    assert (out / "index.html").read_text() == "slow"
+    assert sorted(path.name for path in out.iterdir()) == ["data", "index.html", "slow"]
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]

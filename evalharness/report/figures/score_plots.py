@@ -52,7 +52,7 @@ def cost(summary: Summary, styles: Sequence[FamilyStyle]) -> Plot | None:
     if not measures:
         return None
     words = [
-        f"{point.arm}: {point.cost.value:.1f} {MEASURES[point.measure]}, score {point.score.value:.2f}"
+        f"{point.arm}: {point.cost.value:.1f} {MEASURES[point.measure]}, score {100 * point.score.value:.1f} %"
         for point in points
         if point.measure == measures[0]
     ]
@@ -76,7 +76,8 @@ def _draw_iterations(
     for style in levels:
         _draw_level(axes, rows[style.family.arms[0]], style)
     caps = sorted({cap for style in curves for cap in style.family.caps})
-    axes.set(xlabel="cap on iterations (max_iterations)", ylabel=f"{title} overall score", xticks=caps)
+    axes.set(xlabel="cap on iterations (max_iterations)", ylabel=f"{title} overall score, %", xticks=caps)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
     add_legend(figure, axes)
 
 
@@ -120,7 +121,8 @@ def _draw_cost(
         for style in styles:
             _draw_cost_curve(axes, points_by_arm, style)
         axes.set(xlabel=MEASURES[measure])
-    panels[0].set(ylabel=f"{title} overall score")
+    panels[0].set(ylabel=f"{title} overall score, %")
+    panels[0].yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
     add_legend(figure, panels[0])
 
 

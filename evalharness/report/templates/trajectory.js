@@ -220,7 +220,7 @@ function stepCard(part, step, seen) {
   return element("li", { class: `step ${STAGES.includes(step.kind) ? step.kind : ""}` },
     element("h5", {}, step.kind),
     step.image === null ? null : framed(part, step.image, `${step.kind}, iteration ${step.iteration}`, "stage", seen),
-    scored ? element("p", { class: "quiet" }, verdict(scored), ` as ${scored.arm}`) : null,
+    scored ? element("p", { class: "quiet" }, verdict(scored), `, scored as the final image of ${scored.arm}`) : null,
     step.text ? element("p", { class: "text" }, step.text) : null,
     facts ? element("p", { class: "quiet" }, facts) : null);
 }
