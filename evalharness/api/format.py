@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from PIL import Image
 
@@ -101,12 +101,20 @@ class Steps(Protocol):
         ...
 
     def fold(self, samples: Sequence[Any], kind: Literal["inspect", "refine"], iteration: int) -> None:
-        """Merge all steps of this kind and iteration into one."""
+        """Merge the last steps, which are of this kind and iteration, into one: the texts, and one image at the end."""
         ...
 
 
 class OwnLoop(Format):
-    """A format whose process is not plan, sketch, inspect, refine. It needs a :class:`Branching` model."""
+    """A format whose process is not plan, sketch, inspect, refine. It needs a :class:`Branching` model.
+
+    A trajectory is continued by running the loop again with stored steps: what ``write`` and ``draw`` would make is
+    then taken from these, and the other verbs of the model rebuild the contexts.
+    """
+
+    replays: ClassVar[bool] = False
+    """Whether all that the loop does follows from prompts, texts and images, so that stored trajectories are continued.
+    If not, a longer one is drawn from its beginning, and no step is stored before a trajectory is complete."""
 
     @abstractmethod
     def process(

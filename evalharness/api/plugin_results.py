@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
 from evalharness.errors import NotFiniteError, SampleError
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
-from evalharness.types.trajectory import Cost, Step, Trajectory
+from evalharness.types.trajectory import Cost, PartialTrajectory, Step, Trajectory
 
 ADVICE = "its weights are damaged, or its device computes wrongly"
 
@@ -66,11 +66,17 @@ def plain_trajectory(trajectory: Any, plugin: str) -> Trajectory:
         SampleError: A field has a wrong type.
     """
     _require(trajectory, Trajectory, plugin, "trajectory")
-    steps = tuple(_plain_step(step, plugin, f"steps[{number}]") for number, step in enumerate(trajectory.steps))
-    finished = _unwrap(trajectory.finished)
-    if not isinstance(finished, bool):
-        raise _wrong_type(finished, plugin, "finished", "a bool")
-    return Trajectory(steps, finished)
+    return Trajectory(_plain_steps(trajectory.steps, plugin), _bool(trajectory.finished, plugin, "finished"))
+
+
+def plain_partial(partial: Any, plugin: str) -> PartialTrajectory:
+    """What was made so far of a trajectory, with plain values; see :func:`plain_trajectory`."""
+    _require(partial, PartialTrajectory, plugin, "partial trajectory")
+    return PartialTrajectory(
+        steps=_plain_steps(partial.steps, plugin),
+        iterations=_int(partial.iterations, plugin, "iterations"),
+        finished=_bool(partial.finished, plugin, "finished"),
+    )
 
 
 def plain_reply(reply: Any, plugin: str) -> Reply:
@@ -93,6 +99,10 @@ def plain_reply(reply: Any, plugin: str) -> Reply:
     return Reply(**plain)
 
 
+def _plain_steps(steps: Iterable[Any], plugin: str) -> tuple[Step, ...]:
+    return tuple(_plain_step(step, plugin, f"steps[{number}]") for number, step in enumerate(steps))
+
+
 def _plain_step(step: Any, plugin: str, name: str) -> Step:
     _require(step, Step, plugin, name)
     _require(step.cost, Cost, plugin, f"{name}.cost")
@@ -109,6 +119,7 @@ def _plain_step(step: Any, plugin: str, name: str) -> Step:
         seed=None if step.seed is None else _int(step.seed, plugin, f"{name}.seed"),
         cost=_plain_cost(step.cost, plugin, f"{name}.cost"),
         continued=bool(step.continued),
+        texts=tuple(_text(text, plugin, f"{name}.texts") for text in step.texts),
     )
 
 
@@ -146,6 +157,13 @@ def _int(value: Any, plugin: str, name: str) -> int:
     if not isinstance(number, int):
         raise _wrong_type(value, plugin, name, "a whole number")
     return int(number)
+
+
+def _bool(value: Any, plugin: str, name: str) -> bool:
+    unwrapped = _unwrap(value)
+    if not isinstance(unwrapped, bool):
+        raise _wrong_type(unwrapped, plugin, name, "a bool")
+    return unwrapped
 
 
 def _text(value: Any, plugin: str, name: str) -> str:

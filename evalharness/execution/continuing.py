@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from evalharness.planning.plan import Job, Plan
 from evalharness.store.database import storable
 from evalharness.store.images import DamagedImageError
 from evalharness.store.store import Store
+from evalharness.types.origin import Stretch, stretches_before
 from evalharness.types.trajectory import PartialTrajectory, Step, Trajectory
 
 
@@ -57,7 +59,7 @@ class ContinuingDrawQueue(DrawQueue):
                     self._lengths[key] = len(trajectory.steps)
 
     def _add(self, job: Job, partial: PartialTrajectory) -> None:
-        made = Trajectory(partial.steps, partial.finished)
+        made = Trajectory(partial.steps, partial.finished, partial.origin)
         write_trajectory(self._plan, self._store, job, made, partial.iterations)
 
     def measure(self, job: Job, trajectory: Trajectory) -> None:
@@ -75,20 +77,23 @@ def jobs_with_stored_steps(store: Store, jobs: Sequence[Job]) -> list[Job]:
     loaded = []
     for job in jobs:
         steps: tuple[Step, ...] = ()
+        stretches: tuple[Stretch, ...] = ()
         if job.key in stored:
-            try:
+            with contextlib.suppress(DamagedImageError):  # it is drawn again as a whole
                 steps = store.trajectories.with_images(stored[job.key].steps)
-            except DamagedImageError:
-                steps = ()  # it is drawn again as a whole
-        loaded.append(replace(job, stored=steps))
+                stretches = store.trajectories.stretches(stored[job.key])
+        loaded.append(replace(job, stored=steps, stretches=stretches))
     return loaded
 
 
 def write_trajectory(plan: Plan, store: Store, job: Job, trajectory: Trajectory, cap: int | None) -> None:
     """Write a trajectory, of which arms with up to ``cap`` iterations are complete. Inside a batch."""
+    origin = trajectory.origin
+    if job.stretches and len(trajectory.steps) == len(job.stored):
+        origin = job.stretches[-1].origin  # nothing was made but what is stored
     store.trajectories.add(
         job.key,
-        trajectory,
+        replace(trajectory, origin=origin, earlier=stretches_before(job.stretches, origin)),
         model=digest(dict(plan.models[job.model])),
         variant=canonical(job.variant.key()),
         prompt=job.prompt,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from evalharness.config.schema import Sweep
@@ -50,6 +50,7 @@ def dry_run(
         lines.append(f"trajectories to draw: {len(jobs)} (arms that differ in their cap share them)")
         lines += cost_estimates.describe(cost_estimates.estimate_costs(plan, store, jobs, file_rates), command)
         lines += disk_forecast.describe(disk_forecast.disk_forecasts(plan, store, jobs))
+        lines += _not_continued(plan, absent)
         intermediate = {} if count_searched is None else count_searched(plan, store, jobs)
         forecasts = scoring_forecast.scoring_forecasts(plan, store, states, retry, intermediate)
         lines += scoring_forecast.describe(forecasts)
@@ -70,3 +71,12 @@ def _outline(plan: Plan, states: Sequence[SampleState]) -> list[str]:
         line = f"  {arm.name:<{width}}  {len(arm_states)} samples: {drawn} drawn, {scored} scored"
         lines.append(f"{line}, {failed} failed" if failed else line)
     return lines
+
+
+def _not_continued(plan: Plan, absent: Collection[str]) -> Iterator[str]:
+    """A line that names the arms with several drawings whose stored steps are not continued; see docs/store.md."""
+    models = {alias: spec.build() for alias, spec in plan.sweep.models.items() if f"model {alias}" not in absent}
+    arms = [arm for arm in plan.sweep.arms if arm.model in models and arm.variant.drawings > 1]
+    names = [arm.name for arm in arms if not arm.variant.resumes(models[arm.model])]
+    if names:
+        yield f"not continued from stored steps, but drawn again as a whole: {', '.join(names)}"

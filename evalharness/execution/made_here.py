@@ -9,9 +9,9 @@ from typing import TypeVar
 from evalharness._util import environment
 from evalharness.types.origin import Origin
 from evalharness.types.score import Score
-from evalharness.types.trajectory import Trajectory
+from evalharness.types.trajectory import PartialTrajectory, Trajectory
 
-R = TypeVar("R", Score, Trajectory)
+R = TypeVar("R", Score, Trajectory, PartialTrajectory)
 
 
 def made_here(result: R) -> R:

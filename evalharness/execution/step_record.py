@@ -48,10 +48,10 @@ class StepRecord:
             self._made.pop(job.key, None)
             self._new.discard(job.key)
 
-    def add(self, jobs: Sequence[Job], made: Mapping[int, PartialTrajectory]) -> None:
-        """Remember new steps, by the index of their job, and hand them over if the last time is long ago."""
-        self._made |= {jobs[index].key: trajectory for index, trajectory in made.items()}
-        self._new |= {jobs[index].key for index in made}
+    def add(self, made: Mapping[str, PartialTrajectory]) -> None:
+        """Remember new steps, by the key of their job, and hand them over if the last time is long ago."""
+        self._made |= made
+        self._new.update(made)
         if time.monotonic() - self._kept_at >= EVERY:
             self._hand_over()
 

@@ -17,7 +17,7 @@ from evalharness.api.failure import Failure, failure_of
 from evalharness.api.judge import JudgePrompt, Replies
 from evalharness.api.model import ImageSource, Model
 from evalharness.api.plugin import versioned_identity
-from evalharness.api.plugin_results import plain_reply, plain_score, plain_trajectory, scorer_faults
+from evalharness.api.plugin_results import plain_partial, plain_reply, plain_score, plain_trajectory, scorer_faults
 from evalharness.config.schema import PluginSpec
 from evalharness.errors import NotFiniteError, SampleError
 from evalharness.execution.made_here import made_here
@@ -30,7 +30,7 @@ from evalharness.types.item import Item
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
 from evalharness.types.spent import Spent
-from evalharness.types.trajectory import Step, Trajectory
+from evalharness.types.trajectory import PartialTrajectory, Step, Trajectory
 
 T = TypeVar("T")
 
@@ -118,10 +118,13 @@ class GenerateWorker:
         prompts, seeds = [job.prompt for job in jobs], [job.seed for job in jobs]
         pictures, stored = [job.picture for job in jobs], [self.record.steps(job) for job in jobs]
         with self.record.batch(jobs):
-            trajectories = variants.run(
-                jobs[0].variant, self.model, prompts, seeds, pictures, stored, partial(self.record.add, jobs)
-            )
+            note = partial(self._note, jobs)
+            trajectories = variants.run(jobs[0].variant, self.model, prompts, seeds, pictures, stored, note)
             return [made_here(trajectory) for trajectory in _plain_trajectories(trajectories, self.name)]
+
+    def _note(self, jobs: Sequence[Job], made: Mapping[int, PartialTrajectory]) -> None:
+        """Record what was made so far, by the index of its job."""
+        self.record.add({jobs[index].key: made_here(plain_partial(steps, self.name)) for index, steps in made.items()})
 
 
 @dataclass(frozen=True)

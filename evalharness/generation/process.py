@@ -6,7 +6,7 @@ may be repeated within an iteration: how often is the paper's number of refineme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -17,12 +17,9 @@ from evalharness.api.variant import StepsMade
 from evalharness.errors import ConfigError
 from evalharness.generation.sample import Sample
 from evalharness.generation.spoken import SpokenVariant
-from evalharness.generation.steps import RecordedSteps, begin, draw, keep, look, samples_of, write
+from evalharness.generation.steps import NoteSteps, RecordedSteps, begin, draw, keep, look, samples_of, write
 from evalharness.types.item import PromptImage
 from evalharness.types.trajectory import Step, Trajectory, remembered
-
-NoteSteps = Callable[[Sequence[Sample]], None]
-"""Called with the samples that have a new step, complete with text and image."""
 
 
 class Process(SpokenVariant):
@@ -79,18 +76,13 @@ class Process(SpokenVariant):
     def generate(
         self, model: Any, prompts: Sequence[str], seeds: Sequence[int], pictures: Sequence[PromptImage | None] = ()
     ) -> list[Trajectory]:
-        spoken = self.spoken_format(model)
         samples = samples_of(prompts, seeds)
-        if isinstance(spoken, OwnLoop):
-            steps, cap = RecordedSteps(model), self.max_iterations
-            spoken.process(model, steps, samples, iterations=cap, inspect=self.inspect, refine=self.refine)
-        else:
-            self._loop(model, spoken, samples, _note_nothing)
+        self._make(model, samples, _note_nothing)
         return [sample.trajectory() for sample in samples]
 
     def resumes(self, model: Any) -> bool:
         spoken = self.spoken_format(model)
-        return model.replays and not isinstance(spoken, OwnLoop)
+        return model.replays and (spoken.replays if isinstance(spoken, OwnLoop) else True)
 
     def resume(
         self,
@@ -106,12 +98,20 @@ class Process(SpokenVariant):
         indices = {id(sample): index for index, sample in enumerate(samples)}
 
         def note(changed: Sequence[Sample]) -> None:
-            partial = {indices[id(sample)]: sample.partial() for sample in changed if len(sample.steps) > sample.begun}
+            partial = {indices[id(sample)]: sample.partial() for sample in changed if sample.made > sample.begun}
             if partial and made is not None:
                 made(partial)
 
-        self._loop(model, self.spoken_format(model), samples, note)
+        self._make(model, samples, note)
         return [sample.trajectory() for sample in samples]
+
+    def _make(self, model: Interleaver, samples: list[Sample], note: NoteSteps) -> None:
+        spoken = self.spoken_format(model)
+        if isinstance(spoken, OwnLoop):
+            steps, cap = RecordedSteps(model, samples, note), self.max_iterations
+            spoken.process(model, steps, samples, iterations=cap, inspect=self.inspect, refine=self.refine)
+        else:
+            self._loop(model, spoken, samples, note)
 
     def _loop(self, model: Interleaver, spoken: Format, samples: list[Sample], note: NoteSteps) -> None:
         blank = model.blank()

@@ -46,6 +46,7 @@ class Sample:
         stored: Steps that come next and were made before: they are taken over, not made again.
         begun: How many steps were made before.
         complete: How many iterations are complete.
+        open: Whether the last steps may still be merged into one, see :meth:`fold`.
     """
 
     prompt: str
@@ -57,8 +58,9 @@ class Sample:
     stored: deque[Step] = field(default_factory=deque)
     begun: int = 0
     complete: int = 0
-    _text_taken: bool = False
-    """Whether the last step is only the text of the next stored one."""
+    open: bool = False
+    _texts_taken: int = 0
+    """How many of the last steps are only texts of the next stored one."""
 
     @property
     def iteration(self) -> int:
@@ -87,16 +89,24 @@ class Sample:
     def take_over_text(self, kind: StepKind, iteration: int, opening: str) -> str:
         """Record the text of the next stored step, and return it without the opening words.
 
-        A step that draws as well stays next until :meth:`take_over_image`.
+        A step that draws as well stays next until :meth:`take_over_image`, one of several texts until :meth:`fold`.
+
+        Raises:
+            SampleError: The step is another one, or has no more texts.
         """
         step = self.next_stored(kind, iteration)
         text = step.text.removeprefix(f"{opening} ") if opening else step.text
-        if step.image is None:
-            self.steps.append(self.stored.popleft())
-        else:
-            self.steps.append(Step(kind, iteration, text))
-            self._text_taken = True
-        return text
+        if step.image is None and not step.texts:
+            self._append_stored()
+            return text
+        texts = step.texts or (text,)
+        if self._texts_taken == len(texts):
+            raise SampleError(
+                f"the stored trajectory cannot be continued: {kind!r} of iteration {iteration} has {len(texts)} texts"
+            )
+        self.steps.append(Step(kind, iteration, texts[self._texts_taken]))
+        self._texts_taken += 1
+        return self.steps[-1].text
 
     def take_over_image(self, kind: StepKind, iteration: int) -> None:
         """Record the next stored step, which draws; its text, if it has one, was taken over before.
@@ -107,16 +117,19 @@ class Sample:
         step = self.next_stored(kind, iteration)
         if step.image is None:
             raise SampleError(f"the stored trajectory cannot be continued: {kind!r} of iteration {iteration} drew none")
-        if self._text_taken:
-            self.steps.pop()
-            self._text_taken = False
-        self._append_stored()
+        self._take_over_whole()
 
     def take_over_before(self, iteration: int) -> None:
         """Record all stored steps of the iterations before this one."""
         while self.stored and self.stored[0].iteration < iteration:
             self._append_stored()
         self.complete = iteration - 1
+
+    def _take_over_whole(self) -> None:
+        """Record the next stored step in place of its texts."""
+        del self.steps[len(self.steps) - self._texts_taken :]
+        self._texts_taken = 0
+        self._append_stored()
 
     def _append_stored(self) -> None:
         step = self.stored.popleft()
@@ -136,9 +149,42 @@ class Sample:
         self.steps.append(Step(kind, iteration, image=png_bytes(drawn.image), seed=seed, cost=cost))
         self.state, self.seen = drawn.image, False
 
+    def fold(self, kind: StepKind, iteration: int) -> None:
+        """Merge the last steps, which are of this kind and iteration, into one."""
+        if self._texts_taken:
+            self._take_over_whole()
+            return
+        start = self._last_run(kind, iteration)
+        parts = self.steps[start:]
+        if len(parts) < 2:
+            return
+        texts = tuple(step.text for step in parts if step.image is None)
+        merged = Step(
+            kind,
+            iteration,
+            "\n".join(filter(None, texts)),
+            parts[-1].image,
+            parts[-1].seed,
+            sum((step.cost for step in parts[1:]), parts[0].cost),
+            texts=texts if len(texts) > 1 else (),
+        )
+        self.steps[start:] = [merged]
+
+    def _last_run(self, kind: StepKind, iteration: int) -> int:
+        """The place of the first of the last steps that are of this kind and iteration."""
+        start = len(self.steps)
+        while start and (self.steps[start - 1].kind, self.steps[start - 1].iteration) == (kind, iteration):
+            start -= 1
+        return start
+
+    @property
+    def made(self) -> int:
+        """How many steps are as they will stay."""
+        return self._last_run(self.steps[-1].kind, self.iteration) if self.open and self.steps else len(self.steps)
+
     def partial(self) -> PartialTrajectory:
-        """What was recorded so far."""
-        return PartialTrajectory(self.trajectory().steps, self.complete, self.finished)
+        """What was made so far."""
+        return PartialTrajectory(self.trajectory().steps[: self.made], self.complete, self.finished)
 
     def trajectory(self) -> Trajectory:
         """The recorded trajectory. The first step that follows stored ones says so."""

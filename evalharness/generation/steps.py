@@ -11,9 +11,11 @@ from evalharness.api.format import Format, Stage
 from evalharness.api.model import Context, Drawn, Interleaver, Written
 from evalharness.generation.replay import replay_drawings, replay_texts
 from evalharness.generation.sample import Sample, noise_seed
-from evalharness.types.trajectory import Step, StepKind, Trajectory
+from evalharness.types.trajectory import StepKind, Trajectory
 
 Result = TypeVar("Result")
+NoteSteps = Callable[[Sequence[Sample]], None]
+"""Called with the samples that have a new step, complete with text and image."""
 
 
 def samples_of(prompts: Sequence[str], seeds: Sequence[int]) -> list[Sample]:
@@ -125,9 +127,16 @@ def draw(
 
 @dataclass(frozen=True)
 class RecordedSteps:
-    """The :class:`~evalharness.api.format.Steps` of a format with its own loop."""
+    """The :class:`~evalharness.api.format.Steps` of a format with its own loop.
+
+    Attributes:
+        samples: All samples of the batch.
+        note: Called with the samples that have a new step that will stay as it is.
+    """
 
     model: Interleaver
+    samples: Sequence[Sample]
+    note: NoteSteps
 
     def write(
         self,
@@ -138,19 +147,33 @@ class RecordedSteps:
         iteration: int,
         turn: int = 0,
     ) -> list[str]:
-        return write(self.model, stage, [*samples], [*contexts], kind, iteration, turn=turn)
+        self._begin(samples, iteration)
+        texts = write(self.model, stage, [*samples], [*contexts], kind, iteration, turn=turn)
+        self._end(samples, may_be_folded=kind != "plan")
+        return texts
 
     def draw(self, samples: Sequence[Sample], contexts: Sequence[Context], kind: StepKind, iteration: int) -> None:
+        self._begin(samples, iteration)
         draw(self.model, [*samples], [*contexts], kind, iteration)
+        self._end(samples, may_be_folded=kind != "sketch")
 
     def fold(self, samples: Sequence[Sample], kind: StepKind, iteration: int) -> None:
         for sample in samples:
-            parts = [step for step in sample.steps if (step.kind, step.iteration) == (kind, iteration)]
-            text = "\n".join(step.text for step in parts if step.text)
-            cost = sum((step.cost for step in parts[1:]), parts[0].cost)
-            last = parts[-1]
-            sample.steps = [step for step in sample.steps if step not in parts]
-            sample.steps.append(Step(kind, iteration, text, last.image, last.seed, cost))
+            sample.fold(kind, iteration)
+        self._end(samples, may_be_folded=False)
+
+    def _begin(self, samples: Sequence[Sample], iteration: int) -> None:
+        for sample in samples:
+            sample.complete = iteration - 1
+
+    def _end(self, samples: Sequence[Sample], *, may_be_folded: bool) -> None:
+        """Note steps, also of samples that the format has finished since the last time."""
+        for sample in samples:
+            sample.open = may_be_folded
+        ended = [sample for sample in self.samples if sample.finished and sample.complete < sample.iteration]
+        for sample in ended:
+            sample.complete, sample.open = sample.iteration, False
+        self.note([*samples, *ended])
 
 
 def timed(count: int, work: Callable[[], Result]) -> tuple[Result, float]:

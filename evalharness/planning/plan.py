@@ -15,6 +15,7 @@ from evalharness.api.variant import Variant
 from evalharness.config.arm_families import FamilyKey, family_key
 from evalharness.config.schema import Arm, Sweep
 from evalharness.types.item import ITEM_FIELDS, Item, ItemField, PromptImage
+from evalharness.types.origin import Stretch
 from evalharness.types.trajectory import Step
 
 
@@ -29,6 +30,7 @@ class Job:
         source: The file that has the image already, if the model is an :class:`~evalharness.api.model.ImageSource`.
         picture: The picture that an edit changes.
         stored: The steps of the trajectory that the store has already.
+        stretches: Where these steps were made.
     """
 
     key: str
@@ -39,6 +41,7 @@ class Job:
     source: SourceFile | None = None
     picture: PromptImage | None = None
     stored: tuple[Step, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
 
     @property
     def cap(self) -> int | None:

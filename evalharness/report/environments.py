@@ -11,6 +11,8 @@ from evalharness.store.provenance import count
 
 Entry = Mapping[str, Any]
 STAGES = ("drawn", "scored")
+WORDS = {"drawn": {"drawn": "", "begun": "begun "}, "scored": {"scored": ""}}
+"""What samples that a stage concerns are counted as in an environment, and the word for it."""
 FIELDS = {"hardware": "", "driver": "driver ", "cuda": "CUDA ", "git_commit": "commit "}
 """Fields of an environment that results may depend on, beside versions, and what precedes their values."""
 MAX_ARMS, MAX_DIFFERENCES = 3, 4
@@ -27,9 +29,10 @@ def table_facts(info: Mapping[str, Any], benchmark: str) -> list[tuple[str, str]
     facts = []
     for stage in STAGES:
         arms: dict[str, list[str]] = {}
-        for entry in _entries(info):
-            for arm, number in entry[stage].get(benchmark, {}).items():
-                arms.setdefault(arm, []).append(f"{number} in {name(info, entry)}")
+        for kind, verb in WORDS[stage].items():
+            for entry in _entries(info):
+                for arm, number in entry[kind].get(benchmark, {}).items():
+                    arms.setdefault(arm, []).append(f"{number} {verb}in {name(info, entry)}")
         by_text: dict[str, list[str]] = {}
         for arm, places in arms.items():
             by_text.setdefault(", ".join(places), []).append(arm)
@@ -39,6 +42,17 @@ def table_facts(info: Mapping[str, Any], benchmark: str) -> list[tuple[str, str]
             texts = [f"{_arms(names)}: {text}" for text, names in by_text.items()]
             facts += [(stage.capitalize(), "; ".join(texts))] if texts else []
     return facts
+
+
+def continued_fact(info: Mapping[str, Any]) -> str:
+    """How many trajectories were continued from stored steps, and in which arms; empty if none was."""
+    continued = info.get("continued", {"trajectories": 0, "samples": {}})
+    if not continued["trajectories"]:
+        return ""
+    arms = [
+        f"{number} of {arm} in {name}" for name, arms in continued["samples"].items() for arm, number in arms.items()
+    ]
+    return f"trajectories: {continued['trajectories']:,}; samples: {', '.join(arms)}"
 
 
 def table_warnings(info: Mapping[str, Any], benchmark: str) -> list[str]:
@@ -58,7 +72,7 @@ def code_warnings(info: Mapping[str, Any]) -> list[str]:
     samples: Counter[str] = Counter()
     for entry in _entries(info):
         if str(entry.get("git_commit", "")).endswith("+"):
-            samples[entry["git_commit"]] += max(count(entry, stage) for stage in STAGES)
+            samples[entry["git_commit"]] += max(count(entry, "drawn") + count(entry, "begun"), count(entry, "scored"))
     return [
         f"{number} samples were drawn or scored by code with uncommitted changes (commit {short_digest(commit)}+); "
         "no commit has this code."
@@ -79,11 +93,18 @@ def _entries(info: Mapping[str, Any]) -> Sequence[Entry]:
 
 
 def _used(info: Mapping[str, Any], stage: str, benchmark: str) -> list[Entry]:
-    return [entry for entry in _entries(info) if entry[stage].get(benchmark)]
+    return [entry for entry in _entries(info) if _numbers(entry, stage, benchmark)]
+
+
+def _numbers(entry: Entry, stage: str, benchmark: str) -> Counter[str]:
+    """Samples by arm; one that was begun in one environment and ended in another counts in both."""
+    return sum((Counter(entry[kind].get(benchmark, {})) for kind in WORDS[stage]), Counter())
 
 
 def _described(entry: Entry) -> str:
-    numbers = f"{count(entry, 'drawn')} samples drawn, {count(entry, 'scored')} scored"
+    begun = count(entry, "begun")
+    elsewhere = f", {begun} begun and ended elsewhere" if begun else ""
+    numbers = f"{count(entry, 'drawn')} samples drawn{elsewhere}, {count(entry, 'scored')} scored"
     if entry["id"] is None:
         return f"not recorded; {numbers}"
     values = [f"{label}{entry[field]}" for field, label in FIELDS.items() if entry.get(field)]
@@ -103,7 +124,7 @@ def _values(entry: Entry) -> dict[str, str]:
 
 def _differences(entries: Sequence[Entry], stage: str, benchmark: str) -> Iterator[str]:
     """What arms differ in: they have other values, or the same ones in other shares."""
-    values = [(_values(entry), entry[stage][benchmark]) for entry in entries]
+    values = [(_values(entry), _numbers(entry, stage, benchmark)) for entry in entries]
     for label in dict.fromkeys(label for known, _ in values for label in known):
         counts: dict[str, Counter[str]] = {}
         for known, arms in values:

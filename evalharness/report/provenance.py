@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalharness.report.environments import environment_facts
+from evalharness.report.environments import continued_fact, environment_facts
 from evalharness.report.formatting import duration
 from evalharness.report.json_values import pretty_json
 from evalharness.store.results import Results
@@ -36,6 +36,7 @@ def provenance(results: Results) -> Provenance:
     facts = [
         ("Started", info.get("started")),
         *(environment_facts(info) or _circumstances(info)),
+        ("Continued from stored steps", continued_fact(info)),
         ("Seed", info.get("seed")),
     ]
     for name, benchmark in info["benchmarks"].items():

@@ -131,7 +131,7 @@ def _merge_trajectories(
             row = rows[choice.key] = choice.result
             try:
                 steps = source.trajectories.with_images(StoredStep(**step) for step in row["steps"])
-                trajectories[choice.key] = Trajectory(steps, row["finished"], row["origin"])
+                trajectories[choice.key] = Trajectory(steps, row["finished"], row["origin"], row["earlier"])
             except DamagedImageError:
                 merged.damaged += 1
     digests = {step["image"] for key in trajectories for step in rows[key]["steps"] if step["image"] is not None}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evalharness.store.places import ABSENT, Places
+from evalharness.store.places import ABSENT
 from evalharness.store.store import Store
 
 if TYPE_CHECKING:
@@ -24,23 +24,39 @@ def environments(store: Store, columns: SampleColumns) -> Environments:
     Returns:
         For each the keys of ``evalharness._util.environment.described``, with ``id``, the numbers of samples ``drawn``
         and ``scored`` there ({benchmark: {arm: number}}), and the times of the ``first`` and the ``last`` of them.
+        A sample is drawn where the last step of its arm was made; it counts as ``begun`` where others were.
         Results of earlier versions do not say where they were made: for these, ``id`` is ``None``, with the numbers.
     """
     known = store.environments.all()
     used: dict[str | None, dict[str, Any]] = {}
+
+    def entry_of(name: str | None) -> dict[str, Any]:
+        return used.setdefault(name, {"id": name, **known.get(name or "", {}), "drawn": {}, "begun": {}, "scored": {}})
+
     for stage, places in (("drawn", columns.drawn), ("scored", columns.judged)):
         for number in sorted(set(places.numbers.tolist()) - {ABSENT}):
-            name = places.names[number] if number >= 0 else None
-            entry = used.setdefault(name, {"id": name, **known.get(name or "", {}), "drawn": {}, "scored": {}})
-            _add(entry, stage, columns, places, number)
+            here = np.flatnonzero(places.numbers == number).tolist()
+            times = places.made[here].tolist() if number >= 0 else []
+            _add(entry_of(places.names[number] if number >= 0 else None), stage, columns, here, times)
+    for place, name, made in columns.begun:
+        _add(entry_of(name), "begun", columns, [place], [] if made is None else [made])
     for entry in used.values():
         if times := entry.pop("times", None):
             entry["first"], entry["last"] = (_time(extreme(times)) for extreme in (min, max))
     return sorted(used.values(), key=lambda entry: (entry["id"] is None, -count(entry, "drawn"), str(entry["id"])))
 
 
+def continued(columns: SampleColumns) -> dict[str, Any]:
+    """How many trajectories were continued from stored steps, and samples of each arm ({benchmark: {arm: number}})."""
+    samples = [columns.samples[place] for place in np.flatnonzero(columns.continued).tolist()]
+    numbers: dict[str, dict[str, int]] = {}
+    for (benchmark, arm), number in Counter((sample.benchmark, sample.arm.name) for sample in samples).items():
+        numbers.setdefault(benchmark, {})[arm] = number
+    return {"trajectories": len({sample.job for sample in samples}), "samples": numbers}
+
+
 def count(entry: Mapping[str, Any], stage: str) -> int:
-    """How many samples were ``drawn`` or ``scored`` in an environment."""
+    """How many samples were ``drawn``, ``begun`` or ``scored`` in an environment."""
     return sum(sum(arms.values()) for arms in entry[stage].values())
 
 
@@ -57,15 +73,15 @@ def circumstances(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _add(entry: dict[str, Any], stage: str, columns: SampleColumns, places: Places, number: int) -> None:
-    here = np.flatnonzero(places.numbers == number).tolist()
-    samples = (columns.samples[place] for place in here)
-    counts = Counter((sample.benchmark, sample.arm.name) for sample in samples)
-    for (benchmark, arm), samples_here in counts.items():
-        entry[stage].setdefault(benchmark, {})[arm] = samples_here
-    if number >= 0:
-        times = places.made[here]
-        entry.setdefault("times", []).extend([int(times.min()), int(times.max())])
+def _add(
+    entry: dict[str, Any], stage: str, columns: SampleColumns, places: Iterable[int], times: Sequence[int]
+) -> None:
+    samples = (columns.samples[place] for place in places)
+    for (benchmark, arm), number in Counter((sample.benchmark, sample.arm.name) for sample in samples).items():
+        numbers = entry[stage].setdefault(benchmark, {})
+        numbers[arm] = numbers.get(arm, 0) + number
+    if times:
+        entry.setdefault("times", []).extend([min(times), max(times)])
 
 
 def _time(seconds: int) -> str:

@@ -19,6 +19,7 @@ from evalharness.store.failures import StoredFailure
 from evalharness.store.places import Places
 from evalharness.store.results import SAMPLE_COLUMNS
 from evalharness.store.store import Store
+from evalharness.store.trajectories import StoredTrajectory
 from evalharness.store.trajectory_columns import NO_CAP, Ints
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ class SampleColumns:
     """Lists and arrays with an entry for each sample.
 
     ``steps`` is the number of steps in the prefix of the sample's arm, -1 if that is not generated; ``scores`` are NaN
-    where there is none. ``drawn`` and ``judged`` say when and where.
+    where there is none. ``drawn`` and ``judged`` say when and where; ``begun`` lists samples, by place, whose first
+    steps were made in other environments than the last, with these and the time. ``continued`` says whether a step
+    follows on stored ones.
     """
 
     @gc_paused()
@@ -51,6 +54,8 @@ class SampleColumns:
         self.iterations, self.evaluations, self.tokens = (np.zeros(count, dtype=np.int64) for _ in range(3))
         self.seconds, self.dollars = np.zeros(count), np.zeros(count)
         self.drawn, self.judged = Places(count), Places(count)
+        self.begun: list[tuple[int, str | None, int | None]] = []
+        self.continued = np.zeros(count, dtype=bool)
         self._read_trajectories(plan, store)
         self._read_scores(store)
 
@@ -111,9 +116,22 @@ class SampleColumns:
             self.iterations[places] = prefixes.iterations
             for name, values in prefixes.costs.items():
                 getattr(self, name)[places] = values
+            self.continued[places] = prefixes.continued
             self.drawn.set(places, rows, [(item.environment, item.made) for item in trajectories])
+            self._set_stretches(trajectories, places, rows)
             self._set_images(plan, places.tolist(), prefixes.images)
         self._read_failures(store, jobs, self.steps == NOT_GENERATED)
+
+    def _set_stretches(self, trajectories: Sequence[StoredTrajectory], places: Ints, rows: Ints) -> None:
+        """Correct where samples were drawn whose trajectories were made in several environments."""
+        if not any(trajectory.earlier for trajectory in trajectories):
+            return
+        for place, row in zip(places.tolist(), rows.tolist(), strict=True):
+            if trajectories[row].earlier:
+                *begun, (_, environment, made) = trajectories[row].places(int(self.steps[place]))
+                self.drawn.set(np.array([place]), np.array([0]), [(environment, made)])
+                times = {name: time for _, name, time in begun if name != environment}
+                self.begun += [(place, name, time) for name, time in times.items()]
 
     def _set_images(self, plan: Plan, places: Sequence[int], images: Sequence[str | None]) -> None:
         for place, image in zip(places, images, strict=True):

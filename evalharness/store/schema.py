@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 TRAJECTORIES = """
 CREATE TABLE trajectories (
     key TEXT PRIMARY KEY, model TEXT NOT NULL, variant TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL,
@@ -10,6 +10,10 @@ CREATE TABLE trajectories (
     seconds REAL NOT NULL, dollars REAL NOT NULL, steps TEXT NOT NULL) WITHOUT ROWID;
 """
 """Totals stand before the steps: SQLite reads a long row only as far as it has to."""
+EARLIER = """
+ALTER TABLE trajectories ADD COLUMN earlier TEXT NOT NULL DEFAULT '[]';
+"""
+"""The stretches of steps before those of ``environment``: each has its end, its environment and its time."""
 SCORES = """
 CREATE TABLE scores (
     key TEXT PRIMARY KEY, image TEXT NOT NULL, value REAL NOT NULL, reason TEXT NOT NULL, environment TEXT,
@@ -36,7 +40,7 @@ CREATE TABLE failures (
     worker TEXT NOT NULL, host TEXT NOT NULL, device TEXT NOT NULL, cap INTEGER, traceback TEXT NOT NULL
     ) WITHOUT ROWID;
 """
-SCHEMA = f"{TRAJECTORIES} {SCORES} {ENVIRONMENTS} {OTHERS} {FAILURES} {REPLIES} {REPLIES_INDEX}"
+SCHEMA = f"{TRAJECTORIES} {EARLIER} {SCORES} {ENVIRONMENTS} {OTHERS} {FAILURES} {REPLIES} {REPLIES_INDEX}"
 OLD_FAILURES = """
 SELECT key, reason, CASE
         WHEN reason LIKE '%out of memory%' OR reason LIKE '%CUDA error%' OR reason LIKE '%workers died at it%'
@@ -57,6 +61,11 @@ OLD_SCORES = "SELECT key, image, value, reason, NULL AS environment, NULL AS mad
 """What the scores of schemas before 5 have, all but their details."""
 UNTIMED_SCORES = "SELECT key, image, value, reason, environment, made"
 """The same of schema 5: what computed them, and how long, is not recorded."""
+CONTINUED = f"(SELECT MAX(key) FROM {STEPS} WHERE json_extract(value, '$.continued'))"
+OLD_EARLIER = f"""
+CASE WHEN {CONTINUED} IS NULL THEN '[]' ELSE json_array(json_array({CONTINUED}, NULL, NULL)) END
+"""
+"""Of a trajectory of the schemas 5 and 6 that was continued, only the last environment is recorded."""
 UPGRADES = {
     1: "",
     2: f"DROP TABLE IF EXISTS replies; {REPLIES}",
@@ -68,15 +77,18 @@ UPGRADES = {
     f" {ENVIRONMENTS} {REPLIES_INDEX}",
     5: f"ALTER TABLE scores RENAME TO old_scores; {SCORES}"
     f" INSERT INTO scores {UNTIMED_SCORES}, NULL, NULL, details FROM old_scores; DROP TABLE old_scores;",
+    6: f"{EARLIER} UPDATE trajectories SET earlier = {OLD_EARLIER} WHERE steps LIKE '%\"continued\": true%';",
 }
 """Schema version → SQL that upgrades it to the next. Nothing that was released wrote replies in version 2."""
 VIEWS = {
     range(1, 4): f"CREATE TEMP VIEW failures AS {OLD_FAILURES} FROM main.failures;",
-    range(1, 5): f"CREATE TEMP VIEW trajectories AS {OLD_TRAJECTORIES} FROM main.trajectories;"
+    range(1, 5): f"CREATE TEMP VIEW trajectories AS SELECT *, '[]' AS earlier"
+    f" FROM ({OLD_TRAJECTORIES} FROM main.trajectories);"
     f" CREATE TEMP VIEW scores AS {OLD_SCORES}, NULL AS scorer, NULL AS seconds, details FROM main.scores;"
     " CREATE TEMP TABLE environments (digest TEXT PRIMARY KEY, info TEXT NOT NULL);",
     range(5, 6): f"CREATE TEMP VIEW scores AS {UNTIMED_SCORES}, NULL AS scorer, NULL AS seconds, details"
     " FROM main.scores;",
+    range(5, 7): f"CREATE TEMP VIEW trajectories AS SELECT *, {OLD_EARLIER} AS earlier FROM main.trajectories;",
 }
 """Schema versions → temporary views that hide their tables.
 

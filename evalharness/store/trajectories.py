@@ -14,11 +14,15 @@ from evalharness.store.database import Database, parse_json, storable
 from evalharness.store.environments import StoredEnvironments
 from evalharness.store.failures import forget
 from evalharness.store.images import StoredImages
+from evalharness.types.origin import Stretch
 from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Cost, Step, Trajectory, prefix
 
 if TYPE_CHECKING:
     from evalharness.store.trajectory_columns import TrajectoryColumns
+
+StoredStretch = tuple[int, str | None, int | None]
+"""A :class:`Stretch` whose environment is a digest: end, environment, time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,12 @@ class StoredStep:
     continued: bool = False
     parts: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """The costs of the model's parts as JSON, if it has several."""
+    texts: Sequence[str] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The step as JSON. ``continued`` and ``parts`` are left out where they say nothing, as in rows of before."""
+        """The step as JSON. The last three fields are left out where they say nothing, as in rows of before."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        for name in ("continued", "parts"):
+        for name in ("continued", "parts", "texts"):
             if not values[name]:
                 del values[name]
         return values
@@ -52,7 +57,8 @@ class StoredTrajectory:
     """A :class:`Trajectory` whose images are digests.
 
     ``cap`` is the iteration cap under which it was drawn, ``environment`` the digest of where, ``made`` the time;
-    the last two are ``None`` where they were not recorded.
+    the last two are ``None`` where they were not recorded. ``earlier`` has the stretches of steps that were made in
+    other environments before: how many steps there are up to its end, the digest, the time.
     """
 
     steps: tuple[StoredStep, ...]
@@ -60,14 +66,23 @@ class StoredTrajectory:
     cap: int | None
     environment: str | None = None
     made: int | None = None
+    earlier: tuple[StoredStretch, ...] = ()
 
     def covers(self, cap: int | None) -> bool:
         """Whether a run capped at ``cap`` is a prefix of this one."""
         return self.finished or self.cap is None or (cap is not None and cap <= self.cap)
 
+    def places(self, steps: int) -> tuple[StoredStretch, ...]:
+        """The stretches that the first ``steps`` steps are of, in their order."""
+        last = next((number for number, (end, *_) in enumerate(self.earlier) if end >= steps), len(self.earlier))
+        return (*self.earlier, (steps, self.environment, self.made))[: last + 1]
+
     def prefix(self, cap: int | None) -> tuple[StoredStep, ...]:
         """Return the steps of a run capped at ``cap``."""
         return prefix(self.steps, cap)
+
+
+SELECT = "SELECT key, steps, finished, cap, environment, made, earlier FROM trajectories"
 
 
 class StoredTrajectories:
@@ -80,9 +95,24 @@ class StoredTrajectories:
         """Return the stored ones among ``keys``."""
         with self._database.guarded():
             return {
-                row["key"]: StoredTrajectory(_parse_steps(row["steps"]), bool(row["finished"]), row["cap"])
-                for row in self._database.select("SELECT key, steps, finished, cap FROM trajectories", keys)
+                row["key"]: StoredTrajectory(
+                    _parse_steps(row["steps"]),
+                    bool(row["finished"]),
+                    row["cap"],
+                    row["environment"],
+                    row["made"],
+                    _parse_earlier(row["earlier"]),
+                )
+                for row in self._database.select(SELECT, keys)
             }
+
+    def stretches(self, trajectory: StoredTrajectory) -> tuple[Stretch, ...]:
+        """Where all steps of a stored trajectory were made, stretch after stretch."""
+        return self._stretches(trajectory.places(len(trajectory.steps)))
+
+    def _stretches(self, places: Iterable[StoredStretch]) -> tuple[Stretch, ...]:
+        with self._database.guarded():
+            return tuple(Stretch(end, self._environments.origin(name, made)) for end, name, made in places)
 
     def columns(
         self, keys: Sequence[str], size: int = 4000
@@ -97,19 +127,21 @@ class StoredTrajectories:
         """
         from evalharness.store.trajectory_columns import TrajectoryColumns
 
-        select = "SELECT key, steps, finished, cap, environment, made FROM trajectories"
         for start in range(0, len(keys), size):
-            rows = list(self._database.select_tuples(select, keys[start : start + size]))
+            rows = list(self._database.select_tuples(SELECT, keys[start : start + size]))
             with self._database.guarded():
                 columns = TrajectoryColumns([steps for _, steps, *_ in rows])
-            trajectories = {key: StoredTrajectory((), bool(finished), *rest) for key, _, finished, *rest in rows}
+                trajectories = {
+                    key: StoredTrajectory((), bool(finished), cap, environment, made, _parse_earlier(earlier))
+                    for key, _, finished, cap, environment, made, earlier in rows
+                }
             yield trajectories, columns
 
     def all(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Give every key with its trajectory as JSON.
 
         Its fields are ``model`` (digest), ``variant``, ``prompt``, ``seed``, ``cap``, ``finished``, ``origin`` (an
-        :class:`Origin` or ``None``) and ``steps``, whose images are digests.
+        :class:`Origin` or ``None``), ``earlier`` (each a :class:`Stretch`) and ``steps``, whose images are digests.
         """
         return self._database.scan("SELECT * FROM trajectories ORDER BY key", self._parse_row)
 
@@ -180,7 +212,9 @@ class StoredTrajectories:
             image = None if step.image is None else self._images.read(step.image)
             parts = {name: Cost.from_dict(cost) for name, cost in step.parts.items()}
             cost = Cost(step.evaluations, step.tokens, step.seconds, step.dollars, parts)
-            loaded.append(Step(step.kind, step.iteration, step.text, image, step.seed, cost, step.continued))
+            loaded.append(
+                Step(step.kind, step.iteration, step.text, image, step.seed, cost, step.continued, tuple(step.texts))
+            )
         return tuple(loaded)
 
     def add(
@@ -193,7 +227,7 @@ class StoredTrajectories:
         with self._database.guarded() as connection:
             steps = json.dumps([self._store_step(step).as_dict() for step in trajectory.steps])
             connection.execute(
-                "INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(key, model, variant, storable(prompt), seed, cap, trajectory.finished),
                     *self._environments.add(trajectory.origin),
@@ -201,6 +235,7 @@ class StoredTrajectories:
                     math.fsum(step.cost.seconds for step in trajectory.steps),
                     math.fsum(step.cost.dollars for step in trajectory.steps),
                     steps,
+                    json.dumps([[part.end, *self._environments.add(part.origin)] for part in trajectory.earlier]),
                 ),
             )
             forget(self._database, key, None if trajectory.finished else cap)
@@ -245,6 +280,7 @@ class StoredTrajectories:
         trajectory = {name: row[name] for name in ("model", "prompt", "seed", "cap")}
         trajectory |= {"variant": parse_json(row["variant"]), "finished": bool(row["finished"])}
         trajectory["origin"] = self._environments.origin(row["environment"], row["made"])
+        trajectory["earlier"] = self._stretches(_parse_earlier(row["earlier"]))
         trajectory["steps"] = [step.as_dict() for step in _parse_steps(row["steps"])]
         return row["key"], trajectory
 
@@ -263,7 +299,12 @@ class StoredTrajectories:
             dollars=cost.dollars,
             continued=step.continued,
             parts=cost.as_dict().get("parts", {}),
+            texts=tuple(map(storable, step.texts)),
         )
+
+
+def _parse_earlier(text: str) -> tuple[StoredStretch, ...]:
+    return () if text == "[]" else tuple((end, environment, made) for end, environment, made in parse_json(text))
 
 
 def _parse_steps(text: str) -> tuple[StoredStep, ...]:

@@ -21,12 +21,16 @@ NO_CAP = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class Prefixes:
-    """For each requested prefix: its number of steps, last image (``None`` without one), iterations and costs."""
+    """For each requested prefix: its number of steps, last image (``None`` without one), iterations and costs.
+
+    ``continued`` says whether a step follows on stored ones.
+    """
 
     lengths: Ints
     images: list[str | None]
     iterations: Ints
     costs: dict[str, npt.NDArray[Any]]
+    continued: npt.NDArray[np.bool_]
 
 
 class TrajectoryColumns:
@@ -53,6 +57,9 @@ class TrajectoryColumns:
         self._positions = np.arange(len(steps)) - self._offsets[self._trajectories]
         self._iterations = self._table(_filled(steps.field("iteration")).astype(np.int64), NO_CAP)
         self._sums = {name: self._table(_filled(steps.field(name)), 0).cumsum(axis=1) for name in (*COUNTS, *AMOUNTS)}
+        self._continued = np.maximum.accumulate(
+            self._table(_filled(steps.field("continued").cast("int8")).astype(bool), 0), axis=1
+        )
         has_image = np.asarray(self._images.is_valid())
         image_ends = self._table(np.where(has_image, self._positions + 1, 0), 0)
         self._last_image_ends = np.maximum.accumulate(image_ends, axis=1)
@@ -65,7 +72,8 @@ class TrajectoryColumns:
         image_ends = self._last_image_ends[rows, lengths]
         images = self._images.take(_indices(self._offsets[rows] + image_ends - 1, image_ends > 0)).to_pylist()
         iterations = np.where(inside, self._iterations[rows, 1:], 0).max(axis=1, initial=0)
-        return Prefixes(lengths, images, iterations, {name: sums[rows, lengths] for name, sums in self._sums.items()})
+        costs = {name: sums[rows, lengths] for name, sums in self._sums.items()}
+        return Prefixes(lengths, images, iterations, costs, self._continued[rows, lengths])
 
     def _table(self, values: npt.NDArray[Any], filler: int) -> npt.NDArray[Any]:
         """Arrange a value of each step as (trajectories, 1 + steps): column k is the k-th step, column 0 is zero."""
@@ -82,7 +90,7 @@ def _parse(texts: Sequence[str]) -> Any:
 
     integer, real = pa.int64(), pa.float64()
     numbers = {"iteration": integer, **dict.fromkeys(COUNTS, integer), **dict.fromkeys(AMOUNTS, real)}
-    step = pa.struct([("image", pa.string()), *numbers.items()])
+    step = pa.struct([("image", pa.string()), ("continued", pa.bool_()), *numbers.items()])
     data = "".join(_lines(texts)).encode()
     if not data:
         return pa.array([], type=pa.list_(step))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from evalharness.types.origin import Origin
+from evalharness.types.origin import Origin, Stretch
 
 StepKind = str
 """What a step did. A variant may have kinds of its own beside :data:`STEP_KINDS`."""
@@ -69,6 +69,7 @@ class Step:
         seed: Seed of the image's noise; ``None`` without an image, and where no seed was used.
         cost: Cost of this step alone.
         continued: Whether the steps before were stored, and the context of this one was rebuilt from them.
+        texts: The texts that were merged into this one, if there are several; a continuation reads them one by one.
     """
 
     kind: StepKind
@@ -78,6 +79,7 @@ class Step:
     seed: int | None = None
     cost: Cost = field(default_factory=Cost)
     continued: bool = False
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,14 @@ class Trajectory:
     Attributes:
         steps: The steps in their order.
         finished: The model said that it was done, and was not stopped by the cap.
-        origin: When and where it was made, set by the harness; ``None`` if that is not known.
+        origin: When and where its last steps were made, set by the harness; ``None`` if that is not known.
+        earlier: The stretches before these steps, if it was begun in another environment.
     """
 
     steps: tuple[Step, ...]
     finished: bool = True
     origin: Origin | None = field(default=None, compare=False)
+    earlier: tuple[Stretch, ...] = field(default=(), compare=False)
 
     @property
     def iterations(self) -> int:
@@ -111,7 +115,9 @@ class Trajectory:
     def prefix(self, cap: int | None) -> Trajectory:
         """Return the trajectory of a run capped at ``cap`` iterations."""
         steps = prefix(self.steps, cap)
-        return Trajectory(steps, self.finished and len(steps) == len(self.steps), self.origin)
+        earlier = tuple(stretch for stretch in self.earlier if stretch.end < len(steps))
+        origin = self.origin if len(earlier) == len(self.earlier) else self.earlier[len(earlier)].origin
+        return Trajectory(steps, self.finished and len(steps) == len(self.steps), origin, earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +128,13 @@ class PartialTrajectory:
         steps: All of them.
         iterations: How many iterations are complete; later steps are of the next one.
         finished: Whether the model said that it was done.
+        origin: When and where its last steps were made, set by the harness.
     """
 
     steps: tuple[Step, ...]
     iterations: int
     finished: bool = False
+    origin: Origin | None = field(default=None, compare=False)
 
 
 class _Iterated(Protocol):

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from growing_model import GrowingModel
 from mock_sweeps import SWEEP
+from plugin_packages import InstallPlugins
 
 import evalharness as eh
 from evalharness.api.failure import Failure
@@ -41,3 +43,27 @@ def test_failures_that_are_tried_again_count(
     again = 0 if kind == "sample" else distinct
     assert to_score(file, out, capsys) == again
     assert to_score(file, out, capsys, "--retry-failed") == distinct
+
+
+@pytest.mark.parametrize(("replays", "named"), [("true", ["best"]), ("false", ["process", "best"])])
+def test_arms_that_are_not_continued_are_named(
+    sweep_file: Write,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    install_plugins: InstallPlugins,
+    replays: str,
+    named: list[str],
+) -> None:
+    install_plugins(models=[GrowingModel])
+    file = sweep_file(
+        "name: tiny\n"
+        f"model: {{name: growing, replays: {replays}}}\n"
+        "benchmarks: [{name: mock, limit: 2, samples: 1}]\n"
+        "arms:\n"
+        "  - {name: single, variant: single_pass}\n"
+        "  - {name: process, variant: process}\n"
+        "  - {name: best, variant: best_of_n, n: 3}\n"
+    )
+    assert sweep.main([str(file), "--out", str(tmp_path / "r" / "x"), "--dry-run"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not continued")]
+    assert line.partition(": ")[2].split(", ") == named

@@ -297,7 +297,7 @@ class TestKilled:
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(number)
-        assert process.wait(30) == 128 + number
+        assert process.wait(300) == 128 + number
         assert process.stderr is not None
         assert "run the same command again to continue" in process.stderr.read().splitlines()[-1]
         assert list(store.glob("images/*/*.png"))
@@ -311,7 +311,7 @@ class TestKilled:
             assert first.poll() is None
             time.sleep(0.02)
         second = self.start(file, out.with_name("y"))
-        assert second.wait(30) == 2
+        assert second.wait(300) == 2
         assert second.stderr is not None
         assert second.stderr.read().strip().endswith("use another --store")
         first.kill()

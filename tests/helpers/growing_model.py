@@ -6,18 +6,19 @@ import contextlib
 import hashlib
 import os
 import signal
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from PIL import Image
 
-from evalharness.api.model import Drawn
+from evalharness.api.model import Branching, Drawn
 from evalharness.testing import MockModel
 from evalharness.types.trajectory import StepKind
 
 
-class GrowingModel(MockModel):
+class GrowingModel(MockModel, Branching):
     """Plans, and finds fault with its sketches, as the digest of its context says.
 
     ``device`` is mixed into every drawing; ``drawings`` and ``texts`` count what was made in this process.
@@ -30,7 +31,7 @@ class GrowingModel(MockModel):
             continues: That of the model.
             replays: That of the model.
             notes: A folder that gets a line for each drawing, in the file ``drawn``.
-            dies_after: Number of calls of ``draw`` after which the first process that comes so far kills itself.
+            dies_after: Number of the call of ``draw`` at whose end the first process that comes so far kills itself.
             fails_after: Number of images in a context after which drawing raises an error.
         """
 
@@ -41,6 +42,8 @@ class GrowingModel(MockModel):
         fails_after: int | None = None
 
     name = "growing"
+    formats: ClassVar[tuple[str, ...]] = ("strokes", "unicot", "zebra")
+    words: Mapping[str, str] = {"system": "system", "detail": "in detail"}
     settings: Settings
     device: ClassVar[str] = "first"
     drawings: ClassVar[int] = 0
@@ -53,6 +56,15 @@ class GrowingModel(MockModel):
 
     def look(self, contexts: Sequence[list[str]], images: Sequence[Image.Image]) -> None:
         self.read(contexts, [f"[image {hashlib.sha256(image.tobytes()).hexdigest()}]" for image in images])
+
+    def glance(self, contexts: Sequence[list[str]], images: Sequence[Image.Image]) -> None:
+        self.read(contexts, [f"[glance {hashlib.sha256(image.tobytes()).hexdigest()}]" for image in images])
+
+    def append(self, contexts: Sequence[list[str]], texts: Sequence[str]) -> None:
+        self.read(contexts, [f"[append {text}]" for text in texts])
+
+    def fork(self, contexts: Sequence[list[str]]) -> list[list[str]]:
+        return [[*context] for context in contexts]
 
     def draw(
         self,
@@ -67,6 +79,7 @@ class GrowingModel(MockModel):
         if settings.notes is not None and self._calls == settings.dies_after:
             with contextlib.suppress(FileExistsError):
                 (settings.notes / "died").touch(exist_ok=False)
+                time.sleep(settings.seconds)
                 os.kill(os.getpid(), signal.SIGKILL)
         images = max(sum("[image" in text for text in context) for context in contexts)
         if settings.fails_after is not None and images > settings.fails_after:
@@ -80,6 +93,8 @@ class GrowingModel(MockModel):
     def reply(self, context: Sequence[str], stop: str) -> str:
         GrowingModel.texts += 1
         digest = hashlib.sha256("\n".join(context).encode()).hexdigest()
+        if stop == "<|im_end|>":
+            return self._free(context, digest)
         if stop == "</inspect>":
             return f"<inspect> {'ok' if digest < '6' else f'wrong {digest[:4]}'} </inspect>"
         if stop == "</refine>":
@@ -87,3 +102,11 @@ class GrowingModel(MockModel):
         if sum("<ins>" in text for text in context) >= self.settings.iterations:
             return "<end>"
         return f"<ins> draw {digest[:6]} </ins> <des> {context[0]} </des>"
+
+    def _free(self, context: Sequence[str], digest: str) -> str:
+        """A text in a format without markers: empty, of several lines, content, or an answer that ends the process."""
+        if sum("[glance" in text for text in context) >= 3 and digest < "8":
+            return "Final Answer: this"
+        return {"0": "", "1": "", "2": f"{digest[:3]}\n\n{digest[3:6]}"}.get(
+            digest[0], f"{digest[:6]} No editing" if digest < "a" else digest[:6]
+        )

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from growing_model import GrowingModel
+from hypothesis import given
+from hypothesis import strategies as st
 from mock_sweeps import IN_PROCESS, run_without_report
 from old_store import SWEEP as OLD_SWEEP
 from old_store import write_old_store
+from plugin_packages import InstallPlugins
 
 from evalharness._util import environment
 from evalharness.execution.executors import wire
-from evalharness.report.environments import code_warnings, environment_facts, table_facts, table_warnings
+from evalharness.report.environments import (
+    code_warnings,
+    continued_fact,
+    environment_facts,
+    table_facts,
+    table_warnings,
+)
 from evalharness.store.merge import merge_stores
 from evalharness.store.store import Store
 from evalharness.testing import MockModel
-from evalharness.types.origin import Origin
+from evalharness.types.origin import Origin, Stretch, stretches_before
 from evalharness.types.score import Score
 from evalharness.types.trajectory import Step, Trajectory
 
@@ -122,6 +137,124 @@ def test_results_of_earlier_versions_do_not_say_where(
         assert unknown.startswith("not recorded; 8 samples drawn")
 
 
+LONGER = """\
+name: tiny
+seed: 3
+model: {name: growing, iterations: 9%s}
+benchmarks: [{name: mock, limit: 8, samples: 1}]
+arms: [{name: process, variant: process, max_iterations: 2..4}]
+"""
+SHORT, MIDDLE, LONG = (f"process max_iterations={cap}" for cap in (2, 3, 4))
+
+
+@pytest.fixture
+def longer(sweep_file: Callable[[str], Path], install_plugins: InstallPlugins) -> Callable[..., Path]:
+    install_plugins(models=[GrowingModel])
+    return lambda settings="": sweep_file(LONGER % settings + IN_PROCESS)
+
+
+def places(info: Mapping[str, Any], kind: str) -> dict[str, dict[str, int]]:
+    """Samples by host and arm."""
+    return {entry.get("host", "?"): entry[kind]["mock"] for entry in info["environments"] if entry[kind]}
+
+
+def drawn_on_three_machines(file: Path, out: Path, move: Move) -> dict[str, int]:
+    """Begin with the shortest arm; returns how many samples each machine draws further."""
+    drawn = {}
+    for host, only in (("first", [SHORT]), ("second", [SHORT, MIDDLE]), ("third", [])):
+        move(host, torch=host)
+        with run_without_report(file, out, only=only) as results:
+            longest = results.samples[results.samples["arm"] == results.samples["arm"].iloc[-1]]
+            drawn[host] = int((longest["iterations"] == {"first": 2, "second": 3, "third": 4}[host]).sum())
+    return drawn
+
+
+def test_a_trajectory_that_was_begun_on_one_machine_and_ended_on_another_names_both(
+    longer: Callable[..., Path], tmp_path: Path, move: Move
+) -> None:
+    file, out = longer(), tmp_path / "r" / "x"
+    drawn = drawn_on_three_machines(file, out, move)
+    with run_without_report(file, out) as results:
+        info = results.info
+        once = 8 - drawn["second"]
+        assert 0 < drawn["third"] <= drawn["second"] <= 8
+        assert places(info, "drawn")["first"][SHORT] == 8
+        assert places(info, "drawn")["second"][MIDDLE] == places(info, "begun")["first"][MIDDLE] == drawn["second"]
+        assert places(info, "drawn")["third"] == {LONG: drawn["third"]}
+        assert places(info, "begun")["second"] == {LONG: drawn["third"]}
+        assert places(info, "begun")["first"][LONG] == drawn["second"]
+        assert SHORT not in places(info, "begun")["first"]
+        assert places(info, "drawn")["first"].get(LONG, 0) == once
+        assert info["continued"]["samples"]["mock"] == {MIDDLE: drawn["second"], LONG: drawn["second"]}
+        assert info["continued"]["trajectories"] == drawn["second"]
+        text = dict(table_facts(info, "mock"))["Drawn"]
+        assert f"{drawn['third']} in environment" in text
+        assert f"{drawn['third']} begun in environment" in text
+        assert "drawn in different environments" in table_warnings(info, "mock")[0]
+        assert continued_fact(info).endswith(f"{drawn['second']} of {LONG} in mock")
+
+
+def test_steps_of_a_batch_in_hand_say_where_they_were_made(
+    longer: Callable[..., Path], tmp_path: Path, move: Move
+) -> None:
+    """A failure leaves them, and another machine goes on."""
+    out = tmp_path / "r" / "x"
+    move("first")
+    with run_without_report(longer(", fails_after: 3"), out) as results:
+        assert None not in [entry["id"] for entry in results.info["environments"]]
+    with Store(tmp_path / "r" / "store", write=False) as store:
+        begun = {key: (row["origin"], len(row["steps"])) for key, row in store.trajectories.all()}
+    assert all(origin is not None for origin, _ in begun.values())
+    move("second")
+    run_without_report(longer(), out).close()
+    with Store(tmp_path / "r" / "store", write=False) as store:
+        made = dict(store.trajectories.all())
+    continued = {key: row for key, row in made.items() if len(row["steps"]) > begun[key][1]}
+    assert continued
+    for key, row in continued.items():
+        assert [(stretch.end, stretch.origin) for stretch in row["earlier"]] == [(begun[key][1], begun[key][0])]
+        assert "second" in row["origin"].environment
+    for key in made.keys() - continued.keys():
+        assert (made[key]["earlier"], made[key]["origin"]) == ((), begun[key][0])
+
+
+def test_of_a_continued_trajectory_a_store_of_before_knows_the_last_machine(
+    longer: Callable[..., Path], tmp_path: Path, move: Move
+) -> None:
+    drawn_on_three_machines(longer(), tmp_path / "r" / "x", move)
+    path = tmp_path / "r" / "store"
+    with Store(path, write=False) as store:
+        before = dict(store.trajectories.all())
+    with closing(sqlite3.connect(path / "store.sqlite")) as database, database:
+        database.executescript("ALTER TABLE trajectories DROP COLUMN earlier; PRAGMA user_version = 6;")
+    for write in (False, True):
+        with Store(path, write=write) as store:
+            rows = dict(store.trajectories.all())
+        assert any(row["earlier"] for row in rows.values())
+        for key, row in rows.items():
+            marks = [number for number, step in enumerate(row["steps"]) if step.get("continued")]
+            assert row["earlier"] == ((Stretch(marks[-1], None),) if marks else ())
+            assert [row[name] for name in ("steps", "origin")] == [before[key][name] for name in ("steps", "origin")]
+
+
+ORIGINS = [None, *(Origin(name, made) for name in ("a", "b") for made in (1, 2))]
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(ORIGINS)), min_size=1, max_size=5))
+def test_stretches_are_runs_of_one_environment(goes: list[tuple[int, Origin | None]]) -> None:
+    """Each go adds some steps; steps that were made one after the other in one environment are one stretch."""
+    stretches: tuple[Stretch, ...] = ()
+    made: list[str | None] = []
+    for count, origin in goes:
+        made += [origin and origin.environment] * count
+        stretches = (*stretches_before(stretches, origin), Stretch(len(made), origin))
+    ends = [stretch.end for stretch in stretches]
+    assert ends == sorted(set(ends)) and ends[-1] == len(made)
+    named = [stretch.origin and stretch.origin.environment for stretch in stretches]
+    assert [named[bisect_left(ends, number)] for number in range(1, len(made) + 1)] == made
+    assert not any(one == other is not None for one, other in pairwise(named))
+
+
 @pytest.mark.parametrize("result", RESULTS, ids=["trajectory", "score"])
 def test_the_origin_of_a_result_crosses_processes(result: Trajectory | Score) -> None:
     assert wire.unpack_outcome(wire.pack_outcome(result)).origin == result.origin
@@ -135,9 +268,8 @@ def test_a_child_process_says_where_it_is(sweep_file: Callable[[str], Path], tmp
         assert "evalharness" in entry["plugins"]
 
 
-def test_a_merge_keeps_where_results_were_made(file: Path, tmp_path: Path, move: Move) -> None:
-    move("first")
-    run_without_report(file, tmp_path / "r" / "x").close()
+def test_a_merge_keeps_where_results_were_made(longer: Callable[..., Path], tmp_path: Path, move: Move) -> None:
+    drawn_on_three_machines(longer(), tmp_path / "r" / "x", move)
     merge_stores([tmp_path / "r" / "store"], tmp_path / "other")
     with Store(tmp_path / "r" / "store", write=False) as one, Store(tmp_path / "other", write=False) as other:
         assert dict(one.trajectories.all()) == dict(other.trajectories.all())

@@ -48,6 +48,7 @@ def test_prefixes_are_those_of_the_steps(stored: list[list[dict[str, Any]]], esc
         assert prefixes.lengths[place] == len(prefix)
         assert prefixes.images[place] == (images[-1] if images else None)
         assert prefixes.iterations[place] == max((step.iteration for step in prefix), default=0)
+        assert prefixes.continued[place] == any(step.continued for step in prefix)
         for name, values in prefixes.costs.items():
             assert values[place] == sum(getattr(step, name) for step in prefix), "to the last bit"
 

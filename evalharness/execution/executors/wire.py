@@ -72,12 +72,18 @@ def unpack_outcome(data: Mapping[str, Any]) -> Any:
 
 def pack_partial(partial: PartialTrajectory) -> Plain:
     """What was made so far of a trajectory."""
-    return {"steps": _pack_steps(partial.steps), "iterations": partial.iterations, "finished": partial.finished}
+    return {
+        "steps": _pack_steps(partial.steps),
+        "iterations": partial.iterations,
+        "finished": partial.finished,
+        "origin": _pack_origin(partial.origin),
+    }
 
 
 def unpack_partial(data: Mapping[str, Any]) -> PartialTrajectory:
     """The inverse of :func:`pack_partial`."""
-    return PartialTrajectory(_unpack_steps(data["steps"]), data["iterations"], data["finished"])
+    steps, origin = _unpack_steps(data["steps"]), _unpack_origin(data["origin"])
+    return PartialTrajectory(steps, data["iterations"], data["finished"], origin)
 
 
 def pack_error(error: Exception) -> Plain:
@@ -109,11 +115,11 @@ def _unpack_job(data: Plain, variant: Variant) -> Job:
 
 
 def _pack_steps(steps: Sequence[Step]) -> list[Plain]:
-    return [{**asdict(step), "cost": step.cost.as_dict()} for step in steps]
+    return [{**asdict(step), "cost": step.cost.as_dict(), "texts": list(step.texts)} for step in steps]
 
 
 def _unpack_steps(data: Sequence[Plain]) -> tuple[Step, ...]:
-    return tuple(Step(**{**step, "cost": Cost.from_dict(step["cost"])}) for step in data)
+    return tuple(Step(**{**step, "cost": Cost.from_dict(step["cost"]), "texts": tuple(step["texts"])}) for step in data)
 
 
 def _pack_origin(origin: Origin | None) -> list[Any] | None:

@@ -34,6 +34,7 @@ class Unicot(OwnLoop):
     """
 
     name: ClassVar[str] = "unicot"
+    replays = True
     assets = published.assets("unicot")
     think = Stage("", END, 2048)
     plan: Stage = think

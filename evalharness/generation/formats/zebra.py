@@ -25,6 +25,7 @@ class Zebra(OwnLoop):
     """
 
     name: ClassVar[str] = "zebra"
+    replays = True
     assets = published.assets("zebra")
     plan: Stage = Stage("", ("<|im_end|>",), 32_768)
 

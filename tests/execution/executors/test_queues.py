@@ -142,7 +142,11 @@ def test_the_rest_crosses_whole() -> None:
         [Job("k", "m", CHEAP, "p", 1, SourceFile("a.png", "0" * 64))],
         [
             replace(
-                job(1, DEAR), stored=(Step("sketch", 1, image=b"png", seed=1, cost=Cost(3)), Step("inspect", 1, "ok"))
+                job(1, DEAR),
+                stored=(
+                    Step("sketch", 1, image=b"png", seed=1, cost=Cost(3)),
+                    Step("inspect", 1, "a", texts=("a", "")),
+                ),
             )
         ],
         [ScoreJob("k", "d", b"png", item, True, {"a": [Reply("yes")]})],

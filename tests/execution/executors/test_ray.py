@@ -99,6 +99,24 @@ def test_a_run_on_ray_is_that_of_one_process(tmp_path: Path, env: dict[str, str]
     assert on_ray["images"].items() < here["images"].items()
 
 
+def test_the_environment_of_an_actor_names_its_gpu(tmp_path: Path, env: dict[str, str]) -> None:
+    """One of two, as the driver lists them. Scorers have no GPU, and name none."""
+    listing = "GPU 0: NVIDIA H200 (UUID: GPU-1)\nGPU 1: NVIDIA L4 (UUID: GPU-2)\n"
+    program = tmp_path / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nprintf '{listing}'\n")
+    program.chmod(0o755)
+    env = env | {"PATH": f"{program.parent}:{env['PATH']}", "CUDA_VISIBLE_DEVICES": "1"}
+    executor = {"name": "ray", "cpus": 2, "gpus": 1, "score": {"gpus": 0}}
+    file = write(tmp_path / "a", executor, benchmarks=[{"name": "crashing", "items": 4}])
+    run(file, env)
+    texts = dict(ray_runs.rows(file, "environments", "digest, info"))
+    for table, named in (("trajectories", True), ("scores", False)):
+        hardware = {json.loads(texts[digest])["hardware"] for (digest,) in ray_runs.rows(file, table, "environment")}
+        assert [text.endswith(", NVIDIA L4") for text in hardware] == [named]
+    assert "NVIDIA L4" in (file.parent / "r" / "crashes" / "results.json").read_text()
+
+
 def test_images_are_scored_while_others_are_drawn(tmp_path: Path, env: dict[str, str], notes: Path) -> None:
     """One sample is not drawn to its end before another is scored: were that to wait for all, the run would hang."""
     changes = {
