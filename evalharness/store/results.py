@@ -96,7 +96,7 @@ class Results:
         arms: Columns :data:`ARM_COLUMNS`, with a row for each arm.
         samples: Columns :data:`SAMPLE_COLUMNS`, with a row for each sample.
         steps: Trajectory key → its steps as dicts: kind, iteration, text, image (digest or None), seed, evaluations,
-            tokens, seconds, dollars.
+            tokens, seconds, dollars; ``parts``, the same costs by part, if the model is made of several.
         details: Score key → the score's details.
         image_path: Digest → the PNG file.
         checks: Columns :data:`CHECK_COLUMNS`, with a row for each rescored sample.
