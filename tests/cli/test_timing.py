@@ -235,7 +235,7 @@ def test_a_dry_run_needs_no_weights_and_a_run_does(
     file = sweep_file(SWEEP)
     text = dry(file)
     assert "trajectories to draw: 12 " in text
-    assert text.endswith("not here: model mock: no weights folder x\n")
+    assert "not here: model mock: no weights folder x\n" in text
     assert sweep.main([str(file), "--out", str(file.parent / "r" / "x")]) == 2
     assert capsys.readouterr().err == "evalharness: no weights folder x\n"
     with pytest.raises(WeightsError):
