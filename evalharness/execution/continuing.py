@@ -9,7 +9,7 @@ from dataclasses import replace
 from evalharness._util.hashing import canonical, digest
 from evalharness.api.executor import WorkerSpec
 from evalharness.api.failure import Failure
-from evalharness.execution.queues import DrawQueue
+from evalharness.execution.draw_queue import DrawQueue
 from evalharness.execution.signals import deferred_signals
 from evalharness.planning.plan import Job, Plan
 from evalharness.store.database import storable

@@ -13,12 +13,14 @@ from evalharness.api.failure import Failure, failure_of
 from evalharness.errors import BudgetError, ConfigError, EndpointError, SampleError
 from evalharness.execution.canary import Canary
 from evalharness.execution.disk_forecast import require_space
+from evalharness.execution.draw_queue import DrawQueue
 from evalharness.execution.failure_limits import failure_in
 from evalharness.execution.outcomes import write_images, write_outcome
 from evalharness.execution.parts import Parts
 from evalharness.execution.queue_setup import draw_queues, intermediate_queue, score_queues
-from evalharness.execution.queues import DrawQueue, PendingScore, Queue, ScoreQueue
+from evalharness.execution.queues import Queue
 from evalharness.execution.remote import RemoteWork, RemoteWorker
+from evalharness.execution.score_queue import PendingScore, ScoreQueue
 from evalharness.execution.shared_drawings import SharedDrawings
 from evalharness.execution.signals import deferred_signals
 from evalharness.execution.stage_progress import StageProgress

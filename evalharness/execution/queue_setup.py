@@ -9,9 +9,10 @@ from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer, Scorer
 from evalharness.api.model import RemoteImageModel
 from evalharness.execution.continuing import ContinuingDrawQueue
-from evalharness.execution.queues import DrawQueue, ScoreQueue
+from evalharness.execution.draw_queue import DrawQueue
 from evalharness.execution.rates import expected_seconds, measured_rates
 from evalharness.execution.remote import RemoteJudge, RemoteModel
+from evalharness.execution.score_queue import ScoreQueue
 from evalharness.execution.workers import PluginWorkerSpec
 from evalharness.planning.plan import Job, Plan
 from evalharness.store.store import Store

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from evalharness._util.hashing import canonical
-from evalharness.execution.queues import DrawQueue
+from evalharness.execution.draw_queue import DrawQueue
 from evalharness.planning.plan import Job, Plan
 from evalharness.types.trajectory import Trajectory
 

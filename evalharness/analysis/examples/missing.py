@@ -15,7 +15,7 @@ from evalharness.analysis.examples.search import MAX_REFINEMENTS, MAX_SAMPLES, R
 from evalharness.api.benchmark import JudgeScorer
 from evalharness.config.arm_families import FamilyKey
 from evalharness.config.schema import Arm
-from evalharness.execution.queues import PendingScore
+from evalharness.execution.score_queue import PendingScore
 from evalharness.generation.process import Process
 from evalharness.planning.plan import Job, Plan, Sample
 from evalharness.store.results import Judged

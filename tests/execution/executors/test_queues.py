@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from evalharness.api.failure import Failure
 from evalharness.api.model import SourceFile
+from evalharness.execution.draw_queue import SMALLEST, DrawQueue
 from evalharness.execution.executors import wire
-from evalharness.execution.queues import SMALLEST, DrawQueue, PendingScore, ScoreQueue
+from evalharness.execution.score_queue import PendingScore, ScoreQueue
 from evalharness.execution.workers import JudgedScore, JudgeReply, ScoreJob
 from evalharness.generation.process import Process
 from evalharness.generation.single_pass import SinglePass
