@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalharness.api.failure import Failure
@@ -36,6 +36,7 @@ def queue(jobs: list[Job], batch_size: int) -> DrawQueue:
     return DrawQueue("m", None, threading.Condition(), jobs, batch_size, lambda job: float(job.cap or 1))  # type: ignore[arg-type]
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(st.booleans(), max_size=200), st.integers(1, 64), st.integers(1, 20))
 def test_every_job_is_taken_once_and_batches_are_of_one_variant(dear: list[bool], size: int, workers: int) -> None:
     jobs = [job(number, DEAR if one else CHEAP) for number, one in enumerate(dear)]
@@ -108,6 +109,7 @@ def test_images_that_come_back_are_looked_at_first_and_each_key_once() -> None:
     assert taken[2:] == [["2", "3"], ["4"]]
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.lists(
         st.builds(
