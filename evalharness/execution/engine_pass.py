@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from evalharness._util.progress import Progress
 from evalharness.api.executor import Executor, isolate
 from evalharness.api.failure import Failure, failure_of
-from evalharness.errors import BudgetError, ConfigError, EndpointError, SampleError
+from evalharness.errors import BudgetError, ConfigError, SampleError
 from evalharness.execution.canary import Canary
 from evalharness.execution.disk_forecast import require_space
 from evalharness.execution.draw_queue import DrawQueue
@@ -20,6 +20,7 @@ from evalharness.execution.parts import Parts
 from evalharness.execution.queue_setup import draw_queues, intermediate_queue, score_queues
 from evalharness.execution.queues import Queue
 from evalharness.execution.remote import RemoteWork, RemoteWorker
+from evalharness.execution.remote_workers import RemoteWorkers
 from evalharness.execution.score_queue import PendingScore, ScoreQueue
 from evalharness.execution.shared_drawings import SharedDrawings
 from evalharness.execution.signals import deferred_signals
@@ -85,14 +86,13 @@ class EnginePass:
         self.progress = StageProgress()
         self._draws: dict[str, DrawQueue] = {}
         self._scores: dict[tuple[str, str], ScoreQueue] = {}
-        self._remote_workers: list[RemoteWorker] = []
+        self._remote_workers = RemoteWorkers(stops, terminal, self._nothing_left)
         self._undrawn: dict[str, list[Sample]] = defaultdict(list)
         """The samples that wait for a trajectory, by its key."""
         self._unscored: dict[str, list[Sample]] = defaultdict(list)
         """The samples that will be rescored once they have their score, by its key."""
         self._searches: dict[str, list[ScoreSearch]] = defaultdict(list)
         self._shared = SharedDrawings(plan)
-        self._warned: set[str] = set()
         self._jobs: dict[str, Job] = {}
         """The jobs that are missing, by key."""
         self._to_draw: dict[str, Job] = {}
@@ -178,7 +178,7 @@ class EnginePass:
         """Set when a queue is given up, and make its remote worker, if it has one."""
         queue.limit_failures(self.plan.sweep.failures, self._refused)
         if remote is not None:
-            self._remote_workers.append(RemoteWorker(remote, queue, self._finish_remote_job, self._note_remote_end))
+            self._remote_workers.add(RemoteWorker(remote, queue, self._finish_remote_job, self._note_remote_end))
 
     def _find_missing(self) -> dict[str, Job]:
         """Return the jobs to be drawn, by key. What is to be scored is put into its queues."""
@@ -285,20 +285,16 @@ class EnginePass:
             self._show_progress(queue, len(refused), len(refused))
 
     def _work_all(self) -> None:
-        remote_queues = [worker.queue for worker in self._remote_workers]
         try:
-            for worker in self._remote_workers:
-                worker.start()
-            self._work([queue for queue in self.progress.queues if queue not in remote_queues])
-            for worker in self._remote_workers:
-                worker.wait()
+            self._remote_workers.start()
+            self._work([queue for queue in self.progress.queues if queue not in self._remote_workers.queues])
+            self._remote_workers.wait()
         except BaseException:
             self.stopping = True  # what the remote workers still finish must not begin anything
             raise
         finally:
-            for worker in self._remote_workers:
-                worker.end()
-        self._check_remote_workers(running=False)
+            self._remote_workers.end()
+        self._remote_workers.check(running=False)
 
     def _work(self, queues: Sequence[Queue]) -> None:
         if self.stopping:
@@ -322,7 +318,7 @@ class EnginePass:
                 self._settle(queue, jobs, failed)
                 self._heed_limits(queue)
             self._show_progress(queue, len(jobs), failed)
-            self._check_remote_workers(running=True)
+            self._remote_workers.check(running=True)
         for queue in queues:
             self._heed_limits(queue)
 
@@ -383,6 +379,9 @@ class EnginePass:
 
     # --- remote workers ---
 
+    def _nothing_left(self) -> bool:
+        return self.stopping or all(queue.finished for queue in self.progress.queues)
+
     def _note_remote_end(self, worker: RemoteWorker) -> None:
         """Go on without a remote worker, but begin nothing more if its first samples failed; called from its thread."""
         with self.store.lock:
@@ -391,24 +390,3 @@ class EnginePass:
             elif worker.error is not None and self.canary is not None and not self.canary.ended:
                 self.stop()
             self._begin_next()
-
-    def _check_remote_workers(self, *, running: bool) -> None:
-        """Raise what ended a remote worker.
-
-        A judge or model that does not work ends the run only once all other work is done; a spent budget never does.
-        """
-        for worker in self._remote_workers:
-            error = worker.error
-            if isinstance(error, BudgetError):
-                self.stops[worker.queue.subject] = str(error)
-            elif isinstance(error, EndpointError) and running:
-                self._warn_once(worker, error)
-            elif error is not None:
-                raise error
-
-    def _warn_once(self, worker: RemoteWorker, error: EndpointError) -> None:
-        """Warn of a remote worker that ended, if other work goes on; otherwise the error itself is shown at once."""
-        finished = self.stopping or all(queue.finished for queue in self.progress.queues)
-        if worker.queue.stopped and not finished and worker.queue.name not in self._warned:
-            self._warned.add(worker.queue.name)
-            self.terminal.say(f"warning: {error}; all else goes on")
