@@ -7,6 +7,7 @@ from pathlib import Path
 import crash_plugins
 import mock_sweeps
 import pytest
+from hypothesis import HealthCheck, settings
 from plugin_packages import InstallPlugins, Plugins, install_package
 
 from evalharness import testing
@@ -16,6 +17,9 @@ from evalharness.testing import MockModel, MockScorer
 
 ROOMS = ("bagel", "detector", "judge", "miniature", "process", "report")
 pytest_plugins = [f"{room}_fixtures" for room in ROOMS]
+# Machines are shared: how long an example takes says nothing of the code.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 @pytest.fixture(autouse=True)
