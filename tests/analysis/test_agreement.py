@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalharness.analysis import stats
@@ -48,7 +48,6 @@ def test_a_worked_example_of_three_values() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=40))
 def test_the_kappa_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn comes with the extra judge")
@@ -128,7 +127,6 @@ def test_no_flip_is_not_certainty() -> None:
     assert always.low == pytest.approx(0.025 ** (1 / 60))
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([0.0, 0.35, 1.0, NAN]), min_size=3, max_size=3), min_size=1, max_size=10))
 def test_a_flip_rate_is_the_chance_that_two_replies_differ(values: list[list[float]]) -> None:
     shares = []

@@ -64,7 +64,7 @@ def sweeps(draw: st.DrawFn) -> Any:
     return document
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(document=sweeps())
 def test_a_changed_sweep_file_is_a_sweep_or_one_line(document: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("fuzz") / "x.yaml"
@@ -75,7 +75,7 @@ def test_a_changed_sweep_file_is_a_sweep_or_one_line(document: Any, tmp_path_fac
         assert "\n" not in str(error) and len(str(error)) < 2000
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(document=sweeps())
 def test_what_loads_can_be_planned_or_says_why_not(document: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("fuzz") / "x.yaml"
@@ -92,7 +92,7 @@ OPTIONS = (
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(words=st.lists(st.sampled_from(OPTIONS) | st.sampled_from(WORDS) | st.text(max_size=6), max_size=5))
 def test_a_command_line_is_obeyed_or_refused(
     words: list[str], tmp_path_factory: pytest.TempPathFactory, capfd: pytest.CaptureFixture[str]

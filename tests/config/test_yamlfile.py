@@ -32,13 +32,13 @@ documents = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=documents)
 def test_reads_what_was_dumped(data: object, tmp_path_factory: pytest.TempPathFactory) -> None:
     assert read(tmp_path_factory.mktemp("y"), yaml.safe_dump(data)).data == data
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=documents)
 def test_json_is_yaml(data: object, tmp_path_factory: pytest.TempPathFactory) -> None:
     """YAML 1.2, section 1.3: every JSON document is a YAML document of the same meaning."""

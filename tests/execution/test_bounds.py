@@ -142,9 +142,7 @@ def canvas(install_plugins: InstallPlugins, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(MockModel, "blank", lambda model: Image.new("RGB", (model.settings.size,) * 2))
 
 
-many = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+many = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @many

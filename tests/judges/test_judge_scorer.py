@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalharness._util.hashing import digest
@@ -261,7 +261,6 @@ def test_what_is_settled_when_a_judge_stops_counts() -> None:
     assert keys == [f"key {number}" for number in range(5)]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.sampled_from(["0", "1", "?", "error", "lost"]), min_size=6, max_size=6), max_size=12),
     st.integers(1, 5),

@@ -439,7 +439,7 @@ def priced(usage: dict[str, Any] | None) -> float:
     return (count(usage.get("prompt_tokens")) * 3 + count(usage.get("completion_tokens")) * 11) / 1e6
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(BODIES, min_size=1, max_size=8), st.floats(0.001, 0.05), st.integers(1, 6))
 def test_whatever_a_server_sends_the_books_are_what_its_usage_says(
     specs: list[dict[str, Any]], dollars: float, places: int

@@ -327,7 +327,7 @@ def test_numbers_from_0_leave_a_gap_where_an_image_is_missing(tmp_path: Path) ->
     assert names_of(tmp_path, 3) == ["0000.png", "0001.png", "0002.png"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sets(st.integers(0, 12), min_size=1, max_size=6), min_size=1, max_size=4))
 def test_every_numbered_file_is_an_image_once(numbers: list[set[int]]) -> None:
     """The published program scores each file whose name is a number; so do as many indices as there are numbers."""

@@ -51,9 +51,7 @@ def test_shards_are_the_sweep_and_share_no_trajectory(file: Path, count: int) ->
     assert max(items) - min(items) <= 1
 
 
-@settings(
-    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(count=st.integers(1, 4), limit=st.integers(4, 6), fewer=st.integers(4, 6))
 def test_a_smaller_limit_takes_a_part_of_the_shard(file: Path, count: int, limit: int, fewer: int) -> None:
     smaller, larger = sorted((limit, fewer))

@@ -115,9 +115,7 @@ def test_what_is_neither_store_nor_report_is_one_line(
 IMAGES = st.lists(st.sampled_from([b"a", b"b", b"c", b"d"]), max_size=3)
 
 
-@settings(
-    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(trajectories=st.lists(IMAGES, max_size=3), others=IMAGES)
 def test_what_a_trajectory_has_is_never_garbage(
     tmp_path_factory: pytest.TempPathFactory, trajectories: list[list[bytes]], others: list[bytes]

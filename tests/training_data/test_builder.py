@@ -153,7 +153,7 @@ def check_uncorrected_states(seed: int) -> int:
     return uncorrected
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6))
 def test_a_state_shows_what_its_plan_describes(seed: int) -> None:
     """A thing without a colour may have any."""

@@ -39,7 +39,7 @@ def found(row: Row) -> set[str]:
     return {violation.rule for violation in trajectory_checks.violations(row)}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 10**6), st.sampled_from(["full", "no-critique", "no-self-sampling", "base"]))
 def test_generated_data_pass(seed: int, arm: str) -> None:
     generated = rows(arm, seed)
@@ -222,7 +222,7 @@ def test_there_are_rows_to_spoil_and_every_rule_has_a_fault() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 10**6))
 def test_each_planted_fault_is_found_by_its_rule(fault: Callable[[Row, random.Random], None], seed: int) -> None:
     rng = random.Random(seed)
@@ -240,7 +240,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(JSON)
 @example({"steps": [{"prompt": None, "image": False}]})
 def test_any_json_is_judged_without_an_error(row: Any) -> None:

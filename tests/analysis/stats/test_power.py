@@ -43,7 +43,7 @@ def test_what_cannot_be_shown_at_all_is_nan() -> None:
     assert math.isnan(stats.smallest_shown([1.0, 0.0, 0.0, 1.0], list("wxyz"), list("aabb"), WEIGHTS))
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 100), rate=st.floats(0.0, 0.4))
 def test_it_is_more_than_the_noise_and_does_not_depend_on_the_sign(seed: int, rate: float) -> None:
     items, labels = layout(30, 1, "ab")

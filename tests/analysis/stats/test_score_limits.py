@@ -108,7 +108,7 @@ def test_categories_with_a_likelihood_maximised_by_search() -> None:
     assert (weights @ (counts[:, 1] / sizes) - low) / error == pytest.approx(Z, abs=1e-4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     counts=st.lists(st.lists(st.integers(0, 12), min_size=3, max_size=3).filter(any), min_size=1, max_size=3),
     scale=st.floats(0.1, 5),

@@ -65,7 +65,7 @@ def test_the_class_offers_rules() -> None:
     assert all(field.description for field in GenEval.rules.model_fields.values())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(PROMPTS),
     st.integers(0, 2**32),

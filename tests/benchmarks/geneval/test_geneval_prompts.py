@@ -50,7 +50,7 @@ def test_counts_by_tag() -> None:
     assert {tag: tags.count(tag) for tag in TAGS} == dict(zip(TAGS, (80, 99, 80, 94, 100, 100), strict=True))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 60), st.integers(0, 2**63))
 def test_any_seed_gives_a_suite_of_the_same_kind(n: int, seed: int) -> None:
     suite = prompts.generate(n, seed)

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalharness.benchmarks.wise.published_replies import LEGACY_RANGE, read_published_bit, read_published_scales
@@ -156,7 +156,6 @@ def value(marks: Sequence[str]) -> float:
     return (0.7 * consistency + 0.2 * realism + 0.1 * quality) / 2
 
 
-@settings(deadline=None)
 @given(
     st.text() | st.lists(st.sampled_from(["Score", ":", "*", " ", "\n", "0", "1", "<think>", "</think>"])).map("".join)
 )

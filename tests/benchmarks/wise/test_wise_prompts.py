@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from wise_prompt_files import OFFICIAL, needs_official_files, prompt_entries, prompt_entry, write_prompt_files
 
@@ -185,7 +185,6 @@ def test_a_folder_may_have_more_in_it(tmp_path: Path) -> None:
     assert len(built(WiseLegacy, prompts=tmp_path).items()) == 1000
 
 
-@settings(deadline=None)
 @given(st.permutations(prompt_entries(WiseLegacy)[:40]), st.integers(1, 39))
 def test_neither_order_nor_files_matter(entries: list[dict[str, Any]], cut: int) -> None:
     ids = {"culture": range(1, 41)}
@@ -195,7 +194,6 @@ def test_neither_order_nor_files_matter(entries: list[dict[str, Any]], cut: int)
     assert prompt_files.content_digest(prompt_files.items(files, ids)) == prompt_files.content_digest(together)
 
 
-@settings(deadline=None)
 @given(
     st.binary(max_size=200)
     | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps).map(str.encode)

@@ -8,7 +8,7 @@ import time
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evalharness.benchmarks.wise.replies import SCALES, read_bit, read_scales
@@ -147,7 +147,6 @@ WORDS = st.sampled_from(
 TEXTS = st.one_of(st.text(), st.lists(WORDS, max_size=30).map("".join))
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_any_text_is_a_score_or_none(text: str) -> None:
     bit, scales = read_bit(text), read_scales(text)
@@ -155,7 +154,6 @@ def test_any_text_is_a_score_or_none(text: str) -> None:
     assert scales is None or (0 <= scales.value <= 1 and set(scales.details.values()) <= {0, 1, 2})
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_a_score_is_never_read_without_its_digit(text: str) -> None:
     """The digit of a bit stands in what was spoken, and no other bit is stated there."""
@@ -166,7 +164,6 @@ def test_a_score_is_never_read_without_its_digit(text: str) -> None:
         assert not re.search(rf"\bscore: {other}\b", text, re.IGNORECASE)
 
 
-@settings(deadline=None)
 @given(st.permutations(SCALES), st.lists(st.sampled_from("012"), min_size=3, max_size=3))
 def test_the_order_of_the_labels_does_not_matter(names: list[str], marks: list[str]) -> None:
     score = read_scales("\n".join(f"{name}: {mark}" for name, mark in zip(names, marks, strict=True)))

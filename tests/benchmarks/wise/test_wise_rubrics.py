@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from wise_prompt_files import prompt_entry
 
@@ -80,7 +80,6 @@ def test_the_own_rubric_asks_for_what_is_read(benchmark: type[Wise]) -> None:
     assert all(form in text for form in forms)
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_a_digest_is_of_the_rubric_alone(prompt: str, explanation: str) -> None:
     """What an item says goes in as it is, and changes nothing else."""

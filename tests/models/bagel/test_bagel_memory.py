@@ -9,7 +9,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
@@ -140,7 +140,6 @@ def test_a_device_that_is_named_twice_counts_once() -> None:
 ROOMS = st.lists(st.integers(100, 1000), min_size=1, max_size=5)
 
 
-@settings(deadline=None)  # a busy machine says nothing of this
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 500), ROOMS)
 def test_no_other_spread_is_less_full(layers: int, layer: int, rest: int, rooms: list[int]) -> None:
     wanted = MemoryNeed((layer,) * layers, rest, 3)
