@@ -69,11 +69,8 @@ class ContinuingDrawQueue(DrawQueue):
 
 
 def jobs_with_stored_steps(store: Store, jobs: Sequence[Job]) -> list[Job]:
-    """The jobs with the steps that the store has, if these have all their images.
-
-    Only a trajectory that iterates can be stored in part.
-    """
-    stored = store.trajectories.get(job.key for job in jobs if job.cap is not None)
+    """The jobs with the steps that the store has, if these have all their images."""
+    stored = store.trajectories.get(job.key for job in jobs if job.source is None)
     loaded = []
     for job in jobs:
         steps: tuple[Step, ...] = ()

@@ -127,7 +127,7 @@ class EnginePass:
         jobs = self._jobs
         with self.terminal.stages() as open_stage:
             for queue in self.progress.queues:
-                if isinstance(queue, DrawQueue) or jobs or queue.waiting:
+                if isinstance(queue, DrawQueue) or jobs or _gets_work(queue):
                     self.progress.open(queue, open_stage)
             self._fail_refused_prompts(jobs)
             self._hold_all_but_first()
@@ -390,3 +390,8 @@ class EnginePass:
             elif worker.error is not None and self.canary is not None and not self.canary.ended:
                 self.stop()
             self._begin_next()
+
+
+def _gets_work(queue: Queue) -> bool:
+    """Whether a queue has work, or will get some from one that has."""
+    return bool(queue.waiting) or any(_gets_work(feeder) for feeder in queue.feeders)

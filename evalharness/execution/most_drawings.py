@@ -15,7 +15,7 @@ def most_drawings(plan: Plan, store: Store, jobs: Collection[Job]) -> Iterator[t
 
     Of a trajectory that is continued, the stored iterations are not drawn again.
     """
-    stored = store.trajectories.get(job.key for job in jobs if job.cap is not None)
+    stored = store.trajectories.get(job.key for job in jobs if job.source is None)
     models = {alias: spec.build() for alias, spec in plan.sweep.models.items()}
     for job in jobs:
         begun = stored.get(job.key)
@@ -28,6 +28,8 @@ def _drawn(variant: Variant, begun: StoredTrajectory) -> int:
 
     Those that its complete iterations could have had, and those that it has of the next one.
     """
+    if variant.cap is None:
+        return sum(step.image is not None for step in begun.steps)
     complete = begun.cap or 0
     whole = variant.model_copy(update={CAP: complete}).drawings if complete else 0
     return whole + sum(step.image is not None and step.iteration > complete for step in begun.steps)

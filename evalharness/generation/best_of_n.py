@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -10,10 +10,21 @@ from pydantic import Field
 
 from evalharness.api.format import Format, Stage
 from evalharness.api.model import Drawn, Interleaver
+from evalharness.api.variant import StepsMade
 from evalharness.errors import ConfigError
 from evalharness.generation.sample import Sample, noise_seed
 from evalharness.generation.spoken import SpokenVariant
-from evalharness.generation.steps import begin, look, samples_of, timed, write
+from evalharness.generation.steps import (
+    NoteSteps,
+    begin,
+    continued_samples,
+    handing_over,
+    look,
+    note_nothing,
+    samples_of,
+    timed,
+    write,
+)
 from evalharness.types.item import PromptImage
 from evalharness.types.trajectory import Step, Trajectory
 
@@ -51,44 +62,77 @@ class BestOfN(SpokenVariant):
     def generate(
         self, model: Any, prompts: Sequence[str], seeds: Sequence[int], pictures: Sequence[PromptImage | None] = ()
     ) -> list[Trajectory]:
-        spoken = self.spoken_format(model)
-        assert spoken.inspect is not None
         samples = samples_of(prompts, seeds)
-        passed: list[list[bool]] = [[] for _ in samples]
-        for number in range(1, self.n + 1):
-            verdicts = _candidate(model, spoken, spoken.inspect, samples, number)
-            for verdict, earlier in zip(verdicts, passed, strict=True):
-                earlier.append(verdict)
-        for sample, good in zip(samples, passed, strict=True):
-            sample.steps.append(_choice(sample.steps, good))
-            sample.finished = True
+        self._make(model, samples, note_nothing)
         return [sample.trajectory() for sample in samples]
 
+    def resumes(self, model: Any) -> bool:
+        return True
 
-def _candidate(model: Interleaver, spoken: Format, stage: Stage, samples: Sequence[Sample], number: int) -> list[bool]:
-    """Draw a candidate as ``single_pass`` does, from a seed of its own, and inspect it in a new context.
+    def resume(
+        self,
+        model: Any,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        stored: Sequence[Sequence[Step]],
+        made: StepsMade | None = None,
+    ) -> list[Trajectory]:
+        samples = continued_samples(prompts, seeds, stored)
+        self._make(model, samples, handing_over(samples, made))
+        return [sample.trajectory() for sample in samples]
 
-    Returns:
-        For each sample, whether nothing was found wrong.
-    """
-    prompts = [sample.prompt for sample in samples]
-    seeds = [noise_seed(sample.seed, number, "draw") for sample in samples]
+    def _make(self, model: Interleaver, samples: list[Sample], note: NoteSteps) -> None:
+        spoken = self.spoken_format(model)
+        assert spoken.inspect is not None
+        for number in range(1, self.n + 1):
+            _draw_candidate(model, samples, number)
+            note(samples)
+            _inspect_candidate(model, spoken, spoken.inspect, samples, number)
+            for sample in samples:
+                sample.complete = number
+            note(samples)
+        for sample in samples:
+            good = [not spoken.conflict(step.text) for step in sample.steps if step.kind == "inspect"]
+            sample.steps.append(_choice(sample.steps, good))
+            sample.finished = True
+
+
+def _draw_candidate(model: Interleaver, samples: Sequence[Sample], number: int) -> None:
+    """Draw as ``single_pass`` does, from a seed of its own, what is not stored."""
+    due = _not_taken_over(samples, lambda sample: sample.take_over_image("draw", number))
+    if not due:
+        return
 
     def painting() -> list[Drawn]:
-        return model.paint(prompts, seeds)
+        seeds = [noise_seed(sample.seed, number, "draw") for sample in due]
+        return model.paint([sample.prompt for sample in due], seeds)
 
-    drawn, seconds = timed(len(samples), painting)
-    for sample, image in zip(samples, drawn, strict=True):
+    drawn, seconds = timed(len(due), painting)
+    for sample, image in zip(due, drawn, strict=True):
         sample.add_image("draw", number, image, seconds)
-    contexts = begin(model, spoken, samples)
-    look(model, samples, contexts)
-    texts = write(model, stage, samples, contexts, "inspect", number, stage.open)
-    verdicts = []
-    for sample, text in zip(samples, texts, strict=True):
-        inspection = f"{stage.open} {text}".strip()
-        sample.steps[-1] = replace(sample.steps[-1], text=inspection)
-        verdicts.append(not spoken.conflict(inspection))
-    return verdicts
+
+
+def _inspect_candidate(
+    model: Interleaver, spoken: Format, stage: Stage, samples: Sequence[Sample], number: int
+) -> None:
+    """Inspect the newest drawing in a context of its own, where no inspection is stored."""
+    due = _not_taken_over(samples, lambda sample: sample.take_over_text("inspect", number, stage.open))
+    if not due:
+        return
+    contexts = begin(model, spoken, due)
+    look(model, due, contexts)
+    texts = write(model, stage, due, contexts, "inspect", number, stage.open)
+    for sample, text in zip(due, texts, strict=True):
+        sample.steps[-1] = replace(sample.steps[-1], text=f"{stage.open} {text}".strip())
+
+
+def _not_taken_over(samples: Sequence[Sample], take_over: Callable[[Sample], object]) -> list[Sample]:
+    """Take over the stored step that is due; return the samples that have none."""
+    due = [sample for sample in samples if not sample.stored]
+    for sample in samples:
+        if sample.stored:
+            take_over(sample)
+    return due
 
 
 def _choice(steps: Sequence[Step], good: Sequence[bool]) -> Step:

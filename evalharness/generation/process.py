@@ -17,7 +17,19 @@ from evalharness.api.variant import StepsMade
 from evalharness.errors import ConfigError
 from evalharness.generation.sample import Sample
 from evalharness.generation.spoken import SpokenVariant
-from evalharness.generation.steps import NoteSteps, RecordedSteps, begin, draw, keep, look, samples_of, write
+from evalharness.generation.steps import (
+    NoteSteps,
+    RecordedSteps,
+    begin,
+    continued_samples,
+    draw,
+    handing_over,
+    keep,
+    look,
+    note_nothing,
+    samples_of,
+    write,
+)
 from evalharness.types.item import PromptImage
 from evalharness.types.trajectory import Step, Trajectory, remembered
 
@@ -77,7 +89,7 @@ class Process(SpokenVariant):
         self, model: Any, prompts: Sequence[str], seeds: Sequence[int], pictures: Sequence[PromptImage | None] = ()
     ) -> list[Trajectory]:
         samples = samples_of(prompts, seeds)
-        self._make(model, samples, _note_nothing)
+        self._make(model, samples, note_nothing)
         return [sample.trajectory() for sample in samples]
 
     def resumes(self, model: Any) -> bool:
@@ -92,17 +104,8 @@ class Process(SpokenVariant):
         stored: Sequence[Sequence[Step]],
         made: StepsMade | None = None,
     ) -> list[Trajectory]:
-        samples = samples_of(prompts, seeds)
-        for sample, steps in zip(samples, stored, strict=True):
-            sample.continue_from(steps)
-        indices = {id(sample): index for index, sample in enumerate(samples)}
-
-        def note(changed: Sequence[Sample]) -> None:
-            partial = {indices[id(sample)]: sample.partial() for sample in changed if sample.made > sample.begun}
-            if partial and made is not None:
-                made(partial)
-
-        self._make(model, samples, note)
+        samples = continued_samples(prompts, seeds, stored)
+        self._make(model, samples, handing_over(samples, made))
         return [sample.trajectory() for sample in samples]
 
     def _make(self, model: Interleaver, samples: list[Sample], note: NoteSteps) -> None:
@@ -172,10 +175,6 @@ class Process(SpokenVariant):
             opening = "" if inspect is not None else refine.open
             _refine(model, refine, active, contexts, iteration, repetition, opening)
             note(active)
-
-
-def _note_nothing(samples: Sequence[Sample]) -> None:
-    pass
 
 
 def _refine(

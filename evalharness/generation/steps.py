@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from evalharness.api.format import Format, Stage
 from evalharness.api.model import Context, Drawn, Interleaver, Written
+from evalharness.api.variant import StepsMade
 from evalharness.generation.replay import replay_drawings, replay_texts
 from evalharness.generation.sample import Sample, noise_seed
-from evalharness.types.trajectory import StepKind, Trajectory
+from evalharness.types.trajectory import Step, StepKind, Trajectory
 
 Result = TypeVar("Result")
 NoteSteps = Callable[[Sequence[Sample]], None]
@@ -21,6 +22,30 @@ NoteSteps = Callable[[Sequence[Sample]], None]
 def samples_of(prompts: Sequence[str], seeds: Sequence[int]) -> list[Sample]:
     """A sample for each prompt."""
     return [Sample(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
+
+
+def continued_samples(prompts: Sequence[str], seeds: Sequence[int], stored: Sequence[Sequence[Step]]) -> list[Sample]:
+    """A sample for each prompt, which begins with its stored steps."""
+    samples = samples_of(prompts, seeds)
+    for sample, steps in zip(samples, stored, strict=True):
+        sample.continue_from(steps)
+    return samples
+
+
+def handing_over(samples: Sequence[Sample], made: StepsMade | None) -> NoteSteps:
+    """A function that hands over what a batch has made so far, of the samples with a step that is not stored."""
+    indices = {id(sample): index for index, sample in enumerate(samples)}
+
+    def note(changed: Sequence[Sample]) -> None:
+        partial = {indices[id(sample)]: sample.partial() for sample in changed if sample.made > sample.begun}
+        if partial and made is not None:
+            made(partial)
+
+    return note
+
+
+def note_nothing(samples: Sequence[Sample]) -> None:
+    """Where nobody asks for the steps of an unfinished batch."""
 
 
 def draw_once(

@@ -8,14 +8,17 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from growing_model import GrowingModel
 from mock_sweeps import IN_PROCESS, draw_and_score, states
 from plugin_packages import InstallPlugins, install_package
+
+from evalharness.api.model import Drawn
+from evalharness.testing import MockModel
 
 Write = Callable[[str], Path]
 SWEEP = (
@@ -115,6 +118,41 @@ def test_a_failure_at_a_step_keeps_those_before_and_is_healed_from_there(sweep_f
         assert made[: len(before[key])] == before[key]
         assert list(map(untimed, made)) == list(map(untimed, steps(tmp_path / "whole")[key]))
     assert images(tmp_path / "healed").items() >= files.items()
+
+
+class Candidates(GrowingModel):
+    """Runs out of memory at its third call of ``paint`` while ``broken``."""
+
+    name = "candidates"
+    broken: ClassVar[bool] = False
+    calls: ClassVar[int] = 0
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        Candidates.calls += 1
+        if Candidates.broken and Candidates.calls > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().paint(prompts, seeds)
+
+
+def test_candidates_of_the_best_are_stored_as_they_are_drawn(
+    sweep_file: Write, tmp_path: Path, install_plugins: InstallPlugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_plugins(models=[Candidates])
+    text = SWEEP.replace("growing", "candidates").replace("process, max_iterations: 2..3", "best_of_n, n: 4") % ""
+    whole = draw_and_score(sweep_file(text), tmp_path / "whole" / "x")
+    undisturbed = sorted(MockModel.drawn)
+    monkeypatch.setattr(MockModel, "drawn", [])
+    monkeypatch.setattr(Candidates, "calls", 0)
+    monkeypatch.setattr(Candidates, "broken", True)
+    assert "failed" in states(draw_and_score(sweep_file(text), tmp_path / "healed" / "x"))
+    before = steps(tmp_path / "healed")
+    assert any(step["image"] for made in before.values() for step in made)
+    monkeypatch.setattr(Candidates, "broken", False)
+    assert draw_and_score(sweep_file(text), tmp_path / "healed" / "x") == whole
+    assert sorted(MockModel.drawn) == undisturbed, "nothing is drawn twice"
+    for key, made in steps(tmp_path / "healed").items():
+        assert made[: len(before.get(key, ()))] == before.get(key, [])
+        assert list(map(untimed, made)) == list(map(untimed, steps(tmp_path / "whole")[key]))
 
 
 @pytest.mark.parametrize("executor", [IN_PROCESS, "executor: {name: local, workers: 2}\n"], ids=["run", "child"])

@@ -77,3 +77,15 @@ def test_the_time_of_a_score_crosses_between_processes() -> None:
     score = Score(0.5, time=ScoringTime("s", 0.25))
     assert unpack_outcome(json.loads(json.dumps(pack_outcome(score)))).time == score.time
     assert unpack_outcome(pack_outcome(Score(0.5))).time is None
+
+
+def test_checks_follow_scores_of_images_that_were_drawn_before(
+    sweep_file: Write, install_plugins: InstallPlugins, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A check has nothing to do at the beginning of such a run, and gets work from the scores."""
+    install_plugins(**rated_benchmark.PLUGINS)
+    file = sweep_file(JUDGED.replace("items: 6,", "items: 6, judge_repeats: 2, repeat_items: 3,"))
+    command = [str(file), "--out", str(file.parent / "r" / "x")]
+    assert sweep.main([*command, "--draw-only"]) == 0
+    assert sweep.main([*command, "--score-only"]) == 0
+    assert said(file, capsys)[-1] == "expected time to score: nothing"

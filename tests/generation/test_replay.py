@@ -11,8 +11,10 @@ from growing_model import GrowingModel
 
 from evalharness.errors import SampleError
 from evalharness.generation import variants
+from evalharness.generation.best_of_n import BestOfN
 from evalharness.generation.process import Process
 from evalharness.miniature.model.plugin import Miniature
+from evalharness.testing import MockModel
 from evalharness.types.trajectory import Cost, PartialTrajectory, Step, Trajectory, prefix
 
 PROMPTS, SEEDS = ["thing one", "thing two", "thing three"], [3, 4, 2**62]
@@ -79,6 +81,25 @@ def test_what_is_handed_over_is_a_beginning_that_is_continued(settings: dict[str
         assert list(map(content, again)) == list(map(content, whole))
     drawn = [max((n for n, step in enumerate(made.steps, 1) if step.image), default=0) for made in whole]
     assert all(begun[index] >= count for index, count in enumerate(drawn)), "every drawing was handed over"
+
+
+@pytest.mark.parametrize("spoken", ["strokes", "unicot"])
+def test_candidates_that_are_stored_are_neither_drawn_nor_inspected_again(spoken: str) -> None:
+    variant, model = BestOfN(n=3, format=spoken), GrowingModel()
+    handed: list[dict[int, PartialTrajectory]] = []
+    whole = variants.run(variant, model, PROMPTS, SEEDS, made=lambda made: handed.append(dict(made)))
+    assert [len(made[0].steps) for made in handed] == [1, 2, 3, 4, 5, 6]
+    assert [made[0].iterations for made in handed] == [0, 1, 1, 2, 2, 3]
+    assert all(made[0].steps == whole[0].steps[: len(made[0].steps)] for made in handed)
+    for count in range(7):
+        counts = [count, max(0, count - 1), max(0, count - 4)]
+        MockModel.drawn, GrowingModel.texts = [], 0
+        stored = [made.steps[:begun] for made, begun in zip(whole, counts, strict=True)]
+        again = variants.run(variant, model, PROMPTS, SEEDS, stored=stored)
+        assert list(map(content, again)) == list(map(content, whole))
+        missing = [step for made, begun in zip(whole, counts, strict=True) for step in made.steps[begun:]]
+        assert len(MockModel.drawn) == sum(step.kind == "draw" for step in missing)
+        assert GrowingModel.texts == sum(step.kind == "inspect" for step in missing)
 
 
 def test_stored_steps_stay_as_they_are_and_the_next_one_says_so() -> None:
