@@ -11,6 +11,7 @@ from evalharness._util.progress import Progress
 from evalharness.api.executor import Executor, isolate
 from evalharness.api.failure import Failure, failure_of
 from evalharness.errors import BudgetError, ConfigError, SampleError
+from evalharness.execution.base_queue import BaseQueue
 from evalharness.execution.canary import Canary
 from evalharness.execution.disk_forecast import require_space
 from evalharness.execution.draw_queue import DrawQueue
@@ -392,6 +393,6 @@ class EnginePass:
             self._begin_next()
 
 
-def _gets_work(queue: Queue) -> bool:
+def _gets_work(queue: BaseQueue) -> bool:
     """Whether a queue has work, or will get some from one that has."""
     return bool(queue.waiting) or any(_gets_work(feeder) for feeder in queue.feeders)
