@@ -49,7 +49,7 @@ def test_the_plugins_are_listed(folder: Path) -> None:
 def test_the_plugins_run_through_a_sweep(folder: Path) -> None:
     """A colour that is off by at most b scores at least 1 - b / 64, and the model is off by at most its blur."""
     printed = run(folder, "-m", "evalharness.sweep", "crayon.yaml", "--quiet")
-    overall = {arm: float(score) for arm, score in re.findall(r"(careful|hasty) +(\d\.\d+) +20/20", printed)}
+    overall = {arm: float(score) / 100 for arm, score in re.findall(r"(careful|hasty) +(\d+\.\d) % +20/20", printed)}
     assert 1 - 10 / 64 <= overall["careful"] < 1
     assert 1 - 60 / 64 <= overall["hasty"] < overall["careful"]
     with contextlib.closing(sqlite3.connect(folder / "reports" / "store" / "store.sqlite")) as db:

@@ -81,6 +81,14 @@ def write_error(text: str) -> None:
         sys.stderr.flush()
 
 
+def discard_output() -> None:
+    """Drop what standard output did not take, if it is full or closed: Python would fail to flush it at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def clear_screen() -> None:
     """Clear the screen if standard output is one."""
     if sys.stdout.isatty():

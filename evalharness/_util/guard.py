@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -38,13 +37,14 @@ def guarded(command: Command, options: argparse.Namespace) -> int:
         _complain("interrupted; what was done is kept, run the same command again to continue")
         return ExitCode.TERMINATED if isinstance(interrupt, TerminatedError) else ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # The reader of the output has closed it. Python would report an error when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        console.discard_output()
         return ExitCode.OUTPUT_CLOSED
     except ImportError as error:  # of a plugin, which imports what it needs when it is used
         return _complain(f"something to import is missing or broken: {error}")
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.filename is None:  # perhaps standard output
+                console.discard_output()
             return _complain(f"{error.filename or 'cannot write'}: no space left on the disk; free some and run again")
         if error.filename is not None:
             return _complain(f"{error.filename}: {error.strerror}")

@@ -114,7 +114,8 @@ def test_the_clip(fetch: Fetch) -> None:
         tested.identity()
     assert fetch() == 0
     assert tested.identity() == {
-        "name": "clip", "architecture": "ViT-L-14-quickgelu", "weights": geneval_weights.CLIP.sha256
+        "name": "clip", "architecture": "ViT-L-14-quickgelu", "weights": geneval_weights.CLIP.sha256,
+        "precision": "float32",
     }  # fmt: skip
     by_file = {"architecture": "ViT-L-14-quickgelu", "weights": geneval_weights.clip_file()}
     other = ColorClassifier(ColorClassifier.Settings(**by_file, device="cpu"), colors, templates)

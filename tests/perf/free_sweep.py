@@ -1,6 +1,6 @@
 """A sweep whose model and scorer cost nothing: what is left is what the harness itself takes.
 
-    python tests/perf/free_sweep.py SAMPLES FOLDER
+    PYTHONPATH=tests/helpers python tests/perf/free_sweep.py SAMPLES FOLDER
 
 runs it, runs it again with nothing to do, and writes its report anew, each in a process of its own; prints seconds,
 MiB and the bytes of the store as JSON.
@@ -17,8 +17,6 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 from plugin_packages import install_package
 from pydantic import BaseModel

@@ -27,7 +27,9 @@ pytestmark = pytest.mark.perf
 
 def free_sweep(samples: int, folder: Path) -> dict[str, Any]:
     script = Path(__file__).with_name("free_sweep.py")
-    done = subprocess.run([sys.executable, str(script), str(samples), str(folder)], check=True, stdout=subprocess.PIPE)
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[1] / "helpers")}
+    command = [sys.executable, str(script), str(samples), str(folder)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
