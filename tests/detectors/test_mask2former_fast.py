@@ -21,6 +21,7 @@ SHAPES = [(2, 3), (4, 6), (9, 11)]
 
 @pytest.fixture
 def random() -> Callable[..., Tensor]:
+    torch.manual_seed(0)  # of the networks' own initial weights
     generator = torch.Generator().manual_seed(0)
     return lambda *size: torch.randn(*size, generator=generator, dtype=torch.float64)
 
