@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from evalharness._util.text import printable
+
 KEPT = "\n\t"
 CLEAR_SCREEN = "\x1b[2J\x1b[H"
 
@@ -41,12 +43,8 @@ def _safe(stream: TextIO | None) -> TextIO:
 
 
 def clean(text: str) -> str:
-    """Text without control characters, those that change the direction of writing included.
-
-    >>> clean("a\\x1b[31m\\tb\\u202e")
-    'a�[31m\\tb�'
-    """
-    return "".join(c if c in KEPT or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Text without control characters, those that change the direction of writing included."""
+    return printable(text, KEPT)
 
 
 def write(text: str) -> None:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 
+def printable(text: str, kept: str = "") -> str:
+    """Replace each character that a terminal might obey, or that changes the direction of writing, but for ``kept``.
+
+    >>> printable("a\\x1b[31m\\tb\\u202e", "\\t")
+    'a�[31m\\tb�'
+    """
+    return "".join(c if c in kept or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def one_line(text: str, limit: int = 500) -> str:
     """Return a message without line breaks and terminal control characters, cut at ``limit`` characters."""
-    joined = " ".join(text.split())
-    line = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in joined)
+    line = printable(" ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

@@ -99,6 +99,16 @@ class BaseQueue:
             fed = self.held > 0 or not all(feeder.finished for feeder in self.feeders)
             return self.idle and (self.stopped or not fed)
 
+    def put_back(self, jobs: Sequence[Any], *, alone: bool = False) -> None:
+        """Return jobs that were taken and not done; ``alone`` makes each a batch of its own from now on."""
+        with self._lock:
+            for job in reversed(jobs):
+                self.in_hand.pop(job.key, None)
+                if alone:
+                    self._single.append(job)
+                else:
+                    self._put_first(job)
+
     def stop(self) -> None:
         """Give out no more jobs; those that wait stay undone."""
         with self._lock:
@@ -160,6 +170,10 @@ class BaseQueue:
 
     def _take_waiting(self) -> dict[str, Any]:
         """Remove the jobs that wait, and return them by key."""
+        raise NotImplementedError
+
+    def _put_first(self, job: Any) -> None:
+        """Let a job wait before the others."""
         raise NotImplementedError
 
     def _append(self, key: str, job: Any) -> None:

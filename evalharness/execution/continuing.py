@@ -70,7 +70,7 @@ class ContinuingDrawQueue(DrawQueue):
 
 def jobs_with_stored_steps(store: Store, jobs: Sequence[Job]) -> list[Job]:
     """The jobs with the steps that the store has, if these have all their images."""
-    stored = store.trajectories.get(job.key for job in jobs if job.source is None)
+    stored = store.trajectories.get(job.key for job in jobs if job.may_be_partial)
     loaded = []
     for job in jobs:
         steps: tuple[Step, ...] = ()

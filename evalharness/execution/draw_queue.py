@@ -82,15 +82,8 @@ class DrawQueue(BaseQueue):
             group = self._groups[variant]
             return self._hand_out([group.popleft() for _ in range(min(size, len(group)))])
 
-    def put_back(self, jobs: Sequence[Job], *, alone: bool = False) -> None:
-        """Return jobs that were taken and not done; ``alone`` makes each a batch of its own from now on."""
-        with self._lock:
-            for job in reversed(jobs):
-                self.in_hand.pop(job.key, None)
-                if alone:
-                    self._single.append(job)
-                else:
-                    self._groups[job.variant].appendleft(job)
+    def _put_first(self, job: Job) -> None:
+        self._groups[job.variant].appendleft(job)
 
     def add(self, job: Job) -> None:
         """Add a job, which is a batch of its own."""

@@ -11,7 +11,6 @@ from evalharness._util.progress import Progress
 from evalharness.api.executor import Executor, isolate
 from evalharness.api.failure import Failure, failure_of
 from evalharness.errors import BudgetError, ConfigError, SampleError
-from evalharness.execution.base_queue import BaseQueue
 from evalharness.execution.canary import Canary
 from evalharness.execution.disk_forecast import require_space
 from evalharness.execution.draw_queue import DrawQueue
@@ -128,7 +127,7 @@ class EnginePass:
         jobs = self._jobs
         with self.terminal.stages() as open_stage:
             for queue in self.progress.queues:
-                if isinstance(queue, DrawQueue) or jobs or _gets_work(queue):
+                if isinstance(queue, DrawQueue) or not queue.finished:
                     self.progress.open(queue, open_stage)
             self._fail_refused_prompts(jobs)
             self._hold_all_but_first()
@@ -391,8 +390,3 @@ class EnginePass:
             elif worker.error is not None and self.canary is not None and not self.canary.ended:
                 self.stop()
             self._begin_next()
-
-
-def _gets_work(queue: BaseQueue) -> bool:
-    """Whether a queue has work, or will get some from one that has."""
-    return bool(queue.waiting) or any(_gets_work(feeder) for feeder in queue.feeders)

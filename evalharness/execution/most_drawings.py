@@ -15,7 +15,7 @@ def most_drawings(plan: Plan, store: Store, jobs: Collection[Job]) -> Iterator[t
 
     Of a trajectory that is continued, the stored iterations are not drawn again.
     """
-    stored = store.trajectories.get(job.key for job in jobs if job.source is None)
+    stored = store.trajectories.get(job.key for job in jobs if job.may_be_partial)
     models = {alias: spec.build() for alias, spec in plan.sweep.models.items()}
     for job in jobs:
         begun = stored.get(job.key)

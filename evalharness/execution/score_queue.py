@@ -102,15 +102,8 @@ class ScoreQueue(BaseQueue):
                     jobs.append(job)
             return self._hand_out(jobs)
 
-    def put_back(self, jobs: Sequence[ScoreJob], *, alone: bool = False) -> None:
-        """Return jobs that were taken and not done; ``alone`` makes each a batch of its own from now on."""
-        with self._lock:
-            for job in reversed(jobs):
-                self.in_hand.pop(job.key, None)
-                if alone:
-                    self._single.append(job)
-                else:
-                    self._pending.appendleft((job.key, PendingScore(job.digest, job.item, job.retry)))
+    def _put_first(self, job: ScoreJob) -> None:
+        self._pending.appendleft((job.key, PendingScore(job.digest, job.item, job.retry)))
 
     def _take_waiting(self) -> dict[str, PendingScore]:
         pending = dict(self._pending)

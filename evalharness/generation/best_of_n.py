@@ -10,26 +10,14 @@ from pydantic import Field
 
 from evalharness.api.format import Format, Stage
 from evalharness.api.model import Drawn, Interleaver
-from evalharness.api.variant import StepsMade
 from evalharness.errors import ConfigError
 from evalharness.generation.sample import Sample, noise_seed
-from evalharness.generation.spoken import SpokenVariant
-from evalharness.generation.steps import (
-    NoteSteps,
-    begin,
-    continued_samples,
-    handing_over,
-    look,
-    note_nothing,
-    samples_of,
-    timed,
-    write,
-)
-from evalharness.types.item import PromptImage
+from evalharness.generation.steps import NoteSteps, begin, look, timed, write
+from evalharness.generation.stepwise import StepwiseVariant
 from evalharness.types.trajectory import Step, Trajectory
 
 
-class BestOfN(SpokenVariant):
+class BestOfN(StepwiseVariant):
     """Draw ``n`` images of the prompt, inspect each, and take the first in which the model finds nothing wrong.
 
     The choice rests on the model's own words, without a scorer. If it finds fault with all images, or with none, it
@@ -49,8 +37,7 @@ class BestOfN(SpokenVariant):
     def contained(self, larger: Trajectory, model: Any) -> Trajectory:
         spoken = self.spoken_format(model)
         steps = [step for step in larger.steps if step.kind != "choose" and step.iteration <= self.n]
-        good = [not spoken.conflict(step.text) for step in steps if step.kind == "inspect"]
-        return Trajectory((*steps, _choice(steps, good)))
+        return Trajectory((*steps, _choice(spoken, steps)))
 
     def check_format(self, spoken: Format, model: Interleaver) -> None:
         if spoken.inspect is None:
@@ -59,29 +46,7 @@ class BestOfN(SpokenVariant):
                 f"format {name!r} has no stage 'inspect', by which to choose; use another format or variant"
             )
 
-    def generate(
-        self, model: Any, prompts: Sequence[str], seeds: Sequence[int], pictures: Sequence[PromptImage | None] = ()
-    ) -> list[Trajectory]:
-        samples = samples_of(prompts, seeds)
-        self._make(model, samples, note_nothing)
-        return [sample.trajectory() for sample in samples]
-
-    def resumes(self, model: Any) -> bool:
-        return True
-
-    def resume(
-        self,
-        model: Any,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
-        stored: Sequence[Sequence[Step]],
-        made: StepsMade | None = None,
-    ) -> list[Trajectory]:
-        samples = continued_samples(prompts, seeds, stored)
-        self._make(model, samples, handing_over(samples, made))
-        return [sample.trajectory() for sample in samples]
-
-    def _make(self, model: Interleaver, samples: list[Sample], note: NoteSteps) -> None:
+    def make_steps(self, model: Interleaver, samples: list[Sample], note: NoteSteps) -> None:
         spoken = self.spoken_format(model)
         assert spoken.inspect is not None
         for number in range(1, self.n + 1):
@@ -92,8 +57,7 @@ class BestOfN(SpokenVariant):
                 sample.complete = number
             note(samples)
         for sample in samples:
-            good = [not spoken.conflict(step.text) for step in sample.steps if step.kind == "inspect"]
-            sample.steps.append(_choice(sample.steps, good))
+            sample.steps.append(_choice(spoken, sample.steps))
             sample.finished = True
 
 
@@ -135,8 +99,9 @@ def _not_taken_over(samples: Sequence[Sample], take_over: Callable[[Sample], obj
     return due
 
 
-def _choice(steps: Sequence[Step], good: Sequence[bool]) -> Step:
+def _choice(spoken: Format, steps: Sequence[Step]) -> Step:
     """The step that chooses the first candidate that passed, else the first of all."""
+    good = [not spoken.conflict(step.text) for step in steps if step.kind == "inspect"]
     candidates = [step for step in steps if step.kind == "draw"]
     chosen = good.index(True) if any(good) else 0
     verdict = "nothing wrong with it" if any(good) else "fault with every one"

@@ -6,35 +6,20 @@ may be repeated within an iteration: how often is the paper's number of refineme
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
 from evalharness.api.format import Format, OwnLoop, Stage
 from evalharness.api.model import Branching, Context, Interleaver
-from evalharness.api.variant import StepsMade
 from evalharness.errors import ConfigError
 from evalharness.generation.sample import Sample
-from evalharness.generation.spoken import SpokenVariant
-from evalharness.generation.steps import (
-    NoteSteps,
-    RecordedSteps,
-    begin,
-    continued_samples,
-    draw,
-    handing_over,
-    keep,
-    look,
-    note_nothing,
-    samples_of,
-    write,
-)
-from evalharness.types.item import PromptImage
-from evalharness.types.trajectory import Step, Trajectory, remembered
+from evalharness.generation.steps import NoteSteps, RecordedSteps, begin, draw, keep, look, write
+from evalharness.generation.stepwise import StepwiseVariant
+from evalharness.types.trajectory import Step, remembered
 
 
-class Process(SpokenVariant):
+class Process(StepwiseVariant):
     """Plan, sketch, inspect and refine until the model is done or the cap is reached.
 
     ``refinements`` is the most rounds of inspection and refinement in an iteration. A round that finds no conflict is
@@ -85,30 +70,11 @@ class Process(SpokenVariant):
                 f"(fork, glance, append); those of {model.name!r} cannot"
             )
 
-    def generate(
-        self, model: Any, prompts: Sequence[str], seeds: Sequence[int], pictures: Sequence[PromptImage | None] = ()
-    ) -> list[Trajectory]:
-        samples = samples_of(prompts, seeds)
-        self._make(model, samples, note_nothing)
-        return [sample.trajectory() for sample in samples]
-
     def resumes(self, model: Any) -> bool:
         spoken = self.spoken_format(model)
         return model.replays and (spoken.replays if isinstance(spoken, OwnLoop) else True)
 
-    def resume(
-        self,
-        model: Any,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
-        stored: Sequence[Sequence[Step]],
-        made: StepsMade | None = None,
-    ) -> list[Trajectory]:
-        samples = continued_samples(prompts, seeds, stored)
-        self._make(model, samples, handing_over(samples, made))
-        return [sample.trajectory() for sample in samples]
-
-    def _make(self, model: Interleaver, samples: list[Sample], note: NoteSteps) -> None:
+    def make_steps(self, model: Interleaver, samples: list[Sample], note: NoteSteps) -> None:
         spoken = self.spoken_format(model)
         if isinstance(spoken, OwnLoop):
             steps, cap = RecordedSteps(model, samples, note), self.max_iterations

@@ -34,11 +34,13 @@ def continued_samples(prompts: Sequence[str], seeds: Sequence[int], stored: Sequ
 
 def handing_over(samples: Sequence[Sample], made: StepsMade | None) -> NoteSteps:
     """A function that hands over what a batch has made so far, of the samples with a step that is not stored."""
+    if made is None:
+        return note_nothing
     indices = {id(sample): index for index, sample in enumerate(samples)}
 
     def note(changed: Sequence[Sample]) -> None:
         partial = {indices[id(sample)]: sample.partial() for sample in changed if sample.made > sample.begun}
-        if partial and made is not None:
+        if partial:
             made(partial)
 
     return note

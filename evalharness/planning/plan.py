@@ -49,6 +49,11 @@ class Job:
         return self.variant.cap
 
     @property
+    def may_be_partial(self) -> bool:
+        """Whether the store may have a part of the trajectory: one that iterates, or has several drawings."""
+        return self.cap is not None or self.variant.drawings > 1
+
+    @property
     def family(self) -> FamilyKey:
         """The family of the arms that the job is for."""
         return family_key(self.model, self.variant.key())

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mock_sweeps import SINGLE
 
-from evalharness._util import console
+from evalharness._util import console, text
 
 PROGRAM = f"{sys.executable} -m evalharness.cli.main"
 
@@ -25,15 +25,15 @@ def shell(command: str, cwd: Path, **environment: str) -> subprocess.CompletedPr
 
 
 def test_examples() -> None:
-    assert doctest.testmod(console).failed == 0
+    assert doctest.testmod(text).failed == 0
 
 
-@given(text=st.text())
-def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
-    cleaned = console.clean(text)
-    assert len(cleaned) == len(text)
+@given(words=st.text())
+def test_nothing_that_a_terminal_obeys_is_left(words: str) -> None:
+    cleaned = console.clean(words)
+    assert len(cleaned) == len(words)
     assert all(c.isprintable() or c in "\n\t" for c in cleaned)
-    assert all(a == b for a, b in zip(cleaned, text, strict=True) if b.isprintable())
+    assert all(a == b for a, b in zip(cleaned, words, strict=True) if b.isprintable())
 
 
 @pytest.fixture

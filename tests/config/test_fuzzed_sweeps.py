@@ -64,13 +64,17 @@ def sweeps(draw: st.DrawFn) -> Any:
     return document
 
 
+def written(document: Any, folders: pytest.TempPathFactory) -> Path:
+    path = folders.mktemp("fuzz") / "x.yaml"
+    path.write_text(pyyaml.safe_dump(document), encoding="utf-8")
+    return path
+
+
 @settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(document=sweeps())
 def test_a_changed_sweep_file_is_a_sweep_or_one_line(document: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
-    path = tmp_path_factory.mktemp("fuzz") / "x.yaml"
-    path.write_text(pyyaml.safe_dump(document), encoding="utf-8")
     try:
-        sweep_files.load(path)
+        sweep_files.load(written(document, tmp_path_factory))
     except EvalHarnessError as error:
         assert "\n" not in str(error) and len(str(error)) < 2000
 
@@ -78,10 +82,8 @@ def test_a_changed_sweep_file_is_a_sweep_or_one_line(document: Any, tmp_path_fac
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(document=sweeps())
 def test_what_loads_can_be_planned_or_says_why_not(document: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
-    path = tmp_path_factory.mktemp("fuzz") / "x.yaml"
-    path.write_text(pyyaml.safe_dump(document), encoding="utf-8")
     try:
-        make_plan(sweep_files.load(path))
+        make_plan(sweep_files.load(written(document, tmp_path_factory)))
     except EvalHarnessError as error:
         assert "\n" not in str(error)
 
