@@ -50,7 +50,10 @@ class Call:
 
 @dataclass
 class Answer:
-    """What is sent, after ``delay`` seconds. ``hang``: nothing is, ever. ``cut``: the connection closes instead."""
+    """What is sent, after ``delay`` seconds. ``hang``: nothing is, ever. ``cut``: the connection closes instead.
+
+    ``together``: nothing is sent before so many calls were there at once, however long that takes a busy machine.
+    """
 
     body: Any = None
     status: int = 200
@@ -58,6 +61,7 @@ class Answer:
     delay: float = 0.0
     hang: bool = False
     cut: bool = False
+    together: int = 0
 
     def encoded(self) -> bytes:
         body = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
@@ -128,6 +132,8 @@ class Server:
             try:
                 answer = self.respond(call)
                 await asyncio.sleep(3600 if answer.hang else answer.delay)
+                while self.most_at_once < answer.together:
+                    await asyncio.sleep(0.01)
             finally:
                 self.at_once -= 1
         if answer.cut:

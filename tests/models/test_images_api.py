@@ -372,7 +372,7 @@ def test_a_seed_that_the_endpoint_does_not_take_is_explained() -> None:
 
 
 def test_no_more_calls_at_once_than_places() -> None:
-    with serving(lambda call: Answer(drawing(call).body, delay=0.02)) as (server, url):
+    with serving(lambda call: Answer(drawing(call).body, delay=0.02, together=5)) as (server, url):
         made_by(model(url, concurrency=5), 40)
     assert server.most_at_once == 5
 
@@ -388,7 +388,7 @@ def test_a_budget_of_calls() -> None:
 
 
 def test_a_budget_of_dollars_at_a_price_an_image_needs_no_first_call_to_learn_it() -> None:
-    with serving(lambda call: Answer(drawing(call).body, delay=0.05)) as (server, url):
+    with serving(lambda call: Answer(drawing(call).body, delay=0.05, together=8)) as (server, url):
         outcomes = []
         with pytest.raises(BudgetError, match=r"0\.48 of 0\.5 dollars"):
             for pair in model(url, max_dollars=0.5, price_image=0.04, concurrency=8).generate(requests(100)):
