@@ -79,12 +79,13 @@ def write_error(text: str) -> None:
         sys.stderr.flush()
 
 
-def discard_output() -> None:
-    """Drop what standard output did not take, if it is full or closed: Python would fail to flush it at exit."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def drop_unwritten() -> None:
+    """Drop what a stream that is full or closed did not take: Python would fail to flush it at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def clear_screen() -> None:

@@ -37,18 +37,17 @@ def guarded(command: Command, options: argparse.Namespace) -> int:
         _complain("interrupted; what was done is kept, run the same command again to continue")
         return ExitCode.TERMINATED if isinstance(interrupt, TerminatedError) else ExitCode.INTERRUPTED
     except BrokenPipeError:
-        console.discard_output()
         return ExitCode.OUTPUT_CLOSED
     except ImportError as error:  # of a plugin, which imports what it needs when it is used
         return _complain(f"something to import is missing or broken: {error}")
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            if error.filename is None:  # perhaps standard output
-                console.discard_output()
             return _complain(f"{error.filename or 'cannot write'}: no space left on the disk; free some and run again")
         if error.filename is not None:
             return _complain(f"{error.filename}: {error.strerror}")
         raise
+    finally:
+        console.drop_unwritten()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -19,8 +19,10 @@ PROGRAM = f"{sys.executable} -m evalharness.cli.main"
 
 
 def shell(command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command whose streams are buffered, as they are for users."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.run(
-        ["bash", "-c", command], cwd=cwd, capture_output=True, env={**os.environ, **environment}, check=False
+        ["bash", "-c", command], cwd=cwd, capture_output=True, env={**inherited, **environment}, check=False
     )
 
 
