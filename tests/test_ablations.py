@@ -106,7 +106,7 @@ def test_wise_needs_its_prompts_to_be_counted(tmp_path: Path, capsys: pytest.Cap
     assert dry("bagel-wise.yaml", tmp_path) == 0
     text = capsys.readouterr().out
     assert "wise-legacy: 1000 of 1000 items × 1 images" in text
-    assert "images to be judged for wise-legacy: 3000" in text
+    assert "images to be judged for wise-legacy: at most 3000" in text
 
 
 def test_the_composites_are_planned_without_the_second_checkpoint(

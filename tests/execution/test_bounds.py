@@ -41,10 +41,10 @@ class Numbers(NamedTuple):
 
 def bounds(plan: Plan, store_path: Path) -> Numbers:
     with Store(store_path, write=False) as store:
-        states = sample_states(plan, store)
-        jobs = without_contained(pending_jobs(plan, states))
+        states, retry = sample_states(plan, store), store.failures.to_retry()
+        jobs = without_contained(pending_jobs(plan, states, retry))
         disk = disk_forecasts(plan, store, jobs)
-        scoring = scoring_forecasts(plan, store, states, (), most_example_scores(plan, store, jobs))
+        scoring = scoring_forecasts(plan, store, states, retry, most_example_scores(plan, store, jobs))
     return Numbers(
         drawings=sum(forecast.images for forecast in disk),
         bytes=sum(forecast.images * forecast.most for forecast in disk),
