@@ -11,7 +11,7 @@ from evalharness.api.detector import Detection
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.types.score import Score
 
-from . import prompt_file
+from . import prompt_file, published_rows
 from .classes import CLASSES, COLORS
 from .scoring_rules import Rules, judge
 
@@ -56,6 +56,7 @@ def score_detections(details: Any, rules: Rules, location: str) -> Score:
     Args:
         details: ``{"metadata": a prompt's line, "detections": [{"class", "box", "score", "color"}, …]}``. Detections
             may have any order and any score. ``color`` is needed only if the rules ask for the colour of that class.
+            Or a row of the published program's ``results.jsonl``.
         rules: The numbers of the rules.
         location: Where the details come from, for error messages.
 
@@ -64,6 +65,8 @@ def score_detections(details: Any, rules: Rules, location: str) -> Score:
     """
     if not isinstance(details, dict):
         raise ConfigError(f"{location} is not a JSON object, got {type(details).__name__}")
+    if published_rows.is_row(details):
+        details = published_rows.evidence(details, location)
     try:
         checked = _Details.model_validate(details)
     except ValidationError as error:

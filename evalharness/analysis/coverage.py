@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evalharness.analysis.stats import Floats
+    from evalharness.store.results import Results
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ class Coverage:
     @property
     def by_category_text(self) -> str:
         return ", ".join(f"{name} {scored}/{expected}" for name, (scored, expected) in self.by_category.items())
+
+
+def coverages(results: Results, benchmark: str) -> dict[str, Coverage]:
+    """The coverage of each arm on a benchmark."""
+    info = results.info["benchmarks"][benchmark]
+    samples = results.samples[results.samples["benchmark"] == benchmark]
+    return {str(arm): coverage(samples[samples["arm"] == arm], info) for arm in results.arms["arm"]}
 
 
 def coverage(samples: pd.DataFrame, info: Mapping[str, Any]) -> Coverage:

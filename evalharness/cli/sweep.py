@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.guard import guarded
 from evalharness._util.progress import Progress
+from evalharness.cli import gate_options
 from evalharness.cli.options import add_literature_argument, add_selection_arguments, size_of
 from evalharness.config import literature, overrides, sweep_files
 from evalharness.config.shards import sharded
@@ -25,6 +26,9 @@ from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_drawing_plan, make_plan
 from evalharness.store.report_folders import locked_folder, report_folder
 from evalharness.store.store import Store
+
+if TYPE_CHECKING:
+    from evalharness.cli.gates import Gates
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-space-check", action="store_true", help="begin even if the images may not fit on the disk"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress")
+    gate_options.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
     whole: Path = options.out or report_folder(sweep.name, size)
     out = sharded(whole, sweep.shard)
     store_path = sharded(options.store or whole.parent / "store", sweep.shard)
+    gate_options.require_results(options)
     if options.dry_run:
         from evalharness._front import power_lines
         from evalharness.analysis.examples.missing import most_example_scores
@@ -78,7 +84,12 @@ def run(options: argparse.Namespace) -> int:
     parts = Parts(drawing=not options.score_only, scoring=not options.draw_only)
     more = {"quiet": options.quiet, "retry_failed": options.retry_failed, "trial": bool(size.label)}
     more["check_space"] = not options.no_space_check
-    return carry_out(plan, out, store_path, parts=parts, **more)
+    if not gate_options.given(options):
+        return carry_out(plan, out, store_path, parts=parts, **more)
+    from evalharness.cli.gates import gates_of
+
+    with gates_of(options, plan, out) as gates:
+        return carry_out(plan, out, store_path, gates=gates, parts=parts, **more)
 
 
 def _check(plan: Plan, out: Path, store_path: Path, options: argparse.Namespace) -> ExitCode:
@@ -92,10 +103,10 @@ def _check(plan: Plan, out: Path, store_path: Path, options: argparse.Namespace)
     return ExitCode.COMPLETE if all(arm.passed for arm in checked) else ExitCode.CHECK_FAILED
 
 
-def carry_out(plan: Plan, out: Path, store_path: Path, **options: Any) -> ExitCode:
+def carry_out(plan: Plan, out: Path, store_path: Path, *, gates: Gates | None = None, **options: Any) -> ExitCode:
     """Draw and score what is missing, write the report to ``out`` and print its headline table.
 
-    ``options`` are those of :func:`evalharness._front.run_and_report`.
+    ``options`` are those of :func:`evalharness._front.run_and_report`. A gate that fails decides the exit code.
     """
     from evalharness._front import run_and_report
     from evalharness.cli.completeness import say_what_is_missing
@@ -109,7 +120,9 @@ def carry_out(plan: Plan, out: Path, store_path: Path, **options: Any) -> ExitCo
             return ExitCode.COMPLETE if drawn == total else ExitCode.INCOMPLETE
         data = results.data
         _write(*terminal.table(data), *terminal.failed(data), *terminal.suspect_images(data), "", f"report: {page}")
-        return say_what_is_missing(data)
+        code = say_what_is_missing(data)
+        passed = gates is None or gates.apply(results) == ExitCode.COMPLETE
+    return code if passed else ExitCode.CHECK_FAILED
 
 
 def _measuring(options: argparse.Namespace, store_path: Path) -> str:

@@ -54,12 +54,12 @@ def _write_frames(stem: Path, summary: Summary, *, parquet: bool) -> None:
 def _write_scores(stem: Path, summary: Summary) -> None:
     categories = list(summary.analysis.weights)
     quoted, sources = _quoted_frame(summary.quoted, categories)
-    parts = [_markdown_table(summary.shown)]
+    parts = [markdown_table(summary.shown)]
     if len(quoted):
         bullets = "\n".join(f"- {_markdown_cell(source)}" for source in sources)
-        parts += ["Quoted, not measured here:", _markdown_table(quoted), bullets]
+        parts += ["Quoted, not measured here:", markdown_table(quoted), bullets]
     _write(f"{stem}-wide.md", "\n\n".join(parts) + "\n")
-    _write(f"{stem}-long.md", _markdown_table(summary.long.round(4)) + "\n")
+    _write(f"{stem}-long.md", markdown_table(summary.long.round(4)) + "\n")
     columns = [name for name in summary.shown.columns if name in (*PAPER_COLUMNS, *categories)]
     quoted = quoted.reindex(columns=columns, fill_value=MISSING)
     _write(f"{stem}.tex", latex.booktabs(summary.shown[columns], quoted, sources))
@@ -111,11 +111,12 @@ def number_or_nan(value: Any) -> float:
 
 
 def _write_text(stem: str, frame: pd.DataFrame) -> None:
-    _write(f"{stem}.md", _markdown_table(frame) + "\n")
+    _write(f"{stem}.md", markdown_table(frame) + "\n")
     _write(f"{stem}.tex", latex.booktabs(frame))
 
 
-def _markdown_table(frame: pd.DataFrame) -> str:
+def markdown_table(frame: pd.DataFrame) -> str:
+    """A table of texts in Markdown; whatever a text contains stays text."""
     return str(frame.map(_markdown_cell).to_markdown(index=False, disable_numparse=True))
 
 

@@ -14,14 +14,12 @@ if TYPE_CHECKING:
 
 def table(results: Results) -> list[str]:
     """Arm, overall score (the weighted mean of the categories) and coverage, for each benchmark."""
-    from evalharness.analysis.coverage import coverage
+    from evalharness.analysis.coverage import coverages
 
     lines: list[str] = []
     for name, info in results.info["benchmarks"].items():
         rows, incomplete = [("arm", "overall", "scored")], []
-        for arm in results.arms["arm"]:
-            samples = results.samples[(results.samples["arm"] == arm) & (results.samples["benchmark"] == name)]
-            covered = coverage(samples, info)
+        for arm, covered in coverages(results, name).items():
             rows.append((arm, overall(covered, info["weights"]), covered.text))
             if not covered.complete:
                 incomplete.append(f"    {arm}: {covered.by_category_text}")

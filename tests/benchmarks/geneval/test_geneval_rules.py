@@ -1,9 +1,9 @@
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from geneval_cases import by_score, clause, detections, prompt, prompts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,14 +15,6 @@ RULES = Rules()
 
 def found(cls: str, score: float = 0.8, x: float = 0, y: float = 0, size: float = 10) -> Detection:
     return Detection(cls, (x, y, x + size, y + size), score)
-
-
-def clause(cls: str, count: int = 1, **extra: Any) -> dict[str, Any]:
-    return {"class": cls, "count": count, **extra}
-
-
-def prompt(*include: dict[str, Any], tag: str = "two_object", exclude: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    return {"tag": tag, "include": list(include)} | ({"exclude": list(exclude)} if exclude else {})
 
 
 def never(detection: Detection) -> str:
@@ -232,36 +224,6 @@ def test_overlapping_detections_are_dropped_on_demand() -> None:
 
 
 # --- what must not matter ---
-
-CLASSES = ("dog", "cat", "cow")
-COORDINATES = st.integers(0, 100).map(float)
-
-
-@st.composite
-def detections(draw: st.DrawFn) -> list[Detection]:
-    scores = draw(st.lists(st.floats(0.0, 1.0), max_size=12, unique=True))
-    boxes = st.tuples(COORDINATES, COORDINATES, st.integers(1, 60), st.integers(1, 60))
-    drawn = [(draw(st.sampled_from(CLASSES)), draw(boxes), score) for score in scores]
-    return [Detection(cls, (x, y, x + width, y + height), score) for cls, (x, y, width, height), score in drawn]
-
-
-@st.composite
-def prompts(draw: st.DrawFn) -> dict[str, Any]:
-    include = []
-    for index in range(draw(st.integers(1, 3))):
-        extra: dict[str, Any] = {}
-        if draw(st.booleans()):
-            extra["color"] = draw(st.sampled_from(("red", "blue")))
-        if index and draw(st.booleans()):
-            relation = draw(st.sampled_from(("left of", "right of", "above", "below")))
-            extra["position"] = [relation, draw(st.integers(0, index - 1))]
-        include.append(clause(draw(st.sampled_from(CLASSES)), draw(st.integers(1, 3)), **extra))
-    exclude = [clause(cls, draw(st.integers(1, 4))) for cls in draw(st.sets(st.sampled_from(CLASSES), max_size=2))]
-    return prompt(*include, tag=draw(st.sampled_from(("counting", "position"))), exclude=exclude)
-
-
-def by_score(detection: Detection) -> str:
-    return "red" if int(detection.score * 1000) % 2 else "blue"
 
 
 @given(detections(), prompts(), st.randoms(use_true_random=False))
