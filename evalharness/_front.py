@@ -21,7 +21,7 @@ from evalharness.execution.session import run_plan
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_drawing_plan, make_plan
 from evalharness.planning.subsets import Size
-from evalharness.store.find_run import find_run, is_store
+from evalharness.store.find_run import find_plan, is_store
 from evalharness.store.report_folders import REPORTS, locked_folder, report_folder, require_no_larger_report
 from evalharness.store.store import Store
 
@@ -209,8 +209,8 @@ def load_results(
     Raises:
         ConfigError: There is no such run, or its store has nothing of it.
     """
-    sweep, store_path = find_run(run, None if store is None else Path(store), size=_size(size))
-    return _stored_results(run, sweep, store_path, quoted)
+    planned, store_path = find_plan(run, None if store is None else Path(store), _size(size))
+    return _stored_results(run, planned, store_path, quoted)
 
 
 def compare(
@@ -333,14 +333,15 @@ class Results:
         return f"<Results of {sweep.name!r}: {len(sweep.arms)} arms, {len(self.plan.samples)} samples>"
 
 
-def _stored_results(run: str | Path, sweep: Sweep, store: Path, quoted: Sequence[str] = ()) -> Results:
-    """Load the results of ``sweep`` from a store; ``run`` is the user's name for it, for messages.
+def _stored_results(run: str | Path, planned: Plan, store: Path, quoted: Sequence[str] = ()) -> Results:
+    """Load the results of a plan from a store; ``run`` is the user's name for it, for messages.
 
     Raises:
         ConfigError: There is no store, or nothing of this run in it.
     """
-    rows = dict.fromkeys([*sweep.literature, *map(literature.resolve_option, quoted)])
-    planned = make_plan(replace(sweep, literature=tuple(rows)))
+    more = dict.fromkeys(map(literature.resolve_option, quoted))
+    rows = [row for row in literature.rows(more) if row not in planned.literature]
+    planned = replace(planned, literature=[*planned.literature, *rows])
     if not is_store(store):
         raise ConfigError(f"{run}: there is no store at {store}; run the sweep first, or say where with --store")
     results = Results(planned, store)

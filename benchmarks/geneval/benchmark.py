@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
@@ -137,9 +137,13 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
         plain = embedded and published and settings.colors.architecture is None and settings.channels == "published"
         return known_answers.with_known_verdicts() if plain else known_answers.for_other_networks()
 
-    def export(self, samples: Iterable[Exported], folder: Path) -> None:
+    @staticmethod
+    def export(samples: Iterable[Exported], folder: Path, scorer: Mapping[str, Any]) -> None:
         """Write GenEval's image folders and its ``results.jsonl``."""
         published_layout.write(samples, folder)
+
+    def programs(self) -> Sequence[Path]:
+        return self._detector().programs()
 
     @staticmethod
     def verdict(details: Any, rules: Rules, place: str) -> Score:

@@ -117,6 +117,9 @@ class Wise(JudgedBenchmark, Exporter):
     def rubric(self) -> Rubric:
         return self._rubric
 
+    def programs(self) -> list[Path]:
+        return [self._rubric.script] if isinstance(self._rubric, OfficialRubric) else []
+
     def parser(self) -> Parser:
         """The parser that the settings name, or else the one that belongs to the rubric.
 
@@ -136,7 +139,7 @@ class Wise(JudgedBenchmark, Exporter):
             return self.project_rubric
         if not self.scripts:
             raise ConfigError(f"{self.name} has no rubric but its own")
-        return OfficialRubric(chosen.official, self.scripts, self.rubric_digest)
+        return OfficialRubric(chosen.official, self.scripts, self.rubric_digest, chosen.sha256)
 
     # --- reporting ---
 
@@ -193,9 +196,11 @@ class Wise(JudgedBenchmark, Exporter):
         warm = [number for number in TEMPERATURE.findall(decoding) if float(number) != 0]
         return notes + [f"the judge's temperature is {number}, the protocol's is 0." for number in warm]
 
-    def export(self, samples: Iterable[Exported], folder: Path) -> None:
+    @staticmethod
+    def export(samples: Iterable[Exported], folder: Path, scorer: Mapping[str, Any]) -> None:
         """Write ``ID.png`` for each item, and the files that the published scripts write."""
-        name = "Results" if self.rubric().name == PUBLISHED else f"Results-{self.rubric().name}".replace(" ", "-")
+        rubric = str(scorer["rubric"]["name"])
+        name = "Results" if rubric == PUBLISHED else re.sub(r"[^\w-]+", "-", f"Results-{rubric}")
         published_layout.write(samples, folder, name)
 
 

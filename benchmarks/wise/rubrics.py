@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness._util.hashing import canonical, digest
+from evalharness._util.regular_files import read_regular
 from evalharness.api.registry import install_hint
 from evalharness.errors import ConfigError
 from evalharness.types.item import Item
@@ -39,11 +41,16 @@ PLACEHOLDER_ITEM = Item("0", "", "", {key: f"{{{key}}}" for key in KEYS} | {"pro
 
 
 class OfficialRubricPath(BaseModel):
-    """``{official: PATH}``: a checkout of the published repository, or the script itself. Its code is run."""
+    """``{official: PATH}``: a checkout of the published repository, or the script itself. Its code is run.
+
+    Attributes:
+        sha256: The digest of the script; any other is not run.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     official: Path
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,13 @@ class OfficialRubric:
         path: The script, or a checkout that contains it.
         scripts: Paths that the script may have in the checkout.
         published: Digest of the unchanged rubric.
+        sha256: Digest that the script must have.
     """
 
     path: Path
     scripts: tuple[str, ...]
     published: str = field(repr=False)
+    sha256: str | None = None
 
     @property
     def name(self) -> str:
@@ -95,7 +104,12 @@ class OfficialRubric:
         return digest(self.messages(PLACEHOLDER_ITEM, "AAAA"))
 
     @cached_property
-    def _script(self) -> Path:
+    def script(self) -> Path:
+        """The script in the checkout.
+
+        Raises:
+            ConfigError: There is none.
+        """
         if self.path.is_file():
             return self.path
         scripts = [self.path / name for name in self.scripts if (self.path / name).is_file()]
@@ -106,11 +120,14 @@ class OfficialRubric:
     @cached_property
     def _build(self) -> Callable[[dict[str, Any], str], Any]:
         """Execute the script as a module. Unlike an import, this writes nothing to its folder."""
-        script = self._script
+        script = self.script
         module = types.ModuleType("wise_rubric")
         module.__file__ = str(script)
         try:
-            exec(compile(script.read_bytes(), str(script), "exec"), module.__dict__)
+            code = read_regular(script)
+            if self.sha256 is not None and (found := hashlib.sha256(code).hexdigest()) != self.sha256:
+                raise ConfigError(f"rubric: {script} is not run: its SHA-256 is {found}, not {self.sha256}")
+            exec(compile(code, str(script), "exec"), module.__dict__)
         except ImportError as error:
             raise ConfigError(f"rubric: {script} cannot be imported: {error}{install_hint(error)}") from error
         except (*FAULTS, SyntaxError, SystemExit) as error:
@@ -122,7 +139,7 @@ class OfficialRubric:
         return build
 
     def _checked(self, build: Callable[[dict[str, Any], str], Any], item: dict[str, Any], image: str) -> Messages:
-        source = f"rubric: {FUNCTION} of {self._script}"
+        source = f"rubric: {FUNCTION} of {self.script}"
         try:
             messages = build(item, image)
         except FAULTS as error:

@@ -188,9 +188,22 @@ class Exported:
 class Exporter(ABC):
     """Base of a benchmark that can write results in the format of its published programs."""
 
+    @staticmethod
     @abstractmethod
-    def export(self, samples: Iterable[Exported], folder: Path) -> None:
-        """Write files into an empty folder; the samples of an item come one after the other."""
+    def export(samples: Iterable[Exported], folder: Path, scorer: Mapping[str, Any]) -> None:
+        """Write files into an empty folder.
+
+        It is given no settings: runs of others are exported as well, of which no plugin is made.
+
+        Args:
+            samples: The samples of an item come one after the other.
+            folder: The empty folder.
+            scorer: The identity of the scorer that scored them.
+        """
+
+
+Export = Callable[[Iterable[Exported], Path, Mapping[str, Any]], None]
+""":meth:`Exporter.export`."""
 
 
 class RuleBased(ABC):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -45,6 +46,10 @@ class Plugin(Installable):
 
     name: ClassVar[str]
     Settings: ClassVar[type[BaseModel]] = NoSettings
+
+    def programs(self) -> Sequence[Path]:
+        """Files with Python code that its settings name and that it runs. They are announced before they are run."""
+        return ()
 
 
 def versioned_identity(identity: Mapping[str, Any], plugin: Installable) -> dict[str, Any]:

@@ -11,12 +11,11 @@ from pathlib import Path
 from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.files import atomic_folder
-from evalharness.api.benchmark import Exported, Exporter
+from evalharness.api import registry
+from evalharness.api.benchmark import Export, Exported, Exporter
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 from evalharness.planning.plan import Plan
-from evalharness.planning.planner import make_plan
-from evalharness.planning.subsets import select
-from evalharness.store.find_run import find_run
+from evalharness.store.find_run import find_plan
 from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store
 
@@ -36,21 +35,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Export the arm; returns the exit code."""
-    sweep, store_path = find_run(options.run, options.store)
-    names = [arm.name for arm in sweep.arms]
-    if options.arm not in names:
+    plan, store_path = find_plan(options.run, options.store, arms=[options.arm])
+    names = [arm.name for arm in plan.sweep.arms]
+    if options.arm not in names:  # an entry of the sweep file that stands for several arms
         raise ConfigError(f"no arm is called {options.arm!r}{did_you_mean(options.arm, names)}")
-    plan = make_plan(select(sweep, [options.arm]))
-    out: Path = options.out or store_path.parent / f"{sweep.name}-{options.arm}-{options.format}".replace(" ", "-")
+    out: Path = options.out or store_path.parent / f"{plan.sweep.name}-{options.arm}-{options.format}".replace(" ", "-")
     if options.format == TRAJECTORIES:
         return _trajectories(plan, options, store_path, out)
-    exporter = _exporter(plan, options.format)
+    export = _export(plan, options.format)
     with Store(store_path, write=False) as store:
         states = [state for state in sample_states(plan, store) if state.sample.benchmark == options.format]
         arm_states = [state for state in states if state.sample.arm.name == options.arm]
         scored = _scored(arm_states, options)
         with _new_folder(out) as folder:
-            exporter.export(_exported(scored, store), folder)
+            try:
+                export(_exported(scored, store), folder, plan.benchmarks[options.format].scorer)
+            except (LookupError, TypeError, ValueError, StopIteration) as error:
+                raise ConfigError(
+                    f"the items or scores of this run are not those of {options.format!r}: {error!r}"
+                ) from error
     return _conclude(len(scored), len(arm_states), out)
 
 
@@ -76,15 +79,17 @@ def _conclude(exported: int, expected: int, out: Path) -> ExitCode:
     return ExitCode.COMPLETE if exported == expected else ExitCode.INCOMPLETE
 
 
-def _exporter(plan: Plan, name: str) -> Exporter:
+def _export(plan: Plan, name: str) -> Export:
     if name not in plan.benchmarks:
         raise ConfigError(f"the run has no benchmark {name!r}{did_you_mean(name, plan.benchmarks)}")
     planned = plan.benchmarks[name]
-    if not isinstance(planned.benchmark, Exporter):
+    plugin = registry.load("benchmarks", planned.facts.plugin)  # its class alone: nothing of the run is set in it
+    if not issubclass(plugin, Exporter):
         raise ConfigError(f"benchmark {name!r} has no file format of its own to export to")
     if len(planned.items) < planned.of:
         console.write_error(f"warning: a subset of {len(planned.items)} of {planned.of} prompts")
-    return planned.benchmark
+    export: Export = plugin.export
+    return export
 
 
 def _scored(arm_states: list[SampleState], options: argparse.Namespace) -> list[SampleState]:
@@ -105,6 +110,9 @@ def _exported(scored: list[SampleState], store: Store) -> Iterator[Exported]:
         assert state.score is not None
         assert state.image is not None
         assert state.score_key is not None
+        item = state.sample.item.id
+        if Path(item).name != item or item == "..":  # it becomes the name of a file
+            raise ConfigError(f"item {item!r} has no name that a file can have")
         score = replace(state.score, details=store.scores.details(state.score_key))
         yield Exported(state.sample.item, state.sample.seed_index, store.images.read(state.image), score)
 

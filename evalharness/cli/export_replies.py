@@ -11,13 +11,11 @@ from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.files import atomic_path
 from evalharness._util.hashing import digest
-from evalharness.api.benchmark import JudgeScorer
 from evalharness.errors import ConfigError, EvalHarnessError
 from evalharness.judges.recorded import Line
 from evalharness.judges.replay import REPLAYED_FROM, judge_name
-from evalharness.planning.plan import Plan
-from evalharness.planning.planner import make_plan
-from evalharness.store.find_run import find_run
+from evalharness.planning.plan import PlannedBenchmark
+from evalharness.store.find_run import find_plan
 from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store
 
@@ -30,19 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the file; returns the exit code."""
-    sweep, store_path = find_run(options.run, options.store)
-    plan = make_plan(sweep)
-    judge_scorers = {name: scorer for name, scorer in _scorers(plan).items() if isinstance(scorer, JudgeScorer)}
-    if not judge_scorers:
-        raise ConfigError(f"no benchmark of {sweep.name!r} asks a judge")
-    out: Path = options.out or store_path.parent / f"{sweep.name}-replies.jsonl"
+    plan, store_path = find_plan(options.run, options.store)
+    name = plan.sweep.name
+    judged = {benchmark: planned for benchmark, planned in plan.benchmarks.items() if planned.facts.judged}
+    if not judged:
+        raise ConfigError(f"no benchmark of {name!r} asks a judge")
+    out: Path = options.out or store_path.parent / f"{name}-replies.jsonl"
     with Store(store_path, write=False) as store:
-        states = [state for state in sample_states(plan, store) if state.sample.benchmark in judge_scorers]
-        lines = [
-            line for name, judge_scorer in judge_scorers.items() for line in _lines(name, judge_scorer, states, store)
-        ]
+        states = [state for state in sample_states(plan, store) if state.sample.benchmark in judged]
+        lines = [line for benchmark, planned in judged.items() for line in _lines(benchmark, planned, states, store)]
     if not lines:
-        raise ConfigError(f"{store_path} has no replies for {sweep.name!r}; run the sweep first")
+        raise ConfigError(f"{store_path} has no replies for {name!r}; run the sweep first")
     _write(out, lines)
     missing = sum(state.score is None for state in states)
     if missing:
@@ -53,14 +49,10 @@ def run(options: argparse.Namespace) -> int:
     return ExitCode.INCOMPLETE if missing else ExitCode.COMPLETE
 
 
-def _scorers(plan: Plan) -> dict[str, Any]:
-    return {name: planned.benchmark.scorer() for name, planned in plan.benchmarks.items()}
-
-
-def _lines(name: str, judge_scorer: JudgeScorer, states: list[SampleState], store: Store) -> Iterator[Line]:
+def _lines(name: str, planned: PlannedBenchmark, states: list[SampleState], store: Store) -> Iterator[Line]:
     """The replies of the run's own judges about the run's own images."""
-    identities = list(_mappings(judge_scorer.identity()))
-    identities += [dict(judge.identity()) for judge in judge_scorer.judges]
+    scorers = [planned.scorer, *(rescoring.scorer for rescoring in planned.rescorings)]
+    identities = [identity for scorer in scorers for identity in _mappings(scorer)]
     judges = {digest(identity): identity for identity in identities}
     images = [state.image for state in states if state.sample.benchmark == name and state.image is not None]
     for stored in store.replies.about(images):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -12,15 +13,15 @@ from pathlib import Path
 from evalharness._util import console
 from evalharness._util.progress import duration
 from evalharness.cli.options import add_selection_arguments, size_of
-from evalharness.config import sweep_files, yaml
 from evalharness.config.shards import sharded
 from evalharness.execution import heartbeat
 from evalharness.execution.heartbeat import RunStatus
 from evalharness.planning.plan import Plan
-from evalharness.planning.planner import make_plan
+from evalharness.planning.plan_record import NAME
+from evalharness.planning.recorded_plans import read_plan
 from evalharness.planning.subsets import Size
 from evalharness.store.failures import StoredFailure, causes
-from evalharness.store.find_run import find_report, find_run
+from evalharness.store.find_run import find_plan, find_report
 from evalharness.store.states import SampleState, sample_states_in_parts
 from evalharness.store.store import Store
 
@@ -53,12 +54,8 @@ def _read_status(run: str, size: Size) -> RunStatus | None:
 
 
 def _lines(run: str, status: RunStatus | None, store: Path | None, size: Size) -> Iterator[str]:
-    if status is None:
-        sweep, store_path = find_run(run, store, size=size)
-    else:
-        sweep = sweep_files.parse(yaml.Document(Path(status.store) / heartbeat.NAME, dict(status.sweep)))
-        store_path = sharded(store or Path(status.store), sweep.shard)
-    plan = make_plan(sweep)
+    plan, store_path = _find_plan(run, status, store, size)
+    sweep = plan.sweep
     yield f"{sweep.name}, seed {sweep.seed}: {_state(status)}"
     for name, stage in (status.stages if status else {}).items():
         failed = f", {stage.failed} failed" if stage.failed else ""
@@ -78,6 +75,15 @@ def _lines(run: str, status: RunStatus | None, store: Path | None, size: Size) -
         in_hand = frozenset(status.in_hand if status and status.running else ())
         yield from _table(plan, _count(plan, opened, in_hand, failures))
         yield from causes(failures)
+
+
+def _find_plan(run: str, status: RunStatus | None, store: Path | None, size: Size) -> tuple[Plan, Path]:
+    """The plan of the run that began last, which is not always that of the report, and its store."""
+    if status is not None:
+        with contextlib.suppress(FileNotFoundError):
+            plan = read_plan(find_report(run, size) / NAME)
+            return plan, sharded(store or Path(status.store), plan.sweep.shard)
+    return find_plan(run, store, size)
 
 
 def _state(status: RunStatus | None) -> str:

@@ -16,8 +16,9 @@ from evalharness._util.hashing import digest
 from evalharness._util.progress import Progress
 from evalharness._util.text import counted
 from evalharness.cli.options import positive
-from evalharness.config import overrides
+from evalharness.config import overrides, sweep_files
 from evalharness.config.schema import Sweep
+from evalharness.config.shards import sharded
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 from evalharness.execution.engine import Engine
 from evalharness.execution.parts import Parts
@@ -25,7 +26,8 @@ from evalharness.execution.rates import measured_seconds, unmeasured_arms
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize, select
-from evalharness.store.find_run import find_run
+from evalharness.store.find_run import find_plan
+from evalharness.store.report_folders import REPORTS
 from evalharness.store.store import Store
 
 
@@ -44,8 +46,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure, and write or print the rates; returns the exit code."""
     if options.out is not None and options.out.exists():
         raise ConfigError(f"{options.out} exists; choose another --out")
-    sweep, store_path = find_run(options.run, options.store, partial(overrides.overridden, options))
-    plan, missing = _planned(select(sweep, options.only))
+    plan, store_path, missing = _found(options)
     failed = 0
     if options.draw is not None:
         failed = _draw(make_plan(resize(plan.sweep, limit=options.draw, samples=1), {}), store_path)
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         source = _source(plan, store)
         missing += [f"{arm} of {alias}: nothing is drawn" for alias, arm in unmeasured_arms(plan, store)]
     if not seconds:
-        raise ConfigError(f"{store_path} has no image of {sweep.name!r}; draw a few before, with --draw 8")
+        raise ConfigError(f"{store_path} has no image of {plan.sweep.name!r}; draw a few before, with --draw 8")
     _write(yaml.safe_dump({"source": source, "seconds": seconds}, sort_keys=False, allow_unicode=True), options.out)
     lacking = [f"{counted(failed, 'drawing')} failed, and rates are of the others"] if failed else []
     lacking += [f"no rate of {what}" for what in missing]
@@ -62,6 +63,22 @@ def run(options: argparse.Namespace) -> int:
         console.write_error(f"evalharness: incomplete: {'; '.join(lacking)}")
         return ExitCode.INCOMPLETE
     return ExitCode.COMPLETE
+
+
+def _found(options: argparse.Namespace) -> tuple[Plan, Path, list[str]]:
+    """The plan, its store, and why the models that are missing are.
+
+    Raises:
+        ConfigError: Of a report, which is only read, something is to be drawn or changed.
+    """
+    if Path(options.run).is_dir():
+        if options.draw is not None or options.model or options.weights:
+            raise ConfigError(f"{options.run} is a report, which is only read; name its sweep file instead")
+        plan, store_path = find_plan(options.run, options.store, arms=options.only)
+        return plan, store_path, []
+    sweep = sweep_files.load(options.run, partial(overrides.overridden, options))
+    plan, missing = _planned(select(sweep, options.only))
+    return plan, sharded(options.store or REPORTS / "store", sweep.shard), missing
 
 
 def _planned(sweep: Sweep) -> tuple[Plan, list[str]]:

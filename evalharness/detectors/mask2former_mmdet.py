@@ -94,6 +94,10 @@ class Mask2FormerMMDet(Detector):
             "dtype": "float32",
         }
 
+    def programs(self) -> list[Path]:
+        config = self.settings.config
+        return [config] if config is not None and config.suffix == ".py" and config.is_file() else []
+
     def classes(self) -> frozenset[str]:
         return frozenset(self.load().names)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from evalharness._util.hashing import digest
-from evalharness.api.model import ImageSource
 from evalharness.planning.plan import Plan
 from evalharness.store.states import sample_states
 from evalharness.store.store import Store
-from evalharness.types.item import Item
 
 QUOTED_REASONS = 3
 """Number of reasons that a warning about unusable images quotes."""
@@ -22,32 +20,13 @@ def imported_images(plan: Plan, store: Store) -> dict[str, Any]:
         JSON: ``images``, by model, with the number of files, the number wanted and one digest over all; ``warnings``,
         lines. Empty if no model is an image source.
     """
-    models = {alias: spec.build() for alias, spec in plan.sweep.models.items()}
-    image_sources = {alias: model for alias, model in models.items() if isinstance(model, ImageSource)}
-    info: dict[str, Any] = {"images": {}, "warnings": []} if image_sources else {}
-    for alias, model in image_sources.items():
+    info: dict[str, Any] = {"images": {}, "warnings": []} if plan.surveys else {}
+    for alias, survey in plan.surveys.items():
         sources = [job.source for job in plan.jobs.values() if job.model == alias and job.source]
         digests = sorted(source.digest for source in sources if source.digest)
         info["images"][alias] = {"files": len(digests), "wanted": len(sources), "digest": digest(digests)}
-        samples = {
-            (sample.benchmark, sample.item.id, sample.seed_index): sample
-            for sample in plan.samples
-            if sample.arm.model == alias
-        }
-        wanted = [(sample.item, sample.seed_index) for sample in samples.values()]
-        warnings = [*model.survey(wanted, _all_items(plan)), *_unusable(plan, store, alias)]
-        info["warnings"] += [f"{alias}: {warning}" for warning in warnings]
+        info["warnings"] += [f"{alias}: {warning}" for warning in [*survey, *_unusable(plan, store, alias)]]
     return info
-
-
-def _all_items(plan: Plan) -> list[tuple[Item, int]]:
-    """All items of the benchmarks, including those that a subset leaves out, with each seed index."""
-    return [
-        (item, seed_index)
-        for planned in plan.benchmarks.values()
-        for item in planned.benchmark.items()
-        for seed_index in range(planned.samples)
-    ]
 
 
 def _unusable(plan: Plan, store: Store, alias: str) -> list[str]:

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.hashing import digest
 from evalharness._util.validation import error_line
-from evalharness.api.model import ImageSource
 from evalharness.config import yaml
 from evalharness.config.arm_families import FamilyKey, name_without_cap
 from evalharness.errors import ConfigError, did_you_mean
@@ -115,7 +114,7 @@ def unmeasured_arms(plan: Plan, store: Store) -> list[tuple[str, str]]:
     return [
         (family[0], arms[0])
         for family, arms in arms_of_families(plan).items()
-        if family not in drawn and not isinstance(plan.sweep.models[family[0]].build(), ImageSource)
+        if family not in drawn and family[0] not in plan.image_sources
     ]
 
 

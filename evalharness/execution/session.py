@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.files import write_text_atomically
 from evalharness._util.filesystems import network_filesystem
 from evalharness._util.progress import Progress
 from evalharness.execution.addresses import moved_endpoints
@@ -19,6 +20,7 @@ from evalharness.execution.imported import imported_images
 from evalharness.execution.parts import ALL, Parts
 from evalharness.execution.signals import stopping_on_signal
 from evalharness.planning.plan import Plan
+from evalharness.planning.plan_record import NAME, plan_text
 from evalharness.store.declarations import record_declarations
 from evalharness.store.store import Store
 
@@ -96,6 +98,7 @@ def _work(engine: Engine, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     for line in adopt_former_results(plan, store):
         engine.progress.say(line)
+    write_text_atomically(out / NAME, plan_text(plan))  # before the status, which is read with it
     heartbeat = Heartbeat(out, plan.sweep.resolved(), store.path.absolute())
     record_declarations(plan, store)
     earlier = store.runs.get(plan.key())

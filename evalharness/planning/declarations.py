@@ -37,7 +37,7 @@ def declarations(plan: Plan) -> Iterator[Declaration]:
     ]
     arms = _arms(plan) if declared else {}
     for name, planned in plan.benchmarks.items():
-        prompts = [planned.benchmark.name, planned.benchmark.prompt_set().digest]
+        prompts = [planned.facts.plugin, planned.facts.prompts.digest]
         for kind, members, over in declared:
             content = ["declaration", kind, prompts, [arms[arm] for arm in members], over]
             yield Declaration(kind, name, members, digest(content))

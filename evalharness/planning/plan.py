@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from evalharness._util.hashing import canonical, digest
 from evalharness.api.benchmark import Benchmark
-from evalharness.api.model import SourceFile
+from evalharness.api.model import ImageSource, SourceFile
 from evalharness.api.variant import Variant
 from evalharness.config.arm_families import FamilyKey, family_key
+from evalharness.config.recorded import NO_PLUGINS
 from evalharness.config.schema import Arm, Sweep
+from evalharness.errors import ConfigError
+from evalharness.planning.facts import BenchmarkFacts, FamilyFacts
+from evalharness.planning.subsets import select
 from evalharness.types.item import ITEM_FIELDS, Item, ItemField, PromptImage
 from evalharness.types.origin import Stretch
 from evalharness.types.trajectory import Step
@@ -100,6 +104,7 @@ class PlannedBenchmark:
     """A benchmark, with the items that the sweep takes of it.
 
     Attributes:
+        source: The plugin; for a plan that was read from a report, what is recorded of it.
         items: The items taken.
         of: Number of items of the benchmark.
         samples: Images for each prompt.
@@ -107,7 +112,7 @@ class PlannedBenchmark:
         item_fields: The fields of an item that the scorer is given.
     """
 
-    benchmark: Benchmark
+    source: Benchmark | BenchmarkFacts
     items: tuple[Item, ...]
     of: int
     samples: int
@@ -115,6 +120,22 @@ class PlannedBenchmark:
     scorer_digest: str
     rescorings: tuple[PlannedRescoring, ...] = ()
     item_fields: Sequence[ItemField] = ITEM_FIELDS
+
+    @property
+    def benchmark(self) -> Benchmark:
+        """The plugin.
+
+        Raises:
+            ConfigError: The plan was read from a report.
+        """
+        if isinstance(self.source, Benchmark):
+            return self.source
+        raise ConfigError(f"benchmark {self.source.plugin!r}: {NO_PLUGINS}")
+
+    @cached_property
+    def facts(self) -> BenchmarkFacts:
+        """What a report says of the benchmark."""
+        return BenchmarkFacts.of(self.source) if isinstance(self.source, Benchmark) else self.source
 
     def score_key(self, image: str, item: Item, rescoring: PlannedRescoring | None = None) -> str:
         """The key of a score: the digest of ``["score", image, scorer, digest of the item]``.
@@ -159,6 +180,10 @@ class Plan:
         benchmarks: By name.
         models: Identities of the models, by alias.
         jobs: By key.
+        families: What the plugins say of each family of arms.
+        image_sources: The models whose images existed before; for a plan that was read from a report, the warnings
+            about their files.
+        literature: Published scores to quote, the rows of :mod:`evalharness.config.literature`.
     """
 
     sweep: Sweep
@@ -166,9 +191,50 @@ class Plan:
     models: Mapping[str, Mapping[str, Any]]
     samples: tuple[Sample, ...]
     jobs: Mapping[str, Job]
+    families: Mapping[FamilyKey, FamilyFacts]
+    image_sources: Mapping[str, ImageSource | Sequence[str]]
+    literature: Sequence[Mapping[str, Any]] = ()
 
     def key(self) -> str:
         """A key that is the same for the same samples scored the same way."""
         scorers = {name: planned.scorer_digest for name, planned in self.benchmarks.items()}
         arms = [(sample.arm.name, sample.job) for sample in self.samples]
         return digest(["plan", self.sweep.name, scorers, arms])
+
+    def only(self, names: Collection[str]) -> Plan:
+        """The part of the plan for some of its arms; all of it without names.
+
+        Raises:
+            ConfigError: No arm has one of the names.
+        """
+        if not names:
+            return self
+        sweep = select(self.sweep, list(names))
+        arms = {arm.name for arm in sweep.arms}
+        samples = tuple(sample for sample in self.samples if sample.arm.name in arms)
+        jobs = {sample.job: self.jobs[sample.job] for sample in samples}
+        models = {alias: self.models[alias] for alias in sweep.models}
+        return replace(self, sweep=sweep, samples=samples, jobs=jobs, models=models)
+
+    @cached_property
+    def surveys(self) -> dict[str, list[str]]:
+        """Warnings about the files of each model whose images existed before."""
+        return {
+            alias: self._survey(alias, source) if isinstance(source, ImageSource) else list(source)
+            for alias, source in self.image_sources.items()
+            if alias in self.models
+        }
+
+    def _survey(self, alias: str, model: ImageSource) -> list[str]:
+        wanted = {
+            (sample.benchmark, sample.item.id, sample.seed_index): (sample.item, sample.seed_index)
+            for sample in self.samples
+            if sample.arm.model == alias
+        }
+        known = [
+            (item, seed_index)
+            for planned in self.benchmarks.values()
+            for item in planned.benchmark.items()  # those that a subset leaves out as well
+            for seed_index in range(planned.samples)
+        ]
+        return model.survey(list(wanted.values()), known)

@@ -7,7 +7,7 @@ and it runs to the largest cap among them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,9 +16,11 @@ from evalharness._util.hashing import Digests, digest, seed_of
 from evalharness.api.benchmark import Benchmark
 from evalharness.api.model import ImageSource, SourceFile
 from evalharness.api.plugin import versioned_identity
+from evalharness.config import literature
 from evalharness.config.arm_families import FamilyKey
 from evalharness.config.schema import Arm, BenchmarkSpec, Sweep
 from evalharness.errors import ConfigError, WeightsError
+from evalharness.planning.facts import FamilyFacts
 from evalharness.planning.identities import (
     identity_or_placeholder,
     require_abilities,
@@ -27,10 +29,14 @@ from evalharness.planning.identities import (
     require_other_judge,
 )
 from evalharness.planning.plan import Job, Plan, PlannedBenchmark, PlannedRescoring, Sample
+from evalharness.planning.programs import announce_programs
 from evalharness.planning.sharding import take_shard
 from evalharness.planning.subsets import subset
 from evalharness.planning.trajectory_keys import key_head
 from evalharness.types.item import Item
+
+Locate = Callable[[str, str, Item, int], SourceFile | None]
+"""Benchmark, alias of a model, item and seed index → the file that has the image already."""
 
 
 class _SeededItem(NamedTuple):
@@ -62,7 +68,11 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
         ConfigError: A model cannot do what an arm asks of it, or a shard is empty.
         WeightsError: Weights are missing, and ``absent`` is ``None``.
     """
-    benchmarks = {spec.name: _planned_benchmark(spec, sweep.seed, absent) for spec in sweep.benchmarks}
+    plugins: dict[str, Benchmark] = {spec.name: spec.plugin.build() for spec in sweep.benchmarks}
+    announce_programs(plugins.values())
+    benchmarks = {
+        spec.name: _planned_benchmark(spec, plugins[spec.name], sweep.seed, absent) for spec in sweep.benchmarks
+    }
     if sweep.shard is not None:
         benchmarks = take_shard(sweep, benchmarks, sweep.shard)
     built = {alias: spec.build() for alias, spec in sweep.models.items()}
@@ -73,6 +83,33 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
         models[alias] = identity_or_placeholder(f"model {alias}", identity, absent)
     require_distinct_replicates(sweep, models)
     require_distinct_endpoints(built, models)
+    families: dict[FamilyKey, FamilyFacts] = {}
+    for arm in sweep.arms:
+        if arm.family not in families:
+            head = _key_head(arm, built[arm.model], models[arm.model], absent)
+            families[arm.family] = FamilyFacts(head, arm.variant.needs_pictures)
+    sources = {alias: model for alias, model in built.items() if isinstance(model, ImageSource)}
+
+    def locate(benchmark: str, alias: str, item: Item, seed_index: int) -> SourceFile | None:
+        return sources[alias].locate(item, seed_index) if alias in sources else None
+
+    samples, jobs = samples_and_jobs(sweep, benchmarks, families, locate)
+    rows = literature.rows(sweep.literature)
+    return Plan(sweep, benchmarks, models, samples, jobs, families, sources, rows)
+
+
+def samples_and_jobs(
+    sweep: Sweep,
+    benchmarks: Mapping[str, PlannedBenchmark],
+    families: Mapping[FamilyKey, FamilyFacts],
+    locate: Locate,
+) -> tuple[tuple[Sample, ...], dict[str, Job]]:
+    """List the samples of a sweep, and the jobs that they share, by key; no plugin is asked.
+
+    Args:
+        families: What the plugins say of each family of arms.
+        locate: Finds the file of a sample's image, if its model's images exist already.
+    """
     # Seeds depend on the plugin's name, so that a benchmark under two aliases has the same items and noise in both.
     seeded = {
         spec.name: list(_seeded_items(sweep.seed, spec.plugin.name, benchmarks[spec.name])) for spec in sweep.benchmarks
@@ -80,23 +117,20 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     samples: list[Sample] = []
     jobs: dict[str, Job] = {}
     shared: dict[tuple[str, FamilyKey], list[_Trajectory]] = {}
-    heads: dict[FamilyKey, Digests] = {}
     for arm in sweep.arms:
-        model = built[arm.model]
-        if arm.family not in heads:
-            heads[arm.family] = _key_head(arm, model, models[arm.model], absent)
+        facts = families[arm.family]
         for name in benchmarks:
             trajectories = shared.get((name, arm.family))
             if trajectories is None:
-                trajectories = list(_trajectories(seeded[name], arm, model, heads[arm.family]))
+                trajectories = list(_trajectories(seeded[name], facts, partial(locate, name, arm.model)))
                 shared[name, arm.family] = trajectories
             for item, seed_index, seed, key, source in trajectories:
                 samples.append(Sample(name, arm, item, seed_index, seed, key))
                 job = jobs.get(key)
                 if job is None or (arm.cap or 0) > (job.cap or 0):
-                    picture = item.picture if arm.variant.needs_pictures else None
+                    picture = item.picture if facts.pictures else None
                     jobs[key] = Job(key, arm.model, arm.variant, item.prompt, seed, source, picture)
-    return Plan(sweep, benchmarks, models, tuple(samples), jobs)
+    return tuple(samples), jobs
 
 
 def make_drawing_plan(sweep: Sweep) -> Plan:
@@ -122,9 +156,10 @@ def _checked_identity(
     return versioned_identity(model.identity(), model)
 
 
-def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | None) -> PlannedBenchmark:
+def _planned_benchmark(
+    spec: BenchmarkSpec, benchmark: Benchmark, seed: int, absent: dict[str, str] | None
+) -> PlannedBenchmark:
     name = spec.plugin.name
-    benchmark: Benchmark = spec.plugin.build()
     items = benchmark.items()
     repeated = [item for item, count in Counter(item.id for item in items).items() if count > 1]
     if repeated:
@@ -137,7 +172,7 @@ def _planned_benchmark(spec: BenchmarkSpec, seed: int, absent: dict[str, str] | 
     for rescoring in rescorings:
         require_other_judge(spec.name, digest(identity), rescoring)
     return PlannedBenchmark(
-        benchmark=benchmark,
+        source=benchmark,
         items=chosen,
         of=len(items),
         samples=spec.samples or benchmark.images_per_prompt,
@@ -168,25 +203,26 @@ def _seeded_items(seed: int, name: str, planned: PlannedBenchmark) -> Iterator[_
             yield _SeededItem(item, index, seed_of(digests(item.id, index)))
 
 
-def _key_head(arm: Arm, model: Any, identity: Mapping[str, Any], absent: dict[str, str] | None) -> Digests:
+def _key_head(arm: Arm, model: Any, identity: Mapping[str, Any], absent: dict[str, str] | None) -> list[Any]:
     if absent and f"model {arm.model}" in absent:
-        return Digests("trajectory", digest(dict(identity)), arm.variant.key())  # its words may be missing as well
-    return Digests(*key_head(arm.variant, model, identity))
+        return ["trajectory", digest(dict(identity)), arm.variant.key()]  # its words may be missing as well
+    return key_head(arm.variant, model, identity)
 
 
-def _trajectories(seeded: Iterable[_SeededItem], arm: Arm, model: Any, digests: Digests) -> Iterator[_Trajectory]:
-    """The trajectories that the family of an arm shares.
+def _trajectories(
+    seeded: Iterable[_SeededItem], facts: FamilyFacts, locate: Callable[[Item, int], SourceFile | None]
+) -> Iterator[_Trajectory]:
+    """The trajectories that a family of arms shares.
 
-    The key of a trajectory is the digest of the :func:`~evalharness.planning.trajectory_keys.key_head` that ``digests``
-    begins with, prompt, seed, and what else decides its images: the file that has them already, the picture that an
-    edit changes.
+    The key of a trajectory is the digest of the family's head, prompt, seed, and what else decides its images: the file
+    that has them already, the picture that an edit changes.
     """
-    image_source = model if isinstance(model, ImageSource) else None
+    digests = Digests(*facts.head)
     for item, index, seed in seeded:
-        source = image_source.locate(item, index) if image_source else None
+        source = locate(item, index)
         parts: list[str | int] = [item.prompt, seed]
         if source:
             parts.append(source.digest)
-        if arm.variant.needs_pictures and item.picture is not None:
+        if facts.pictures and item.picture is not None:
             parts.append(item.picture.digest)
         yield _Trajectory(item, index, seed, digests(*parts), source)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.analysis import category_weights
+from evalharness.planning.plan_record import plan_text
 from evalharness.report import page_tables, replicates
 from evalharness.report.claims import claims, lead_arm, lead_arms
 from evalharness.report.environments import code_warnings
@@ -27,6 +28,7 @@ from evalharness.report.summary import Summary, summarize
 from evalharness.report.table_files import write_tables
 from evalharness.report.templating import TEMPLATES, copy_assets, environment
 from evalharness.report.trajectories_page import ArmExamples, write_examples
+from evalharness.store.report_folders import PLAN
 from evalharness.store.results import Results
 
 SCRIPTS = ("core.js", "tables.js", "trajectory.js", "gallery.js")
@@ -61,6 +63,8 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
             judging={section["benchmark"]: section["judging"].as_dict() for section in sections if section["judging"]},
             indent=not small,
         )
+        if results.plan is not None:
+            (folder / PLAN).write_text(plan_text(results.plan, results.info["sweep"]), encoding="utf-8")
         page = _render(results, sections, examples, gallery, sample_files)
         (folder / INDEX).write_text(page, encoding="utf-8")
     return out / INDEX

@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from evalharness._util.finite_json import finite_json
 from evalharness._util.regular_files import read_regular
-from evalharness.config import sweep_files, yaml
-from evalharness.config.schema import Sweep
-from evalharness.config.shards import sharded
+from evalharness.config import sweep_files
+from evalharness.config.shards import Shard, sharded
 from evalharness.errors import ConfigError
-from evalharness.planning.subsets import Size
+from evalharness.planning.plan import Plan
+from evalharness.planning.planner import make_plan
+from evalharness.planning.recorded_plans import read_plan
+from evalharness.planning.subsets import Size, select
 from evalharness.store.database import FILE
-from evalharness.store.report_folders import REPORTS, RESULTS, report_folder
+from evalharness.store.report_folders import PLAN, REPORTS, RESULTS, report_folder
 
 ALL = Size()
 
 
-def find_run(
-    run: str | Path,
-    store: Path | None,
-    override: sweep_files.Override = sweep_files.unchanged,
-    size: Size = ALL,
-) -> tuple[Sweep, Path]:
-    """The sweep of an earlier run, and the folder of its store.
+def find_plan(run: str | Path, store: Path | None, size: Size = ALL, arms: Sequence[str] = ()) -> tuple[Plan, Path]:
+    """The plan of an earlier run, and the folder of its store. Of a report's folder, no plugin is made.
 
     Args:
         run: Folder of a report, or a sweep file.
         store: The store, if it is not beside the report.
-        override: Applied to the contents of the sweep file.
         size: How much of the sweep was run, if ``run`` is a sweep file.
+        arms: The arms that are wanted; without names, all.
 
     Raises:
         ConfigError: ``run`` is neither a report nor a sweep file, or it is a report and a size is given.
     """
     folder = Path(run)
-    if folder.is_dir():
-        if size != ALL:
-            raise ConfigError(f"{run} is a report, which has its own size; --limit and the like go with a sweep file")
-        sweep, reports = _reported_sweep(folder, override), folder.parent
-    else:
-        sweep, reports = size.of(sweep_files.load(run, override)), REPORTS
-    return sweep, sharded(store or reports / "store", sweep.shard)
+    if not folder.is_dir():
+        sweep = size.of(sweep_files.load(run))
+        return make_plan(select(sweep, arms)), sharded(store or REPORTS / "store", sweep.shard)
+    if size != ALL:
+        raise ConfigError(f"{run} is a report, which has its own size; --limit and the like go with a sweep file")
+    _reported(folder)
+    try:
+        plan = read_plan(folder / PLAN)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{folder} is a report of an earlier version, which does not record its plan; name its sweep file instead"
+        ) from None
+    return plan.only(arms), sharded(store or folder.parent / "store", plan.sweep.shard)
 
 
 def find_report(run: str | Path, size: Size = ALL) -> Path:
@@ -67,7 +72,7 @@ def find_store(folder: Path) -> Path:
         return folder
     if not (folder / RESULTS).is_file():
         raise ConfigError(f"{folder} is neither a store nor a report: it has no {FILE} and no {RESULTS}")
-    _, store = find_run(folder, None)
+    store = sharded(folder.parent / "store", _shard(folder))
     require_store(store)
     return store
 
@@ -87,16 +92,26 @@ def require_store(folder: Path) -> None:
         raise ConfigError(f"{folder} is not a store: it has no {FILE}")
 
 
-def _reported_sweep(folder: Path, override: sweep_files.Override) -> Sweep:
+def _reported(folder: Path) -> Any:
+    """The sweep that a report says it is of, unchecked.
+
+    Raises:
+        ConfigError: The folder is no report.
+    """
     path = folder / RESULTS
     try:
-        sweep = json.loads(read_regular(path))["info"]["sweep"]
+        return finite_json(read_regular(path))["info"]["sweep"]
     except OSError as error:
         if is_store(folder):
             raise ConfigError(
                 f"{folder} is a store, not a report; name the report's folder or the sweep file"
             ) from None
         raise ConfigError(f"{folder} is not a report: {path.name}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} does not name its sweep: {error!r}") from None
-    return sweep_files.parse(yaml.Document(path, sweep), override)
+
+
+def _shard(folder: Path) -> Shard | None:
+    sweep = _reported(folder)
+    shard = sweep.get("shard") if isinstance(sweep, Mapping) else None
+    return Shard.parse(shard) if isinstance(shard, str) else None

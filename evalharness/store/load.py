@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evalharness._util.hashing import digest
 from evalharness.api.model_names import asked_model
-from evalharness.config import literature
 from evalharness.config.schema import Arm
 from evalharness.planning.plan import Plan, PlannedBenchmark
 from evalharness.store.declarations import declaration_facts
@@ -55,6 +54,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
         checks=checks,
         judged=_judged(plan, store),
         failures=columns.failures,
+        plan=plan,
     )
 
 
@@ -169,20 +169,17 @@ def _plan_info(plan: Plan, store: Store, samples: pd.DataFrame) -> dict[str, Any
         "limit": limits or None,
         "benchmarks": benchmarks,
         "models": {alias: dict(identity) for alias, identity in plan.models.items()},
-        "literature": [row for row in literature.rows(plan.sweep.literature) if row["benchmark"] in plan.benchmarks],
+        "literature": [row for row in plan.literature if row["benchmark"] in plan.benchmarks],
     }
 
 
 def _benchmark_info(name: str, planned: PlannedBenchmark) -> dict[str, Any]:
-    benchmark = planned.benchmark
-    prompts = benchmark.prompt_set()
-    title = benchmark.title()
-    if title is not None and name != benchmark.name:  # an alias
+    facts = planned.facts
+    title = facts.title
+    if title is not None and name != facts.plugin:  # an alias
         title = f"{name}: {title}"
-    texts = {"title": title, "notes": benchmark.notes()}
+    texts = {"title": title, "notes": facts.notes, "whole": facts.whole}
     info: dict[str, Any] = {key: text for key, text in texts.items() if text is not None}
-    if benchmark.needs_all_items:
-        info["whole"] = dict(Counter(item.category for item in benchmark.items()))
     if planned.rescorings:
         info["checks"] = [
             {
@@ -194,11 +191,11 @@ def _benchmark_info(name: str, planned: PlannedBenchmark) -> dict[str, Any]:
             for rescoring in planned.rescorings
         ]
     return info | {
-        "version": benchmark.version,
-        "prompt_set": prompts.name,
-        "prompt_digest": prompts.digest,
+        "version": facts.version,
+        "prompt_set": facts.prompts.name,
+        "prompt_digest": facts.prompts.digest,
         "scorer": dict(planned.scorer),
-        "weights": dict(benchmark.weights),
+        "weights": dict(facts.weights),
         "items": len(planned.items),
         "samples": planned.samples,
     }

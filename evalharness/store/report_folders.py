@@ -18,6 +18,8 @@ REPORTS = Path("reports")
 """The default folder of reports, relative to the working directory."""
 RESULTS = "results.json"
 """The file that makes a folder a report."""
+PLAN = "data/plan.json"
+"""The plan of a report."""
 LOCK = ".lock"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evalharness.planning.plan import Plan
     from evalharness.store.failures import StoredFailure
     from evalharness.store.suspect_images import SuspectImages
 
@@ -103,6 +104,7 @@ class Results:
         judged: Benchmark, item id and image digests → the known scores of these images for that item; ``None`` where
             only final images have scores.
         failures: Row of ``samples`` → why that sample failed.
+        plan: What was planned; ``None`` if that is not known.
     """
 
     info: Mapping[str, Any]
@@ -114,6 +116,7 @@ class Results:
     checks: pd.DataFrame | None = None
     judged: Callable[[str, str, Sequence[str]], Mapping[str, Judged]] | None = None
     failures: Mapping[int, StoredFailure] = field(default_factory=dict)
+    plan: Plan | None = None
 
     @cached_property
     def suspect_images(self) -> list[SuspectImages]:

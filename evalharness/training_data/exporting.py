@@ -7,9 +7,6 @@ from pathlib import Path
 
 from evalharness._util.chunking import chunks
 from evalharness._util.hashing import digest
-from evalharness.generation.process import Process
-from evalharness.generation.spoken import SpokenVariant
-from evalharness.generation.text_cot import TextCot
 from evalharness.planning.plan import Plan
 from evalharness.store.states import SampleState
 from evalharness.store.store import Store
@@ -20,7 +17,7 @@ from evalharness.types.trajectory import Trajectory
 
 BATCH = 64
 """Records per row group."""
-KINDS = {Process: "process", TextCot: "think"}
+KINDS = {"process": "process", "text_cot": "think"}
 """Variant → kind of record; all others are ``draw``."""
 
 
@@ -43,12 +40,12 @@ def _record(plan: Plan, store: Store, state: SampleState, stored: StoredTrajecto
     }  # fmt: skip
     return Record(
         id=f"{sample.benchmark}-{sample.item.id}-{sample.seed_index}",
-        kind=KINDS.get(type(variant), "draw"),
+        kind=KINDS.get(variant.variant, "draw"),
         prompt=sample.item.prompt,
         category=sample.item.category,
         metadata=sample.item.metadata,
         graph=SceneGraph(()),
         trajectory=Trajectory(store.trajectories.with_images(steps), finished),
         provenance=provenance,
-        format=(variant.format if isinstance(variant, SpokenVariant) else None) or FORMAT,
+        format=variant.model_dump(mode="json").get("format") or FORMAT,
     )

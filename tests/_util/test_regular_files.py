@@ -22,7 +22,7 @@ from evalharness.errors import ConfigError, EvalHarnessError, SampleError
 from evalharness.execution import heartbeat
 from evalharness.judges import recorded
 from evalharness.models import folder_index
-from evalharness.store.find_run import find_run
+from evalharness.store.find_run import find_plan
 from evalharness.training_data import reading
 
 
@@ -62,7 +62,7 @@ def test_files_of_a_run_are_regular(tmp_path: Path) -> None:
     for name in ("results.json", "status.json"):
         os.mkfifo(tmp_path / name)
     with pytest.raises(ConfigError):
-        find_run(tmp_path, None)
+        find_plan(tmp_path, None)
     with pytest.raises(ConfigError, match=r"status\.json"):
         heartbeat.read(tmp_path)
 

@@ -169,7 +169,7 @@ def test_mistakes(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (tmp_path / "results.json").write_text("{}")
     assert "does not name its sweep" in fails(str(tmp_path), "--format=geneval", "--arm=x")
     (tmp_path / "results.json").write_text('{"info": {"sweep": {"name": 3}}}')
-    assert "results.json" in fails(str(tmp_path), "--format=geneval", "--arm=x")
+    assert "name its sweep file instead" in fails(str(tmp_path), "--format=geneval", "--arm=x")
     assert export(run, tmp_path) == 2
     assert "exists and is not an empty folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]

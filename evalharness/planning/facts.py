@@ -1,0 +1,58 @@
+"""What a plan knows of its plugins. It is recorded with a run, which can then be read without them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalharness.api.benchmark import Benchmark, JudgeScorer
+from evalharness.types.item import PromptSet
+
+
+@dataclass(frozen=True)
+class BenchmarkFacts:
+    """What a report says of a benchmark, as its plugin told when the plan was made.
+
+    Attributes:
+        plugin: Name of the plugin.
+        judged: Whether a judge scores.
+        whole: The number of all items by category, if no overall score is defined over fewer.
+    """
+
+    plugin: str
+    version: str
+    prompts: PromptSet
+    weights: Mapping[str, float]
+    judged: bool
+    title: str | None = None
+    notes: Sequence[str] | None = None
+    whole: Mapping[str, int] | None = None
+
+    @classmethod
+    def of(cls, benchmark: Benchmark) -> BenchmarkFacts:
+        """Ask a plugin."""
+        return cls(
+            plugin=benchmark.name,
+            version=benchmark.version,
+            prompts=benchmark.prompt_set(),
+            weights=dict(benchmark.weights),
+            judged=isinstance(benchmark.scorer(), JudgeScorer),
+            title=benchmark.title(),
+            notes=benchmark.notes(),
+            whole=dict(Counter(item.category for item in benchmark.items())) if benchmark.needs_all_items else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyFacts:
+    """What decides the trajectories of a family of arms beside prompt and seed.
+
+    Attributes:
+        head: The beginning of their keys, see :func:`~evalharness.planning.trajectory_keys.key_head`.
+        pictures: Whether the variant changes the picture of an item.
+    """
+
+    head: Sequence[Any]
+    pictures: bool
