@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -15,6 +16,7 @@ from evalharness._util.validation import error_line
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark
 from evalharness.api.plugin import versioned_identity
+from evalharness.api.rewards import Rewarding
 from evalharness.api.scoring import score_images
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.types.item import Item
@@ -61,6 +63,7 @@ class ImageScorer:
         self._benchmark = benchmark
         self._scorer = benchmark.scorer()
         self._label = f"benchmark {benchmark.name!r}"
+        self._busy = asyncio.Lock()
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -95,6 +98,22 @@ class ImageScorer:
             message = f"{transparent} of {len(images)} images are transparent; scored without their transparency"
             warnings.warn(message, stacklevel=2)
         return score_images(self._scorer, images, items, self._label)
+
+    async def score_async(self, images: Sequence[Image.Image], prompts: Sequence[str | Item]) -> list[Score]:
+        """Like :meth:`score`, in a thread, so that the event loop goes on; one call after the other."""
+        async with self._busy:
+            return await asyncio.to_thread(self.score, images, prompts)
+
+    def rewards(self, prompts: Sequence[str | Item], scores: Sequence[Score]) -> list[Mapping[str, float]]:
+        """The rewards besides each score, by name; none of a benchmark that has none.
+
+        Those of ``geneval`` are ``soft``, the share of the conditions that hold, and ``strict``, the verdict with exact
+        numbers.
+        """
+        if not isinstance(self._benchmark, Rewarding):
+            return [{} for _ in scores]
+        items = [self._item(prompt) for prompt in prompts]
+        return [self._benchmark.rewards(item, score) for item, score in zip(items, scores, strict=True)]
 
     def _item(self, prompt: str | Item) -> Item:
         if isinstance(prompt, Item):

@@ -14,13 +14,14 @@ from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark, Exported, Exporter, HasKnownAnswers, KnownAnswer, RuleBased
 from evalharness.api.detector import Detector
 from evalharness.api.plugin_ref import DetectorRef
+from evalharness.api.rewards import Rewarding
 from evalharness.assets.asset import Asset, require_file
 from evalharness.detectors import geneval_weights
 from evalharness.detectors.colors import GENEVAL_TEMPLATES, ColorClassifier
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
 
-from . import detection_scoring, known_answers, prompt_file, prompts, published_layout
+from . import detection_scoring, known_answers, prompt_file, prompts, published_layout, rewards
 from .classes import COLORS, TAGS
 from .scorer import EVIDENCE_FLOOR, Channels, GenEvalScorer
 from .scoring_rules import Rules
@@ -28,7 +29,7 @@ from .scoring_rules import Rules
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
-class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
+class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers, Rewarding):
     """GenEval: object-focused prompts, judged by an object detector and a colour classifier.
 
     Source: Ghosh et al., arXiv 2310.11513. The items are the prompts in the order of the file; their ids are the line
@@ -42,6 +43,7 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
     version = "2"
     tags: ClassVar[tuple[str, ...]] = TAGS
     images_per_prompt = 4
+    reward_names = ("soft", "strict")
     rules = Rules
     assets: ClassVar[tuple[Asset, ...]] = (geneval_weights.MASK2FORMER, geneval_weights.CLIP, prompts.REWRITTEN)
 
@@ -149,6 +151,15 @@ class GenEval(Benchmark, Exporter, RuleBased, HasKnownAnswers):
     def verdict(details: Any, rules: Rules, place: str) -> Score:
         """Score detections that another program made."""
         return detection_scoring.score_detections(details, rules, place)
+
+    def item_of(self, metadata: Any, place: str) -> Item:
+        """An item with a line in the format of the prompt file."""
+        line = prompt_file.check(metadata, place)
+        return Item("", line["prompt"], line["tag"], line)
+
+    def rewards(self, item: Item, score: Score) -> Mapping[str, float]:
+        """The share of the conditions that hold, and the verdict with exact numbers."""
+        return rewards.rewards(score.details, item.metadata)
 
     def _rules(self) -> Rules:
         return Rules.model_validate(self.settings.model_dump(include=set(Rules.model_fields)))

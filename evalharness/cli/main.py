@@ -26,6 +26,7 @@ COMMANDS = {
     "timing": ("timing", "write how long a run's models took, to plan with on another machine"),
     "merge": ("merge", "copy the contents of other stores into one"),
     "gc": ("gc", "remove what a store keeps and nothing refers to"),
+    "serve": ("serve", "score images that a training sends, by HTTP"),
     "score-detections": ("score_detections", "score detections that were made by another program"),
     "validate": ("validate", "check trajectories: training data, or those that a model made"),
     "doctor": ("doctor", "check that everything a score depends on works on this machine"),

@@ -20,6 +20,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add all options that replace settings of a sweep file."""
     group = parser.add_argument_group(GROUP)
     _add_model(group)
+    _add_scorer(group)
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the model only, for a command that scores nothing."""
+    _add_model(parser.add_argument_group(GROUP))
+    parser.set_defaults(detector=None, official=False, judge=None, base_url=None, judge_model=None)
+
+
+def add_scorer_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of detector and judge only, for a command that draws nothing."""
+    _add_scorer(parser.add_argument_group("settings that replace those of the benchmark"))
+    parser.set_defaults(model=None, weights=None)
+
+
+def _add_scorer(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--detector", metavar="NAME", help="use this detector in all benchmarks that have one")
     group.add_argument(
         "--official",
@@ -33,12 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the judge's model; with --judge, a --model that neither the sweep file nor a plugin has is used as this",
     )
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the model only, for a command that scores nothing."""
-    _add_model(parser.add_argument_group(GROUP))
-    parser.set_defaults(detector=None, official=False, judge=None, base_url=None, judge_model=None)
 
 
 def _add_model(group: argparse._ArgumentGroup) -> None:

@@ -39,11 +39,13 @@ class ChildPool:
         size: Number of children.
         threads: Threads of each computation on the processor, in each child.
         gpus: One for each child, or none.
+        min_work: Seconds of waiting work that justify loading one more worker; by default long enough for a run.
     """
 
-    def __init__(self, size: int, threads: int, gpus: Sequence[Gpu] = ()) -> None:
+    def __init__(self, size: int, threads: int, gpus: Sequence[Gpu] = (), *, min_work: float | None = None) -> None:
         self._size, self._threads, self._gpus = size, threads, gpus
-        self._min_work = MIN_WORK_GPU if gpus else MIN_WORK
+        usual = MIN_WORK_GPU if gpus else MIN_WORK
+        self._min_work = usual if min_work is None else min_work
         self._children: list[Child] = []
         self._queues: Sequence[WorkQueue] = ()
         self._measured: set[str] = set()
