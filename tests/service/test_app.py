@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import httpx2 as httpx
 import pytest
 from score_service import Serving, encoded, picture, serving
 from waiting import until
+
+from evalharness.execution.workers import PluginWorkerSpec
 
 pytest.importorskip("fastapi")
 
@@ -164,3 +167,17 @@ def test_a_client_that_leaves_disturbs_nobody(mock: Serving) -> None:
             running.client.post("/score", json={"images": [entry()]}, timeout=0.3)
         running.service.start()
         assert score(running, entry())[0]["score"] == 1
+
+
+def test_a_scorer_that_is_not_the_announced_one_any_more_ends_the_service(mock: Serving) -> None:
+    with serving(started=False) as running:
+        spec = running.service.queue.worker_spec
+        assert isinstance(spec, PluginWorkerSpec)
+        running.service.queue.worker_spec = replace(spec, planned={"name": "another"})
+        running.service.start()
+        refused = running.client.post("/score", json={"images": [entry()]})
+        assert refused.status_code == 503
+        assert "no more can be scored: " in refused.json()["error"]
+        health = running.client.get("/health")
+        assert (health.status_code, health.json()["status"]) == (503, "failed")
+        assert running.client.post("/score", json={"images": [entry()]}).status_code == 503

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fences import ROOT, blocks
 from score_service import Serving, encoded, serving
 
 import evalharness as eh
@@ -70,3 +71,18 @@ def test_a_prompt_of_the_553_needs_no_metadata_and_another_one_does(
     assert refused.status_code == 422
     assert refused.json()["error"].startswith("images[0]: ")
     assert "dragon" in refused.json()["error"]
+
+
+def test_the_client_in_the_docs(geneval: Serving, answers: list[KnownAnswer]) -> None:
+    """It is what users of trainers with pickle are told to use."""
+    client, in_process = blocks(ROOT / "docs" / "service.md", "python")
+    names: dict[str, Any] = {}
+    exec(compile(client, "docs/service.md", "exec"), names)
+    exec(compile(in_process, "docs/service.md", "exec"), {})
+    url = str(geneval.client.base_url.join("/score"))
+    images, metadatas = [answer.image for answer in answers], [answer.item.metadata for answer in answers]
+    scores = names["geneval_rewards"](images, metadatas, url=url, reward="score")
+    for reward in ("soft", "strict"):
+        rewards = names["geneval_rewards"](images, metadatas, url=url, reward=reward)
+        assert len(rewards) == len(scores)
+        assert all((value == 1) <= (score == 1) for value, score in zip(rewards, scores, strict=True))
