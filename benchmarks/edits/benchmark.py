@@ -22,6 +22,7 @@ class Edits(JudgedBenchmark):
     """
 
     name = "edits"
+    version = "2"
     max_tokens = 256
     images_per_prompt = 1
     item_fields: ClassVar[Sequence[ItemField]] = ("prompt", "picture")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalharness._util.hashing import digest
 from evalharness._util.prompt_images import read as read_picture
+from evalharness.judges.statements import MARKED, agreed, statements
 from evalharness.types.item import Item
 from evalharness.types.score import Score
 
@@ -19,7 +19,8 @@ TEXT = """The instruction was: {prompt}
 Give two whole numbers from 0 to 10, each on a line of its own:
 Followed: how far the second picture shows what the instruction asked for (10: all of it, 0: nothing)
 Kept: how far all else is as it was in the first picture (10: all of it, 0: nothing)"""
-STATED = re.compile(r"^\W*(followed|kept)\W*:\W*(\d+)\W*$", re.IGNORECASE | re.MULTILINE)
+NAMES = ("followed", "kept")
+MARKS = tuple(map(str, range(11)))
 
 
 class EditRubric:
@@ -59,15 +60,12 @@ def read_reply(text: str) -> Score | None:
     >>> read_reply("Followed: 9\\nKept: 4").value
     0.6
     """
-    stated: dict[str, int] = {}
-    for name, number in STATED.findall(text):
-        if int(number) > 10 or stated.setdefault(name.lower(), int(number)) != int(number):
-            return None
-    if set(stated) != {"followed", "kept"}:
+    stated = agreed(statements(text.split("\n"), NAMES, MARKS, MARKED), NAMES)
+    if stated is None:
         return None
     value = math.sqrt(stated["followed"] * stated["kept"]) / 10
     reason = "" if value == 1 else f"followed {stated['followed']}, kept {stated['kept']}"
-    return Score(value, reason, dict(stated))
+    return Score(value, reason, stated)
 
 
 def _shown(image: str) -> Mapping[str, Any]:

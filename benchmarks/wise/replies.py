@@ -12,15 +12,12 @@ the judge is asked again. In particular there is no score
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Sequence
 
+from evalharness.judges.statements import statements
 from evalharness.types.score import Score
 
 NUMBER = re.compile(r"[-+]?\d[\d.,/%]*")
-BETWEEN = re.compile(r"\**\s*+(?:[:\uff1a]\s*+)?")
-"""What may stand between name and value: asterisks, then a colon, which may be the full-width one."""
-MORE = re.compile(r"[\d%]")
 SCALES = ("consistency", "realism", "aesthetic quality")
 
 
@@ -31,7 +28,7 @@ def read_bit(text: str) -> Score | None:
     (1.0, None)
     """
     lines = text.split("\n")
-    stated = [value for _, value in _statements(lines, ("score",), "01")]
+    stated = [value for _, value in statements(lines, ("score",), "01")]
     if not stated:
         stated = _bare(lines, "01")
         if len(stated) > 1:
@@ -52,7 +49,7 @@ def read_scales(text: str) -> Score | None:
     0.8
     """
     lines = text.split("\n")
-    labelled = list(_statements(lines, SCALES, "012"))
+    labelled = list(statements(lines, SCALES, "012"))
     pairs = labelled or list(zip(SCALES, _bare(lines, "012"), strict=False))
     stated: dict[str, str] = {}
     for name, value in pairs:
@@ -70,18 +67,6 @@ def scales_score(marks: Sequence[int]) -> Score:
     best = all(mark == 2 for mark in marks)
     reason = "" if best else ", ".join(f"{name} {mark}" for name, mark in by_scale.items())
     return Score(total, reason, {name.replace(" ", "_"): mark for name, mark in by_scale.items()})
-
-
-def _statements(lines: Sequence[str], names: Sequence[str], values: str) -> Iterator[tuple[str, str | None]]:
-    """Give each name, in lower case, with the value after it; ``None`` if that is not a valid value on its own."""
-    label = re.compile(rf"(?<!\w)({'|'.join(names)})([^\w]*+)(\d)", re.IGNORECASE)
-    for line in lines:
-        matches = list(label.finditer(line))
-        for match, following in zip_longest(matches, matches[1:]):
-            rest = line[match.end() : following.start() if following else len(line)]
-            proper = BETWEEN.fullmatch(match[2]) and match[3] in values
-            alone = not re.match(r"\w", rest) and not MORE.search(rest)
-            yield match[1].lower(), match[3] if proper and alone else None
 
 
 def _bare(lines: Sequence[str], values: str) -> list[str | None]:

@@ -18,6 +18,7 @@ from pydantic_core import to_json
 
 from evalharness._util.text import one_line
 from evalharness.errors import EndpointError, SampleError, TransientError, did_you_mean
+from evalharness.http.bounded import ENCODINGS, Bounded, TooLargeError
 from evalharness.http.budget import Budget
 from evalharness.http.failure import EndpointFailure, of_status, pause
 from evalharness.http.limiter import ConcurrencyLimiter
@@ -35,12 +36,10 @@ JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "multipart/form-data"}
 Files = Sequence[tuple[str, tuple[str, bytes, str]]]
 """The files of a form: the field of each, with its name, bytes and type."""
+MOST_BYTES = 4 << 20
+"""Bytes of a response that is text; an answer of all tokens that a model writes has a tenth of it."""
 HOPELESS = 10
 """Consecutive questions without an answer after which the endpoint is taken to be at fault, not the questions."""
-
-
-class TooLargeError(Exception):
-    """A response is larger than its limit."""
 
 
 class Calls(ABC, Generic[Q, A]):
@@ -51,13 +50,13 @@ class Calls(ABC, Generic[Q, A]):
     Args:
         settings: The endpoint.
         budget: Charged for each call.
-        limit: Maximum size of a response in bytes; ``None`` for no limit.
+        limit: Maximum size of a response in bytes, decompressed.
     """
 
     nouns: ClassVar[tuple[str, str]] = ("questions", "reply")
     """What messages call the requests and an answer."""
 
-    def __init__(self, settings: EndpointSettings, budget: Budget, limit: int | None = None) -> None:
+    def __init__(self, settings: EndpointSettings, budget: Budget, limit: int = MOST_BYTES) -> None:
         self.settings, self.key = settings, settings.key()
         self._budget, self._limit = budget, limit
         self._door = asyncio.Lock()
@@ -76,15 +75,18 @@ class Calls(ABC, Generic[Q, A]):
         return None
 
     async def __aenter__(self) -> Self:
-        options: dict[str, Any] = {} if self._limit is None else {"event_hooks": {"response": [self._bound]}}
         self.client = openai.AsyncOpenAI(
             api_key=self.key or NO_KEY,
             base_url=self.settings.base_url,
             timeout=self.settings.timeout,
             max_retries=0,
-            default_headers=self.settings.headers(self.key),
+            default_headers={"Accept-Encoding": ENCODINGS, **self.settings.headers(self.key)},
             default_query=self.settings.query,
-            http_client=openai.DefaultAioHttpClient(**_certificates(self.settings.base_url), **options),
+            http_client=openai.DefaultAioHttpClient(
+                **_certificates(self.settings.base_url),
+                event_hooks={"response": [self._bound]},
+                follow_redirects=False,
+            ),
         )
         return self
 
@@ -164,10 +166,14 @@ class Calls(ABC, Generic[Q, A]):
 
     def _unanswered(self, error: BaseException) -> EndpointFailure:
         """Classify an error by its root cause: the client reports some refused connections as timeouts."""
-        while not isinstance(error, TimeoutError | TooLargeError) and error.__cause__ is not None:
+        while (
+            not isinstance(error, TimeoutError | TooLargeError | httpx2.DecodingError) and error.__cause__ is not None
+        ):
             error = error.__cause__
         if isinstance(error, TooLargeError):
             return EndpointFailure("leave", f"the answer is too large: {error}", open=True)
+        if isinstance(error, httpx2.DecodingError):
+            return EndpointFailure("leave", f"the answer cannot be read: {self.clean(str(error))}", open=True)
         if isinstance(error, TimeoutError):
             return EndpointFailure("again", f"no answer within {self.settings.timeout:g} s", open=True)
         reason = self.clean(str(error) or type(error).__name__)
@@ -217,29 +223,9 @@ class Calls(ABC, Generic[Q, A]):
             self.gate.stop(EndpointError(f"{count}, the last: {failure.reason}; --retry-failed asks them again"))
 
     async def _bound(self, response: httpx2.Response) -> None:
-        """Limit the size of a response, so that no server can fill the memory; a compressed one is refused."""
-        assert self._limit is not None
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise TooLargeError("it is compressed, so its size is not known")
-        response.stream = _Counted(response.stream, self._limit)
-
-
-class _Counted(httpx2.AsyncByteStream):
-    """The bytes of a response; raises TooLargeError after ``limit`` of them."""
-
-    def __init__(self, stream: Any, limit: int) -> None:
-        self._stream, self._limit = stream, limit
-
-    async def __aiter__(self) -> Any:
-        count = 0
-        async for chunk in self._stream:
-            count += len(chunk)
-            if count > self._limit:
-                raise TooLargeError(f"more than {self._limit / 2**20:g} MiB")
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+        """Limit the size of a response as it is read, so that no server can fill the memory."""
+        encoding = response.headers.pop("content-encoding", "identity")  # no client decodes it again
+        response.stream = Bounded(response.stream, self._limit, encoding)
 
 
 def _certificates(url: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import openai
@@ -82,6 +83,8 @@ def of_status(error: openai.APIStatusError, clean: Callable[[str], str], hint: C
     status, message = error.status_code, _error_text(error.body) or error.message
     text = f"the endpoint answers {status}: {clean(message)}"
     about_content = refuses_content(message, error.code)
+    if 300 <= status < 400:
+        return EndpointFailure("stop", f"the endpoint answers {status} and leads{_destination(error, clean)}", status)
     if status == 401:
         return EndpointFailure("stop", f"the endpoint does not accept the key (401){hint(status)}", status)
     if status in (400, 403, 422) and about_content:
@@ -94,6 +97,16 @@ def of_status(error: openai.APIStatusError, clean: Callable[[str], str], hint: C
     if wait is not None and wait > LONGEST_WAIT:
         return EndpointFailure("stop", f"{text}; it asks to wait for {wait:.0f} s, run again then", status)
     return EndpointFailure("again", text, status, wait)
+
+
+def _destination(error: openai.APIStatusError, clean: Callable[[str], str]) -> str:
+    """Where a redirect leads, without the path. It is not followed: prompts and pictures are for the endpoint alone."""
+    try:
+        parts = urlsplit(error.response.headers.get("location", ""))
+        address = f"{parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else "elsewhere on its host"
+    except ValueError:
+        address = "nowhere"
+    return f" to {clean(address)}, which is not followed; set base_url to the address that answers"
 
 
 def _error_text(body: Any) -> str:
@@ -133,8 +146,9 @@ def _number(text: str) -> float | None:
 def pause(tries: int, wait: float | None, base: float, chance: float) -> float:
     """Seconds to wait before the next try.
 
-    If the endpoint asked for a wait, that and up to a tenth more; otherwise exponential backoff with jitter: ``base``
-    doubled with each try, of which up to half is left out at random.
+    If the endpoint asked for a wait of ``base`` or longer, that and up to a tenth more. A shorter one, such as
+    ``Retry-After: 0`` or a date in the past, would leave no pause at all. Otherwise exponential backoff with jitter:
+    ``base`` doubled with each try, of which up to half is left out at random.
 
     Args:
         tries: Number of tries so far.
@@ -142,6 +156,6 @@ def pause(tries: int, wait: float | None, base: float, chance: float) -> float:
         base: Seconds to wait after the first try.
         chance: Random number in 0..1, which spreads calls that failed at the same time.
     """
-    if wait is not None:
+    if wait is not None and wait >= base:
         return wait * (1 + 0.1 * chance)
     return float(min(LONGEST_PAUSE, base * 2.0 ** min(tries - 1, 60))) * (1 + chance) / 2

@@ -15,7 +15,7 @@ from evalharness.api.variant import Variant
 from evalharness.config.arm_families import FamilyKey, family_key
 from evalharness.config.recorded import NO_PLUGINS
 from evalharness.config.schema import Arm, Sweep
-from evalharness.errors import ConfigError
+from evalharness.errors import ConfigError, StoreError
 from evalharness.planning.facts import BenchmarkFacts, FamilyFacts
 from evalharness.planning.subsets import select
 from evalharness.types.item import ITEM_FIELDS, Item, ItemField, PromptImage
@@ -110,6 +110,7 @@ class PlannedBenchmark:
         samples: Images for each prompt.
         scorer: Identity of the benchmark's scorer.
         item_fields: The fields of an item that the scorer is given.
+        score_range: The lowest and the highest value of a score.
     """
 
     source: Benchmark | BenchmarkFacts
@@ -120,6 +121,7 @@ class PlannedBenchmark:
     scorer_digest: str
     rescorings: tuple[PlannedRescoring, ...] = ()
     item_fields: Sequence[ItemField] = ITEM_FIELDS
+    score_range: tuple[float, float] = (0.0, 1.0)
 
     @property
     def benchmark(self) -> Benchmark:
@@ -152,6 +154,22 @@ class PlannedBenchmark:
         cached = self._key_ends.get((id(item), scorer))
         end = cached[1] if cached else self._key_end(item, scorer, visible)
         return hashlib.sha256(b'["score",' + canonical(image).encode() + end).hexdigest()
+
+    def require_possible(self, value: float, where: object) -> None:
+        """Check that a score is one that the scorer could have made.
+
+        Args:
+            where: The store that it is in, for the message.
+
+        Raises:
+            StoreError: It is not.
+        """
+        low, high = self.score_range
+        if not low <= value <= high:
+            raise StoreError(
+                f"{where} is damaged: a score of {self.facts.plugin} is {value:g}, which is not in {low:g}..{high:g}; "
+                "move it away, or use another --store"
+            )
 
     def scorer_of(self, rescoring: str | None) -> Mapping[str, Any]:
         """The identity of the benchmark's scorer, or of that of a rescoring."""

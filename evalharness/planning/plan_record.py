@@ -76,6 +76,7 @@ class BenchmarkRecord(_Record):
     samples: Annotated[int, Field(ge=1, le=10_000)]
     scorer: Data
     item_fields: list[ItemField]
+    score_range: Annotated[list[float], Field(min_length=2, max_length=2)]
     rescorings: list[RescoringRecord]
 
 
@@ -151,6 +152,7 @@ def _benchmark_record(planned: PlannedBenchmark) -> BenchmarkRecord:
         samples=planned.samples,
         scorer=dict(planned.scorer),
         item_fields=list(planned.item_fields),
+        score_range=list(planned.score_range),
         rescorings=[
             RescoringRecord(
                 name=rescoring.name,

@@ -180,6 +180,7 @@ def _planned_benchmark(
         scorer_digest=digest(identity),
         rescorings=rescorings,
         item_fields=tuple(scorer.item_fields),
+        score_range=scorer.score_range,
     )
 
 

@@ -108,6 +108,7 @@ def _planned_benchmark(record: BenchmarkRecord) -> PlannedBenchmark:
         scorer_digest=digest(record.scorer),
         rescorings=tuple(_planned_rescoring(rescoring) for rescoring in record.rescorings),
         item_fields=tuple(record.item_fields),
+        score_range=(record.score_range[0], record.score_range[1]),
     )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import sqlite3
 import threading
@@ -20,6 +19,7 @@ from filelock import FileLock
 
 from evalharness._util.chunking import chunks
 from evalharness._util.file_lock import LockedError, lock_file
+from evalharness._util.text import one_line
 from evalharness.errors import StoreError
 from evalharness.store.schema import SCHEMA, SCHEMA_VERSION, UPGRADES, VIEWS
 
@@ -29,6 +29,8 @@ FILE = "store.sqlite"
 APPLICATION_ID = 0x45564831  # "EVH1"
 MAX_CHECKED = 64_000_000
 """Bytes up to which a database is checked as a whole when it is opened, which takes a tenth of a second."""
+MAX_MESSAGE = 300
+"""Characters of a message of the database, which may quote a row."""
 DISK_FULL = "no space left on the disk; what is done is kept, free some and run again"
 
 
@@ -141,18 +143,6 @@ class Database:
             yield from map(parse, self.connection.execute(query))
 
 
-def parse_json(text: str) -> Any:
-    """Return the value of a JSON column.
-
-    Raises:
-        sqlite3.DatabaseError: the column is damaged.
-    """
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise sqlite3.DatabaseError(f"a row is not JSON: {error}") from error
-
-
 def storable(text: str) -> str:
     """Replace lone surrogates, which a model's text can contain and UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode()
@@ -166,7 +156,23 @@ def _lock(path: Path) -> FileLock:
         raise StoreError(message) from None
 
 
+def _require_no_loss(path: Path) -> None:
+    """Check that a database without any table is a new one: it must not stand for one that was lost.
+
+    Raises:
+        StoreError: There are images, which no store has before its tables.
+    """
+    if next((path.parent / "images").glob("*/*.png"), None) is not None:
+        state = "empty" if path.exists() else "gone"
+        raise StoreError(
+            f"{path} is {state}, but there are images beside it: the database was lost; put it back from a copy, or "
+            "use another --store"
+        )
+
+
 def _connect(path: Path, write: bool, max_checked: int) -> sqlite3.Connection:
+    if not path.is_file() or not path.stat().st_size:
+        _require_no_loss(path)
     if write:
         db = sqlite3.connect(path, check_same_thread=False)
     elif path.is_file() and path.stat().st_size:
@@ -191,6 +197,7 @@ def _prepare(db: sqlite3.Connection, path: Path, write: bool, max_checked: int) 
     owner = db.execute("PRAGMA application_id").fetchone()[0]
     empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if empty:
+        _require_no_loss(path)
         db.executescript(
             f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
@@ -199,6 +206,7 @@ def _prepare(db: sqlite3.Connection, path: Path, write: bool, max_checked: int) 
     elif version not in (SCHEMA_VERSION, *UPGRADES):
         raise StoreError(f"{path} has schema {version}, this evalharness reads {SCHEMA_VERSION}; use another --store")
     _check(db, max_checked)
+    db.execute("PRAGMA trusted_schema = OFF")  # a store may come from elsewhere
     if write:
         for old in range(SCHEMA_VERSION if empty else version, SCHEMA_VERSION):
             db.executescript(f"BEGIN; {UPGRADES[old]} PRAGMA user_version = {old + 1}; COMMIT;")
@@ -233,7 +241,9 @@ def as_store_error(path: Path) -> Iterator[None]:
             raise StoreError(f"{path}: {DISK_FULL}") from error
         if isinstance(error, sqlite3.OperationalError):
             raise StoreError(f"{path / FILE}: {error}") from error
-        message = f"{path / FILE} is damaged ({error}); move it away, or use another --store"
+        message = (
+            f"{path / FILE} is damaged ({one_line(str(error), MAX_MESSAGE)}); move it away, or use another --store"
+        )
         raise StoreError(message) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -6,7 +6,8 @@ import hashlib
 import sqlite3
 from typing import Any
 
-from evalharness.store.database import Database, parse_json
+from evalharness.store.database import Database
+from evalharness.store.rows import checked, checked_origin, parse_mapping
 from evalharness.types.origin import Origin
 
 DIGITS = 16
@@ -48,6 +49,7 @@ class StoredEnvironments:
         Raises:
             sqlite3.DatabaseError: The environment is missing.
         """
+        checked_origin(digest, made)
         if digest is None or made is None:
             return None
         if digest not in self._texts:
@@ -59,8 +61,17 @@ class StoredEnvironments:
     def all(self) -> dict[str, dict[str, Any]]:
         """Return all environments by digest; their keys are those of ``evalharness._util.environment.described``."""
         with self._database.guarded():
-            return {digest: dict(parse_json(text)) for digest, text in self._all().items()}
+            return {digest: _parse(text) for digest, text in self._all().items()}
 
     def _all(self) -> dict[str, str]:
         with self._database.guarded() as connection:
             return {row["digest"]: row["info"] for row in connection.execute("SELECT * FROM environments")}
+
+
+def _parse(text: str) -> dict[str, Any]:
+    info = parse_mapping(text)
+    info["versions"] = checked(dict[str, str], info.get("versions", {}), "the versions of an environment")
+    info["plugins"] = checked(dict[str, str], info.get("plugins", {}), "the plugins of an environment")
+    for name in info.keys() - {"versions", "plugins"}:
+        checked(str, info[name], f"{name} of an environment")
+    return info

@@ -14,6 +14,7 @@ from evalharness._util.text import one_line
 from evalharness.api.failure import Failure
 from evalharness.errors import FailureKind
 from evalharness.store.database import Database, as_store_error, storable
+from evalharness.store.rows import checked
 
 COLUMNS = "key, reason, kind, exception, attempt, worker, host, device, cap, traceback"
 TRACEBACK = re.compile(r"failures/[\w-]{1,2}/[\w-]+\.txt")
@@ -94,7 +95,8 @@ class StoredFailures:
 
     def get(self, keys: Iterable[str]) -> dict[str, StoredFailure]:
         """Return those among ``keys`` that failed."""
-        return dict(map(_parse, self._database.select(f"SELECT {COLUMNS} FROM failures", keys)))
+        with as_store_error(self._database.path):
+            return dict(map(_parse, self._database.select(f"SELECT {COLUMNS} FROM failures", keys)))
 
     def all(self) -> Iterator[tuple[str, StoredFailure]]:
         """Give every key with its failure."""
@@ -155,4 +157,5 @@ class StoredFailures:
 
 
 def _parse(row: sqlite3.Row) -> tuple[str, StoredFailure]:
-    return row["key"], StoredFailure(*tuple(row)[1:])
+    values = dict(zip(COLUMNS.split(", "), tuple(row), strict=True))
+    return str(values.pop("key")), checked(StoredFailure, values, "a failure")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from evalharness._util.files import write_durably
 from evalharness._util.regular_files import read_regular
 from evalharness.errors import StoreError
 from evalharness.store.database import Database
+
+DIGEST = re.compile(r"[0-9a-f]{8,128}")
+"""What names an image."""
 
 
 class DamagedImageError(StoreError):
@@ -28,11 +33,19 @@ class StoredImages:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._folder = database.path / "images"
+        self._intact: set[str] = set()
+        """Digests of files that were read and found intact."""
         self._written: set[str] = set()
         """Digests of files that :meth:`prepare` has just written, which :meth:`add` need not read again."""
 
     def path(self, digest: str) -> Path:
-        """The file of an image, whether it exists or not."""
+        """The file of an image, whether it exists or not.
+
+        Raises:
+            StoreError: It is no digest, and could lead out of the store.
+        """
+        if not DIGEST.fullmatch(digest):
+            raise StoreError(f"{self._folder.parent} is damaged: an image is {digest[:80]!r} in place of a digest")
         return self._folder / digest[:2] / f"{digest}.png"
 
     def read(self, digest: str) -> bytes:
@@ -49,8 +62,30 @@ class StoredImages:
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from error
         if hashlib.sha256(data).hexdigest() != digest:
+            with contextlib.suppress(OSError):
+                os.utime(path)  # so that the next run reads it again, though its size and time are those of before
             raise DamagedImageError(digest)
         return data
+
+    def intact_path(self, digest: str) -> Path:
+        """The file of an image; a path at which no file is, if the image is damaged."""
+        path = self.path(digest)
+        if digest not in self._intact:
+            try:
+                self.read(digest)
+            except DamagedImageError:
+                return path.with_suffix(".damaged")
+            self._intact.add(digest)
+        return path
+
+    def verify(self) -> tuple[int, list[str]]:
+        """Read all images that the store knows.
+
+        Returns:
+            Their number, and the digests of those that are damaged or missing, which the next run redraws.
+        """
+        digests = list(self.known())
+        return len(digests), [digest for digest in digests if not self.intact_path(digest).is_file()]
 
     def prepare(self, images: Iterable[bytes]) -> None:
         """Write the images that trajectories are about to bring: many syncs at once take little longer than one.

@@ -50,7 +50,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
         samples=samples,
         steps=_steps(store),
         details=_details(store, rescored),
-        image_path=store.images.path,
+        image_path=store.images.intact_path,
         checks=checks,
         judged=_judged(plan, store),
         failures=columns.failures,
@@ -90,6 +90,8 @@ def _judged(plan: Plan, store: Store) -> Callable[[str, str, Sequence[str]], Map
         planned = plan.benchmarks[benchmark]
         keys = {planned.score_key(image, items[benchmark, item]): image for image in images}
         scores = store.scores.get(keys)
+        for score in scores.values():
+            planned.require_possible(score.value, store.path)
         return {keys[key]: Judged(score.value, score.reason, key) for key, score in scores.items()}
 
     return judged

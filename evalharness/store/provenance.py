@@ -65,10 +65,10 @@ def circumstances(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     recorded = [entry for entry in entries if entry["id"] is not None]
     if not recorded:
         return {}
-    names = dict.fromkeys(name for entry in recorded for name in entry["versions"])
+    names = dict.fromkeys(name for entry in recorded for name in entry.get("versions", ()))
     return {
-        "hardware": _joined(entry["hardware"] for entry in recorded),
-        "versions": {name: _joined(entry["versions"].get(name) for entry in recorded) for name in names},
+        "hardware": _joined(entry.get("hardware") for entry in recorded),
+        "versions": {name: _joined(entry.get("versions", {}).get(name) for entry in recorded) for name in names},
         "git_commit": _joined(entry.get("git_commit") for entry in recorded) or None,
     }
 

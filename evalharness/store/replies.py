@@ -12,7 +12,8 @@ from typing import TypeAlias
 
 from evalharness.api.judge import JudgePrompt, reply_key
 from evalharness.api.spoken import outcome_of
-from evalharness.store.database import Database, parse_json
+from evalharness.store.database import Database, as_store_error
+from evalharness.store.rows import checked, parse_json
 from evalharness.types.reply import Reply
 from evalharness.types.spent import Spent
 
@@ -70,7 +71,7 @@ class StoredReplies:
         """Return the replies of a key in the order of the attempts."""
         rows = self._database.select("SELECT reply FROM replies", [key], order="ORDER BY attempt")
         with self._database.guarded():
-            return [Reply(**parse_json(row["reply"])) for row in rows]
+            return [_reply(row["reply"]) for row in rows]
 
     def about(self, images: Iterable[str]) -> Iterator[StoredReply]:
         """Give all replies about images (digests), by question and attempt."""
@@ -80,8 +81,9 @@ class StoredReplies:
             column="image",
             order="ORDER BY question, judge, attempt",
         )
-        for row in rows:
-            yield StoredReply(**{**dict(row), "reply": Reply(**parse_json(row["reply"]))})
+        with as_store_error(self._database.path):
+            for row in rows:
+                yield checked(StoredReply, dict(row) | {"reply": _reply(row["reply"])}, "a reply")
 
     def rename_judge(self, former: str, present: str) -> int:
         """Give the replies of a judge's former identity the keys of its present one (digests of both).
@@ -117,14 +119,14 @@ class StoredReplies:
         with self._database.guarded() as connection:
             for row in connection.execute(select, (judge, rubric)):
                 if row["image"] in images:
-                    usage.add(Reply(**parse_json(row["reply"])))
+                    usage.add(_reply(row["reply"]))
         return usage
 
     def spent(self, judge: str) -> Spent:
         """Return what all replies of a judge (digest of its identity) cost."""
         with self._database.guarded() as connection:
             rows = connection.execute("SELECT reply FROM replies WHERE judge = ?", (judge,))
-            costs = [float(parse_json(row["reply"])["cost"]) for row in rows]
+            costs = [_reply(row["reply"]).cost for row in rows]
         return Spent(len(costs), math.fsum(costs))
 
     def add(self, key: str, prompt: JudgePrompt, judge: str, reply: Reply) -> None:
@@ -144,5 +146,10 @@ class StoredReplies:
 
 
 def _parse_reply(row: sqlite3.Row) -> tuple[str, ReplyOrigin, Reply]:
-    origin = (row["question"], row["judge"], row["image"], row["rubric"], row["repeat"])
-    return row["key"], origin, Reply(**parse_json(row["reply"]))
+    values = (row["question"], row["judge"], row["image"], row["rubric"], row["repeat"])
+    origin = checked(tuple[str, str, str, str, int], values, "a reply")
+    return str(row["key"]), origin, _reply(row["reply"])
+
+
+def _reply(text: str) -> Reply:
+    return checked(Reply, parse_json(text), "a reply")

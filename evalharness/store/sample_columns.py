@@ -58,6 +58,7 @@ class SampleColumns:
         self.continued = np.zeros(count, dtype=bool)
         self._read_trajectories(plan, store)
         self._read_scores(store)
+        self._require_possible_scores(plan, store)
 
     def steps_at(self, place: int) -> int | None:
         """Return the number of steps of a sample's prefix, ``None`` if it is not generated."""
@@ -151,6 +152,12 @@ class SampleColumns:
             self.reasons[places] = np.array(reasons, dtype=object)[rows]
             self.judged.set(places, rows, list(zip(*origins, strict=True)))
         self._read_failures(store, score_keys, np.isnan(self.scores))
+
+    def _require_possible_scores(self, plan: Plan, store: Store) -> None:
+        with np.errstate(invalid="ignore"):
+            unusual = np.flatnonzero((self.scores < 0) | (self.scores > 1))
+        for place in unusual.tolist():
+            plan.benchmarks[self.samples[place].benchmark].require_possible(float(self.scores[place]), store.path)
 
     def _read_failures(self, store: Store, keys: _Keys, missing: npt.NDArray[np.bool_]) -> None:
         """Read why samples are not generated, or not scored."""

@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-import struct
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from evalharness.store.database import Database, as_store_error, parse_json, storable
+from evalharness.store.database import Database, as_store_error, storable
 from evalharness.store.environments import DIGITS, StoredEnvironments
 from evalharness.store.failures import forget
+from evalharness.store.rows import checked, checked_score, parse_mapping, score_value
 from evalharness.types.score import Score, ScoringTime
-
-_FLOATS = {2: "=e", 4: "=f"}
-"""Bytes of a float → its format in :mod:`struct`."""
-
 
 TIMED = 10_000
 """Number of scores whose seconds are averaged at most."""
@@ -33,7 +28,9 @@ class StoredScores:
         """Return the stored ones among ``keys``, without their details."""
         rows = self._database.select("SELECT key, value, reason FROM scores", keys)
         with as_store_error(self._database.path):
-            return {row["key"]: Score(_read_value(row["value"]), row["reason"]) for row in rows}
+            return {
+                row["key"]: Score(score_value(row["value"]), checked(str, row["reason"], "a reason")) for row in rows
+            }
 
     def images(self) -> set[str]:
         """The digests of all images that have a score."""
@@ -49,14 +46,16 @@ class StoredScores:
         """
         rows = self._database.select_tuples("SELECT key, value, reason, environment, made FROM scores", keys)
         with as_store_error(self._database.path):
-            for key, value, *rest in rows:
-                yield key, value if type(value) is float else _read_value(value), *rest
+            for row in rows:
+                checked_score(row)
+                key, value, *rest = row
+                yield key, score_value(value), *rest
 
     def details(self, key: str) -> dict[str, Any]:
         """Return the details of a score; empty if it is not stored."""
         with self._database.guarded():
             for row in self._database.select("SELECT details FROM scores", [key]):
-                return dict(parse_json(row["details"]))
+                return parse_mapping(row["details"])
         return {}
 
     def all(self) -> Iterator[tuple[str, str, Score]]:
@@ -70,7 +69,10 @@ class StoredScores:
         """
         select = "SELECT seconds FROM scores WHERE scorer = ? LIMIT ?"
         with self._database.guarded() as connection:
-            seconds = [float(row["seconds"]) for row in connection.execute(select, (scorer[:DIGITS], TIMED))]
+            seconds = [
+                checked(float, row["seconds"], "seconds")
+                for row in connection.execute(select, (scorer[:DIGITS], TIMED))
+            ]
         return len(seconds), math.fsum(seconds) / len(seconds) if seconds else 0.0
 
     def add(self, key: str, image: str, score: Score) -> None:
@@ -86,9 +88,11 @@ class StoredScores:
 
     def _parse(self, row: sqlite3.Row) -> tuple[str, str, Score]:
         origin = self._environments.origin(row["environment"], row["made"])
-        time = None if row["scorer"] is None else ScoringTime(row["scorer"], row["seconds"])
-        score = Score(_read_value(row["value"]), row["reason"], parse_json(row["details"]), origin, time)
-        return row["key"], row["image"], score
+        time = None
+        if row["scorer"] is not None:
+            time = checked(ScoringTime, {"scorer": row["scorer"], "seconds": row["seconds"]}, "a scoring time")
+        score = Score(score_value(row["value"]), _reason(row), parse_mapping(row["details"]), origin, time)
+        return str(row["key"]), checked(str, row["image"], "an image"), score
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove scores. Inside a batch."""
@@ -96,20 +100,5 @@ class StoredScores:
             connection.executemany("DELETE FROM scores WHERE key = ?", [(key,) for key in keys])
 
 
-def _read_value(value: Any) -> float:
-    """A stored value as a number.
-
-    Earlier versions stored the values of some scorers as they lie in memory: NumPy's numbers of 1, 2 and 4 bytes, and
-    integers of 8. Since a value is in 0..1, an integer is 0 or 1, which no float in that range has the bytes of.
-
-    Raises:
-        sqlite3.DatabaseError: It is no number.
-    """
-    if not isinstance(value, bytes):
-        return float(value)
-    number = float(int.from_bytes(value, sys.byteorder))
-    if number > 1 and len(value) in _FLOATS:
-        (number,) = struct.unpack(_FLOATS[len(value)], value)
-    if not 0 <= number <= 1:
-        raise sqlite3.DatabaseError(f"a score is {value!r} in place of a number")
-    return number
+def _reason(row: sqlite3.Row) -> str:
+    return checked(str, row["reason"], "the reason of a score")

@@ -88,6 +88,10 @@ def rescore_states(plan: Plan, store: Store, states: Iterable[SampleState]) -> l
                 rescored.append(RescoreState(state, rescoring, key))
     keys = [state.key for state in rescored]
     scores, failures = store.scores.get(keys), store.failures.get(keys)
+    for rescore in rescored:
+        if rescore.key in scores:
+            planned = plan.benchmarks[rescore.sample_state.sample.benchmark]
+            planned.require_possible(scores[rescore.key].value, store.path)
     return [replace(state, score=scores.get(state.key), failure=failures.get(state.key)) for state in rescored]
 
 

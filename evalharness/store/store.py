@@ -16,11 +16,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from evalharness.store.database import Database, as_store_error, parse_json
+from evalharness.store.database import Database, as_store_error
 from evalharness.store.environments import StoredEnvironments
 from evalharness.store.failures import StoredFailures
 from evalharness.store.images import StoredImages
 from evalharness.store.replies import StoredReplies
+from evalharness.store.rows import parse_mapping
 from evalharness.store.scores import StoredScores
 from evalharness.store.trajectories import StoredTrajectories
 
@@ -81,13 +82,13 @@ class StoredRuns:
         """Return what was put under this name; empty if nothing was."""
         with self._database.guarded():
             for row in self._database.select("SELECT info FROM runs", [name], column="name"):
-                return dict(parse_json(row["info"]))
+                return parse_mapping(row["info"])
         return {}
 
     def all(self) -> dict[str, dict[str, Any]]:
         with self._database.guarded() as connection:
             rows = connection.execute("SELECT name, info FROM runs ORDER BY name")
-            return {row["name"]: dict(parse_json(row["info"])) for row in rows}
+            return {row["name"]: parse_mapping(row["info"]) for row in rows}
 
     def put(self, name: str, info: Mapping[str, Any]) -> None:
         """Store facts under a name, in place of what was there."""

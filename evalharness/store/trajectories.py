@@ -6,14 +6,15 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from evalharness._util.hashing import digest
-from evalharness.store.database import Database, parse_json, storable
+from evalharness.store.database import Database, storable
 from evalharness.store.environments import StoredEnvironments
 from evalharness.store.failures import forget
 from evalharness.store.images import StoredImages
+from evalharness.store.rows import checked, checked_origin, parse_json, parse_mapping
 from evalharness.types.origin import Stretch
 from evalharness.types.spent import Spent
 from evalharness.types.trajectory import Cost, Step, Trajectory, prefix
@@ -95,13 +96,9 @@ class StoredTrajectories:
         """Return the stored ones among ``keys``."""
         with self._database.guarded():
             return {
-                row["key"]: StoredTrajectory(
+                row["key"]: _parsed(
                     _parse_steps(row["steps"]),
-                    bool(row["finished"]),
-                    row["cap"],
-                    row["environment"],
-                    row["made"],
-                    _parse_earlier(row["earlier"]),
+                    *(row[name] for name in ("finished", "cap", "environment", "made", "earlier")),
                 )
                 for row in self._database.select(SELECT, keys)
             }
@@ -131,10 +128,7 @@ class StoredTrajectories:
             rows = list(self._database.select_tuples(SELECT, keys[start : start + size]))
             with self._database.guarded():
                 columns = TrajectoryColumns([steps for _, steps, *_ in rows])
-                trajectories = {
-                    key: StoredTrajectory((), bool(finished), cap, environment, made, _parse_earlier(earlier))
-                    for key, _, finished, cap, environment, made, earlier in rows
-                }
+                trajectories = {key: _parsed((), *rest) for key, _, *rest in rows}
             yield trajectories, columns
 
     def all(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -154,7 +148,10 @@ class StoredTrajectories:
         select = "SELECT variant, COUNT(*), SUM(iterations), TOTAL(seconds), TOTAL(dollars) FROM trajectories"
         with self._database.guarded() as connection:
             rows = connection.execute(f"{select} WHERE model = ? GROUP BY variant ORDER BY MIN(key)", (model,))
-            return {variant: tuple(totals) for variant, *totals in rows}
+            return {
+                str(variant): checked(tuple[int, int, float, float], tuple(totals), "the totals of a model")
+                for variant, *totals in rows
+            }
 
     def environments(self, models: Iterable[str]) -> list[dict[str, Any]]:
         """Return the environments in which models (digests of their identities) drew."""
@@ -169,7 +166,7 @@ class StoredTrajectories:
         """Return what all trajectories of a model (digest of its identity) cost."""
         with self._database.guarded() as connection:
             rows = connection.execute("SELECT dollars FROM trajectories WHERE model = ?", (model,))
-            costs = [row["dollars"] for row in rows]
+            costs = [checked(float, row["dollars"], "a cost") for row in rows]
         return Spent(len(costs), math.fsum(costs))
 
     def spent_by_part(self, model: str) -> dict[str, Spent]:
@@ -186,7 +183,7 @@ class StoredTrajectories:
         """Give the digests of all images of trajectories, some more than once."""
         for row in self._database.select("SELECT steps FROM trajectories", keys):
             with self._database.guarded():
-                images = [step["image"] for step in parse_json(row["steps"])]
+                images = [step.image for step in _parse_steps(row["steps"])]
             yield from (image for image in images if image is not None)
 
     def complete(self, caps: Mapping[str, int | None]) -> set[str]:
@@ -260,7 +257,7 @@ class StoredTrajectories:
                 "SELECT key, variant, prompt, seed FROM trajectories WHERE model = ?", (former,)
             ).fetchall()
             for key, variant, prompt, seed in rows:
-                settings = parse_json(variant)
+                settings = parse_mapping(variant)
                 unnamed = settings | {"format": None} if settings.get("format") == default_format else settings
                 known = [digest(["trajectory", former, named, prompt, seed]) for named in (settings, unnamed)]
                 new = digest(["trajectory", present, unnamed, prompt, seed])
@@ -277,12 +274,13 @@ class StoredTrajectories:
             connection.executemany("DELETE FROM trajectories WHERE key = ?", [(key,) for key in keys])
 
     def _parse_row(self, row: sqlite3.Row) -> tuple[str, dict[str, Any]]:
-        trajectory = {name: row[name] for name in ("model", "prompt", "seed", "cap")}
-        trajectory |= {"variant": parse_json(row["variant"]), "finished": bool(row["finished"])}
+        trajectory: dict[str, Any] = {name: checked(str, row[name], name) for name in ("model", "prompt")}
+        trajectory |= {"seed": checked(int, row["seed"], "a seed"), "cap": _checked_cap(row["cap"])}
+        trajectory |= {"variant": parse_mapping(row["variant"]), "finished": bool(row["finished"])}
         trajectory["origin"] = self._environments.origin(row["environment"], row["made"])
         trajectory["earlier"] = self._stretches(_parse_earlier(row["earlier"]))
         trajectory["steps"] = [step.as_dict() for step in _parse_steps(row["steps"])]
-        return row["key"], trajectory
+        return str(row["key"]), trajectory
 
     def _store_step(self, step: Step) -> StoredStep:
         image = None if step.image is None else self._images.add(step.image)
@@ -303,9 +301,33 @@ class StoredTrajectories:
         )
 
 
+def _parsed(
+    steps: tuple[StoredStep, ...], finished: Any, cap: Any, environment: Any, made: Any, earlier: str
+) -> StoredTrajectory:
+    checked_origin(environment, made)
+    return StoredTrajectory(steps, bool(finished), _checked_cap(cap), environment, made, _parse_earlier(earlier))
+
+
+def _checked_cap(cap: Any) -> int | None:
+    if cap is None or (type(cap) is int and cap >= 0):
+        return cap
+    raise sqlite3.DatabaseError(f"an iteration cap is {cap!r}")
+
+
 def _parse_earlier(text: str) -> tuple[StoredStretch, ...]:
-    return () if text == "[]" else tuple((end, environment, made) for end, environment, made in parse_json(text))
+    if text == "[]":
+        return ()
+    stretches = tuple(checked(list[StoredStretch], parse_json(text), "the stretches of a trajectory"))
+    for _, environment, made in stretches:
+        checked_origin(environment, made)
+    return stretches
 
 
 def _parse_steps(text: str) -> tuple[StoredStep, ...]:
-    return tuple(StoredStep(**step) for step in parse_json(text))
+    steps = checked(list[StoredStep], parse_json(text), "the steps of a trajectory")
+    return tuple(replace(step, parts=_parse_parts(step.parts)) if step.parts else step for step in steps)
+
+
+def _parse_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
+    costs = checked(dict[str, Cost], parts, "the costs of the parts of a model")
+    return {name: cost.as_dict() for name, cost in costs.items()}

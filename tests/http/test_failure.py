@@ -53,7 +53,7 @@ def test_retry_after_takes_any_text(text: str) -> None:
 def test_a_pause_doubles_up_to_a_minute_and_half_of_it_is_chance(tries: int, base: float, chance: float) -> None:
     whole = min(LONGEST_PAUSE, base * 2.0 ** min(tries - 1, 100))
     assert whole / 2 <= pause(tries, None, base, chance) <= whole
-    assert pause(tries, 7.0, base, chance) == pytest.approx(7 + 0.7 * chance)
+    assert pause(tries, 17.0, base, chance) == pytest.approx(17 + 1.7 * chance)
 
 
 def judged(
