@@ -28,7 +28,7 @@ def read_bit(text: str) -> Score | None:
     (1.0, None)
     """
     lines = text.split("\n")
-    stated = [value for _, value in statements(lines, ("score",), "01")]
+    stated = [value for _, value in statements(lines, ("score",), tuple("01"))]
     if not stated:
         stated = _bare(lines, "01")
         if len(stated) > 1:
@@ -49,7 +49,7 @@ def read_scales(text: str) -> Score | None:
     0.8
     """
     lines = text.split("\n")
-    labelled = list(statements(lines, SCALES, "012"))
+    labelled = list(statements(lines, SCALES, tuple("012")))
     pairs = labelled or list(zip(SCALES, _bare(lines, "012"), strict=False))
     stated: dict[str, str] = {}
     for name, value in pairs:

@@ -14,14 +14,13 @@ from evalharness.types.reply import Reply
 Outcome = Literal["answered", "cut", "refused", "filtered", "empty"]
 
 TAG = re.compile(
-    r"""<(?P<angle>/?)\s*(?:\w+:)?(?:think|thinking|thought|thoughts|reason|reasoning|scratchpad)\b[^<>]*(?:>|(?=<)|\Z)
+    r"""<(?P<angle>/?)\s*(?:\w+:)?(?:think|thinking|thought|thoughts|reason|reasoning|scratchpad)\b[^<>]*>
     |\[(?P<square>/?)(?:think|thinking|thought|reasoning)\]
     |◁(?P<triangle>/?)think▷
     |<\|channel\|>\s*(?:analysis|(?P<final>final))\s*<\|message\|>""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""Tags around thoughts: those of Qwen and DeepSeek, Gemini, Mistral, Seed, Kimi, and the channels of gpt-oss. A tag
-that is never closed itself is one, too."""
+"""Tags around thoughts: those of Qwen and DeepSeek, Gemini, Mistral, Seed, Kimi, and the channels of gpt-oss."""
 CUT = frozenset({"length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length", "token_limit"})
 """Reasons for the end of a reply that its length limit cut off, in lower case."""
 FILTERED = frozenset(

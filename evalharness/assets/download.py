@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import IO, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from evalharness._util import console
 from evalharness.errors import EvalHarnessError
@@ -25,16 +26,18 @@ TIMEOUT_SECONDS = 30
 """Timeout of a small download."""
 
 
-def download(url: str, file: IO[bytes], name: str) -> None:
+def download(url: str, file: IO[bytes], name: str, most: int | None = None) -> None:
     """Download the rest of a file.
 
     Args:
         url: the address of the complete file.
         file: the beginning of the file, open at its end; the missing bytes are appended.
         name: for the progress bar.
+        most: the bytes that the complete file may have.
 
     Raises:
-        EvalHarnessError: the server has no such file, or cannot be reached. ``file`` keeps what arrived until then.
+        EvalHarnessError: the server has no such file, sends too much, or cannot be reached. ``file`` keeps what
+            arrived until then.
     """
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
@@ -42,7 +45,7 @@ def download(url: str, file: IO[bytes], name: str) -> None:
     url = _apply_hub_endpoint(url)
     try:
         with _hub_errors_only():
-            _append(url, file, name)
+            _append(url, _Limited(file, most, without_credentials(url)) if most is not None else file, name)
     except OfflineModeIsEnabled as error:
         offline = "HF_HUB_OFFLINE is set; unset it or use --mirror"
         raise EvalHarnessError(f"cannot download {without_credentials(url)}: {offline}") from error
@@ -89,11 +92,19 @@ def without_credentials(url: str) -> str:
     >>> without_credentials("https://me:secret@example.org/a")
     'https://example.org/a'
     """
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return re.sub(r"^([^/?#]*//)[^/?#]*@", r"\1", url)
 
 
-def _append(url: str, file: IO[bytes], name: str) -> None:
+def _without_password(text: str, url: str) -> str:
+    """A message of a library without the user and password of the address, which it may quote."""
+    with contextlib.suppress(ValueError):
+        secret = urlsplit(url).netloc.rpartition("@")[0]
+        for form in filter(None, {secret, unquote(secret), secret.partition(":")[2]}):
+            text = text.replace(form, "…")
+    return text
+
+
+def _append(url: str, file: Any, name: str) -> None:
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.file_download import http_get
 
@@ -103,18 +114,18 @@ def _append(url: str, file: IO[bytes], name: str) -> None:
         "tqdm_class": None if sys.stderr.isatty() else ProgressLines,
     }
     try:
-        http_get(url, file, resume_size=file.tell(), **options)  # type: ignore[arg-type]
+        http_get(url, file, resume_size=file.tell(), **options)
     except HfHubHTTPError as error:
         if error.response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
         # The file holds at least as many bytes as the server's, and is not the right one: start again.
         file.seek(0)
         file.truncate()
-        http_get(url, file, **options)  # type: ignore[arg-type]
+        http_get(url, file, **options)
 
 
 def _interrupted(url: str, error: Exception) -> EvalHarnessError:
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = _without_password(" ".join(str(error).split()) or type(error).__name__, url)
     advice = "run the command again to continue, or use --mirror"
     return EvalHarnessError(f"cannot download {without_credentials(url)}: {reason}; {advice}")
 
@@ -135,6 +146,23 @@ def _hub_errors_only() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+class _Limited:
+    """A file that does not grow above a size, for a library that writes what a server sends."""
+
+    def __init__(self, file: IO[bytes], most: int, url: str) -> None:
+        self._file, self._most, self._url = file, most, url
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, data: bytes) -> int:
+        if self._file.tell() + len(data) > self._most:
+            self._file.seek(0)
+            self._file.truncate()
+            raise EvalHarnessError(f"{self._url} sends more than is announced; use a --mirror that has the file")
+        return self._file.write(data)
 
 
 class ProgressLines:

@@ -20,6 +20,7 @@ from evalharness._util.cache_folder import cache_folder
 from evalharness._util.file_digests import blob_digest, file_digest, sha256_sums
 from evalharness._util.file_lock import LockedError, lock_file
 from evalharness._util.files import atomic_folder
+from evalharness._util.regular_files import open_regular
 from evalharness.assets.asset import SUMS, Asset, first_damaged_file, has_published_digest
 from evalharness.assets.download import download, without_credentials
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
@@ -27,6 +28,8 @@ from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 Log = Callable[[str], None]
 """Receives a line about each action."""
 COPY_CHUNK = 1 << 20
+SLACK = 1 << 16
+"""Bytes that a file may have above a hundredth more than is announced."""
 
 
 def fetch_asset(
@@ -105,7 +108,7 @@ def mirror_source(folder: str, name: str, mirror: str) -> Path | str:
         return f"{mirror.rstrip('/')}/{urllib.parse.quote(f'{folder}/{name}')}"
     root = Path(urllib.parse.unquote(parts.path) if parts.scheme == "file" else mirror).expanduser()
     if not root.is_dir():
-        raise ConfigError(f"the mirror {mirror} is neither a folder nor an http address")
+        raise ConfigError(f"the mirror {without_credentials(mirror)} is neither a folder nor an http address")
     return root / folder / name
 
 
@@ -113,10 +116,10 @@ def _fill(file: IO[bytes], part: Path, asset: Asset, source: Path | str) -> None
     """Fill a partial file and check its digest. On failure it is kept if it can be continued, and deleted otherwise."""
     try:
         if isinstance(source, Path):
-            _copy(source, file)
+            _copy(source, file, asset)
         else:
             _check_free_space(part, asset)
-            download(source, file, asset.name)
+            download(source, file, asset.name, most_bytes(asset))
         file.flush()
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -146,14 +149,22 @@ def _printable(source: Path | str) -> str:
     return str(source) if isinstance(source, Path) else without_credentials(source)
 
 
-def _copy(source: Path, file: IO[bytes]) -> None:
+def _copy(source: Path, file: IO[bytes], asset: Asset) -> None:
     try:
-        original = source.open("rb")
+        original = open_regular(source)
     except OSError as error:
         raise ConfigError(f"the mirror lacks {source}: {error.strerror}") from None
+    most = most_bytes(asset)
     with original:
+        if most is not None and os.fstat(original.fileno()).st_size > most:
+            raise ConfigError(f"{source} is larger than the {asset.size} bytes that are announced")
         _empty(file)
         shutil.copyfileobj(original, file, COPY_CHUNK)
+
+
+def most_bytes(asset: Asset) -> int | None:
+    """Bytes of a file above which it cannot be the published one; sizes may be announced in round numbers."""
+    return None if asset.size is None else asset.size + asset.size // 100 + SLACK
 
 
 def _empty(file: IO[bytes]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from evalharness._util.cache_folder import cache_folder
 from evalharness._util.file_digests import file_digest
 from evalharness.assets.asset import Asset
-from evalharness.assets.download import HUB, download_small
+from evalharness.assets.download import HUB, download_small, without_credentials
 from evalharness.assets.fetch import Log, fetch_asset, mirror_source
 from evalharness.assets.listing import (
     LISTING,
@@ -22,7 +22,7 @@ from evalharness.assets.listing import (
     today,
     write_listing,
 )
-from evalharness.errors import EvalHarnessError
+from evalharness.errors import EvalHarnessError, WeightsError
 
 MAX_LISTING_BYTES = 1 << 20
 
@@ -54,7 +54,12 @@ def fetch_snapshot(snapshot: Snapshot, log: Log, *, mirror: str | None = None, r
     for asset in listing.assets(snapshot):
         # A mirror without a listing still has the hub's names; a filled one has ours.
         mirror_name = None if listing.commit else listing.files[asset.name].source
-        paths.append(fetch_asset(asset, log, mirror=mirror, root=root, mirror_name=mirror_name))
+        try:
+            paths.append(fetch_asset(asset, log, mirror=mirror, root=root, mirror_name=mirror_name))
+        except WeightsError:
+            if not any((folder / name).is_file() for name in listing.files):
+                (folder / LISTING).unlink(missing_ok=True)  # nothing here is of this listing, which may be wrong itself
+            raise
     log(_summary(snapshot, listing))
     return paths
 
@@ -100,7 +105,7 @@ def _read_mirror_listing(snapshot: Snapshot, mirror: str) -> Listing | None:
     if isinstance(source, Path):
         return read_listing(snapshot, source.parent)
     data = download_small(source, MAX_LISTING_BYTES)
-    return None if data is None else parse_listing(snapshot, data, source)
+    return None if data is None else parse_listing(snapshot, data, without_credentials(source))
 
 
 def _fetch_unlisted(snapshot: Snapshot, log: Log, mirror: str, folder: Path, root: Path | None) -> list[Path]:
@@ -108,7 +113,8 @@ def _fetch_unlisted(snapshot: Snapshot, log: Log, mirror: str, folder: Path, roo
     source = mirror_source(snapshot.folder, LISTING, mirror)
     if not isinstance(source, Path):
         raise EvalHarnessError(
-            f"{mirror} has no {snapshot.folder}/{LISTING}; fill it with: evalharness fetch NAME --to DIR"
+            f"{without_credentials(mirror)} has no {snapshot.folder}/{LISTING}; fill it with: "
+            "evalharness fetch NAME --to DIR"
         )
     mirror_folder = source.parent
     available = [path.name for path in mirror_folder.iterdir()] if mirror_folder.is_dir() else []

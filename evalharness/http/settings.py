@@ -13,13 +13,35 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from evalharness.errors import EndpointError
 
-SECRET = {"api_key", "apikey", "authorization"}
+BODY_SECRET = re.compile(
+    r"api[-_ ]?key|^key$|authori[sz]ation|^auth$|(access|auth|session|refresh)[-_]?token|bearer|secret|passw|cookie|"
+    r"credential|private[-_]?key|signature",
+    re.IGNORECASE,
+)
+"""Names of fields, at any depth of ``extra_body``, whose texts must not stand in a sweep file."""
 SECRET_NAME = re.compile(r"auth|key\b|token|secret|cookie|password|signature", re.IGNORECASE)
 """Names of headers and query parameters whose values must not stand in a sweep file."""
 SET_HEADERS = {"content-type", "content-length", "host", "connection", "transfer-encoding"}
+LONG = 8
+"""Characters of a key that is looked for in the settings; a shorter one may be a word."""
 KEY_PLACE = "{key}"
 """Stands for the key in a header."""
 OPENAI = "api.openai.com"
+
+
+def _secret_field(value: JsonValue, pattern: re.Pattern[str] = BODY_SECRET) -> str | None:
+    """The name of a field that seems to hold a secret; ``None`` if there is none."""
+    if isinstance(value, list):
+        return next(filter(None, (_secret_field(inner, pattern) for inner in value)), None)
+    if not isinstance(value, dict):
+        return None
+    for name, inner in value.items():
+        if isinstance(inner, str) and inner and pattern.search(name):
+            return name
+        within = SECRET_NAME if "header" in name.lower() or "query" in name.lower() else pattern
+        if (found := _secret_field(inner, within)) is not None:
+            return found
+    return None
 
 
 class EndpointSettings(BaseModel):
@@ -92,8 +114,12 @@ class EndpointSettings(BaseModel):
         for key in extra:
             if key in cls.reserved_fields:
                 raise ValueError(f"{key!r} is not for extra_body: the harness sets it")
-            if key.lower() in cls.forbidden_fields | SECRET:
+            if key.lower() in cls.forbidden_fields:
                 raise ValueError(f"{key!r} is not for extra_body")
+        if (name := _secret_field(extra)) is not None:
+            raise ValueError(
+                f"{name!r} is not for extra_body: the sweep is written into reports, and the key goes into key_env"
+            )
         return extra
 
     @field_validator("extra_headers")
@@ -147,6 +173,10 @@ class EndpointSettings(BaseModel):
             raise EndpointError(f"no key; put it into the environment variable {self.key_env}")
         if not key.isascii() or not key.isprintable():
             raise EndpointError(f"{self.key_env} holds characters that no key has")
+        if len(key) >= LONG and key in self.model_dump_json():
+            raise EndpointError(
+                f"the key in {self.key_env} also stands in the settings, which are written into reports"
+            )
         return key
 
     @contextmanager

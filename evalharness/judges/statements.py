@@ -10,8 +10,9 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 
-BETWEEN = re.compile(r"\**\s*+(?:[:\uff1a]\s*+)?")
-"""What may stand between name and value: asterisks, then a colon, which may be the full-width one."""
+BETWEEN = re.compile(r"\*{,2}+\s*+(?:[:\uff1a]\s*+)?")
+"""What may stand between name and value: two asterisks, then a colon, which may be the full-width
+one."""
 MARKED = re.compile(r"\**\s*+[:\uff1a]\s*+\**\s*+")
 """The same for a name that may be set in bold together with its colon."""
 MORE = re.compile(r"[\d%]")

@@ -198,6 +198,51 @@ def test_a_mirror_over_http(hub: Hub, tmp_path: Path, monkeypatch: pytest.Monkey
         assert main.main(["fetch", "thing", "--mirror", url]) == 2
 
 
+def test_a_mirror_with_a_wrong_listing_is_forgotten(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mirror = tmp_path / "mirror"
+    assert main.main(["fetch", "thing", "--to", str(mirror)]) == 0
+    path = mirror / SNAPSHOT.folder / LISTING
+    listing = json.loads(path.read_text())
+    for file in listing["files"].values():
+        file |= {"sha256": "0" * 64} if file["sha256"] else {"git": "0" * 40}
+    path.write_text(json.dumps(listing))
+    assert main.main(["fetch", "thing", "--mirror", str(mirror)]) == 2
+    assert not (SNAPSHOT.path / LISTING).exists()
+    assert main.main(["fetch", "thing"]) == 0, "from the hub, by what the hub lists"
+    assert require_snapshot(SNAPSHOT, "x") == SNAPSHOT.path
+
+
+@pytest.mark.parametrize("over_http", [True, False])
+def test_a_file_is_not_larger_than_it_is_announced(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str], over_http: bool
+) -> None:
+    mirror = tmp_path / "mirror"
+    assert main.main(["fetch", "thing", "--to", str(mirror)]) == 0
+    (mirror / SNAPSHOT.folder / "ema.safetensors").write_bytes(bytes(1_000_000))
+
+    def respond(call: Call) -> Answer:
+        path = mirror / call.path.removeprefix("/v1/")
+        return Answer(path.read_bytes()) if path.is_file() else Answer({}, 404)
+
+    with serving(respond) as (_, url):
+        assert main.main(["fetch", "thing", "--mirror", url if over_http else str(mirror)]) == 2
+    assert "announced" in capsys.readouterr().err
+    assert sum(path.stat().st_size for path in SNAPSHOT.path.rglob("*")) < 100_000
+
+
+@pytest.mark.parametrize("how", ["no listing", "wrong listing", "neither a folder nor an address"])
+def test_the_password_of_a_mirror_is_not_printed(hub: Hub, capsys: pytest.CaptureFixture[str], how: str) -> None:
+    answer = Answer({}, 404) if how == "no listing" else Answer(b"{}")
+    with serving(lambda call: answer) as (_, url):
+        scheme = "ftp" if how.startswith("neither") else "http"
+        mirror = url.replace("http://", f"{scheme}://me:pass%2Fword@")
+        assert main.main(["fetch", "thing", "--mirror", mirror]) == 2
+    message = capsys.readouterr().err
+    assert "127.0.0.1" in message and "word" not in message and len(message.splitlines()) == 1
+
+
 def test_a_copy_by_hand_is_taken_and_said_to_be_unchecked(
     hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

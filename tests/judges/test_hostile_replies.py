@@ -167,7 +167,6 @@ def check(text: str, name: str) -> None:
         "Followed: 5.5\nKept: 5",
         "Followed: 5 of 9\nKept: 5",
         "<think>\nFollowed: 5\nKept: 5",
-        "<think\nFollowed: 5\nKept: 5",
         "[THINK]Followed: 5\nKept: 5",
         "Followed: 5\nKept: 5</think>",
         "Followed: ²\nKept: ٥",

@@ -425,6 +425,10 @@ def test_identity_has_what_decides_a_reply_and_nothing_else() -> None:
         ({"extra_body": {"model": "other"}}, "'model' is not for extra_body"),
         ({"extra_body": {"stream": True}}, "'stream' is not for extra_body"),
         ({"extra_body": {"API_KEY": "secret"}}, "'API_KEY' is not for extra_body"),
+        ({"extra_body": {"api-key": "secret"}}, "'api-key' is not for extra_body"),
+        ({"extra_body": {"extra_headers": {"Authorization": "secret"}}}, "'Authorization' is not for extra_body"),
+        ({"extra_body": {"extra_headers": {"X-Token": "secret"}}}, "'X-Token' is not for extra_body"),
+        ({"extra_body": {"a": [{"b": {"bearer": "secret"}}]}}, "'bearer' is not for extra_body"),
         ({"extra_headers": {"Api-Key": "secret"}}, "is not for plain values; write {key}, the key goes into key_env"),
         ({"extra_headers": {"X-Auth": "secret"}}, "is not for plain values; write {key}, the key goes into key_env"),
         ({"extra_headers": {"Host": "x"}}, "the harness sets it"),
@@ -444,6 +448,13 @@ def test_settings_are_checked(settings: dict[str, Any], says: str) -> None:
     first = caught.value.errors()[0]
     assert says in first["msg"]
     assert "secret" not in first["msg"]
+
+
+def test_a_key_that_stands_in_the_settings_is_refused(key: str) -> None:
+    for settings in ({"served_by": key}, {"extra_body": {"user": [f"x{key}"]}}, {"query": {"v": key}}):
+        with pytest.raises(EndpointError, match="the key in JUDGE_KEY also stands in the settings") as caught:
+            list(judge("http://127.0.0.1:9/v1", **settings).ask(prompts(1)))
+        assert key not in str(caught.value)
 
 
 def test_openai_itself_wants_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
