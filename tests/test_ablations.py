@@ -109,6 +109,13 @@ def test_wise_needs_its_prompts_to_be_counted(tmp_path: Path, capsys: pytest.Cap
     assert "images to be judged for wise-legacy: at most 3000" in text
 
 
+def test_checklists_are_planned_and_their_calls_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dry("checklist.yaml", tmp_path) == 0
+    text = capsys.readouterr().out
+    assert "checklist: 6 of 6 items × 4 images" in text
+    assert "images to be judged for checklist: at most 72, by at most 864 calls of the judge" in text, "4 questions × 3"
+
+
 def test_the_composites_are_planned_without_the_second_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

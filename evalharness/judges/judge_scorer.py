@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
@@ -57,6 +57,8 @@ class RubricScorer(JudgeScorer):
         parser: Takes the score out of a reply.
         max_tokens: Length limit of a reply.
         cut_replies: Whether a reply that is no whole answer has a score.
+        fit: Turns what a reply states into the score of an item, or into ``None`` if it does not fit the item, such as
+            answers to fewer questions than were asked. It is part of the protocol's version.
         repeat: Distinguishes scorers that ask the same judge the same prompt again.
         secondary: Judges that the benchmark's rescorings ask.
         item_fields: The fields of an item that the rubric uses.
@@ -71,6 +73,7 @@ class RubricScorer(JudgeScorer):
     secondary: tuple[Judge, ...] = ()
     item_fields: Sequence[ItemField] = ITEM_FIELDS
     cut_replies: CutReplies = "fail"
+    fit: Callable[[Item, Score], Score | None] | None = None
     most_replies = TRIES
 
     @property
@@ -188,7 +191,7 @@ class _Session:
     def _settle(self, number: int) -> None:
         """Close the case if its replies decide it, else queue it for another try."""
         case = self.cases[number]
-        score = self._score(case.replies)
+        score = self._score(case.request.item, case.replies)
         if score is not None:
             self._close(number, score)
         elif case.tries > 0:
@@ -209,10 +212,12 @@ class _Session:
         while self.outcomes:
             yield self.outcomes.popleft()
 
-    def _score(self, replies: Sequence[Reply]) -> Score | None:
+    def _score(self, item: Item, replies: Sequence[Reply]) -> Score | None:
         """The score of the first reply that states one; its details hold all replies."""
         for reply in replies:
             score = self.scorer.parser.score(reply, self.scorer.cut_replies)
+            if score is not None and self.scorer.fit is not None:
+                score = self.scorer.fit(item, score)
             if score is not None:
                 return Score(score.value, score.reason, {**score.details, **self._reply_details(replies)})
         return None

@@ -14,7 +14,8 @@ from evalharness.api.judge import Judge
 from evalharness.api.plugin_ref import JudgeRef
 from evalharness.judges.judge_scorer import Rubric, RubricScorer
 from evalharness.judges.parsing import OFFICIAL, STRICT, CutReplies, Parser
-from evalharness.types.item import ITEM_FIELDS, ItemField
+from evalharness.judges.question_scorer import QuestionScorer
+from evalharness.types.item import ITEM_FIELDS, Item, ItemField
 from evalharness.types.score import Score
 
 
@@ -61,7 +62,11 @@ class JudgedBenchmark(Benchmark):
     def rubric(self) -> Rubric:
         """The instructions for the judge."""
 
-    def scorer(self) -> RubricScorer:
+    def fit(self, item: Item, stated: Score) -> Score | None:
+        """The score of an item, by what a reply states; ``None`` if the reply does not fit the item."""
+        return stated
+
+    def scorer(self) -> RubricScorer | QuestionScorer:
         return self._scorer(self._judge, secondary=self._second_judges)
 
     def rescorings(self) -> list[Rescoring]:
@@ -73,7 +78,12 @@ class JudgedBenchmark(Benchmark):
         ]
         return repeats + [Rescoring("second judge", "second", self._scorer(judge)) for judge in self._second_judges]
 
-    def _scorer(self, judge: Judge, *, repeat: int = 0, secondary: tuple[Judge, ...] = ()) -> RubricScorer:
+    def _scorer(
+        self, judge: Judge, *, repeat: int = 0, secondary: tuple[Judge, ...] = ()
+    ) -> RubricScorer | QuestionScorer:
+        return self._rubric_scorer(judge, repeat, secondary)
+
+    def _rubric_scorer(self, judge: Judge, repeat: int, secondary: tuple[Judge, ...]) -> RubricScorer:
         parser = self.parser()
         return RubricScorer(
             protocol=f"{self.name} {self.version}",
@@ -84,6 +94,7 @@ class JudgedBenchmark(Benchmark):
             repeat=repeat,
             secondary=secondary,
             item_fields=self.item_fields,
+            fit=self.fit,
             cut_replies=self.settings.cut_replies or ("as-published" if parser.name == OFFICIAL else "fail"),
         )
 

@@ -1,0 +1,1 @@
+"""Prompts with yes/no questions of your own."""
