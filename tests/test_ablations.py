@@ -116,6 +116,11 @@ def test_checklists_are_planned_and_their_calls_are_counted(tmp_path: Path, caps
     assert "images to be judged for checklist: at most 72, by at most 864 calls of the judge" in text, "4 questions × 3"
 
 
+def test_geneval2_says_what_to_fetch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dry("geneval2.yaml", tmp_path) == 2
+    assert "geneval2_data.jsonl has not been fetched; do so with: evalharness fetch geneval2" in capsys.readouterr().err
+
+
 def test_the_composites_are_planned_without_the_second_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

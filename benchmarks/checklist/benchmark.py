@@ -90,7 +90,7 @@ class Checklist(JudgedBenchmark):
         single = self._rubric_scorer(judge, repeat, secondary)
         if self.settings.ask == "together":
             return single
-        return QuestionScorer(single, _questions, _combined, self._most_questions, self.item_fields)
+        return QuestionScorer(single, _questions, _combined, "weighted share", self._most_questions, self.item_fields)
 
     @cached_property
     def _most_questions(self) -> int:

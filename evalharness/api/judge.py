@@ -6,7 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from evalharness._util.hashing import digest
 from evalharness.api.plugin import Plugin
@@ -27,6 +27,8 @@ class JudgePrompt:
         max_tokens: Length limit of the reply.
         repeat: Distinguishes prompts that are asked more than once.
         tried: The number of replies to it that are stored already; not part of its key.
+        answers: Asks not for words but for a probability: that the reply begins as one of these texts does. The text of
+            the reply is then that number. Only of a judge with :attr:`Judge.probabilities`.
     """
 
     messages: Sequence[Mapping[str, Any]]
@@ -35,11 +37,13 @@ class JudgePrompt:
     max_tokens: int
     repeat: int = 0
     tried: int = 0
+    answers: tuple[str, ...] = ()
 
     def key(self) -> str:
         """The key of the prompt, which is the same whichever judge replies."""
         messages = _shortened(list(self.messages))
-        return digest(["question", self.image, self.rubric, messages, self.max_tokens, self.repeat])
+        asked = ["question", self.image, self.rubric, messages, self.max_tokens, self.repeat]
+        return digest([*asked, list(self.answers)] if self.answers else asked)
 
 
 def _shortened(value: Any) -> Any:
@@ -83,6 +87,9 @@ class Judge(Plugin, ABC):
     in_process: bool = False
     """Whether the judge computes its replies itself. Such a judge runs in a worker with a device; any other is asked by
     a thread of its own while the next images are drawn."""
+    probabilities: Literal["exact", "top"] | None = None
+    """Whether it can say how probable answers are, see :attr:`JudgePrompt.answers`: by its network's softmax over all
+    tokens, or only by the most probable ones that an endpoint lists."""
     address: str = ""
     """Where the judge's endpoint is, if it has one. A run warns if the same judge was elsewhere in an earlier one."""
 

@@ -17,7 +17,7 @@ from evalharness.http.calls import Calls
 from evalharness.http.failure import EndpointFailure
 from evalharness.http.redact import redact
 from evalharness.judges.chat_settings import ChatSettings
-from evalharness.judges.completion import read_completion
+from evalharness.judges.completion import read_completion, read_probability
 from evalharness.judges.sent_images import red_square
 from evalharness.types.reply import Reply
 
@@ -56,7 +56,7 @@ class Chat(Calls[JudgePrompt, Reply]):
         body = await self.text("post", PATH, sent)
         if isinstance(body, EndpointFailure):
             return _advised(replace(body, cost=self._billed(body.body)))
-        return self._read(body, time.monotonic() - start)
+        return self._read(request, body, time.monotonic() - start)
 
     async def _body(self, request: JudgePrompt) -> dict[str, Any]:
         """The JSON of a request; images are encoded in a thread, so that other calls go on."""
@@ -88,11 +88,12 @@ class Chat(Calls[JudgePrompt, Reply]):
         silence = self.silence(outcome)
         return None if silence is None else f"a question about a picture got {silence.reason}"
 
-    def _read(self, body: str, seconds: float) -> Reply | EndpointFailure:
-        reply = read_completion(body)
+    def _read(self, request: JudgePrompt, body: str, seconds: float) -> Reply | EndpointFailure:
+        reply = read_probability(body, request.answers) if request.answers else read_completion(body)
         if reply is None:
             shown = self.clean(body)
-            return EndpointFailure("again", f"the endpoint sent no chat completion but {shown!r}", open=True, body=body)
+            wanted = "log probabilities" if request.answers else "chat completion"
+            return EndpointFailure("again", f"the endpoint sent no {wanted} but {shown!r}", open=True, body=body)
         redacted: dict[str, Any] = {name: redact(getattr(reply, name), self.key) for name in TEXT_FIELDS}
         return replace(reply, **redacted, cost=self.settings.cost(reply), seconds=seconds)
 

@@ -12,6 +12,9 @@ from evalharness.http.settings import EndpointSettings
 from evalharness.judges.sent_images import QUALITY, ImageFormat, converted
 from evalharness.types.reply import Reply
 
+TOP_TOKENS = 20
+"""Tokens whose probability an endpoint is asked for: the most that OpenAI's lists."""
+
 
 class ChatSettings(EndpointSettings):
     """How to reach a judge, and how it decodes. Prices are dollars per million tokens.
@@ -54,6 +57,8 @@ class ChatSettings(EndpointSettings):
         if self.changes_images:
             messages = converted(messages, self.image_format, self.image_max_side)
         limit: dict[str, Any] = {self.token_limit: self.max_tokens or prompt.max_tokens}
+        if prompt.answers:
+            limit = {self.token_limit: 1, "logprobs": True, "top_logprobs": TOP_TOKENS}
         decoding = {} if self.temperature is None else {"temperature": self.temperature}
         return {"model": self.model, "messages": messages, **limit, **decoding, **self.extra_body}
 

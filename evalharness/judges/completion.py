@@ -6,7 +6,8 @@ Only what was answered has to be there. All else is read as far as it can be rea
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from evalharness.api.spoken import FILTERED
@@ -44,6 +45,41 @@ def read_completion(text: str) -> Reply | None:
         reasoning=reasoning,
         model=text_in(body.get("model")),
     )
+
+
+def read_probability(text: str, answers: Collection[str]) -> Reply | None:
+    """A reply whose text is the probability that a completion begins with one of some tokens; ``None`` without any.
+
+    Only the tokens that the endpoint lists count. An answer of several tokens is found only if its first one is among
+    ``answers``, too.
+    """
+    body = json_object(text)
+    logprobs = None if body is None else _first_choice(body).get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    first = content[0] if isinstance(content, list) and content else None
+    listed = first.get("top_logprobs") if isinstance(first, Mapping) else None
+    if body is None or not isinstance(listed, list) or not listed:
+        return None
+    wanted = set(answers)
+    found = {
+        entry["token"]: float(entry["logprob"])
+        for entry in listed
+        if isinstance(entry, Mapping) and _listed(entry) and entry["token"] in wanted
+    }
+    probability = math.fsum(math.exp(min(logprob, 0.0)) for logprob in found.values() if not math.isnan(logprob))
+    usage = usage_in(body)
+    return Reply(
+        text=repr(min(probability, 1.0)),
+        finish_reason="stop",
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        model=text_in(body.get("model")),
+    )
+
+
+def _listed(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry names a token and a number."""
+    return isinstance(entry.get("token"), str) and isinstance(entry.get("logprob"), int | float)
 
 
 def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -59,6 +59,8 @@ class RubricScorer(JudgeScorer):
         cut_replies: Whether a reply that is no whole answer has a score.
         fit: Turns what a reply states into the score of an item, or into ``None`` if it does not fit the item, such as
             answers to fewer questions than were asked. It is part of the protocol's version.
+        answers: The texts whose probability the judge is asked for, in place of a reply in words; the rubric's digest
+            covers how they are made.
         repeat: Distinguishes scorers that ask the same judge the same prompt again.
         secondary: Judges that the benchmark's rescorings ask.
         item_fields: The fields of an item that the rubric uses.
@@ -74,6 +76,7 @@ class RubricScorer(JudgeScorer):
     item_fields: Sequence[ItemField] = ITEM_FIELDS
     cut_replies: CutReplies = "fail"
     fit: Callable[[Item, Score], Score | None] | None = None
+    answers: Callable[[Item], tuple[str, ...]] | None = None
     most_replies = TRIES
 
     @property
@@ -97,6 +100,8 @@ class RubricScorer(JudgeScorer):
             "replies": {"parser": self.parser.name, "cut": self.cut_replies},
             "judge": versioned_identity(self.primary.identity(), self.primary),
         }
+        if self.answers is not None:
+            identity["probabilities"] = self.primary.probabilities
         if self.repeat:
             identity["repeat"] = self.repeat
         return identity
@@ -108,7 +113,10 @@ class RubricScorer(JudgeScorer):
         """The prompt about an image; it contains the unchanged PNG file."""
         image = base64.b64encode(request.image).decode("ascii")
         messages = self.rubric.messages(request.item, image)
-        return JudgePrompt(messages, request.digest, self.rubric.digest(), self.max_tokens, self.repeat)
+        answers = () if self.answers is None else self.answers(request.item)
+        return JudgePrompt(
+            messages, request.digest, self.rubric.digest(), self.max_tokens, self.repeat, answers=answers
+        )
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import ClassVar
 
@@ -83,7 +83,13 @@ class JudgedBenchmark(Benchmark):
     ) -> RubricScorer | QuestionScorer:
         return self._rubric_scorer(judge, repeat, secondary)
 
-    def _rubric_scorer(self, judge: Judge, repeat: int, secondary: tuple[Judge, ...]) -> RubricScorer:
+    def _rubric_scorer(
+        self,
+        judge: Judge,
+        repeat: int,
+        secondary: tuple[Judge, ...],
+        answers: Callable[[Item], tuple[str, ...]] | None = None,
+    ) -> RubricScorer:
         parser = self.parser()
         return RubricScorer(
             protocol=f"{self.name} {self.version}",
@@ -95,6 +101,7 @@ class JudgedBenchmark(Benchmark):
             secondary=secondary,
             item_fields=self.item_fields,
             fit=self.fit,
+            answers=answers,
             cut_replies=self.settings.cut_replies or ("as-published" if parser.name == OFFICIAL else "fail"),
         )
 

@@ -24,6 +24,7 @@ class OpenAI(Judge):
     Settings = ChatSettings
 
     name = "openai"
+    probabilities = "top"
     requires: ClassVar[tuple[str, ...]] = ("openai", "aiohttp")
 
     def __init__(self, settings: ChatSettings) -> None:

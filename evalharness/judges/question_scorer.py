@@ -38,12 +38,14 @@ class QuestionScorer(JudgeScorer):
         single: Asks one question and reads its answer. Its items are questions.
         questions: The questions of an item, at least one.
         combine: Makes the score of the answers, in the order of the questions.
+        rule: Names what ``combine`` does; part of the scorer's identity.
         most_questions: The largest number of questions of any item.
     """
 
     single: RubricScorer
     questions: Callable[[Item], Sequence[Item]]
     combine: Callable[[Item, Sequence[Score]], Score]
+    rule: str
     most_questions: int
     item_fields: Sequence[ItemField] = ITEM_FIELDS
 
@@ -60,7 +62,7 @@ class QuestionScorer(JudgeScorer):
         return self.single.in_process
 
     def identity(self) -> Mapping[str, Any]:
-        return {**self.single.identity(), "asked": "each"}
+        return {**self.single.identity(), "asked": "each", "combined": self.rule}
 
     def judge(self, requests: Iterable[ScoreRequest], replies: Replies) -> Iterator[Outcome]:
         """Ask all questions; those of different images may be asked at the same time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -45,7 +46,7 @@ def questions(item: Item) -> list[Item]:
 
 def scorer(judge: MockJudge) -> QuestionScorer:
     single = RubricScorer("protocol 1", judge, Rubric(), Parser("strict", read), 5)
-    return QuestionScorer(single, questions, mean, most_questions=4)
+    return QuestionScorer(single, questions, mean, "mean", most_questions=4)
 
 
 def request(number: int, asked: Sequence[str]) -> ScoreRequest:
@@ -109,6 +110,7 @@ def test_what_a_dry_run_counts_is_what_is_asked_at_worst() -> None:
 def test_it_is_not_the_scorer_that_asks_one_question() -> None:
     tested = scorer(MockJudge())
     assert tested.identity() != tested.single.identity()
+    assert replace(tested, rule="another mean").identity() != tested.identity()
     assert tested.judges == tested.single.judges
 
 
