@@ -28,6 +28,7 @@ class Question(BaseModel):
         weight: Its share of the score, relative to the other questions of the prompt.
         after: Numbers of earlier questions, from 1; if one of them is answered wrong, this one counts as wrong, too.
         name: Stands in the reason in place of the question.
+        aspect: What the question is about; the report has the share that is right of each aspect.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,6 +38,7 @@ class Question(BaseModel):
     weight: float = Field(default=1.0, gt=0, le=1e6, allow_inf_nan=False)
     after: tuple[Annotated[int, Field(ge=1)], ...] = ()
     name: Text | None = None
+    aspect: Text | None = None
 
 
 class Line(BaseModel):

@@ -26,5 +26,8 @@ def scored(item: Item, answers: Sequence[bool]) -> Score:
     wrong = [
         question["name"] or question["question"] for question, holds in zip(questions, right, strict=True) if not holds
     ]
-    details = {"answers": ["yes" if answer else "no" for answer in answers], "right": right}
+    details: dict[str, Any] = {"answers": ["yes" if answer else "no" for answer in answers], "right": right}
+    aspects = [[question["aspect"], float(holds)] for question, holds in zip(questions, right, strict=True)]
+    if named := [pair for pair in aspects if pair[0] is not None]:
+        details["aspects"] = named
     return Score(1.0 if all(right) else min(value, 1.0), "\n".join(f"not right: {text}" for text in wrong), details)

@@ -76,7 +76,8 @@ def combined(item: Item, answers: Sequence[Score], *, geometric: bool) -> Score:
         if probability < 0.5
     ]
     means = {"am": arithmetic_mean(values), "gm": geometric_mean(values)}
-    details = {"probabilities": values, "skills": [question["skill"] for question in questions], **means}
+    aspects = [[question["skill"], probability] for question, probability in zip(questions, values, strict=True)]
+    details = {"probabilities": values, "aspects": aspects, **means}
     return Score(value, "\n".join(doubtful), details)
 
 

@@ -14,6 +14,7 @@ from evalharness.analysis import stats
 from evalharness.analysis.adjustment import adjust_analyses
 from evalharness.analysis.agreement import reply_variance
 from evalharness.analysis.arms import baseline, records
+from evalharness.analysis.aspects import aspects
 from evalharness.analysis.contrasts import contrasts
 from evalharness.analysis.costs import best_of, costs
 from evalharness.analysis.findings import Analysis
@@ -100,6 +101,7 @@ def _analysis(results: Results, table: Grid, declared: Preregistration) -> Analy
             replace(contrast, preregistered=not late_groups & {contrast.group, contrast.against})
             for contrast in replicate_contrasts(table, declared.replicates, weights, reference, settings)
         ),
+        aspects=aspects(results, benchmark),
     )
 
 

@@ -6,7 +6,7 @@ Scores are in 0..1, NaN if the data do not allow an estimate. A difference is th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from evalharness.analysis.stats import Components, Estimate, Needed, Scores, Shares, beyond_zero, significant
@@ -221,6 +221,7 @@ class Analysis:
 
     A category of weight 0 is no part of the overall score. ``scores`` are over the samples that exist; the tables say
     whether an arm is complete (``scored``, ``expected``), without which it has no overall score.
+    ``aspects``: arm → the mean of each aspect that questions about its images are about.
     """
 
     benchmark: str
@@ -234,6 +235,7 @@ class Analysis:
     best_of: tuple[BestOf, ...]
     replicates: tuple[Replicates, ...] = ()
     replicate_contrasts: tuple[ReplicateContrast, ...] = ()
+    aspects: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
 
     def contrast(self, arm: str, baseline: str | None = None) -> Contrast | None:
         """The contrast of an arm with the baseline, or with another arm."""

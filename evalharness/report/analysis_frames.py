@@ -40,6 +40,13 @@ def frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
         "best-of": _frame(
             [{"arm": point.arm, "k": point.k} | _interval("score", point.score) for point in analysis.best_of]
         ),
+        "aspects": _frame(
+            [
+                {"arm": arm, "aspect": name} | _interval("score", mean) | {"questions": mean.samples}
+                for arm, means in analysis.aspects.items()
+                for name, mean in means.items()
+            ]
+        ),
         "variance": _frame(
             [{"arm": arm} | asdict(parts) | {"total": parts.total} for arm, parts in analysis.variance.items()]
         ),

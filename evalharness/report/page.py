@@ -80,6 +80,7 @@ def _section(results: Results, summary: Summary, figures: Sequence[FigureFile]) 
         page_tables.sensitivity(summary),
         page_tables.best_of(summary),
         page_tables.coverage(summary),
+        page_tables.by_aspect(summary),
         page_tables.costs_by_part(part_costs(results, summary.benchmark)),
     ]
     return {

@@ -199,6 +199,25 @@ def coverage(summary: Summary) -> PageTable:
     return PageTable("Coverage and cost", caption, columns, rows, frozenset({"Model", "Prompt set", "Scorer"}))
 
 
+def by_aspect(summary: Summary) -> PageTable | None:
+    """The mean of each aspect that questions about the images are about: a row for each, a column for each arm."""
+    means = summary.analysis.aspects
+    names = list(dict.fromkeys(name for of_arm in means.values() for name in of_arm))
+    if not names:
+        return None
+    rows = [
+        Row(
+            [
+                Cell(name),
+                *(estimate_cell(of_arm[name]) if name in of_arm else Cell(MISSING) for of_arm in means.values()),
+            ]
+        )
+        for name in names
+    ]
+    caption = "Mean over all questions about an aspect, in per cent. Brackets: 95 % intervals over prompts."
+    return PageTable("By aspect", caption, ["Aspect", *means], rows)
+
+
 def costs_by_part(costs: Mapping[str, Totals]) -> PageTable | None:
     """The costs of each part of the models that are made of several, as :func:`part_costs` gives them."""
     rows = [

@@ -90,6 +90,7 @@ def answered(draw: st.DrawFn) -> tuple[Item, list[bool]]:
             "weight": draw(st.integers(1, 4)),
             "after": draw(st.lists(st.integers(1, number), max_size=2)) if number else [],
             "name": None,
+            "aspect": draw(st.sampled_from([None, "color", "number"])),
         }
         for number in range(count)
     ]
@@ -118,6 +119,8 @@ def test_a_question_counts_if_it_and_all_that_it_rests_on_are_right(case: tuple[
     assert score.value == pytest.approx(share / sum(question["weight"] for question in questions))
     assert (score.value == 1) == all(counting) == (score.reason == "")
     assert score.details["right"] == counting
+    named = [[question["aspect"], counts] for question, counts in zip(questions, counting, strict=True)]
+    assert score.details.get("aspects", []) == [pair for pair in named if pair[0] is not None]
 
 
 # --- the judge ---
