@@ -176,10 +176,13 @@ def run_and_report(
             small.
     """
     from evalharness.analysis.examples.missing import example_searches
+    from evalharness.report.publish import require_publishable
 
     if trial:
         require_no_larger_report(out, plan)
     with locked_folder(out):
+        if parts.scoring:
+            require_publishable(out)
         with Store(store) as opened:
             run_info = run_plan(
                 plan,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
-import shutil
-import tempfile
+import time
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from evalharness._util.staging import workspace
+
 TEMPORARY = re.compile(r"\..+\.[0-9]+")
 """Names of files that are being written: the name that they will have, and the process that writes them."""
+ABANDONED = 3600.0
+"""Seconds after which a temporary file of no running process is removed: its process may be on another machine."""
 SYNC_THREADS = 8
 """Number of files that are synced to the disk at the same time."""
 SYNC_THREAD_NAME = "sync"
@@ -28,6 +32,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
         yield temporary
         temporary.replace(path)
     except BaseException:
@@ -48,16 +53,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     The folder replaces ``path`` when the block succeeds and is removed when the block fails.
     """
-    parent = path.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=parent))
-    try:
-        yield workspace / path.name
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with workspace(path) as folder:
+        yield folder / path.name
         if path.exists():
-            path.rename(workspace / f"{path.name}.old")
-        (workspace / path.name).rename(path)
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+            path.rename(folder / f"{path.name}.old")
+        (folder / path.name).rename(path)
 
 
 def write_durably(files: Mapping[Path, bytes]) -> None:
@@ -81,6 +83,26 @@ def write_durably(files: Mapping[Path, bytes]) -> None:
             temporary.unlink(missing_ok=True)
         raise
     _sync(folders | new_parents)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary files of ``path`` whose processes were killed, here and long ago."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        process = temporary.name.rpartition(".")[2]
+        if TEMPORARY.fullmatch(temporary.name) and process.isascii() and len(process) < 10:
+            with contextlib.suppress(OSError):
+                if time.time() - temporary.stat().st_mtime > ABANDONED and not _is_running(int(process)):
+                    temporary.unlink()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _temporary(path: Path) -> Path:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from evalharness._util import console
+from evalharness._util.surroundings import check_surroundings, without_credentials
 from evalharness.errors import EvalHarnessError
 
 HUB = "https://huggingface.co/"
@@ -43,6 +43,7 @@ def download(url: str, file: IO[bytes], name: str, most: int | None = None) -> N
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     url = _apply_hub_endpoint(url)
+    check_surroundings(url)
     try:
         with _hub_errors_only():
             _append(url, _Limited(file, most, without_credentials(url)) if most is not None else file, name)
@@ -71,6 +72,7 @@ def download_small(url: str, max_bytes: int) -> bytes | None:
     """
     import httpx2
 
+    check_surroundings(url)
     try:
         with httpx2.stream("GET", url, follow_redirects=True, timeout=TIMEOUT_SECONDS) as response:
             if response.status_code == HTTPStatus.NOT_FOUND:
@@ -84,15 +86,6 @@ def download_small(url: str, max_bytes: int) -> bytes | None:
             return data
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise _interrupted(url, error) from error
-
-
-def without_credentials(url: str) -> str:
-    """A URL as it may be printed, without user name and password.
-
-    >>> without_credentials("https://me:secret@example.org/a")
-    'https://example.org/a'
-    """
-    return re.sub(r"^([^/?#]*//)[^/?#]*@", r"\1", url)
 
 
 def _without_password(text: str, url: str) -> str:

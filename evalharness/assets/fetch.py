@@ -21,8 +21,9 @@ from evalharness._util.file_digests import blob_digest, file_digest, sha256_sums
 from evalharness._util.file_lock import LockedError, lock_file
 from evalharness._util.files import atomic_folder
 from evalharness._util.regular_files import open_regular
+from evalharness._util.surroundings import without_credentials
 from evalharness.assets.asset import SUMS, Asset, first_damaged_file, has_published_digest
-from evalharness.assets.download import download, without_credentials
+from evalharness.assets.download import download
 from evalharness.errors import ConfigError, EvalHarnessError, WeightsError
 
 Log = Callable[[str], None]
@@ -103,7 +104,10 @@ def convert_asset(asset: Asset, file: Path, log: Log) -> Path:
 
 def mirror_source(folder: str, name: str, mirror: str) -> Path | str:
     """Path or URL of a file in a mirror."""
-    parts = urllib.parse.urlsplit(mirror)
+    try:
+        parts = urllib.parse.urlsplit(mirror)
+    except ValueError as error:
+        raise ConfigError(f"the mirror {without_credentials(mirror)} is no address: {error}") from None
     if parts.scheme in ("http", "https"):
         return f"{mirror.rstrip('/')}/{urllib.parse.quote(f'{folder}/{name}')}"
     root = Path(urllib.parse.unquote(parts.path) if parts.scheme == "file" else mirror).expanduser()

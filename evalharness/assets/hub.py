@@ -9,8 +9,9 @@ from typing import Any
 
 from evalharness._util.cache_folder import cache_folder
 from evalharness._util.file_digests import file_digest
+from evalharness._util.surroundings import check_surroundings, without_credentials
 from evalharness.assets.asset import Asset
-from evalharness.assets.download import HUB, download_small, without_credentials
+from evalharness.assets.download import HUB, download_small
 from evalharness.assets.fetch import Log, fetch_asset, mirror_source
 from evalharness.assets.listing import (
     LISTING,
@@ -74,6 +75,7 @@ def request_listing(snapshot: Snapshot) -> Listing:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
+    check_surroundings(os.environ.get("HF_ENDPOINT") or HUB)
     try:
         api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or HUB.rstrip("/"))
         info = api.model_info(snapshot.hub, revision=snapshot.revision, files_metadata=True)

@@ -49,6 +49,7 @@ def list_checks(
     yield "kernels", kernels.check_all_devices
     yield "mmcv", kernels.check_mmcv
     yield "disk", lambda: system.check_disks(system.written_folders(store), {"store": _image_bytes(sweep)})
+    yield "network", system.check_network
     yield "fetched", fetched_files.check_fetched
     yield embedded.label, embedded.check_verdicts
     if sweep is not None:

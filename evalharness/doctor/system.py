@@ -11,6 +11,7 @@ from pathlib import Path
 
 from evalharness._util import environment
 from evalharness._util.filesystems import free_bytes, nearest_folder
+from evalharness._util.surroundings import check_surroundings, settings
 from evalharness.doctor.check_result import CheckResult, fail, ok, warn
 
 LOW_SPACE = 10e9
@@ -21,6 +22,14 @@ TOO_LITTLE_SPACE = 1e9
 
 def check_python() -> Iterator[CheckResult]:
     yield ok("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def check_network() -> Iterator[CheckResult]:
+    """Show what the environment says of proxies, certificates and headers, and check that it can be used."""
+    for url in ("http://example.org", "https://example.org"):
+        check_surroundings(url)
+    known = ", ".join(f"{name}={value}" for name, value in settings())
+    yield ok("network", known or "no proxy, and the usual certificates")
 
 
 def check_packages(

@@ -16,6 +16,7 @@ import httpx2
 import openai
 from pydantic_core import to_json
 
+from evalharness._util.surroundings import certificates
 from evalharness._util.text import one_line
 from evalharness.errors import EndpointError, SampleError, TransientError, did_you_mean
 from evalharness.http.bounded import ENCODINGS, Bounded, TooLargeError
@@ -58,6 +59,7 @@ class Calls(ABC, Generic[Q, A]):
 
     def __init__(self, settings: EndpointSettings, budget: Budget, limit: int = MOST_BYTES) -> None:
         self.settings, self.key = settings, settings.key()
+        self.proxy = settings.proxy()
         self._budget, self._limit = budget, limit
         self._door = asyncio.Lock()
         self.gate = ConcurrencyLimiter(settings.concurrency, budget)
@@ -83,7 +85,9 @@ class Calls(ABC, Generic[Q, A]):
             default_headers={"Accept-Encoding": ENCODINGS, **self.settings.headers(self.key)},
             default_query=self.settings.query,
             http_client=openai.DefaultAioHttpClient(
-                **_certificates(self.settings.base_url),
+                verify=_certificates(self.settings.base_url),
+                proxy=None if self.proxy is None else self.proxy.url,
+                trust_env=False,  # what the environment says is checked before, and named in messages
                 event_hooks={"response": [self._bound]},
                 follow_redirects=False,
             ),
@@ -177,8 +181,9 @@ class Calls(ABC, Generic[Q, A]):
         if isinstance(error, TimeoutError):
             return EndpointFailure("again", f"no answer within {self.settings.timeout:g} s", open=True)
         reason = self.clean(str(error) or type(error).__name__)
+        via = "" if self.proxy is None else f" through {self.proxy.shown}"
         return EndpointFailure(
-            "again", f"no connection: {reason}", open=not isinstance(error, aiohttp.ClientConnectorError)
+            "again", f"no connection{via}: {reason}", open=not isinstance(error, aiohttp.ClientConnectorError)
         )
 
     async def _call(self, request: Q) -> A | EndpointFailure:
@@ -228,6 +233,6 @@ class Calls(ABC, Generic[Q, A]):
         response.stream = Bounded(response.stream, self._limit, encoding)
 
 
-def _certificates(url: str) -> dict[str, Any]:
-    """Load no certificates for plain HTTP, since that takes longer than a call; a redirect to HTTPS then fails."""
-    return {"verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)} if url.startswith("http:") else {}
+def _certificates(url: str) -> ssl.SSLContext:
+    """Load no certificates for plain HTTP, since that takes longer than a call."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.startswith("http:") else certificates()

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-from evalharness.errors import EndpointError
+from evalharness._util.surroundings import Proxy, check_surroundings
+from evalharness.errors import ConfigError, EndpointError
 
 BODY_SECRET = re.compile(
     r"api[-_ ]?key|^key$|authori[sz]ation|^auth$|(access|auth|session|refresh)[-_]?token|bearer|secret|passw|cookie|"
@@ -178,6 +179,17 @@ class EndpointSettings(BaseModel):
                 f"the key in {self.key_env} also stands in the settings, which are written into reports"
             )
         return key
+
+    def proxy(self) -> Proxy | None:
+        """The proxy through which the endpoint is asked.
+
+        Raises:
+            EndpointError: Proxy, certificates or headers that the environment names cannot be used.
+        """
+        try:
+            return check_surroundings(self.base_url)
+        except ConfigError as error:
+            raise EndpointError(str(error)) from None
 
     @contextmanager
     def naming(self, what: str) -> Iterator[None]:

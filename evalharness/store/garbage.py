@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalharness._util.file_lock import LockedError, lock_file
-from evalharness._util.files import TEMPORARY
 from evalharness.errors import StoreError
 from evalharness.store.database import as_store_error
-from evalharness.store.store import Store
+from evalharness.store.store import Store, temporary_files
 
 IMAGE = re.compile(r"([0-9a-f]{64})\.png")
 
@@ -92,12 +91,7 @@ def _garbage(store: Store) -> Garbage:
     with as_store_error(store.path):
         images = [path for path, digest in _image_files(store.path / "images") if digest not in drawn]
         tracebacks = [path for path in (store.path / "failures").glob("*/*.txt") if path not in named]
-        temporaries = [
-            path
-            for folder in ("images", "failures")
-            for path in (store.path / folder).glob("*/.*")
-            if TEMPORARY.fullmatch(path.name) and path.is_file()
-        ]
+        temporaries = list(temporary_files(store.path))
     return Garbage(
         images=tuple(sorted(images)),
         tracebacks=tuple(sorted(path for path in tracebacks if not path.name.startswith("."))),

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.files import TEMPORARY
 from evalharness.store.database import Database, as_store_error
 from evalharness.store.environments import StoredEnvironments
 from evalharness.store.failures import StoredFailures
@@ -43,6 +44,10 @@ class Store:
             with as_store_error(path):
                 (path / "images").mkdir(parents=True, exist_ok=True)
         self.database = Database(path, write)
+        if write:  # nobody else writes here now, so these are of processes that were killed
+            with contextlib.suppress(OSError):
+                for temporary in temporary_files(path):
+                    temporary.unlink(missing_ok=True)
         self.images = StoredImages(self.database)
         self.environments = StoredEnvironments(self.database)
         self.trajectories = StoredTrajectories(self.database, self.images, self.environments)
@@ -70,6 +75,14 @@ class Store:
         """Commit several additions at once. An addition is complete or absent: those before an error are kept."""
         with self.database.batch():
             yield
+
+
+def temporary_files(path: Path) -> Iterator[Path]:
+    """The files of a store that are being written, or were when their process was killed."""
+    for folder in ("images", "failures"):
+        for file in (path / folder).glob("*/.*"):
+            if TEMPORARY.fullmatch(file.name) and file.is_file():
+                yield file
 
 
 class StoredRuns:
