@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from evalharness._util import console
@@ -48,6 +49,16 @@ def guarded(command: Command, options: argparse.Namespace) -> int:
         raise
     finally:
         console.drop_unwritten()
+
+
+@contextlib.contextmanager
+def exit_on_interrupt() -> Iterator[None]:
+    """End the process with one line if Ctrl-C comes before the command begins, while its modules are imported."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _complain("interrupted before anything was done")
+        sys.exit(ExitCode.INTERRUPTED)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

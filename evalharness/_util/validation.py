@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, get_args
+from functools import cache
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from evalharness.errors import did_you_mean
 
+T = TypeVar("T")
 Location = tuple[str | int, ...]
 
 
@@ -78,3 +80,21 @@ def _fields(model: type[BaseModel] | None, location: Location) -> list[str]:
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 current = kind
     return [field.alias or name for name, field in current.model_fields.items()]
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def converted(kind: Callable[..., T], data: Any) -> T:
+    """A value of a type, such as a dataclass, for which numbers and mappings may be converted.
+
+    Raises:
+        ValueError: The data is of another type; the message is one line.
+    """
+    try:
+        value: T = _adapter(kind).validate_python(data)
+    except ValidationError as error:
+        raise ValueError(first_mistake(error).line) from error
+    return value

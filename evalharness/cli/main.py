@@ -13,7 +13,7 @@ from importlib import import_module
 
 import evalharness
 from evalharness._util import console
-from evalharness._util.guard import guarded
+from evalharness._util.guard import exit_on_interrupt, guarded
 
 COMMANDS = {
     "sweep": ("sweep", "draw, score and report a sweep file"),
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words and words[0] in RENAMED:
         console.write_error(f"evalharness: `{words[0]}` is now called `{RENAMED[words[0]]}`")
         words[0] = RENAMED[words[0]]
-    options = _parser(words[0] if words else "").parse_args(words)
+    with exit_on_interrupt():
+        options = _parser(words[0] if words else "").parse_args(words)
     return guarded(options.command, options)
 
 

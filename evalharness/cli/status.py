@@ -25,6 +25,8 @@ from evalharness.store.find_run import find_plan, find_report
 from evalharness.store.states import SampleState, sample_states_in_parts
 from evalharness.store.store import Store
 
+SLOWEST = 1e-6
+"""Jobs a second below which nobody can say how long the rest takes."""
 Counts = dict[tuple[str, str], Counter[str]]
 
 
@@ -60,7 +62,7 @@ def _lines(run: str, status: RunStatus | None, store: Path | None, size: Size) -
     for name, stage in (status.stages if status else {}).items():
         failed = f", {stage.failed} failed" if stage.failed else ""
         pace = ""
-        if status is not None and status.running and stage.rate:
+        if status is not None and status.running and stage.rate > SLOWEST:
             left = duration(max(0, stage.total - stage.done) / stage.rate)
             pace = f", {stage.rate:.2g}/s, about {left} left"
         yield f"  {name:<6} {stage.done}/{stage.total} of this go{failed}{pace}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import struct
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,10 @@ from evalharness.errors import ConfigError, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RuntimeError, MemoryError)
+"""What reading and converting raise if a checkpoint is not what it should be."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,12 @@ def read(file: Path) -> Checkpoint:
             f"{file} holds more than tensors and plain values, and what else it holds could run as a program; save its "
             "state_dict and meta['CLASSES'] alone"
         ) from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
+    except (*ODD, OSError, EOFError, ImportError, zipfile.BadZipFile, struct.error, SafetensorError) as error:
         raise WeightsError(f"{file} cannot be read: {str(error).strip().partition(chr(10))[0]}") from error
-    return _checkpoint(file, content)
+    try:
+        return _checkpoint(file, content)
+    except ODD as error:
+        raise WeightsError(f"{file} holds no checkpoint of MMDetection: {error!r}") from error
 
 
 def _checkpoint(file: Path, content: Any) -> Checkpoint:
@@ -86,7 +95,10 @@ def to_folder(file: Path, folder: Path) -> None:
             _write(checkpoint, temporary)
             load(temporary, "cpu", "float32")
         except WeightsError as error:
-            raise WeightsError(str(error).replace(str(temporary), str(file))) from error
+            text = str(error).replace(str(temporary), str(file))
+            raise WeightsError(text if str(file) in text else f"{file}: {text}") from error
+        except ODD as error:
+            raise WeightsError(f"{file} is no whole Mask2Former with a Swin backbone: {error!r}") from error
 
 
 def _write(checkpoint: Checkpoint, folder: Path) -> None:

@@ -16,11 +16,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from evalharness._util.files import write_text_atomically
+from evalharness._util.finite_json import finite_json
 from evalharness._util.progress import Stage
 from evalharness._util.regular_files import read_regular
+from evalharness._util.validation import converted
 from evalharness.api.executor import WorkerState
 from evalharness.errors import ConfigError
 
@@ -35,14 +39,20 @@ STALE = 60.0
 """Age in seconds at which a file written by another machine is taken to be of a run that has died."""
 
 
+RunState = Literal["running", "done", "stopped"]
+Count = Annotated[int, Field(ge=0, lt=1 << 50)]
+Seconds = Annotated[float, Field(ge=0, lt=1 << 37)]
+"""Since 1970, up to what a calendar has."""
+
+
 @dataclass(frozen=True)
 class StageState:
     """How far a stage is; ``rate`` is in jobs a second."""
 
-    done: int
-    failed: int
-    total: int
-    rate: float
+    done: Count
+    failed: Count
+    total: Count
+    rate: Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,10 @@ class RunStatus:
     sweep: Mapping[str, Any]
     store: str
     host: str
-    pid: int
-    started: float
-    updated: float
-    state: str
+    pid: Annotated[int, Field(gt=0, lt=1 << 31)]
+    started: Seconds
+    updated: Seconds
+    state: RunState
     stages: Mapping[str, StageState] = field(default_factory=dict)
     in_hand: tuple[str, ...] = ()
     workers: tuple[WorkerState, ...] = ()
@@ -100,7 +110,7 @@ class Heartbeat:
         thread = threading.Thread(target=self._watch, args=(take_snapshot,), name="status", daemon=True)
         self._write(take_snapshot(), "running")
         thread.start()
-        state = "stopped"
+        state: RunState = "stopped"
         try:
             yield
             state = "done"
@@ -113,7 +123,7 @@ class Heartbeat:
         while not self._ended.wait(PERIOD):
             self._write(take_snapshot(), "running")
 
-    def _write(self, snapshot: Snapshot, state: str) -> None:
+    def _write(self, snapshot: Snapshot, state: RunState) -> None:
         """Errors are ignored: a full disk ends the run where results are written, with a clear message."""
         stages, in_hand, workers = snapshot
         status = replace(
@@ -151,10 +161,9 @@ def read(out: Path) -> RunStatus | None:
     """
     path = out / NAME
     try:
-        data = json.loads(read_regular(path))
-        stages = {name: StageState(**stage) for name, stage in data.pop("stages").items()}
-        workers = tuple(WorkerState(queue=worker.pop("lane"), **worker) for worker in data.pop("workers"))
-        return RunStatus(**{**data, "stages": stages, "workers": workers, "in_hand": tuple(data["in_hand"])})
+        data = finite_json(read_regular(path))
+        workers = [{"queue": worker.pop("lane"), **worker} for worker in data.pop("workers")]
+        return converted(RunStatus, {**data, "workers": workers})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

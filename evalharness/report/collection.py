@@ -5,12 +5,12 @@ It is made from the ``results.json`` of the reports in the folder, so that it ca
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.finite_json import finite_json
 from evalharness._util.regular_files import read_regular
 from evalharness.analysis.stats import Estimate
 from evalharness.errors import EvalHarnessError
@@ -41,7 +41,7 @@ def write_collection(folder: Path, title: str, order: Sequence[str] = ()) -> Pat
     names = [name for name in dict.fromkeys([*order, *paths]) if name in paths]
     if not names:
         raise EvalHarnessError(f"{folder} holds no report to lead to")
-    reports = [_report(name, _read(paths[name])) for name in names]
+    reports = [_checked_report(name, paths[name]) for name in names]
     copy_assets(folder, "report.css")
     text = environment().get_template("collection.html.j2").render(title=title, reports=reports)
     (folder / INDEX).write_text(text, encoding="utf-8")
@@ -50,10 +50,25 @@ def write_collection(folder: Path, title: str, order: Sequence[str] = ()) -> Pat
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data: dict[str, Any] = json.loads(read_regular(path))
+        data: dict[str, Any] = finite_json(read_regular(path))
     except (OSError, ValueError) as error:
         raise EvalHarnessError(f"{path} cannot be read: {error}; make its report again") from None
     return data
+
+
+def _checked_report(name: str, path: Path) -> dict[str, Any]:
+    """What the page says of a report, whose file may be of another program or version.
+
+    Raises:
+        EvalHarnessError: it is no report of this version.
+    """
+    data = _read(path)
+    try:
+        return _report(name, data)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise EvalHarnessError(
+            f"{path} is no report of this version ({error!r}); make its report again, or move it away"
+        ) from None
 
 
 def _report(name: str, data: Mapping[str, Any]) -> dict[str, Any]:

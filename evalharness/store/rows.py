@@ -7,24 +7,16 @@ import sqlite3
 import struct
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from evalharness._util.finite_json import finite_json
-from evalharness._util.validation import first_mistake
+from evalharness._util.validation import converted
 
 T = TypeVar("T")
 LATEST = 1 << 37
 """Seconds since 1970 that a calendar still has: the year 6325."""
 _FLOATS = {2: "=e", 4: "=f"}
 """Bytes of a float → its format in :mod:`struct`."""
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 def checked(kind: Callable[..., T], data: Any, name: str) -> T:
@@ -37,10 +29,9 @@ def checked(kind: Callable[..., T], data: Any, name: str) -> T:
         sqlite3.DatabaseError: The data is of another type.
     """
     try:
-        value: T = _adapter(kind).validate_python(data)
-    except ValidationError as error:
-        raise sqlite3.DatabaseError(f"{name}: {first_mistake(error).line}") from error
-    return value
+        return converted(kind, data)
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"{name}: {error}") from error
 
 
 def parse_json(text: Any) -> Any:
