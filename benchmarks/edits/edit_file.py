@@ -39,7 +39,7 @@ def read(path: Path) -> list[Item]:
         ConfigError: The file or a line is invalid; the message names the line.
     """
     try:
-        text = read_regular_text(path)
+        text = read_regular_text(path, "utf-8-sig")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:

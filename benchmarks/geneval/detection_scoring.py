@@ -25,7 +25,7 @@ class _Detection(BaseModel):
 
     cls: str = Field(alias="class")
     box: Annotated[list[Pixels], Field(min_length=4, max_length=4)]
-    score: float = Field(allow_inf_nan=False)
+    score: float = Field(ge=0, le=1, allow_inf_nan=False)
     color: str | None = None
 
     @field_validator("cls")
@@ -34,6 +34,13 @@ class _Detection(BaseModel):
         if name not in CLASSES:
             raise ValueError(f"unknown class {name!r}{did_you_mean(name, CLASSES)}")
         return name
+
+    @field_validator("box")
+    @classmethod
+    def _corners(cls, box: list[float]) -> list[float]:
+        if box[2] < box[0] or box[3] < box[1]:
+            raise ValueError(f"the corners [x1, y1, x2, y2] are wanted, with x1 <= x2 and y1 <= y2, got {box}")
+        return box
 
     @field_validator("color")
     @classmethod

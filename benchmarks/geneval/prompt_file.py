@@ -46,7 +46,7 @@ def parse(text: str, source: str) -> list[dict[str, Any]]:
     Raises:
         ConfigError: A line is not a prompt; the message names file and line.
     """
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1) if line.strip()]
     if not lines:
         raise ConfigError(f"{source} holds no prompts; GenEval prompt files have one JSON object a line")
     return [_parse_line(line, f"{source} line {number}") for number, line in lines]

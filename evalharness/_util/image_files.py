@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import ExifTags, Image, ImageOps
 
 from evalharness._util.regular_files import MEGAPIXELS, limit
 from evalharness.errors import SampleError
 
+T = TypeVar("T")
 PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 FORMATS = ("PNG", "JPEG", "WEBP")
+NOTES = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+"""Chunks of PNG files that do not change a pixel here: texts, and the profile of the screen."""
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 """Exceptions of Pillow for files that are not images, or incomplete."""
 
@@ -27,9 +33,7 @@ def decode_png(data: bytes, name: str = "the image") -> Image.Image:
         SampleError: It is no such file, or an incomplete one.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            _require_few_pixels(image, None)
-            return image.convert("RGB")
+        return _whole(data, _rgb)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise SampleError(f"{name} cannot be read: {error}") from error
 
@@ -47,9 +51,20 @@ def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = 
     Raises:
         one of BROKEN: the file is no image, is incomplete, or has more than ``most_pixels``.
     """
+    return _whole(data, partial(_upright, most_pixels=most_pixels, rewrite=rewrite))
+
+
+def _rgb(data: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        _require_few_pixels(image, None)
+        return image.convert("RGB")
+
+
+def _upright(data: bytes, *, most_pixels: int | None, rewrite: bool) -> bytes:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _require_few_pixels(image, most_pixels)
-        if (frames := getattr(image, "n_frames", 1)) > 1:
+        # A phone's JPEG holds more pictures behind the first one: other sizes of it, or what lies behind its blur.
+        if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:
             raise ValueError(f"animated, with {frames} frames")
         image.load()
         if image.mode[0] in "IF":
@@ -61,6 +76,30 @@ def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = 
         # The image is copied, because Pillow would write metadata of the old file, such as a colour profile.
         Image.frombytes("RGB", upright.size, upright.tobytes()).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _whole(data: bytes, read: Callable[[bytes], T]) -> T:
+    """Read a picture; a PNG file that Pillow refuses because of its texts or its colour profile, without these."""
+    try:
+        return read(data)
+    except BROKEN:
+        small = _without_notes(data)
+        if len(small) == len(data):
+            raise
+        return read(small)
+
+
+def _without_notes(data: bytes) -> bytes:
+    """A PNG file without texts and colour profile; any other file as it is."""
+    if not data.startswith(PNG_HEADER):
+        return data
+    kept, start = [data[: len(PNG_HEADER)]], len(PNG_HEADER)
+    while start + 12 <= len(data):
+        end = start + 12 + int.from_bytes(data[start : start + 4])
+        if data[start + 4 : start + 8] not in NOTES:
+            kept.append(data[start:end])
+        start = end
+    return b"".join(kept)
 
 
 def _require_few_pixels(image: Image.Image, most: int | None) -> None:

@@ -42,8 +42,10 @@ def run(options: argparse.Namespace) -> int:
                 f"{', '.join(first.arms['arm'])}; {', '.join(second.arms['arm'])}"
             )
         heads = [_head(label, run.info) for label, run in (("A", first), ("B", second))]
+    from evalharness.report import table_files
+
     table = _table(comparison.compared)
-    text = str(table.to_markdown(index=False, disable_numparse=True))
+    text = table_files.markdown_table(table)
     notes = [f"note: {line}" for line in comparison.notes]
     console.write("\n".join([*heads, "", text, *([""] if notes else []), *notes]))
     if options.out is not None:
@@ -100,19 +102,20 @@ def _table(compared: Sequence[Compared]) -> pd.DataFrame:
 
 def _write(out: Path, comparison: Comparison, table: pd.DataFrame, heads: Sequence[str]) -> None:
     """Write ``compare.json``, ``.md`` and ``.tex``, and contrasts with categories as ``.csv`` and ``.parquet``."""
-    from evalharness.report import analysis_frames, latex
+    from evalharness.report import analysis_frames, latex, table_files
     from evalharness.report.json_values import pretty_json
 
     contrasts = analysis_frames.contrasts([pair.contrast for pair in comparison.compared if pair.contrast])
     notes = [f"note: {line}" for line in comparison.notes]
-    markdown = "\n\n".join([*heads, str(table.to_markdown(index=False, disable_numparse=True)), *notes])
+    texts = [table_files.markdown_text(line) for line in (*heads, *notes)]
+    markdown = "\n\n".join([*texts[: len(heads)], table_files.markdown_table(table), *texts[len(heads) :]])
     data = pretty_json(asdict(comparison) | {"runs": list(heads)})
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "compare.json").write_text(data + "\n", encoding="utf-8")
         (out / "compare.md").write_text(markdown + "\n", encoding="utf-8")
         (out / "compare.tex").write_text(latex.booktabs(table, notes=[*heads, *comparison.notes]), encoding="utf-8")
-        contrasts.to_csv(out / "compare.csv", index=False)
+        table_files.write_csv(contrasts, out / "compare.csv")
         contrasts.to_parquet(out / "compare.parquet", index=False)
     except OSError as error:
         raise EvalHarnessError(f"cannot write to {out}: {error.strerror}; choose another --out") from error

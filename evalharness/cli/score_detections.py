@@ -15,6 +15,7 @@ from typing import IO, Any
 from pydantic import BaseModel, ValidationError
 
 from evalharness._util import console
+from evalharness._util.json_lines import numbered_lines
 from evalharness._util.validation import first_mistake
 from evalharness.api import registry
 from evalharness.api.benchmark import RuleBased
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     file = values.pop("FILE")
     rules = _rules(plugin.rules, values)
     with _opened(file) as lines:
-        for number, line in enumerate(lines, 1):
+        for number, line in numbered_lines(lines):
             place = f"{'stdin' if file == '-' else file} line {number}"
             score = plugin.verdict(_json(line, place), rules, place)
             console.write_data(json.dumps({"correct": score.value == 1, "reason": score.reason}) + "\n")

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue, NonNegativeInt, ValidationError
 
 from evalharness._util.hashing import digest
+from evalharness._util.json_lines import numbered_lines
 from evalharness._util.regular_files import open_regular
 from evalharness._util.validation import error_line
 from evalharness.errors import ConfigError
@@ -74,7 +75,7 @@ def read(path: Path) -> dict[str, Recorded]:
     judges: dict[str, Recorded] = {}
     try:
         with open_regular(path) as file:
-            for number, text in enumerate(file, 1):
+            for number, text in numbered_lines(file):
                 _add(judges, _parsed(text, f"{path} line {number}"), number, path)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None

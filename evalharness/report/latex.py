@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from evalharness._util.text import printable
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -22,7 +24,7 @@ def escape(text: str) -> str:
     >>> escape("50 % of a_b: −1")
     '50 \\\\% of a\\\\_b: $-$1'
     """
-    return re.sub("|".join(map(re.escape, SPECIAL)), lambda match: SPECIAL[match[0]], " ".join(text.split()))
+    return re.sub("|".join(map(re.escape, SPECIAL)), lambda match: SPECIAL[match[0]], printable(" ".join(text.split())))
 
 
 def booktabs(table: pd.DataFrame, quoted: pd.DataFrame | None = None, notes: Sequence[str] = ()) -> str:

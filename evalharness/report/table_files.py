@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evalharness._util.text import printable
 from evalharness.analysis import Contrast
 from evalharness.analysis.arms import records
 from evalharness.report import analysis_frames, latex, replicates
@@ -18,6 +20,8 @@ from evalharness.report.summary import Summary
 if TYPE_CHECKING:
     import pandas as pd
 
+FORMULA = ("=", "+", "@", "\t", "\r", "-")
+"""Beginnings of texts that programs for tables compute."""
 PAPER_COLUMNS = ("arm", "overall", "difference to baseline", "p", "scored")
 """Columns of a table for a paper, with the categories."""
 
@@ -46,7 +50,7 @@ def _write_frames(stem: Path, summary: Summary, *, parquet: bool) -> None:
     for form, frame in (frames | {"quoted": summary.quoted}).items():
         if frame.empty:
             continue
-        frame.to_csv(f"{stem}-{form}.csv", index=False)
+        write_csv(frame, f"{stem}-{form}.csv")
         if parquet:
             frame.to_parquet(f"{stem}-{form}.parquet", index=False)
 
@@ -122,8 +126,27 @@ def markdown_table(frame: pd.DataFrame) -> str:
 
 def _markdown_cell(value: Any) -> str:
     text = "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value)
-    text = text.replace("<NA>", "").replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
-    return " ".join(text.split())
+    return markdown_text(text.replace("<NA>", ""))
+
+
+def markdown_text(text: str) -> str:
+    r"""A text that Markdown shows as it is, on one line.
+
+    >>> markdown_text("a|b <i> [x](javascript:y) *z* snake_case _w_")
+    'a\\|b &lt;i> [x]\\(javascript:y) \\*z\\* snake_case \\_w\\_'
+    """
+    text = re.sub(r"([\\`*|])", r"\\\1", printable(" ".join(text.split())))
+    text = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text.replace("](", "]\\("))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("~~", "\\~~")
+
+
+def write_csv(frame: pd.DataFrame, path: Path | str) -> None:
+    """Write a CSV file, in which no text is a formula: programs for tables compute one that begins with ``=``."""
+    frame.map(_no_formula).to_csv(path, index=False)
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _write(path: str, text: str) -> None:

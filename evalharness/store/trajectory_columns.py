@@ -109,6 +109,8 @@ def _parse(texts: Sequence[str]) -> Any:
 
 def _lines(texts: Sequence[str]) -> Iterable[str]:
     for text in texts:
+        if not isinstance(text, str):
+            raise sqlite3.DatabaseError("the steps of a trajectory are not a text")
         yield '{"steps":'
         yield text.replace("\n", " ")
         yield "}\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evalharness.analysis import Contrast
 from evalharness.analysis.stats import Estimate
-from evalharness.report.figures.style import BAD, GOOD, INK, RULE, FamilyStyle, Plot, add_legend, error_bars
+from evalharness.report.figures.style import BAD, GOOD, INK, RULE, FamilyStyle, Plot, add_legend, error_bars, label
 from evalharness.report.formatting import number_text, points_text
 from evalharness.report.summary import Summary
 
@@ -120,10 +120,10 @@ def _draw_forest(
             capsize=2.5,
             color=style.color,
             marker=style.marker,
-            label=contrast.arm,
+            label=label(contrast.arm),
         )
     axes.axhline(len(categories) - 0.5, color=RULE, linewidth=1.2)
-    axes.set_yticks(ticks, ["overall", *(name.replace("_", " ") for name in categories)])
+    axes.set_yticks(ticks, ["overall", *(label(name.replace("_", " ")) for name in categories)])
     axes.get_yticklabels()[0].set_fontweight("bold")
     axes.grid(visible=False, axis="y")
     axes.set(xlabel="difference, points", ylim=(-0.6, len(categories) + 0.6))
@@ -142,7 +142,7 @@ def _draw_flips(figure: Figure, *, contrasts: Sequence[Contrast]) -> None:
     for container, counts in zip(bars, (broken, fixed), strict=True):
         axes.bar_label(container, [str(count or "") for count in counts], padding=3, fontsize=8)
     axes.axvline(0, color=INK, linewidth=0.9)
-    axes.set_yticks(ticks, [contrast.arm for contrast in contrasts])
+    axes.set_yticks(ticks, [label(contrast.arm) for contrast in contrasts])
     axes.margins(x=0.12)
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalharness.analysis import CostPoint
 from evalharness.report.figures.style import FamilyStyle, Plot, add_legend, error_bars, scores_text
+from evalharness.report.figures.style import label as as_label
 from evalharness.report.summary import Summary
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ def _draw_curve(axes: Axes, rows: Rows, style: FamilyStyle) -> None:
 
 
 def _draw_level(axes: Axes, row: Mapping[str, Any], style: FamilyStyle) -> None:
-    axes.axhline(row["overall"], color=style.color, linestyle=style.dash, linewidth=1.4, label=style.family.label)
+    axes.axhline(
+        row["overall"], color=style.color, linestyle=style.dash, linewidth=1.4, label=as_label(style.family.label)
+    )
     if not math.isnan(row["overall_low"]):
         axes.axhspan(row["overall_low"], row["overall_high"], color=style.color, alpha=0.06, linewidth=0)
 

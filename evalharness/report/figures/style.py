@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness._util.text import printable
 from evalharness.analysis.arms import families
 from evalharness.analysis.stats import Estimate
 from evalharness.config.arm_families import CapFamily
@@ -50,6 +52,7 @@ STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "svg.fonttype": "none",  # text stays text: a third of the size of outlines
+    "text.parse_math": False,  # a dollar sign in a name begins no formula
     "svg.hashsalt": "evalharness",  # the same numbers give the same bytes
 }
 WIDTH = 5.4
@@ -111,7 +114,16 @@ class FamilyStyle:
     @property
     def line(self) -> dict[str, Any]:
         """The arguments of a line with markers."""
-        return {"color": self.color, "marker": self.marker, "label": self.family.label}
+        return {"color": self.color, "marker": self.marker, "label": label(self.family.label)}
+
+
+def label(name: str) -> str:
+    """A name as a label: matplotlib leaves one that begins with an underscore out of legends.
+
+    >>> label("_x"), label("x")
+    (' _x', 'x')
+    """
+    return printable(f" {name}" if name.startswith("_") else name)
 
 
 def family_styles(arms: pd.DataFrame) -> list[FamilyStyle]:
@@ -158,11 +170,16 @@ def save(plot: Plot, benchmark: str, folder: Path) -> FigureFile:
         figure = Figure(figsize=(WIDTH, plot.height), layout=layout)
         FigureCanvasAgg(figure)
         plot.draw(figure)
-        layout.execute(figure)
+        with warnings.catch_warnings():
+            # The file holds text, which a browser draws with the fonts that it has.
+            warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
+            layout.execute(figure)
         figure.set_layout_engine("none")  # done; the file would do it again
         # Without this metadata the file holds no address of a schema or a site.
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)  # savefig would draw twice
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
+            FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)  # savefig would draw twice
     light = _compact(buffer.getvalue())
     dark = re.sub("#[0-9a-f]{6}", lambda match: ON_DARK.get(match[0], match[0]), light)
     (folder / f"{stem}.svg").write_text(light, encoding="utf-8")
