@@ -22,6 +22,7 @@ class Cell:
         note: small text beside or below.
         href: a link to samples in the gallery.
         mark: ``strong`` for a difference, ``incomplete`` where samples are missing.
+        elsewhere: whether it counts images of which the report has none.
     """
 
     text: str
@@ -29,6 +30,7 @@ class Cell:
     note: str = ""
     href: str = ""
     mark: str = ""
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class PageTable:
         columns: their headings; the first column names the row.
         words: headings of the columns that hold text; the others hold numbers.
         quoted: rows of published numbers, which are marked and sort among themselves.
+        note: what follows the caption, with a ``command``.
     """
 
     title: str
@@ -53,6 +56,8 @@ class PageTable:
     rows: list[Row]
     words: frozenset[str] = frozenset()
     quoted: list[Row] = field(default_factory=list)
+    note: str = ""
+    command: str = ""
 
     def without(self, *names: str) -> PageTable:
         """The table without some columns."""

@@ -10,7 +10,7 @@ from typing import Any
 from evalharness._util.text import counted
 from evalharness.analysis import Contrast, Trend
 from evalharness.analysis.arms import baseline, families
-from evalharness.analysis.stats import significant
+from evalharness.analysis.stats import Estimate, significant
 from evalharness.config.arm_families import CapFamily
 from evalharness.report import replicates
 from evalharness.report.formatting import number_text, p_statement, p_text, percent_text, points_text
@@ -30,7 +30,7 @@ MOSTLY_SAME = 0.5
 class Claim:
     """A sentence of the form ``arm relation baseline, evidence``; a trend has no baseline.
 
-    ``told_apart`` says whether the two differ significantly.
+    ``told_apart`` says whether the two differ significantly. ``brief`` is the difference with its interval alone.
     """
 
     benchmark: str
@@ -39,6 +39,7 @@ class Claim:
     baseline: str
     evidence: str
     told_apart: bool
+    brief: str = ""
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.arm, self.relation, self.baseline) if part) + f", {self.evidence}"
@@ -99,6 +100,7 @@ def _recipe_claims(summary: Summary) -> Iterator[Claim]:
             baseline=contrast.against,
             evidence=evidence,
             told_apart=replicates.verdict(contrast) == "beyond",
+            brief=_brief(contrast.difference),
         )
 
 
@@ -123,7 +125,14 @@ def _contrast_claim(contrast: Contrast, rows: WideRows, samples: int) -> Claim:
         evidence += LATE
     if not math.isnan(difference.value):
         evidence += _incomplete_text([contrast.arm, contrast.baseline], rows)
-    return Claim(contrast.benchmark, contrast.arm, relation, contrast.baseline, evidence, told_apart)
+    brief = _brief(difference)
+    return Claim(contrast.benchmark, contrast.arm, relation, contrast.baseline, evidence, told_apart, brief)
+
+
+def _brief(difference: Estimate) -> str:
+    if math.isnan(difference.value):
+        return ""
+    return f"{points_text(difference.value, difference.low, difference.high)} points"
 
 
 def _interval_text(contrast: Contrast, samples: int) -> str:
@@ -180,7 +189,8 @@ def _trend_claim(trend: Trend) -> Claim:
     )
     evidence += "" if trend.preregistered else LATE
     relation = f"{course} as {trend.over} goes from {trend.values[0]:g} to {trend.values[-1]:g}"
-    return Claim(trend.benchmark, "the overall score", relation, "", evidence, trend.significant)
+    brief = _brief(trend.total)
+    return Claim(trend.benchmark, "the overall score", relation, "", evidence, trend.significant, brief)
 
 
 def _steps_text(trend: Trend) -> str:

@@ -1,7 +1,8 @@
 """The data of the gallery.
 
 ``data/samples.css`` holds a row for every sample. ``data/part-N.css`` holds the trajectories and the scorer's details
-of a few prompts each; the page loads it when a sample is opened.
+of a few prompts each; the page loads it when a sample is opened. Each sheet names the images that it refers to, so that
+a page that shows final images alone does not read the names of all others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from evalharness.analysis.arms import baseline, records
 from evalharness.errors import EvalHarnessError
 from evalharness.report.data_sheets import write_sheet
 from evalharness.report.gallery_choice import GallerySize, SamplesByCase, choice
-from evalharness.report.report_images import IndexedValues, ReportImages
+from evalharness.report.report_images import IndexedValues, ReportImages, SheetImages
 from evalharness.store.results import Results
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ MAX_SAMPLES = 20_000
 """If a run has more samples, the gallery shows a part of them (:mod:`evalharness.report.gallery_choice`)."""
 STATES = ("pending", "generated", "scored", "failed")
 COSTS = ("iterations", "evaluations", "tokens")
-FIELDS = ("item", "seed", "arm", "state", "score", "reason", "image", *COSTS, "seconds")
+FIELDS = ("item", "seed", "arm", "state", "score", "reason", "image", *COSTS, "seconds", "refinements")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,13 @@ class GalleryContent:
     of: int
     rule: str
     warnings: list[str]
+    shown: pd.DataFrame
+    """The rows of ``Results.samples`` that it shows."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all samples are shown."""
+        return self.samples == self.of
 
 
 def write_gallery(
@@ -76,19 +84,20 @@ def write_gallery(
     samples, rule = results.samples, ""
     if len(samples) > max_samples or megabytes is not None:
         max_bytes = math.inf if megabytes is None else 1e6 * megabytes
-        samples, rule = _chosen_samples(results, analyses, max_samples, max_bytes)
+        samples, rule = _chosen_samples(results, analyses, images, max_samples, max_bytes)
     _GalleryData(results, images, folder / "data").write(samples, lead)
     warnings = []
     if missing := len(images.missing):
         files = "image file is" if missing == 1 else "image files are"
         warnings.append(f"{missing} {files} missing from the store; the page shows an empty place instead.")
-    return GalleryContent(len(samples), len(results.samples), rule, warnings)
+    return GalleryContent(len(samples), len(results.samples), rule, warnings, samples)
 
 
 class _GalleryData:
     def __init__(self, results: Results, images: ReportImages, folder: Path) -> None:
         self.results, self.images, self.folder = results, images, folder
-        self.reasons, self.items = IndexedValues(), IndexedValues()
+        self.refined: dict[str, list[int]] = {}
+        self.reasons, self.items, self.finals = IndexedValues(), IndexedValues(), SheetImages(images)
 
     def write(self, frame: pd.DataFrame, lead: str | None) -> None:
         arms, benchmarks = records(self.results.arms), self.results.info["benchmarks"]
@@ -112,11 +121,8 @@ class _GalleryData:
             "fields": FIELDS,
             "samples": rows,
             "reasons": self.reasons.values(),
-            "images": self.images.values(),
-            "png": self.images.png_indices(),
-            "thumbs": self.images.thumbnail_indices(),
             "of": len(self.results.samples),
-        }
+        } | self.finals.data()
         write_sheet(self.folder, "samples", data)
 
     def _row(self, sample: dict[str, Any], arm_indices: dict[str, int]) -> list[Any]:
@@ -128,14 +134,15 @@ class _GalleryData:
             STATES.index(sample["state"]),
             sample["score"] if sample["state"] == "scored" else None,
             self.reasons.index(sample["reason"] if isinstance(sample["reason"], str) else ""),
-            self.images.add(sample["image"]),
+            self.finals.index(sample["image"]),
             *(_integer(sample[name]) for name in COSTS),
             _milliseconds(sample["seconds"]),
+            self._refinements(sample),
         ]
 
     def _part(self, samples: list[dict[str, Any]], members: list[int]) -> dict[str, Any]:
         """The trajectories and details of some samples; arms that share one refer to the same entry."""
-        trajectories, details = IndexedValues(), IndexedValues()
+        trajectories, details, images = IndexedValues(), IndexedValues(), SheetImages(self.images)
         references: dict[int, list[int | None]] = {}
         for index in members:
             references[index] = [
@@ -144,15 +151,27 @@ class _GalleryData:
             ]
         return {
             "samples": references,
-            "trajectories": [self._steps(str(key)) for key in trajectories.values()],
+            "trajectories": [self._steps(str(key), images) for key in trajectories.values()],
             "details": [self.results.details(str(key)) for key in details.values()],
-        }
+        } | images.data()
 
-    def _steps(self, key: str) -> list[dict[str, Any]]:
+    def _refinements(self, sample: dict[str, Any]) -> int | None:
+        """The number of pictures that a sample's steps drew over another; ``None`` without recorded steps."""
+        key, iterations = sample["trajectory"], _integer(sample["iterations"])
+        if not isinstance(key, str):
+            return None
+        refined = self.refined.get(key)
+        if refined is None:
+            steps = self.results.steps(key)
+            refined = [int(step["iteration"]) for step in steps if step["kind"] == "refine" and step["image"]]
+            self.refined[key] = refined
+        return sum(iterations is None or iteration <= iterations for iteration in refined)
+
+    def _steps(self, key: str, images: SheetImages) -> list[dict[str, Any]]:
         return [
             step
             | {
-                "image": self.images.add(step["image"]),
+                "image": images.index(step["image"]),
                 "seconds": _milliseconds(step["seconds"]),
                 # A seed is written as text, because it has more digits than a JavaScript number can hold.
                 "seed": None if step["seed"] is None else str(step["seed"]),
@@ -162,11 +181,11 @@ class _GalleryData:
 
 
 def _chosen_samples(
-    results: Results, analyses: Sequence[Analysis], max_samples: int, max_bytes: float
+    results: Results, analyses: Sequence[Analysis], images: ReportImages, max_samples: int, max_bytes: float
 ) -> tuple[pd.DataFrame, str]:
     """The samples of the first cases by rank that fit, and the rule by which they were chosen; empty if all fit."""
     ranking, samples = choice(results, analyses), SamplesByCase(results.samples)
-    size, kept, count, weight = GallerySize(results), [], 0, 0
+    size, kept, count, weight = GallerySize(results, images.bytes_of), [], 0, 0
     for case in ranking.ranked():
         count += samples.count(case)
         weight += size.added(samples.rows(case)) if max_bytes < math.inf else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -148,8 +148,8 @@ class GallerySize:
     Thumbnails do not count.
     """
 
-    def __init__(self, results: Results) -> None:
-        self.results = results
+    def __init__(self, results: Results, image_bytes: Callable[[str], int]) -> None:
+        self.results, self.image_bytes = results, image_bytes
         self.seen: set[str] = set()
 
     def added(self, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -160,21 +160,22 @@ class GallerySize:
         size = self._image(row["image"]) + ROW_BYTES
         if self._is_new(key := row["trajectory"]):
             steps = self.results.steps(key)
-            size += len(compact_json(steps)) + sum(self._image(step["image"]) for step in steps)
+            size += _sheet_bytes(steps) + sum(self._image(step["image"]) for step in steps)
         if self._is_new(key := row["score_key"]):
-            size += len(compact_json(self.results.details(key)))
+            size += _sheet_bytes(self.results.details(key))
         return size
 
     def _image(self, digest: Any) -> int:
-        if not self._is_new(digest):
-            return 0
-        try:
-            return self.results.image_path(digest).stat().st_size
-        except OSError:
-            return 0
+        return self.image_bytes(digest) if self._is_new(digest) else 0
 
     def _is_new(self, key: Any) -> bool:
         if not isinstance(key, str) or key in self.seen:
             return False
         self.seen.add(key)
         return True
+
+
+def _sheet_bytes(value: Any) -> int:
+    """The size of a value in a data sheet, in which quotes and backslashes are escaped."""
+    text = compact_json(value)
+    return len(text) + text.count('"') + text.count("\\")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evalharness._util.text import counted
+from evalharness.analysis import Analysis
 from evalharness.report.environments import table_facts, table_warnings
 from evalharness.report.formatting import duration, short_digest, short_scorer
 from evalharness.report.judge_section import other_models
@@ -103,9 +104,27 @@ def warnings(results: Results, summary: Summary) -> list[str]:
             f"incomplete, so without a headline number: {names}. "
             "Shown instead: the overall score if all that is missing were wrong, and if all were right."
         )
+    lines += _late(summary.analysis)
+    lines += _trained_once(summary.analysis)
     lines += table_warnings(results.info, summary.benchmark)
     lines += _failures(results, summary.benchmark)
     return [f"{summary.title}: {line}" for line in lines]
+
+
+def _late(analysis: Analysis) -> Iterator[str]:
+    """What was declared when scores were known."""
+    late = sum(contrast.declared and not contrast.preregistered for contrast in analysis.contrasts)
+    late += sum(not trend.preregistered for trend in analysis.trends)
+    late += sum(not contrast.preregistered for contrast in analysis.replicate_contrasts)
+    if late:
+        yield f"{counted(late, 'comparison')} declared after the run, so tested like those that nobody declared."
+
+
+def _trained_once(analysis: Analysis) -> Iterator[str]:
+    """Recipes whose training noise cannot be known."""
+    once = [recipe.name for recipe in analysis.replicates if len(recipe.arms) == 1]
+    if once:
+        yield f"trained once, so their training noise is not known: {', '.join(once)}."
 
 
 def subset(results: Results, benchmark: str) -> dict[str, Any] | None:

@@ -11,14 +11,17 @@ from typing import Any
 from evalharness.analysis import category_weights
 from evalharness.planning.plan_record import plan_text
 from evalharness.report import page_tables, replicates
+from evalharness.report.arm_settings import arm_settings
 from evalharness.report.claims import claims, lead_arm, lead_arms
 from evalharness.report.environments import code_warnings
 from evalharness.report.figures import FigureFile, draw_figures
 from evalharness.report.formatting import slug
 from evalharness.report.gallery import GalleryContent, write_gallery
+from evalharness.report.gallery_links import GalleryLinks
 from evalharness.report.judge_section import judging
 from evalharness.report.overview import benchmark_facts, lede, run_facts, warnings
 from evalharness.report.part_costs import part_costs
+from evalharness.report.picture_strip import picture_strip
 from evalharness.report.provenance import provenance
 from evalharness.report.publish import INDEX, staged
 from evalharness.report.report_images import ReportImages
@@ -31,7 +34,7 @@ from evalharness.report.trajectories_page import ArmExamples, write_examples
 from evalharness.store.report_folders import PLAN
 from evalharness.store.results import Results
 
-SCRIPTS = ("core.js", "tables.js", "trajectory.js", "gallery.js")
+SCRIPTS = ("core.js", "boxes.js", "tables.js", "trajectory.js", "gallery.js")
 
 
 def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) -> Path:
@@ -44,7 +47,7 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
             Parquet. If images and trajectories take more megabytes than this, the gallery shows a part of them.
     """
     small = gallery_mb is not None
-    with staged(out) as folder, ReportImages(results, folder, out, convert_large=small) as images:
+    with staged(out) as folder, ReportImages(results, folder, out, small=small) as images:
         summaries = summarize(results)
         write_tables(summaries, folder / "tables", parquet=not small)
         sample_files = {} if small else write_sample_files(results, folder)
@@ -52,8 +55,13 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
         figures = draw_figures(results.arms, summaries, leads, folder / "figures")
         analyses = [summary.analysis for summary in summaries]
         gallery = write_gallery(results, analyses, lead_arm(results), images, folder, megabytes=gallery_mb)
-        sections = [_section(results, summary, figures) for summary in summaries]
-        examples = write_examples(results, images, folder)
+        links = GalleryLinks(results, gallery, out.name)
+        sections = [_section(results, summary, figures, links) for summary in summaries]
+        for section in sections:
+            section["strip"] = picture_strip(
+                results, section["benchmark"], leads[section["benchmark"]], gallery, images
+            )
+        examples = write_examples(results, images, folder, links.has)
         copy_assets(folder, "report.css")
         write_results(
             results,
@@ -70,7 +78,7 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
     return out / INDEX
 
 
-def _section(results: Results, summary: Summary, figures: Sequence[FigureFile]) -> dict[str, Any]:
+def _section(results: Results, summary: Summary, figures: Sequence[FigureFile], links: GalleryLinks) -> dict[str, Any]:
     """The data of a benchmark's section in the template."""
     tables = [
         page_tables.by_category(summary, list(category_weights(results, summary.benchmark))),
@@ -91,8 +99,8 @@ def _section(results: Results, summary: Summary, figures: Sequence[FigureFile]) 
         "claims": claims(results, summary),
         "facts": benchmark_facts(results, summary),
         "warnings": warnings(results, summary),
-        "headline": page_tables.headline(summary),
-        "tables": [table for table in tables if table is not None],
+        "headline": links.checked(page_tables.headline(summary, arm_settings(results.arms))),
+        "tables": [links.checked(table) for table in tables if table is not None],
         "judging": judging(results, summary),
         "figures": [figure for figure in figures if figure.benchmark == summary.benchmark],
     }
@@ -112,7 +120,6 @@ def _render(
         *results.info.get("warnings", []),
         *code_warnings(results.info),
         *(line for counts in results.suspect_images for line in counts.warnings()),
-        *(line for section in sections for line in section["warnings"]),
         *gallery.warnings,
     ]
     return (

@@ -43,8 +43,13 @@ PART_COLUMNS = {
 """Kinds of costs of a part, and their columns."""
 
 
-def headline(summary: Summary) -> PageTable:
-    """The table on the first screen: a row for each arm, with its score and its difference to the baseline."""
+def headline(summary: Summary, settings: Mapping[str, str]) -> PageTable:
+    """The table on the first screen: a row for each arm, with its score and its difference to the baseline.
+
+    Args:
+        summary: the benchmark's tables.
+        settings: by arm, what stands below its name.
+    """
     columns = ["Arm", "Overall", "Difference", "p", "Fixed", "Broken", "Scored", "Sampler steps"]
     rows = []
     for row in summary.rows.values():
@@ -57,7 +62,8 @@ def headline(summary: Summary) -> PageTable:
                 link = gallery_link(contrast.benchmark, arm=contrast.arm, change=change)
                 comparison.append(Cell(f"{count:,}", count, href=link))
         scored = replace(coverage_cell(row), value=row["scored"] / row["expected"])
-        cells = [Cell(row["arm"]), overall_cell(row), *comparison, scored, mean_cell(row["evaluations"])]
+        name = Cell(row["arm"], note=settings.get(row["arm"], ""))
+        cells = [name, overall_cell(row), *comparison, scored, mean_cell(row["evaluations"])]
         rows.append(Row(cells, bool(row["baseline"])))
     caption = (
         "Overall: mean of the images’ scores in per cent, weighted over categories. Difference: to the baseline, in "

@@ -6,7 +6,7 @@ as they are known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,15 @@ from evalharness.report.detection_boxes import Box, boxes
 from evalharness.report.report_images import ReportImages
 from evalharness.report.summary import benchmark_title
 from evalharness.report.templating import copy_assets, environment
+from evalharness.report.verdicts import Verdict, verdict
 from evalharness.store.results import Judged, Results
 
 PAGE = "trajectories.html"
 STYLE = "trajectories.css"
 KINDS = ("plan", "sketch", "inspect", "refine", "think", "draw")
 """Kinds of steps that have a column and a style of their own."""
+NOT_JUDGED = Verdict("pending", "not judged")
+CaseTest = Callable[[str, str, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,7 @@ class StepImage:
     width: int = 0
     height: int = 0
     boxes: list[Box] = field(default_factory=list)
-    verdict: tuple[str, str] = ("pending", "not judged")
-    """CSS class and words."""
+    verdict: Verdict = NOT_JUDGED
     reason: str = ""
     judge_reply: str = ""
 
@@ -88,13 +90,14 @@ class ArmExamples:
     examples: list[RuleExample]
 
 
-def write_examples(results: Results, images: ReportImages, folder: Path) -> list[ArmExamples]:
+def write_examples(results: Results, images: ReportImages, folder: Path, shown: CaseTest) -> list[ArmExamples]:
     """Write the page and its pictures.
 
     Args:
         results: the run's results.
         images: the report's images.
         folder: the report's folder.
+        shown: whether the gallery shows a prompt and seed: benchmark, item, seed index.
 
     Returns:
         The parts of the page; none for a run without process arms, which has no such page.
@@ -102,7 +105,7 @@ def write_examples(results: Results, images: ReportImages, folder: Path) -> list
     chosen = choose(results)
     if not chosen:
         return []
-    builder = _PageBuilder(results, images)
+    builder = _PageBuilder(results, images, shown)
     parts = [builder.arm(f"arm-{number}", arm) for number, arm in enumerate(chosen, 1)]
     text = environment().get_template("trajectories.html.j2").render(name=results.info["name"], parts=parts)
     (folder / PAGE).write_text(text, encoding="utf-8", errors="replace")
@@ -111,8 +114,8 @@ def write_examples(results: Results, images: ReportImages, folder: Path) -> list
 
 
 class _PageBuilder:
-    def __init__(self, results: Results, images: ReportImages) -> None:
-        self.results, self.images = results, images
+    def __init__(self, results: Results, images: ReportImages, shown: CaseTest) -> None:
+        self.results, self.images, self.shown = results, images, shown
         self.lookup: Lookup = results.judged or from_samples(results.samples)
 
     def arm(self, anchor: str, chosen: ChosenExamples) -> ArmExamples:
@@ -139,10 +142,17 @@ class _PageBuilder:
         return ShownTrajectory(
             heading=str(row["prompt"]),
             facts=_facts_text(row, refinement.iteration),
-            gallery=_gallery_link(chosen, row),
+            gallery=self.gallery_link(chosen, row),
             iterations=list(iterations.items()),
             kinds=sum(kind in kinds for kind in KINDS),
         )
+
+    def gallery_link(self, chosen: ChosenExamples, row: Mapping[str, Any]) -> str:
+        """A link to a sample; empty if the gallery does not show it."""
+        if not self.shown(chosen.benchmark, row["item"], row["seed_index"]):
+            return ""
+        sample = "/".join(str(part) for part in (chosen.benchmark, row["item"], row["seed_index"], chosen.arm))
+        return "index.html#" + urlencode({"arm": "*", "sample": sample})
 
     def step(self, step: Mapping[str, Any], judged: Mapping[str, Judged], note: str, *, final: bool) -> ShownStep:
         kind, picture = str(step["kind"]), None
@@ -152,7 +162,7 @@ class _PageBuilder:
         return ShownStep(kind, kind if kind in KINDS else "", str(step["text"] or ""), picture, note)
 
     def picture(self, digest: str, judged: Judged | None, name: str) -> StepImage:
-        if self.images.add(digest) is None:
+        if not self.images.add(digest):
             return StepImage("", f"{name}: its file is missing")
         width, height = (max(1, side) for side in self.images.size(digest))
         source = self.images.source(digest)
@@ -167,7 +177,7 @@ class _PageBuilder:
             width=width,
             height=height,
             boxes=detected,
-            verdict=_verdict(judged),
+            verdict=verdict("scored", judged.score),
             reason=judged.reason,
             judge_reply=_last_reply(details.get("replies")),
         )
@@ -186,20 +196,6 @@ def _searched_text(chosen: ChosenExamples) -> str:
 def _facts_text(row: Mapping[str, Any], iteration: int) -> str:
     category = str(row["category"]).replace("_", " ")
     return f"{category} · item {row['item']} · seed index {row['seed_index']} · refined in iteration {iteration}"
-
-
-def _gallery_link(chosen: ChosenExamples, row: Mapping[str, Any]) -> str:
-    sample = "/".join(str(part) for part in (chosen.benchmark, row["item"], row["seed_index"], chosen.arm))
-    return "index.html#" + urlencode({"arm": "*", "sample": sample})
-
-
-def _verdict(judged: Judged) -> tuple[str, str]:
-    """CSS class and words of a verdict, as in the gallery."""
-    if judged.right:
-        return "right", "✓ right"
-    if judged.score > 0:
-        return "partly", f"◐ partly right ({judged.score:.2f})"
-    return "wrong", "✗ wrong"
 
 
 def _last_reply(replies: Any) -> str:

@@ -69,7 +69,7 @@ def test_every_number_that_leads_to_images_leads_to_one(results: Results, tmp_pa
     links = [
         cell
         for table in summarize(results)
-        for grid in (page_tables.headline(table), page_tables.comparisons(table), page_tables.coverage(table))
+        for grid in (page_tables.headline(table, {}), page_tables.comparisons(table), page_tables.coverage(table))
         for row in (grid.rows if grid else [])
         for cell in row.cells
         if cell.href and cell.value

@@ -32,7 +32,7 @@ from evalharness.report import (
     results_json,
 )
 from evalharness.report.figures import style
-from evalharness.report.report_images import ReportImages
+from evalharness.report.report_images import ReportImages, SheetImages
 from evalharness.report.summary import summarize
 from evalharness.store.failures import StoredFailure
 from evalharness.store.results import Results
@@ -54,10 +54,18 @@ def test_every_reference_is_a_file_of_the_folder(report: Path, outline: Outline)
     assert len(references) > 10
     names = {a.get("id") for _, a in outline.tags}
     filters = {attributes.get("name") for tag, attributes in outline.tags if tag in ("select", "input")}
+    data = read_sheet(report / "data/samples.css")
+    rows = [dict(zip(data["fields"], row, strict=True)) for row in data["samples"]]
+    items = [data["items"][row["item"]] for row in rows]
+    samples = {
+        f"{item[0]}/{item[1]}/{row['seed']}/{data['arms'][row['arm']]}" for row, item in zip(rows, items, strict=True)
+    }
     for reference in references:
         target = reference.removeprefix("#")
         if "=" in reference:  # a view of the gallery
-            assert set(dict(parse_qsl(target, strict_parsing=True))) <= filters
+            view = dict(parse_qsl(target, strict_parsing=True))
+            assert view.pop("sample", None) in {None, *samples}
+            assert set(view) <= filters
         else:
             assert target in names if reference[0] == "#" else (report / target.partition("#")[0]).is_file()
 
@@ -224,10 +232,10 @@ def test_samples_reach_the_gallery(report: Path, results: Results) -> None:
 
 
 def test_only_images_in_use_are_there_with_the_pixels_of_the_store(report: Path, results: Results) -> None:
-    data = read_sheet(report / "data/samples.css")
+    sheets = [read_sheet(path) for path in (report / "data").glob("*.css")]
     paths = list((report / "images").iterdir())
-    assert sorted(path.stem for path in paths) == sorted(data["images"])
-    assert data["png"] == []
+    assert {path.stem for path in paths} == {digest for sheet in sheets for digest in sheet["images"]}
+    assert not any(sheet["png"] for sheet in sheets)
     for path in paths:
         original = results.image_path(path.stem)
         assert hashlib.sha256(original.read_bytes()).hexdigest() == path.stem
@@ -328,8 +336,9 @@ def test_large_images_have_thumbnails_that_a_rebuild_keeps(stored: tuple[Results
     previous, rebuilt = tmp_path / "previous", tmp_path / "rebuilt"
     for folder in (previous, rebuilt):
         with ReportImages(run, folder, previous) as images:
-            assert [images.add(digest) for digest in (*digests, "e" * 64, None)] == [0, 1, 2, 3, None, None]
-            assert images.thumbnail_indices() == [0]
+            sheet = SheetImages(images)
+            assert [sheet.index(digest) for digest in (*digests, "e" * 64, None)] == [0, 1, 2, 3, None, None]
+            assert sheet.data()["thumbs"] == [0]
     for name in (f"thumbs/{'a' * 64}.webp", f"images/{'b' * 64}.webp"):
         assert (previous / name).samefile(rebuilt / name)
     with Image.open(previous / "thumbs" / f"{'a' * 64}.webp") as image:
@@ -347,13 +356,15 @@ def test_no_file_of_a_report_is_a_file_of_the_store(stored: tuple[Results, list[
 def test_what_webp_cannot_show_alike_stays_as_it_is(stored: tuple[Results, list[str]], tmp_path: Path) -> None:
     run, digests = stored
     with ReportImages(run, tmp_path / "full", tmp_path) as images:
+        sheet = SheetImages(images)
         for digest in digests:
-            images.add(digest)
-        assert images.png_indices() == [0, 2, 3]  # a large one is not worth the time
-    with ReportImages(run, tmp_path / "small", tmp_path, convert_large=True) as images:
+            sheet.index(digest)
+        assert sheet.data()["png"] == [0, 2, 3]  # a large one is not worth the time
+    with ReportImages(run, tmp_path / "small", tmp_path, small=True) as images:
+        sheet = SheetImages(images)
         for digest in digests:
-            images.add(digest)
-        assert images.png_indices() == [2, 3]
+            sheet.index(digest)
+        assert sheet.data()["png"] == [2, 3]
         assert [images.source(digests[0]), images.size(digests[0])] == [f"images/{'a' * 64}.webp", (1024, 640)]
     for digest in digests[2:]:
         assert (tmp_path / "small" / "images" / f"{digest}.png").read_bytes() == run.image_path(digest).read_bytes()
@@ -373,7 +384,7 @@ def test_quoted_rows_stand_apart(results: Results) -> None:
     row = {"benchmark": "geneval", "name": "Other (2024)", "score": 0.55, "low": None, "high": None, "note": ""}
     row |= {"categories": {"counting": 0.25}, "source": "arXiv 1.2"}
     table = summarize(replace(results, info={**results.info, "literature": [row]}))[0]
-    for grid, cells in ((page_tables.headline(table), 8), (page_tables.by_category(table, CATEGORIES), 8)):
+    for grid, cells in ((page_tables.headline(table, {}), 8), (page_tables.by_category(table, CATEGORIES), 8)):
         (quoted,) = grid.quoted
         assert (quoted.cells[0].note, quoted.cells[1].text, len(quoted.cells)) == (
             "quoted from arXiv 1.2",

@@ -105,7 +105,7 @@ def test_a_run_without_process_has_no_such_page(chosen: Results, tmp_path: Path)
     arms = chosen.arms[chosen.arms["variant"] != "process"]
     run = replace(chosen, arms=arms, samples=chosen.samples[chosen.samples["arm"].isin(arms["arm"])])
     with ReportImages(run, tmp_path, tmp_path) as images:
-        assert write_examples(run, images, tmp_path) == []
+        assert write_examples(run, images, tmp_path, lambda *case: True) == []
     assert not (tmp_path / PAGE).exists()
 
 
@@ -113,9 +113,10 @@ def test_a_file_that_is_missing_and_a_picture_that_nobody_judged(chosen: Results
     run = replace(chosen, image_path=lambda digest: tmp_path / "nowhere.png", judged=lambda benchmark, item, images: {})
     (tmp_path / "report").mkdir()
     with ReportImages(run, tmp_path / "report", tmp_path) as images:
-        (part,) = write_examples(run, images, tmp_path / "report")
+        (part,) = write_examples(run, images, tmp_path / "report", lambda *case: False)
     text = (tmp_path / "report" / PAGE).read_text(encoding="utf-8")
     assert "sketch, iteration 1: its file is missing" in text
     assert "not judged" in text
     assert [example.rule.name for example in part.examples if example.trajectory] == ["claimed-instruction-state"]
     assert "of 0 both pictures were judged" in part.searched
+    assert "in the gallery" not in text  # which does not show it

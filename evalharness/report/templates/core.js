@@ -6,6 +6,7 @@ let report = null;
 let samples = [];
 let sampleById = new Map();
 let groups = new Map();
+const files = new Map();
 
 /** An element; strings among the children become text nodes, never markup. */
 function element(tag, attributes = {}, ...children) {
@@ -43,11 +44,33 @@ function loadSheet(name) {
   });
 }
 
+/** Keeps the files of the images that a sheet refers to by index; returns index → digest. */
+function keepFiles(sheet) {
+  const [png, thumbs] = [new Set(sheet.png), new Set(sheet.thumbs)];
+  sheet.images.forEach((digest, index) => {
+    const file = `images/${digest}.${png.has(index) ? "png" : "webp"}`;
+    files.set(digest, { file, small: thumbs.has(index) ? `thumbs/${digest}.webp` : file });
+  });
+  return (index) => (index === null ? null : sheet.images[index]);
+}
+
+/** The trajectories and details of a sample and its neighbours. */
+const parts = new Map();
+function readPart(sample) {
+  if (!parts.has(sample.part)) parts.set(sample.part, readSheet(`part-${sample.part}`).then(withDigests));
+  return parts.get(sample.part);
+}
+
+function withDigests(part) {
+  const digestOf = keepFiles(part);
+  for (const steps of part.trajectories) for (const step of steps) step.image = digestOf(step.image);
+  return part;
+}
+
 /** Fills report, samples and the maps over them. */
 function receive(data) {
   report = data;
-  report.thumbs = new Set(report.thumbs);
-  report.png = new Set(report.png);
+  const digestOf = keepFiles(data);
   const column = Object.fromEntries(report.fields.map((name, index) => [name, index]));
   samples = report.samples.map((row, index) => {
     const [benchmark, itemId, category, prompt] = report.items[row[column.item]];
@@ -55,10 +78,12 @@ function receive(data) {
     const reason = report.reasons[row[column.reason]];
     return {
       index, benchmark, itemId, category, prompt, state, score, arm, seed, reason,
-      image: row[column.image],
+      image: digestOf(row[column.image]),
       evaluations: row[column.evaluations],
       tokens: row[column.tokens],
       seconds: row[column.seconds],
+      iterations: row[column.iterations],
+      refinements: row[column.refinements],
       cap: report.caps[row[column.arm]],
       part: Math.floor(row[column.item] / report.itemsPerPart),
       group: `${row[column.item]}/${seed}`,
@@ -96,11 +121,9 @@ function words(name) {
   return name.replaceAll("_", " ");
 }
 
-function picture(index, alt, className = "picture", small = true) {
-  if (index === null || index === undefined) return element("span", { class: `${className} none` }, "no image");
-  const digest = report.images[index];
-  const file = `images/${digest}.${report.png.has(index) ? "png" : "webp"}`;
-  const source = small && report.thumbs.has(index) ? `thumbs/${digest}.webp` : file;
+function picture(digest, alt, className = "picture", small = true) {
+  if (digest === null || digest === undefined) return element("span", { class: `${className} none` }, "no image");
+  const source = files.get(digest)[small ? "small" : "file"];
   return element("img", { class: className, src: source, alt, loading: "lazy", decoding: "async" });
 }
 
