@@ -1,0 +1,1 @@
+"""UniGenBench++ (arXiv 2510.18701)."""
