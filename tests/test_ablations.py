@@ -116,7 +116,9 @@ def test_checklists_are_planned_and_their_calls_are_counted(tmp_path: Path, caps
     assert "images to be judged for checklist: at most 72, by at most 864 calls of the judge" in text, "4 questions × 3"
 
 
-@pytest.mark.parametrize(("name", "file"), [("geneval2", "geneval2_data.jsonl"), ("unigenbench", "eval_common.py")])
+@pytest.mark.parametrize(
+    ("name", "file"), [("geneval2", "geneval2_data.jsonl"), ("unigenbench", "test_prompts_en.csv")]
+)
 def test_benchmarks_say_what_to_fetch(name: str, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert dry(f"{name}.yaml", tmp_path) == 2
     assert f"{file} has not been fetched; do so with: evalharness fetch {name}" in capsys.readouterr().err

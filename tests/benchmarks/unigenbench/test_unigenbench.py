@@ -195,7 +195,8 @@ def test_a_run(folder: Path) -> None:
     with serving(respond) as (_, url):
         (folder / "sweep.yaml").write_text(
             "name: points\nmodel: mock\nbenchmarks:\n  - name: unigenbench\n    prompts: prompts.csv\n"
-            f"    script: script.py\n    samples: 1\n    judge: {{name: openai, base_url: '{url}', model: gemini-2.5-pro}}\n"
+            "    script: script.py\n    samples: 1\n"
+            f"    judge: {{name: openai, base_url: '{url}', model: gemini-2.5-pro}}\n"
             "arms:\n  - {name: single-pass, variant: single_pass}\n"
         )
         out = folder / "r" / "points"
