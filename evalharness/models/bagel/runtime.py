@@ -24,6 +24,7 @@ from evalharness.models.bagel.drawing import draw
 from evalharness.models.bagel.loading import load
 from evalharness.models.bagel.memory import Placement
 from evalharness.models.bagel.settings import Settings
+from evalharness.models.bagel.token_sampling import TokenSampler
 from evalharness.models.bagel.tokens import TEXT_END, TEXT_START, Tokens
 from evalharness.models.bagel.verbs import STRIDE, BagelVerbs
 from evalharness.models.bagel.vision import to_patches
@@ -41,8 +42,8 @@ GUIDANCE_EVERY = 2
 class Runtime:
     """The verbs of the plugin over texts and images.
 
-    Noise and tokens are sampled on the CPU in float32, from each sample's own seed, so that a seed means the same on
-    every device.
+    Random numbers, those of noise and those that choose tokens, are drawn on the CPU from each sample's own seed, so
+    that a seed means the same on every device.
 
     In mode ``exact``, each sample has passes of its own, guidance included, except when tokens are written one by one;
     its outcome depends on the sample alone, to the last bit. In mode ``fast``, all samples share a pass, the residual
@@ -139,7 +140,7 @@ class Runtime:
                 ends=ends,
                 done=done,
                 limit=limit,
-                choose=self._token_sampler([seeds[i] for i in part]),
+                choose=TokenSampler(self.settings.temperature, [seeds[i] for i in part]),
             )
             texts = [self._text(ids, ends, stop_markers) for ids in written]
             fed = [[markers.text_start, *opening_ids, *ids] for ids in written]
@@ -229,19 +230,6 @@ class Runtime:
         text = self.tokens.decode(ids[:-1] if ids[-1] in ends else ids).partition(TEXT_START)[0]
         ends_of_markers = [text.index(marker) + len(marker) for marker in stop if marker in text]
         return text[: min(ends_of_markers)] if ends_of_markers else text
-
-    def _token_sampler(self, seeds: Sequence[int]) -> Callable[[int, Tensor], int]:
-        """A function that samples a token from the logits of the sample with an index."""
-        generators = [generator(seed) for seed in seeds]
-
-        def choose(index: int, logits: Tensor) -> int:
-            check_finite(logits, "the next token's logits")
-            if self.settings.temperature == 0:
-                return int(logits.argmax())
-            probabilities = (logits.cpu() / self.settings.temperature).softmax(dim=-1)
-            return int(torch.multinomial(probabilities, 1, generator=generators[index]))
-
-        return choose
 
     def _run(self, contexts: Sequence[Context], work: Callable[[Part], list[R]], alone: bool = True) -> list[R]:
         """Run work in parts that fit in memory; if ``alone``, one by one in mode ``exact``."""

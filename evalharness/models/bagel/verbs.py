@@ -114,7 +114,7 @@ class BagelVerbs:
         ends: set[int],
         done: Callable[[int, Sequence[int]], bool],
         limit: int,
-        choose: Callable[[int, Tensor], int],
+        choose: Callable[[Sequence[int], Tensor], list[int]],
     ) -> list[list[int]]:
         """Write tokens behind each context and its opening. :meth:`settle` then makes them a text of the context.
 
@@ -124,7 +124,7 @@ class BagelVerbs:
             ends: ids that end the writing; they are part of the result.
             done: tells from a sample's index and the ids that it wrote whether its text is complete.
             limit: maximum number of tokens.
-            choose: returns a token id, given the index and the logits of a sample.
+            choose: returns token ids, given the indices of samples and their logits, ``(samples, vocabulary)``.
 
         Returns:
             The token ids that each sample wrote.
@@ -133,8 +133,8 @@ class BagelVerbs:
         fed = {i: [self.markers.text_start, *opening] for i, opening in enumerate(openings)}
         for _ in range(limit):
             logits = self._next_logits([(contexts[i].full, ids) for i, ids in fed.items()])
-            for i, sample_logits in zip(fed, logits, strict=True):
-                written[i].append(choose(i, sample_logits))
+            for i, token in zip(fed, choose([*fed], logits), strict=True):
+                written[i].append(token)
             fed = {i: written[i][-1:] for i in fed if written[i][-1] not in ends and not done(i, written[i])}
             if not fed:
                 break
@@ -195,8 +195,8 @@ class BagelVerbs:
     def _image_markers(self) -> Tensor:
         return self.network.embed_text([self.markers.image_start, self.markers.image_end])
 
-    def _next_logits(self, pairs: Sequence[tuple[Stream, Sequence[int]]]) -> list[Tensor]:
-        """Append tokens of text to streams; returns the logits of the next token of each."""
+    def _next_logits(self, pairs: Sequence[tuple[Stream, Sequence[int]]]) -> Tensor:
+        """Append tokens of text to streams; returns the logits of the next token of each, ``(streams, vocabulary)``."""
         size = len(pairs)
         if self.row_counts:
             size = self.row_counts[-1] if all(len(ids) == 1 for _, ids in pairs) else 1
@@ -206,8 +206,8 @@ class BagelVerbs:
             rows = next((rows for rows in self.row_counts if rows >= len(batch)), 0)
             last = torch.stack([states[-1] for states in self._append(batch, rows=rows)])
             padded = pad(last, (0, 0, 0, max(0, rows - len(last))))
-            logits += self.network.logits(padded)[: len(last)]
-        return logits
+            logits.append(self.network.logits(padded)[: len(last)])
+        return torch.cat(logits)
 
     def _append(self, pairs: Sequence[tuple[Stream, Sequence[int]]], *, rows: int = 0) -> list[Tensor]:
         """Append tokens of text to streams; returns their hidden states."""
