@@ -29,19 +29,26 @@ PACKAGES = (
     "pillow",
 )
 DRIVER = Path("/proc/driver/nvidia/version")
+_noted: dict[str, str] = {}
+"""Facts that plugins added."""
 
 
 def described() -> str:
     """The environment of this process as JSON text, with equal texts for equal environments.
 
     Keys are ``host``, ``platform``, ``hardware``, ``versions``, ``plugins`` (versions of the distributions that plugins
-    come from) and, where they are known, ``git_commit``, ``driver`` and ``cuda``.
+    come from) and, where they are known, ``git_commit``, ``driver`` and ``cuda``; and what :func:`note` was told.
     """
-    return described_with("torch" in sys.modules)
+    return described_with("torch" in sys.modules, tuple(sorted(_noted.items())))
+
+
+def note(name: str, value: str) -> None:
+    """Add a fact that results of this process may depend on and that its plugins alone know."""
+    _noted[name] = value
 
 
 @cache
-def described_with(torch_loaded: bool) -> str:
+def described_with(torch_loaded: bool, noted: tuple[tuple[str, str], ...] = ()) -> str:
     """:func:`described`, once for each answer to whether torch is loaded, which knows the devices better."""
     known = {
         "host": socket.gethostname(),
@@ -52,6 +59,7 @@ def described_with(torch_loaded: bool) -> str:
         "git_commit": git_commit(),
         "versions": versions(),
         "plugins": plugin_versions(),
+        **dict(noted),
     }
     return canonical({name: value for name, value in known.items() if value is not None})
 

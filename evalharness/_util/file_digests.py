@@ -7,10 +7,12 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+
+from filelock import FileLock
 
 from evalharness._util.cache_folder import cache_folder
 from evalharness._util.files import write_text_atomically
@@ -133,18 +135,45 @@ def _digest(path: Path, stamp: _Stamp) -> str:
 
 
 def _remembered_digest(path: Path, stamp: _Stamp) -> str:
-    """The digest of a large file, read from the cache or added to it."""
-    record = cache_folder() / "digests" / hashlib.sha256(os.fsencode(path)).hexdigest()
+    """The digest of a large file, read from the cache or added to it. Processes that need it at a time read it once."""
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()
+    record = cache_folder() / "digests" / name
+    known = _read_record(record, path, stamp)
+    if known is not None:
+        return known
+    with _one_at_a_time(cache_folder() / "locks" / name):
+        known = _read_record(record, path, stamp)  # another process may have added it in the meantime
+        if known is not None:
+            return known
+        digest = _digest(path, stamp)
+        # A file that was written to just now may be written to again within the resolution of its times.
+        settled = time.time_ns() - max(stamp.mtime_ns, stamp.ctime_ns) > UNSETTLED_NS
+        if settled and _stamp(path) == stamp:
+            with contextlib.suppress(OSError):
+                write_text_atomically(record, json.dumps([str(path), *stamp, digest]))
+    return digest
+
+
+def _read_record(record: Path, path: Path, stamp: _Stamp) -> str | None:
+    """The digest that a record has of a file; ``None`` if it has none of this file as it is."""
     try:
         known_path, *known_stamp, digest = json.loads(record.read_bytes())
-        if (known_path, *known_stamp) == (str(path), *stamp):
-            return str(digest)
     except (OSError, ValueError, TypeError):
-        pass  # never read before, or by a version that wrote something else
-    digest = _digest(path, stamp)
-    # A file that was written to just now may be written to again within the resolution of its times.
-    settled = time.time_ns() - max(stamp.mtime_ns, stamp.ctime_ns) > UNSETTLED_NS
-    if settled and _stamp(path) == stamp:
-        with contextlib.suppress(OSError):
-            write_text_atomically(record, json.dumps([str(path), *stamp, digest]))
-    return digest
+        return None  # never read before, or by a version that wrote something else
+    return str(digest) if (known_path, *known_stamp) == (str(path), *stamp) else None
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold a lock while other processes wait for it; none where the cache cannot be written."""
+    lock = FileLock(path, thread_local=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (OSError, NotImplementedError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()

@@ -47,6 +47,9 @@ class Format(Plugin, ABC):
 
     system: str = ""
     think: Stage | None = None
+    reads_twice: ClassVar[bool] = False
+    """Whether the prompt is read a second time to think, in a copy of the context. The context that is drawn from has
+    it once, and then the thought."""
     plan: Stage | None = None
     inspect: Stage | None = None
     refine: Stage | None = None
@@ -57,6 +60,16 @@ class Format(Plugin, ABC):
     def prompt(self, text: str) -> str:
         """A prompt as the model reads it."""
         return text
+
+    def rewritten(self, thought: str) -> str:
+        """The part of a thought that can stand in place of the prompt: what follows the reasoning, if there is any.
+
+        >>> class Plain(Format): ...
+        >>> Plain({}).rewritten("<think> A cat, so </think> a tabby cat"), Plain({}).rewritten("<think> a cat </think>")
+        ('a tabby cat', 'a cat')
+        """
+        reasoning, _, answer = thought.partition("</think>")
+        return answer.strip() or reasoning.removeprefix("<think>").strip()
 
     def done(self, plan: str) -> bool:
         """Whether a plan says that the picture is finished."""

@@ -249,6 +249,8 @@ class Interleaver(ImageModel):
     continues: bool
     """Whether a process is one growing context. If not, each iteration starts a new context with the prompt and the
     present state."""
+    draws_context: bool = True
+    """Whether ``draw`` sees the whole context. If not, it draws the newest text alone."""
     remembers: bool = False
     """Whether an iteration that starts a new context also reads the last plan and its correction."""
     replays: bool = False

@@ -120,6 +120,7 @@ def _plain_step(step: Any, plugin: str, name: str) -> Step:
         cost=_plain_cost(step.cost, plugin, f"{name}.cost"),
         continued=bool(step.continued),
         texts=tuple(_text(text, plugin, f"{name}.texts") for text in step.texts),
+        cut=bool(step.cut),
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from evalharness.api.format import Format, OwnLoop, Stage
 from evalharness.api.model import Branching, Context, Interleaver
 from evalharness.errors import ConfigError
+from evalharness.generation.replay import recall_words
 from evalharness.generation.sample import Sample
 from evalharness.generation.steps import NoteSteps, RecordedSteps, begin, draw, keep, look, write
 from evalharness.generation.stepwise import StepwiseVariant
@@ -28,6 +29,9 @@ class Process(StepwiseVariant):
     Without ``inspect`` nothing is inspected, and every sketch is refined by a correction that the model writes
     unprompted by a conflict. Without ``refine`` a conflict is named but not corrected. Without both a sketch stays as
     it is.
+
+    With ``context: latest`` a context never holds more than one image: before each look it is made anew, of the prompt,
+    the plans and corrections in words, and the newest drawing.
     """
 
     variant: Literal["process"] = "process"
@@ -35,6 +39,7 @@ class Process(StepwiseVariant):
     inspect: bool = True
     refine: bool = True
     refinements: int = Field(default=1, ge=0, le=16)
+    context: Literal["all", "latest"] = "all"
 
     @property
     def cap(self) -> int:
@@ -45,11 +50,9 @@ class Process(StepwiseVariant):
         return self.max_iterations * (1 + self.refine * self.refinements)
 
     def key(self) -> dict[str, Any]:
-        # One round is what trajectories of before have, whose keys lack the setting.
-        settings = super().key()
-        if settings["refinements"] == 1:
-            del settings["refinements"]
-        return settings
+        # Trajectories of before have the defaults of later settings, which their keys lack.
+        settings, defaults = super().key(), {"refinements": 1, "context": "all"}
+        return {name: value for name, value in settings.items() if name not in defaults or value != defaults[name]}
 
     def check_format(self, spoken: Format, model: Interleaver) -> None:
         name = spoken.name
@@ -69,6 +72,13 @@ class Process(StepwiseVariant):
                 f"format {name!r} has a loop of its own, which needs a model whose contexts can be forked "
                 f"(fork, glance, append); those of {model.name!r} cannot"
             )
+        if self.context == "latest" and (isinstance(spoken, OwnLoop) or not model.continues):
+            reason = (
+                f"format {name!r} has a loop of its own, which decides what stays in its context"
+                if isinstance(spoken, OwnLoop)
+                else f"each iteration of {model.name!r} sees the newest image alone already"
+            )
+            raise ConfigError(f"{reason}; remove `context:`")
 
     def resumes(self, model: Any) -> bool:
         spoken = self.spoken_format(model)
@@ -86,7 +96,7 @@ class Process(StepwiseVariant):
         blank = model.blank()
         for sample in samples:
             sample.state = blank
-            if sample.stored and not model.continues:
+            if sample.stored and self._begins_anew(model):
                 # Each iteration has a context of its own, so that only the last one may have to be rebuilt.
                 sample.take_over_before(sample.stored[-1].iteration)
         contexts: list[Context] = []
@@ -94,8 +104,8 @@ class Process(StepwiseVariant):
             active = [sample for sample in samples if not sample.finished and sample.iteration < iteration]
             if not active:
                 continue
-            if iteration == 1 or not model.continues:
-                contexts = begin(model, spoken, active)
+            if iteration == 1 or self._begins_anew(model):
+                contexts = self._begin(model, spoken, active)
                 if iteration > 1 and model.remembers:
                     model.read(contexts, [remembered(sample.steps) for sample in active])
             self._iterate(model, spoken, active, contexts, iteration, note)
@@ -103,6 +113,17 @@ class Process(StepwiseVariant):
                 sample.complete = iteration
             note(active)
             _, contexts = keep([not sample.finished for sample in active], active, contexts)
+
+    def _begins_anew(self, model: Interleaver) -> bool:
+        """Whether each iteration has a context of its own."""
+        return self.context == "latest" or not model.continues
+
+    def _begin(self, model: Interleaver, spoken: Format, samples: list[Sample]) -> list[Context]:
+        """New contexts; with ``context: latest`` they have the words so far, but for inspections."""
+        contexts = begin(model, spoken, samples)
+        if self.context == "latest":
+            recall_words(model, spoken, samples, contexts, opened=not self.inspect)
+        return contexts
 
     def _iterate(
         self,
@@ -117,7 +138,7 @@ class Process(StepwiseVariant):
         assert spoken.plan is not None
         inspect = spoken.inspect if self.inspect else None
         refine = spoken.refine if self.refine else None
-        look(model, active, contexts, again=not model.continues)
+        look(model, active, contexts, again=self._begins_anew(model))
         plans = write(model, spoken.plan, active, contexts, "plan", iteration)
         note(active)
         for sample, plan in zip(active, plans, strict=True):
@@ -131,6 +152,8 @@ class Process(StepwiseVariant):
         if inspect is None and refine is None:
             return
         for repetition in range(1, self.refinements + 1):
+            if self.context == "latest":
+                contexts = self._begin(model, spoken, active)
             look(model, active, contexts)
             if inspect is not None:
                 inspections = write(model, inspect, active, contexts, "inspect", iteration, repetition=repetition)
@@ -161,4 +184,4 @@ def _refine(
         correction, drawing = sample.steps[-2:]
         text = f"{opening} {correction.text}" if opening else correction.text
         cost = correction.cost + drawing.cost
-        sample.steps[-2:] = [Step("refine", iteration, text, drawing.image, drawing.seed, cost)]
+        sample.steps[-2:] = [Step("refine", iteration, text, drawing.image, drawing.seed, cost, cut=correction.cut)]

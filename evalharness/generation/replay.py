@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evalharness.api.format import Stage
+from evalharness.api.format import Format, Stage
 from evalharness.api.model import Context, Interleaver
 from evalharness.generation.sample import Sample
 from evalharness.types.trajectory import StepKind
+
+RECALLED = ("plan", "refine")
+"""Kinds of steps whose words are read again in a context that is made anew."""
 
 
 def replay_texts(
@@ -40,3 +43,30 @@ def replay_drawings(
     for number in stored:
         samples[number].take_over_image(kind, iteration)
     model.note_drawn([contexts[number] for number in stored], seeds=[seeds[number] for number in stored])
+
+
+def recall_words(
+    model: Interleaver, spoken: Format, samples: Sequence[Sample], contexts: Sequence[Context], *, opened: bool
+) -> None:
+    """Read the plans and corrections of samples so far, as they are in a context after writing.
+
+    Args:
+        model: The model.
+        spoken: The format in which it wrote.
+        samples: The samples.
+        contexts: A new context of each.
+        opened: Whether corrections begin with the words that open them.
+    """
+    words = [[step for step in sample.steps if step.kind in RECALLED and step.text] for sample in samples]
+    for place in range(max(map(len, words), default=0)):
+        for kind in RECALLED:
+            rows = [row for row, steps in enumerate(words) if place < len(steps) and steps[place].kind == kind]
+            stage: Stage | None = getattr(spoken, kind)
+            if not rows or stage is None:
+                continue
+            opening = stage.open if opened and kind == "refine" else ""
+            texts = [words[row][place].text.removeprefix(f"{opening} " if opening else "") for row in rows]
+            seeds = [samples[row].seed for row in rows]
+            model.reread([contexts[row] for row in rows], texts, seeds=seeds, opening=opening, ask=stage.ask)
+    drawn = [(row, seed) for row, sample in enumerate(samples) if (seed := sample.newest_seed) is not None]
+    model.note_drawn([contexts[row] for row, _ in drawn], seeds=[seed for _, seed in drawn])

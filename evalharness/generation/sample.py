@@ -67,6 +67,11 @@ class Sample:
         """The iteration of the last step; 0 without one."""
         return self.steps[-1].iteration if self.steps else 0
 
+    @property
+    def newest_seed(self) -> int | None:
+        """The seed of the newest drawing; ``None`` without one."""
+        return next((step.seed for step in reversed(self.steps) if step.image is not None), None)
+
     def continue_from(self, steps: Iterable[Step]) -> None:
         """Begin with steps that are stored."""
         self.stored = deque(steps)
@@ -140,7 +145,7 @@ class Sample:
     def add_text(self, kind: StepKind, iteration: int, written: Written, seconds: float) -> None:
         """Record a text that the model wrote."""
         cost = Cost(0, written.tokens, seconds, written.dollars).of_part(written.part)
-        self.steps.append(Step(kind, iteration, written.text, cost=cost))
+        self.steps.append(Step(kind, iteration, written.text, cost=cost, cut=not written.ended))
 
     def add_image(self, kind: StepKind, iteration: int, drawn: Drawn, seconds: float, repetition: int = 1) -> None:
         """Record a drawing, which is the new state."""
@@ -167,6 +172,7 @@ class Sample:
             parts[-1].seed,
             sum((step.cost for step in parts[1:]), parts[0].cost),
             texts=texts if len(texts) > 1 else (),
+            cut=any(step.cut for step in parts),
         )
         self.steps[start:] = [merged]
 

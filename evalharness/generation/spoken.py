@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from evalharness.api.format import Format
 from evalharness.api.model import Interleaver
@@ -10,14 +14,28 @@ from evalharness.api.registry import load
 from evalharness.api.variant import Variant
 from evalharness.errors import ConfigError, did_you_mean
 
+StageName = Literal["think", "plan", "inspect", "refine"]
+
 
 class SpokenVariant(Variant):
-    """Base class: a subclass has a field ``format``, the name of a format, or ``None`` for the model's default.
+    """Base class for variants that are spoken in a format.
 
     A subclass overrides :meth:`check_format` if it needs stages that not every format has.
+
+    Attributes:
+        format: The name of a format, or ``None`` for the model's default.
+        tokens: Limits of tokens by stage, in place of the format's own.
     """
 
     format: str | None = None
+    tokens: Mapping[StageName, Annotated[int, Field(ge=1, le=32_768)]] = {}
+
+    def key(self) -> dict[str, Any]:
+        # Trajectories of before have keys without the setting.
+        settings = super().key()
+        if not settings["tokens"]:
+            del settings["tokens"]
+        return settings
 
     def check(self, model: Any) -> None:
         self.spoken_format(model)
@@ -32,14 +50,22 @@ class SpokenVariant(Variant):
             raise ConfigError(
                 f"variant {self.variant!r} needs a model that reads and writes; {model.name!r} only draws"
             )
-        name = self.format or model.formats[0]
+        name = self.format or self.default_format(model)
         if name not in model.formats:
             raise ConfigError(f"model {model.name!r} does not speak {name!r}{did_you_mean(name, model.formats)}")
         spoken: Format = load("formats", name)(model.words)
         if spoken.name != name:
             raise ConfigError(f"format {name!r}: the `name` of its class is {spoken.name!r}; it must be {name!r}")
+        for stage, limit in self.tokens.items():
+            if getattr(spoken, stage) is None:
+                raise ConfigError(f"format {name!r} has no stage {stage!r}, whose `tokens:` could be limited")
+            setattr(spoken, stage, replace(getattr(spoken, stage), max_tokens=limit))
         self.check_format(spoken, model)
         return spoken
+
+    def default_format(self, model: Interleaver) -> str:
+        """The name of the format where none is set: the model's first."""
+        return model.formats[0]
 
     def check_format(self, spoken: Format, model: Interleaver) -> None:
         """Check that the format has the stages that the variant needs, and the model the verbs that the format needs.

@@ -59,6 +59,7 @@ class Bagel(Judge):
             return self
 
     name = "bagel"
+    behaviour_version = 2
     in_process = True
     requires: ClassVar[tuple[str, ...]] = plugin.Bagel.requires
     extra = plugin.Bagel.extra
@@ -73,6 +74,10 @@ class Bagel(Judge):
 
         deciding = self.settings.model_dump(mode="json", include=set(DECIDING))
         return {"name": self.name, "weights": weights_digest(published.folder(self.settings.weights)), **deciding}
+
+    def former_identities(self) -> Sequence[Mapping[str, Any]]:
+        """The first version differs in how tokens are sampled, which does not matter where they are not."""
+        return [] if self.settings.temperature else [self.identity()]
 
     def reachable(self) -> None:
         """Load the model, so that a missing file or package is reported before the run."""

@@ -13,7 +13,7 @@ Entry = Mapping[str, Any]
 STAGES = ("drawn", "scored")
 WORDS = {"drawn": {"drawn": "", "begun": "begun "}, "scored": {"scored": ""}}
 """What samples that a stage concerns are counted as in an environment, and the word for it."""
-FIELDS = {"hardware": "", "driver": "driver ", "cuda": "CUDA ", "git_commit": "commit "}
+FIELDS = {"hardware": "", "driver": "driver ", "cuda": "CUDA ", "git_commit": "commit ", "attention": "attention "}
 """Fields of an environment that results may depend on, beside versions, and what precedes their values."""
 MAX_ARMS, MAX_DIFFERENCES = 3, 4
 """Arms and differences that a warning names."""

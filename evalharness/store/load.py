@@ -13,7 +13,7 @@ from evalharness.api.model_names import asked_model
 from evalharness.config.schema import Arm
 from evalharness.planning.plan import Plan, PlannedBenchmark
 from evalharness.store.declarations import declaration_facts
-from evalharness.store.provenance import circumstances, continued, environments
+from evalharness.store.provenance import circumstances, continued, cut, environments
 from evalharness.store.results import ARM_COLUMNS, CHECK_COLUMNS, Judged, Results
 from evalharness.store.sample_columns import SampleColumns
 from evalharness.store.states import RescoreState, rescore_states, states_of
@@ -60,7 +60,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
 
 def _environments(store: Store, columns: SampleColumns) -> dict[str, Any]:
     entries = environments(store, columns)
-    return {"environments": entries, **circumstances(entries), "continued": continued(columns)}
+    return {"environments": entries, **circumstances(entries), "continued": continued(columns), "cut": cut(columns)}
 
 
 def _steps(store: Store) -> Callable[[str], list[dict[str, Any]]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evalharness.planning.plan import Sample
 from evalharness.store.places import ABSENT
 from evalharness.store.store import Store
 
@@ -49,10 +50,19 @@ def environments(store: Store, columns: SampleColumns) -> Environments:
 def continued(columns: SampleColumns) -> dict[str, Any]:
     """How many trajectories were continued from stored steps, and samples of each arm ({benchmark: {arm: number}})."""
     samples = [columns.samples[place] for place in np.flatnonzero(columns.continued).tolist()]
+    return {"trajectories": len({sample.job for sample in samples}), "samples": _by_arm(samples)}
+
+
+def cut(columns: SampleColumns) -> dict[str, dict[str, int]]:
+    """How many samples of each arm have a text that ended at its limit of tokens: {benchmark: {arm: number}}."""
+    return _by_arm(columns.samples[place] for place in np.flatnonzero(columns.cut).tolist())
+
+
+def _by_arm(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:
     numbers: dict[str, dict[str, int]] = {}
     for (benchmark, arm), number in Counter((sample.benchmark, sample.arm.name) for sample in samples).items():
         numbers.setdefault(benchmark, {})[arm] = number
-    return {"trajectories": len({sample.job for sample in samples}), "samples": numbers}
+    return numbers
 
 
 def count(entry: Mapping[str, Any], stage: str) -> int:

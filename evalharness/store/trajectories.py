@@ -43,11 +43,12 @@ class StoredStep:
     parts: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """The costs of the model's parts as JSON, if it has several."""
     texts: Sequence[str] = ()
+    cut: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """The step as JSON. The last three fields are left out where they say nothing, as in rows of before."""
+        """The step as JSON. The last four fields are left out where they say nothing, as in rows of before."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        for name in ("continued", "parts", "texts"):
+        for name in ("continued", "parts", "texts", "cut"):
             if not values[name]:
                 del values[name]
         return values
@@ -210,7 +211,17 @@ class StoredTrajectories:
             parts = {name: Cost.from_dict(cost) for name, cost in step.parts.items()}
             cost = Cost(step.evaluations, step.tokens, step.seconds, step.dollars, parts)
             loaded.append(
-                Step(step.kind, step.iteration, step.text, image, step.seed, cost, step.continued, tuple(step.texts))
+                Step(
+                    step.kind,
+                    step.iteration,
+                    step.text,
+                    image,
+                    step.seed,
+                    cost,
+                    step.continued,
+                    tuple(step.texts),
+                    step.cut,
+                )
             )
         return tuple(loaded)
 
@@ -298,6 +309,7 @@ class StoredTrajectories:
             continued=step.continued,
             parts=cost.as_dict().get("parts", {}),
             texts=tuple(map(storable, step.texts)),
+            cut=step.cut,
         )
 
 

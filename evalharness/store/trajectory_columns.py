@@ -16,6 +16,7 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 COUNTS = ("evaluations", "tokens")
 AMOUNTS = ("seconds", "dollars")
+FLAGS = ("continued", "cut")
 NO_CAP = np.iinfo(np.int64).max
 
 
@@ -23,7 +24,7 @@ NO_CAP = np.iinfo(np.int64).max
 class Prefixes:
     """For each requested prefix: its number of steps, last image (``None`` without one), iterations and costs.
 
-    ``continued`` says whether a step follows on stored ones.
+    ``continued`` says whether a step follows on stored ones, ``cut`` whether a text ended at its limit of tokens.
     """
 
     lengths: Ints
@@ -31,6 +32,7 @@ class Prefixes:
     iterations: Ints
     costs: dict[str, npt.NDArray[Any]]
     continued: npt.NDArray[np.bool_]
+    cut: npt.NDArray[np.bool_]
 
 
 class TrajectoryColumns:
@@ -57,9 +59,10 @@ class TrajectoryColumns:
         self._positions = np.arange(len(steps)) - self._offsets[self._trajectories]
         self._iterations = self._table(_filled(steps.field("iteration")).astype(np.int64), NO_CAP)
         self._sums = {name: self._table(_filled(steps.field(name)), 0).cumsum(axis=1) for name in (*COUNTS, *AMOUNTS)}
-        self._continued = np.maximum.accumulate(
-            self._table(_filled(steps.field("continued").cast("int8")).astype(bool), 0), axis=1
-        )
+        self._so_far = {
+            name: np.maximum.accumulate(self._table(_filled(steps.field(name).cast("int8")).astype(bool), 0), axis=1)
+            for name in FLAGS
+        }
         has_image = np.asarray(self._images.is_valid())
         image_ends = self._table(np.where(has_image, self._positions + 1, 0), 0)
         self._last_image_ends = np.maximum.accumulate(image_ends, axis=1)
@@ -73,7 +76,8 @@ class TrajectoryColumns:
         images = self._images.take(_indices(self._offsets[rows] + image_ends - 1, image_ends > 0)).to_pylist()
         iterations = np.where(inside, self._iterations[rows, 1:], 0).max(axis=1, initial=0)
         costs = {name: sums[rows, lengths] for name, sums in self._sums.items()}
-        return Prefixes(lengths, images, iterations, costs, self._continued[rows, lengths])
+        flags = {name: so_far[rows, lengths] for name, so_far in self._so_far.items()}
+        return Prefixes(lengths, images, iterations, costs, **flags)
 
     def _table(self, values: npt.NDArray[Any], filler: int) -> npt.NDArray[Any]:
         """Arrange a value of each step as (trajectories, 1 + steps): column k is the k-th step, column 0 is zero."""
@@ -90,7 +94,8 @@ def _parse(texts: Sequence[str]) -> Any:
 
     integer, real = pa.int64(), pa.float64()
     numbers = {"iteration": integer, **dict.fromkeys(COUNTS, integer), **dict.fromkeys(AMOUNTS, real)}
-    step = pa.struct([("image", pa.string()), ("continued", pa.bool_()), *numbers.items()])
+    flags = dict.fromkeys(FLAGS, pa.bool_())
+    step = pa.struct([("image", pa.string()), *flags.items(), *numbers.items()])
     data = "".join(_lines(texts)).encode()
     if not data:
         return pa.array([], type=pa.list_(step))

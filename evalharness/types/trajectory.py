@@ -70,6 +70,7 @@ class Step:
         cost: Cost of this step alone.
         continued: Whether the steps before were stored, and the context of this one was rebuilt from them.
         texts: The texts that were merged into this one, if there are several; a continuation reads them one by one.
+        cut: Whether a text ended at its limit of tokens.
     """
 
     kind: StepKind
@@ -80,6 +81,7 @@ class Step:
     cost: Cost = field(default_factory=Cost)
     continued: bool = False
     texts: tuple[str, ...] = ()
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

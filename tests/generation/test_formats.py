@@ -17,6 +17,8 @@ from evalharness.generation.formats.prompted import PLAN, Prompted
 from evalharness.generation.formats.unicot import Unicot
 from evalharness.generation.formats.zebra import Zebra
 from evalharness.generation.process import Process
+from evalharness.generation.text_cot import TextCot
+from evalharness.testing import MockModel
 from evalharness.types.trajectory import Trajectory
 
 
@@ -58,7 +60,7 @@ class Diary(Branching):
     log: list[str] = field(default_factory=list)
     name = "diary"
     batch_size = 8
-    formats: ClassVar[tuple[str, ...]] = ("unicot", "zebra")
+    formats: ClassVar[tuple[str, ...]] = ("unicot", "unicot-mended", "zebra")
     guided = False
     continues = True
     drawn = 0
@@ -145,20 +147,29 @@ def kinds(trajectory: Trajectory) -> list[tuple[str, int]]:
 WORDS = {"system": "s", "detail": "d?"}
 
 
-def test_unicot_evaluates_and_edits_until_all_is_good() -> None:
-    """The contexts of inference_mdp_self_reflection.py: fresh ones in each round, guidance begins behind the image."""
+@pytest.mark.parametrize(
+    ("format", "twice", "suggestion"),
+    [("unicot", " p", ""), ("unicot-mended", "", " sugg")],
+    ids=["published", "mended"],
+)
+def test_unicot_evaluates_and_edits_until_all_is_good(format: str, twice: str, suggestion: str) -> None:
+    """The contexts of inference_mdp_self_reflection.py: fresh ones in each round, guidance begins behind the image.
+
+    As published, the suggestion is dropped before the change is written in detail, and the prompt is read twice to
+    think. Mended, neither is.
+    """
     good = ["e", "Everything is good"]
     model = Diary([" think ", *good, "e2", "sugg", "detail", *good * 3], WORDS)
     assert isinstance(model, Branching)
-    made = process(model, "unicot", max_iterations=5)
+    made = process(model, format, max_iterations=5)
     assert model.log == [
-        "s p p ->  think ",
+        f"s p{twice} ->  think ",
         "s | p  think  => 1",
         "s p think <glance 1> -> e",
         "s p think <glance 1> e -> Everything is good",
         "s p think <glance 1> -> e2",
         "s p think <glance 1> e2 -> sugg",
-        "s p think <glance 1> e2 sugg d? -> detail",
+        f"s p think <glance 1> e2{suggestion} d? -> detail",
         "s p think <image 1> | detail => 2",
         *["s p think <glance 2> -> e", "s p think <glance 2> e -> Everything is good"] * 3,
     ]
@@ -168,6 +179,23 @@ def test_unicot_evaluates_and_edits_until_all_is_good() -> None:
     assert made.steps[3].text == "detail"
     assert (made.steps[3].cost.tokens, made.steps[3].cost.evaluations) == (1, 5)
     assert made.image == made.steps[3].image != made.steps[1].image
+
+
+@pytest.mark.parametrize("format", ["unicot", "unicot-mended"])
+def test_text_cot_and_process_think_and_draw_in_the_same_contexts(format: str) -> None:
+    logs = []
+    for variant in (TextCot(format=format), Process(format=format, refine=False, inspect=False)):
+        model = Diary(["t"], WORDS)
+        variants.run(variant, model, ["p"], [7])
+        logs.append(model.log)
+    assert logs[0] == logs[1]
+
+
+def test_thinking_in_a_copy_of_the_context_needs_contexts_that_fork() -> None:
+    model = MockModel()
+    model.formats, model.words = ("unicot",), WORDS  # type: ignore[misc]
+    with pytest.raises(ConfigError, match="format 'unicot' thinks in a copy of the context"):
+        TextCot(format="unicot").check(model)
 
 
 def test_unicot_without_stages() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from evalharness.api.model import Drawn, ImageModel, Interleaver, Written
-from evalharness.errors import ConfigError
+from evalharness.errors import ConfigError, SampleError
 from evalharness.generation import steps, variants
 from evalharness.generation.best_of_n import BestOfN
 from evalharness.generation.process import Process
@@ -332,3 +332,150 @@ def test_an_unreadable_inspection_has_found_nothing(text: str) -> None:
     from evalharness.generation.formats.strokes import Strokes
 
     assert not Strokes({}).conflict(text)
+
+
+# --- what a drawing is made from ---
+
+
+class Reading(Told):
+    """Paints a text in the colour of its length, and keeps what it painted and the contexts that it drew after."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.painted: list[str] = []
+        self.drawn_after: list[list[str]] = []
+
+    def check(self, prompt: str) -> None:
+        if "unicorn" in prompt:
+            raise SampleError("no unicorns")
+
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Drawn]:
+        self.painted += prompts
+        return super().paint(prompts, seeds)
+
+    def draw(self, contexts: Sequence[list[Any]], **how: Any) -> list[Drawn]:
+        shown = [["image" if isinstance(part, Image.Image) else part for part in context] for context in contexts]
+        self.drawn_after += shown
+        return super().draw(contexts, **how)
+
+
+THOUGHTS = {"a dog": ["<think> a dog, so </think> a brown dog"], "a cat": ["<think> a black cat </think>"]}
+
+
+def test_a_thought_alone_is_drawn_as_a_prompt_is() -> None:
+    """What follows the reasoning, or the reasoning if nothing does; the words of both stay in the trajectory."""
+    model = Reading(THOUGHTS)
+    dog, cat = variants.run(TextCot(context="thought"), model, ["a dog", "a cat"], [3, 4])
+    assert model.painted == ["a brown dog", "a black cat"]
+    assert model.drawn_after == []
+    assert dog.steps[0].text == THOUGHTS["a dog"][0]
+    assert kinds(cat) == [("think", 0), ("draw", 0)]
+    (plain,) = variants.run(SinglePass(), model, ["a brown dog"], [3])
+    assert dog.image == plain.image
+
+
+def test_both_are_in_the_context_or_in_the_text_of_a_model_that_draws_texts() -> None:
+    model = Reading(THOUGHTS)
+    variants.run(TextCot(), model, ["a dog"], [3])
+    assert model.drawn_after == [["<text> a dog </text>", THOUGHTS["a dog"][0]]]
+    model = Reading(THOUGHTS)
+    model.draws_context = False
+    variants.run(TextCot(), model, ["a dog"], [3])
+    assert (model.painted, model.drawn_after) == (["a dog\na brown dog"], [])
+
+
+def test_only_a_thought_that_is_drawn_differently_has_another_key() -> None:
+    assert TextCot(context="both").key() == {"variant": "text_cot", "format": None}
+    assert TextCot(context="thought").key() == {"variant": "text_cot", "format": None, "context": "thought"}
+
+
+@pytest.mark.parametrize(("thought", "message"), [("<think> </think>", "no words"), ("a unicorn", "no unicorns")])
+def test_a_thought_that_cannot_be_drawn_is_the_samples_fault(thought: str, message: str) -> None:
+    with pytest.raises(SampleError, match=message):
+        variants.run(TextCot(context="thought"), Reading({"a dog": [thought]}), ["a dog"], [3])
+
+
+def test_latest_keeps_one_image_and_the_plans_and_corrections() -> None:
+    """Every drawing after the first has one image before it, whatever the number of iterations."""
+    script = {"a dog": [PLAN, BAD, MEND, PLAN, OK, PLAN, OK, END], "a cat": [PLAN, OK, END]}
+    model = Reading(script, continues=True, first=None)
+    dog, cat = variants.run(Process(context="latest"), model, ["a dog", "a cat"], [1, 2])
+    prompt = "<text> a dog </text>"
+    of_dog = [context for context in model.drawn_after if context[0] == prompt]
+    assert of_dog == [
+        [prompt, PLAN],
+        [prompt, PLAN, "image", BAD, MEND],
+        [prompt, PLAN, MEND, "image", PLAN],
+        [prompt, PLAN, MEND, PLAN, "image", PLAN],
+    ]
+    whole = Reading(script, continues=True, first=None)
+    (again, _) = variants.run(Process(), whole, ["a dog", "a cat"], [1, 2])
+    assert kinds(dog) == kinds(again)
+    assert max(context.count("image") for context in whole.drawn_after) == 3
+    assert cat.finished
+
+
+def test_latest_is_continued_from_stored_steps() -> None:
+    script = {"a dog": [PLAN, BAD, MEND, PLAN, OK, PLAN, OK, END]}
+    variant = Process(context="latest")
+    whole = Reading(script, continues=True, first=None)
+    whole.replays = True
+    (made,) = variants.run(variant, whole, ["a dog"], [1])
+    for begun in range(1, len(made.steps)):
+        written = sum(bool(step.text) for step in made.steps[:begun])
+        model = Reading({"a dog": script["a dog"][written:]}, continues=True, first=None)
+        model.replays = True
+        (again,) = variants.run(variant, model, ["a dog"], [1], stored=[made.steps[:begun]])
+        assert [(step.text, step.image) for step in again.steps] == [(step.text, step.image) for step in made.steps]
+        drawn = len(model.drawn_after)
+        assert model.drawn_after == whole.drawn_after[len(whole.drawn_after) - drawn :]
+
+
+def test_latest_without_inspection_reads_corrections_with_their_opening() -> None:
+    script = {"a dog": [PLAN, "more dog </refine>", PLAN, "less dog </refine>", END]}
+    model = Reading(script, continues=True, first=None)
+    variants.run(Process(context="latest", inspect=False), model, ["a dog"], [1])
+    assert model.drawn_after[2][:4] == ["<text> a dog </text>", PLAN, "<refine>", "more dog </refine>"]
+
+
+def test_latest_is_for_models_that_would_keep_more() -> None:
+    with pytest.raises(ConfigError, match="each iteration of 'painter' sees the newest image alone already"):
+        Process(context="latest").check(Told({}))
+    assert Process(context="latest").key()["context"] == "latest"
+    assert "context" not in Process().key()
+
+
+# --- limits of tokens ---
+
+
+class Wordy(Told):
+    """Writes no more words than it may."""
+
+    def write(self, contexts: Sequence[list[Any]], *, max_tokens: int, **how: Any) -> list[Written]:
+        written = super().write(contexts, max_tokens=max_tokens, **how)
+        cut = [" ".join(text.text.split()[:max_tokens]) for text in written]
+        return [
+            Written(text, len(text.split()), text == all_of_it.text)
+            for text, all_of_it in zip(cut, written, strict=True)
+        ]
+
+
+def test_limits_of_tokens_are_settings_and_a_cut_text_is_said() -> None:
+    script = {"a dog": [PLAN, BAD, MEND, END]}
+    limits = {"plan": 3, "refine": 4}
+    (made,) = variants.run(Process(tokens=limits), Wordy(script), ["a dog"], [1])
+    assert [(step.kind, step.cut) for step in made.steps] == [
+        ("plan", True), ("sketch", False), ("inspect", False), ("refine", True), ("plan", False),
+    ]  # fmt: skip
+    assert made.steps[0].text == "<ins> add a"
+    (whole,) = variants.run(Process(), Wordy(script), ["a dog"], [1])
+    assert not any(step.cut for step in whole.steps)
+
+
+def test_limits_are_part_of_the_key_if_there_are_any() -> None:
+    assert "tokens" not in Process().key()
+    assert Process(tokens={"plan": 256}).key()["tokens"] == {"plan": 256}
+    with pytest.raises(ConfigError, match="format 'bagel' has no stage 'plan', whose `tokens:` could be limited"):
+        model = Told({}, words={"system": "s"})
+        model.formats = ("bagel",)  # type: ignore[misc]
+        TextCot(tokens={"plan": 3}).check(model)

@@ -24,7 +24,7 @@ step = st.fixed_dictionaries(
         "tokens": st.integers(0, 10**6),
         "seconds": st.floats(0, 1e4),
     },
-    optional={"dollars": st.floats(0, 10)},
+    optional={"dollars": st.floats(0, 10), "cut": st.booleans()},
 )
 
 
@@ -49,6 +49,7 @@ def test_prefixes_are_those_of_the_steps(stored: list[list[dict[str, Any]]], esc
         assert prefixes.images[place] == (images[-1] if images else None)
         assert prefixes.iterations[place] == max((step.iteration for step in prefix), default=0)
         assert prefixes.continued[place] == any(step.continued for step in prefix)
+        assert prefixes.cut[place] == any(step.cut for step in prefix)
         for name, values in prefixes.costs.items():
             assert values[place] == sum(getattr(step, name) for step in prefix), "to the last bit"
 

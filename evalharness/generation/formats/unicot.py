@@ -4,6 +4,10 @@ The model writes a thought (the plan) and draws from it (the sketch). Each round
 the model views the image, evaluates it and suggests a change. It tries up to three times until a suggestion asks for a
 change, and then writes the suggestion in detail. Prompt, thought, image and this text are the context of the next
 drawing.
+
+As published, two texts are read and then dropped: the model reads the prompt a second time to think, and it is asked
+for the change in detail in a context that has the evaluation and not the suggestion. The format ``unicot-mended`` reads
+the prompt once and keeps the suggestion.
 """
 
 from __future__ import annotations
@@ -26,14 +30,18 @@ class Unicot(OwnLoop):
     """See the module's docstring.
 
     Two of upstream's texts must be given: ``system``, and ``detail``, which asks to write the suggestion in detail.
-    Without ``inspect`` the model suggests a change in every round without evaluating the image. Without ``refine``
-    there is one round, which only evaluates.
+    Without ``inspect`` the model suggests a change in every round without evaluating the image, and this suggestion is
+    kept, because nothing else says what to change. Without ``refine`` there is one round, which only evaluates.
 
     >>> Unicot({"system": "", "detail": "?"}).conflict("<sugg> No editing </sugg>")
     False
     """
 
     name: ClassVar[str] = "unicot"
+    behaviour_version: ClassVar[int] = 2
+    reads_twice: ClassVar[bool] = True
+    keeps_suggestion: ClassVar[bool] = False
+    """Whether the context in which the change is written in detail has the suggestion."""
     replays = True
     assets = published.assets("unicot")
     think = Stage("", END, 2048)
@@ -47,7 +55,7 @@ class Unicot(OwnLoop):
             if name not in words:
                 file = f"{{file: …/inference_mdp_self_reflection.py, constant: {constant}}}"
                 raise ConfigError(
-                    f"format 'unicot' needs its {name} words: give the model `words: unicot`, or "
+                    f"format {self.name!r} needs its {name} words: give the model `words: unicot`, or "
                     f"`words: {{{name}: …}}`, a string or {file} of an upstream checkout"
                 )
         self.system = words["system"]
@@ -77,7 +85,7 @@ class Unicot(OwnLoop):
             steps.fold(samples, "refine", iteration)
 
     def _think_and_draw(self, model: Any, steps: Steps, samples: Sequence[Any]) -> list[Row]:
-        """Write the thoughts and draw. As upstream, the model reads the prompt twice to think and once to draw.
+        """Write the thoughts and draw.
 
         Returns:
             Each sample with the context that its rounds start from: system prompt, prompt and thought.
@@ -87,7 +95,8 @@ class Unicot(OwnLoop):
             model.read(contexts, [self.system] * len(samples))
         model.read(contexts, [self.prompt(sample.prompt) for sample in samples])
         thinking = model.fork(contexts)
-        model.read(thinking, [self.prompt(sample.prompt) for sample in samples])
+        if self.reads_twice:
+            model.read(thinking, [self.prompt(sample.prompt) for sample in samples])
         thoughts = steps.write(self.plan, samples, thinking, "plan", 1)
         drawing = model.fork(contexts)
         model.append(drawing, thoughts)
@@ -99,8 +108,8 @@ class Unicot(OwnLoop):
         """Evaluate the images and suggest changes.
 
         Returns:
-            The samples whose suggestion asks for a change, with the contexts that end in this suggestion. Without
-            ``inspect`` these are all samples.
+            The samples whose suggestion asks for a change, with the contexts in which it is to be written in detail.
+            Without ``inspect`` these are all samples.
         """
         samples, contexts = _columns(rows)
         viewing = model.fork(contexts)
@@ -116,12 +125,22 @@ class Unicot(OwnLoop):
             trying = model.fork([viewing[i] for i in left])
             remaining = [samples[i] for i in left]
             steps.write(self.inspect, remaining, trying, "inspect", iteration, 2 * attempt)
-            suggestions = steps.write(self._suggest, remaining, trying, "inspect", iteration, 2 * attempt + 1)
+            suggesting = trying if self.keeps_suggestion else model.fork(trying)
+            suggestions = steps.write(self._suggest, remaining, suggesting, "inspect", iteration, 2 * attempt + 1)
             for i, context, suggestion in zip(left, trying, suggestions, strict=True):
                 if self.conflict(suggestion):
                     to_change[i] = (samples[i], context)
         steps.fold(samples, "inspect", iteration)
         return [to_change[i] for i in sorted(to_change)]
+
+
+class UnicotMended(Unicot):
+    """The loop without its two slips: the prompt is read once, and what is written in detail is in sight."""
+
+    name: ClassVar[str] = "unicot-mended"
+    behaviour_version: ClassVar[int] = 1
+    reads_twice: ClassVar[bool] = False
+    keeps_suggestion: ClassVar[bool] = True
 
 
 def _columns(rows: Sequence[Row]) -> tuple[list[Any], list[Any]]:

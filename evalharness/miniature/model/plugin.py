@@ -233,7 +233,7 @@ class Miniature(Interleaver):
         with torch.inference_mode():
             ends = {self._tokenizer.id(marker) for marker in stop}
             written = write(network, contexts, ends, max_tokens, choose)
-        return [Written(self._tokenizer.decode(ids), len(ids)) for ids in written]
+        return [Written(self._tokenizer.decode(ids), len(ids), ids[-1] in ends) for ids in written]
 
     def draw(
         self,

@@ -26,10 +26,11 @@ class Bagel(Branching, ImageEditor):
     Settings = BagelSettings
 
     name = "bagel"
+    behaviour_version = 2
     requires = ("diffusers",)
     extra = "bagel"
     assets = published.assets("official")
-    formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes", "prompted", "unicot", "zebra")
+    formats: ClassVar[tuple[str, ...]] = ("bagel", "strokes", "prompted", "rewrite", "unicot", "unicot-mended", "zebra")
     guided = False
     """Contexts carry their own guidance, so that the caller needs no unguided ones."""
     continues = True

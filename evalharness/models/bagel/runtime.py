@@ -10,7 +10,9 @@ from typing import TypeVar
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from evalharness._util import environment
 from evalharness._util.finite import check_finite
 from evalharness.api.model import Written
 from evalharness.errors import ConfigError
@@ -37,6 +39,9 @@ CPU_ROW_COUNTS = (4, 8, 16)
 """The same on a CPU, where more rows take more time. One row is left out: it is computed to slightly other values."""
 GUIDANCE_EVERY = 2
 """Interval, in evaluations of the velocity, at which guidance is evaluated in mode ``fast``."""
+ATTENTION = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
+"""The kernels of attention, each where those before it do not take dtype, device or mask. PyTorch's own order differs
+between its versions and cards."""
 
 
 class Runtime:
@@ -46,8 +51,8 @@ class Runtime:
     that a seed means the same on every device.
 
     In mode ``exact``, each sample has passes of its own, guidance included, except when tokens are written one by one;
-    its outcome depends on the sample alone, to the last bit. In mode ``fast``, all samples share a pass, the residual
-    stream has the dtype of the weights, and guidance is evaluated at every other evaluation.
+    its outcome depends on the sample alone, to the last bit. In mode ``fast``, all samples share a pass, and guidance
+    is evaluated at every other evaluation. The dtype of the residual stream is a setting of its own.
     """
 
     def __init__(self, settings: Settings, devices: Sequence[str]) -> None:
@@ -61,13 +66,13 @@ class Runtime:
         self.batching = Batching(settings.context_tokens)
         self._check_sizes()
         self._exact = settings.mode == "exact"
+        network.residual_dtype = getattr(torch, settings.residual_dtype)
+        environment.note("attention", ", ".join(kernel.name.partition("_")[0].lower() for kernel in ATTENTION))
         if self._exact:
             with self._computing():
                 candidates = CPU_ROW_COUNTS if self.device.type == "cpu" else GPU_ROW_COUNTS
                 row_counts = network.reproducible_row_counts(candidates)
                 self.bagel.row_counts = row_counts if candidates[-1] in row_counts else (1,)
-        else:
-            network.residual_dtype = getattr(torch, settings.dtype)
 
     def fork(self, contexts: Sequence[Context]) -> list[Context]:
         """Independent copies."""
@@ -238,9 +243,11 @@ class Runtime:
 
     @contextmanager
     def _computing(self, low_precision: bool = True) -> Iterator[None]:
-        """Inference mode, with autocast to bfloat16 if the weights have that dtype."""
-        autocast = low_precision and self.settings.dtype == "bfloat16"
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=autocast):
+        """Inference mode and the chosen kernels, with autocast to bfloat16 if the weights have that dtype."""
+        autocast = torch.autocast(
+            self.device.type, torch.bfloat16, enabled=low_precision and self.settings.dtype == "bfloat16"
+        )
+        with torch.inference_mode(), autocast, sdpa_kernel([*ATTENTION], set_priority=True):
             yield
 
     def _check_sizes(self) -> None:

@@ -49,6 +49,7 @@ class Words(BaseModel):
         inspect: asks for a critique of an image (``prompted``).
         refine: asks for a better image (``prompted``).
         detail: asks for a more detailed prompt (``unicot``).
+        rewrite: asks for a prompt in place of the given one (``rewrite``).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,6 +59,7 @@ class Words(BaseModel):
     inspect: str | Upstream | None = None
     refine: str | Upstream | None = None
     detail: str | Upstream | None = None
+    rewrite: str | Upstream | None = None
 
     def chosen(self) -> dict[str, str]:
         """The prompts that are set, read from upstream files if need be."""
@@ -91,6 +93,8 @@ class Settings(BaseModel):
     Attributes:
         weights: a folder in the published layout, or a checkpoint fetched by ``evalharness fetch``.
         mode: ``exact`` for results that do not depend on the batch, or ``fast``.
+        residuals: dtype of the residual stream; by default float32 in mode ``exact``, and that of the weights in mode
+            ``fast``.
         words: prompts for the formats.
         unconditional: what text guidance leads away from, the system prompt or an empty context.
         vae_sizes: longer and shorter side in pixels of images for the autoencoder.
@@ -104,6 +108,7 @@ class Settings(BaseModel):
     weights: Published | Path
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     mode: Literal["exact", "fast"] = "exact"
+    residuals: Literal["bfloat16", "float32"] | None = None
     height: Side = 1024
     width: Side = 1024
     steps: int = Field(default=50, ge=2, le=1000)
@@ -134,7 +139,18 @@ class Settings(BaseModel):
             longest, shortest = getattr(self, name)
             if longest < shortest:
                 raise ValueError(f"{name}: the longer side comes first, then the shorter")
+        if self.residuals == "bfloat16" and self.dtype != "bfloat16":
+            raise ValueError("residuals: bfloat16 is for weights of dtype bfloat16")
         return self
+
+    @property
+    def residual_dtype(self) -> str:
+        """The dtype of the residual stream."""
+        return self.residuals or self._usual_residuals
+
+    @property
+    def _usual_residuals(self) -> str:
+        return "float32" if self.mode == "exact" else self.dtype
 
     def chosen_words(self) -> dict[str, str]:
         """The prompts by name.
@@ -167,4 +183,5 @@ class Settings(BaseModel):
 
     def deciding(self) -> dict[str, Any]:
         """The settings that are part of the model's identity, as JSON."""
-        return self.model_dump(mode="json", include=DECIDING)
+        other = {} if self.residual_dtype == self._usual_residuals else {"residuals": self.residual_dtype}
+        return {**self.model_dump(mode="json", include=DECIDING), **other}

@@ -1,4 +1,4 @@
-"""Samples tokens from logits where these are computed: one uniform number a token and a search of cumulative weights."""
+"""Samples tokens from logits where these are computed: one uniform number a token, a search of cumulative weights."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class TokenSampler:
         Raises:
             NotFiniteError: a logit is NaN or infinite.
         """
-        check_finite(logits, "the next token's logits")
+        least, largest = logits.aminmax(dim=-1)  # NaN if a number of the row is
+        if not (least.isfinite() & largest.isfinite()).all():
+            check_finite(logits, "the next token's logits")
         if self._temperature == 0:
             likeliest: list[int] = logits.argmax(dim=-1).tolist()
             return likeliest
@@ -59,9 +61,8 @@ def sample_rows(logits: Tensor, temperature: float, uniform: Tensor) -> Tensor:
     Returns:
         ``(rows,)``, int64.
     """
-    relative = (logits - logits.amax(dim=-1, keepdim=True)) / temperature
-    weights = relative.exp_().mul_(2.0**WEIGHT_BITS).round_().to(torch.int64)
-    cumulative = weights.cumsum(dim=-1)
+    relative = (logits - logits.amax(dim=-1, keepdim=True)).div_(temperature)  # in place: memory is what takes time
+    cumulative = relative.exp_().mul_(2.0**WEIGHT_BITS).round_().to(torch.int64).cumsum_(dim=-1)
     total = cumulative[:, -1:]
     target = (uniform[:, None] * total).floor().to(torch.int64).minimum(total - 1)
     return torch.searchsorted(cumulative, target, right=True)[:, 0]

@@ -62,6 +62,7 @@ class Composite(Interleaver):
     Settings = CompositeSettings
 
     name = "composite"
+    behaviour_version = 2
 
     def __init__(self, settings: CompositeSettings) -> None:
         self._settings = settings
@@ -119,12 +120,13 @@ class Composite(Interleaver):
         settings, speaker = self._settings, self._speaker
         if speaker is None:
             own = words.REDRAW if settings.redraw else words.EDIT
-            self.formats = ("prompted",)  # type: ignore[misc]
+            self.formats = ("prompted", "rewrite")  # type: ignore[misc]
             self.words = {**own, **{str(stage): text for stage, text in settings.words.items()}}
             self.continues = settings.context == "all"
         else:
             self.formats = speaker.formats  # type: ignore[misc]
             self.words, self.continues = speaker.words, speaker.continues
+        self.draws_context = self._unified is not None and self._unified is self._painter
         self.guided = self._unified is not None and self._unified.guided
         self.replays = all(part is None or part.replays for part in (speaker, self._unified))
         here = [part for part in self._parts().values() if isinstance(part, ImageModel)]

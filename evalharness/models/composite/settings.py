@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from evalharness.api.plugin_ref import PluginRef
 from evalharness.api.registry import available
 
-Stage = Literal["plan", "inspect", "refine"]
+Stage = Literal["plan", "inspect", "refine", "rewrite"]
 
 
 class WriterRef(PluginRef):
