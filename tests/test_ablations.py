@@ -45,7 +45,7 @@ def test_it_is_planned_without_weights_and_says_what_it_lacks(
 
 def test_there_is_one_for_each_table() -> None:
     assert {name.removesuffix(".yaml").removeprefix("bagel-") for name in FILES} == {
-        "geneval", "variants", "components", "iters", "strokes",
+        "geneval", "variants", "components", "iters", "strokes", "data",
     }  # fmt: skip
 
 

@@ -111,6 +111,14 @@ class Model(Plugin, ABC):
     def recall_parts(self, spent: Mapping[str, Spent]) -> None:
         """Count what the parts of the model, by name, spent before this run towards their budgets."""
 
+    def warnings(self) -> list[str]:
+        """Warnings about the model's files for readers of the scores, a line each; called when a run is planned.
+
+        Raises:
+            WeightsError: A file is missing.
+        """
+        return []
+
     def prepare(self) -> None:
         """Load what drawing needs. This is called before each batch, so that loading does not count as drawing time."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from evalharness.config.schema import Sweep
 from evalharness.execution import cost_estimates, disk_forecast, rates, scoring_forecast
 from evalharness.execution.imported import imported_images
+from evalharness.execution.model_warnings import model_warnings
 from evalharness.execution.scoring_forecast import CountSearched
 from evalharness.execution.shared_drawings import without_contained
 from evalharness.planning.plan import Plan
@@ -54,7 +55,8 @@ def dry_run(
         intermediate = {} if count_searched is None else count_searched(plan, store, jobs)
         forecasts = scoring_forecast.scoring_forecasts(plan, store, states, retry, intermediate)
         lines += scoring_forecast.describe(forecasts)
-        lines += [f"warning: {warning}" for warning in imported_images(plan, store).get("warnings", [])]
+        warnings = [*model_warnings(plan), *imported_images(plan, store).get("warnings", [])]
+        lines += [f"warning: {warning}" for warning in warnings]
     return lines + [f"not here: {name}: {reason}" for name, reason in absent.items()]
 
 

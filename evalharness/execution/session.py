@@ -17,6 +17,7 @@ from evalharness.execution.engine import Engine, MakeSearches
 from evalharness.execution.former_identities import adopt_former_results
 from evalharness.execution.heartbeat import Heartbeat
 from evalharness.execution.imported import imported_images
+from evalharness.execution.model_warnings import model_warnings
 from evalharness.execution.parts import ALL, Parts
 from evalharness.execution.signals import stopping_on_signal
 from evalharness.planning.plan import Plan
@@ -54,8 +55,8 @@ def run_plan(
         ConfigError: The disk is too small.
         OSError: ``out`` cannot be created.
     """
-    moved = moved_endpoints(plan, store)
-    for warning in [*moved, *_network_warnings(store)]:  # before anything is asked of them
+    before = [*moved_endpoints(plan, store), *model_warnings(plan)]
+    for warning in [*before, *_network_warnings(store)]:  # before anything is asked of them
         progress.say(f"warning: {warning}")
     executor = plan.sweep.executor.build()
     engine = Engine(plan, store, executor, progress, parts, make_searches, retry_failed, check_space)
@@ -65,7 +66,7 @@ def run_plan(
     warnings += engine.device_warnings + imported.get("warnings", [])
     for warning in warnings:
         progress.say(f"warning: {warning}")
-    return info | imported | {"warnings": moved + warnings}
+    return info | imported | {"warnings": before + warnings}
 
 
 def check_plan(
@@ -76,7 +77,7 @@ def check_plan(
     Returns:
         What became of them; empty if nothing is missing.
     """
-    for warning in [*moved_endpoints(plan, store), *_network_warnings(store)]:
+    for warning in [*moved_endpoints(plan, store), *model_warnings(plan), *_network_warnings(store)]:
         progress.say(f"warning: {warning}")
     parts, executor = replace(parts, check="only"), plan.sweep.executor.build()
     engine = Engine(plan, store, executor, progress, parts, retry_failed=retry_failed)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness.api.format import Format
 from evalharness.api.model import Interleaver
@@ -14,7 +13,18 @@ from evalharness.api.registry import load
 from evalharness.api.variant import Variant
 from evalharness.errors import ConfigError, did_you_mean
 
-StageName = Literal["think", "plan", "inspect", "refine"]
+Limit = Annotated[int, Field(ge=1, le=32_768)]
+
+
+class TokenLimits(BaseModel):
+    """Limits of tokens by stage; ``None`` keeps the format's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    think: Limit | None = None
+    plan: Limit | None = None
+    inspect: Limit | None = None
+    refine: Limit | None = None
 
 
 class SpokenVariant(Variant):
@@ -28,14 +38,13 @@ class SpokenVariant(Variant):
     """
 
     format: str | None = None
-    tokens: Mapping[StageName, Annotated[int, Field(ge=1, le=32_768)]] = {}
+    tokens: TokenLimits = TokenLimits()
 
     def key(self) -> dict[str, Any]:
         # Trajectories of before have keys without the setting.
         settings = super().key()
-        if not settings["tokens"]:
-            del settings["tokens"]
-        return settings
+        limits = self.tokens.model_dump(exclude_none=True)
+        return settings | {"tokens": limits} if limits else {k: v for k, v in settings.items() if k != "tokens"}
 
     def check(self, model: Any) -> None:
         self.spoken_format(model)
@@ -56,7 +65,7 @@ class SpokenVariant(Variant):
         spoken: Format = load("formats", name)(model.words)
         if spoken.name != name:
             raise ConfigError(f"format {name!r}: the `name` of its class is {spoken.name!r}; it must be {name!r}")
-        for stage, limit in self.tokens.items():
+        for stage, limit in self.tokens.model_dump(exclude_none=True).items():
             if getattr(spoken, stage) is None:
                 raise ConfigError(f"format {name!r} has no stage {stage!r}, whose `tokens:` could be limited")
             setattr(spoken, stage, replace(getattr(spoken, stage), max_tokens=limit))

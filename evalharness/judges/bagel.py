@@ -22,7 +22,7 @@ from evalharness.api.judge import Judge, JudgePrompt
 from evalharness.api.model import Written
 from evalharness.errors import SampleError
 from evalharness.judges.data_url import decode_image
-from evalharness.models.bagel import plugin, published
+from evalharness.models.bagel import plugin
 from evalharness.models.bagel.published import Published
 from evalharness.models.bagel.settings import Longest
 from evalharness.models.bagel.settings import Settings as ModelSettings
@@ -41,6 +41,8 @@ class Bagel(Judge):
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         weights: Published | Path
+        base: Published | Path | None = None
+        ema: bool | None = None
         dtype: Literal["bfloat16", "float32"] = "bfloat16"
         mode: Literal["exact", "fast"] = "exact"
         temperature: float = Field(default=0.0, ge=0, le=10)
@@ -70,10 +72,8 @@ class Bagel(Judge):
         self._model = plugin.Bagel(ModelSettings.model_validate({**settings.model_dump(), **nothing_drawn}))
 
     def identity(self) -> Mapping[str, Any]:
-        from evalharness.models.bagel.files import weights_digest
-
         deciding = self.settings.model_dump(mode="json", include=set(DECIDING))
-        return {"name": self.name, "weights": weights_digest(published.folder(self.settings.weights)), **deciding}
+        return {"name": self.name, "weights": self._model.weights_digest(), **deciding}
 
     def former_identities(self) -> Sequence[Mapping[str, Any]]:
         """The first version differs in how tokens are sampled, which does not matter where they are not."""

@@ -16,6 +16,7 @@ from evalharness.generation.best_of_n import BestOfN
 from evalharness.generation.process import Process
 from evalharness.generation.sample import noise_seed
 from evalharness.generation.single_pass import SinglePass
+from evalharness.generation.spoken import TokenLimits
 from evalharness.generation.text_cot import TextCot
 from evalharness.types.trajectory import Trajectory
 
@@ -463,7 +464,7 @@ class Wordy(Told):
 def test_limits_of_tokens_are_settings_and_a_cut_text_is_said() -> None:
     script = {"a dog": [PLAN, BAD, MEND, END]}
     limits = {"plan": 3, "refine": 4}
-    (made,) = variants.run(Process(tokens=limits), Wordy(script), ["a dog"], [1])
+    (made,) = variants.run(Process(tokens=TokenLimits(**limits)), Wordy(script), ["a dog"], [1])
     assert [(step.kind, step.cut) for step in made.steps] == [
         ("plan", True), ("sketch", False), ("inspect", False), ("refine", True), ("plan", False),
     ]  # fmt: skip
@@ -474,8 +475,8 @@ def test_limits_of_tokens_are_settings_and_a_cut_text_is_said() -> None:
 
 def test_limits_are_part_of_the_key_if_there_are_any() -> None:
     assert "tokens" not in Process().key()
-    assert Process(tokens={"plan": 256}).key()["tokens"] == {"plan": 256}
+    assert Process(tokens=TokenLimits(plan=256)).key()["tokens"] == {"plan": 256}
     with pytest.raises(ConfigError, match="format 'bagel' has no stage 'plan', whose `tokens:` could be limited"):
         model = Told({}, words={"system": "s"})
         model.formats = ("bagel",)  # type: ignore[misc]
-        TextCot(tokens={"plan": 3}).check(model)
+        TextCot(tokens=TokenLimits(plan=3)).check(model)

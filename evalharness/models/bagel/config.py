@@ -98,18 +98,18 @@ class Sizes(BaseModel):
         return LATENT_PATCH**2 * self.latent_channels
 
 
-def read_sizes(folder: Path, **latents: Any) -> Sizes:
-    """Read the sizes from a checkpoint folder's JSON files.
+def read_sizes(language: Path, vision: Path, **latents: Any) -> Sizes:
+    """Read the sizes from a checkpoint's JSON files.
 
     Args:
-        folder: the checkpoint.
+        language: ``llm_config.json``.
+        vision: ``vit_config.json``.
         **latents: the fields of :class:`Sizes` that the files do not state.
 
     Raises:
         WeightsError: a file is missing, is not JSON or lacks a size.
     """
-    language = _read(LanguageSizes, folder / "llm_config.json")
-    return Sizes(language=language, vision=_read(VisionSizes, folder / "vit_config.json"), **latents)
+    return Sizes(language=_read(LanguageSizes, language), vision=_read(VisionSizes, vision), **latents)
 
 
 def _read(kind: type[M], path: Path) -> M:

@@ -1,4 +1,4 @@
-"""Loads a checkpoint folder. Every missing, unknown or misshapen weight is an error."""
+"""Loads a checkpoint. Every missing or misshapen weight is an error; those that nothing needs are left out."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from evalharness._util.text import one_line
-from evalharness.assets.weights_folder import checked_folder
 from evalharness.errors import WeightsError
 from evalharness.models.bagel.autoencoder import Autoencoder, as_linear
 from evalharness.models.bagel.config import LATENT_SIDE, Sizes, read_sizes
 from evalharness.models.bagel.embeddings import PositionTable, position_table
-from evalharness.models.bagel.files import AUTOENCODER, NETWORK, REQUIRED
+from evalharness.models.bagel.files import CheckpointFiles
 from evalharness.models.bagel.memory import Placement, layer_of, memory_need, storage_dtype
 from evalharness.models.bagel.network import Network
 
@@ -28,31 +27,27 @@ TABLES = ("latent_pos_embed.pos_embed", "vit_pos_embed.pos_embed")
 
 
 def load(
-    folder: Path, dtype: torch.dtype, placement: Placement, tokens: Callable[[int], int] = lambda patch: 0
+    files: CheckpointFiles, dtype: torch.dtype, placement: Placement, tokens: Callable[[int], int] = lambda patch: 0
 ) -> tuple[Network, Autoencoder]:
     """Load a checkpoint onto its devices, without a copy in the host's memory.
 
     Args:
-        folder: the checkpoint.
+        files: the checkpoint.
         dtype: dtype of the network's matrices. Norms, tables of positions and the autoencoder stay in float32.
         placement: the devices. They must have room for the weights and a context with one image.
         tokens: returns the number of tokens of an image, given the side of the vision transformer's patches.
 
     Raises:
-        WeightsError: a file is missing or truncated, its weights do not match the JSON files, or a device is too small.
+        WeightsError: a file is truncated, its weights do not match the JSON files, or a device is too small.
     """
-    checked_folder(folder, REQUIRED)
-    network_path, autoencoder_path = folder / NETWORK, folder / AUTOENCODER
-    shapes, autoencoder_shapes = read_shapes(network_path), read_shapes(autoencoder_path)
-    channels, latent_channels = _channels(autoencoder_shapes, autoencoder_path)
-    sizes = read_sizes(folder, latent_side=_latent_side(shapes, network_path), latent_channels=latent_channels)
-    with torch.device("meta"):  # takes no memory, whatever the files say
-        network, autoencoder = Network(sizes), Autoencoder(channels, latent_channels)
-    compare(network_path, shapes, _shapes(network), TABLES)
+    network, autoencoder, sizes = _empty(files)
+    shapes = _needed(read_all_shapes(files.network), _shapes(network))
     names = autoencoder.published_names()
     module_shapes = _shapes(autoencoder)
     expected = {published: module_shapes[name] for published, name in names.items()}
-    compare(autoencoder_path, autoencoder_shapes, expected, ())
+    autoencoder_shapes = _needed(read_shapes(files.autoencoder), expected)
+    compare(files.network[0], shapes, _shapes(network), TABLES)
+    compare(files.autoencoder, autoencoder_shapes, expected, ())
 
     need = memory_need(shapes, autoencoder_shapes, dtype, sizes, tokens(sizes.vision.patch_size))
     layer_devices = placement.plan(need, dtype)
@@ -61,11 +56,56 @@ def load(
         layer = layer_of(name)
         device = placement.first if layer is None else layer_devices[layer]
         plan[name] = device, storage_dtype(name, dtype)
-    _fill(network, _read_tensors(network_path, plan), sizes, placement.first)
-    tensors = _read_tensors(autoencoder_path, dict.fromkeys(names, (placement.first, torch.float32)))
+    read = {name: tensor for path in files.network for name, tensor in _read_tensors(path, plan).items()}
+    _fill(network, read, sizes, placement.first)
+    tensors = _read_tensors(files.autoencoder, dict.fromkeys(names, (placement.first, torch.float32)))
     state = {names[published]: as_linear(tensor, expected[published]) for published, tensor in tensors.items()}
     autoencoder.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False), autoencoder.eval().requires_grad_(False)
+
+
+def surplus(files: CheckpointFiles) -> list[str]:
+    """Names of the weights in a checkpoint that nothing needs.
+
+    Raises:
+        WeightsError: a file is truncated, or is of another model.
+    """
+    network, autoencoder, _ = _empty(files)
+    needed = {*_shapes(network), *autoencoder.published_names()}
+    return sorted({*read_all_shapes(files.network), *read_shapes(files.autoencoder)} - needed)
+
+
+def _empty(files: CheckpointFiles) -> tuple[Network, Autoencoder, Sizes]:
+    """The modules of a checkpoint without weights, and its sizes."""
+    shapes = read_all_shapes(files.network)
+    channels, latent_channels = _channels(read_shapes(files.autoencoder), files.autoencoder)
+    latent_side = _latent_side(shapes, files.network[0])
+    sizes = read_sizes(files.language, files.vision, latent_side=latent_side, latent_channels=latent_channels)
+    depth = sizes.language.num_hidden_layers
+    deeper = sorted(name for name in shapes if (layer := layer_of(name)) is not None and layer >= depth)
+    if deeper:
+        raise WeightsError(f"{files.network[0]} has {_first_names(deeper)}, but {files.language} says {depth} layers")
+    with torch.device("meta"):  # takes no memory, whatever the files say
+        return Network(sizes), Autoencoder(channels, latent_channels), sizes
+
+
+def _needed(shapes: Shapes, expected: Shapes) -> dict[str, tuple[int, ...]]:
+    return {name: shape for name, shape in shapes.items() if name in expected}
+
+
+def read_all_shapes(paths: Iterable[Path]) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors in the parts of a checkpoint.
+
+    Raises:
+        WeightsError: a part is truncated, or two parts have the same tensor.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in paths:
+        part = read_shapes(path)
+        if twice := sorted(shapes.keys() & part.keys()):
+            raise WeightsError(f"{path} has {_first_names(twice)}, which another file of {path.parent} has, too")
+        shapes |= part
+    return shapes
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -79,23 +119,20 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def compare(path: Path, actual: Shapes, expected: Shapes, optional: Iterable[str]) -> None:
-    """Check names and shapes of a file's weights.
+    """Check that a file has all weights of a module, in their shapes.
 
     Args:
         path: the file.
-        actual: the shapes in it.
+        actual: the shapes in it, of weights that the module has.
         expected: the shapes that the module needs.
         optional: names that may be missing.
 
     Raises:
         WeightsError: with the first names that differ.
     """
-    unknown = sorted(actual.keys() - expected.keys())
     missing = sorted(expected.keys() - actual.keys() - set(optional))
     if missing:
         raise WeightsError(f"{path} lacks {_first_names(missing)}")
-    if unknown:
-        raise WeightsError(f"{path} has unknown weights {_first_names(unknown)}")
     for name in sorted(actual):
         if actual[name] != _stored_shape(expected[name], actual[name]):
             raise WeightsError(f"{path}: {name} has shape {list(actual[name])}, not {list(expected[name])}")
@@ -150,7 +187,7 @@ def _read_tensors(path: Path, plan: Mapping[str, tuple[torch.device, torch.dtype
     for device in sorted({device for device, _ in plan.values()}, key=str):
         with _open(path, str(device)) as file:
             for name in file.keys():  # noqa: SIM118 - not a mapping
-                if plan[name][0] == device:
+                if name in plan and plan[name][0] == device:
                     tensors[name] = file.get_tensor(name).to(plan[name][1])
     return tensors
 

@@ -52,14 +52,27 @@ class Bagel(Branching, ImageEditor):
         return self._settings.chosen_words()
 
     def identity(self) -> Mapping[str, Any]:
-        from evalharness.models.bagel.files import weights_digest
-
         return {
             "name": self.name,
-            "weights": weights_digest(published.folder(self._settings.weights)),
+            "weights": self.weights_digest(),
             "words": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.words.items()},
             **self._settings.deciding(),
         }
+
+    def weights_digest(self) -> str:
+        """One SHA-256 over the files that the model is loaded from.
+
+        Raises:
+            WeightsError: a file is missing.
+        """
+        return self._settings.files().digest()
+
+    def warnings(self) -> list[str]:
+        from evalharness.models.bagel.loading import surplus
+
+        names = surplus(self._settings.files())
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return [f"{len(names)} weights of the checkpoint are not used: {shown}"] if names else []
 
     def check(self, prompt: str) -> None:
         if not prompt.strip():

@@ -17,7 +17,6 @@ from evalharness._util.finite import check_finite
 from evalharness.api.model import Written
 from evalharness.errors import ConfigError
 from evalharness.models.bagel import images as pixel_images
-from evalharness.models.bagel import published
 from evalharness.models.bagel.autoencoder import DOWN
 from evalharness.models.bagel.batching import Batching, Part
 from evalharness.models.bagel.cache import Context
@@ -59,9 +58,9 @@ class Runtime:
         placement = Placement([torch.device(name) for name in devices])
         self.settings = settings
         self.device = placement.first
-        weights, dtype = published.folder(settings.weights), getattr(torch, settings.dtype)
-        network, autoencoder = load(weights, dtype, placement, settings.image_tokens)
-        self.tokens = Tokens(weights, network.sizes.language.vocab_size)
+        files, dtype = settings.files(), getattr(torch, settings.dtype)
+        network, autoencoder = load(files, dtype, placement, settings.image_tokens)
+        self.tokens = Tokens(files.tokenizer[0].parent, network.sizes.language.vocab_size)
         self.bagel = BagelVerbs(network, autoencoder, self.tokens.markers)
         self.batching = Batching(settings.context_tokens)
         self._check_sizes()

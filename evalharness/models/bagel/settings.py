@@ -12,6 +12,7 @@ from evalharness.models.bagel.config import Renorm
 from evalharness.models.bagel.published import Published
 
 if TYPE_CHECKING:
+    from evalharness.models.bagel.files import CheckpointFiles
     from evalharness.models.bagel.sampler import Sampler
 
 SAMPLER = ("steps", "shift", "text_scale", "image_scale", "interval", "renorm", "renorm_min")
@@ -91,7 +92,10 @@ class Settings(BaseModel):
     """Settings of the plugin. The sampler's have the defaults of the original's ``gen_image``.
 
     Attributes:
-        weights: a folder in the published layout, or a checkpoint fetched by ``evalharness fetch``.
+        weights: a folder of weights, see :func:`~evalharness.models.bagel.files.find_files`, or a checkpoint fetched by
+            ``evalharness fetch``.
+        base: the same of the checkpoint that it was trained from, for the files that the folder lacks.
+        ema: whether to take averaged weights or those as trained; by default averaged ones if there are any.
         mode: ``exact`` for results that do not depend on the batch, or ``fast``.
         residuals: dtype of the residual stream; by default float32 in mode ``exact``, and that of the weights in mode
             ``fast``.
@@ -106,6 +110,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: Published | Path
+    base: Published | Path | None = None
+    ema: bool | None = None
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     mode: Literal["exact", "fast"] = "exact"
     residuals: Literal["bfloat16", "float32"] | None = None
@@ -151,6 +157,17 @@ class Settings(BaseModel):
     @property
     def _usual_residuals(self) -> str:
         return "float32" if self.mode == "exact" else self.dtype
+
+    def files(self) -> CheckpointFiles:
+        """The files of the checkpoint.
+
+        Raises:
+            WeightsError: the checkpoint has not been fetched, or a file is missing.
+        """
+        from evalharness.models.bagel.files import find_files
+
+        base = None if self.base is None else published.folder(self.base)
+        return find_files(published.folder(self.weights), base, averaged=self.ema)
 
     def chosen_words(self) -> dict[str, str]:
         """The prompts by name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -20,6 +21,7 @@ pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.models.bagel import memory
+from evalharness.models.bagel.files import find_files
 from evalharness.models.bagel.images import fitted_size, on_white, to_image, to_tensor
 from evalharness.models.bagel.loading import load
 from evalharness.models.bagel.memory import Placement
@@ -38,7 +40,7 @@ def folder(bagel_folder: Path, tmp_path: Path) -> Path:
 
 def refused(folder: Path, message: str) -> None:
     with pytest.raises(WeightsError, match=message) as caught:
-        load(folder, torch.float32, CPU)
+        load(find_files(folder), torch.float32, CPU)
     assert "\n" not in str(caught.value)
 
 
@@ -77,14 +79,19 @@ def test_a_pickle_is_not_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["ema.safetensors", "ae.safetensors"])
-def test_missing_surplus_and_misshapen_weights_are_named(folder: Path, bagel_folder: Path, file: str) -> None:
+def test_missing_and_misshapen_weights_are_named_and_surplus_ones_reported(
+    folder: Path, bagel_folder: Path, file: str
+) -> None:
     names = sorted(name for name in load_file(folder / file) if name.endswith("weight") and "conv_in" not in name)
     missing, wrong = names[3], names[5]
     rewrite(folder / file, lambda tensors: tensors.pop(missing))
     refused(folder, f"lacks {missing}")
     shutil.copy(bagel_folder / file, folder)
     rewrite(folder / file, lambda tensors: tensors.update({"more.weight": np.zeros(2, np.float32)}))
-    refused(folder, r"has unknown weights more\.weight")
+    load(find_files(folder), torch.float32, CPU)
+    model = Bagel(Bagel.Settings(weights=folder))
+    assert model.warnings() == ["1 weights of the checkpoint are not used: more.weight"]
+    assert Bagel(Bagel.Settings(weights=bagel_folder)).warnings() == []
     shutil.copy(bagel_folder / file, folder)
     rewrite(folder / file, lambda tensors: tensors.update({wrong: tensors[wrong][1:].copy()}))
     refused(folder, f"{wrong} has shape .*, not ")
@@ -99,8 +106,8 @@ def test_tables_of_places_may_be_left_out(folder: Path, bagel_folder: Path) -> N
     """Their size is then the published one."""
     rewrite(folder / "ema.safetensors", lambda tensors: tensors.pop("latent_pos_embed.pos_embed"))
     rewrite(folder / "ema.safetensors", lambda tensors: tensors.pop("vit_pos_embed.pos_embed"))
-    network, _ = load(folder, torch.float32, CPU)
-    complete, _ = load(bagel_folder, torch.float32, CPU)
+    network, _ = load(find_files(folder), torch.float32, CPU)
+    complete, _ = load(find_files(bagel_folder), torch.float32, CPU)
     assert network.sizes.latent_side == 64
     assert complete.sizes.latent_side == 8
     assert torch.equal(network.vit_pos_embed.pos_embed, complete.vit_pos_embed.pos_embed)
@@ -112,7 +119,11 @@ def test_tables_of_places_may_be_left_out(folder: Path, bagel_folder: Path) -> N
     [
         ("llm_config.json", {"hidden_size": None}, "llm_config.json: key 'hidden_size' is missing"),
         ("llm_config.json", {"hidden_size": 66}, "do not divide"),
-        ("llm_config.json", {"num_hidden_layers": 2}, "has unknown weights language_model.model.layers.2"),
+        (
+            "llm_config.json",
+            {"num_hidden_layers": 2},
+            r"has language_model\.model\.layers\.2\..* more, but .*llm_config\.json says 2 layers",
+        ),
         ("llm_config.json", {"vocab_size": 10**9}, "vocab_size"),
         ("llm_config.json", {"vocab_size": 900_000, "hidden_size": 800_000}, "has shape"),
         ("llm_config.json", {"rope_scaling": {"type": "yarn"}}, "rope_scaling"),
@@ -165,7 +176,7 @@ def test_a_device_that_is_too_small(bagel_folder: Path, monkeypatch: pytest.Monk
 
 
 def test_dtypes(bagel_folder: Path) -> None:
-    network, autoencoder = load(bagel_folder, torch.bfloat16, CPU)
+    network, autoencoder = load(find_files(bagel_folder), torch.bfloat16, CPU)
     kinds = {name: tensor.dtype for name, tensor in network.state_dict().items()}
     assert kinds["llm2vae.weight"] == kinds["language_model.lm_head.weight"] == torch.bfloat16
     assert all(kinds[name] == torch.float32 for name in kinds if "norm" in name or "pos_embed" in name)
@@ -175,6 +186,83 @@ def test_dtypes(bagel_folder: Path) -> None:
 def test_a_device_that_is_not_there(bagel_folder: Path) -> None:
     with pytest.raises(ConfigError, match="device 'cuda:7' cannot be used here"):
         Bagel(Bagel.Settings(weights=bagel_folder, device="cuda:7", height=64, width=64)).start(1)
+
+
+# --- layouts ---
+
+
+def split(folder: Path, names: tuple[str, str]) -> None:
+    """Put the network's weights into two files."""
+    tensors = load_file(folder / "ema.safetensors")
+    ordered = sorted(tensors)
+    for name, part in zip(names, (ordered[:50], ordered[50:]), strict=True):
+        save_file({tensor: tensors[tensor] for tensor in part}, folder / name)
+    (folder / "ema.safetensors").unlink()
+
+
+def drawn(weights: Path, **settings: Any) -> bytes:
+    small_images = {"height": 64, "width": 48, "steps": 3, "vae_sizes": (64, 32), "vit_sizes": (56, 28)}
+    chosen = {"weights": weights, "dtype": "float32", "device": "cpu", **small_images, **settings}
+    return Bagel(Bagel.Settings.model_validate(chosen)).paint(["a dog"], [1])[0].image.tobytes()
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_parts_are_one_network(folder: Path, bagel_folder: Path, indexed: bool) -> None:
+    names = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    split(folder, names)
+    if indexed:
+        index = {"weight_map": {"a": names[0], "b": names[1]}}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert drawn(folder) == drawn(bagel_folder)
+    (folder / names[1]).unlink()
+    refused(folder, f"lacks {names[1]}, which" if indexed else "lacks .* more")
+
+
+def test_two_files_with_the_same_weights_are_not_parts(folder: Path) -> None:
+    shutil.copy(folder / "ema.safetensors", folder / "model_a.safetensors")
+    (folder / "ema.safetensors").rename(folder / "model_b.safetensors")
+    refused(folder, r"model_b\.safetensors has .* more, which another file of .* has, too")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"weight_map": 1}', '{"weight_map": {"a": 1}}'])
+def test_an_index_that_is_none(folder: Path, content: str) -> None:
+    (folder / "ema.safetensors").rename(folder / "model-1.safetensors")
+    (folder / "model.safetensors.index.json").write_text(content)
+    refused(folder, "is no index of safetensors files")
+
+
+def test_what_a_trainer_wrote_is_read_beside_its_base(bagel_folder: Path, tmp_path: Path) -> None:
+    """Averaged weights if there are any, those as trained if they are asked for; all else from the base."""
+    output = tmp_path / "0002000"
+    output.mkdir()
+    tensors = load_file(bagel_folder / "ema.safetensors")
+    save_file(tensors, output / "model.safetensors")
+    refused(output, r"lacks ae\.safetensors; for what a trainer wrote, set `base:`")
+    assert drawn(output, base=bagel_folder) == drawn(bagel_folder)
+    with pytest.raises(WeightsError, match=r"lacks ema\*\.safetensors"):
+        drawn(output, base=bagel_folder, ema=True)
+    (output / "optimizer.00000-of-00008.pt").write_bytes(b"not read")
+    tensors["llm2vae.weight"] = 2 * tensors["llm2vae.weight"]
+    save_file(tensors, output / "ema.safetensors")
+    averaged, trained = drawn(output, base=bagel_folder), drawn(output, base=bagel_folder, ema=False)
+    assert trained == drawn(bagel_folder) != averaged
+    identities = [
+        Bagel(Bagel.Settings(weights=output, base=bagel_folder, ema=ema)).identity()["weights"] for ema in (True, False)
+    ]
+    assert len({*identities, Bagel(Bagel.Settings(weights=bagel_folder)).identity()["weights"]}) == 3
+    with pytest.raises(WeightsError, match=r"lacks vit_config\.json, and so does its base"):
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        shutil.copy(bagel_folder / "ae.safetensors", empty)
+        shutil.copy(bagel_folder / "llm_config.json", empty)
+        find_files(output, empty)
+
+
+def test_a_published_folder_has_the_digest_of_its_files(bagel_folder: Path) -> None:
+    """As ``sha256sum`` prints them, by name: identities of before hold."""
+    names = sorted(path.name for path in bagel_folder.iterdir())
+    sums = "".join(f"{hashlib.sha256((bagel_folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
+    assert find_files(bagel_folder).digest() == hashlib.sha256(sums.encode()).hexdigest()
 
 
 # --- images and times ---

@@ -16,8 +16,10 @@ pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 from mock_sweeps import run_without_report
 from plugin_packages import InstallPlugins
+from torch.nn.attention import _cur_sdpa_kernel_backends
 
 from evalharness import Results
+from evalharness._util import environment
 from evalharness.api.benchmark import Benchmark, Scorer
 from evalharness.api.model import Interleaver
 from evalharness.errors import ConfigError, SampleError
@@ -25,6 +27,7 @@ from evalharness.generation import variants
 from evalharness.generation.process import Process
 from evalharness.generation.single_pass import SinglePass
 from evalharness.generation.text_cot import TextCot
+from evalharness.models.bagel import layers
 from evalharness.models.bagel.plugin import Bagel
 from evalharness.types.item import Item, PromptSet
 from evalharness.types.score import Score
@@ -184,7 +187,7 @@ def test_the_public_format_has_no_process(model: Bagel) -> None:
     "wrong",
     [
         {"height": 100}, {"steps": 1}, {"interval": (0.5, 0.4)}, {"vae_sizes": (512, 1024)}, {"mode": "quick"},
-        {"renorm": "none"}, {"words": {"system": {"file": "a.py"}}}, {"unknown": 1},
+        {"renorm": "none"}, {"residuals": "bfloat16"}, {"words": {"system": {"file": "a.py"}}}, {"unknown": 1},
     ],
     ids=str,
 )  # fmt: skip
@@ -242,6 +245,39 @@ def test_images_of_any_size_and_mode(model: Bagel) -> None:
     contexts = model.start(3)
     model.look(contexts, [Image.new("L", (31, 200)), Image.new("RGBA", (500, 20)), Image.new("P", (64, 48))])
     assert all(context.full.position == 2 for context in contexts)
+
+
+def test_the_precision_of_residuals_is_a_setting_of_its_own(bagel_settings: Make) -> None:
+    """By default that of the mode, which the identity does not mention."""
+    rounded = {
+        residuals: Bagel(bagel_settings(steps=4, dtype="bfloat16", residuals=residuals))
+        for residuals in (None, "float32", "bfloat16")
+    }
+    usual, float32, bfloat16 = (model.paint(PROMPTS[:1], [1])[0].image.tobytes() for model in rounded.values())
+    assert usual == float32 != bfloat16
+    assert rounded[None].identity() == rounded["float32"].identity() != rounded["bfloat16"].identity()
+    assert "residuals" not in rounded[None].identity()
+    assert (
+        Bagel(bagel_settings(mode="fast", dtype="bfloat16", residuals="float32")).identity()["residuals"] == "float32"
+    )
+
+
+def test_the_kernels_of_attention_are_pinned_and_recorded(
+    bagel_settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    attend = layers.scaled_dot_product_attention
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        seen.append(_cur_sdpa_kernel_backends(with_priority=True))
+        return attend(*arguments, **options)
+
+    monkeypatch.setattr(layers, "scaled_dot_product_attention", watched)
+    Bagel(bagel_settings(steps=2)).paint(PROMPTS[:1], [1])
+    assert all(
+        [kernel.name for kernel in kernels] == ["FLASH_ATTENTION", "EFFICIENT_ATTENTION", "MATH"] for kernels in seen
+    )
+    assert json.loads(environment.described())["attention"] == "flash, efficient, math"
 
 
 def test_bfloat16_is_close_and_layers_may_lie_apart(bagel_settings: Make) -> None:
