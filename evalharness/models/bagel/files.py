@@ -73,7 +73,8 @@ def find_files(folder: Path, base: Path | None = None, *, averaged: bool | None 
         names = " or ".join(f"{prefix}*.safetensors" for prefix in prefixes)
         raise WeightsError(f"the weights folder {folder} lacks {NETWORK if averaged is None else names}")
     places = [place for place in (folder, base) if place is not None]
-    return CheckpointFiles(network, *(_find(name, places) for name in REQUIRED[1:-1]), _tokenizer_files(places))
+    autoencoder, language, vision = (_find(name, places) for name in REQUIRED[1:-1])
+    return CheckpointFiles(network, autoencoder, language, vision, _tokenizer_files(places))
 
 
 def _network_files(folder: Path, prefix: str) -> tuple[Path, ...]:
