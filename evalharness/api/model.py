@@ -259,6 +259,8 @@ class Interleaver(ImageModel):
     present state."""
     draws_context: bool = True
     """Whether ``draw`` sees the whole context. If not, it draws the newest text alone."""
+    draws_after_images: bool = True
+    """Whether ``draw`` can change what was looked at. If not, the model runs no process."""
     remembers: bool = False
     """Whether an iteration that starts a new context also reads the last plan and its correction."""
     replays: bool = False

@@ -22,7 +22,6 @@ KEYLESS = frozenset(
         "a18d4cd67a8b0ba75f9b7f27414e075bba63d075f7c4acb34319c24028a36030",  # to inspect and refine
         "bc2f4729beea1fc2815f96e9b0a170aad7938f76aba3fa990b5484e706908753",  # to plan, inspect and refine
         "b19dda04c63589557ad9d089cebe83172f27625e70936e2d35af597dcf5255d5",  # bagel
-        "511c64f23a2bc1512100f4d3674c70d4f1fda24045a89190626561d9fa83009b",  # unicot
         "fe1097f498a459474f37eeac3cf760ef997ecbd64089914c5fb71e70f39fe483",  # zebra
     }
 )

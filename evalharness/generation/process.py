@@ -72,6 +72,11 @@ class Process(StepwiseVariant):
                 f"format {name!r} has a loop of its own, which needs a model whose contexts can be forked "
                 f"(fork, glance, append); those of {model.name!r} cannot"
             )
+        if not model.draws_after_images:
+            raise ConfigError(
+                f"{model.name!r} draws from a text alone, not from an image, so that it cannot refine; give it as "
+                "painter to a composite with an editor or `redraw: true`"
+            )
         if self.context == "latest" and (isinstance(spoken, OwnLoop) or not model.continues):
             reason = (
                 f"format {name!r} has a loop of its own, which decides what stays in its context"

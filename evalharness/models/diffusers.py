@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,9 +19,9 @@ from evalharness._util.quiet import silent
 from evalharness.api.model import Drawn, ImageEditor
 from evalharness.assets.weights_folder import checked_folder
 from evalharness.errors import NotFiniteError, SampleError, WeightsError
+from evalharness.models.hub import commit_of
 from evalharness.models.pipeline_calls import check_arguments, require_drawing, require_editing
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 INDEX = "model_index.json"
 
 
@@ -149,31 +148,7 @@ class Diffusers(ImageEditor):
         if settings.weights is not None:
             folder = checked_folder(settings.weights, [INDEX])
             return {"weights": folder_digest(folder, [INDEX, *(f"{part}/**/*" for part in _parts(folder))])}
-        return {"hub": str(settings.hub), "revision": self._commit(str(settings.hub))}
-
-    def _commit(self, name: str) -> str:
-        """The commit of ``revision``: asked of the hub, or without a network the one in its cache."""
-        revision = self.settings.revision or "main"
-        if COMMIT.fullmatch(revision):
-            return revision
-        import httpx2
-        from huggingface_hub import HfApi, snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-        try:
-            return str(HfApi().model_info(name, revision=revision).sha)
-        except HfHubHTTPError as error:
-            if error.response.status_code < 500:
-                raise WeightsError(f"the hub has no {name} at {revision}: {str(error).splitlines()[0]}") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, TypeError, KeyError, AttributeError):
-            pass  # no network, or a server that is not the hub
-        try:
-            return Path(snapshot_download(name, revision=revision, local_files_only=True)).name
-        except LocalEntryNotFoundError:
-            raise WeightsError(
-                f"the hub cannot be reached, and {name} is not in its cache; download it where there is a network, and "
-                "give its folder as weights"
-            ) from None
+        return {"hub": str(settings.hub), "revision": commit_of(str(settings.hub), settings.revision)}
 
     def load(self) -> Any:
         """The pipeline, loaded on first use from safetensors only, without running code from the repository."""

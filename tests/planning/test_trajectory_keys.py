@@ -37,7 +37,6 @@ WORDS = {
     "strokes": (),
     "prompted": ("plan", "inspect", "refine"),
     "bagel": ("system",),
-    "unicot": ("system", "detail"),
     "zebra": ("system",),
 }
 

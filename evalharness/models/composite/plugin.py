@@ -107,7 +107,8 @@ class Composite(Interleaver):
             )
         if isinstance(painter, ImageSource) or not isinstance(painter, ImageModel | RemoteImageModel):
             raise ConfigError(f"composite: the painter {settings.painter_ref.name!r} does not draw")
-        edits = isinstance(editor, ImageEditor | Interleaver) or (isinstance(editor, RemoteImageModel) and editor.edits)
+        draws_on = isinstance(editor, Interleaver) and editor.draws_after_images
+        edits = isinstance(editor, ImageEditor) or draws_on or (isinstance(editor, RemoteImageModel) and editor.edits)
         if editor is not None and not edits:
             assert settings.editor is not None
             raise ConfigError(
