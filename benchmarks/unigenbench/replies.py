@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 import warnings
 from typing import Any
 
 from evalharness.types.item import Item
 from evalharness.types.score import Score
 
-ANALYSIS = re.compile(r"<analysis>(.*?)</analysis>", re.DOTALL)
-SCORE = re.compile(r"<score>(.*?)</score>", re.DOTALL)
 LONGEST = 200_000
 """Characters of a reply that is read; a judge may write 4,096 tokens."""
 FAULTS = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
@@ -24,12 +21,12 @@ def read_reply(text: str) -> Score | None:
     """
     if len(text) > LONGEST:
         return None
-    analysis, score = ANALYSIS.search(text), SCORE.search(text)
+    analysis, score = _inside(text, "analysis"), _inside(text, "score")
     if analysis is None or score is None:
         return None
     try:
         with warnings.catch_warnings(action="ignore"):  # of escapes in the judge's strings
-            lists = [ast.literal_eval(match[1].strip()) for match in (analysis, score)]
+            lists = [ast.literal_eval(literal.strip()) for literal in (analysis, score)]
         lengths = [len(found) for found in lists]
     except FAULTS:
         return None
@@ -57,6 +54,13 @@ def counted(item: Item, stated: Score) -> Score | None:
         if "-" in point:
             aspects.append([point, float(right)])
     return Score(sum(marks) / len(marks), "\n".join(wrong), {"marks": marks, "aspects": aspects})
+
+
+def _inside(text: str, tag: str) -> str | None:
+    """What stands between the first opening tag and the first closing tag after it."""
+    _, opened, rest = text.partition(f"<{tag}>")
+    inside, closed, _ = rest.partition(f"</{tag}>")
+    return inside if opened and closed else None
 
 
 def _marks(listed: Any) -> list[bool]:

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from judge_server import Answer, completion, error, serving
 from openai_judge import OK, judge, prompts
 
+from evalharness.benchmarks.checklist.rubric import read_answer, read_answers
 from evalharness.benchmarks.edits.benchmark import Edits
 from evalharness.benchmarks.edits.rubric import read_reply
+from evalharness.benchmarks.geneval2.soft_tifa import read_probability
+from evalharness.benchmarks.unigenbench.replies import read_reply as read_points
 from evalharness.benchmarks.wise.published_replies import LEGACY_RANGE, read_published_bit, read_published_scales
 from evalharness.benchmarks.wise.replies import read_bit, read_scales
 from evalharness.errors import EndpointError, SampleError
@@ -99,6 +102,10 @@ READERS: dict[str, Parser] = {
     "edits": Parser(STRICT, read_reply),
     "wise-verified": Parser(STRICT, read_bit),
     "wise-legacy": Parser(STRICT, read_scales),
+    "checklist, each": Parser(STRICT, read_answer),
+    "checklist, together": Parser(STRICT, read_answers),
+    "geneval2": Parser(STRICT, read_probability),
+    "unigenbench": Parser("official", read_points, unchanged=True),
     "published bit": Parser("official", read_published_bit, unchanged=True),
     "published scales": Parser("official", read_published_scales, unchanged=True, score_range=LEGACY_RANGE),
 }
@@ -132,6 +139,19 @@ PIECES += [
     "{",
     "}",
     "\u0660",
+]
+PIECES += [
+    "<analysis>",
+    "</analysis>",
+    "<score>",
+    "</score>",
+    "[1, 0]",
+    "['a', 'b']",
+    "yes",
+    "No",
+    "1: yes",
+    "0.5",
+    "nan",
 ]
 PIECES += ["²", "1e5", "1/2", "%", '"followed": 1e400', '{"followed": NaN, "kept": 5}', "\u202e", "\x00", "0x5", "+5"]
 TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=40).map("".join)
@@ -181,7 +201,7 @@ def test_what_is_no_mark_is_none(text: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(READERS))
 @pytest.mark.parametrize(
-    "piece", ["\n", " ", "*", "Followed ", "Score:", "<think", "<", "a", "-", "[THINK]", "Realism \n", "{"]
+    "piece", ["\n", " ", "*", "Followed ", "Score:", "<think", "<", "a", "-", "[THINK]", "Realism \n", "{", "<score>"]
 )
 def test_the_time_of_a_reader_is_linear(piece: str, name: str) -> None:
     """Of a quadratic one, this test would take hours."""
@@ -197,5 +217,5 @@ def test_all_readers_are_here() -> None:
     from evalharness.judges.judged_benchmark import JudgedBenchmark
 
     classes: list[Any] = [registry.load("benchmarks", name) for name in registry.available("benchmarks")]
-    reads = {cls.read for cls in classes if issubclass(cls, JudgedBenchmark)}
-    assert reads <= {read_reply, read_bit, read_scales}
+    judged = {cls.name for cls in classes if issubclass(cls, JudgedBenchmark)}
+    assert judged <= {name.partition(",")[0] for name in READERS} | {"wise-mini"}
