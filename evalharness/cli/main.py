@@ -16,6 +16,7 @@ from evalharness._util import console
 from evalharness._util.guard import exit_on_interrupt, guarded
 
 COMMANDS = {
+    "init": ("init", "write a commented sweep file for a kind of model and a benchmark"),
     "sweep": ("sweep", "draw, score and report a sweep file"),
     "run-all": ("run_all", "run several sweeps into one folder, with a page that leads to their reports"),
     "status": ("status", "show how far a run is, from another terminal"),
