@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from evalharness._util.hashing import digest
+from evalharness._util.image_files import is_transparent_file
 from evalharness.judges.judged_benchmark import JudgedBenchmark, JudgedSettings
 from evalharness.types.item import Item, ItemField, PromptSet
 
@@ -54,7 +55,14 @@ class Edits(JudgedBenchmark):
         return EditRubric()
 
     def notes(self) -> list[str]:
-        return ["judged by this project's own rubric for edits: comparable with itself alone."]
+        notes = ["judged by this project's own rubric for edits: comparable with itself alone."]
+        pictures = {item.picture.path for item in self._items if item.picture is not None}
+        if transparent := sum(map(is_transparent_file, pictures)):
+            notes.append(
+                f"{transparent} of {len(pictures)} pictures are transparent: changed and judged without their "
+                "transparency."
+            )
+        return notes
 
     @cached_property
     def _items(self) -> list[Item]:

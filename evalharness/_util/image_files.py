@@ -22,23 +22,26 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombErr
 """Exceptions of Pillow for files that are not images, or incomplete."""
 
 
-def decode_png(data: bytes, name: str = "the image") -> Image.Image:
+def decode_png(data: bytes, name: str = "the image", *, keep_transparency: bool = False) -> Image.Image:
     """The RGB image of a PNG file.
 
     Args:
         data: The bytes of the file.
         name: What a message calls it.
+        keep_transparency: whether a transparent image becomes an RGBA image, for a caller that counts these.
 
     Raises:
         SampleError: It is no such file, or an incomplete one.
     """
     try:
-        return _whole(data, _rgb)
+        return _whole(data, partial(_decoded, keep_transparency=keep_transparency))
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise SampleError(f"{name} cannot be read: {error}") from error
 
 
-def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = False) -> bytes:
+def upright_png(
+    data: bytes, *, most_pixels: int | None = None, rewrite: bool = False, keep_transparency: bool = False
+) -> bytes:
     """Convert an image file to a PNG file of an upright RGB image. Transparency is dropped: detectors do not see it.
 
     Args:
@@ -47,20 +50,22 @@ def upright_png(data: bytes, *, most_pixels: int | None = None, rewrite: bool = 
             default that of the environment variable ``EVALHARNESS_MAX_MEGAPIXELS``.
         rewrite: whether to encode even a file that is such a PNG already, so that only its pixels remain. Otherwise it
             is returned byte for byte.
+        keep_transparency: whether a transparent image becomes an RGBA image, for a caller that counts these.
 
     Raises:
         one of BROKEN: the file is no image, is incomplete, or has more than ``most_pixels``.
     """
-    return _whole(data, partial(_upright, most_pixels=most_pixels, rewrite=rewrite))
+    read = partial(_upright, most_pixels=most_pixels, rewrite=rewrite, keep_transparency=keep_transparency)
+    return _whole(data, read)
 
 
-def _rgb(data: bytes) -> Image.Image:
+def _decoded(data: bytes, *, keep_transparency: bool) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         _require_few_pixels(image, None)
-        return image.convert("RGB")
+        return image.convert("RGBA" if keep_transparency and is_transparent(image) else "RGB")
 
 
-def _upright(data: bytes, *, most_pixels: int | None, rewrite: bool) -> bytes:
+def _upright(data: bytes, *, most_pixels: int | None, rewrite: bool, keep_transparency: bool) -> bytes:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _require_few_pixels(image, most_pixels)
         # A phone's JPEG holds more pictures behind the first one: other sizes of it, or what lies behind its blur.
@@ -71,10 +76,30 @@ def _upright(data: bytes, *, most_pixels: int | None, rewrite: bool) -> bytes:
             raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
         if image.format == "PNG" and image.mode == "RGB" and not turned(image) and not rewrite:
             return data
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-        buffer = io.BytesIO()
-        # The image is copied, because Pillow would write metadata of the old file, such as a colour profile.
-        Image.frombytes("RGB", upright.size, upright.tobytes()).save(buffer, "PNG")
+        mode = "RGBA" if keep_transparency and is_transparent(image) else "RGB"
+        return plain_png(ImageOps.exif_transpose(image).convert(mode))
+
+
+def without_transparency(data: bytes) -> tuple[bytes, bool]:
+    """A PNG file without its alpha channel, and whether a pixel was not opaque; any other file as it is."""
+    try:
+        return _whole(data, _opaque) or (data, False)
+    except BROKEN:
+        return data, False
+
+
+def _opaque(data: bytes) -> tuple[bytes, bool] | None:
+    """``None`` for a file that has no transparency anyway."""
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        if not image.has_transparency_data:
+            return None
+        return plain_png(image.convert("RGB")), is_transparent(image)
+
+
+def plain_png(image: Image.Image) -> bytes:
+    """A PNG file of the pixels alone: Pillow would write metadata of the old file, such as a colour profile."""
+    buffer = io.BytesIO()
+    Image.frombytes(image.mode, image.size, image.tobytes()).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -122,6 +147,15 @@ def is_transparent(image: Image.Image) -> bool:
     (False, True)
     """
     return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
+
+
+def is_transparent_file(path: Path) -> bool:
+    """Whether a pixel of an image file is not opaque; false for a file that cannot be read."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return is_transparent(image)
+    except BROKEN:
+        return False
 
 
 def png_size(path: Path) -> tuple[int, int]:

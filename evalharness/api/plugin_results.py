@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from evalharness._util.image_files import without_transparency
 from evalharness.errors import NotFiniteError, SampleError
 from evalharness.types.reply import Reply
 from evalharness.types.score import Score
@@ -111,6 +112,9 @@ def _plain_step(step: Any, plugin: str, name: str) -> Step:
         image = bytes(image)
     if image is not None and not isinstance(image, bytes):
         raise _wrong_type(image, plugin, f"{name}.image", "the bytes of a PNG file")
+    transparent = False
+    if image is not None:
+        image, transparent = without_transparency(image)
     return Step(
         kind=_text(step.kind, plugin, f"{name}.kind"),
         iteration=_int(step.iteration, plugin, f"{name}.iteration"),
@@ -121,6 +125,7 @@ def _plain_step(step: Any, plugin: str, name: str) -> Step:
         continued=bool(step.continued),
         texts=tuple(_text(text, plugin, f"{name}.texts") for text in step.texts),
         cut=bool(step.cut),
+        transparent=bool(step.transparent) or transparent,
     )
 
 

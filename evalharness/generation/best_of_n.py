@@ -106,4 +106,5 @@ def _choice(spoken: Format, steps: Sequence[Step]) -> Step:
     chosen = good.index(True) if any(good) else 0
     verdict = "nothing wrong with it" if any(good) else "fault with every one"
     text = f"drawing {chosen + 1} of {len(good)}: the model finds {verdict}"
-    return Step("choose", len(good), text, candidates[chosen].image, candidates[chosen].seed)
+    drawing = candidates[chosen]
+    return Step("choose", len(good), text, drawing.image, drawing.seed, transparent=drawing.transparent)

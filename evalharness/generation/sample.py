@@ -152,7 +152,8 @@ class Sample:
         cost = Cost(drawn.evaluations, drawn.tokens, seconds, drawn.dollars).of_part(drawn.part)
         seed = noise_seed(self.seed, iteration, kind, repetition)
         self.steps.append(Step(kind, iteration, image=png_bytes(drawn.image), seed=seed, cost=cost))
-        self.state, self.seen = drawn.image, False
+        # A model looks at what is stored, also where the trajectory is not continued but drawn in one piece.
+        self.state, self.seen = drawn.image if drawn.image.mode == "RGB" else drawn.image.convert("RGB"), False
 
     def fold(self, kind: StepKind, iteration: int) -> None:
         """Merge the last steps, which are of this kind and iteration, into one."""

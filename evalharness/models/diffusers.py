@@ -128,7 +128,9 @@ class Diffusers(ImageEditor):
         if any(getattr(output, "nsfw_content_detected", None) or ()):
             raise SampleError("the pipeline's safety checker refused the image")
         steps = getattr(pipeline, "num_timesteps", None) or self.settings.steps or 0
-        return [Drawn(image.convert("RGB"), int(steps)) for image in output.images]
+        # A transparent image stays so: whoever stores it counts it, and drops its transparency.
+        images = [image if image.has_transparency_data else image.convert("RGB") for image in output.images]
+        return [Drawn(image, int(steps)) for image in images]
 
     def _call(self) -> dict[str, Any]:
         """Arguments of every call of the pipeline besides prompts and noise."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evalharness._util.file_digests import file_digest
 from evalharness._util.hashing import digest
-from evalharness._util.image_files import BROKEN, png_bytes, upright_png
+from evalharness._util.image_files import BROKEN, plain_png, upright_png
 from evalharness._util.regular_files import read_regular
 from evalharness.api.model import ImageSource, SourceFile
 from evalharness.errors import SampleError, WeightsError
@@ -107,7 +107,10 @@ class Folder(ImageSource):
         return SourceFile(entry.name, self._digest(whole, part), part)
 
     def fetch(self, sources: Sequence[SourceFile]) -> list[bytes]:
-        """Read images as PNG: an upright RGB PNG as it is, other files turned upright, converted to RGB, and cut."""
+        """Read images as PNG: an upright RGB PNG as it is, other files turned upright, converted to RGB, and cut.
+
+        A transparent image stays so; whoever stores it counts it, and drops its transparency.
+        """
         return [self._read(source) for source in sources]
 
     def survey(self, wanted: Sequence[tuple[Item, int]], known: Sequence[tuple[Item, int]]) -> list[str]:
@@ -218,9 +221,9 @@ class Folder(ImageSource):
         if self._digest(hashlib.sha256(data).hexdigest(), source.part) != source.digest:
             raise SampleError(f"changed image: {source.name} is not what it was when the run began; run again")
         try:
-            upright = upright_png(data)
+            upright = upright_png(data, keep_transparency=True)
             if self.grid.count == 1:
                 return upright
-            return png_bytes(self.grid.cut(Image.open(io.BytesIO(upright)), source.part))
+            return plain_png(self.grid.cut(Image.open(io.BytesIO(upright)), source.part))
         except BROKEN as error:
             raise SampleError(f"unreadable image: {source.name}: {error}") from None

@@ -96,8 +96,9 @@ class ImagesAPI(RemoteImageModel):
 
     def _step(self, request: ImageRequest, delivery: Delivery) -> Step | SampleError:
         """The image rewritten as a PNG file that holds pixels only: the endpoint may send any file."""
+        most = self.settings.max_pixels
         try:
-            png = upright_png(delivery.data, most_pixels=self.settings.max_pixels, rewrite=True)
+            png = upright_png(delivery.data, most_pixels=most, rewrite=True, keep_transparency=True)
         except BROKEN as error:
             return SampleError(f"unusable image: {str(error) or type(error).__name__}")
         cost = Cost(0, delivery.completion_tokens, delivery.seconds, self.settings.cost(delivery))

@@ -119,7 +119,7 @@ def _render(
     run_warnings = [
         *results.info.get("warnings", []),
         *code_warnings(results.info),
-        *(line for counts in results.suspect_images for line in counts.warnings()),
+        *results.image_warnings,
         *gallery.warnings,
     ]
     return (

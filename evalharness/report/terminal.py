@@ -43,7 +43,7 @@ def overall(covered: Any, weights: dict[str, float]) -> str:
 
 def suspect_images(results: Results) -> list[str]:
     """Warnings of images that a working model hardly draws."""
-    lines = [f"warning: {line}" for counts in results.suspect_images for line in counts.warnings()]
+    lines = [f"warning: {line}" for line in results.image_warnings]
     return ["", *lines] if lines else []
 
 

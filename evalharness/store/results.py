@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ SAMPLE_COLUMNS = (
     "tokens",  # tokens written,
     "seconds",  # seconds,
     "dollars",  # dollars, where a service draws
+    "transparent",  # whether the final image came with transparent pixels; ``image`` has no transparency
 )
 """Columns of :attr:`Results.samples`, with a row for each sample that the plan expects."""
 
@@ -124,6 +125,15 @@ class Results:
         from evalharness.store.suspect_images import count_suspect_images  # loads Pillow
 
         return count_suspect_images(self.arms, self.samples, self.image_path)
+
+    @property
+    def image_warnings(self) -> list[str]:
+        """Lines that warn of suspect images; :attr:`info` names transparent files of a folder already."""
+        surveyed = self.arms.loc[self.arms["model"].isin(list(self.info.get("images", {}))), "arm"].tolist()
+        counted = [
+            replace(counts, transparent=0) if counts.arm in surveyed else counts for counts in self.suspect_images
+        ]
+        return [line for counts in counted for line in counts.warnings()]
 
     @cached_property
     def drawing(self) -> pd.DataFrame:

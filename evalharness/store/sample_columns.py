@@ -36,7 +36,8 @@ class SampleColumns:
     ``steps`` is the number of steps in the prefix of the sample's arm, -1 if that is not generated; ``scores`` are NaN
     where there is none. ``drawn`` and ``judged`` say when and where; ``begun`` lists samples, by place, whose first
     steps were made in other environments than the last, with these and the time. ``continued`` says whether a step
-    follows on stored ones, ``cut`` whether a text ended at its limit of tokens.
+    follows on stored ones, ``cut`` whether a text ended at its limit of tokens, ``transparent`` whether the image came
+    transparent.
     """
 
     @gc_paused()
@@ -55,7 +56,7 @@ class SampleColumns:
         self.seconds, self.dollars = np.zeros(count), np.zeros(count)
         self.drawn, self.judged = Places(count), Places(count)
         self.begun: list[tuple[int, str | None, int | None]] = []
-        self.continued, self.cut = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+        self.continued, self.cut, self.transparent = (np.zeros(count, dtype=bool) for _ in range(3))
         self._read_trajectories(plan, store)
         self._read_scores(store)
         self._require_possible_scores(plan, store)
@@ -98,6 +99,7 @@ class SampleColumns:
             "tokens": self.tokens,
             "seconds": self.seconds,
             "dollars": self.dollars,
+            "transparent": self.transparent,
         }
         return pd.DataFrame(columns, columns=list(SAMPLE_COLUMNS))
 
@@ -118,6 +120,7 @@ class SampleColumns:
             for name, values in prefixes.costs.items():
                 getattr(self, name)[places] = values
             self.continued[places], self.cut[places] = prefixes.continued, prefixes.cut
+            self.transparent[places] = prefixes.transparent
             self.drawn.set(places, rows, [(item.environment, item.made) for item in trajectories])
             self._set_stretches(trajectories, places, rows)
             self._set_images(plan, places.tolist(), prefixes.images)

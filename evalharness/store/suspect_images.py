@@ -1,4 +1,4 @@
-"""Counts images that a working model hardly draws: those of one colour, and one file for several prompts or seeds."""
+"""Counts images that a working model hardly draws: of one colour, transparent, or one file for several samples."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ class SuspectImages:
         images: All images, one for each prompt and seed.
         blank: Those of one colour.
         repeated: Those of several colours whose file is also that of another prompt or seed.
+        transparent: Those that came with transparent pixels; they are stored and scored without their transparency.
     """
 
     arm: str
     images: int
     blank: int
     repeated: int
+    transparent: int = 0
 
     def warnings(self) -> list[str]:
-        """A line for each count above the threshold."""
+        """A line for each count above the threshold; what a transparent image shows is always uncertain."""
         lines = []
         if self._is_many(self.blank):
             lines.append(f"{self.arm}: {self.blank} of {self.images} images are blank, all pixels of one colour.")
@@ -44,6 +46,11 @@ class SuspectImages:
             lines.append(
                 f"{self.arm}: {self.repeated} of {self.images} images are the same file as that of another prompt or "
                 "seed."
+            )
+        if self.transparent:
+            lines.append(
+                f"{self.arm}: {self.transparent} of {self.images} images are transparent; scored without their "
+                "transparency, and what lies beneath may look unlike the picture."
             )
         return lines
 
@@ -61,12 +68,14 @@ def count_suspect_images(
         samples: Columns ``SAMPLE_COLUMNS``.
         image_path: Digest → the PNG file, which may be missing.
     """
-    drawn = samples[["arm", "trajectory", "image"]].dropna().drop_duplicates()
+    drawn = samples[["arm", "trajectory", "image", "transparent"]].dropna().drop_duplicates()
     blank = {digest for digest in drawn["image"].unique() if is_blank(image_path(digest))}
     counts = []
     for arm in arms["arm"]:
-        images = drawn.loc[drawn["arm"] == arm, "image"]
+        of_arm = drawn[drawn["arm"] == arm]
+        images, transparent = of_arm["image"], int(of_arm["transparent"].sum())
         is_blank_image = images.isin(blank)
         repeated = images[~is_blank_image].duplicated(keep=False)
-        counts.append(SuspectImages(arm, len(images), int(is_blank_image.sum()), int(repeated.sum())))
+        blanks = int(is_blank_image.sum())
+        counts.append(SuspectImages(arm, len(images), blanks, int(repeated.sum()), transparent))
     return counts

@@ -44,11 +44,12 @@ class StoredStep:
     """The costs of the model's parts as JSON, if it has several."""
     texts: Sequence[str] = ()
     cut: bool = False
+    transparent: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """The step as JSON. The last four fields are left out where they say nothing, as in rows of before."""
+        """The step as JSON. The last five fields are left out where they say nothing, as in rows of before."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        for name in ("continued", "parts", "texts", "cut"):
+        for name in ("continued", "parts", "texts", "cut", "transparent"):
             if not values[name]:
                 del values[name]
         return values
@@ -212,15 +213,16 @@ class StoredTrajectories:
             cost = Cost(step.evaluations, step.tokens, step.seconds, step.dollars, parts)
             loaded.append(
                 Step(
-                    step.kind,
-                    step.iteration,
-                    step.text,
-                    image,
-                    step.seed,
-                    cost,
-                    step.continued,
-                    tuple(step.texts),
-                    step.cut,
+                    kind=step.kind,
+                    iteration=step.iteration,
+                    text=step.text,
+                    image=image,
+                    seed=step.seed,
+                    cost=cost,
+                    continued=step.continued,
+                    texts=tuple(step.texts),
+                    cut=step.cut,
+                    transparent=step.transparent,
                 )
             )
         return tuple(loaded)
@@ -310,6 +312,7 @@ class StoredTrajectories:
             parts=cost.as_dict().get("parts", {}),
             texts=tuple(map(storable, step.texts)),
             cut=step.cut,
+            transparent=step.transparent,
         )
 
 

@@ -24,7 +24,8 @@ NO_CAP = np.iinfo(np.int64).max
 class Prefixes:
     """For each requested prefix: its number of steps, last image (``None`` without one), iterations and costs.
 
-    ``continued`` says whether a step follows on stored ones, ``cut`` whether a text ended at its limit of tokens.
+    ``continued`` says whether a step follows on stored ones, ``cut`` whether a text ended at its limit of tokens,
+    ``transparent`` whether the last image came transparent.
     """
 
     lengths: Ints
@@ -33,6 +34,7 @@ class Prefixes:
     costs: dict[str, npt.NDArray[Any]]
     continued: npt.NDArray[np.bool_]
     cut: npt.NDArray[np.bool_]
+    transparent: npt.NDArray[np.bool_]
 
 
 class TrajectoryColumns:
@@ -60,9 +62,9 @@ class TrajectoryColumns:
         self._iterations = self._table(_filled(steps.field("iteration")).astype(np.int64), NO_CAP)
         self._sums = {name: self._table(_filled(steps.field(name)), 0).cumsum(axis=1) for name in (*COUNTS, *AMOUNTS)}
         self._so_far = {
-            name: np.maximum.accumulate(self._table(_filled(steps.field(name).cast("int8")).astype(bool), 0), axis=1)
-            for name in FLAGS
+            name: np.maximum.accumulate(self._table(_flags(steps.field(name)), 0), axis=1) for name in FLAGS
         }
+        self._transparent = self._table(_flags(steps.field("transparent")), 0)
         has_image = np.asarray(self._images.is_valid())
         image_ends = self._table(np.where(has_image, self._positions + 1, 0), 0)
         self._last_image_ends = np.maximum.accumulate(image_ends, axis=1)
@@ -77,7 +79,7 @@ class TrajectoryColumns:
         iterations = np.where(inside, self._iterations[rows, 1:], 0).max(axis=1, initial=0)
         costs = {name: sums[rows, lengths] for name, sums in self._sums.items()}
         flags = {name: so_far[rows, lengths] for name, so_far in self._so_far.items()}
-        return Prefixes(lengths, images, iterations, costs, **flags)
+        return Prefixes(lengths, images, iterations, costs, **flags, transparent=self._transparent[rows, image_ends])
 
     def _table(self, values: npt.NDArray[Any], filler: int) -> npt.NDArray[Any]:
         """Arrange a value of each step as (trajectories, 1 + steps): column k is the k-th step, column 0 is zero."""
@@ -94,7 +96,7 @@ def _parse(texts: Sequence[str]) -> Any:
 
     integer, real = pa.int64(), pa.float64()
     numbers = {"iteration": integer, **dict.fromkeys(COUNTS, integer), **dict.fromkeys(AMOUNTS, real)}
-    flags = dict.fromkeys(FLAGS, pa.bool_())
+    flags = dict.fromkeys((*FLAGS, "transparent"), pa.bool_())
     step = pa.struct([("image", pa.string()), *flags.items(), *numbers.items()])
     data = "".join(_lines(texts)).encode()
     if not data:
@@ -123,6 +125,10 @@ def _lines(texts: Sequence[str]) -> Iterable[str]:
 
 def _filled(column: Any) -> npt.NDArray[Any]:
     return np.asarray(column.fill_null(0))
+
+
+def _flags(column: Any) -> npt.NDArray[np.bool_]:
+    return _filled(column.cast("int8")).astype(bool)
 
 
 def _indices(indices: Ints, valid: npt.NDArray[np.bool_]) -> Any:

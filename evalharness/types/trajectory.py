@@ -71,6 +71,7 @@ class Step:
         continued: Whether the steps before were stored, and the context of this one was rebuilt from them.
         texts: The texts that were merged into this one, if there are several; a continuation reads them one by one.
         cut: Whether a text ended at its limit of tokens.
+        transparent: Whether the image came with transparent pixels, which ``image`` has without their transparency.
     """
 
     kind: StepKind
@@ -82,6 +83,7 @@ class Step:
     continued: bool = False
     texts: tuple[str, ...] = ()
     cut: bool = False
+    transparent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

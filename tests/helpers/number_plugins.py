@@ -39,7 +39,7 @@ class NumberModel(MockModel):
 
     class Settings(MockModel.Settings):
         """``broken``: words of prompts for which its network computes NaN. ``image``: ``drawn`` as the mock does;
-        ``blank`` or ``same``, for all prompts; ``one blank``, for one of them."""
+        ``blank``, ``clear`` or ``same``, for all prompts; ``one blank`` or ``one clear``, for one of them."""
 
         evaluations: str = "int64"
         broken: tuple[str, ...] = ()
@@ -59,6 +59,9 @@ class NumberModel(MockModel):
         kind = self.settings.image
         if kind == "blank" or (kind == "one blank" and prompt == "thing 1"):
             return Image.new("RGB", image.size, (len(prompt), 0, 0))
+        if kind == "clear" or kind == "one clear":
+            alpha = 0 if kind == "clear" or prompt == "thing 1" else 255
+            return Image.merge("RGBA", (*image.split(), Image.new("L", image.size, alpha)))
         return Image.linear_gradient("L").convert("RGB") if kind == "same" else image
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -22,6 +23,7 @@ from pydantic import ValidationError
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.image_files import decode_png
 from evalharness.api.model import Drawn, ImageEditor
+from evalharness.api.plugin_results import plain_trajectory
 from evalharness.cli import sweep
 from evalharness.config import sweep_files
 from evalharness.errors import ConfigError, SampleError
@@ -432,4 +434,24 @@ def test_an_image_endpoint_paints_and_edits() -> None:
     assert hands.calls[-1].body["prompt"] == PROMPTS[0]
     assert single.image is not None
     assert {part for step in made.steps for part in step.cost.parts} == {"writer", "painter"}
+    assert not any(step.transparent for step in plain_trajectory(made, "composite").steps)
     assert replace(made.steps[0].cost, parts={}) == made.steps[0].cost.parts["writer"]
+
+
+def test_a_transparent_image_of_a_part_is_counted_and_passed_on_opaque() -> None:
+    """An endpoint that edits would take transparent pixels for a mask of what to change."""
+
+    def clear(call: Call) -> Answer:
+        buffer = io.BytesIO()
+        Image.new("RGBA", (16, 16), (len(call.data) % 256, 50, 100, 0)).save(buffer, "PNG")
+        return Answer({"created": 1, "data": [{"b64_json": base64.b64encode(buffer.getvalue()).decode()}]})
+
+    with serving(chatting) as (_, url), serving(clear) as (hands, hand_url):
+        model = composite(writer=chat(url), editor={"name": "images-api", "model": "hand", "base_url": hand_url})
+        (made,) = variants.run(Process(max_iterations=2, inspect=False), model, PROMPTS[:1], SEEDS[:1])
+    drawn = [step for step in plain_trajectory(made, "composite").steps if step.image is not None]
+    assert len(drawn) > 1
+    assert all(step.transparent and picture(step).mode == "RGB" for step in drawn)
+    sent = [form(call)["image"] for call in hands.calls if call.path.endswith("/edits")]
+    assert sent
+    assert {Image.open(io.BytesIO(data)).mode for data in sent} == {"RGB"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 from judge_server import Answer, serving
 
+from evalharness.api.plugin_results import plain_trajectory
 from evalharness.errors import ConfigError, SampleError, WeightsError
+from evalharness.generation import variants
+from evalharness.generation.single_pass import SinglePass
 
 pytest.importorskip("diffusers", reason="the extra `diffusers` is not installed")
 
@@ -130,6 +134,22 @@ def test_pickled_weights_are_not_read(checkpoint: Path, tmp_path: Path) -> None:
     torch.save({}, tmp_path / "pickled" / "unet" / "diffusion_pytorch_model.bin")
     with pytest.raises(WeightsError, match="cannot be loaded as a pipeline"):
         model(tmp_path / "pickled").paint(["x"], [0])
+
+
+def test_a_transparent_image_stays_so_until_it_is_counted(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = model(checkpoint)
+    decode = diffusers.image_processor.VaeImageProcessor.postprocess
+
+    def layered(self: Any, *arguments: Any, **settings: Any) -> Any:
+        images = decode(self, *arguments, **settings)
+        images[0].putalpha(0)
+        return images
+
+    monkeypatch.setattr(diffusers.image_processor.VaeImageProcessor, "postprocess", layered)
+    made = variants.run(SinglePass(), mine, ["x", "y"], [0, 1])
+    steps = [plain_trajectory(trajectory, "diffusers").steps[0] for trajectory in made]
+    assert [step.transparent for step in steps] == [True, False]
+    assert {Image.open(io.BytesIO(step.image or b"")).mode for step in steps} == {"RGB"}
 
 
 def test_an_image_that_the_safety_checker_refuses(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,18 @@ def test_a_missing_image_is_no_zero_and_may_come_later(
 
 
 @pytest.mark.usefixtures("images")
+def test_transparent_images_are_counted_and_named_once(images: Path, sweep_file: Write, tmp_path: Path) -> None:
+    for index in range(2):
+        Image.new("RGBA", (4, 4), (100, index, 0, 0)).save(images / "0" / "samples" / f"{index:04d}.png")
+    file, out = sweep_file(SWEEP), tmp_path / "r" / "x"
+    with run_without_report(file, out) as results:
+        assert [counts.transparent for counts in results.data.suspect_images] == [2]
+        lines = *results.info["warnings"], *results.data.image_warnings
+    warned = [line for line in lines if "transparent" in line]
+    assert len(warned) == 1
+    assert warned[0].startswith("mine: 2 transparent images, scored without their transparency")
+
+
 def test_a_dry_run_says_what_is_missing(sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "images" / "3" / "samples" / "0001.png").unlink()
     assert sweep.main([str(sweep_file(SWEEP)), "--dry-run", "--store", str(tmp_path / "store")]) == 0

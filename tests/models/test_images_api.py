@@ -19,11 +19,12 @@ from PIL import Image
 from pydantic import ValidationError
 
 from evalharness.api.model import ImageModel, ImageRequest, ImageSource, RemoteImageModel
+from evalharness.api.plugin_results import plain_trajectory
 from evalharness.errors import BudgetError, EndpointError, SampleError
 from evalharness.models.images_api import ImagesAPI
 from evalharness.models.images_response import reason_not_to_follow
 from evalharness.types.spent import Spent
-from evalharness.types.trajectory import Step
+from evalharness.types.trajectory import Step, Trajectory
 
 pytest.importorskip("openai", reason="the extra `images-api` is not installed")
 pytest.importorskip("aiohttp", reason="the extra `images-api` is not installed")
@@ -124,6 +125,21 @@ def test_of_a_png_only_its_pixels_are_kept() -> None:
         assert image.info == {}
         assert image.getpixel((0, 0)) == (255, 0, 0)
     assert b"script" not in step.image
+
+
+def test_a_transparent_image_is_told_from_an_opaque_one() -> None:
+    def respond(call: Call) -> Answer:
+        buffer = io.BytesIO()
+        Image.new("RGBA", (4, 4), (200, 100, 50, 254 + number_of(call))).save(buffer, "PNG")
+        return Answer(made(buffer.getvalue()))
+
+    with serving(respond) as (_, url):
+        drawn = made_by(model(url), 2)
+    steps = [plain_trajectory(Trajectory((drawn[number],)), "images-api").steps[0] for number in (0, 1)]
+    assert [step.transparent for step in steps] == [True, False]
+    for step in steps:
+        with Image.open(io.BytesIO(step.image or b"")) as image:
+            assert (image.mode, image.getpixel((0, 0))) == ("RGB", (200, 100, 50))
 
 
 def test_a_data_url_is_an_image() -> None:

@@ -56,6 +56,7 @@ def test_noise_a_single_pixel_and_no_image_are_not_blank(tmp_path: Path) -> None
 )
 def test_more_than_one_in_a_hundred_is_warned_of(images: int, blank: int, repeated: int, lines: int) -> None:
     assert len(SuspectImages("arm", images, blank, repeated).warnings()) == lines
+    assert len(SuspectImages("arm", images, blank, repeated, transparent=1).warnings()) == lines + 1
 
 
 def test_a_run_and_its_report_warn(
@@ -67,6 +68,8 @@ def test_a_run_and_its_report_warn(
         ("blank", SuspectImages("single", 6, 6, 0), "single: 6 of 6 images are blank, all pixels of one colour."),
         ("same", SuspectImages("single", 6, 0, 6), "single: 6 of 6 images are the same file as that of another prompt"),
         ("one blank", SuspectImages("single", 6, 1, 0), None),
+        ("clear", SuspectImages("single", 6, 0, 0, 6), "single: 6 of 6 images are transparent; scored without their"),
+        ("one clear", SuspectImages("single", 6, 0, 0, 1), "single: 1 of 6 images are transparent; scored without"),
     ):
         text = SINGLE.replace("limit: 6", "prompts: [thing 0, thing 1, thing 2, thing 3, thing 4, thing 5]")
         file = sweep_file(text.replace("model: mock", f"model: {{name: numbers, image: {kind}}}"))
@@ -77,4 +80,6 @@ def test_a_run_and_its_report_warn(
         assert line is None or line in output
         assert line is None or line in (out / "index.html").read_text()
         assert counts(file, out) == [counted]
+        modes = {Image.open(path).mode for path in (out.parent / "store" / "images").rglob("*.png")}
+        assert modes == {"RGB"}, "what is judged, edited and shown has no transparency"
         assert main.main(["report", str(out)]) == 0

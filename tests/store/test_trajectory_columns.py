@@ -24,7 +24,7 @@ step = st.fixed_dictionaries(
         "tokens": st.integers(0, 10**6),
         "seconds": st.floats(0, 1e4),
     },
-    optional={"dollars": st.floats(0, 10), "cut": st.booleans()},
+    optional={"dollars": st.floats(0, 10), **dict.fromkeys(("continued", "cut", "transparent"), st.booleans())},
 )
 
 
@@ -44,10 +44,12 @@ def test_prefixes_are_those_of_the_steps(stored: list[list[dict[str, Any]]], esc
     prefixes = columns.prefixes(rows, np.array([NO_CAP if cap is None else cap for _, cap in requests]))
     for place, (row, cap) in enumerate(requests):
         prefix = StoredTrajectory(tuple(StoredStep(**step) for step in stored[row]), True, None).prefix(cap)
-        images = [step.image for step in prefix if step.image is not None]
+        drawings = [step for step in prefix if step.image is not None]
+        images = [step.image for step in drawings]
         assert prefixes.lengths[place] == len(prefix)
         assert prefixes.images[place] == (images[-1] if images else None)
         assert prefixes.iterations[place] == max((step.iteration for step in prefix), default=0)
+        assert prefixes.transparent[place] == (drawings[-1].transparent if drawings else False)
         assert prefixes.continued[place] == any(step.continued for step in prefix)
         assert prefixes.cut[place] == any(step.cut for step in prefix)
         for name, values in prefixes.costs.items():

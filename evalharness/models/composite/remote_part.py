@@ -40,6 +40,6 @@ class RemotePart:
         for step in self._kept.answers(keys, requests, self._model.generate, self._model.require_room):
             if step.image is None:
                 raise SampleError("the endpoint sent no image")
-            cost = step.cost
-            drawn.append(Drawn(decode_png(step.image), cost.evaluations, cost.tokens, cost.dollars))
+            image, cost = decode_png(step.image, keep_transparency=True), step.cost
+            drawn.append(Drawn(image, cost.evaluations, cost.tokens, cost.dollars))
         return drawn

@@ -143,6 +143,16 @@ def test_a_line_at_fault_is_named(folder: Path, line: str, message: str) -> None
         edit_file.read(folder / "edits.jsonl")
 
 
+def test_transparent_pictures_are_counted(folder: Path) -> None:
+    def notes() -> str:
+        (benchmark,) = make_plan(sweep_files.load(folder / "sweep.yaml")).benchmarks.values()
+        return " ".join(benchmark.benchmark.notes())
+
+    assert "transparent" not in notes()
+    Image.new("RGBA", (6, 4), (100, 0, 0, 0)).save(folder / "a.png")
+    assert "1 of 2 pictures are transparent" in notes()
+
+
 def test_a_file_without_edits(folder: Path) -> None:
     with pytest.raises(ConfigError, match="has no edits; a line is"):
         edit_file.read(write(folder, []))
