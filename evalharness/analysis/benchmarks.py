@@ -20,6 +20,7 @@ from evalharness.analysis.costs import best_of, costs
 from evalharness.analysis.findings import Analysis
 from evalharness.analysis.grid import Grid, grid
 from evalharness.analysis.power import with_power
+from evalharness.analysis.refinements import refinements
 from evalharness.analysis.replicates import replicate_contrasts, replicates
 from evalharness.analysis.trends import trends
 from evalharness.config.analysis import Preregistration
@@ -102,6 +103,7 @@ def _analysis(results: Results, table: Grid, declared: Preregistration) -> Analy
             for contrast in replicate_contrasts(table, declared.replicates, weights, reference, settings)
         ),
         aspects=aspects(results, benchmark),
+        refinements=tuple(refinements(results, table)),
     )
 
 

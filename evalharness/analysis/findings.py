@@ -161,6 +161,28 @@ class BestOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Refinements:
+    """How often an arm of the variant ``process`` refined, counted in its trajectories.
+
+    ``samples``: its samples that have a trajectory; ``refined``: those in which refinement fired; ``refinements``: how
+    often in all of them.
+    ``without``: the arm that differs from it in ``refine`` alone; empty if there is none.
+    ``compared``: the refined samples that both arms have scores for. Of these, ``fixed`` are right only with
+    refinement, ``broken`` only without, and ``changed`` have another score.
+    """
+
+    arm: str
+    samples: int
+    refined: int
+    refinements: int
+    without: str = ""
+    compared: int = 0
+    fixed: int = 0
+    broken: int = 0
+    changed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Replicates:
     """Arms whose models come from trainings of one recipe with different seeds; preregistered.
 
@@ -236,6 +258,7 @@ class Analysis:
     replicates: tuple[Replicates, ...] = ()
     replicate_contrasts: tuple[ReplicateContrast, ...] = ()
     aspects: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    refinements: tuple[Refinements, ...] = ()
 
     def contrast(self, arm: str, baseline: str | None = None) -> Contrast | None:
         """The contrast of an arm with the baseline, or with another arm."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness._util.text import counted
-from evalharness.analysis import Contrast, Trend
+from evalharness.analysis import Analysis, Contrast, Refinements, Trend
 from evalharness.analysis.arms import baseline, families
 from evalharness.analysis.stats import Estimate, significant
 from evalharness.config.arm_families import CapFamily
@@ -50,7 +50,7 @@ def claims(results: Results, summary: Summary) -> list[Claim]:
 
     Claims about what the sweep file declares come first: recipes, then contrasts. Each family of arms follows with
     one claim about its member with the highest cap, so that no arm is picked for its score. An arm whose recipe has a
-    claim gets none of its own. Trends come last.
+    claim gets none of its own. Then come trends, and how often the arms refined that have a counterpart which does not.
     """
     analysis, samples = summary.analysis, int(results.info["benchmarks"][summary.benchmark]["samples"])
     contrasts = [contrast for contrast in analysis.contrasts if contrast.declared]
@@ -61,8 +61,9 @@ def claims(results: Results, summary: Summary) -> list[Claim]:
             contrasts.append(contrast)
     return [
         *_recipe_claims(summary),
-        *(_contrast_claim(contrast, summary.rows, samples) for contrast in contrasts),
+        *(_contrast_claim(contrast, summary, samples) for contrast in contrasts),
         *(_trend_claim(trend) for trend in analysis.trends),
+        *_refinement_claims(results, analysis),
     ]
 
 
@@ -104,8 +105,8 @@ def _recipe_claims(summary: Summary) -> Iterator[Claim]:
         )
 
 
-def _contrast_claim(contrast: Contrast, rows: WideRows, samples: int) -> Claim:
-    difference = contrast.difference
+def _contrast_claim(contrast: Contrast, summary: Summary, samples: int) -> Claim:
+    difference, rows = contrast.difference, summary.rows
     told_apart = contrast.significant
     relation = "cannot be told apart from"
     uncertain = significant(difference, contrast.p_adjusted) and not contrast.certain
@@ -120,7 +121,8 @@ def _contrast_claim(contrast: Contrast, rows: WideRows, samples: int) -> Claim:
     else:
         evidence = f"difference {percent_text(difference.value)} points, {_interval_text(contrast, samples)}"
         evidence += _possible_text(contrast) if uncertain else _no_difference_text(contrast)
-    evidence += _flips_text(contrast)
+    if not any({contrast.arm, contrast.baseline} == {row.arm, row.without} for row in summary.analysis.refinements):
+        evidence += _flips_text(contrast)
     if contrast.declared and not contrast.preregistered:
         evidence += LATE
     if not math.isnan(difference.value):
@@ -174,6 +176,30 @@ def _incomplete_text(arms: list[str], rows: WideRows) -> str:
     if not incomplete:
         return ""
     return f"; {' and '.join(incomplete)} {'is' if len(incomplete) == 1 else 'are'} incomplete"
+
+
+def _refinement_claims(results: Results, analysis: Analysis) -> Iterator[Claim]:
+    """How often arms refined of which another differs in ``refine`` alone, and what that changed."""
+    leads = {family.arms[-1] for family in families(results.arms)}
+    for row in analysis.refinements:
+        if row.arm in leads and row.without and row.samples:
+            relation = f"refined {row.refined:,} of {counted(row.samples, 'sample')}"
+            yield Claim(analysis.benchmark, row.arm, relation, "", _refinement_text(row), False)
+
+
+def _refinement_text(row: Refinements) -> str:
+    if not row.refined:
+        return "so refinement changed no verdict"
+    text = f"{counted(row.refinements, 'refinement')} in all"
+    if not row.compared:
+        return f"{text}, in samples that do not have scores in both arms yet"
+    missing = f" of the {row.compared:,} that both have scores for" if row.compared < row.refined else ""
+    if not row.changed:
+        return f"{text}, which changed no verdict{missing}: {row.without} has the same scores there"
+    verdicts = f"{row.fixed:,} fixed, {row.broken:,} broken"
+    rest = row.changed - row.fixed - row.broken
+    verdicts += f", {rest:,} with another score but no other verdict" if rest else ""
+    return f"{text}, which changed {counted(row.changed, 'score')}{missing} against {row.without}: {verdicts}"
 
 
 def _trend_claim(trend: Trend) -> Claim:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 METRIC = "score"
 COSTS = ("evaluations", "tokens", "seconds", "dollars")
+COUNTS = ("transparent", "refinements")
 LINES = 50_000
 """Rows that are held as text at a time."""
 ESCAPED = r'[\x00-\x1f"\\]'
@@ -106,7 +107,7 @@ def _line_ends(samples: pd.DataFrame, failures: Mapping[int, StoredFailure]) -> 
         "reason": _texts(samples["reason"]).fill_null('""'),
         "image": image,
         **{name: _texts(samples[name]) for name in ("trajectory", "score_key")},
-        **{name: _numbers(samples[name]) for name in ("iterations", *COSTS)},
+        **{name: _numbers(samples[name]) for name in ("iterations", *COSTS, *COUNTS)},
     }
     if failures:
         columns["failure"] = pa.array([_failure_json(failures.get(row)) for row in samples.index], pa.string())

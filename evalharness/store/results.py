@@ -35,6 +35,7 @@ SAMPLE_COLUMNS = (
     "seconds",  # seconds,
     "dollars",  # dollars, where a service draws
     "transparent",  # whether the final image came with transparent pixels; ``image`` has no transparency
+    "refinements",  # how often the arm's prefix drew a state again
 )
 """Columns of :attr:`Results.samples`, with a row for each sample that the plan expects."""
 

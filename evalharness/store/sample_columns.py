@@ -53,6 +53,7 @@ class SampleColumns:
         self.images: list[str | None] = [None] * count
         self.score_keys: list[str | None] = [None] * count
         self.iterations, self.evaluations, self.tokens = (np.zeros(count, dtype=np.int64) for _ in range(3))
+        self.refinements = np.zeros(count, dtype=np.int64)
         self.seconds, self.dollars = np.zeros(count), np.zeros(count)
         self.drawn, self.judged = Places(count), Places(count)
         self.begun: list[tuple[int, str | None, int | None]] = []
@@ -100,6 +101,7 @@ class SampleColumns:
             "seconds": self.seconds,
             "dollars": self.dollars,
             "transparent": self.transparent,
+            "refinements": self.refinements,
         }
         return pd.DataFrame(columns, columns=list(SAMPLE_COLUMNS))
 
@@ -121,6 +123,7 @@ class SampleColumns:
                 getattr(self, name)[places] = values
             self.continued[places], self.cut[places] = prefixes.continued, prefixes.cut
             self.transparent[places] = prefixes.transparent
+            self.refinements[places] = prefixes.refinements
             self.drawn.set(places, rows, [(item.environment, item.made) for item in trajectories])
             self._set_stretches(trajectories, places, rows)
             self._set_images(plan, places.tolist(), prefixes.images)

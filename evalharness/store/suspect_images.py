@@ -68,12 +68,13 @@ def count_suspect_images(
         samples: Columns ``SAMPLE_COLUMNS``.
         image_path: Digest → the PNG file, which may be missing.
     """
-    drawn = samples[["arm", "trajectory", "image", "transparent"]].dropna().drop_duplicates()
+    names = ["arm", "trajectory", "image"]
+    drawn = samples[[*names, "transparent"]].dropna(subset=names).drop_duplicates(names)
     blank = {digest for digest in drawn["image"].unique() if is_blank(image_path(digest))}
     counts = []
     for arm in arms["arm"]:
         of_arm = drawn[drawn["arm"] == arm]
-        images, transparent = of_arm["image"], int(of_arm["transparent"].sum())
+        images, transparent = of_arm["image"], int(of_arm["transparent"].isin([True]).sum())
         is_blank_image = images.isin(blank)
         repeated = images[~is_blank_image].duplicated(keep=False)
         blanks = int(is_blank_image.sum())

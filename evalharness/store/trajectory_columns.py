@@ -25,7 +25,7 @@ class Prefixes:
     """For each requested prefix: its number of steps, last image (``None`` without one), iterations and costs.
 
     ``continued`` says whether a step follows on stored ones, ``cut`` whether a text ended at its limit of tokens,
-    ``transparent`` whether the last image came transparent.
+    ``transparent`` whether the last image came transparent; ``refinements`` counts the refinements that drew.
     """
 
     lengths: Ints
@@ -35,6 +35,7 @@ class Prefixes:
     continued: npt.NDArray[np.bool_]
     cut: npt.NDArray[np.bool_]
     transparent: npt.NDArray[np.bool_]
+    refinements: Ints
 
 
 class TrajectoryColumns:
@@ -51,6 +52,7 @@ class TrajectoryColumns:
 
     def __init__(self, texts: Sequence[str]) -> None:
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         lists = _parse(texts)
         steps: pa.StructArray = lists.flatten()
@@ -66,6 +68,8 @@ class TrajectoryColumns:
         }
         self._transparent = self._table(_flags(steps.field("transparent")), 0)
         has_image = np.asarray(self._images.is_valid())
+        refined = _flags(pc.equal(steps.field("kind"), "refine")) & has_image
+        self._refinements = self._table(refined.astype(np.int64), 0).cumsum(axis=1)
         image_ends = self._table(np.where(has_image, self._positions + 1, 0), 0)
         self._last_image_ends = np.maximum.accumulate(image_ends, axis=1)
 
@@ -79,7 +83,8 @@ class TrajectoryColumns:
         iterations = np.where(inside, self._iterations[rows, 1:], 0).max(axis=1, initial=0)
         costs = {name: sums[rows, lengths] for name, sums in self._sums.items()}
         flags = {name: so_far[rows, lengths] for name, so_far in self._so_far.items()}
-        return Prefixes(lengths, images, iterations, costs, **flags, transparent=self._transparent[rows, image_ends])
+        transparent, refinements = self._transparent[rows, image_ends], self._refinements[rows, lengths]
+        return Prefixes(lengths, images, iterations, costs, **flags, transparent=transparent, refinements=refinements)
 
     def _table(self, values: npt.NDArray[Any], filler: int) -> npt.NDArray[Any]:
         """Arrange a value of each step as (trajectories, 1 + steps): column k is the k-th step, column 0 is zero."""
@@ -97,7 +102,7 @@ def _parse(texts: Sequence[str]) -> Any:
     integer, real = pa.int64(), pa.float64()
     numbers = {"iteration": integer, **dict.fromkeys(COUNTS, integer), **dict.fromkeys(AMOUNTS, real)}
     flags = dict.fromkeys((*FLAGS, "transparent"), pa.bool_())
-    step = pa.struct([("image", pa.string()), *flags.items(), *numbers.items()])
+    step = pa.struct([("kind", pa.string()), ("image", pa.string()), *flags.items(), *numbers.items()])
     data = "".join(_lines(texts)).encode()
     if not data:
         return pa.array([], type=pa.list_(step))

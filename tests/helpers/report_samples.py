@@ -102,6 +102,8 @@ class _SampleRun:
             "evaluations": sum(step["evaluations"] for step in steps),
             "tokens": sum(step["tokens"] for step in steps),
             "seconds": sum(step["seconds"] for step in steps),
+            "transparent": False,
+            "refinements": sum(step["kind"] == "refine" for step in steps),
         }
 
     def process(self, color: str, shape: str, index: int) -> list[dict[str, Any]]:

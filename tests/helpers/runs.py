@@ -22,9 +22,11 @@ def run(
     seed: int = 0,
     items: list[str] | None = None,
     scorer: str = "rules",
+    refinements: Mapping[str, Any] | None = None,
 ) -> Results:
     """``scores``: arm → (items, images), NaN where the image failed. The first arm is the baseline, even items are of
-    category "a", odd ones of "b"; the sampler steps of an arm are ten times its place."""
+    category "a", odd ones of "b"; the sampler steps of an arm are ten times its place. ``refinements``: arm → (items,
+    images), by default 0."""
     rows = []
     for place, (arm, table) in enumerate(scores.items()):
         values = np.asarray(table, dtype=float)
@@ -49,6 +51,8 @@ def run(
                     "evaluations": 10 * (place + 1),
                     "tokens": number,
                     "seconds": 0.5,
+                    "transparent": False,
+                    "refinements": (refinements or {}).get(arm, np.zeros(values.shape, int))[number][index],
                 }
                 rows.append(row)
     about = {

@@ -23,11 +23,12 @@ OWN: dict[str, st.SearchStrategy[Any]] = {
     "arm": TEXT, "seed_index": COUNT, "seed": COUNT, "state": STATES, "score": AMOUNT | st.just(math.nan),
     "reason": TEXT, "image": DIGEST, "trajectory": DIGEST, "score_key": DIGEST, "iterations": COUNT,
     "evaluations": COUNT, "tokens": COUNT, "seconds": AMOUNT, "dollars": AMOUNT,
+    "transparent": st.booleans(), "refinements": COUNT,
 }  # fmt: skip
 ROW: dict[str, Any] = {
     "arm": "a", "seed_index": 0, "seed": 0, "state": "pending", "score": math.nan, "reason": "", "image": None,
     "trajectory": None, "score_key": None, "iterations": 0, "evaluations": 0, "tokens": 0, "seconds": 0.0,
-    "dollars": 0.0,
+    "dollars": 0.0, "transparent": False, "refinements": 0,
 }  # fmt: skip
 ABOUT = {"benchmark": "b", "item": "0", "category": "c", "prompt": 'a "red" thing'}
 

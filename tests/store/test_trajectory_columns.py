@@ -16,7 +16,7 @@ from evalharness.store.trajectory_columns import NO_CAP, TrajectoryColumns
 
 step = st.fixed_dictionaries(
     {
-        "kind": st.sampled_from(["plan", "sketch"]),
+        "kind": st.sampled_from(["plan", "sketch", "refine"]),
         "text": st.text(st.characters(exclude_categories=["Cs"])),
         "image": st.none() | st.text("0123456789abcdef", min_size=8, max_size=8),
         "seed": st.none() | st.integers(0, 2**63 - 1),
@@ -50,6 +50,7 @@ def test_prefixes_are_those_of_the_steps(stored: list[list[dict[str, Any]]], esc
         assert prefixes.images[place] == (images[-1] if images else None)
         assert prefixes.iterations[place] == max((step.iteration for step in prefix), default=0)
         assert prefixes.transparent[place] == (drawings[-1].transparent if drawings else False)
+        assert prefixes.refinements[place] == sum(step.kind == "refine" for step in drawings)
         assert prefixes.continued[place] == any(step.continued for step in prefix)
         assert prefixes.cut[place] == any(step.cut for step in prefix)
         for name, values in prefixes.costs.items():
