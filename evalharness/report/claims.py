@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from evalharness._util.text import counted
-from evalharness.analysis import Analysis, Contrast, Refinements, Trend
+from evalharness.analysis import Contrast, Refinements, Trend
 from evalharness.analysis.arms import baseline, families
 from evalharness.analysis.stats import Estimate, significant
 from evalharness.config.arm_families import CapFamily
@@ -50,7 +50,7 @@ def claims(results: Results, summary: Summary) -> list[Claim]:
 
     Claims about what the sweep file declares come first: recipes, then contrasts. Each family of arms follows with
     one claim about its member with the highest cap, so that no arm is picked for its score. An arm whose recipe has a
-    claim gets none of its own. Then come trends, and how often the arms refined that have a counterpart which does not.
+    claim gets none of its own. Trends come last. Where arms differ in ``refine`` alone, a claim says what it did.
     """
     analysis, samples = summary.analysis, int(results.info["benchmarks"][summary.benchmark]["samples"])
     contrasts = [contrast for contrast in analysis.contrasts if contrast.declared]
@@ -63,7 +63,7 @@ def claims(results: Results, summary: Summary) -> list[Claim]:
         *_recipe_claims(summary),
         *(_contrast_claim(contrast, summary, samples) for contrast in contrasts),
         *(_trend_claim(trend) for trend in analysis.trends),
-        *_refinement_claims(results, analysis),
+        *_refinement_claims(results, summary, contrasts),
     ]
 
 
@@ -121,13 +121,14 @@ def _contrast_claim(contrast: Contrast, summary: Summary, samples: int) -> Claim
     else:
         evidence = f"difference {percent_text(difference.value)} points, {_interval_text(contrast, samples)}"
         evidence += _possible_text(contrast) if uncertain else _no_difference_text(contrast)
-    if not any({contrast.arm, contrast.baseline} == {row.arm, row.without} for row in summary.analysis.refinements):
-        evidence += _flips_text(contrast)
+    pair, refined = {contrast.arm, contrast.baseline}, summary.analysis.refinements
+    refinement = "".join(f"; {_refinement_text(row)}" for row in refined if {row.arm, row.without} == pair)
+    evidence += refinement or _flips_text(contrast)
     if contrast.declared and not contrast.preregistered:
         evidence += LATE
     if not math.isnan(difference.value):
         evidence += _incomplete_text([contrast.arm, contrast.baseline], rows)
-    brief = _brief(difference)
+    brief = _brief(difference) + refinement
     return Claim(contrast.benchmark, contrast.arm, relation, contrast.baseline, evidence, told_apart, brief)
 
 
@@ -178,28 +179,28 @@ def _incomplete_text(arms: list[str], rows: WideRows) -> str:
     return f"; {' and '.join(incomplete)} {'is' if len(incomplete) == 1 else 'are'} incomplete"
 
 
-def _refinement_claims(results: Results, analysis: Analysis) -> Iterator[Claim]:
-    """How often arms refined of which another differs in ``refine`` alone, and what that changed."""
+def _refinement_claims(results: Results, summary: Summary, stated: Sequence[Contrast]) -> Iterator[Claim]:
+    """What refinement did in arms of which another differs in ``refine`` alone, if no stated contrast is of the two."""
     leads = {family.arms[-1] for family in families(results.arms)}
-    for row in analysis.refinements:
-        if row.arm in leads and row.without and row.samples:
-            relation = f"refined {row.refined:,} of {counted(row.samples, 'sample')}"
-            yield Claim(analysis.benchmark, row.arm, relation, "", _refinement_text(row), False)
+    pairs = [{contrast.arm, contrast.baseline} for contrast in stated]
+    for row in summary.analysis.refinements:
+        if row.arm in leads and row.without and {row.arm, row.without} not in pairs:
+            text = _refinement_text(row)
+            yield Claim(summary.benchmark, row.arm, "against", row.without, text, False, text)
 
 
 def _refinement_text(row: Refinements) -> str:
-    if not row.refined:
-        return "so refinement changed no verdict"
-    text = f"{counted(row.refinements, 'refinement')} in all"
-    if not row.compared:
-        return f"{text}, in samples that do not have scores in both arms yet"
-    missing = f" of the {row.compared:,} that both have scores for" if row.compared < row.refined else ""
+    fired = f"refinement fired in {row.refined:,} of {counted(row.samples, 'sample')} of {row.arm}"
+    if row.refined and not row.compared:
+        return f"{fired}, which do not have scores in both arms yet"
+    of = f" of the {row.compared:,} with scores in both arms" if row.compared < row.refined else ""
     if not row.changed:
-        return f"{text}, which changed no verdict{missing}: {row.without} has the same scores there"
-    verdicts = f"{row.fixed:,} fixed, {row.broken:,} broken"
+        return f"{fired} and changed no verdict{of}"
     rest = row.changed - row.fixed - row.broken
-    verdicts += f", {rest:,} with another score but no other verdict" if rest else ""
-    return f"{text}, which changed {counted(row.changed, 'score')}{missing} against {row.without}: {verdicts}"
+    other = f", {rest:,} otherwise" if rest else ""
+    return (
+        f"{fired} and changed {counted(row.changed, 'verdict')}{of}: {row.fixed:,} fixed, {row.broken:,} broken{other}"
+    )
 
 
 def _trend_claim(trend: Trend) -> Claim:

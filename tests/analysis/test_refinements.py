@@ -40,19 +40,27 @@ def test_fired_and_changed_by_hand() -> None:
 @pytest.mark.parametrize(
     ("fired", "with_refinement", "sentence"),
     [
-        (0, 1, "process refined 0 of 8 samples, so refinement changed no verdict"),
-        (1, 1, "process refined 1 of 8 samples, 1 refinement in all, which changed no verdict: no-refine has"),
-        (2, 0, "1 of 8 samples, 2 refinements in all, which changed 1 score against no-refine: 0 fixed, 1 broken"),
-        (2, 0.5, "which changed 1 score against no-refine: 0 fixed, 1 broken"),
-        (2, math.nan, "2 refinements in all, in samples that do not have scores in both arms yet"),
+        (0, 1, "refinement fired in 0 of 8 samples of process and changed no verdict"),
+        (1, 1, "refinement fired in 1 of 8 samples of process and changed no verdict"),
+        (2, 0, "refinement fired in 1 of 8 samples of process and changed 1 verdict: 0 fixed, 1 broken"),
+        (2, math.nan, "refinement fired in 1 of 8 samples of process, which do not have scores in both arms yet"),
     ],
-)  # fmt: skip
-def test_the_first_screen_says_so(fired: int, with_refinement: float, sentence: str) -> None:
+)
+@pytest.mark.parametrize("arms", [["process", "no-refine"], ["other", "process", "no-refine"]])
+def test_the_first_screen_says_so(fired: int, with_refinement: float, sentence: str, arms: list[str]) -> None:
+    """In the claim about the two arms, or in one of its own if both are compared with a third."""
     scores = {"process": [[with_refinement, 1]] + [[1, 0]] * 3, "no-refine": [[1, 1]] + [[1, 0]] * 3}
-    results = run(scores, settings=SETTINGS, refinements={"process": [[fired, 0]] + [[0, 0]] * 3})
-    texts = [str(claim) for claim in claims.claims(results, summarize(results)[0])]
-    assert sentence in texts[-1]
-    assert not any("pairs differ" in text for text in texts), "the same in other numbers"
+    scores["other"] = [[0, 0], [1, 1]] * 2
+    settings = SETTINGS | {"other": {"inspect": False, "refine": True}}
+    fires = {"process": [[fired, 0]] + [[0, 0]] * 3}
+    results = run({arm: scores[arm] for arm in arms}, settings=settings, refinements=fires)
+    texts = claims.claims(results, summarize(results)[0])
+    said = [claim for claim in texts if "refinement" in str(claim)]
+    assert len(said) == 1
+    assert sentence in str(said[0])
+    assert sentence in said[0].brief, "what stands before the evidence is unfolded"
+    assert said == texts[-1:]
+    assert not any("pairs differ" in str(claim) for claim in said), "the same in other numbers"
 
 
 def test_arms_without_a_counterpart_are_counted_in_the_data_alone(tmp_path: Path) -> None:
@@ -60,7 +68,7 @@ def test_arms_without_a_counterpart_are_counted_in_the_data_alone(tmp_path: Path
     summary = summarize(results)[0]
     assert [row.arm for row in summary.analysis.refinements] == [f"process max_iterations={cap}" for cap in range(1, 7)]
     assert all(0 < row.refined <= row.samples == 24 <= row.refinements for row in summary.analysis.refinements[1:])
-    assert not any("refined" in str(claim) for claim in claims.claims(results, summary))
+    assert not any("refinement" in str(claim) for claim in claims.claims(results, summary))
 
 
 def test_a_run_counts_them_in_its_trajectories(sweep_file: Any, tmp_path: Path) -> None:
