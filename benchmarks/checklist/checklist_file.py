@@ -72,12 +72,12 @@ def read(path: Path) -> list[Item]:
         ConfigError: The file or a line is invalid; the message names the line.
     """
     try:
-        text = read_regular_text(path)
+        text = read_regular_text(path, "utf-8-sig")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text") from None
-    items = list(_items(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"), path))
+    items = list(_items(text, path))
     if not items:
         raise ConfigError(f'{path} has no checklists; a line is {{"prompt": …, "questions": [{{"question": …}}]}}')
     repeated = [name for name, count in Counter(item.id for item in items).items() if count > 1]

@@ -156,7 +156,7 @@ class GenEval2(JudgedBenchmark, Exporter):
         chosen = self.settings.prompts
         path = require_file(DATA, "evalharness fetch geneval2") if chosen == "published" else Path(chosen)
         try:
-            text = read_regular_text(path)
+            text = read_regular_text(path, "utf-8-sig")
         except OSError as error:
             raise ConfigError(f"cannot read {path}: {error.strerror}") from None
         except UnicodeDecodeError:

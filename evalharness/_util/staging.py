@@ -15,6 +15,8 @@ from pathlib import Path
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
+ASIDE = "_old"
+"""Ends the name of the old folder for the moment in which neither has the place, where they cannot be exchanged."""
 UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 
@@ -79,7 +81,7 @@ def exchange(folder: Path, place: Path) -> None:
         code = ctypes.get_errno()
         if code not in UNSUPPORTED:
             raise OSError(code, os.strerror(code), str(place))
-    aside = folder.with_name(folder.name + "_old")
+    aside = folder.with_name(folder.name + ASIDE)
     place.rename(aside)
     folder.rename(place)
     aside.rename(folder)

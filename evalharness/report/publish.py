@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from evalharness._util.files import write_text_atomically
-from evalharness._util.staging import exchange, folder_lock, workspace
+from evalharness._util.staging import ASIDE, exchange, folder_lock, workspace
 from evalharness.errors import ConfigError, EvalHarnessError
 
 MANIFEST = "data/files.json"
@@ -78,7 +78,9 @@ def require_publishable(out: Path) -> None:
 
 def _carry_over(old: Path, new: Path) -> None:
     """Move what no report wrote from an old folder to the new one; nothing of a folder that was not complete yet."""
-    if (old / MANIFEST).is_file():
+    if old.name.endswith(ASIDE) and not (new / INDEX).is_file():
+        _move_others(old, new, set(), "")  # a process was killed while neither had the place: back with all of it
+    elif (old / MANIFEST).is_file():
         _move_others(old, new, _manifest(old) | {MANIFEST}, "")
 
 

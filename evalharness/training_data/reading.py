@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.json_lines import numbered_lines
 from evalharness._util.regular_files import open_regular, read_regular
 from evalharness.errors import ConfigError, StoreError
 from evalharness.store.database import FILE
@@ -86,10 +87,8 @@ def _parquet(path: Path) -> Iterator[Entry]:
 def _json_lines(path: Path) -> Iterator[Entry]:
     try:
         with open_regular(path) as lines:
-            for number, raw in enumerate(lines, 1):
+            for number, raw in numbered_lines(lines):
                 line = raw.decode("utf-8")
-                if not line.strip():
-                    continue
                 try:
                     row = json.loads(line)
                 except (ValueError, RecursionError) as error:

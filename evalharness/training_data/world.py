@@ -133,7 +133,7 @@ class PromptFile:
     @cached_property
     def _tasks(self) -> list[Task]:
         try:
-            lines = read_regular_text(self.path).splitlines()
+            lines = read_regular_text(self.path, "utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot read the prompts {self.path}: {error}") from None
         tasks = [_parse(line, f"{self.path} line {number}") for number, line in enumerate(lines, 1) if line.strip()]

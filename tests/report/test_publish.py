@@ -114,6 +114,18 @@ def test_all_of_it_appears_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
+def test_a_kill_while_no_report_has_the_place_loses_none(tmp_path: Path) -> None:
+    """Where two folders cannot be exchanged, there is a moment without any."""
+    out = tmp_path / "report"
+    write(out, results="old", images__old="o")
+    out.rename(tmp_path / ".report.new-abcdefgh_old")
+    (tmp_path / ".report.new-abcdefgh").mkdir()
+    with pytest.raises(RuntimeError), staged(out):
+        raise RuntimeError
+    assert (out / "results").read_text() == "old" and (out / "images" / "old").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
 def test_a_link_to_a_folder_and_the_working_directory_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "big").mkdir()
     (tmp_path / "report").symlink_to(tmp_path / "big", target_is_directory=True)
