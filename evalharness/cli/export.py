@@ -19,15 +19,19 @@ from evalharness.store.find_run import find_plan
 from evalharness.store.states import SampleState, sample_states
 from evalharness.store.store import Store
 
+BAGEL = "bagel"
+"""The same in the layout that trainers of BAGEL's family read."""
+CARD, SHARD = "card.json", "shard-00000.parquet"
 TRAJECTORIES = "trajectories"
 """The format of everything that was drawn, in place of a benchmark: ``evalharness validate`` and trainings read it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="the folder of a report, or a sweep file that was run")
-    written = f"the benchmark whose files to write, geneval; or {TRAJECTORIES}"
+    what = f"the folder of a report, or a sweep file that was run; for {BAGEL} also a folder of training data"
+    parser.add_argument("run", metavar="RUN", help=what)
+    written = f"the benchmark whose files to write, geneval; or {TRAJECTORIES}, or {BAGEL}"
     parser.add_argument("--format", required=True, metavar="NAME", help=written)
-    parser.add_argument("--arm", required=True, metavar="ARM", help="the arm, as the report names it")
+    parser.add_argument("--arm", metavar="ARM", help="the arm, as the report names it; needed for a run")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder (default: beside the store)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
     parser.add_argument("--incomplete", action="store_true", help="export what is scored, though samples are missing")
@@ -35,12 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Export the arm; returns the exit code."""
+    if options.format == BAGEL and (Path(options.run) / CARD).is_file():
+        return _data_set(Path(options.run), options)
+    if options.arm is None:
+        raise ConfigError("--arm is missing: which arm of the run is to be exported?")
     plan, store_path = find_plan(options.run, options.store, arms=[options.arm])
     names = [arm.name for arm in plan.sweep.arms]
     if options.arm not in names:  # an entry of the sweep file that stands for several arms
         raise ConfigError(f"no arm is called {options.arm!r}{did_you_mean(options.arm, names)}")
     out: Path = options.out or store_path.parent / f"{plan.sweep.name}-{options.arm}-{options.format}".replace(" ", "-")
-    if options.format == TRAJECTORIES:
+    if options.format in (TRAJECTORIES, BAGEL):
         return _trajectories(plan, options, store_path, out)
     export = _export(plan, options.format)
     with Store(store_path, write=False) as store:
@@ -59,7 +67,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _trajectories(plan: Plan, options: argparse.Namespace, store_path: Path, out: Path) -> int:
     """Export everything that was drawn for all benchmarks, whether scored or not."""
-    from evalharness.training_data import exporting
+    from evalharness.analysis.examples.conflicts import conflict
+    from evalharness.training_data import bagel_layout, exporting
 
     with Store(store_path, write=False) as store:
         arm_states = [state for state in sample_states(plan, store) if state.sample.arm.name == options.arm]
@@ -70,8 +79,24 @@ def _trajectories(plan: Plan, options: argparse.Namespace, store_path: Path, out
                 "run the sweep again" + (", or export with --incomplete" if drawn else "")
             )
         with _new_folder(out) as folder:
-            exporting.export(plan, store, drawn, folder)
+            if options.format == BAGEL:
+                bagel_layout.write(folder / SHARD, exporting.records_of(plan, store, drawn), conflict)
+            else:
+                exporting.export(plan, store, drawn, folder)
     return _conclude(len(drawn), len(arm_states), out)
+
+
+def _data_set(folder: Path, options: argparse.Namespace) -> int:
+    """Export the records of a data set for trainers of BAGEL's family."""
+    from evalharness.analysis.examples.conflicts import conflict
+    from evalharness.training_data import bagel_layout, records
+
+    if options.arm is not None:
+        raise ConfigError(f"--arm is for runs; {folder} is a data set")
+    out: Path = options.out or folder.parent / f"{folder.name}-{BAGEL}"
+    with _new_folder(out) as new:
+        count = bagel_layout.write(new / SHARD, records.read(folder), conflict)
+    return _conclude(count, count, out)
 
 
 def _conclude(exported: int, expected: int, out: Path) -> ExitCode:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evalharness._util.chunking import chunks
@@ -21,11 +21,15 @@ KINDS = {"process": "process", "text_cot": "think"}
 """Variant → kind of record; all others are ``draw``."""
 
 
+def records_of(plan: Plan, store: Store, states: Sequence[SampleState]) -> Iterator[Record]:
+    """The drawn samples of a plan as records; their graphs are empty."""
+    stored = store.trajectories.get(state.sample.job for state in states)
+    return (_record(plan, store, state, stored[state.sample.job]) for state in states)
+
+
 def export(plan: Plan, store: Store, states: Sequence[SampleState], folder: Path) -> None:
     """Write drawn samples of a plan as ``shard-00000.parquet``; their graphs are empty."""
-    stored = store.trajectories.get(state.sample.job for state in states)
-    records = (_record(plan, store, state, stored[state.sample.job]) for state in states)
-    write_shard(folder / "shard-00000.parquet", chunks(records, BATCH))
+    write_shard(folder / "shard-00000.parquet", chunks(records_of(plan, store, states), BATCH))
 
 
 def _record(plan: Plan, store: Store, state: SampleState, stored: StoredTrajectory) -> Record:

@@ -64,17 +64,28 @@ def find_files(folder: Path, base: Path | None = None, *, averaged: bool | None 
     Raises:
         WeightsError: A folder or a file is missing.
     """
-    for place in filter(None, (folder, base)):
-        if not place.is_dir():
-            raise WeightsError(f"no weights folder {place}")
+    network = network_files(folder, averaged=averaged)
+    if base is not None and not base.is_dir():
+        raise WeightsError(f"no weights folder {base}")
+    places = [place for place in (folder, base) if place is not None]
+    autoencoder, language, vision = (_find(name, places) for name in REQUIRED[1:-1])
+    return CheckpointFiles(network, autoencoder, language, vision, _tokenizer_files(places))
+
+
+def network_files(folder: Path, *, averaged: bool | None) -> tuple[Path, ...]:
+    """The files of the network's weights in a folder, see :func:`find_files`.
+
+    Raises:
+        WeightsError: There is no such folder, or it has none.
+    """
+    if not folder.is_dir():
+        raise WeightsError(f"no weights folder {folder}")
     prefixes = {None: (EMA, PLAIN), True: (EMA,), False: (PLAIN,)}[averaged]
     network = next((found for prefix in prefixes if (found := _network_files(folder, prefix))), ())
     if not network:
         names = " or ".join(f"{prefix}*.safetensors" for prefix in prefixes)
         raise WeightsError(f"the weights folder {folder} lacks {NETWORK if averaged is None else names}")
-    places = [place for place in (folder, base) if place is not None]
-    autoencoder, language, vision = (_find(name, places) for name in REQUIRED[1:-1])
-    return CheckpointFiles(network, autoencoder, language, vision, _tokenizer_files(places))
+    return network
 
 
 def _network_files(folder: Path, prefix: str) -> tuple[Path, ...]:

@@ -164,10 +164,12 @@ class Settings(BaseModel):
         Raises:
             WeightsError: the checkpoint has not been fetched, or a file is missing.
         """
-        from evalharness.models.bagel.files import find_files
+        from evalharness.models.bagel.files import find_files, network_files
 
+        folder = published.folder(self.weights)
+        network_files(folder, averaged=self.ema)  # what is missing there is said first
         base = None if self.base is None else published.folder(self.base)
-        return find_files(published.folder(self.weights), base, averaged=self.ema)
+        return find_files(folder, base, averaged=self.ema)
 
     def chosen_words(self) -> dict[str, str]:
         """The prompts by name.

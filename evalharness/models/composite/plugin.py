@@ -133,9 +133,21 @@ class Composite(Interleaver):
         here = [part for part in self._parts().values() if isinstance(part, ImageModel)]
         elsewhere = [part.concurrency for part in self._parts().values() if isinstance(part, RemoteImageModel)]
         self.batch_size = settings.batch_size or min([part.batch_size for part in here] or elsewhere)
-        self.device_count = max((part.device_count for part in here if part.device_count is not None), default=None)
+        self.device_count = self._count_devices()
         self.address = " ".join(f"{name}={part.address}" for name, part in self._parts().items() if part.address)
         self.one_worker = any(_has_budget(ref) for ref in (settings.writer, settings.painter, settings.editor))
+
+    def _count_devices(self) -> int | None:
+        """The GPUs of all parts that compute here; parts that name the same device share it."""
+        settings, counts = self._settings, dict[str, int]()
+        refs = {"writer": settings.writer, "painter": settings.painter_ref, "editor": settings.editor}
+        for name, part in self._parts().items():
+            count = getattr(part, "device_count", None)
+            if count is not None:
+                given = refs[name].settings if refs[name] is not None else None
+                place = str(getattr(given, "devices", ()) or getattr(given, "device", ""))
+                counts[place] = max(count, counts.get(place, 0))
+        return sum(counts.values()) if counts else None
 
     def _parts(self) -> dict[PartName, Any]:
         """The parts by name, each of them once."""
