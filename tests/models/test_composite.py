@@ -455,3 +455,11 @@ def test_a_transparent_image_of_a_part_is_counted_and_passed_on_opaque() -> None
     sent = [form(call)["image"] for call in hands.calls if call.path.endswith("/edits")]
     assert sent
     assert {Image.open(io.BytesIO(data)).mode for data in sent} == {"RGB"}
+
+
+def test_the_gpus_of_all_parts_count_and_a_shared_one_once() -> None:
+    def devices(writer: str, painter: str) -> int | None:
+        parts = {"writer": {"name": "any-to-any", "hub": "a/c", "device": writer}, "redraw": True}
+        return composite(**parts, painter={"name": "diffusers", "hub": "a/b", "device": painter}).device_count
+
+    assert (devices("cuda:0", "cuda:0"), devices("cuda:0", "cuda:1")) == (1, 2)

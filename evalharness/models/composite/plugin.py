@@ -144,7 +144,7 @@ class Composite(Interleaver):
         for name, part in self._parts().items():
             count = getattr(part, "device_count", None)
             if count is not None:
-                given = refs[name].settings if refs[name] is not None else None
+                given = getattr(refs[name], "settings", None)
                 place = str(getattr(given, "devices", ()) or getattr(given, "device", ""))
                 counts[place] = max(count, counts.get(place, 0))
         return sum(counts.values()) if counts else None
