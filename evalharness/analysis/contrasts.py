@@ -56,9 +56,15 @@ def contrasts(
 def possible_range(
     grid: Grid, arms: Sequence[str], against: Sequence[str], weights: Mapping[str, float]
 ) -> tuple[float, float]:
-    """The range of the mean difference of two groups of arms over all scores that what is missing could have."""
+    """The range of the mean difference of two groups of arms over all scores that what is missing could have.
+
+    A sample that an arm does not plan is not missing: it makes no pair.
+    """
+    places = [grid.arms.index(arm) for arm in (*arms, *against)]
+    paired = grid.planned[:, places].all(axis=1)
+    categories = grid.categories[paired]
     first, second = (
-        np.mean([stats.bounds(grid.column(arm), grid.categories, weights) for arm in group], axis=0)
+        np.mean([stats.bounds(grid.column(arm)[paired], categories, weights) for arm in group], axis=0)
         for group in (arms, against)
     )
     return float(first[0] - second[1]), float(first[1] - second[0])

@@ -69,14 +69,18 @@ def coverage(samples: pd.DataFrame, info: Mapping[str, Any]) -> Coverage:
     values = samples["score"].astype(float).where(samples["state"] == "scored").to_numpy(dtype=float)
     categories = samples["category"].to_numpy(dtype=object)
     planned = {name: int((categories == name).sum()) for name in dict.fromkeys([*info["weights"], *categories])}
-    required = {name: count * int(info["samples"]) for name, count in info.get("whole", {}).items()}
-    unplanned = [name for name, count in required.items() for _ in range(count - planned.get(name, 0))]
+    items = samples.groupby("category")["item"].nunique()
+    unplanned = {
+        name: max(0, count - int(items.get(name, 0))) * int(info["samples"])
+        for name, count in info.get("whole", {}).items()
+    }
     by_category = {
-        name: (int((~np.isnan(values[categories == name])).sum()), max(count, required.get(name, 0)))
+        name: (int((~np.isnan(values[categories == name])).sum()), count + unplanned.get(name, 0))
         for name, count in planned.items()
     }
+    missing = [name for name, count in unplanned.items() for _ in range(count)]
     return Coverage(
-        np.concatenate([values, np.full(len(unplanned), np.nan)]),
-        np.concatenate([categories, np.array(unplanned, dtype=object)]),
+        np.concatenate([values, np.full(len(missing), np.nan)]),
+        np.concatenate([categories, np.array(missing, dtype=object)]),
         by_category,
     )

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Grid:
-    """``scores``: (rows, arms), NaN where a sample has none; ``items``, ``categories`` and ``seeds``: (rows,).
+    """The scores of a benchmark.
+
+    ``scores``: (rows, arms), NaN where a sample has none; ``planned``: (rows, arms), whether there is a sample, which
+    an arm of existing images may lack; ``items``, ``categories`` and ``seeds``: (rows,).
 
     ``items`` are indices into ``ids``, the sorted ids of the items, because numbers are compared faster.
     """
@@ -25,6 +28,7 @@ class Grid:
     benchmark: str
     arms: tuple[str, ...]
     scores: Floats
+    planned: npt.NDArray[np.bool_]
     items: npt.NDArray[np.int64]
     ids: npt.NDArray[Any]
     categories: npt.NDArray[Any]
@@ -62,7 +66,10 @@ def grid(results: Results, benchmark: str) -> Grid:
     arms = tuple(str(arm) for arm in results.arms["arm"] if arm in sampled)
     scores, index, ids = _pivoted(frame.assign(value=score), arms)
     items, seeds, categories = (index[name].to_numpy() for name in ("item", "seed_index", "category"))
-    return Grid(benchmark, arms, scores, items, ids, categories, seeds, frame)
+    planned = np.ones(scores.shape, dtype=bool)
+    if len(frame) < scores.size:
+        planned = _pivoted(frame.assign(value=1.0), arms)[0] == 1
+    return Grid(benchmark, arms, scores, planned, items, ids, categories, seeds, frame)
 
 
 def _pivoted(frame: pd.DataFrame, arms: tuple[str, ...]) -> tuple[Floats, pd.DataFrame, npt.NDArray[Any]]:

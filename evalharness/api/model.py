@@ -176,6 +176,13 @@ class ImageSource(Model):
     def locate(self, item: Item, seed_index: int) -> SourceFile:
         """Find the file of an item's image with this number, from 0."""
 
+    def lacks(self, item: Item, seed_index: int) -> bool:
+        """Whether the item has no image with this number and is complete without it; the sample is then not planned.
+
+        By default every image that is asked for is missing if there is none.
+        """
+        return False
+
     @abstractmethod
     def fetch(self, sources: Sequence[SourceFile]) -> list[bytes]:
         """Read images as upright PNG files.

@@ -54,6 +54,7 @@ class Folder(ImageSource):
             pattern: the names of the files; without a manifest or a pattern the folder has GenEval's layout, or WISE's.
             grid: columns and rows of images in each file, if it holds several: ``2x2``.
             grid_border: pixels around and between them.
+            as_found: whether an item with fewer images than are asked for has all of its images.
         """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,6 +64,7 @@ class Folder(ImageSource):
         pattern: str | None = None
         grid: str | None = None
         grid_border: int = Field(default=0, ge=0)
+        as_found: bool = False
         batch_size: int = Field(default=16, ge=1)
 
         @model_validator(mode="after")
@@ -105,6 +107,12 @@ class Folder(ImageSource):
         except WeightsError:
             whole = ""
         return SourceFile(entry.name, self._digest(whole, part), part)
+
+    def lacks(self, item: Item, seed_index: int) -> bool:
+        """With ``as_found``, whether the number is above those of the item's images; the first one is never lacking."""
+        index = seed_index // self.grid.count
+        last = max(self._last.get(("id", plain_id(item.id)), 0), self._last.get(("prompt", item.prompt), 0))
+        return self.settings.as_found and index > last
 
     def fetch(self, sources: Sequence[SourceFile]) -> list[bytes]:
         """Read images as PNG: an upright RGB PNG as it is, other files turned upright, converted to RGB, and cut.
@@ -176,6 +184,15 @@ class Folder(ImageSource):
             if entry.prompt is None and entry.item is not None:
                 by_item.setdefault((plain_id(entry.item), entry.index), entry)
         return by_item
+
+    @cached_property
+    def _last(self) -> dict[tuple[str, str], int]:
+        """The greatest number of the images of each prompt, or of each id whose files state no prompt."""
+        last: dict[tuple[str, str], int] = {}
+        for entry in self._entries:
+            owner = ("id", plain_id(entry.item or "")) if entry.prompt is None else ("prompt", entry.prompt)
+            last[owner] = max(last.get(owner, 0), entry.index)
+        return last
 
     def _find(self, item: Item, index: int) -> Entry | None:
         """The file with the item's prompt and id, else with its id alone, else with its prompt."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -35,8 +36,16 @@ from evalharness.planning.subsets import subset
 from evalharness.planning.trajectory_keys import key_head
 from evalharness.types.item import Item
 
-Locate = Callable[[str, str, Item, int], SourceFile | None]
-"""Benchmark, alias of a model, item and seed index → the file that has the image already."""
+
+class Lacking(Enum):
+    """Says that an item has no image with a number and is complete without it."""
+
+    LACKING = 1
+
+
+LACKING = Lacking.LACKING
+Locate = Callable[[str, str, Item, int], SourceFile | Lacking | None]
+"""Benchmark, alias of a model, item and seed index → the file that has the image already, if the model has files."""
 
 
 class _SeededItem(NamedTuple):
@@ -90,8 +99,10 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
             families[arm.family] = FamilyFacts(head, arm.variant.needs_pictures)
     sources = {alias: model for alias, model in built.items() if isinstance(model, ImageSource)}
 
-    def locate(benchmark: str, alias: str, item: Item, seed_index: int) -> SourceFile | None:
-        return sources[alias].locate(item, seed_index) if alias in sources else None
+    def locate(benchmark: str, alias: str, item: Item, seed_index: int) -> SourceFile | Lacking | None:
+        if alias not in sources:
+            return None
+        return LACKING if sources[alias].lacks(item, seed_index) else sources[alias].locate(item, seed_index)
 
     samples, jobs = samples_and_jobs(sweep, benchmarks, families, locate)
     rows = literature.rows(sweep.literature)
@@ -211,7 +222,7 @@ def _key_head(arm: Arm, model: Any, identity: Mapping[str, Any], absent: dict[st
 
 
 def _trajectories(
-    seeded: Iterable[_SeededItem], facts: FamilyFacts, locate: Callable[[Item, int], SourceFile | None]
+    seeded: Iterable[_SeededItem], facts: FamilyFacts, locate: Callable[[Item, int], SourceFile | Lacking | None]
 ) -> Iterator[_Trajectory]:
     """The trajectories that a family of arms shares.
 
@@ -221,6 +232,8 @@ def _trajectories(
     digests = Digests(*facts.head)
     for item, index, seed in seeded:
         source = locate(item, index)
+        if source is LACKING:
+            continue
         parts: list[str | int] = [item.prompt, seed]
         if source:
             parts.append(source.digest)

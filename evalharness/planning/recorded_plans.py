@@ -17,7 +17,7 @@ from evalharness.errors import ConfigError
 from evalharness.planning.facts import BenchmarkFacts, FamilyFacts
 from evalharness.planning.plan import Plan, PlannedBenchmark, PlannedRescoring
 from evalharness.planning.plan_record import BenchmarkRecord, PlanRecord, RescoringRecord
-from evalharness.planning.planner import samples_and_jobs
+from evalharness.planning.planner import LACKING, Lacking, samples_and_jobs
 from evalharness.types.item import Item, PromptImage, PromptSet
 
 AGAIN = "make the report again from its sweep file: evalharness report FILE"
@@ -62,15 +62,18 @@ def _plan(path: Path, record: PlanRecord) -> Plan:
         arm.family: FamilyFacts(record.arms[arm.name].head, record.arms[arm.name].pictures) for arm in sweep.arms
     }
 
-    def locate(benchmark: str, alias: str, item: Item, seed_index: int) -> SourceFile | None:
+    def locate(benchmark: str, alias: str, item: Item, seed_index: int) -> SourceFile | Lacking | None:
         files = record.models[alias].files
         if files is None:
             return None
         try:
-            source = files[benchmark][item.id][seed_index]
+            of_item = files[benchmark][item.id]
+            source = of_item[seed_index] if seed_index < len(of_item) else LACKING
         except LookupError:
             raise ConfigError(f"{path}: model {alias!r} has no file for item {item.id!r}") from None
-        return None if source is None else SourceFile(source.name, source.digest, source.part)
+        if source is None or source is LACKING:
+            return source
+        return SourceFile(source.name, source.digest, source.part)
 
     samples, jobs = samples_and_jobs(sweep, benchmarks, families, locate)
     return Plan(

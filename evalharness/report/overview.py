@@ -177,6 +177,9 @@ def _reply_reading(scorer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _prompts_text(results: Results, benchmark: str) -> str:
     info, limit = results.info["benchmarks"][benchmark], subset(results, benchmark)
     images = f"{counted(info['samples'], 'image')} per prompt"
+    of_benchmark = results.samples[results.samples["benchmark"] == benchmark]
+    if (of_benchmark.groupby(["arm", "item"]).size() < info["samples"]).any():
+        images = f"up to {images}"
     if limit:
         return f"{limit['items']} of {limit['of']} prompts, stratified subset, seed {limit['seed']}; {images}"
     return f"all {info['items']} prompts; {images}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,13 @@ import pytest
 from mock_sweeps import draw_and_score, reported, rows, run_without_report, states
 from PIL import Image
 
+import evalharness as eh
 from evalharness._util.exit_codes import ExitCode
+from evalharness.analysis import analyse
 from evalharness.cli import sweep
+from evalharness.planning.plan_record import plan_text
+from evalharness.planning.recorded_plans import read_plan
+from evalharness.report.summary import summarize
 from evalharness.testing import MockScorer
 
 Write = Callable[[str], Path]
@@ -82,7 +88,6 @@ def test_a_missing_image_is_no_zero_and_may_come_later(
         assert results.info["warnings"] == []
 
 
-@pytest.mark.usefixtures("images")
 def test_transparent_images_are_counted_and_named_once(images: Path, sweep_file: Write, tmp_path: Path) -> None:
     for index in range(2):
         Image.new("RGBA", (4, 4), (100, index, 0, 0)).save(images / "0" / "samples" / f"{index:04d}.png")
@@ -95,10 +100,53 @@ def test_transparent_images_are_counted_and_named_once(images: Path, sweep_file:
     assert warned[0].startswith("mine: 2 transparent images, scored without their transparency")
 
 
+@pytest.mark.usefixtures("images")
 def test_a_dry_run_says_what_is_missing(sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "images" / "3" / "samples" / "0001.png").unlink()
     assert sweep.main([str(sweep_file(SWEEP)), "--dry-run", "--store", str(tmp_path / "store")]) == 0
     assert "warning: mine: 1 of 20 images missing: 3/samples/0001.png" in capsys.readouterr().out
+
+
+def test_prompts_with_unequal_numbers_of_images_are_complete_where_that_is_said(
+    images: Path, sweep_file: Write, tmp_path: Path
+) -> None:
+    """Three prompts have one image; each of the others two. Of the other arm, an image is missing."""
+    shutil.copytree(images, tmp_path / "others")
+    for item in (2, 3, 8):
+        (images / str(item) / "samples" / "0001.png").unlink()
+    others = "models: {mine: {name: folder, path: images, as_found: true}, others: {name: folder, path: others}}"
+    both = SWEEP.replace("models: {mine: {name: folder, path: images}}", others)
+    file = sweep_file(both + "  - {name: others, model: others, variant: single_pass}\n")
+    file.write_text(file.read_text().replace("{name: mine, variant", "{name: mine, model: mine, variant"))
+    with run_without_report(file, tmp_path / "r" / "x") as results:
+        table, (analysis,) = results.data.samples, analyse(results.data).values()
+        assert table.groupby("arm").size().to_dict() == {"mine": 17, "others": 20}
+        assert set(table["state"]) == {"scored"}
+        assert not any("missing" in line for line in results.info["warnings"])
+        (contrast,) = analysis.contrasts
+        assert contrast.difference.samples == 17
+        assert contrast.possible == pytest.approx((contrast.difference.value,) * 2), "nothing is missing"
+        (summary,) = summarize(results.data)
+    assert [summary.rows[arm]["coverage"] for arm in ("mine", "others")] == ["17/17", "20/20"]
+    plan = eh.plan(file)
+    (tmp_path / "plan.json").write_text(plan_text(plan))
+    again = read_plan(tmp_path / "plan.json")
+    assert [(sample.job, sample.seed_index) for sample in again.samples] == [
+        (sample.job, sample.seed_index) for sample in plan.samples
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gone", "missing"), [("3/samples/0000.png", 1), ("3/samples/*.png", 1), ("3/samples/0001.png", 0)]
+)
+def test_a_gap_and_a_prompt_without_images_are_missing_still(
+    images: Path, sweep_file: Write, tmp_path: Path, gone: str, missing: int
+) -> None:
+    for path in images.glob(gone):
+        path.unlink()
+    file = sweep_file(SWEEP.replace("path: images}", "path: images, as_found: true}"))
+    with run_without_report(file, tmp_path / "r" / "x") as results:
+        assert (results.data.samples["state"] == "failed").sum() == missing
 
 
 @pytest.mark.usefixtures("images")
