@@ -12,6 +12,7 @@ from typing import Any
 
 from evalharness._util.finite_json import finite_json
 from evalharness._util.regular_files import read_regular
+from evalharness._util.validation import converted
 from evalharness.analysis.stats import Estimate
 from evalharness.errors import EvalHarnessError
 from evalharness.report.cells import Cell, PageTable, Row, coverage_cell, mean_cell
@@ -75,7 +76,7 @@ def _report(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     info = data["info"]
     benchmarks = [
         {
-            "title": info["benchmarks"][benchmark].get("title", benchmark),
+            "title": str(info["benchmarks"][benchmark].get("title", benchmark)),
             "claims": _sentences((data.get("headline") or {}).get(benchmark)),
             "table": _headline_table(rows),
         }
@@ -83,16 +84,16 @@ def _report(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     ]
     return {
         "name": name,
-        "description": info.get("description") or "",
+        "description": str(info.get("description") or ""),
         "facts": _facts(info, data["cost"].get("model_seconds")),
-        "warnings": info.get("warnings") or [],
+        "warnings": converted(list[str], info.get("warnings") or []),
         "benchmarks": benchmarks,
     }
 
 
 def _sentences(headline: Any) -> list[str]:
     """The claims about a benchmark; reports of earlier versions have the first alone."""
-    return [headline] if isinstance(headline, str) else list(headline or ())
+    return [headline] if isinstance(headline, str) else converted(list[str], headline or [])
 
 
 def _facts(info: Mapping[str, Any], seconds: float | None) -> list[tuple[str, str]]:

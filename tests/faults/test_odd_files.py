@@ -103,6 +103,12 @@ def test_any_status_file_is_shown_or_one_line(ran: Path, place: tuple[Any, ...],
     assert code in (0, 2)
 
 
+def test_the_status_file_that_is_changed_is_shown_as_it_is(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (ran / heartbeat.NAME).write_text(json.dumps({**STATUS, "store": str(ran.parent / "store")}))
+    assert main.main(["status", str(ran)]) == 0
+    assert "1/3 of this go" in capsys.readouterr().out
+
+
 def test_a_status_file_signals_no_process(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signals: list[int] = []
     monkeypatch.setattr(os, "kill", lambda process, _: signals.append(process))
@@ -118,6 +124,7 @@ def test_a_status_file_signals_no_process(ran: Path, monkeypatch: pytest.MonkeyP
 
 def minimal_report() -> dict[str, Any]:
     row = {"arm": "a", "overall": 0.5, "overall_low": 0.4, "overall_high": 0.6, "baseline": True, "evaluations": 3.0}
+    row |= {"coverage": "3 of 3", "bound_low": 0.4, "bound_high": 0.6}
     row |= {"scored": 3, "expected": 3, "failed": 0, "difference": 0.0, "difference_low": 0.0, "difference_high": 0.0}
     info = {"benchmarks": {"b": {"title": "B", "items": 3, "samples": 1}}, "description": "d", "warnings": ["w"]}
     return {
@@ -126,6 +133,12 @@ def minimal_report() -> dict[str, Any]:
         "headline": {"b": ["c"]},
         "cost": {"model_seconds": 1},
     }
+
+
+def test_the_report_that_is_changed_is_shown_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "results.json").write_text(json.dumps(minimal_report()))
+    assert "3 of 3" in write_collection(tmp_path, "All").read_text()
 
 
 STRAY: list[Any] = [3, [], {}, {"results": {}}, {"info": 3}, {"info": {"benchmarks": []}}, {"info": {}, "summary": 3}]

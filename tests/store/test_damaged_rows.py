@@ -129,6 +129,11 @@ def check(stored: Path, place: tuple[str, str], cell: Any) -> None:
         assert "\n" not in str(error) and len(str(error)) < 2000
 
 
+def test_the_store_that_is_changed_is_read_as_it_is(stored: Path, tmp_path: Path) -> None:
+    shutil.copytree(stored / "r" / "store", tmp_path / "store")
+    read_all(eh.plan(stored / "tiny.yaml"), tmp_path / "store", tmp_path)
+
+
 def test_a_score_that_no_scorer_makes_is_not_reported(stored: Path, tmp_path: Path) -> None:
     shutil.copytree(stored / "r" / "store", tmp_path / "store")
     with Store(tmp_path / "store") as store, store.batch():
