@@ -8,17 +8,18 @@ a page that shows final images alone does not read the names of all others.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness.analysis import Analysis
-from evalharness.analysis.arms import baseline, records
+from evalharness.analysis.arms import baseline, families, records
 from evalharness.errors import EvalHarnessError
 from evalharness.report.data_sheets import write_sheet
 from evalharness.report.gallery_choice import GallerySize, SamplesByCase, choice
 from evalharness.report.report_images import IndexedValues, ReportImages, SheetImages
+from evalharness.report.step_words import step_words
 from evalharness.store.results import Results
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def write_gallery(
     if len(samples) > max_samples or megabytes is not None:
         max_bytes = math.inf if megabytes is None else 1e6 * megabytes
         samples, rule = _chosen_samples(results, analyses, images, max_samples, max_bytes)
-    _GalleryData(results, images, folder / "data").write(samples, lead)
+    weights = {analysis.benchmark: analysis.weights for analysis in analyses}
+    _GalleryData(results, images, folder / "data").write(samples, lead, weights)
     warnings = []
     if missing := len(images.missing):
         files = "image file is" if missing == 1 else "image files are"
@@ -99,7 +101,7 @@ class _GalleryData:
         self.refined: dict[str, list[int]] = {}
         self.reasons, self.items, self.finals = IndexedValues(), IndexedValues(), SheetImages(images)
 
-    def write(self, frame: pd.DataFrame, lead: str | None) -> None:
+    def write(self, frame: pd.DataFrame, lead: str | None, weights: Mapping[str, Mapping[str, float]]) -> None:
         arms, benchmarks = records(self.results.arms), self.results.info["benchmarks"]
         arm_indices = {arm["arm"]: index for index, arm in enumerate(arms)}
         samples = _ordered(frame, arm_indices)
@@ -114,6 +116,8 @@ class _GalleryData:
             "caps": [_integer(arm["max_iterations"]) for arm in arms],
             "baseline": baseline(self.results.arms),
             "lead": lead,
+            "families": [family.arms for family in families(self.results.arms)],
+            "weights": weights,
             "titles": {name: info.get("title", name) for name, info in benchmarks.items()},
             "items": self.items.values(),
             "itemsPerPart": ITEMS_PER_PART,
@@ -171,6 +175,7 @@ class _GalleryData:
         return [
             step
             | {
+                "text": step_words(step["text"] or ""),
                 "image": images.index(step["image"]),
                 "seconds": _milliseconds(step["seconds"]),
                 # A seed is written as text, because it has more digits than a JavaScript number can hold.

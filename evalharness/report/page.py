@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evalharness.analysis import category_weights
+from evalharness.analysis.examples.loop import ArmLoop, loops
+from evalharness.analysis.examples.search import from_samples
 from evalharness.planning.plan_record import plan_text
 from evalharness.report import page_tables, replicates
 from evalharness.report.arm_settings import arm_settings
@@ -18,7 +18,9 @@ from evalharness.report.figures import FigureFile, draw_figures
 from evalharness.report.formatting import slug
 from evalharness.report.gallery import GalleryContent, write_gallery
 from evalharness.report.gallery_links import GalleryLinks
+from evalharness.report.grid_page import write_grid
 from evalharness.report.judge_section import judging
+from evalharness.report.loop_table import loop_table
 from evalharness.report.overview import benchmark_facts, lede, run_facts, warnings
 from evalharness.report.part_costs import part_costs
 from evalharness.report.picture_strip import picture_strip
@@ -29,7 +31,7 @@ from evalharness.report.results_json import write_results
 from evalharness.report.sample_files import write_sample_files
 from evalharness.report.summary import Summary, summarize
 from evalharness.report.table_files import write_tables
-from evalharness.report.templating import TEMPLATES, copy_assets, environment
+from evalharness.report.templating import copy_assets, environment, script_of
 from evalharness.report.trajectories_page import ArmExamples, write_examples
 from evalharness.store.report_folders import PLAN
 from evalharness.store.results import Results
@@ -56,13 +58,15 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
         analyses = [summary.analysis for summary in summaries]
         gallery = write_gallery(results, analyses, lead_arm(results), images, folder, megabytes=gallery_mb)
         links = GalleryLinks(results, gallery, out.name)
-        sections = [_section(results, summary, figures, links) for summary in summaries]
+        arm_loops = list(loops(results, results.judged or from_samples(results.samples)))
+        sections = [_section(results, summary, figures, links, arm_loops) for summary in summaries]
         for section in sections:
             section["strip"] = picture_strip(
                 results, section["benchmark"], leads[section["benchmark"]], gallery, images
             )
         examples = write_examples(results, images, folder, links.has)
         copy_assets(folder, "report.css")
+        write_grid(results.info["name"], folder)
         write_results(
             results,
             summaries,
@@ -78,13 +82,20 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
     return out / INDEX
 
 
-def _section(results: Results, summary: Summary, figures: Sequence[FigureFile], links: GalleryLinks) -> dict[str, Any]:
+def _section(
+    results: Results,
+    summary: Summary,
+    figures: Sequence[FigureFile],
+    links: GalleryLinks,
+    arm_loops: Sequence[ArmLoop],
+) -> dict[str, Any]:
     """The data of a benchmark's section in the template."""
     tables = [
         page_tables.by_category(summary, list(category_weights(results, summary.benchmark))),
         replicates.noise_table(summary),
         replicates.contrasts_table(summary),
         page_tables.comparisons(summary),
+        loop_table(arm_loops, summary.benchmark),
         page_tables.sensitivity(summary),
         page_tables.best_of(summary),
         page_tables.coverage(summary),
@@ -113,9 +124,7 @@ def _render(
     gallery: GalleryContent,
     sample_files: Mapping[str, str],
 ) -> str:
-    from markupsafe import Markup
-
-    script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = script_of(SCRIPTS)
     run_warnings = [
         *results.info.get("warnings", []),
         *code_warnings(results.info),
@@ -135,8 +144,7 @@ def _render(
             gallery=gallery,
             sample_files=sample_files,
             provenance=provenance(results),
-            # The script is part of the page; the page's content security policy allows no script with another digest.
-            script=Markup(script),
-            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            script=script.text,
+            script_digest=script.digest,
         )
     )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from evalharness.report.formatting import MISSING, kappa_text, number_text, percent_text, score_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -33,6 +37,21 @@ def environment() -> Environment:
     templates.filters["percent"] = lambda estimate: percent_text(estimate.value, estimate.low, estimate.high)
     templates.filters["points"] = lambda value: MISSING if math.isnan(value) else number_text(100 * value)
     return templates
+
+
+class Script(NamedTuple):
+    """A script that is part of a page, and its digest, without which the page's content security policy allows none."""
+
+    text: Markup
+    digest: str
+
+
+def script_of(names: Sequence[str]) -> Script:
+    """One script of several files."""
+    from markupsafe import Markup
+
+    text = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
+    return Script(Markup(text), base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())
 
 
 def copy_assets(folder: Path, *names: str) -> None:

@@ -17,6 +17,7 @@ from evalharness.analysis.examples.rules import Rule
 from evalharness.analysis.examples.search import ChosenExamples, Example, Lookup, choose, from_samples
 from evalharness.report.detection_boxes import Box, boxes
 from evalharness.report.report_images import ReportImages
+from evalharness.report.step_words import step_words
 from evalharness.report.summary import benchmark_title
 from evalharness.report.templating import copy_assets, environment
 from evalharness.report.verdicts import Verdict, verdict
@@ -159,7 +160,7 @@ class _PageBuilder:
         if step["image"]:
             name = f"{kind}, iteration {step['iteration']}" + (", the final image" if final else "")
             picture = self.picture(str(step["image"]), judged.get(str(step["image"])), name)
-        return ShownStep(kind, kind if kind in KINDS else "", str(step["text"] or ""), picture, note)
+        return ShownStep(kind, kind if kind in KINDS else "", step_words(str(step["text"] or "")), picture, note)
 
     def picture(self, digest: str, judged: Judged | None, name: str) -> StepImage:
         if not self.images.add(digest):

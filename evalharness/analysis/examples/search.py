@@ -83,10 +83,10 @@ def choose(results: Results) -> list[ChosenExamples]:
     chosen = []
     for benchmark in results.info["benchmarks"]:
         of_benchmark = results.samples[results.samples["benchmark"] == benchmark]
-        for family in _process_families(results):
+        for family in process_families(results):
             samples = of_benchmark[of_benchmark["arm"] == family.arms[-1]]
             if len(samples):
-                chosen.append(_search(benchmark, family, _recorded(results, samples), lookup, len(samples)))
+                chosen.append(_search(benchmark, family, recorded_samples(results, samples), lookup, len(samples)))
     return chosen
 
 
@@ -159,13 +159,13 @@ class Tally:
         return (*examples, (RULES[-1], self.first.get(RULES[-1].name)))
 
 
-def _process_families(results: Results) -> list[CapFamily]:
+def process_families(results: Results) -> list[CapFamily]:
     """The families of arms of the variant ``process``."""
     process = {row["arm"] for row in records(results.arms) if row["variant"] == "process"}
     return [family for family in families(results.arms) if family.arms[-1] in process]
 
 
-def _recorded(results: Results, samples: pd.DataFrame) -> Iterator[RecordedSample]:
+def recorded_samples(results: Results, samples: pd.DataFrame) -> Iterator[RecordedSample]:
     """The samples in the order of the search, with the steps under the cap of their arm."""
     import pandas as pd
 

@@ -1,0 +1,163 @@
+"""What the loop of a process does: which states its inspections find fault with, and what refinements make of them.
+
+An inspection names a conflict if a refinement follows it in its iteration. Whether that was right is decided by the
+benchmark's scorer on the very state that was inspected, for the whole prompt, where that state has a score: it is some
+arm's final image, or was scored for the examples.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from evalharness.analysis.arms import records
+from evalharness.analysis.examples.search import Lookup, RecordedSample, process_families, recorded_samples
+from evalharness.store.results import Judged, Results
+
+
+@dataclass
+class LoopCounts:
+    """Counts over the steps of some samples.
+
+    Attributes:
+        inspections: those of a state that was drawn.
+        named: inspections that named a conflict.
+        judged: inspections of a state with a score.
+        wrong: of these, those of a state that the scorer finds wrong.
+        named_judged: inspections that named a conflict in a state with a score.
+        named_wrong: of these, those of a state that the scorer finds wrong.
+        refinements: pictures that were drawn over another.
+        fixed, broke, unchanged: refinements by what they did to the verdict, where both pictures have a score.
+        right_before: steps from a state that is right to another state with a score.
+        right_after: of these, those whose new state is right.
+        tokens: what inspections and refinements wrote.
+        evaluations: sampler steps of refinements.
+    """
+
+    inspections: int = 0
+    named: int = 0
+    judged: int = 0
+    wrong: int = 0
+    named_judged: int = 0
+    named_wrong: int = 0
+    refinements: int = 0
+    fixed: int = 0
+    broke: int = 0
+    unchanged: int = 0
+    right_before: int = 0
+    right_after: int = 0
+    tokens: int = 0
+    evaluations: int = 0
+
+    def add(self, other: LoopCounts) -> None:
+        """Add other counts to these."""
+        for name in (field.name for field in fields(self)):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass(frozen=True)
+class ArmLoop:
+    """The loop of an arm on a benchmark: in total, by iteration and by category; ``samples``: how many were read."""
+
+    benchmark: str
+    arm: str
+    samples: int
+    total: LoopCounts
+    by_iteration: Mapping[int, LoopCounts]
+    by_category: Mapping[str, LoopCounts]
+
+
+def loops(results: Results, lookup: Lookup) -> Iterator[ArmLoop]:
+    """The loops of the process arms that refine; of arms that differ only in their cap, the highest.
+
+    Without refinement nothing tells whether an inspection named a conflict, but its words, which any format may have.
+
+    Args:
+        results: the run's results.
+        lookup: the known scores of images.
+    """
+    settings = {row["arm"]: json.loads(row["settings"] or "{}") for row in records(results.arms)}
+    for benchmark in results.info["benchmarks"]:
+        of_benchmark = results.samples[results.samples["benchmark"] == benchmark]
+        for family in process_families(results):
+            arm = family.arms[-1]
+            if not settings[arm].get("refine", True):
+                continue
+            samples = of_benchmark[of_benchmark["arm"] == arm]
+            loop = _arm_loop(benchmark, arm, recorded_samples(results, samples), lookup)
+            if loop.total.inspections or loop.total.refinements:
+                yield loop
+
+
+def _arm_loop(benchmark: str, arm: str, samples: Iterable[RecordedSample], lookup: Lookup) -> ArmLoop:
+    total, by_iteration, by_category, read = LoopCounts(), dict[int, LoopCounts](), dict[str, LoopCounts](), 0
+    for sample in samples:
+        read += 1
+        digests = list(dict.fromkeys(step["image"] for step in sample.steps if step["image"]))
+        judged = lookup(benchmark, str(sample.row["item"]), digests) if digests else {}
+        for iteration, counts in count_steps(sample.steps, judged).items():
+            total.add(counts)
+            by_iteration.setdefault(iteration, LoopCounts()).add(counts)
+            by_category.setdefault(str(sample.row["category"]), LoopCounts()).add(counts)
+    return ArmLoop(benchmark, arm, read, total, dict(sorted(by_iteration.items())), by_category)
+
+
+def count_steps(steps: Sequence[Mapping[str, Any]], judged: Mapping[str, Judged]) -> dict[int, LoopCounts]:
+    """The counts of a trajectory by iteration.
+
+    Args:
+        steps: its steps, with ``kind``, ``iteration``, ``image``, ``tokens`` and ``evaluations``.
+        judged: the known scores of its images.
+    """
+    by_iteration: dict[int, LoopCounts] = {}
+    state: str | None = None
+    for index, step in enumerate(steps):
+        counts = by_iteration.setdefault(int(step["iteration"]), LoopCounts())
+        image = step["image"]
+        if step["kind"] == "inspect" and state is not None:
+            _count_inspection(counts, judged.get(state), named=_names_conflict(steps, index))
+        if step["kind"] == "refine" and image and state is not None:
+            _count_refinement(counts, judged.get(state), judged.get(image))
+        if image and state is not None:
+            _count_survival(counts, judged.get(state), judged.get(image))
+        if step["kind"] in ("inspect", "refine"):
+            counts.tokens += int(step["tokens"] or 0)
+            counts.evaluations += int(step["evaluations"] or 0)
+        state = image or state
+    return by_iteration
+
+
+def _names_conflict(steps: Sequence[Mapping[str, Any]], index: int) -> bool:
+    """Whether a refinement follows an inspection, before another inspection and in the same iteration."""
+    for step in steps[index + 1 :]:
+        if step["iteration"] != steps[index]["iteration"] or step["kind"] == "inspect":
+            return False
+        if step["kind"] == "refine":
+            return True
+    return False
+
+
+def _count_inspection(counts: LoopCounts, state: Judged | None, *, named: bool) -> None:
+    counts.inspections += 1
+    counts.named += named
+    if state is not None:
+        counts.judged += 1
+        counts.wrong += not state.right
+        counts.named_judged += named
+        counts.named_wrong += named and not state.right
+
+
+def _count_refinement(counts: LoopCounts, before: Judged | None, after: Judged | None) -> None:
+    counts.refinements += 1
+    if before is not None and after is not None:
+        counts.fixed += after.right and not before.right
+        counts.broke += before.right and not after.right
+        counts.unchanged += before.right == after.right
+
+
+def _count_survival(counts: LoopCounts, before: Judged | None, after: Judged | None) -> None:
+    if before is not None and after is not None and before.right:
+        counts.right_before += 1
+        counts.right_after += after.right
