@@ -15,6 +15,7 @@ from evalharness.models.bagel import runtime
 from evalharness.models.bagel.autoencoder import Autoencoder, as_linear
 from evalharness.models.bagel.config import LanguageSizes, Sizes, VisionSizes
 from evalharness.models.bagel.embeddings import position_table
+from evalharness.models.bagel.files import CheckpointFiles
 from evalharness.models.bagel.memory import storage_dtype
 from evalharness.models.bagel.network import Network
 from evalharness.models.bagel.settings import Settings
@@ -74,5 +75,9 @@ def make(sizes: Sizes, channels: int, folder: Path, settings: Mapping[str, Any],
     names = autoencoder.published_names()
     autoencoder.load_state_dict({names[n]: as_linear(x, state[names[n]].shape) for n, x in arrays.items()}, assign=True)
     parts = network.eval().requires_grad_(False), autoencoder.eval().requires_grad_(False)
-    with mock.patch.object(runtime, "load", lambda *arguments: parts):
+    files = CheckpointFiles((), folder, folder, folder, (folder / "tokenizer_config.json",))
+    with (
+        mock.patch.object(runtime, "load", lambda *arguments: parts),
+        mock.patch.object(Settings, "files", lambda self: files),
+    ):
         return runtime.Runtime(chosen, [chosen.device])

@@ -71,7 +71,3 @@ def rates(
         images += drawn
     evaluations = len(prompts) * (runtime.settings.steps - 1)
     return count / writing, evaluations / drawing, texts, images
-
-
-def say(*lines: str) -> None:
-    print("\n" + "\n".join(lines))  # noqa: T201 - the numbers are what this test is for

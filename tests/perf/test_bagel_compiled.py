@@ -20,7 +20,8 @@ from torch import Tensor
 pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 
 import bagel_random
-from bagel_rates import PROMPTS, STEPS, random_bagel, rates, say, seconds_of
+from bagel_rates import PROMPTS, STEPS, random_bagel, rates, seconds_of
+from figures import say
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 from evalharness.models.bagel.cache import Cache, View

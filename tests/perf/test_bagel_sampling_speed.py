@@ -8,7 +8,8 @@ from datetime import date
 
 import pytest
 import torch
-from bagel_rates import say, seconds_of
+from bagel_rates import seconds_of
+from figures import say
 from torch import Tensor
 
 from evalharness.models.bagel.token_sampling import TokenSampler

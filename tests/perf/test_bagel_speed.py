@@ -26,7 +26,8 @@ pytest.importorskip("diffusers", reason="the extra `bagel` is not installed")
 import bagel_flops
 import bagel_random
 import original_bagel
-from bagel_rates import PROMPTS, SIDE, SMALL, STEPS, TOKENS, contexts_of, random_bagel, rates, say, seconds_of
+from bagel_rates import PROMPTS, SIDE, SMALL, STEPS, TOKENS, contexts_of, random_bagel, rates, seconds_of
+from figures import say
 
 from evalharness.models.bagel.runtime import GUIDANCE_EVERY, Runtime
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 import untrained
+from figures import say
 from PIL import Image
 
 from evalharness.benchmarks.geneval.benchmark import GenEval
@@ -132,7 +133,7 @@ def test_faster_than_the_published_program(device: str, weights: Path, tmp_path:
         expected, *other = clock.time(lambda part=part: other_way(part), running=False)
         times.append((*mine, *other))
         assert verdicts == expected
-    print(report(times, clock, len(images), theirs.crops))  # noqa: T201 - the numbers are what this test is for
+    say(report(times, clock, len(images), theirs.crops))
     assert sum(row[0] for row in times) < sum(row[2] for row in times)
 
 
@@ -147,4 +148,4 @@ def report(times: list[tuple[float, ...]], clock: Clock, images: int, crops: int
         *(f"  {name}: {spent / images:.2f} s an image" for name, spent in clock.within.items()),
         f"  outside the networks: {1 - sum(clock.within.values()) / wall:.1%}",
     ]
-    return "\n" + "\n".join(lines)
+    return "\n".join(lines)
