@@ -21,6 +21,7 @@ COMMANDS = {
     "run-all": ("run_all", "run several sweeps into one folder, with a page that leads to their reports"),
     "status": ("status", "show how far a run is, from another terminal"),
     "report": ("report", "write the report of a run again, from its store"),
+    "annotations": ("annotations", "add what people say of a scorer's verdicts to a run's store"),
     "compare": ("compare", "compare two runs: two models, two dates, two settings"),
     "export": ("export", "write an arm's images and scores in a benchmark's own file format"),
     "export-replies": ("export_replies", "write the judges' replies of a run, for the judge replay"),

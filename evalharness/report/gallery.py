@@ -115,6 +115,7 @@ class _GalleryData:
             "arms": [arm["arm"] for arm in arms],
             "caps": [_integer(arm["max_iterations"]) for arm in arms],
             "baseline": baseline(self.results.arms),
+            "run": f"{self.results.info['name']} {self.results.info.get('started') or ''}".strip(),
             "lead": lead,
             "families": [family.arms for family in families(self.results.arms)],
             "weights": weights,

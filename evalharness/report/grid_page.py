@@ -8,7 +8,7 @@ from evalharness.report.templating import copy_assets, environment, script_of
 
 PAGE = "grid.html"
 STYLE = "grid.css"
-SCRIPTS = ("core.js", "boxes.js", "grid_arms.js", "grid_compare.js", "grid_viewer.js", "grid.js")
+SCRIPTS = ("core.js", "boxes.js", "annotations.js", "grid_arms.js", "grid_compare.js", "grid_viewer.js", "grid.js")
 
 
 def write_grid(name: str, folder: Path) -> None:

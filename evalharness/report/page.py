@@ -23,6 +23,7 @@ from evalharness.report.judge_section import judging
 from evalharness.report.loop_table import loop_table
 from evalharness.report.overview import benchmark_facts, lede, run_facts, warnings
 from evalharness.report.part_costs import part_costs
+from evalharness.report.people import people
 from evalharness.report.picture_strip import picture_strip
 from evalharness.report.provenance import provenance
 from evalharness.report.publish import INDEX, staged
@@ -36,7 +37,7 @@ from evalharness.report.trajectories_page import ArmExamples, write_examples
 from evalharness.store.report_folders import PLAN
 from evalharness.store.results import Results
 
-SCRIPTS = ("core.js", "boxes.js", "tables.js", "trajectory.js", "gallery.js")
+SCRIPTS = ("core.js", "boxes.js", "annotations.js", "tables.js", "trajectory.js", "gallery.js")
 
 
 def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) -> Path:
@@ -90,12 +91,14 @@ def _section(
     arm_loops: Sequence[ArmLoop],
 ) -> dict[str, Any]:
     """The data of a benchmark's section in the template."""
+    said = people(results, summary)
     tables = [
         page_tables.by_category(summary, list(category_weights(results, summary.benchmark))),
         replicates.noise_table(summary),
         replicates.contrasts_table(summary),
         page_tables.comparisons(summary),
         loop_table(arm_loops, summary.benchmark),
+        said.table if said else None,
         page_tables.sensitivity(summary),
         page_tables.best_of(summary),
         page_tables.coverage(summary),
@@ -112,6 +115,7 @@ def _section(
         "warnings": warnings(results, summary),
         "headline": links.checked(page_tables.headline(summary, arm_settings(results.arms))),
         "tables": [links.checked(table) for table in tables if table is not None],
+        "people": said.sentence if said else "",
         "judging": judging(results, summary),
         "figures": [figure for figure in figures if figure.benchmark == summary.benchmark],
     }

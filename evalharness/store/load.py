@@ -12,6 +12,7 @@ from evalharness._util.hashing import digest
 from evalharness.api.model_names import asked_model
 from evalharness.config.schema import Arm
 from evalharness.planning.plan import Plan, PlannedBenchmark
+from evalharness.store.annotations import of_store
 from evalharness.store.declarations import declaration_facts
 from evalharness.store.provenance import circumstances, continued, cut, environments
 from evalharness.store.results import ARM_COLUMNS, CHECK_COLUMNS, Judged, Results
@@ -54,6 +55,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
         checks=checks,
         judged=_judged(plan, store),
         failures=columns.failures,
+        annotations=of_store(store.path),
         plan=plan,
     )
 

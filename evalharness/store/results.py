@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evalharness.planning.plan import Plan
+    from evalharness.store.annotations import Annotation
     from evalharness.store.failures import StoredFailure
     from evalharness.store.suspect_images import SuspectImages
 
@@ -106,6 +107,7 @@ class Results:
         judged: Benchmark, item id and image digests → the known scores of these images for that item; ``None`` where
             only final images have scores.
         failures: Row of ``samples`` → why that sample failed.
+        annotations: What people say of the scorer's verdicts.
         plan: What was planned; ``None`` if that is not known.
     """
 
@@ -118,6 +120,7 @@ class Results:
     checks: pd.DataFrame | None = None
     judged: Callable[[str, str, Sequence[str]], Mapping[str, Judged]] | None = None
     failures: Mapping[int, StoredFailure] = field(default_factory=dict)
+    annotations: Sequence[Annotation] = ()
     plan: Plan | None = None
 
     @cached_property

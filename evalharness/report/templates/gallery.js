@@ -165,6 +165,7 @@ readSheet("samples").then((data) => {
   receive(data);
   prepare();
   listen();
+  listenToExport();
   render();
   form.hidden = false;
   const state = readState();

@@ -199,6 +199,7 @@ readSheet("samples").then((data) => {
   makeRows();
   prepare();
   listen();
+  listenToExport();
   render();
   form.hidden = false;
   document.documentElement.dataset.ready = "grid";

@@ -48,7 +48,7 @@ function side(sample, part, place) {
   return element("figure", { class: "side" }, frame,
     element("figcaption", {}, element("b", {}, `${"AB"[place]}: ${sample.arm} `), verdict(sample),
       sample.reason ? element("span", { class: "reason" }, sample.reason) : null,
-      element("span", { class: "quiet" }, cost(sample)), " ",
+      element("span", { class: "quiet" }, cost(sample)), annotation(sample, "AB"[place]),
       element("a", { href: `index.html#${new URLSearchParams({ arm: "*", sample: sample.id })}` }, "How it came about")));
 }
 
@@ -95,7 +95,7 @@ function moveSide(name, by) {
 }
 
 function pressed(event) {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input[type=range], select, textarea, input[type=radio]")) return;
+  if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input:not([type=checkbox]), select")) return;
   const sideways = event.shiftKey ? "left" : "right";
   const actions = {
     ArrowLeft: () => moveSide(sideways, -1),

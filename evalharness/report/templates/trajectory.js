@@ -71,6 +71,7 @@ function full(part, sample, twins, seen) {
         element("h3", {}, sample.arm, " ", verdict(sample)),
         sample.reason ? element("p", { class: "reason" }, sample.reason) : null,
         element("p", { class: "quiet" }, cost(sample)),
+        annotation(sample),
         twins.length ? element("p", { class: "quiet" }, "The very same: ", ...links(twins)) : null,
         detections.length ? detectionTable(detections) : null,
         detections.length ? boxSwitch() : null,

@@ -1,0 +1,72 @@
+"""How often people agree with the scorer, from the annotations that were added to the run's store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evalharness._util.text import counted
+from evalharness.analysis.agreement import Agreement, agreement
+from evalharness.report.cells import Cell, PageTable, Row, score_cell
+from evalharness.report.formatting import kappa_text, score_text
+from evalharness.report.summary import Summary
+from evalharness.store.annotations import Annotation
+from evalharness.store.results import Results
+
+COLUMNS = ["Category", "Verdicts", "Agree, %", "Right by the scorer, %", "Right by people, %"]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """``sentence`` stands beside the score; ``table`` tells more."""
+
+    sentence: str
+    table: PageTable
+
+
+def people(results: Results, summary: Summary) -> People | None:
+    """The agreement of people with the scorer of a benchmark; ``None`` without annotations of its images."""
+    samples = results.samples[results.samples["benchmark"] == summary.benchmark]
+    categories = dict(zip(samples["item"], samples["category"], strict=True))
+    images = set(zip(samples["item"], samples["image"], strict=True))
+    found = [
+        annotation
+        for annotation in results.annotations
+        if annotation.benchmark == summary.benchmark and (annotation.item, annotation.image) in images
+    ]
+    if not found:
+        return None
+    total = _agreement(found, categories)
+    rows = [_row("all", total)]
+    for category in summary.analysis.weights:
+        members = [annotation for annotation in found if categories[annotation.item] == category]
+        if members:
+            rows.append(_row(category.replace("_", " "), _agreement(members, categories)))
+    names = len({annotation.by for annotation in found})
+    same, kappa = total.same, total.kappa
+    sentence = (
+        f"{'One person agrees' if names == 1 else f'{names} people agree'} with the scorer on "
+        f"{score_text(same.value, same.low, same.high)} % of {counted(len(found), 'verdict')} on "
+        f"{counted(total.items, 'prompt')}; Cohen’s κ {kappa_text(kappa.value, kappa.low, kappa.high)}."
+    )
+    caption = (
+        "What people said of the verdicts on this page: whether they agree that a picture is right, or wrong. "
+        "Brackets: 95 % intervals over prompts. People see the scorer’s verdict first, and choose the pictures."
+    )
+    return People(sentence, PageTable("People and the scorer", caption, COLUMNS, rows))
+
+
+def _agreement(annotations: Sequence[Annotation], categories: dict[str, str]) -> Agreement:
+    scorer = np.array([annotation.score >= 1 for annotation in annotations], dtype=float)
+    person = np.array([annotation.right for annotation in annotations], dtype=float)
+    items = [annotation.item for annotation in annotations]
+    return agreement(scorer, person, items, [categories[item] for item in items])
+
+
+def _row(name: str, found: Agreement) -> Row:
+    same = score_cell(found.same.value, found.same.low, found.same.high)
+    return Row(
+        [Cell(name), Cell(str(found.samples), found.samples), same, score_cell(found.first), score_cell(found.second)]
+    )
