@@ -30,21 +30,26 @@ def people(results: Results, summary: Summary) -> People | None:
     """The agreement of people with the scorer of a benchmark; ``None`` without annotations of its images."""
     samples = results.samples[results.samples["benchmark"] == summary.benchmark]
     categories = dict(zip(samples["item"], samples["category"], strict=True))
-    images = set(zip(samples["item"], samples["image"], strict=True))
+    scored = samples[samples["state"] == "scored"]
+    scores = {
+        (item, image): float(score)
+        for item, image, score in zip(scored["item"], scored["image"], scored["score"], strict=True)
+    }
+    # The score is that of the run, which may have another scorer than the page on which a person judged.
     found = [
-        annotation
+        (annotation, scores[annotation.item, annotation.image])
         for annotation in results.annotations
-        if annotation.benchmark == summary.benchmark and (annotation.item, annotation.image) in images
+        if annotation.benchmark == summary.benchmark and (annotation.item, annotation.image) in scores
     ]
     if not found:
         return None
     total = _agreement(found, categories)
     rows = [_row("all", total)]
     for category in summary.analysis.weights:
-        members = [annotation for annotation in found if categories[annotation.item] == category]
+        members = [pair for pair in found if categories[pair[0].item] == category]
         if members:
             rows.append(_row(category.replace("_", " "), _agreement(members, categories)))
-    names = len({annotation.by for annotation in found})
+    names = len({annotation.by for annotation, _ in found})
     same, kappa = total.same, total.kappa
     sentence = (
         f"{'One person agrees' if names == 1 else f'{names} people agree'} with the scorer on "
@@ -58,10 +63,11 @@ def people(results: Results, summary: Summary) -> People | None:
     return People(sentence, PageTable("People and the scorer", caption, COLUMNS, rows))
 
 
-def _agreement(annotations: Sequence[Annotation], categories: dict[str, str]) -> Agreement:
-    scorer = np.array([annotation.score >= 1 for annotation in annotations], dtype=float)
-    person = np.array([annotation.right for annotation in annotations], dtype=float)
-    items = [annotation.item for annotation in annotations]
+def _agreement(found: Sequence[tuple[Annotation, float]], categories: dict[str, str]) -> Agreement:
+    """The agreement of people's verdicts with the scores of the same images, each right or not."""
+    scorer = np.array([score >= 1 for _, score in found], dtype=float)
+    person = np.array([annotation.right for annotation, _ in found], dtype=float)
+    items = [annotation.item for annotation, _ in found]
     return agreement(scorer, person, items, [categories[item] for item in items])
 
 

@@ -44,6 +44,14 @@ def test_the_share_is_that_of_all_verdicts_and_by_category(run: tuple[Results, S
     assert found.table.rows[0].cells[4].value == pytest.approx(sum(people_right) / 6)
 
 
+def test_another_scorer_is_held_to_what_people_found(run: tuple[Results, Summary]) -> None:
+    results, summary = run
+    turned = results.samples.assign(score=1 - results.samples["score"])
+    found = people(replace(results, samples=turned, annotations=said(results, 2)), summary)
+    assert found is not None
+    assert found.table.rows[0].cells[2].text == "33.3"
+
+
 def test_without_words_on_its_images_there_is_nothing(run: tuple[Results, Summary]) -> None:
     results, summary = run
     other = [replace(annotation, image="0" * 64) for annotation in said(results, 0)]
