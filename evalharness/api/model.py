@@ -57,6 +57,7 @@ class Drawn:
         tokens: The tokens that it took, if an endpoint counts them.
         dollars: What an endpoint charged for it.
         part: The part of the model that drew it; empty unless the model is made of several.
+        revised_prompt: The prompt as an endpoint rewrote it.
     """
 
     image: Image.Image
@@ -64,6 +65,7 @@ class Drawn:
     tokens: int = 0
     dollars: float = 0.0
     part: str = ""
+    revised_prompt: str = ""
 
 
 class Model(Plugin, ABC):

@@ -151,7 +151,7 @@ class Sample:
         """Record a drawing, which is the new state."""
         cost = Cost(drawn.evaluations, drawn.tokens, seconds, drawn.dollars).of_part(drawn.part)
         seed = noise_seed(self.seed, iteration, kind, repetition)
-        self.steps.append(Step(kind, iteration, image=png_bytes(drawn.image), seed=seed, cost=cost))
+        self.steps.append(Step(kind, iteration, drawn.revised_prompt, png_bytes(drawn.image), seed, cost))
         # A model looks at what is stored, also where the trajectory is not continued but drawn in one piece.
         self.state, self.seen = drawn.image if drawn.image.mode == "RGB" else drawn.image.convert("RGB"), False
 

@@ -87,7 +87,7 @@ def write(path: Path, records: Iterable[Record], conflict_of: ConflictOf) -> int
 def _parts(record: Record, steps: Sequence[Step], number: int, conflict_of: ConflictOf) -> list[Part]:
     """The text of a step, its image, or both in this order."""
     step, parts = steps[number], list[Part]()
-    if step.text:
+    if step.text and step.kind not in ("sketch", "draw"):  # what an endpoint made of the prompt is in no context
         learned = step.kind != "plan" or _plan_is_right(record, steps, number, conflict_of)
         parts.append({"type": "text", "content": _as_written(steps, number), "need_loss": learned})
     if step.image is not None:

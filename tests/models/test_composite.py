@@ -463,3 +463,21 @@ def test_the_gpus_of_all_parts_count_and_a_shared_one_once() -> None:
         return composite(**parts, painter={"name": "diffusers", "hub": "a/b", "device": painter}).device_count
 
     assert (devices("cuda:0", "cuda:0"), devices("cuda:0", "cuda:1")) == (1, 2)
+
+
+def test_the_words_of_an_endpoint_that_rewrites_are_kept_with_its_drawing() -> None:
+    def rewriting(call: Call) -> Answer:
+        buffer = io.BytesIO()
+        Image.new("RGB", (16, 16), (len(call.data) % 256, 50, 100)).save(buffer, "PNG")
+        encoded = base64.b64encode(buffer.getvalue()).decode()
+        return Answer({"created": 1, "data": [{"b64_json": encoded, "revised_prompt": "rewritten"}]})
+
+    with serving(chatting) as (_, url), serving(rewriting) as (_, hand_url):
+        model = composite(writer=chat(url), editor={"name": "images-api", "model": "hand", "base_url": hand_url})
+        (single,) = variants.run(SinglePass(), model, PROMPTS[:1], SEEDS[:1])
+        variant = Process(max_iterations=2, inspect=False)
+        (made,) = variants.run(variant, model, PROMPTS[:1], SEEDS[:1])
+        (again,) = variants.run(variant, model, PROMPTS[:1], SEEDS[:1], stored=[made.steps[:2]])
+    assert single.steps[0].text == "rewritten"
+    assert next(step.text for step in made.steps if step.kind == "sketch") == "rewritten"
+    assert [step.text for step in again.steps] == [step.text for step in made.steps]

@@ -41,5 +41,5 @@ class RemotePart:
             if step.image is None:
                 raise SampleError("the endpoint sent no image")
             image, cost = decode_png(step.image, keep_transparency=True), step.cost
-            drawn.append(Drawn(image, cost.evaluations, cost.tokens, cost.dollars))
+            drawn.append(Drawn(image, cost.evaluations, cost.tokens, cost.dollars, revised_prompt=step.text))
         return drawn
