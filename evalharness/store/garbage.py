@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evalharness._util.file_lock import LockedError, lock_file
@@ -73,9 +73,11 @@ def remove_garbage(path: Path) -> tuple[Garbage, int]:
     Raises:
         StoreError: A run writes to the store, or the store cannot be read or written.
     """
-    with Store(path) as store:
+    temporaries = {file: file.stat().st_size for file in temporary_files(path) if file.is_file()}
+    with Store(path) as store:  # opening it to write removes the temporary files
         garbage = _garbage(store)
-        size = garbage.bytes()
+        size = garbage.bytes() + sum(temporaries.values())
+        garbage = replace(garbage, temporaries=tuple(sorted(temporaries)))
         with store.database.transaction():
             store.images.forget(garbage.image_rows)
             store.scores.delete(garbage.score_rows)

@@ -74,8 +74,8 @@ def test_a_store_that_a_run_writes_is_refused(
     littered: tuple[Path, dict[str, bytes]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, _ = littered
-    full = files(path)
     with Store(path):
+        full = files(path)
         for words in ([], ["--dry-run"]):
             assert main.main(["gc", str(path), *words]) == 2
             assert f"{path} is being written by another process (pid " in capsys.readouterr().err
