@@ -62,7 +62,7 @@ def test_every_reference_is_a_file_of_the_folder(report: Path, outline: Outline)
     }
     for reference in references:
         target = reference.removeprefix("#")
-        if "=" in reference:  # a view of the gallery
+        if "=" in reference and reference[0] == "#":  # a view of the gallery
             view = dict(parse_qsl(target, strict_parsing=True))
             assert view.pop("sample", None) in {None, *samples}
             assert set(view) <= filters

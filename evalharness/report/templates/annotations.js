@@ -1,5 +1,5 @@
 "use strict";
-// What people say of the scorer's verdicts: kept in this browser, and saved as JSON lines for `evalharness annotations add`.
+// What people say of the scorer's verdicts: kept in this browser, and saved to a file for `evalharness annotations add`.
 
 const SAYINGS = { agree: "I agree", disagree: "I disagree" };
 let unsaved = null;
