@@ -99,12 +99,12 @@ def _work(engine: Engine, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     for line in adopt_former_results(plan, store):
         engine.progress.say(line)
-    write_text_atomically(out / NAME, plan_text(plan))  # before the status, which is read with it
     heartbeat = Heartbeat(out, plan.sweep.resolved(), store.path.absolute())
     record_declarations(plan, store)
     earlier = store.runs.get(plan.key())
     started, clock, worked = datetime.now(UTC), time.monotonic(), -1
     engine.prepare()  # before anything is recorded of a run that cannot begin
+    write_text_atomically(out / NAME, plan_text(plan))  # before the status, which is read with it
     info = earlier
     try:
         with heartbeat.watching(engine.snapshot), stopping_on_signal(engine.stop):
