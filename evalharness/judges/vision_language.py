@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,7 +49,6 @@ class VisionLanguage(Judge):
     name = "transformers"
     in_process = True
     probabilities = "exact"
-    requires: ClassVar[tuple[str, ...]] = ("accelerate",)
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or self.Settings()
