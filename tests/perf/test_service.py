@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 import untrained
-from score_service import Serving, encoded, serving
+from score_service import encoded, process, serving
 
 import evalharness as eh
 from evalharness._util.image_files import png_bytes
@@ -38,10 +39,14 @@ Picture = tuple[bytes, Item]
 
 
 @pytest.fixture(scope="module")
-def geneval() -> Iterator[Serving]:
-    with serving("geneval") as running:
-        ask(running, pictures(1))
-        yield running
+def geneval() -> Iterator[httpx.Client]:
+    """A client of a server that is a process of its own, as that of a training is."""
+    with (
+        process("geneval", "--workers", "1") as (_, address),
+        httpx.Client(base_url=address, timeout=600, trust_env=False) as client,
+    ):
+        ask(client, pictures(1))
+        yield client
 
 
 def pictures(count: int) -> list[Picture]:
@@ -56,9 +61,9 @@ def pictures(count: int) -> list[Picture]:
     return made
 
 
-def ask(running: Serving, images: list[Picture]) -> list[float]:
+def ask(client: httpx.Client, images: list[Picture]) -> list[float]:
     entries = [{"image": encoded(data), "metadata": item.metadata} for data, item in images]
-    answer = running.client.post("/score", json={"images": entries})
+    answer = client.post("/score", json={"images": entries})
     assert answer.status_code == 200, answer.text
     return [result["score"] for result in answer.json()["results"]]
 
@@ -69,7 +74,7 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def test_as_fast_as_a_sweep_over_the_same_folder(geneval: Serving, tmp_path: Path) -> None:
+def test_as_fast_as_a_sweep_over_the_same_folder(geneval: httpx.Client, tmp_path: Path) -> None:
     """The sweep's seconds are those within its batches: reading files, the store and the report are not counted."""
     images = pictures(IMAGES)
     folder = tmp_path / "images"
@@ -98,7 +103,7 @@ def test_as_fast_as_a_sweep_over_the_same_folder(geneval: Serving, tmp_path: Pat
     print(f"\n{IMAGES} images: {service / IMAGES:.4f} s an image, sweep {seconds:.4f}: {ratio:.2f} times as fast")  # noqa: T201
 
 
-def test_many_requests_of_one_image_are_as_fast_as_one_of_many(geneval: Serving) -> None:
+def test_many_requests_of_one_image_are_as_fast_as_one_of_many(geneval: httpx.Client) -> None:
     images = pictures(AT_ONCE)
     alone, together = 0.0, 0.0
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -129,9 +134,9 @@ def test_against_the_published_loop(tmp_path: Path) -> None:
     scorer = GenEval(GenEval.Settings.model_validate(settings)).scorer()
     theirs = OfficialLoop(scorer.detector.load()[0].state_dict(), coco.CLASSES, scorer.colours.load(), "cpu")
     with serving("geneval", settings) as running:
-        ask(running, [(path.read_bytes(), item) for path, item in images[:1]])
+        ask(running.client, [(path.read_bytes(), item) for path, item in images[:1]])
         theirs.score(images[0][0], images[0][1].metadata)
-        ours = timed(lambda: ask(running, [(path.read_bytes(), item) for path, item in images]))
+        ours = timed(lambda: ask(running.client, [(path.read_bytes(), item) for path, item in images]))
     other = timed(lambda: [theirs.score(path, item.metadata) for path, item in images])
     times = f"{ours / LARGE:.2f} s an image, the published loop {other / LARGE:.2f}"
     print(f"\n{LARGE} images: {times}: {other / ours:.2f} times as fast")  # noqa: T201
