@@ -23,6 +23,7 @@ from score_service import encoded, process, serving
 import evalharness as eh
 from evalharness._util.image_files import png_bytes
 from evalharness.benchmarks.geneval.benchmark import GenEval
+from evalharness.benchmarks.geneval.scoring_rules import Rules
 from evalharness.store.store import Store
 from evalharness.types.item import Item
 
@@ -125,6 +126,7 @@ def test_against_the_published_loop(tmp_path: Path) -> None:
     settings = {
         "detector": {"name": "mask2former", "weights": tmp_path / "detector"},
         "colors": {"architecture": untrained.CLIP, "weights": tmp_path / "clip.safetensors"},
+        "evidence_floor": Rules().threshold,  # colours for the objects that the published program sees, and no more
     }
     images = []
     for item in untrained.items(LARGE):
