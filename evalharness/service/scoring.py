@@ -10,9 +10,10 @@ from concurrent.futures import Future
 from functools import cached_property
 from typing import Any
 
-from evalharness._util import gpus
-from evalharness._util.devices import processor_count
+from PIL import Image
+
 from evalharness._util.hashing import digest
+from evalharness._util.image_files import png_bytes
 from evalharness._util.text import one_line
 from evalharness.api.benchmark import Benchmark, JudgeScorer
 from evalharness.api.plugin import versioned_identity
@@ -20,6 +21,7 @@ from evalharness.api.rewards import Rewarding
 from evalharness.config.schema import PluginSpec
 from evalharness.errors import ConfigError
 from evalharness.execution.executors.child_pool import ChildPool
+from evalharness.execution.executors.local import children_of
 from evalharness.execution.workers import PluginWorkerSpec, ScoreJob
 from evalharness.service.queue import Outcome, RequestQueue
 from evalharness.types.item import Item
@@ -47,10 +49,11 @@ class ScoringService:
         self.failure = ""
         """Why no more can be scored; empty as long as it can."""
         self._item_fields = scorer.item_fields
+        self._judged = isinstance(scorer, JudgeScorer)
         batch_size = JUDGED_BATCH if isinstance(scorer, JudgeScorer) else scorer.batch_size
         spec = PluginWorkerSpec(plugin, planned=self.identity)
         self.queue = RequestQueue(self.benchmark.name, spec, batch_size, room)
-        self._pool = _pool(1 if isinstance(scorer, JudgeScorer) else workers)
+        self._pool = _pool(1 if self._judged else workers)
         self._thread = threading.Thread(target=self._run, name="scoring", daemon=True)
         self._scored = threading.Event()
 
@@ -67,13 +70,9 @@ class ScoringService:
 
     def warm_up(self) -> Future[Outcome] | None:
         """Score a gray image for the first prompt, so that the networks are loaded; a judge is not asked."""
-        if self.queue.batch_size == JUDGED_BATCH:
+        if self._judged:
             self._scored.set()
             return None
-        from PIL import Image
-
-        from evalharness._util.image_files import png_bytes
-
         gray = png_bytes(Image.new("RGB", (64, 64), (128, 128, 128)))
         return self.submit([gray], [next(iter(self.items.values()))])[0]
 
@@ -137,9 +136,5 @@ class ScoringService:
 
 
 def _pool(workers: int | None) -> ChildPool:
-    devices = gpus.visible()
-    size = len(devices) or processor_count()
-    if workers is not None:
-        size = min(workers, len(devices)) if devices else workers
-    threads = max(1, processor_count() // size) if devices else 1
-    return ChildPool(size, threads, devices[:size], min_work=0.0 if devices else None)
+    size, threads, devices = children_of(workers)
+    return ChildPool(size, threads, devices, min_work=0.0 if devices else None)

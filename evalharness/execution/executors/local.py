@@ -60,15 +60,11 @@ class Local(Executor):
     def _choose(self, queues: Sequence[WorkQueue]) -> InProcess | ChildPool:
         if self.settings.in_process:
             return InProcess()
-        devices = gpus.visible()
-        auto = self.settings.workers == "auto"
-        size = len(devices) or processor_count()
-        if self.settings.workers != "auto":
-            size = min(self.settings.workers, len(devices)) if devices else self.settings.workers
-        small = auto and sum(queue.load for queue in queues) < MIN_WORK
+        workers = self.settings.workers
+        size, threads, devices = children_of(None if workers == "auto" else workers)
+        small = workers == "auto" and sum(queue.load for queue in queues) < MIN_WORK
         if size == 1 or small:
             return InProcess(single_threaded=not devices, may_hand_over=MAY_HAND_OVER)
-        threads = max(1, processor_count() // size) if devices else 1
         return ChildPool(size, threads, devices)
 
     def workers(self) -> list[WorkerState]:
@@ -86,3 +82,16 @@ class Local(Executor):
         if isinstance(self._executor, ChildPool):
             self._executor.stop()
         self._executor = None
+
+
+def children_of(workers: int | None) -> tuple[int, int, list[gpus.Gpu]]:
+    """How this machine is shared: the number of children, the threads of each, and the GPUs.
+
+    Args:
+        workers: Maximum number of children; by default one for each GPU, else one for each processor.
+    """
+    devices = gpus.visible()
+    size = len(devices) or processor_count()
+    if workers is not None:
+        size = min(workers, len(devices)) if devices else workers
+    return size, max(1, processor_count() // size) if devices else 1, devices
