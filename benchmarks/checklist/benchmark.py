@@ -7,12 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from evalharness._util.hashing import digest
 from evalharness.api.judge import Judge
 from evalharness.judges.judge_scorer import RubricScorer
-from evalharness.judges.judged_benchmark import JudgedBenchmark, JudgedSettings
+from evalharness.judges.judged_benchmark import JudgedSettings, PromptFileBenchmark
 from evalharness.judges.question_scorer import QuestionScorer
-from evalharness.types.item import Item, ItemField, PromptSet
+from evalharness.types.item import Item, ItemField
 from evalharness.types.score import Score
 
 from . import checklist_file, rubric
@@ -21,7 +20,7 @@ from .checklist_rules import scored
 TOKENS_OF_AN_ANSWER = 64
 
 
-class Checklist(JudgedBenchmark):
+class Checklist(PromptFileBenchmark):
     """Questions about images, answered by any judge.
 
     The score of an image is the weighted share of its questions that are answered right. The score of a category is the
@@ -56,15 +55,11 @@ class Checklist(JudgedBenchmark):
 
     @property
     def weights(self) -> Mapping[str, float]:  # type: ignore[override]
-        categories = list(dict.fromkeys(item.category for item in self._items))
+        categories = list(dict.fromkeys(item.category for item in self.items()))
         return dict.fromkeys(categories, 1 / len(categories))
 
-    def items(self) -> list[Item]:
-        return self._items
-
-    def prompt_set(self) -> PromptSet:
-        content = [[item.id, item.prompt, item.category, dict(item.metadata)] for item in self._items]
-        return PromptSet(self.settings.prompts.name, digest(content))
+    def prompt_name(self) -> str:
+        return self.settings.prompts.name
 
     def rubric(self) -> rubric.OneQuestion | rubric.AllQuestions:
         return rubric.OneQuestion() if self.settings.ask == "each" else rubric.AllQuestions()
@@ -94,10 +89,9 @@ class Checklist(JudgedBenchmark):
 
     @cached_property
     def _most_questions(self) -> int:
-        return max(len(item.metadata["questions"]) for item in self._items)
+        return max(len(item.metadata["questions"]) for item in self.items())
 
-    @cached_property
-    def _items(self) -> list[Item]:
+    def read_items(self) -> list[Item]:
         return checklist_file.read(self.settings.prompts)
 
 

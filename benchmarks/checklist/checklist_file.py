@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evalharness._util.regular_files import read_regular_text
-from evalharness._util.validation import error_line
+from evalharness._util.json_lines import checked_lines
 from evalharness.errors import ConfigError
 from evalharness.types.item import Item
 
@@ -71,13 +70,7 @@ def read(path: Path) -> list[Item]:
     Raises:
         ConfigError: The file or a line is invalid; the message names the line.
     """
-    try:
-        text = read_regular_text(path, "utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text") from None
-    items = list(_items(text, path))
+    items = list(_items(path))
     if not items:
         raise ConfigError(f'{path} has no checklists; a line is {{"prompt": …, "questions": [{{"question": …}}]}}')
     repeated = [name for name, count in Counter(item.id for item in items).items() if count > 1]
@@ -86,13 +79,7 @@ def read(path: Path) -> list[Item]:
     return items
 
 
-def _items(text: str, path: Path) -> Iterator[Item]:
-    for number, raw in enumerate(text.split("\n"), 1):
-        if not raw.strip():
-            continue
-        try:
-            line = Line.model_validate_json(raw)
-        except ValidationError as error:
-            raise ConfigError(f"{path}:{number}: {error_line(error, Line)}") from None
+def _items(path: Path) -> Iterator[Item]:
+    for number, _, line in checked_lines(path, Line):
         questions = [question.model_dump() for question in line.questions]
         yield Item(line.id or f"{number:05d}", line.prompt, line.category, {"questions": questions})

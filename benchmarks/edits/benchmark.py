@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from evalharness._util.hashing import digest
 from evalharness._util.image_files import is_transparent_file
-from evalharness.judges.judged_benchmark import JudgedBenchmark, JudgedSettings
-from evalharness.types.item import Item, ItemField, PromptSet
+from evalharness.judges.judged_benchmark import JudgedSettings, PromptFileBenchmark
+from evalharness.types.item import Item, ItemField
 
 from . import edit_file
 from .rubric import EditRubric, read_reply
 
 
-class Edits(JudgedBenchmark):
+class Edits(PromptFileBenchmark):
     """Edits of the user's pictures, scored by a judge under a protocol of this project.
 
     The score of a category is the mean over its items; the overall score is the mean over the categories.
@@ -41,15 +39,11 @@ class Edits(JudgedBenchmark):
 
     @property
     def weights(self) -> Mapping[str, float]:  # type: ignore[override]
-        categories = list(dict.fromkeys(item.category for item in self._items))
-        return {category: 1 / len(categories) for category in categories}
+        categories = list(dict.fromkeys(item.category for item in self.items()))
+        return dict.fromkeys(categories, 1 / len(categories))
 
-    def items(self) -> list[Item]:
-        return self._items
-
-    def prompt_set(self) -> PromptSet:
-        content = [[item.id, item.prompt, item.category, dict(item.metadata)] for item in self._items]
-        return PromptSet(self.settings.prompts.name, digest(content))
+    def prompt_name(self) -> str:
+        return self.settings.prompts.name
 
     def rubric(self) -> EditRubric:
         return EditRubric()
@@ -64,6 +58,5 @@ class Edits(JudgedBenchmark):
             )
         return notes
 
-    @cached_property
-    def _items(self) -> list[Item]:
+    def read_items(self) -> list[Item]:
         return edit_file.read(self.settings.prompts)

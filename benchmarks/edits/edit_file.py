@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from evalharness._util.file_digests import file_digest
-from evalharness._util.regular_files import read_regular_text
-from evalharness._util.validation import error_line
+from evalharness._util.json_lines import checked_lines
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.types.item import Item, PromptImage
 
@@ -38,25 +37,15 @@ def read(path: Path) -> list[Item]:
     Raises:
         ConfigError: The file or a line is invalid; the message names the line.
     """
-    try:
-        text = read_regular_text(path, "utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text") from None
-    items = list(_items(text, path))
+    items = list(_items(path))
     if not items:
         raise ConfigError(f'{path} has no edits; a line is {{"prompt": …, "image": …}}')
     return items
 
 
-def _items(text: str, path: Path) -> Iterator[Item]:
+def _items(path: Path) -> Iterator[Item]:
     seen: set[str] = set()
-    for number, raw in enumerate(text.split("\n"), 1):
-        if not raw.strip():
-            continue
-        place = f"{path}:{number}"
-        line = _line(raw, place)
+    for number, place, line in checked_lines(path, Line):
         name = line.id or f"{number:05d}"
         if name in seen:
             raise ConfigError(f"{place}: the id {name!r} stands twice")
@@ -70,10 +59,3 @@ def _items(text: str, path: Path) -> Iterator[Item]:
             raise ConfigError(f"{place}: {error}") from None
         metadata = {"prompt": line.prompt, "image": digest}
         yield Item(name, line.prompt, line.category, metadata, PromptImage(file, digest))
-
-
-def _line(raw: str, place: str) -> Line:
-    try:
-        return Line.model_validate_json(raw)
-    except ValidationError as error:
-        raise ConfigError(f"{place}: {error_line(error, Line)}") from None

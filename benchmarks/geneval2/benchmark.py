@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evalharness._util.hashing import digest
-from evalharness._util.regular_files import read_regular_text
-from evalharness._util.validation import error_line
+from evalharness._util.json_lines import checked_lines
 from evalharness.api.benchmark import Exported, Exporter
 from evalharness.api.judge import Judge
 from evalharness.api.model_names import asked_model, same_model
 from evalharness.assets.asset import Asset, require_file
 from evalharness.errors import ConfigError
-from evalharness.judges.judged_benchmark import JudgedBenchmark, JudgedSettings
+from evalharness.judges.judged_benchmark import JudgedSettings, PromptFileBenchmark, shares
 from evalharness.judges.question_scorer import QuestionScorer
-from evalharness.types.item import Item, ItemField, PromptSet
+from evalharness.types.item import Item, ItemField
 from evalharness.types.score import Score
 
 from .soft_tifa import Rubric, combined, read_probability, surface_forms
@@ -56,7 +53,7 @@ class Line(BaseModel):
         return self
 
 
-class GenEval2(JudgedBenchmark, Exporter):
+class GenEval2(PromptFileBenchmark, Exporter):
     """GenEval 2. Source: Kamath et al., arXiv 2512.16853; see :mod:`.soft_tifa` for the protocol.
 
     A category is a number of atoms; each has 100 prompts.
@@ -87,8 +84,8 @@ class GenEval2(JudgedBenchmark, Exporter):
     @property
     def weights(self) -> Mapping[str, float]:  # type: ignore[override]
         """The share of each number of atoms: the published overall is the mean over all prompts."""
-        counts = Counter(item.category for item in self._items)
-        return {str(atoms): counts[str(atoms)] / len(self._items) for atoms in ATOMS if counts[str(atoms)]}
+        present = shares(self.items())
+        return {str(atoms): present[str(atoms)] for atoms in ATOMS if str(atoms) in present}
 
     def title(self) -> str:
         return f"GenEval 2, Soft-TIFA {'GM' if self.settings.mean == 'geometric' else 'AM'}"
@@ -104,14 +101,9 @@ class GenEval2(JudgedBenchmark, Exporter):
             notes.append("probabilities are approximate: only the 20 most probable tokens are known.")
         return notes
 
-    def prompt_set(self) -> PromptSet:
-        content = [[item.id, item.prompt, item.category, dict(item.metadata)] for item in self._items]
-        published = self.settings.prompts == "published"
-        return PromptSet("published" if published else Path(self.settings.prompts).name, digest(content))
-
-    def items(self) -> list[Item]:
-        """The prompts in the order of the file, with their questions."""
-        return self._items
+    def prompt_name(self) -> str:
+        chosen = self.settings.prompts
+        return chosen.name if isinstance(chosen, Path) else chosen
 
     def rubric(self) -> Rubric:
         return Rubric()
@@ -149,30 +141,20 @@ class GenEval2(JudgedBenchmark, Exporter):
 
     @cached_property
     def _most_questions(self) -> int:
-        return max(len(item.metadata["questions"]) for item in self._items)
+        return max(len(item.metadata["questions"]) for item in self.items())
 
-    @cached_property
-    def _items(self) -> list[Item]:
+    def read_items(self) -> list[Item]:
+        """The prompts in the order of the file, with their questions."""
         chosen = self.settings.prompts
         path = require_file(DATA, "evalharness fetch geneval2") if chosen == "published" else Path(chosen)
-        try:
-            text = read_regular_text(path, "utf-8-sig")
-        except OSError as error:
-            raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise ConfigError(f"{path} is not UTF-8 text") from None
-        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-        if not lines:
+        items = [_item(index, line) for index, (_, _, line) in enumerate(checked_lines(path, Line))]
+        if not items:
             raise ConfigError(f"{path} has no prompts")
-        return [_item(index, line, f"{path}:{number}") for index, (number, line) in enumerate(lines)]
+        return items
 
 
-def _item(index: int, text: str, place: str) -> Item:
-    try:
-        line = Line.model_validate_json(text)
-    except ValidationError as error:
-        raise ConfigError(f"{place}: {error_line(error, Line)}") from None
-    questions: list[dict[str, Any]] = [
+def _item(index: int, line: Line) -> Item:
+    questions = [
         {"question": question, "answer": answer, "skill": skill}
         for (question, answer), skill in zip(line.vqa_list, line.skills, strict=True)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +11,9 @@ from typing import Any, ClassVar, Literal
 from evalharness._util.hashing import digest
 from evalharness.api.model_names import asked_model, same_model
 from evalharness.assets.asset import Asset, require_file
-from evalharness.judges.judged_benchmark import JudgedBenchmark, JudgedSettings
+from evalharness.judges.judged_benchmark import JudgedSettings, PromptFileBenchmark, shares
 from evalharness.judges.parsing import OFFICIAL, Parser
-from evalharness.types.item import Item, ItemField, PromptSet
+from evalharness.types.item import Item, ItemField
 from evalharness.types.score import Score
 
 from . import published
@@ -35,14 +34,14 @@ Order = Literal["text-first", "image-first"]
 class Rubric:
     """The published instructions and the image, in one message."""
 
-    told: Instructions
+    instructions: Instructions
     order: Order
 
     name = "published instructions"
 
     def messages(self, item: Item, image: str) -> Sequence[Mapping[str, Any]]:
         points = item.metadata
-        text = self.told.text(points["prompt"], points["points"], points["descriptions"])
+        text = self.instructions.text(points["prompt"], points["points"], points["descriptions"])
         content = [
             {"type": "text", "text": text},
             {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}},
@@ -50,10 +49,10 @@ class Rubric:
         return [{"role": "user", "content": content if self.order == "text-first" else content[::-1]}]
 
     def digest(self) -> str:
-        return digest([self.told.digest(), self.order])
+        return digest([self.instructions.digest(), self.order])
 
 
-class UniGenBench(JudgedBenchmark):
+class UniGenBench(PromptFileBenchmark):
     """UniGenBench++. Source: arXiv 2510.18701, ``eval_common.py`` of CodeGoat24/UniGenBench.
 
     The score of an image is the share of its test points that hold, the overall score the mean over the images; the
@@ -91,11 +90,10 @@ class UniGenBench(JudgedBenchmark):
     @property
     def weights(self) -> Mapping[str, float]:  # type: ignore[override]
         """The share of each theme: the overall score is the mean over all images."""
-        counts = Counter(item.category for item in self._items)
-        return {theme: count / len(self._items) for theme, count in counts.items()}
+        return shares(self.items())
 
     def title(self) -> str:
-        return f"UniGenBench++ ({self.prompt_set().name})"
+        return f"UniGenBench++ ({self.prompt_name()})"
 
     def notes(self) -> list[str]:
         """Whether the judge is a published one, and asked as published."""
@@ -110,16 +108,12 @@ class UniGenBench(JudgedBenchmark):
             notes.append("a comma is missing in prompt 509 of the published file, which is read as if it were there.")
         return notes
 
-    def prompt_set(self) -> PromptSet:
-        content = [[item.id, item.prompt, item.category, dict(item.metadata)] for item in self._items]
+    def prompt_name(self) -> str:
         chosen = self.settings.prompts
-        return PromptSet(chosen.name if isinstance(chosen, Path) else chosen, digest(content))
-
-    def items(self) -> list[Item]:
-        return self._items
+        return chosen.name if isinstance(chosen, Path) else chosen
 
     def rubric(self) -> Rubric:
-        return Rubric(self._told, self.settings.order)
+        return Rubric(self._instructions, self.settings.order)
 
     def parser(self) -> Parser:
         """The published reader of replies, which takes literals in two tags wherever they stand."""
@@ -129,16 +123,15 @@ class UniGenBench(JudgedBenchmark):
         return counted(item, stated)
 
     @cached_property
-    def _told(self) -> Instructions:
+    def _instructions(self) -> Instructions:
         chosen = self.settings
         path = require_file(SCRIPT, COMMAND) if chosen.script == "published" else Path(chosen.script)
         usual: Language = (
             "zh" if str(chosen.prompts).startswith("zh") and not isinstance(chosen.prompts, Path) else "en"
         )
-        return published.instructions(path, chosen.language or usual)
+        return published.read_instructions(path, chosen.language or usual)
 
-    @cached_property
-    def _items(self) -> list[Item]:
+    def read_items(self) -> list[Item]:
         chosen = self.settings.prompts
         path = chosen if isinstance(chosen, Path) else require_file(PROMPTS[chosen], COMMAND)
-        return published.read_prompts(path, self._told)
+        return published.read_prompts(path, self._instructions)

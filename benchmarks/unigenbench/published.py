@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalharness._util.hashing import digest
-from evalharness._util.regular_files import read_regular_text
+from evalharness._util.regular_files import require_text
 from evalharness.assets.asset import Asset
 from evalharness.errors import ConfigError
 from evalharness.types.item import Item
@@ -85,7 +85,7 @@ class Instructions:
         return digest([self.template, dict(self.explanations), list(self.headers)])
 
 
-def instructions(path: Path, language: Language) -> Instructions:
+def read_instructions(path: Path, language: Language) -> Instructions:
     """Read the instructions of a language from the published script.
 
     Raises:
@@ -114,29 +114,29 @@ def instructions(path: Path, language: Language) -> Instructions:
     return read
 
 
-def read_prompts(path: Path, told: Instructions) -> list[Item]:
+def read_prompts(path: Path, instructions: Instructions) -> list[Item]:
     """Read the prompts; metadata are the test points with their descriptions.
 
     Raises:
         ConfigError: The file or a row is malformed; the message names the row.
     """
-    rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
+    rows = list(csv.DictReader(io.StringIO(require_text(path), newline="")))
     if not rows:
         raise ConfigError(f"{path} has no prompts")
-    return [_item(row, told, f"{path} row {number}") for number, row in enumerate(rows, 1)]
+    return [_item(row, instructions, f"{path} row {number}") for number, row in enumerate(rows, 1)]
 
 
-def _item(row: Mapping[str, Any], told: Instructions, place: str) -> Item:
+def _item(row: Mapping[str, Any], instructions: Instructions, place: str) -> Item:
     try:
-        number, prompt = int(row["index"]), row[told.columns[0]]
-        described = _object(row[told.columns[1]])
-        theme, points, descriptions = (described[key] for key in told.keys)
+        number, prompt = int(row["index"]), row[instructions.columns[0]]
+        described = _object(row[instructions.columns[1]])
+        theme, points, descriptions = (described[key] for key in instructions.keys)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"{place} is no prompt of UniGenBench: {error!r}") from None
     texts = [prompt, theme, *points, *descriptions]
     if not all(isinstance(text, str) for text in texts) or not points or len(points) != len(descriptions):
         raise ConfigError(f"{place}: a prompt has a theme, and as many descriptions as test points")
-    unknown = [point for point in points if point not in told.explanations]
+    unknown = [point for point in points if point not in instructions.explanations]
     if unknown:
         raise ConfigError(f"{place}: unknown test point {unknown[0]!r}")
     return Item(str(number), prompt, theme, {"prompt": prompt, "points": points, "descriptions": descriptions})
@@ -152,7 +152,7 @@ def _object(text: str) -> Any:
 def _constants(path: Path) -> dict[str, Any]:
     """The constants at the top of a Python file; names of earlier ones in them are replaced by these."""
     try:
-        module = ast.parse(_text(path))
+        module = ast.parse(require_text(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ConfigError(f"{path} is not the published script: {error}") from None
     constants: dict[str, Any] = {}
@@ -173,12 +173,3 @@ class _Inlined(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         return ast.Constant(node.id) if node.id in self.constants else node
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_regular_text(path)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text") from None

@@ -69,3 +69,17 @@ def read_regular_text(path: Path, encoding: str = "utf-8") -> str:
         UnicodeDecodeError: it is no text of this encoding.
     """
     return read_regular(path).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def require_text(path: Path) -> str:
+    """Read a UTF-8 text that a user names, with or without a byte order mark.
+
+    Raises:
+        ConfigError: it cannot be read, or is no such text.
+    """
+    try:
+        return read_regular_text(path, "utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text at byte {error.start}") from None

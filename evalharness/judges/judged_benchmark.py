@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from evalharness._util.hashing import digest
 from evalharness.api.benchmark import Benchmark, Rescoring
 from evalharness.api.judge import Judge
 from evalharness.api.plugin_ref import JudgeRef
 from evalharness.judges.judge_scorer import Rubric, RubricScorer
 from evalharness.judges.parsing import OFFICIAL, STRICT, CutReplies, Parser
 from evalharness.judges.question_scorer import QuestionScorer
-from evalharness.types.item import ITEM_FIELDS, Item, ItemField
+from evalharness.types.item import ITEM_FIELDS, Item, ItemField, PromptSet
 from evalharness.types.score import Score
 
 
@@ -113,3 +115,31 @@ class JudgedBenchmark(Benchmark):
     @cached_property
     def _second_judges(self) -> tuple[Judge, ...]:
         return () if self.settings.second_judge is None else (self.settings.second_judge.build(),)
+
+
+class PromptFileBenchmark(JudgedBenchmark):
+    """Base class of those whose items stand in a file, which is read once."""
+
+    @abstractmethod
+    def read_items(self) -> list[Item]:
+        """Read the items."""
+
+    @abstractmethod
+    def prompt_name(self) -> str:
+        """The name of the set of prompts."""
+
+    def items(self) -> list[Item]:
+        return self._items
+
+    def prompt_set(self) -> PromptSet:
+        content = [[item.id, item.prompt, item.category, dict(item.metadata)] for item in self._items]
+        return PromptSet(self.prompt_name(), digest(content))
+
+    @cached_property
+    def _items(self) -> list[Item]:
+        return self.read_items()
+
+
+def shares(items: Sequence[Item]) -> dict[str, float]:
+    """The share of each category: weights with which the overall score is the mean over all items."""
+    return {category: count / len(items) for category, count in Counter(item.category for item in items).items()}

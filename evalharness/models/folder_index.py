@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from evalharness._util.regular_files import read_regular_text
+from evalharness._util.regular_files import require_text
 from evalharness.errors import ConfigError
 from evalharness.models.folder_pattern import FilePattern
 
@@ -182,7 +182,7 @@ def _read_prompt(path: Path) -> str | None:
     """The prompt in a metadata.jsonl, or ``None`` if there is no such file."""
     if not path.exists():
         return None
-    metadata = parse_json(read_text(path), str(path))
+    metadata = parse_json(require_text(path), str(path))
     prompt = metadata.get("prompt") if isinstance(metadata, dict) else None
     if not isinstance(prompt, str):
         raise ConfigError(f"{path} names no prompt; it should be one line of the prompt file")
@@ -202,17 +202,3 @@ def parse_json(text: str, location: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{location} is not JSON: {error}") from None
-
-
-def read_text(path: Path) -> str:
-    """Read a UTF-8 text, with or without a byte order mark.
-
-    Raises:
-        ConfigError: the file cannot be read or is no such text.
-    """
-    try:
-        return read_regular_text(path, "utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text at byte {error.start}") from None

@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from evalharness._util.regular_files import require_text
 from evalharness._util.validation import error_line
 from evalharness.errors import ConfigError
-from evalharness.models.folder_index import Entry, parse_json, plain_id, read_text
+from evalharness.models.folder_index import Entry, parse_json, plain_id
 
 
 class _Row(BaseModel):
@@ -80,13 +81,13 @@ def _parse_row(raw: Any, location: str) -> _Row:
 
 
 def _json_rows(manifest: Path) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(read_text(manifest).split("\n"), 1):
+    for number, line in enumerate(require_text(manifest).split("\n"), 1):
         if line.strip():
             yield number, parse_json(line, f"{manifest} line {number}")
 
 
 def _csv_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(read_text(manifest)), restkey="(more)", restval="")
+    reader = csv.DictReader(io.StringIO(require_text(manifest)), restkey="(more)", restval="")
     try:
         for row in reader:
             yield reader.line_num, {key: value for key, value in row.items() if value != ""}

@@ -13,7 +13,14 @@ from PIL import Image
 
 from evalharness._util.file_digests import file_digest
 from evalharness._util.image_files import decode_png, upright_png
-from evalharness._util.regular_files import FILE_MB, MEGAPIXELS, open_regular, read_regular, read_regular_text
+from evalharness._util.regular_files import (
+    FILE_MB,
+    MEGAPIXELS,
+    open_regular,
+    read_regular,
+    read_regular_text,
+    require_text,
+)
 from evalharness.benchmarks.edits import edit_file
 from evalharness.benchmarks.geneval import prompt_file
 from evalharness.benchmarks.wise import prompt_files
@@ -21,7 +28,6 @@ from evalharness.config import sweep_files
 from evalharness.errors import ConfigError, EvalHarnessError, SampleError
 from evalharness.execution import heartbeat
 from evalharness.judges import recorded
-from evalharness.models import folder_index
 from evalharness.store.find_run import find_plan
 from evalharness.training_data import reading
 
@@ -44,7 +50,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "GenEval prompts": prompt_file.read_text,
     "WISE prompts": lambda path: prompt_files.of_user(path, []),
     "edits": edit_file.read,
-    "manifest": folder_index.read_text,
+    "text": require_text,
     "replies": recorded.read,
     "weights": file_digest,
     "trajectories": lambda path: list(reading.entries(path)),

@@ -78,7 +78,7 @@ def write(folder: Path, rows: list[tuple[str, str]]) -> None:
 
 
 def items(folder: Path) -> list[Item]:
-    return published.read_prompts(folder / "prompts.csv", published.instructions(folder / "script.py", "en"))
+    return published.read_prompts(folder / "prompts.csv", published.read_instructions(folder / "script.py", "en"))
 
 
 # --- the files ---
@@ -87,11 +87,11 @@ def items(folder: Path) -> list[Item]:
 def test_instructions_are_built_from_constants_alone(folder: Path) -> None:
     fox, whale = items(folder)
     assert (fox.id, fox.category, whale.prompt) == ("0", "Art", "a tiny blue whale")
-    told = published.instructions(folder / "script.py", "en")
+    told = published.read_instructions(folder / "script.py", "en")
     assert told.text("a fox", ["Style"], ["ink"]) == (
         "Look: a fox; ['Style']; Meanings:\u300c\nStyle: kinds of art\n\u300d; Here:\u300c\nStyle: ink\n\u300d."
     )
-    assert published.instructions(folder / "script.py", "zh").headers == ("考点", "描述")
+    assert published.read_instructions(folder / "script.py", "zh").headers == ("考点", "描述")
 
 
 def test_the_missing_comma_of_the_published_file_is_read(folder: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_row_at_fault_is_named(folder: Path, about: str, message: str) -> None
 def test_another_script_is_refused(folder: Path, text: str) -> None:
     (folder / "script.py").write_bytes(text.encode("latin-1" if text == "é" else "utf-8"))
     with pytest.raises(ConfigError, match=r"script\.py"):
-        published.instructions(folder / "script.py", "en")
+        published.read_instructions(folder / "script.py", "en")
 
 
 # --- replies ---
