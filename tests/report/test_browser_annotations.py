@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import View, launched
+from browser import View
 from report_samples import INJECTION
 
 from evalharness.report.grid_page import PAGE
@@ -16,12 +15,6 @@ from evalharness.store.results import Results
 
 pytestmark = pytest.mark.slow
 SAMPLE = "#arm=*&sample=geneval%2F00007%2F0%2Fsingle-pass"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as instance:
-        yield instance
 
 
 def test_a_verdict_and_a_note_are_kept_and_saved(browser: Any, report: Path, results: Results, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -10,7 +9,7 @@ from urllib.parse import unquote, urlparse
 import numpy as np
 import pandas as pd
 import pytest
-from browser import View, launched
+from browser import View
 from report_samples import INJECTION, sample_results
 
 from evalharness.report import build
@@ -22,21 +21,6 @@ pytestmark = pytest.mark.slow
 PROCESS = [f"process max_iterations={cap}" for cap in range(1, 7)]
 GENEVAL = "rows.filter((row) => row.benchmark === 'geneval')"
 MAX_BYTES, MAX_NODES, MAX_PICTURES = 3_000_000, 3_000, 500
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as instance:
-        yield instance
-
-
-@pytest.fixture
-def view(browser: Any, report: Path) -> Iterator[View]:
-    opened = View(browser, report)
-    yield opened
-    opened.close()
-    assert opened.complaints == []
-    assert all(url.startswith("file:///") for url in opened.requests)
 
 
 def open_grid(view: View, hash_: str = "") -> Any:

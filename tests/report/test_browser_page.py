@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
-from browser import View, launched
+from browser import View
 from report_samples import INJECTION
 
 from evalharness.report import build
@@ -22,21 +21,6 @@ pytestmark = pytest.mark.slow
 REFERENCE = Path(__file__).parents[2] / "reports" / "reference" / "iters"
 HOSTILE = "#arm=*&q=onerror"
 OPEN = "#arm=*&sample=geneval%2F00007%2F0%2Fprocess+max_iterations%3D4"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as instance:
-        yield instance
-
-
-@pytest.fixture
-def view(browser: Any, report: Path) -> Iterator[View]:
-    opened = View(browser, report)
-    yield opened
-    opened.close()
-    assert opened.complaints == []
-    assert all(url.startswith("file:///") for url in opened.requests)
 
 
 def choose(page: Any, **filters: str) -> None:

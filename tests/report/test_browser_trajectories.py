@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import View, launched
+from browser import View
 from refined_samples import refined_results
 
 from evalharness.report import build
 from evalharness.report.trajectories_page import PAGE
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as instance:
-        yield instance
 
 
 @pytest.fixture(scope="module")
