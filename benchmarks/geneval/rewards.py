@@ -25,8 +25,8 @@ def rewards(details: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str
         ``strict``: 1 if the published verdict is and each class is found exactly as often as the prompt asks, else 0.
     """
     rules = Rules.model_validate(details["rules"])
-    detections = [Detection(found["class"], tuple(found["box"]), found["score"]) for found in details["detections"]]
-    colors = {id(detection): found["color"] for detection, found in zip(detections, details["detections"], strict=True)}
+    detections = [Detection(entry["class"], tuple(entry["box"]), entry["score"]) for entry in details["detections"]]
+    colors = {id(detection): entry["color"] for detection, entry in zip(detections, details["detections"], strict=True)}
     kept = keep(detections, metadata["tag"], rules)
     holding = list(_conditions(kept, metadata, rules, lambda detection: str(colors[id(detection)])))
     strict = all(holding) and _exact(kept, metadata["include"])

@@ -27,7 +27,7 @@ def read_reply(text: str) -> Score | None:
     try:
         with warnings.catch_warnings(action="ignore"):  # of escapes in the judge's strings
             lists = [ast.literal_eval(literal.strip()) for literal in (analysis, score)]
-        lengths = [len(found) for found in lists]
+        lengths = [len(entries) for entries in lists]
     except FAULTS:
         return None
     if lengths[0] != lengths[1]:

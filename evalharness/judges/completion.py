@@ -61,12 +61,14 @@ def read_probability(text: str, answers: Collection[str]) -> Reply | None:
     if body is None or not isinstance(listed, list) or not listed:
         return None
     wanted = set(answers)
-    found = {
+    logprobs_by_token = {
         entry["token"]: float(entry["logprob"])
         for entry in listed
         if isinstance(entry, Mapping) and _listed(entry) and entry["token"] in wanted
     }
-    probability = math.fsum(math.exp(min(logprob, 0.0)) for logprob in found.values() if not math.isnan(logprob))
+    probability = math.fsum(
+        math.exp(min(logprob, 0.0)) for logprob in logprobs_by_token.values() if not math.isnan(logprob)
+    )
     usage = usage_in(body)
     return Reply(
         text=repr(min(probability, 1.0)),

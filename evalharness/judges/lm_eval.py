@@ -24,9 +24,9 @@ from evalharness._util.quiet import silent
 from evalharness.api.executor import isolate
 from evalharness.api.failure import Failure, sample_error
 from evalharness.api.judge import Judge, JudgePrompt
-from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.errors import ConfigError, SampleError, did_you_mean
 from evalharness.judges.data_url import decode_image
+from evalharness.judges.judge_weights import DOCUMENTATION, embedded_judge
 from evalharness.types.reply import Reply
 
 IMAGE = "<image>"
@@ -39,8 +39,6 @@ EXECUTION_ARGS = {
 """Arguments that decide where and how fast a model runs, not what it answers; the judge's identity leaves them out."""
 FORMER_ARGS = ("device", "batch_size", "base_url", "num_concurrent", "timeout", "max_retries", "parallelize")
 """Those that it left out at first."""
-DOCUMENTATION = ("card.json", "curve.csv", "README.md")
-"""Files beside the weights that only describe them; the digest of the weights leaves them out."""
 SECRETS = ("api_key", "header", "headers", "token", "use_auth_token")
 """Arguments that could hold a key, which the report would then show."""
 NEEDS = {"pretrained": ("hf-multimodal", "vllm-vlm"), "model": ("local-chat-completions", "openai-chat-completions")}
@@ -116,7 +114,7 @@ class LMEval(Judge):
         """The folder of local weights; ``None`` if the model is on a hub or behind an endpoint."""
         chosen = self.settings
         if not chosen.args and chosen.model == "hf-multimodal":
-            return checked_folder(embedded_weights("judge"), ("model.safetensors", "config.json", "tokenizer.json"))
+            return embedded_judge()
         for key, models in NEEDS.items():
             if chosen.model in models and key not in chosen.args:
                 raise ConfigError(f"judge 'lm-eval': model {chosen.model!r} needs the argument {key!r} in args")

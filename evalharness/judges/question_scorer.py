@@ -92,10 +92,10 @@ class QuestionScorer(JudgeScorer):
         answers = [answer for answer in case.answers if answer is not None]
         score = self.combine(case.request.item, answers)
         details = [answer.details for answer in answers]
-        told = {
+        asked = {
             "judge": details[0]["judge"],
             "rubric": details[0]["rubric"],
             "replies": [reply for of_answer in details for reply in of_answer["replies"]],
         }
         summed = {name: sum(of_answer[name] for of_answer in details) for name in SUMMED}
-        return Score(score.value, score.reason, {**score.details, **told, **summed})
+        return Score(score.value, score.reason, {**score.details, **asked, **summed})

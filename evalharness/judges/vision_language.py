@@ -17,13 +17,10 @@ from evalharness._util.quiet import silent
 from evalharness.api.executor import isolate
 from evalharness.api.failure import Failure, sample_error
 from evalharness.api.judge import Judge, JudgePrompt
-from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges.data_url import decode_image
+from evalharness.judges.judge_weights import DOCUMENTATION, embedded_judge
 from evalharness.types.reply import Reply
-
-DOCUMENTATION = ("card.json", "curve.csv", "README.md")
-"""Files beside the weights that only describe them; the digest of the weights leaves them out."""
 
 
 class VisionLanguage(Judge):
@@ -68,7 +65,7 @@ class VisionLanguage(Judge):
     def _folder(self) -> Path | None:
         """The folder of the weights; ``None`` if they are on a hub."""
         if self.settings.weights == "embedded":
-            return checked_folder(embedded_weights("judge"), ("model.safetensors", "config.json", "tokenizer.json"))
+            return embedded_judge()
         path = Path(self.settings.weights)
         return path if path.is_dir() else None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from evalharness.analysis import category_weights
 from evalharness.analysis.examples.loop import ArmLoop, loops
-from evalharness.analysis.examples.search import from_samples
+from evalharness.analysis.examples.search import known_scores
 from evalharness.planning.plan_record import plan_text
 from evalharness.report import page_tables, replicates
 from evalharness.report.arm_settings import arm_settings
@@ -59,7 +59,7 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
         analyses = [summary.analysis for summary in summaries]
         gallery = write_gallery(results, analyses, lead_arm(results), images, folder, megabytes=gallery_mb)
         links = GalleryLinks(results, gallery, out.name)
-        arm_loops = list(loops(results, results.judged or from_samples(results.samples)))
+        arm_loops = list(loops(results, known_scores(results)))
         sections = [_section(results, summary, figures, links, arm_loops) for summary in summaries]
         for section in sections:
             section["strip"] = picture_strip(

@@ -36,24 +36,24 @@ def people(results: Results, summary: Summary) -> People | None:
         for item, image, score in zip(scored["item"], scored["image"], scored["score"], strict=True)
     }
     # The score is that of the run, which may have another scorer than the page on which a person judged.
-    found = [
+    judged = [
         (annotation, scores[annotation.item, annotation.image])
         for annotation in results.annotations
         if annotation.benchmark == summary.benchmark and (annotation.item, annotation.image) in scores
     ]
-    if not found:
+    if not judged:
         return None
-    total = _agreement(found, categories)
+    total = _agreement(judged, categories)
     rows = [_row("all", total)]
     for category in summary.analysis.weights:
-        members = [pair for pair in found if categories[pair[0].item] == category]
+        members = [pair for pair in judged if categories[pair[0].item] == category]
         if members:
             rows.append(_row(category.replace("_", " "), _agreement(members, categories)))
-    names = len({annotation.by for annotation, _ in found})
+    names = len({annotation.by for annotation, _ in judged})
     same, kappa = total.same, total.kappa
     sentence = (
         f"{'One person agrees' if names == 1 else f'{names} people agree'} with the scorer on "
-        f"{score_text(same.value, same.low, same.high)} % of {counted(len(found), 'verdict')} on "
+        f"{score_text(same.value, same.low, same.high)} % of {counted(len(judged), 'verdict')} on "
         f"{counted(total.items, 'prompt')}; Cohen’s κ {kappa_text(kappa.value, kappa.low, kappa.high)}."
     )
     caption = (
@@ -63,16 +63,22 @@ def people(results: Results, summary: Summary) -> People | None:
     return People(sentence, PageTable("People and the scorer", caption, COLUMNS, rows))
 
 
-def _agreement(found: Sequence[tuple[Annotation, float]], categories: dict[str, str]) -> Agreement:
+def _agreement(judged: Sequence[tuple[Annotation, float]], categories: dict[str, str]) -> Agreement:
     """The agreement of people's verdicts with the scores of the same images, each right or not."""
-    scorer = np.array([score >= 1 for _, score in found], dtype=float)
-    person = np.array([annotation.right for annotation, _ in found], dtype=float)
-    items = [annotation.item for annotation, _ in found]
+    scorer = np.array([score >= 1 for _, score in judged], dtype=float)
+    person = np.array([annotation.right for annotation, _ in judged], dtype=float)
+    items = [annotation.item for annotation, _ in judged]
     return agreement(scorer, person, items, [categories[item] for item in items])
 
 
-def _row(name: str, found: Agreement) -> Row:
-    same = score_cell(found.same.value, found.same.low, found.same.high)
+def _row(name: str, agreed: Agreement) -> Row:
+    same = score_cell(agreed.same.value, agreed.same.low, agreed.same.high)
     return Row(
-        [Cell(name), Cell(str(found.samples), found.samples), same, score_cell(found.first), score_cell(found.second)]
+        [
+            Cell(name),
+            Cell(str(agreed.samples), agreed.samples),
+            same,
+            score_cell(agreed.first),
+            score_cell(agreed.second),
+        ]
     )

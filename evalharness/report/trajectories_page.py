@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from evalharness._util.text import counted
 from evalharness.analysis.examples.rules import Rule
-from evalharness.analysis.examples.search import ChosenExamples, Example, Lookup, choose, from_samples
+from evalharness.analysis.examples.search import ChosenExamples, Example, Lookup, choose, known_scores
 from evalharness.report.detection_boxes import Box, boxes
 from evalharness.report.report_images import ReportImages
 from evalharness.report.step_words import step_words
@@ -117,7 +117,7 @@ def write_examples(results: Results, images: ReportImages, folder: Path, shown: 
 class _PageBuilder:
     def __init__(self, results: Results, images: ReportImages, shown: CaseTest) -> None:
         self.results, self.images, self.shown = results, images, shown
-        self.lookup: Lookup = results.judged or from_samples(results.samples)
+        self.lookup: Lookup = known_scores(results)
 
     def arm(self, anchor: str, chosen: ChosenExamples) -> ArmExamples:
         examples = []

@@ -79,7 +79,7 @@ def choose(results: Results) -> list[ChosenExamples]:
 
     Of arms that differ only in their cap, the one with the highest is searched.
     """
-    lookup = results.judged or from_samples(results.samples)
+    lookup = known_scores(results)
     chosen = []
     for benchmark in results.info["benchmarks"]:
         of_benchmark = results.samples[results.samples["benchmark"] == benchmark]
@@ -88,6 +88,11 @@ def choose(results: Results) -> list[ChosenExamples]:
             if len(samples):
                 chosen.append(_search(benchmark, family, recorded_samples(results, samples), lookup, len(samples)))
     return chosen
+
+
+def known_scores(results: Results) -> Lookup:
+    """A lookup in all scores that are known of images; without a store, in those of final ones."""
+    return results.judged or from_samples(results.samples)
 
 
 def from_samples(samples: pd.DataFrame) -> Lookup:
