@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import digest_of_all_files, folder_digest
@@ -19,7 +19,7 @@ from evalharness._util.quiet import silent
 from evalharness.api.model import Drawn, ImageEditor
 from evalharness.assets.weights_folder import checked_folder
 from evalharness.errors import NotFiniteError, SampleError, WeightsError
-from evalharness.models.hub import commit_of
+from evalharness.models.hub import WeightsSource
 from evalharness.models.pipeline_calls import check_arguments, require_drawing, require_editing
 
 INDEX = "model_index.json"
@@ -32,22 +32,14 @@ class Diffusers(ImageEditor):
     once it is loaded; if it lacks the verb that is asked of it, the run ends before its first image.
     """
 
-    class Settings(BaseModel):
+    class Settings(WeightsSource):
         """Settings of a pipeline. ``steps`` to ``negative_prompt`` have the pipeline's own defaults.
 
         Attributes:
-            weights: a folder with ``model_index.json``.
-            hub: in place of ``weights``, a repository on the hub.
-            revision: branch, tag or commit of ``hub``.
             arguments: further arguments of the pipeline's call.
             offload: keep only the part on the device that is computing.
         """
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
-
-        weights: Path | None = None
-        hub: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
-        revision: str | None = None
         dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
         steps: int | None = Field(default=None, ge=1, le=1000)
         guidance: float | None = Field(default=None, ge=0)
@@ -58,14 +50,6 @@ class Diffusers(ImageEditor):
         offload: bool = False
         device: str = "auto"
         batch_size: int = Field(default=4, ge=1)
-
-        @model_validator(mode="after")
-        def _one_source(self) -> Diffusers.Settings:
-            if (self.weights is None) == (self.hub is None):
-                raise ValueError("give either weights (a folder) or hub (owner/name)")
-            if self.hub is None and self.revision is not None:
-                raise ValueError("a revision belongs to a hub name; a folder has none")
-            return self
 
     name = "diffusers"
     device_count = 1
@@ -150,7 +134,7 @@ class Diffusers(ImageEditor):
         if settings.weights is not None:
             folder = checked_folder(settings.weights, [INDEX])
             return {"weights": folder_digest(folder, [INDEX, *(f"{part}/**/*" for part in _parts(folder))])}
-        return {"hub": str(settings.hub), "revision": commit_of(str(settings.hub), settings.revision)}
+        return settings.hub_identity()
 
     def load(self) -> Any:
         """The pipeline, loaded on first use from safetensors only, without running code from the repository."""

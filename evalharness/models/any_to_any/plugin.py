@@ -17,7 +17,6 @@ from evalharness.assets.weights_folder import checked_folder
 from evalharness.errors import SampleError, WeightsError
 from evalharness.models.any_to_any.drawing import FAMILIES
 from evalharness.models.any_to_any.settings import AnyToAnySettings
-from evalharness.models.hub import commit_of
 from evalharness.types.trajectory import StepKind
 
 Turn = dict[str, Any]
@@ -147,7 +146,7 @@ class AnyToAny(Interleaver):
         settings = self._settings
         if settings.weights is not None:
             return {"weights": folder_digest(checked_folder(settings.weights, ["config.json"]))}
-        return {"hub": str(settings.hub), "revision": commit_of(str(settings.hub), settings.revision)}
+        return settings.hub_identity()
 
     def _load(self) -> tuple[Any, Any]:
         import httpx2

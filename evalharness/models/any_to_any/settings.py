@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
+
+from evalharness.models.hub import WeightsSource
 
 
-class AnyToAnySettings(BaseModel):
-    """A checkpoint of transformers that writes and draws by one network.
+class AnyToAnySettings(WeightsSource):
+    """A checkpoint of transformers, in its layout, that writes and draws by one network.
 
     Attributes:
-        weights: A folder in transformers' layout.
-        hub: In place of ``weights``, a repository on the hub.
-        revision: Branch, tag or commit of ``hub``.
         dtype: Of the network.
         guidance: Scale of guidance by text; by default the checkpoint's. 1 is none.
         negative_prompt: What guidance leads away from, for Emu3.
@@ -26,11 +24,6 @@ class AnyToAnySettings(BaseModel):
         arguments: Further arguments of ``generate`` when an image is drawn, such as ``top_k``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    weights: Path | None = None
-    hub: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
-    revision: str | None = None
     dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     guidance: float | None = Field(default=None, ge=1, le=100)
     negative_prompt: str = ""
@@ -42,14 +35,6 @@ class AnyToAnySettings(BaseModel):
     arguments: dict[str, Any] = Field(default_factory=dict)
     device: str = "auto"
     batch_size: int = Field(default=4, ge=1, le=4096)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.weights is None) == (self.hub is None):
-            raise ValueError("give either weights (a folder) or hub (owner/name)")
-        if self.hub is None and self.revision is not None:
-            raise ValueError("a revision belongs to a hub name; a folder has none")
-        return self
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide what is written and drawn, besides the weights."""
