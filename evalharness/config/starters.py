@@ -136,7 +136,11 @@ BENCHMARKS: Mapping[str, tuple[str, ...]] = {
     "wise-verified": ("name: wise-verified    # evalharness fetch wise-verified", JUDGE),
     "wise-legacy": ("name: wise-legacy    # evalharness fetch wise-legacy", JUDGE),
     "unigenbench": ("name: unigenbench    # evalharness fetch unigenbench", "prompts: en", "order: image-first", JUDGE),
-    "checklist": ("name: checklist", "prompts: PROMPTS    # prompts with questions: docs/judges.md", JUDGE),
+    "checklist": (
+        "name: checklist",
+        "prompts: PROMPTS    # with questions: docs/sweep-files.md#checklist",
+        JUDGE,
+    ),
     EDITS: (f"name: {EDITS}", "prompts: PROMPTS    # instructions with pictures: docs/sweep-files.md#edits", JUDGE),
 }
 """Name of a benchmark → its lines. ``PROMPTS`` stands for a file of the user's."""

@@ -66,12 +66,12 @@ def read_annotations(path: Path, by: str = "") -> list[Annotation]:
         lines = read_regular(path).decode("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
-    found = {}
+    annotations = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
             annotation = _annotation(line, f"{path}:{number}", by)
-            found[annotation.place] = annotation
-    return list(found.values())
+            annotations[annotation.place] = annotation
+    return list(annotations.values())
 
 
 def of_store(folder: Path) -> list[Annotation]:
