@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +22,18 @@ CAP = "max_iterations"
 
 StepsMade = Callable[[Mapping[int, PartialTrajectory]], None]
 """Takes what was made so far of the trajectories that have a new step, by their index in the batch."""
+
+
+@dataclass(frozen=True)
+class AddedLater:
+    """Marks a setting that a variant did not have at first: ``rounds: Annotated[int, AddedLater(1)] = 1``.
+
+    Attributes:
+        before: The value that trajectories stored before had in effect. A key leaves the setting out where it has this
+            value, so that those trajectories are found again.
+    """
+
+    before: Any
 
 
 class Variant(Installable, BaseModel):
@@ -49,8 +62,16 @@ class Variant(Installable, BaseModel):
         return 1
 
     def key(self) -> dict[str, Any]:
-        """The settings that decide a trajectory's bytes: all but the iteration cap, which only cuts it short."""
-        return self.model_dump(mode="json", exclude={CAP})
+        """The settings that decide a trajectory's bytes: all but the iteration cap, which only cuts it short.
+
+        Those that were :class:`AddedLater` are left out where they change nothing.
+        """
+        unchanged = {
+            name
+            for name, field in type(self).model_fields.items()
+            if any(isinstance(mark, AddedLater) and mark.before == getattr(self, name) for mark in field.metadata)
+        }
+        return self.model_dump(mode="json", exclude={CAP} | unchanged)
 
     def spoken_format(self, model: Any) -> Format | None:
         """The format in which a model speaks in this variant; ``None`` if it does not speak."""

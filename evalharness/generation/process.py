@@ -6,12 +6,13 @@ may be repeated within an iteration: how often is the paper's number of refineme
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from evalharness.api.format import Format, OwnLoop, Stage
 from evalharness.api.model import Branching, Context, Interleaver
+from evalharness.api.variant import AddedLater
 from evalharness.errors import ConfigError
 from evalharness.generation.replay import recall_words
 from evalharness.generation.sample import Sample
@@ -38,8 +39,8 @@ class Process(StepwiseVariant):
     max_iterations: int = Field(default=6, ge=1, le=64)
     inspect: bool = True
     refine: bool = True
-    refinements: int = Field(default=1, ge=0, le=16)
-    context: Literal["all", "latest"] = "all"
+    refinements: Annotated[int, AddedLater(1)] = Field(default=1, ge=0, le=16)
+    context: Annotated[Literal["all", "latest"], AddedLater("all")] = "all"
 
     @property
     def cap(self) -> int:
@@ -48,11 +49,6 @@ class Process(StepwiseVariant):
     @property
     def drawings(self) -> int:
         return self.max_iterations * (1 + self.refine * self.refinements)
-
-    def key(self) -> dict[str, Any]:
-        # Trajectories of before have the defaults of later settings, which their keys lack.
-        settings, defaults = super().key(), {"refinements": 1, "context": "all"}
-        return {name: value for name, value in settings.items() if name not in defaults or value != defaults[name]}
 
     def check_format(self, spoken: Format, model: Interleaver) -> None:
         name = spoken.name

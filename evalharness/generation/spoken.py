@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from evalharness.api.format import Format
 from evalharness.api.model import Interleaver
 from evalharness.api.registry import load
-from evalharness.api.variant import Variant
+from evalharness.api.variant import AddedLater, Variant
 from evalharness.errors import ConfigError, did_you_mean
 
 Limit = Annotated[int, Field(ge=1, le=32_768)]
@@ -38,13 +38,13 @@ class SpokenVariant(Variant):
     """
 
     format: str | None = None
-    tokens: TokenLimits = TokenLimits()
+    tokens: Annotated[TokenLimits, AddedLater(TokenLimits())] = TokenLimits()
 
     def key(self) -> dict[str, Any]:
-        # Trajectories of before have keys without the setting.
         settings = super().key()
-        limits = self.tokens.model_dump(exclude_none=True)
-        return settings | {"tokens": limits} if limits else {k: v for k, v in settings.items() if k != "tokens"}
+        if "tokens" in settings:
+            settings["tokens"] = self.tokens.model_dump(exclude_none=True)
+        return settings
 
     def check(self, model: Any) -> None:
         self.spoken_format(model)

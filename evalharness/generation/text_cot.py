@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from evalharness.api.format import Format, Stage
 from evalharness.api.model import Branching, Context, Drawn, Interleaver
 from evalharness.api.registry import load
+from evalharness.api.variant import AddedLater
 from evalharness.errors import ConfigError, SampleError
 from evalharness.generation.sample import Sample
 from evalharness.generation.spoken import SpokenVariant
@@ -24,14 +25,7 @@ class TextCot(SpokenVariant):
     """
 
     variant: Literal["text_cot"] = "text_cot"
-    context: Literal["both", "thought"] = "both"
-
-    def key(self) -> dict[str, Any]:
-        # Trajectories of before have keys without the setting.
-        settings = super().key()
-        if settings["context"] == "both":
-            del settings["context"]
-        return settings
+    context: Annotated[Literal["both", "thought"], AddedLater("both")] = "both"
 
     def default_format(self, model: Interleaver) -> str:
         return next((name for name in model.formats if load("formats", name).think is not None), model.formats[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from plugin_packages import InstallPlugins
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from evalharness.api import registry
 from evalharness.api.format import OwnLoop, Stage
-from evalharness.api.variant import Variant
+from evalharness.api.variant import AddedLater, Variant
 from evalharness.config import schema, sweep_files
 from evalharness.errors import ConfigError, PluginError
 from evalharness.generation import variants
@@ -39,6 +39,16 @@ class Twice(Variant):
                 sample.add_image("again", number, image, seconds)
                 sample.finished = True
         return [sample.trajectory() for sample in samples]
+
+
+class TwiceInRounds(Twice):
+    """A later version of it, whose default is not what it did before."""
+
+    rounds: Annotated[int, AddedLater(1)] = Field(default=2, ge=1)
+
+
+class Derived(TwiceInRounds):
+    """A variant of a third package, which inherits the marks with the settings."""
 
 
 class Looping(OwnLoop):
@@ -88,6 +98,12 @@ def test_a_variant_of_another_package_is_planned_and_run(plugged: Path) -> None:
     (trajectory,) = variants.run(job.variant, MockModel(), [job.prompt], [job.seed])
     assert [step.kind for step in trajectory.steps] == ["again"] * 3
     assert trajectory.finished and trajectory.image is not None
+
+
+def test_a_setting_of_a_later_version_leaves_the_keys_of_before_as_they_are() -> None:
+    for variant in (TwiceInRounds, Derived):
+        assert variant(times=3, rounds=1).key() == Twice(times=3).key()
+        assert variant(times=3).key() == Twice(times=3).key() | {"rounds": 2}
 
 
 def test_its_settings_are_checked_like_any(plugged: Path) -> None:
