@@ -7,12 +7,12 @@ Every line is checked before anything runs.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from evalharness._util.json_text import require_json
 from evalharness._util.regular_files import read_regular
 from evalharness._util.validation import error_line
 from evalharness.errors import ConfigError, did_you_mean
@@ -105,10 +105,7 @@ def _known(kind: str, name: str, names: tuple[str, ...]) -> str:
 
 
 def _parse_line(line: str, place: str) -> dict[str, Any]:
-    try:
-        prompt = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{place} is not JSON: {error}") from None
+    prompt = require_json(line, place)
     if not isinstance(prompt, dict):
         raise ConfigError(f"{place} is not a JSON object, got {type(prompt).__name__}")
     return check(prompt, place)

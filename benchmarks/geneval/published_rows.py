@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from evalharness._util.json_text import require_json
 from evalharness.errors import ConfigError
 
 from .classes import COLORS
@@ -86,12 +87,7 @@ def _list(value: Any) -> list[Any]:
 
 def _object(text: Any, location: str) -> dict[str, Any]:
     """A JSON object that is written as a text, as published, or as it is."""
-    value = text
-    if isinstance(text, str):
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{location} is not JSON: {error}") from None
+    value = require_json(text, location) if isinstance(text, str) else text
     if not isinstance(value, dict):
         raise ConfigError(f"{location} must be a JSON object, got {type(value).__name__}")
     return value

@@ -5,7 +5,7 @@ Every item is checked before anything runs. The number of an item decides its ca
 
 from __future__ import annotations
 
-import json
+import codecs
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.hashing import digest
+from evalharness._util.json_text import require_json
 from evalharness._util.regular_files import open_regular
 from evalharness._util.validation import error_line
 from evalharness.assets.asset import Asset, find_cached
@@ -124,12 +125,7 @@ def _category(line: Mapping[str, Any], ids: Ids, place: str) -> str:
 
 def _lines(data: bytes, name: str) -> Iterable[tuple[str, dict[str, Any]]]:
     """Give each item of a file with its place."""
-    try:
-        raw = json.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{name} is not UTF-8 text at byte {error.start}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{name} is not JSON: {error}") from None
+    raw = require_json(data.removeprefix(codecs.BOM_UTF8), name)
     if not isinstance(raw, list) or not raw:
         raise ConfigError(f"{name} is not a JSON list of items, as WISE's prompt files are")
     for number, entry in enumerate(raw, 1):

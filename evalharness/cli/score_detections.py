@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from evalharness._util import console
 from evalharness._util.json_lines import numbered_lines
+from evalharness._util.json_text import require_json
 from evalharness._util.validation import first_mistake
 from evalharness.api import registry
 from evalharness.api.benchmark import RuleBased
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     with _opened(file) as lines:
         for number, line in numbered_lines(lines):
             place = f"{'stdin' if file == '-' else file} line {number}"
-            score = plugin.verdict(_json(line, place), rules, place)
+            score = plugin.verdict(require_json(line, place), rules, place)
             console.write_data(json.dumps({"correct": score.value == 1, "reason": score.reason}) + "\n")
     return 0
 
@@ -84,15 +85,6 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
     with handle:
         yield handle
-
-
-def _json(line: bytes, place: str) -> Any:
-    try:
-        return json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{place} is not UTF-8 text at byte {error.start}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{place} is not JSON: {error}") from None
 
 
 def _first_line(text: str | None) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from evalharness._util.json_text import require_json
 from evalharness._util.regular_files import require_text
 from evalharness.errors import ConfigError
 from evalharness.models.folder_pattern import FilePattern
@@ -182,23 +182,8 @@ def _read_prompt(path: Path) -> str | None:
     """The prompt in a metadata.jsonl, or ``None`` if there is no such file."""
     if not path.exists():
         return None
-    metadata = parse_json(require_text(path), str(path))
+    metadata = require_json(require_text(path), str(path))
     prompt = metadata.get("prompt") if isinstance(metadata, dict) else None
     if not isinstance(prompt, str):
         raise ConfigError(f"{path} names no prompt; it should be one line of the prompt file")
     return prompt
-
-
-# --- Texts ---
-
-
-def parse_json(text: str, location: str) -> Any:
-    """Parse a JSON text.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{location} is not JSON: {error}") from None

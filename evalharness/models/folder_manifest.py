@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from evalharness._util.json_text import require_json
 from evalharness._util.regular_files import require_text
 from evalharness._util.validation import error_line
 from evalharness.errors import ConfigError
-from evalharness.models.folder_index import Entry, parse_json, plain_id
+from evalharness.models.folder_index import Entry, plain_id
 
 
 class _Row(BaseModel):
@@ -83,7 +84,7 @@ def _parse_row(raw: Any, location: str) -> _Row:
 def _json_rows(manifest: Path) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(require_text(manifest).split("\n"), 1):
         if line.strip():
-            yield number, parse_json(line, f"{manifest} line {number}")
+            yield number, require_json(line, f"{manifest} line {number}")
 
 
 def _csv_rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:

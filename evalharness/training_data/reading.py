@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evalharness._util.json_lines import numbered_lines
+from evalharness._util.json_text import require_json
 from evalharness._util.regular_files import open_regular, read_regular
 from evalharness.errors import ConfigError, StoreError
 from evalharness.store.database import FILE
@@ -88,11 +88,7 @@ def _json_lines(path: Path) -> Iterator[Entry]:
     try:
         with open_regular(path) as lines:
             for number, raw in numbered_lines(lines):
-                line = raw.decode("utf-8")
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise ConfigError(f"{path} line {number} is not JSON: {error}") from None
+                row = require_json(raw.decode("utf-8"), f"{path} line {number}")
                 yield Entry(path, _name(row, f"line {number}"), _with_images(row, path.parent))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
