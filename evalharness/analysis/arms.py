@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from evalharness.config.arm_families import CapFamily, cap_families, family_key
@@ -17,9 +18,8 @@ def families(arms: pd.DataFrame) -> list[CapFamily]:
 
     entries = []
     for row in records(arms):
-        settings = json.loads(row["settings"]) if row["settings"] else {}
         cap = None if pd.isna(row["max_iterations"]) else int(row["max_iterations"])
-        entries.append((row["arm"], family_key(row["model"], settings | {"variant": row["variant"]}), cap))
+        entries.append((row["arm"], family_key(row["model"], settings_of(row) | {"variant": row["variant"]}), cap))
     return cap_families(entries)
 
 
@@ -27,6 +27,17 @@ def baseline(arms: pd.DataFrame) -> str | None:
     """The name of the baseline arm."""
     names = arms.loc[arms["baseline"].astype(bool), "arm"]
     return str(names.iloc[0]) if len(names) else None
+
+
+def settings_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an arm's variant, of its row; none where a run from elsewhere has none."""
+    settings: dict[str, Any] = json.loads(row["settings"] or "{}")
+    return settings
+
+
+def settings_by_arm(arms: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """The settings of each arm's variant."""
+    return {str(row["arm"]): settings_of(row) for row in records(arms)}
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +12,7 @@ import numpy as np
 from evalharness.analysis import stats
 from evalharness.analysis.adjustment import adjust_analyses
 from evalharness.analysis.agreement import reply_variance
-from evalharness.analysis.arms import baseline, records
+from evalharness.analysis.arms import baseline, records, settings_by_arm, settings_of
 from evalharness.analysis.aspects import aspects
 from evalharness.analysis.contrasts import contrasts
 from evalharness.analysis.costs import best_of, costs
@@ -55,8 +54,8 @@ def category_weights(results: Results, benchmark: str) -> dict[str, float]:
 
 def _declared(results: Results) -> Preregistration:
     """What the sweep file declared about the arms that this run has."""
-    settings = {str(row["arm"]): json.loads(row["settings"] or "{}") for row in records(results.arms)}
-    return Preregistration.from_dict(results.info.get("sweep", {}).get("analysis") or {}, settings)
+    declared = results.info.get("sweep", {}).get("analysis") or {}
+    return Preregistration.from_dict(declared, settings_by_arm(results.arms))
 
 
 def _late(results: Results, benchmark: str) -> set[tuple[str, tuple[str, ...]]]:
@@ -78,10 +77,7 @@ def _analysis(results: Results, table: Grid, declared: Preregistration) -> Analy
         for arm in table.arms
     }
     reference = baseline(results.arms)
-    settings = {
-        str(row["arm"]): {"variant": row["variant"], **json.loads(row["settings"] or "{}")}
-        for row in records(results.arms)
-    }
+    settings = {str(row["arm"]): {"variant": row["variant"], **settings_of(row)} for row in records(results.arms)}
     planned = [(contrast.arm, contrast.against) for contrast in declared.contrasts]
     early = frozenset(pair for pair in planned if ("contrast", pair) not in late)
     late_groups = {group.name for group in declared.replicates if ("replicates", group.arms) in late}

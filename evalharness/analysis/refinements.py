@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from evalharness.analysis.arms import records
+from evalharness.analysis.arms import records, settings_of
 from evalharness.analysis.findings import Refinements
 from evalharness.analysis.grid import Grid
 from evalharness.config.arm_families import family_key
@@ -19,12 +18,10 @@ def refinements(results: Results, table: Grid) -> Iterator[Refinements]:
     """The refinements of each arm of the variant ``process`` that refines."""
     rows = {str(row["arm"]): row for row in records(results.arms) if row["arm"] in table.arms}
     for arm, row in rows.items():
-        settings = json.loads(row["settings"] or "{}")
+        settings = settings_of(row)
         if row["variant"] == "process" and settings.get("refine", True):
             wanted = _kind(row, settings | {"refine": False})
-            without = (
-                name for name, other in rows.items() if _kind(other, json.loads(other["settings"] or "{}")) == wanted
-            )
+            without = (name for name, other in rows.items() if _kind(other, settings_of(other)) == wanted)
             yield _count(table, arm, next(without, ""))
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from evalharness.analysis.arms import records
+from evalharness.analysis.arms import records, settings_of
 from evalharness.api.variant import CAP
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def arm_settings(arms: pd.DataFrame) -> dict[str, str]:
 
 
 def _settings(row: Mapping[str, Any]) -> dict[str, Any]:
-    settings = json.loads(row["settings"]) if row["settings"] else {}
-    return {name: value for name, value in settings.items() if value is not None and name != "variant"}
+    return {name: value for name, value in settings_of(row).items() if value is not None and name != "variant"}
 
 
 def _text(value: Any) -> str:

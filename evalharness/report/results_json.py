@@ -9,14 +9,13 @@ this program's. ``samples/`` has lm-eval's files with a line for every sample.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from evalharness.analysis.arms import records
+from evalharness.analysis.arms import records, settings_of
 from evalharness.analysis.stats import Estimate
 from evalharness.report.json_values import compact_json, pretty_json
 from evalharness.report.part_costs import part_costs
@@ -163,7 +162,7 @@ def _config(info: Mapping[str, Any], benchmark: str, arm: Mapping[str, Any]) -> 
         "task": benchmark,
         "arm": arm["arm"],
         "model": arm["model"],
-        "variant": json.loads(arm["settings"]),
+        "variant": settings_of(arm),
         "output_type": "generate_until",
         "metadata": {name: info[name] for name in names},
     }

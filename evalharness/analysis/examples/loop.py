@@ -7,12 +7,11 @@ arm's final image, or was scored for the examples.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from evalharness.analysis.arms import records
+from evalharness.analysis.arms import settings_by_arm
 from evalharness.analysis.examples.search import Lookup, RecordedSample, process_families, recorded_samples
 from evalharness.store.results import Judged, Results
 
@@ -78,7 +77,7 @@ def loops(results: Results, lookup: Lookup) -> Iterator[ArmLoop]:
         results: the run's results.
         lookup: the known scores of images.
     """
-    settings = {row["arm"]: json.loads(row["settings"] or "{}") for row in records(results.arms)}
+    settings = settings_by_arm(results.arms)
     for benchmark in results.info["benchmarks"]:
         of_benchmark = results.samples[results.samples["benchmark"] == benchmark]
         for family in process_families(results):
