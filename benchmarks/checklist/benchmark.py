@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from evalharness.api.judge import Judge
 from evalharness.judges.judge_scorer import RubricScorer
-from evalharness.judges.judged_benchmark import JudgedSettings, PromptFileBenchmark
+from evalharness.judges.judged_benchmark import JudgedSettings, PromptFileBenchmark, equal_shares
 from evalharness.judges.question_scorer import QuestionScorer
 from evalharness.types.item import Item, ItemField
 from evalharness.types.score import Score
@@ -55,8 +55,7 @@ class Checklist(PromptFileBenchmark):
 
     @property
     def weights(self) -> Mapping[str, float]:  # type: ignore[override]
-        categories = list(dict.fromkeys(item.category for item in self.items()))
-        return dict.fromkeys(categories, 1 / len(categories))
+        return equal_shares(self.items())
 
     def prompt_name(self) -> str:
         return self.settings.prompts.name

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from evalharness._util.image_files import is_transparent_file
-from evalharness.judges.judged_benchmark import JudgedSettings, PromptFileBenchmark
+from evalharness.judges.judged_benchmark import JudgedSettings, PromptFileBenchmark, equal_shares
 from evalharness.types.item import Item, ItemField
 
 from . import edit_file
@@ -39,8 +39,7 @@ class Edits(PromptFileBenchmark):
 
     @property
     def weights(self) -> Mapping[str, float]:  # type: ignore[override]
-        categories = list(dict.fromkeys(item.category for item in self.items()))
-        return dict.fromkeys(categories, 1 / len(categories))
+        return equal_shares(self.items())
 
     def prompt_name(self) -> str:
         return self.settings.prompts.name

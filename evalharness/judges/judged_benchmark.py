@@ -143,3 +143,9 @@ class PromptFileBenchmark(JudgedBenchmark):
 def shares(items: Sequence[Item]) -> dict[str, float]:
     """The share of each category: weights with which the overall score is the mean over all items."""
     return {category: count / len(items) for category, count in Counter(item.category for item in items).items()}
+
+
+def equal_shares(items: Sequence[Item]) -> dict[str, float]:
+    """The same share for each category: weights with which the overall score is the mean over the categories."""
+    categories = list(dict.fromkeys(item.category for item in items))
+    return dict.fromkeys(categories, 1 / len(categories))
