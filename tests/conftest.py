@@ -17,9 +17,11 @@ from evalharness.testing import MockModel, MockScorer
 
 ROOMS = ("bagel", "detector", "judge", "miniature", "process", "report")
 pytest_plugins = [f"{room}_fixtures" for room in ROOMS]
-# Machines are shared: how long an example takes says nothing of the code.
-settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared")
+# Machines are shared: how long an example takes says nothing of the code. Examples are the same in each run, so that a
+# change is judged by what it changes; --hypothesis-profile=search looks for new ones.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", settings.get_profile("search"), derandomize=True, database=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)
