@@ -129,12 +129,15 @@ def duration(seconds: Any) -> str:
 
 
 def slug(name: str) -> str:
-    """A file name for a benchmark's name.
+    """A file name for a benchmark's name, different for different names.
 
-    >>> slug("geneval (long)")
-    'geneval-long'
+    >>> slug("geneval-long"), slug("geneval (long)")
+    ('geneval-long', 'geneval-long-526e4491')
     """
-    return "-".join("".join(c if c.isalnum() or c == "_" else " " for c in name).split()) or "benchmark"
+    plain = "-".join("".join(c if c.isalnum() or c == "_" else " " for c in name).split())
+    if plain and plain == name:
+        return plain
+    return "-".join(filter(None, [plain, hashlib.sha256(name.encode()).hexdigest()[:8]]))
 
 
 def short_digest(digest: Any) -> str:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalharness.report import analysis_frames, latex, summary, table_files
+from evalharness.report.formatting import slug
 from evalharness.store.results import Results
 
 QUOTED = [
@@ -94,3 +97,10 @@ def test_latex_compiles(tables: tuple[summary.Summary, Path], tmp_path: Path) ->
     (tmp_path / "x.tex").write_text(source)
     command = ["pdflatex", "-halt-on-error", "x.tex"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+
+
+@given(st.lists(st.text(alphabet="ab .-_(/Ü", max_size=4), min_size=2, max_size=12, unique=True))
+def test_different_benchmarks_have_different_files(names: list[str]) -> None:
+    files = [slug(name) for name in names]
+    assert len(set(files)) == len(names)
+    assert all(file and set(file) <= set("abcdefÜ0123456789-_") for file in files)
