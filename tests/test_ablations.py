@@ -120,7 +120,12 @@ def test_checklists_are_planned_and_their_calls_are_counted(tmp_path: Path, caps
 
 
 @pytest.mark.parametrize(
-    ("name", "file"), [("geneval2", "geneval2_data.jsonl"), ("unigenbench", "test_prompts_en.csv")]
+    ("name", "file"),
+    [
+        ("dpg-bench", "dpg_bench.csv"),
+        ("geneval2", "geneval2_data.jsonl"),
+        ("unigenbench", "test_prompts_en.csv"),
+    ],
 )
 def test_benchmarks_say_what_to_fetch(name: str, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert dry(f"{name}.yaml", tmp_path) == 2

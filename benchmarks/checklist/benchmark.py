@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from evalharness.api.judge import Judge
 from evalharness.judges.judge_scorer import RubricScorer
-from evalharness.judges.judged_benchmark import JudgedSettings, PromptFileBenchmark, equal_shares
+from evalharness.judges.judged_benchmark import JudgedSettings, QuestionsBenchmark, equal_shares
 from evalharness.judges.question_scorer import QuestionScorer
 from evalharness.types.item import Item, ItemField
 from evalharness.types.score import Score
@@ -20,7 +19,7 @@ from .checklist_rules import scored
 TOKENS_OF_AN_ANSWER = 64
 
 
-class Checklist(PromptFileBenchmark):
+class Checklist(QuestionsBenchmark):
     """Questions about images, answered by any judge.
 
     The score of an image is the weighted share of its questions that are answered right. The score of a category is the
@@ -50,7 +49,7 @@ class Checklist(PromptFileBenchmark):
     @property
     def max_tokens(self) -> int:  # type: ignore[override]
         """Enough for a word a question, and some thoughts."""
-        most = 1 if self.settings.ask == "each" else self._most_questions
+        most = 1 if self.settings.ask == "each" else self.most_questions
         return TOKENS_OF_AN_ANSWER + 16 * most
 
     @property
@@ -84,19 +83,10 @@ class Checklist(PromptFileBenchmark):
         single = self._rubric_scorer(judge, repeat, secondary)
         if self.settings.ask == "together":
             return single
-        return QuestionScorer(single, _questions, _combined, "weighted share", self._most_questions, self.item_fields)
-
-    @cached_property
-    def _most_questions(self) -> int:
-        return max(len(item.metadata["questions"]) for item in self.items())
+        return self.ask_each(single, _combined, "weighted share")
 
     def read_items(self) -> list[Item]:
         return checklist_file.read(self.settings.prompts)
-
-
-def _questions(item: Item) -> list[Item]:
-    """An item for each question, which is all that a judge is told."""
-    return [Item("", "", "", {"question": question["question"]}) for question in item.metadata["questions"]]
 
 
 def _combined(item: Item, answers: Sequence[Score]) -> Score:

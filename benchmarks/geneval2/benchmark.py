@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,7 +16,7 @@ from evalharness.api.judge import Judge
 from evalharness.api.model_names import asked_model, same_model
 from evalharness.assets.asset import Asset, require_file
 from evalharness.errors import ConfigError
-from evalharness.judges.judged_benchmark import JudgedSettings, PromptFileBenchmark, shares
+from evalharness.judges.judged_benchmark import JudgedSettings, QuestionsBenchmark, shares
 from evalharness.judges.question_scorer import QuestionScorer
 from evalharness.types.item import Item, ItemField
 from evalharness.types.score import Score
@@ -53,7 +53,7 @@ class Line(BaseModel):
         return self
 
 
-class GenEval2(PromptFileBenchmark, Exporter):
+class GenEval2(QuestionsBenchmark, Exporter):
     """GenEval 2. Source: Kamath et al., arXiv 2512.16853; see :mod:`.soft_tifa` for the protocol.
 
     A category is a number of atoms; each has 100 prompts.
@@ -136,12 +136,7 @@ class GenEval2(PromptFileBenchmark, Exporter):
             )
         single = self._rubric_scorer(judge, repeat, secondary, answers=_answers)
         mean = self.settings.mean
-        combine = partial(combined, geometric=mean == "geometric")
-        return QuestionScorer(single, _questions, combine, f"{mean} mean", self._most_questions, self.item_fields)
-
-    @cached_property
-    def _most_questions(self) -> int:
-        return max(len(item.metadata["questions"]) for item in self.items())
+        return self.ask_each(single, partial(combined, geometric=mean == "geometric"), f"{mean} mean")
 
     def read_items(self) -> list[Item]:
         """The prompts in the order of the file, with their questions."""
@@ -167,10 +162,6 @@ def _published_line(item: Item) -> str:
     skills = [question["skill"] for question in questions]
     line = {"prompt": item.prompt, "atom_count": int(item.category), "vqa_list": pairs, "skills": skills}
     return json.dumps(line)
-
-
-def _questions(item: Item) -> list[Item]:
-    return [Item("", "", "", dict(question)) for question in item.metadata["questions"]]
 
 
 def _answers(question: Item) -> tuple[str, ...]:

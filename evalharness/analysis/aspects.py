@@ -1,7 +1,7 @@
 """What the questions about an image are about: skills, dimensions, kinds of attribute.
 
 The details of a score may have ``aspects``, a pair of a name and a value in 0..1 for each question. Their means are no
-part of any score.
+part of any score. If the details say so, the last image of each item alone counts.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from evalharness.analysis.stats import Estimate, estimate
 from evalharness.store.results import Results
+from evalharness.types.score import LAST_IMAGE_ONLY
 
 Pair = tuple[str, float]
 MOST = 200
@@ -23,10 +24,15 @@ def aspects(results: Results, benchmark: str) -> dict[str, dict[str, Estimate]]:
 
     Intervals are clustered by prompt, as those of categories are.
     """
-    samples = results.samples
-    scored = samples[(samples["benchmark"] == benchmark) & (samples["state"] == "scored")]
-    if scored.empty or not any(_pairs(results.details(scored["score_key"].iloc[0]))):
+    samples = results.samples[results.samples["benchmark"] == benchmark]
+    scored = samples[samples["state"] == "scored"]
+    if scored.empty:
         return {}
+    first = results.details(scored["score_key"].iloc[0])
+    if not any(_pairs(first)):
+        return {}
+    if first.get(LAST_IMAGE_ONLY) is True:
+        scored = scored[scored["seed_index"] == samples["seed_index"].max()]
     means = {}
     for arm, rows in scored.groupby("arm", sort=False):
         questions = [

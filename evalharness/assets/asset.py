@@ -60,9 +60,8 @@ def find_cached(asset: Asset) -> Path | None:
     if not path.is_file():
         return None
     if not has_published_digest(path, asset):
-        raise WeightsError(
-            f"{path} is not the published file: its SHA-256 does not begin with {asset.sha256[:12]}; delete it"
-        )
+        digest = f"SHA-256 does not begin with {asset.sha256[:12]}" if asset.sha256 else "git blob has another digest"
+        raise WeightsError(f"{path} is not the published file: its {digest}; delete it")
     return path
 
 

@@ -135,6 +135,7 @@ BENCHMARKS: Mapping[str, tuple[str, ...]] = {
     "wise-mini": ("name: wise-mini",),
     "wise-verified": ("name: wise-verified    # evalharness fetch wise-verified", JUDGE),
     "wise-legacy": ("name: wise-legacy    # evalharness fetch wise-legacy", JUDGE),
+    "dpg-bench": ("name: dpg-bench    # evalharness fetch dpg-bench", JUDGE),
     "unigenbench": ("name: unigenbench    # evalharness fetch unigenbench", "prompts: en", "order: image-first", JUDGE),
     "checklist": (
         "name: checklist",

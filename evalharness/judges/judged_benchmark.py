@@ -14,6 +14,7 @@ from evalharness._util.hashing import digest
 from evalharness.api.benchmark import Benchmark, Rescoring
 from evalharness.api.judge import Judge
 from evalharness.api.plugin_ref import JudgeRef
+from evalharness.errors import SampleError
 from evalharness.judges.judge_scorer import Rubric, RubricScorer
 from evalharness.judges.parsing import OFFICIAL, STRICT, CutReplies, Parser
 from evalharness.judges.question_scorer import QuestionScorer
@@ -138,6 +139,27 @@ class PromptFileBenchmark(JudgedBenchmark):
     @cached_property
     def _items(self) -> list[Item]:
         return self.read_items()
+
+
+class QuestionsBenchmark(PromptFileBenchmark):
+    """Base class of those that ask several questions about an image: ``questions`` of the item's metadata, which are
+    mappings with a ``question``."""
+
+    @cached_property
+    def most_questions(self) -> int:
+        """The largest number of questions of any item."""
+        return max(len(item.metadata["questions"]) for item in self.items())
+
+    def ask_each(
+        self, single: RubricScorer, combine: Callable[[Item, Sequence[Score]], Score | SampleError], rule: str
+    ) -> QuestionScorer:
+        """A scorer that asks one question a request, see :class:`QuestionScorer`."""
+        return QuestionScorer(single, _questions, combine, rule, self.most_questions, self.item_fields)
+
+
+def _questions(item: Item) -> list[Item]:
+    """An item for each question, which is all that a judge is told."""
+    return [Item("", "", "", dict(question)) for question in item.metadata["questions"]]
 
 
 def shares(items: Sequence[Item]) -> dict[str, float]:

@@ -37,14 +37,14 @@ class QuestionScorer(JudgeScorer):
     Attributes:
         single: Asks one question and reads its answer. Its items are questions.
         questions: The questions of an item, at least one.
-        combine: Makes the score of the answers, in the order of the questions.
+        combine: Makes the score of the answers, in the order of the questions, or says why there is none.
         rule: Names what ``combine`` does; part of the scorer's identity.
         most_questions: The largest number of questions of any item.
     """
 
     single: RubricScorer
     questions: Callable[[Item], Sequence[Item]]
-    combine: Callable[[Item, Sequence[Score]], Score]
+    combine: Callable[[Item, Sequence[Score]], Score | SampleError]
     rule: str
     most_questions: int
     item_fields: Sequence[ItemField] = ITEM_FIELDS
@@ -91,6 +91,8 @@ class QuestionScorer(JudgeScorer):
             return case.error
         answers = [answer for answer in case.answers if answer is not None]
         score = self.combine(case.request.item, answers)
+        if isinstance(score, SampleError):
+            return score
         details = [answer.details for answer in answers]
         asked = {
             "judge": details[0]["judge"],

@@ -8,6 +8,9 @@ from typing import Any
 
 from evalharness.types.origin import Origin
 
+LAST_IMAGE_ONLY = "aspects_of_last_image_only"
+"""A detail: of a prompt's images, the last alone counts for ``aspects``, as some published programs have it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScoringTime:
@@ -30,7 +33,8 @@ class Score:
         value: In 0..1, or in the wider range that a scorer declares; 1 means right.
         reason: Why the value is not 1.
         details: JSON. A detector puts its ``detections`` there, a list of
-            ``{"class", "box": [x1, y1, x2, y2] in pixels, "score", "color"}``.
+            ``{"class", "box": [x1, y1, x2, y2] in pixels, "score", "color"}``. One that asks several questions puts
+            ``aspects`` there, a pair of a name and a value in 0..1 for each.
         origin: When and where it was made, set by the harness; ``None`` if that is not known.
         time: How long it took, set by the harness; ``None`` if that was not measured.
     """

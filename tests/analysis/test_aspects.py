@@ -15,6 +15,7 @@ from evalharness.analysis import analyse
 from evalharness.analysis.aspects import aspects
 from evalharness.report.analysis_frames import frames
 from evalharness.store.results import Results
+from evalharness.types.score import LAST_IMAGE_ONLY
 
 
 def with_details(details: dict[str, Any], arms: int = 1) -> Results:
@@ -46,6 +47,16 @@ def test_means_are_over_all_questions_of_an_arm() -> None:
         ["x", "color", 8],
         ["y", "count", 8],
     ]
+
+
+def test_the_last_image_alone_counts_if_the_details_say_so() -> None:
+    details: dict[str, Any] = {
+        key(0, item, image): {"aspects": [["count", float(image)]], LAST_IMAGE_ONLY: True}
+        for item in range(4)
+        for image in range(2)
+    }
+    (mean,) = aspects(with_details(details), "toy")["x"].values()
+    assert (mean.value, mean.samples) == (1, 4)
 
 
 def test_a_benchmark_without_aspects_has_none_and_its_details_are_not_read() -> None:

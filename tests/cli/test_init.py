@@ -15,7 +15,7 @@ from evalharness.config.starters import BENCHMARKS, MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 EDITORS = {"bagel", "bagel-tuned", "unicot", "zebra", "diffusers-edit", "images-api"}
-FETCHED = {"geneval2", "unigenbench", "wise-verified", "wise-legacy"}
+FETCHED = {"dpg-bench", "geneval2", "unigenbench", "wise-verified", "wise-legacy"}
 
 
 @pytest.fixture(autouse=True)

@@ -104,6 +104,7 @@ READERS: dict[str, Parser] = {
     "wise-legacy": Parser(STRICT, read_scales),
     "checklist, each": Parser(STRICT, read_answer),
     "checklist, together": Parser(STRICT, read_answers),
+    "dpg-bench": Parser(STRICT, read_answer),
     "geneval2": Parser(STRICT, read_probability),
     "unigenbench": Parser("official", read_points, unchanged=True),
     "published bit": Parser("official", read_published_bit, unchanged=True),

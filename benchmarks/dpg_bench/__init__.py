@@ -1,0 +1,1 @@
+"""DPG-Bench (Hu et al., arXiv 2403.05135)."""
