@@ -11,7 +11,9 @@ from evalharness.errors import ConfigError
 
 def test_what_comes_along_has_a_source_for_each_number_and_no_address() -> None:
     rows = literature.rows(["paper"])
-    assert {row["benchmark"] for row in rows} == {"geneval", "wise-legacy", "wise-verified"}
+    assert {row["benchmark"] for row in rows} == {
+        "geneval", "geneval2", "unigenbench", "dpg-bench", "wise-legacy", "wise-verified",
+    }  # fmt: skip
     assert all(row["source"] and "//" not in row["source"] + row["note"] for row in rows)
     paper = {row["benchmark"]: row["score"] for row in rows if "2604.04746" in row["source"]}
     assert paper == {"geneval": 0.83, "wise-legacy": 0.76}
