@@ -304,7 +304,7 @@ class Results:
 
     def image(self, digest: str) -> Image.Image:
         """An image of the run, by the digest in the column ``image`` or in a step."""
-        with Image.open(self.data.image_path(digest)) as image:
+        with Image.open(self.data.image_path(digest), formats=["PNG"]) as image:
             return image.convert("RGB")
 
     def to_html(self, out: str | Path, *, gallery_mb: float | None = None) -> Path:

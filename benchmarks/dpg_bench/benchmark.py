@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from PIL import Image
 
+from evalharness._util.image_files import decode_png
 from evalharness.api.benchmark import Exported, Exporter
 from evalharness.api.judge import Judge
 from evalharness.api.model_names import asked_model
@@ -114,7 +114,7 @@ class DPGBench(QuestionsBenchmark, Exporter):
 
 def _grid(name: str, images: Sequence[bytes]) -> Image.Image:
     """Four images of the same size, row by row."""
-    opened = [Image.open(BytesIO(image)).convert("RGB") for image in images]
+    opened = [decode_png(image, f"an image of prompt {name!r}") for image in images]
     width, height = opened[0].size
     if any(image.size != (width, height) for image in opened):
         raise ConfigError(f"the images of prompt {name!r} have different sizes, which make no grid")

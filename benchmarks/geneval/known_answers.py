@@ -84,5 +84,5 @@ def _part(item: Item) -> str:
 def _photograph() -> Image.Image:
     from matplotlib.cbook import get_sample_data
 
-    with Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)) as image:
+    with Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False), formats=["JPEG"]) as image:
         return image.convert("RGB")

@@ -95,6 +95,8 @@ def _photographs(options: argparse.Namespace) -> list[Image.Image]:
     """
     from PIL import Image, ImageOps
 
+    from evalharness._util.image_files import FORMATS
+
     if options.images is None:
         return []
     if not options.write_golden:
@@ -106,7 +108,7 @@ def _photographs(options: argparse.Namespace) -> list[Image.Image]:
     photographs = []
     for file in files:
         try:
-            with Image.open(file) as image:
+            with Image.open(file, formats=FORMATS) as image:
                 photographs.append(ImageOps.exif_transpose(image).convert("RGB"))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise ConfigError(f"{file} cannot be read as an image: {error}") from None

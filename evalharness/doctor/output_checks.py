@@ -91,7 +91,7 @@ def _draw(model: Any, jobs: Sequence[Job], label: str) -> list[Trajectory]:
 def _check_images(name: str, images: Sequence[bytes]) -> CheckResult:
     if not images:
         return warn(name, "no image: it accepts no prompt, or ended before it drew", "look at its prompts and arms")
-    blank = sum(has_one_color(Image.open(io.BytesIO(image))) for image in images)
+    blank = sum(has_one_color(Image.open(io.BytesIO(image), formats=["PNG"])) for image in images)
     count = len(images)
     advice = "look at what it draws before a long run"
     if blank == count:

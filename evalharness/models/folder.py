@@ -241,6 +241,6 @@ class Folder(ImageSource):
             upright = upright_png(data, keep_transparency=True)
             if self.grid.count == 1:
                 return upright
-            return plain_png(self.grid.cut(Image.open(io.BytesIO(upright)), source.part))
+            return plain_png(self.grid.cut(Image.open(io.BytesIO(upright), formats=["PNG"]), source.part))
         except BROKEN as error:
             raise SampleError(f"unreadable image: {source.name}: {error}") from None

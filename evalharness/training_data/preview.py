@@ -31,7 +31,11 @@ def write_preview(folder: Path) -> Path | None:
     sheet = Image.new("RGB", (cell * max(map(len, rows)), cell * len(rows)), "white")
     for y, row in enumerate(rows):
         for x, data in enumerate(row):
-            picture = Image.open(io.BytesIO(data)).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            picture = (
+                Image.open(io.BytesIO(data), formats=["PNG"])
+                .convert("RGB")
+                .resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            )
             sheet.paste(picture, (x * cell, y * cell))
     sheet.save(folder / "preview.png")
     (folder / "preview.txt").write_text("\n".join(_text(record) for record in records))

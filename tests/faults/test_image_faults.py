@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import struct
@@ -112,3 +113,18 @@ def test_sample_errors_are_one_line() -> None:
 
     failures = isolate(worker, [SampleError("two\nlines\x1b[2J"), ValueError("two\nlines")])  # type: ignore[arg-type]
     assert failures == [Failure("two lines\N{REPLACEMENT CHARACTER}[2J"), Failure("ValueError: two lines")]
+
+
+def test_only_decoders_that_are_named_see_a_file() -> None:
+    """Pillow reads fifty formats, one by starting Ghostscript: a file from elsewhere does not choose its decoder."""
+    root = Path(__file__).parents[2]
+    calls = [
+        (path, node)
+        for package in ("evalharness", "benchmarks")
+        for path in (root / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Image.open"
+    ]
+    assert len(calls) > 5
+    unnamed = [f"{path}:{node.lineno}" for path, node in calls if "formats" not in {word.arg for word in node.keywords}]
+    assert not unnamed
