@@ -217,22 +217,27 @@ def load_results(
 
 
 def compare(
-    first: Results | str | Path, second: Results | str | Path, *, arm: str | None = None, arm_b: str | None = None
+    first: Results | str | Path,
+    second: Results | str | Path,
+    *others: Results | str | Path,
+    arm: str | None = None,
+    arm_b: str | None = None,
 ) -> Comparison:
-    """Compare two runs, paired by prompt and seed where they share them; differences are ``second`` minus ``first``.
+    """Compare runs, paired by prompt and seed where they share them; differences are ``second`` minus ``first``.
 
     Args:
         first: Results, or the folder of a report, or a sweep file that was run.
         second: The same.
+        others: More runs, each compared with ``first``.
         arm: An arm of ``first`` (default: all arms that have the same name in both).
-        arm_b: The arm of ``second`` to compare it with (default: the arm of that name).
+        arm_b: The arm of the others to compare it with (default: the arm of that name).
     """
     from evalharness.analysis import comparison
 
-    runs = [run if isinstance(run, Results) else load_results(run) for run in (first, second)]
+    runs = [run if isinstance(run, Results) else load_results(run) for run in (first, second, *others)]
     name = arm or arm_b
     pairs = [] if name is None else [(name, arm_b or name)]
-    return comparison.compare(runs[0].data, runs[1].data, pairs)
+    return comparison.compare_runs([run.data for run in runs], pairs)
 
 
 class Results:

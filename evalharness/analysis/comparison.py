@@ -1,4 +1,4 @@
-"""Compares two runs, paired by the prompts and seeds that they share; notes say what they do not share."""
+"""Compares runs, paired by the prompts and seeds that they share; notes say what they do not share."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from evalharness.analysis.benchmarks import category_weights
 from evalharness.analysis.contrasts import contrasts
 from evalharness.analysis.findings import Contrast
 from evalharness.analysis.grid import Grid, grid
+from evalharness.analysis.letters import LETTERS, labelled, letter
 from evalharness.analysis.power import with_power
 from evalharness.analysis.stats import Estimate
+from evalharness.errors import ConfigError
 from evalharness.store.results import Results
 
 if TYPE_CHECKING:
@@ -27,13 +29,33 @@ Ground: TypeAlias = tuple[Grid, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """The first run and another one, its place among those that are compared, and what notes call both."""
+
+    first: Results
+    second: Results
+    number: int
+    first_label: str
+    second_label: str
+
+    @property
+    def runs(self) -> tuple[Results, Results]:
+        return self.first, self.second
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        return self.first_label, self.second_label
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
-    """An arm of the first run and an arm of the second on a benchmark; ``difference`` is second minus first.
+    """An arm of the first run and an arm of a second on a benchmark; ``difference`` is second minus first.
 
     ``pairing``: by prompt and seed; by prompt alone if no seed is shared; none if no prompt is shared. Without pairing
     the interval is that of independent runs (Zou & Donner, *Statistics in Medicine* 27, 2008), without a p-value.
     ``contrast``: the paired contrast.
     ``scores``: over all samples of each run, including those without a partner.
+    ``runs``: the places of both runs among those that are compared.
     """
 
     benchmark: str
@@ -42,6 +64,12 @@ class Compared:
     pairing: Pairing
     difference: Estimate
     contrast: Contrast | None
+    runs: tuple[int, int] = (0, 1)
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Both arms with the letters of their runs."""
+        return labelled(self.runs[0], self.arms[0]), labelled(self.runs[1], self.arms[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +88,63 @@ def compare(first: Results, second: Results, arms: Sequence[tuple[str, str]] = (
         second: Another run.
         arms: Pairs of an arm of the first and an arm of the second; by default the arms of the same name.
     """
-    pairs = list(arms) or [(arm, arm) for arm in first.arms["arm"] if arm in set(second.arms["arm"])]
+    return compare_runs([first, second], arms)
+
+
+def compare_runs(runs: Sequence[Results], arms: Sequence[tuple[str, str]] = ()) -> Comparison:
+    """Compare each of the later runs with the first, on all benchmarks that both have.
+
+    Args:
+        runs: Two runs or more.
+        arms: Pairs of an arm of the first and an arm of the later ones; by default the arms of the same name.
+
+    Raises:
+        ConfigError: There are fewer than two runs, or too many.
+    """
+    if not 2 <= len(runs) <= len(LETTERS):
+        raise ConfigError(f"{len(runs)} runs: 2 to {len(LETTERS)} can be compared")
     compared: list[Compared] = []
     grounds: list[Ground | None] = []
     notes: list[str] = []
-    for benchmark in first.info["benchmarks"]:
-        if benchmark in second.info["benchmarks"]:
-            on_benchmark, ground, benchmark_notes = _compare_on(first, second, benchmark, pairs)
-            compared += on_benchmark
-            grounds += [ground] * len(on_benchmark)
-            notes += [f"{benchmark}: {note}" for note in _protocol_notes(first, second, benchmark) + benchmark_notes]
-    for label, run, other in (("first", first, second), ("second", second, first)):
-        missing = [name for name in run.info["benchmarks"] if name not in other.info["benchmarks"]]
-        notes += [f"{name}: only in the {label} run" for name in missing]
+    for number, second in enumerate(runs[1:], start=1):
+        sides = Sides(runs[0], second, number, "the first run", "the second run")
+        if len(runs) > 2:
+            sides = Sides(runs[0], second, number, "A", letter(number))
+        lines = []
+        for benchmark in runs[0].info["benchmarks"]:
+            if benchmark in second.info["benchmarks"]:
+                on_benchmark, ground, benchmark_notes = _compare_on(sides, benchmark, _pairs(sides, arms))
+                compared += on_benchmark
+                grounds += [ground] * len(on_benchmark)
+                lines += [f"{benchmark}: {note}" for note in _protocol_notes(sides, benchmark) + benchmark_notes]
+        lines += [f"{name}: only in {label}" for label, names in _unshared_benchmarks(sides) for name in names]
+        notes += lines if len(runs) == 2 else [f"A, {letter(number)}: {line}" for line in lines]
     return Comparison(_with_tests(compared, grounds), tuple(notes))
 
 
+def _pairs(sides: Sides, arms: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    others = set(sides.second.arms["arm"])
+    return list(arms) or [(arm, arm) for arm in sides.first.arms["arm"] if arm in others]
+
+
+def _unshared_benchmarks(sides: Sides) -> list[tuple[str, list[str]]]:
+    names = [list(run.info["benchmarks"]) for run in sides.runs]
+    return [
+        (label, [name for name in names[side] if name not in names[1 - side]])
+        for side, label in enumerate(sides.labels)
+    ]
+
+
 def _compare_on(
-    first: Results, second: Results, benchmark: str, pairs: Sequence[tuple[str, str]]
+    sides: Sides, benchmark: str, pairs: Sequence[tuple[str, str]]
 ) -> tuple[list[Compared], Ground | None, list[str]]:
     """The comparisons on a benchmark, without adjusted p-values, what they rest on if paired, and notes."""
-    frames = [run.samples[run.samples["benchmark"] == benchmark] for run in (first, second)]
-    pairing, aligned, notes = _align(*frames)
-    weights, unshared = _shared_weights(category_weights(first, benchmark), category_weights(second, benchmark))
+    frames = [run.samples[run.samples["benchmark"] == benchmark] for run in sides.runs]
+    pairing, aligned, notes = _align(frames[0], frames[1], sides.labels)
+    weights, unshared = _shared_weights(*(category_weights(run, benchmark) for run in sides.runs))
     if unshared:
         notes.append(f"categories of one run only, left out of the overall score: {', '.join(unshared)}")
-    grids = [grid(run, benchmark) for run in (first, second)]
+    grids = [grid(run, benchmark) for run in sides.runs]
     pairs = [pair for pair in pairs if all(arm in table.arms for arm, table in zip(pair, grids, strict=True))]
     scores = [
         [stats.estimate(table.column(pair[side]), table.items, table.categories, weights).overall for pair in pairs]
@@ -94,13 +153,14 @@ def _compare_on(
     tests: list[Contrast | None] = [None] * len(pairs)
     ground: Ground | None = None
     if pairing != "none" and pairs:
-        labelled = [(f"B {arm_of_second}", f"A {arm_of_first}") for arm_of_first, arm_of_second in pairs]
-        ground = _joint_grid(benchmark, aligned, pairs), weights
-        tests = list(contrasts(ground[0], labelled, weights))
+        names = [(labelled(sides.number, second), labelled(0, first)) for first, second in pairs]
+        ground = _joint_grid(benchmark, aligned, pairs, sides.number), weights
+        tests = list(contrasts(ground[0], names, weights))
     compared = []
     for pair, score, other, test in zip(pairs, *scores, tests, strict=True):
         difference = test.difference if test else _independent(score, other)
-        compared.append(Compared(benchmark, pair, (score, other), pairing, difference, test))
+        runs = (0, sides.number)
+        compared.append(Compared(benchmark, pair, (score, other), pairing, difference, test, runs))
     return compared, ground, notes
 
 
@@ -114,17 +174,18 @@ def _shared_weights(first: dict[str, float], second: dict[str, float]) -> tuple[
     return weights, unshared
 
 
-def _align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[Pairing, list[pd.DataFrame], list[str]]:
+def _align(
+    first: pd.DataFrame, second: pd.DataFrame, labels: tuple[str, str]
+) -> tuple[Pairing, list[pd.DataFrame], list[str]]:
     """The samples of both runs that have a partner, and notes; a pair has the same item and ``seed_index``."""
     key = ["item", "seed_index", "seed"]
     slots = [samples[key].drop_duplicates() for samples in (first, second)]
     shared_items = set(slots[0]["item"]) & set(slots[1]["item"])
     notes = []
-    for label, run_slots in zip(("first", "second"), slots, strict=True):
+    for label, run_slots in zip(labels, slots, strict=True):
         if unshared := sorted(set(run_slots["item"]) - shared_items):
             notes.append(
-                f"{len(unshared)} prompts only in the {label} run, such as {unshared[0]!r}; "
-                "they are left out of the difference"
+                f"{len(unshared)} prompts only in {label}, such as {unshared[0]!r}; they are left out of the difference"
             )
     if not shared_items:
         return "none", [], ["no prompt is in both runs: the difference is not paired", *notes]
@@ -133,11 +194,9 @@ def _align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[Pairing, list[pd.
         notes.append("the runs share prompts but no seed: paired by prompt, so flips compare different noise")
         shared = slots[0].merge(slots[1], on=["item", "seed_index"])[["item", "seed_index"]]
         return "prompts", [samples.merge(shared, on=["item", "seed_index"]) for samples in (first, second)], notes
-    for label, run_slots in zip(("first", "second"), slots, strict=True):
+    for label, run_slots in zip(labels, slots, strict=True):
         if count := int(run_slots["item"].isin(shared_items).sum()) - len(both):
-            notes.append(
-                f"{count} seeds of shared prompts only in the {label} run; they are left out of the difference"
-            )
+            notes.append(f"{count} seeds of shared prompts only in {label}; they are left out of the difference")
     # A seed may have another index in the second run, so both runs get the index of the first.
     index = both[["item", "seed", "seed_index"]]
     chosen = [samples.drop(columns="seed_index").merge(index, on=["item", "seed"]) for samples in (first, second)]
@@ -151,14 +210,14 @@ def _wording_notes(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
     return [f"{len(changed)} prompts have the same id but other words, such as {changed[0]!r}"] if len(changed) else []
 
 
-def _joint_grid(benchmark: str, aligned: Sequence[pd.DataFrame], pairs: Sequence[tuple[str, str]]) -> Grid:
-    """Make one grid of both runs, in which arms of the first run are called A …, those of the second B …"""
+def _joint_grid(benchmark: str, aligned: Sequence[pd.DataFrame], pairs: Sequence[tuple[str, str]], number: int) -> Grid:
+    """Make one grid of both runs, in which arms have the letters of their runs."""
     import pandas as pd
 
     parts = []
-    for side, (samples, label) in enumerate(zip(aligned, "AB", strict=True)):
+    for side, (samples, run) in enumerate(zip(aligned, (0, number), strict=True)):
         names = {pair[side] for pair in pairs}
-        parts.append(samples[samples["arm"].isin(names)].assign(arm=label + " " + samples["arm"]))
+        parts.append(samples[samples["arm"].isin(names)].assign(arm=labelled(run, "") + samples["arm"]))
     samples = pd.concat(parts, ignore_index=True)
     arms = pd.DataFrame({"arm": list(dict.fromkeys(samples["arm"]))})
     unused: Any = None
@@ -173,8 +232,8 @@ def _independent(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, value - below, value + above, math.hypot(first.se, second.se))
 
 
-def _protocol_notes(first: Results, second: Results, benchmark: str) -> list[str]:
-    protocols = [run.info["benchmarks"][benchmark] for run in (first, second)]
+def _protocol_notes(sides: Sides, benchmark: str) -> list[str]:
+    protocols = [run.info["benchmarks"][benchmark] for run in sides.runs]
     labels = {
         "version": "the protocol's version",
         "prompt_digest": "the prompt set",

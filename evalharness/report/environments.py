@@ -80,6 +80,15 @@ def code_warnings(info: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def used_values(info: Mapping[str, Any], stage: str, benchmark: str) -> dict[str, str]:
+    """What the samples of a benchmark may depend on, by label, over all environments of a stage; empty if unknown."""
+    values: dict[str, dict[str, None]] = {}
+    for entry in _used(info, stage, benchmark):
+        for label, value in _values(entry).items():
+            values.setdefault(label.strip(), {})[value] = None
+    return {label: " and ".join(distinct) for label, distinct in sorted(values.items())}
+
+
 def name(info: Mapping[str, Any], entry: Entry) -> str:
     """The number of an environment with its host."""
     if entry["id"] is None:

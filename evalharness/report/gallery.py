@@ -66,6 +66,7 @@ def write_gallery(
     *,
     max_samples: int = MAX_SAMPLES,
     megabytes: float | None = None,
+    partners: Mapping[str, str] | None = None,
 ) -> GalleryContent:
     """Write ``data/`` of a report, and the images that it refers to.
 
@@ -77,6 +78,7 @@ def write_gallery(
         folder: the report's folder.
         max_samples: limit on the number of samples.
         megabytes: approximate limit on images, trajectories and details; none by default.
+        partners: of several runs, the arm of another run that each arm is compared with.
 
     Raises:
         EvalHarnessError: there is no room for a single prompt.
@@ -87,7 +89,7 @@ def write_gallery(
         max_bytes = math.inf if megabytes is None else 1e6 * megabytes
         samples, rule = _chosen_samples(results, analyses, images, max_samples, max_bytes)
     weights = {analysis.benchmark: analysis.weights for analysis in analyses}
-    _GalleryData(results, images, folder / "data").write(samples, lead, weights)
+    _GalleryData(results, images, folder / "data").write(samples, lead, weights, partners)
     warnings = []
     if missing := len(images.missing):
         files = "image file is" if missing == 1 else "image files are"
@@ -98,10 +100,15 @@ def write_gallery(
 class _GalleryData:
     def __init__(self, results: Results, images: ReportImages, folder: Path) -> None:
         self.results, self.images, self.folder = results, images, folder
-        self.refined: dict[str, list[int]] = {}
         self.reasons, self.items, self.finals = IndexedValues(), IndexedValues(), SheetImages(images)
 
-    def write(self, frame: pd.DataFrame, lead: str | None, weights: Mapping[str, Mapping[str, float]]) -> None:
+    def write(
+        self,
+        frame: pd.DataFrame,
+        lead: str | None,
+        weights: Mapping[str, Mapping[str, float]],
+        partners: Mapping[str, str] | None,
+    ) -> None:
         arms, benchmarks = records(self.results.arms), self.results.info["benchmarks"]
         arm_indices = {arm["arm"]: index for index, arm in enumerate(arms)}
         samples = _ordered(frame, arm_indices)
@@ -117,6 +124,7 @@ class _GalleryData:
             "baseline": baseline(self.results.arms),
             "run": f"{self.results.info['name']} {self.results.info.get('started') or ''}".strip(),
             "lead": lead,
+            "partners": partners,
             "families": [family.arms for family in families(self.results.arms)],
             "weights": weights,
             "titles": {name: info.get("title", name) for name, info in benchmarks.items()},
@@ -142,7 +150,7 @@ class _GalleryData:
             self.finals.index(sample["image"]),
             *(_integer(sample[name]) for name in COSTS),
             _milliseconds(sample["seconds"]),
-            self._refinements(sample),
+            _integer(sample["refinements"]) if isinstance(sample["image"], str) else None,
         ]
 
     def _part(self, samples: list[dict[str, Any]], members: list[int]) -> dict[str, Any]:
@@ -159,18 +167,6 @@ class _GalleryData:
             "trajectories": [self._steps(str(key), images) for key in trajectories.values()],
             "details": [self.results.details(str(key)) for key in details.values()],
         } | images.data()
-
-    def _refinements(self, sample: dict[str, Any]) -> int | None:
-        """The number of pictures that a sample's steps drew over another; ``None`` without recorded steps."""
-        key, iterations = sample["trajectory"], _integer(sample["iterations"])
-        if not isinstance(key, str):
-            return None
-        refined = self.refined.get(key)
-        if refined is None:
-            steps = self.results.steps(key)
-            refined = [int(step["iteration"]) for step in steps if step["kind"] == "refine" and step["image"]]
-            self.refined[key] = refined
-        return sum(iterations is None or iteration <= iterations for iteration in refined)
 
     def _steps(self, key: str, images: SheetImages) -> list[dict[str, Any]]:
         return [

@@ -30,7 +30,7 @@ FAILED = {
 def lede(results: Results, summary: Summary) -> str:
     """A sentence on what was run, with which scorer."""
     arms = counted(len(summary.wide), "arm")
-    models = _model_names(results, summary.wide["model"].unique())
+    models = model_names(results, summary.wide["model"].unique())
     scorer = short_scorer(results.info["benchmarks"][summary.benchmark]["scorer"])
     scored, expected = int(summary.wide["scored"].sum()), int(summary.wide["expected"].sum())
     return (
@@ -44,7 +44,7 @@ def benchmark_facts(results: Results, summary: Summary) -> list[tuple[str, str]]
     info = results.info["benchmarks"][summary.benchmark]
     models = results.arms.loc[results.arms["arm"].isin(summary.wide["arm"]), "model"].unique()
     return [
-        ("Model" if len(models) == 1 else "Models", _model_names(results, models)),
+        ("Model" if len(models) == 1 else "Models", model_names(results, models)),
         ("Benchmark", f"{summary.title}, protocol version {info['version']}"),
         ("Prompts", _prompts_text(results, summary.benchmark)),
         ("Prompt set", f"{info['prompt_set']}, SHA-256 {short_digest(info['prompt_digest'])}…"),
@@ -185,7 +185,8 @@ def _prompts_text(results: Results, benchmark: str) -> str:
     return f"all {info['items']} prompts; {images}"
 
 
-def _model_names(results: Results, models: Any) -> str:
+def model_names(results: Results, models: Any) -> str:
+    """Models by their aliases, each with the first digits of a digest of its identity."""
     identities = results.info.get("models", {})
     texts = []
     for name in models:

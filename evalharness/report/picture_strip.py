@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from urllib.parse import urlencode
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from evalharness._util.hashing import digest
 from evalharness.analysis.arms import baseline, records
 from evalharness.analysis.grid import Grid, grid
+from evalharness.report.formatting import MISSING
 from evalharness.report.gallery import GalleryContent
 from evalharness.report.gallery_choice import ranked
 from evalharness.report.report_images import ReportImages
@@ -24,6 +26,8 @@ SOME_DIFFER = (
     "broken images are shown as evenly as possible; a hash decides between equals. In the run, images on which arms "
     "differ are rarer than here."
 )
+ABSENT = Verdict("pending", MISSING)
+"""Of an arm that has no sample of a prompt."""
 NONE_DIFFERS = "No verdict differs between these arms in the images of this report; a hash chose the prompts."
 
 
@@ -54,7 +58,13 @@ class PictureStrip:
 
 
 def picture_strip(
-    results: Results, benchmark: str, leads: Sequence[str], gallery: GalleryContent, images: ReportImages
+    results: Results,
+    benchmark: str,
+    leads: Sequence[str],
+    gallery: GalleryContent,
+    images: ReportImages,
+    pairs: Sequence[tuple[str, str]] = (),
+    page: str = "",
 ) -> PictureStrip | None:
     """The strip of a benchmark, from the samples that the gallery shows; ``None`` without a picture.
 
@@ -64,27 +74,34 @@ def picture_strip(
         leads: the arms that are shown before others if there are too many.
         gallery: what the gallery shows.
         images: the report's images.
+        pairs: the arms whose verdicts are to differ; by default any two.
+        page: the page that the pictures lead to; by default the gallery of this one.
     """
     samples = gallery.shown
     scores = grid(replace(results, samples=samples), benchmark) if (samples["benchmark"] == benchmark).any() else None
     if scores is None:
         return None
     arms = _arms(scores.arms, baseline(results.arms), leads)
-    rows, differ = _rows(scores, arms)
+    known = [pair for pair in pairs if set(pair) <= set(arms)]
+    rows, differ = _rows(scores, known or list(permutations(arms, 2)))
     by_case = {
         (row["item"], row["seed_index"], row["arm"]): row for row in records(samples[samples["benchmark"] == benchmark])
     }
     shown = []
     for row in rows:
         item, seed = str(scores.ids[scores.items[row]]), int(scores.seeds[row])
-        pictures = []
+        pictures, prompt = [], ""
         for arm in arms:
-            sample = by_case[item, seed, arm]
+            sample = by_case.get((item, seed, arm))
+            if sample is None:
+                pictures.append(StripPicture(arm, "", "", ABSENT))
+                continue
+            prompt = str(sample["prompt"])
             source = images.shown_small(sample["image"]) if images.add(sample["image"]) else ""
             place = "/".join((benchmark, item, str(seed), arm))
             words = verdict(sample["state"], sample["score"])
-            pictures.append(StripPicture(arm, source, "#" + urlencode({"arm": "*", "sample": place}), words))
-        shown.append(StripRow(str(by_case[item, seed, arms[0]]["prompt"]), pictures))
+            pictures.append(StripPicture(arm, source, f"{page}#" + urlencode({"arm": "*", "sample": place}), words))
+        shown.append(StripRow(prompt, pictures))
     if not any(picture.source for row in shown for picture in row.pictures):
         return None
     return PictureStrip(arms, len(scores.arms), shown, SOME_DIFFER if differ else NONE_DIFFERS)
@@ -97,17 +114,12 @@ def _arms(arms: Sequence[str], reference: str | None, leads: Sequence[str]) -> l
     return [arm for arm in arms if arm in chosen]
 
 
-def _rows(scores: Grid, arms: Sequence[str]) -> tuple[list[int], bool]:
-    """The rows of a grid that are shown, and whether arms differ on them."""
-    columns = np.stack([scores.column(arm) for arm in arms], axis=1)
+def _rows(scores: Grid, pairs: Sequence[tuple[str, str]]) -> tuple[list[int], bool]:
+    """The rows of a grid that are shown, and whether arms of these pairs differ on them."""
+    ordered = dict.fromkeys(two for one, other in pairs for two in ((one, other), (other, one)))
     links = np.stack(
-        [
-            (columns[:, one] > columns[:, other])
-            for one in range(len(arms))
-            for other in range(len(arms))
-            if one != other
-        ]
-        or [np.zeros(len(columns), dtype=bool)],
+        [scores.column(one) > scores.column(other) for one, other in ordered]
+        or [np.zeros(len(scores.items), dtype=bool)],
         axis=1,
     )
     cases = zip(scores.items, scores.seeds, strict=True)

@@ -12,6 +12,7 @@ from evalharness.config import sweep_files
 from evalharness.config.shards import Shard, sharded
 from evalharness.errors import ConfigError
 from evalharness.planning.plan import Plan
+from evalharness.planning.plan_record import NAME
 from evalharness.planning.planner import make_plan
 from evalharness.planning.recorded_plans import read_plan
 from evalharness.planning.subsets import Size, select
@@ -80,6 +81,17 @@ def find_store(folder: Path) -> Path:
 def is_store(folder: Path) -> bool:
     """Whether a folder is the store of runs."""
     return (folder / FILE).is_file()
+
+
+def require_no_run(folder: Path) -> None:
+    """Check that a folder holds neither a report, nor a run in progress, nor a store, which other output would replace.
+
+    Raises:
+        ConfigError: It does.
+    """
+    for name in (RESULTS, PLAN, NAME, FILE):
+        if (folder / name).exists():
+            raise ConfigError(f"{folder} holds a run ({name}), which would be replaced; choose another --out")
 
 
 def require_store(folder: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from runs import random_scores, run
 
 from evalharness.analysis import analyse, stats
-from evalharness.analysis.comparison import compare
+from evalharness.analysis.comparison import compare, compare_runs
+from evalharness.errors import ConfigError
 from evalharness.store.results import Results
 
 SCORES = random_scores(["x", "y", "z"])
@@ -127,3 +128,25 @@ def test_what_a_comparison_could_have_shown() -> None:
     assert compared.contrast is not None
     assert 0 < compared.contrast.detectable < 0.5
     assert len(compared.contrast.needed) == 3
+
+
+def test_each_later_run_is_compared_with_the_first_and_p_values_are_adjusted_over_all() -> None:
+    first, second, third = (run({"x": SCORES[name]}) for name in ("x", "y", "z"))
+    comparison = compare_runs([first, second, third])
+    assert [compared.labels for compared in comparison.compared] == [("A x", "B x"), ("A x", "C x")]
+    alone = [compare(first, other).compared[0] for other in (second, third)]
+    assert [compared.difference for compared in comparison.compared] == [pair.difference for pair in alone]
+    expected = stats.benjamini_hochberg([pair.contrast.p for pair in alone if pair.contrast])
+    assert [pair.contrast.p_adjusted for pair in comparison.compared if pair.contrast] == expected.tolist()
+
+
+def test_of_several_runs_a_note_names_the_two_by_their_letters() -> None:
+    runs_of_two = run({"x": SCORES["x"]}), run({"x": SCORES["x"][:, :2]})
+    comparison = compare_runs([runs_of_two[0], *runs_of_two])
+    assert comparison.notes == ("A, C: toy: 40 seeds of shared prompts only in A; they are left out of the difference",)
+
+
+@pytest.mark.parametrize("count", [0, 1, 27])
+def test_one_run_and_more_than_there_are_letters_cannot_be_compared(count: int) -> None:
+    with pytest.raises(ConfigError, match=f"{count} runs: 2 to 26 can be compared"):
+        compare_runs([run({"x": SCORES["x"][:2]})] * count)

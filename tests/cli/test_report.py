@@ -73,7 +73,9 @@ def test_two_runs_are_compared(sweep_file: Write, tmp_path: Path, capsys: pytest
     assert "note: mock: 2 prompts only in the second run" in printed
     data = json.loads((tmp_path / "c" / "compare.json").read_text())
     assert [pair["difference"]["value"] for pair in data["compared"]] == [0, 0, 0, 0]
-    assert {path.suffix for path in (tmp_path / "c").iterdir()} == {".json", ".md", ".tex", ".csv", ".parquet"}
+    assert {path.suffix for path in (tmp_path / "c").glob("compare.*")} == {".json", ".md", ".tex", ".csv", ".parquet"}
+    assert f"page: {tmp_path / 'c' / 'index.html'}" in printed
+    assert "Comparison of runs" in (tmp_path / "c" / "index.html").read_text()
     assert len(pd.read_parquet(tmp_path / "c" / "compare.parquet")) == 4 * 3
 
 
@@ -91,3 +93,36 @@ def test_arms_of_two_names_and_other_seeds(
     assert "share prompts but no seed" in printed
     assert main.main(["compare", str(first), str(second), "--arm", "singel"]) == 2
     assert "RUN_A has no arm 'singel'; did you mean 'single'?" in capsys.readouterr().err
+
+
+def test_three_runs_are_compared_with_the_first(
+    sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outs = [tmp_path / name / "tiny" for name in "abc"]
+    for out, seed in zip(outs, (3, 3, 4), strict=True):
+        sweep(sweep_file(SWEEP.replace("seed: 3", f"seed: {seed}")), out)
+    capsys.readouterr()
+    assert main.main(["compare", *map(str, outs), "--arm", "single", "--out", str(tmp_path / "d")]) == 0
+    printed = capsys.readouterr().out
+    assert "C: tiny" in printed
+    assert "note: A, C: mock: the runs share prompts but no seed" in printed
+    compared = json.loads((tmp_path / "d" / "compare.json").read_text())["compared"]
+    assert [(pair["runs"], pair["pairing"]) for pair in compared] == [([0, 1], "seeds"), ([0, 2], "prompts")]
+
+
+def test_a_comparison_takes_no_place_of_a_run(
+    sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r" / "tiny"
+    sweep(sweep_file(SWEEP), out)
+    before = (out / "index.html").read_bytes()
+    for place, name in ((out, "results.json"), (out.parent / "store", "store.sqlite")):
+        assert main.main(["compare", str(out), str(out), "--out", str(place)]) == 2
+        assert f"{place} holds a run ({name}), which would be replaced" in capsys.readouterr().err
+    assert (out / "index.html").read_bytes() == before
+
+
+def test_a_store_more_than_there_are_runs_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["compare", "a", "b", *["--store-b", str(tmp_path)] * 2]
+    assert main.main(command) == 2
+    assert "--store-b is given 2 times for 1 run after RUN_A" in capsys.readouterr().err

@@ -27,7 +27,7 @@ READ = ("compare", "report", "export trajectories", "timing", "status", "gc")
 Attack = Callable[[dict[str, Any]], None]
 EVIL = "import os, pathlib\npathlib.Path(os.environ['EVALHARNESS_TEST_MARK']).touch()\n"
 COMMANDS = {
-    "compare": ["compare", "RUN", "RUN"],
+    "compare": ["compare", "RUN", "RUN", "--out", "OUT"],
     "report": ["report", "RUN", "--out", "OUT"],
     "export": ["export", "RUN", "--arm", "single", "--format", "mock", "--out", "OUT"],
     "export trajectories": ["export", "RUN", "--arm", "single", "--format", "trajectories", "--out", "OUT"],

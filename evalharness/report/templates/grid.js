@@ -66,7 +66,12 @@ function matches(state) {
     && (!state.get("differ") || differs(row));
 }
 
+/** Whether verdicts differ: of any arms that are shown, or in a comparison of runs of an arm and its partner. */
 function differs(row) {
+  if (report.partners) {
+    const pairs = arms.map((arm) => [scoredOf(row, arm)?.score, scoredOf(row, report.partners[arm])?.score]);
+    return pairs.some(([one, other]) => one !== undefined && other !== undefined && one !== other);
+  }
   return new Set(arms.map((arm) => scoredOf(row, arm)?.score).filter((score) => score !== undefined)).size > 1;
 }
 
@@ -173,6 +178,13 @@ function moveFocus(event) {
   button.focus();
 }
 
+/** A link to a sample opens its row. */
+function followLink() {
+  showState(readState());
+  const sample = sampleById.get(readState().get("sample"));
+  if (sample) history.replaceState(null, "", rowLink(sample));
+}
+
 function listen() {
   form.addEventListener("input", applyForm);
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -200,6 +212,7 @@ readSheet("samples").then((data) => {
   prepare();
   listen();
   listenToExport();
+  followLink();
   render();
   form.hidden = false;
   document.documentElement.dataset.ready = "grid";

@@ -8,10 +8,16 @@ const BLINK = 700;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 let blinking = null;
 
-function openViewer(sample) {
+/** The address at which a sample is laid beside another of its row: of several runs its partner, else that of the compared arms. */
+function rowLink(sample) {
   const [a, b] = comparedArms(readState());
-  const other = sample.arm === a ? b : a;
-  location.hash = hashWith({ row: sample.group, left: other ?? sample.arm, right: sample.arm });
+  const other = report.partners?.[sample.arm] ?? (sample.arm === a ? b : a);
+  const pair = report.partners && arms.indexOf(other) > arms.indexOf(sample.arm) ? [sample.arm, other] : [other ?? sample.arm, sample.arm];
+  return hashWith({ benchmark: sample.benchmark, arm: null, sample: null, row: sample.group, left: pair[0], right: pair[1] });
+}
+
+function openViewer(sample) {
+  location.hash = rowLink(sample);
 }
 
 function currentRow(state) {
@@ -42,14 +48,16 @@ async function showViewer(state) {
 }
 
 function side(sample, part, place) {
-  const frame = element("div", { class: "frame" }, picture(sample.image, `${"AB"[place]}: ${sample.arm}`, "final", false));
+  const name = report.partners ? sample.arm : `${"AB"[place]}: ${sample.arm}`;
+  const frame = element("div", { class: "frame" }, picture(sample.image, name, "final", false));
   const image = frame.querySelector("img");
   if (image && part) drawBoxes(frame, image, detectionsOf(detailsOf(part, sample)));
   return element("figure", { class: "side" }, frame,
-    element("figcaption", {}, element("b", {}, `${"AB"[place]}: ${sample.arm} `), verdict(sample),
+    element("figcaption", {}, element("b", {}, `${name} `), verdict(sample),
       sample.reason ? element("span", { class: "reason" }, sample.reason) : null,
-      element("span", { class: "quiet" }, cost(sample)), annotation(sample, "AB"[place]),
-      element("a", { href: `index.html#${new URLSearchParams({ arm: "*", sample: sample.id })}` }, "How it came about")));
+      element("span", { class: "quiet" }, cost(sample)),
+      ...(report.partners ? [] : [annotation(sample, "AB"[place]),
+        element("a", { href: `index.html#${new URLSearchParams({ arm: "*", sample: sample.id })}` }, "How it came about")])));
 }
 
 function fillControls(row, state) {

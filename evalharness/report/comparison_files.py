@@ -1,0 +1,58 @@
+"""The folder of a comparison: its page and pictures, and its table in the formats of other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalharness.analysis.comparison import Comparison
+from evalharness.report import analysis_frames, latex, table_files
+from evalharness.report.comparison_page import MEGABYTES, write_comparison
+from evalharness.report.json_values import pretty_json
+from evalharness.report.publish import INDEX, staged
+from evalharness.store.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def write_comparison_files(
+    runs: Sequence[Results],
+    comparison: Comparison,
+    out: Path,
+    table: pd.DataFrame,
+    heads: Sequence[str],
+    *,
+    megabytes: float | None = None,
+) -> Path:
+    """Write the page, ``compare.json``, ``.md`` and ``.tex``, and contrasts with categories as ``.csv``, ``.parquet``.
+
+    Args:
+        runs: the runs, in the order of ``comparison``.
+        comparison: what was compared.
+        out: the folder, which is replaced as a whole.
+        table: the comparison as text, a row for each pair of arms.
+        heads: a line for each run.
+        megabytes: limit on the page's pictures.
+
+    Returns:
+        The page, ``out / "index.html"``.
+
+    Raises:
+        EvalHarnessError: the folder cannot be written.
+    """
+    contrasts = analysis_frames.contrasts([pair.contrast for pair in comparison.compared if pair.contrast])
+    notes = [f"note: {line}" for line in comparison.notes]
+    texts = [table_files.markdown_text(line) for line in (*heads, *notes)]
+    markdown = "\n\n".join([*texts[: len(heads)], table_files.markdown_table(table), *texts[len(heads) :]])
+    data = pretty_json(asdict(comparison) | {"runs": list(heads)})
+    with staged(out) as folder:
+        write_comparison(runs, comparison, folder, out, megabytes=MEGABYTES if megabytes is None else megabytes)
+        (folder / "compare.json").write_text(data + "\n", encoding="utf-8")
+        (folder / "compare.md").write_text(markdown + "\n", encoding="utf-8")
+        (folder / "compare.tex").write_text(latex.booktabs(table, notes=[*heads, *comparison.notes]), encoding="utf-8")
+        table_files.write_csv(contrasts, folder / "compare.csv")
+        contrasts.to_parquet(folder / "compare.parquet", index=False)
+    return out / INDEX
