@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image, ImageOps
 
 from evalharness.api.benchmark import Scorer
 from evalharness.api.detector import Detection, Detector
+from evalharness.api.image_features import HasImageFeatures
 from evalharness.api.plugin import versioned_identity
 from evalharness.detectors.colors import ColorClassifier
 from evalharness.errors import ConfigError
@@ -17,12 +18,16 @@ from evalharness.types.score import Score
 
 from .scoring_rules import Rules, Verdict, judge, objects_to_color
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 Channels = Literal["published", "swapped"]
 EVIDENCE_FLOOR = 0.05
 """Detections above this score are kept as evidence by default, though they do not count."""
 
 
-class GenEvalScorer(Scorer):
+class GenEvalScorer(Scorer, HasImageFeatures):
     """Detects the objects of a batch, classifies in one pass the colours that prompts ask for, and applies the rules.
 
     Faint objects, down to a score of ``evidence_floor``, are classified as well, so that the evidence shows what other
@@ -66,10 +71,17 @@ class GenEvalScorer(Scorer):
             **channels,
         }
 
+    def features_identity(self) -> dict[str, Any]:
+        return self.colours.identity()
+
+    def features(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """The embeddings of the colour classifier's CLIP."""
+        return self.colours.features([_upright(image) for image in images])
+
     def score(self, images: Sequence[Image.Image], items: Sequence[Item]) -> list[Score]:
         """Score each image: 1 if it fulfils all clauses of its prompt, else 0 with a reason, one failure a line."""
         self._check_classes(items)
-        upright = [ImageOps.exif_transpose(image).convert("RGB") for image in images]
+        upright = [_upright(image) for image in images]
         floor = min(self.evidence_floor, self.rules.threshold, self.rules.counting_threshold)
         shown = upright if self.channels == "published" else [_swapped(image) for image in upright]
         detections_of_images = self.detector.detect(shown, floor)
@@ -113,6 +125,10 @@ class GenEvalScorer(Scorer):
                         f"the detector cannot find {clause['class']!r}, which the prompt "
                         f"{item.metadata['prompt']!r} asks for"
                     )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    return ImageOps.exif_transpose(image).convert("RGB")
 
 
 def _swapped(image: Image.Image) -> Image.Image:

@@ -16,6 +16,7 @@ from evalharness.analysis.arms import baseline, records, settings_by_arm, settin
 from evalharness.analysis.aspects import aspects
 from evalharness.analysis.contrasts import contrasts
 from evalharness.analysis.costs import best_of, costs
+from evalharness.analysis.diversity import diversity
 from evalharness.analysis.findings import Analysis
 from evalharness.analysis.grid import Grid, grid
 from evalharness.analysis.power import with_power
@@ -100,6 +101,7 @@ def _analysis(results: Results, table: Grid, declared: Preregistration) -> Analy
         ),
         aspects=aspects(results, benchmark),
         refinements=tuple(refinements(results, table)),
+        diversity=diversity(results, table, weights, reference),
     )
 
 

@@ -183,6 +183,29 @@ class Refinements:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmDiversity:
+    """How much the images of a prompt differ in an arm, 0 for the same picture again.
+
+    ``difference``: to the baseline, over the prompts that have it in both; NaN for the baseline.
+    """
+
+    value: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Diversity:
+    """The diversity of arms whose prompts have several images; ``reason`` says why there is none.
+
+    ``lacking``: how many images have no features, and are left out.
+    """
+
+    arms: Mapping[str, ArmDiversity] = field(default_factory=dict)
+    lacking: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Replicates:
     """Arms whose models come from trainings of one recipe with different seeds; preregistered.
 
@@ -259,6 +282,7 @@ class Analysis:
     replicate_contrasts: tuple[ReplicateContrast, ...] = ()
     aspects: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     refinements: tuple[Refinements, ...] = ()
+    diversity: Diversity = field(default_factory=Diversity)
 
     def contrast(self, arm: str, baseline: str | None = None) -> Contrast | None:
         """The contrast of an arm with the baseline, or with another arm."""

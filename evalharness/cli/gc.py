@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         counted(len(garbage.tracebacks), "traceback"),
         counted(len(garbage.temporaries), "temporary file"),
         counted(len(garbage.score_rows), "score"),
-        counted(len(garbage.image_rows), "row") + " about images",
+        counted(len(garbage.image_rows) + len(garbage.feature_rows), "row") + " about images",
     ]
     verb = "nothing refers to" if options.dry_run else "removed"
     console.write(f"{store}: {verb} {', '.join(counts)}; {bytes_text(size)}")

@@ -36,7 +36,9 @@ from evalharness.detectors import geneval_weights
 from evalharness.errors import WeightsError, did_you_mean
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 GENEVAL_TEMPLATES = ("a photo of a {color} {cls}", "a photo of a {color}-colored {cls}", "a photo of a {color} object")
 """The texts that GenEval's classifier (arXiv 2310.11513) embeds for each colour."""
@@ -127,6 +129,17 @@ class ColorClassifier:
         size = CPU_BATCH if self._device().startswith("cpu") else GPU_BATCH
         parts = [objects[start : start + size] for start in range(0, len(objects), size)]
         return [color for part in parts for color in self._classify_batch(part)]
+
+    def features(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """The embeddings of whole RGB images, of length 1: ``(images, width)``."""
+        import torch
+
+        model, transform, _ = self.load()
+        with torch.inference_mode():
+            features = self._unit(model.encode_image, torch.stack([transform(image) for image in images]))
+            check_finite(features, "the CLIP's image embeddings")
+        embeddings: NDArray[np.float32] = features.cpu().numpy()
+        return embeddings
 
     def _classify_batch(self, objects: Sequence[tuple[Image.Image, Detection]]) -> list[str]:
         import torch

@@ -39,6 +39,7 @@ class Engine:
         stages: The progress of the present pass.
         checked: What became of the first samples of each arm.
         device_warnings: A line for each device that was not used to the end.
+        stopping: Whether no more work is begun.
     """
 
     plan: Plan
@@ -53,7 +54,7 @@ class Engine:
     stages: StageProgress = field(default_factory=StageProgress)
     checked: list[CheckedArm] = field(default_factory=list)
     device_warnings: list[str] = field(default_factory=list)
-    _stopping: bool = field(default=False, init=False)
+    stopping: bool = field(default=False, init=False)
     _pass: EnginePass | None = field(default=None, init=False)
 
     def prepare(self) -> EnginePass:
@@ -83,15 +84,15 @@ class Engine:
         for number in range(PASSES):
             if number:
                 engine_pass = self._prepared_pass(set(), later)
-            if self._stopping:
+            if self.stopping:
                 engine_pass.stop()
             engine_pass.run()
             if engine_pass.canary is not None:
                 self.checked = engine_pass.canary.outcomes()
-            if self.make_searches is not None and not engine_pass.damaged and not self._stopping:
+            if self.make_searches is not None and not engine_pass.damaged and not self.stopping:
                 engine_pass.score_intermediate(self.make_searches(self.plan, self.store))
             worked += sum(queue.done for queue in self.stages.queues)
-            if not engine_pass.damaged or self._stopping:
+            if not engine_pass.damaged or self.stopping:
                 return worked
             self._forget_damaged(engine_pass.damaged)
         raise StoreError(f"{self.store.path}: images are damaged again and again; check the disk")
@@ -104,7 +105,7 @@ class Engine:
 
     def stop(self) -> None:
         """Begin no more work; what is in hand is finished and kept. May be called from another thread."""
-        self._stopping = True
+        self.stopping = True
         with self.store.lock:
             in_hand = sum(len(queue.in_hand) for queue in self.stages.queues)
             if self._pass is not None:

@@ -16,6 +16,7 @@ from evalharness.execution.canary import CheckedArm
 from evalharness.execution.engine import Engine, MakeSearches
 from evalharness.execution.former_identities import adopt_former_results
 from evalharness.execution.heartbeat import Heartbeat
+from evalharness.execution.image_features import compute_features
 from evalharness.execution.imported import imported_images
 from evalharness.execution.model_warnings import model_warnings
 from evalharness.execution.parts import ALL, Parts
@@ -61,6 +62,8 @@ def run_plan(
     executor = plan.sweep.executor.build()
     engine = Engine(plan, store, executor, progress, parts, make_searches, retry_failed, check_space)
     info = _work(engine, out)
+    if parts.scoring and not engine.stopping:
+        compute_features(plan, store, progress)
     imported = imported_images(plan, store)
     warnings = [f"{name}: {reason}" for name, reason in engine.stops.items()]
     warnings += engine.device_warnings + imported.get("warnings", [])

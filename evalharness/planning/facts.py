@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalharness.api.benchmark import Benchmark, JudgeScorer
+from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer
+from evalharness.api.image_features import HasImageFeatures
+from evalharness.errors import WeightsError
 from evalharness.types.item import PromptSet
 
 
@@ -19,6 +21,7 @@ class BenchmarkFacts:
         plugin: Name of the plugin.
         judged: Whether a judge scores.
         whole: The number of all items by category, if no overall score is defined over fewer.
+        features: What decides the features of images that its scorer computes; ``None`` if it computes none.
     """
 
     plugin: str
@@ -29,20 +32,30 @@ class BenchmarkFacts:
     title: str | None = None
     notes: Sequence[str] | None = None
     whole: Mapping[str, int] | None = None
+    features: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, benchmark: Benchmark) -> BenchmarkFacts:
         """Ask a plugin."""
+        scorer = benchmark.scorer()
         return cls(
             plugin=benchmark.name,
             version=benchmark.version,
             prompts=benchmark.prompt_set(),
             weights=dict(benchmark.weights),
-            judged=isinstance(benchmark.scorer(), JudgeScorer),
+            judged=isinstance(scorer, JudgeScorer),
             title=benchmark.title(),
             notes=benchmark.notes(),
             whole=dict(Counter(item.category for item in benchmark.items())) if benchmark.needs_all_items else None,
+            features=_features(scorer),
         )
+
+
+def _features(scorer: Scorer | JudgeScorer) -> Mapping[str, Any] | None:
+    try:
+        return dict(scorer.features_identity()) if isinstance(scorer, HasImageFeatures) else None
+    except WeightsError:  # of a plan that is only drawn
+        return None
 
 
 @dataclass(frozen=True, slots=True)

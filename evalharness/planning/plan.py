@@ -234,6 +234,14 @@ class Plan:
         models = {alias: self.models[alias] for alias in sweep.models}
         return replace(self, sweep=sweep, samples=samples, jobs=jobs, models=models)
 
+    def encoder(self, benchmark: str) -> str | None:
+        """The name of the benchmark whose scorer tells how alike a benchmark's images are.
+
+        Itself if its scorer computes features, else the first that does; ``None`` if there is none.
+        """
+        names = [name for name, planned in self.benchmarks.items() if planned.facts.features is not None]
+        return benchmark if benchmark in names else next(iter(names), None)
+
     @cached_property
     def surveys(self) -> dict[str, list[str]]:
         """Warnings about the files of each model whose images existed before."""

@@ -78,6 +78,7 @@ class BenchmarkRecord(_Record):
     item_fields: list[ItemField]
     score_range: Annotated[list[float], Field(min_length=2, max_length=2)]
     rescorings: list[RescoringRecord]
+    features: Data | None = None
 
 
 class SourceRecord(_Record):
@@ -163,6 +164,7 @@ def _benchmark_record(planned: PlannedBenchmark) -> BenchmarkRecord:
             )
             for rescoring in planned.rescorings
         ],
+        features=None if facts.features is None else dict(facts.features),
     )
 
 

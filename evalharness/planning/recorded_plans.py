@@ -101,6 +101,7 @@ def _planned_benchmark(record: BenchmarkRecord) -> PlannedBenchmark:
         title=record.title,
         notes=record.notes,
         whole=record.whole,
+        features=record.features,
     )
     return PlannedBenchmark(
         source=facts,

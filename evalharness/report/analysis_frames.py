@@ -47,6 +47,12 @@ def frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
                 for name, mean in means.items()
             ]
         ),
+        "diversity": _frame(
+            [
+                {"arm": arm} | _interval("diversity", found.value) | _interval("difference", found.difference)
+                for arm, found in analysis.diversity.arms.items()
+            ]
+        ),
         "variance": _frame(
             [{"arm": arm} | asdict(parts) | {"total": parts.total} for arm, parts in analysis.variance.items()]
         ),

@@ -18,6 +18,16 @@ def number_text(value: float) -> str:
     return f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
 
 
+def distance_text(value: float, *, signed: bool = False) -> str:
+    """A distance of images, or a difference of distances, with four decimals.
+
+    >>> distance_text(0.12345), distance_text(-0.00001), distance_text(0.0211, signed=True)
+    ('0.1235', '0.0000', '+0.0211')
+    """
+    text = f"{round(value, 4) + 0.0:.4f}".replace("-", "−")
+    return f"+{text}" if signed and round(value, 4) > 0 else text
+
+
 def mean_text(value: float, decimals: int = 1) -> str:
     """A mean cost, or a dash."""
     return MISSING if math.isnan(value) else f"{value:.{decimals}f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evalharness.analysis.examples.loop import ArmLoop, LoopCounts
+from evalharness.analysis.examples.loop import SHARES, ArmLoop, Part
 from evalharness.report.cells import Cell, PageTable, Row
 from evalharness.report.formatting import MISSING
 
@@ -39,27 +39,31 @@ def loop_table(loops: Iterable[ArmLoop], benchmark: str) -> PageTable | None:
     rows = []
     for loop in loops:
         if loop.benchmark == benchmark:
-            rows.append(Row(_cells(loop.arm, "all", loop.total), baseline=True))
-            rows += [Row(_cells(loop.arm, f"iteration {n}", counts)) for n, counts in loop.by_iteration.items()]
-            rows += [Row(_cells(loop.arm, name.replace("_", " "), c)) for name, c in loop.by_category.items()]
+            rows.append(Row(_cells(loop, "all", None), baseline=True))
+            rows += [Row(_cells(loop, f"iteration {number}", number)) for number in loop.iterations]
+            rows += [Row(_cells(loop, name.replace("_", " "), name)) for name in loop.categories]
     if not rows:
         return None
     return PageTable("What the loop does", CAPTION, COLUMNS, rows, frozenset({"Part"}))
 
 
-def _cells(arm: str, part: str, counts: LoopCounts) -> list[Cell]:
+def _cells(loop: ArmLoop, name: str, part: Part) -> list[Cell]:
+    counts = loop.total(part)
+    shares = {
+        share: _share(getattr(counts, counted), getattr(counts, whole)) for share, (counted, whole) in SHARES.items()
+    }
     return [
-        Cell(arm),
-        Cell(part),
+        Cell(loop.arm),
+        Cell(name),
         _number(counts.inspections),
-        _share(counts.named, counts.inspections),
-        _share(counts.named_wrong, counts.named_judged),
-        _share(counts.named_wrong, counts.wrong),
+        shares["named"],
+        shares["precision"],
+        shares["recall"],
         _number(counts.refinements),
         _number(counts.fixed),
         _number(counts.broke),
         _number(counts.unchanged),
-        _share(counts.right_after, counts.right_before),
+        shares["kept"],
         _number(counts.tokens),
         _number(counts.evaluations),
     ]

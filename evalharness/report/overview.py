@@ -8,6 +8,7 @@ from typing import Any
 
 from evalharness._util.text import counted
 from evalharness.analysis import Analysis
+from evalharness.report.diversity_table import collapses
 from evalharness.report.environments import table_facts, table_warnings
 from evalharness.report.formatting import duration, short_digest, short_scorer
 from evalharness.report.judge_section import other_models
@@ -53,6 +54,7 @@ def benchmark_facts(results: Results, summary: Summary) -> list[tuple[str, str]]
         *(("Judge", text) for text in _replayed_judges(info["scorer"])),
         *_reply_reading(info["scorer"]),
         ("Coverage", _coverage_text(results, summary.benchmark)),
+        *(("Diversity", f"not measured: {text}") for text in [summary.analysis.diversity.reason] if text),
         *table_facts(results.info, summary.benchmark),
     ]
 
@@ -104,6 +106,7 @@ def warnings(results: Results, summary: Summary) -> list[str]:
             f"incomplete, so without a headline number: {names}. "
             "Shown instead: the overall score if all that is missing were wrong, and if all were right."
         )
+    lines += collapses(summary)
     lines += _late(summary.analysis)
     lines += _trained_once(summary.analysis)
     if cut := results.info.get("cut", {}).get(summary.benchmark):

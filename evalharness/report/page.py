@@ -13,6 +13,7 @@ from evalharness.planning.plan_record import plan_text
 from evalharness.report import page_tables, replicates
 from evalharness.report.arm_settings import arm_settings
 from evalharness.report.claims import claims, lead_arm, lead_arms
+from evalharness.report.diversity_table import diversity_table
 from evalharness.report.environments import code_warnings
 from evalharness.report.figures import FigureFile, draw_figures
 from evalharness.report.formatting import slug
@@ -55,11 +56,11 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
         write_tables(summaries, folder / "tables", parquet=not small)
         sample_files = {} if small else write_sample_files(results, folder)
         leads = {summary.benchmark: lead_arms(results, summary) for summary in summaries}
-        figures = draw_figures(results.arms, summaries, leads, folder / "figures")
+        arm_loops = list(loops(results, known_scores(results)))
+        figures = draw_figures(results.arms, summaries, leads, arm_loops, folder / "figures")
         analyses = [summary.analysis for summary in summaries]
         gallery = write_gallery(results, analyses, lead_arm(results), images, folder, megabytes=gallery_mb)
         links = GalleryLinks(results, gallery, out.name)
-        arm_loops = list(loops(results, known_scores(results)))
         sections = [_section(results, summary, figures, links, arm_loops) for summary in summaries]
         for section in sections:
             section["strip"] = picture_strip(
@@ -99,6 +100,7 @@ def _section(
         page_tables.comparisons(summary),
         loop_table(arm_loops, summary.benchmark),
         said.table if said else None,
+        diversity_table(summary),
         page_tables.sensitivity(summary),
         page_tables.best_of(summary),
         page_tables.coverage(summary),

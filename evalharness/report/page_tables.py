@@ -22,6 +22,7 @@ from evalharness.report.cells import (
     score_cell,
     share_cell,
 )
+from evalharness.report.diversity_table import diversity_cell
 from evalharness.report.formatting import (
     MISSING,
     category_coverage,
@@ -50,14 +51,15 @@ def headline(summary: Summary, settings: Mapping[str, str]) -> PageTable:
         summary: the benchmark's tables.
         settings: by arm, what stands below its name.
     """
-    columns = ["Arm", "Overall", "Difference", "p", "Fixed", "Broken", "Scored", "Sampler steps"]
+    columns = ["Arm", "Overall", "Difference", "p", "Diversity", "Fixed", "Broken", "Scored", "Sampler steps"]
     rows = []
     for row in summary.rows.values():
         contrast = None if row["baseline"] else summary.analysis.contrast(row["arm"])
+        diversity = diversity_cell(summary, row["arm"])
         if contrast is None:
-            comparison = [Cell("baseline" if row["baseline"] else MISSING), *blank_cells(3)]
+            comparison = [Cell("baseline" if row["baseline"] else MISSING), *blank_cells(1), diversity, *blank_cells(2)]
         else:
-            comparison = [_difference(contrast), p_cell(contrast.p_adjusted)]
+            comparison = [_difference(contrast), p_cell(contrast.p_adjusted), diversity]
             for change, count in (("fixed", contrast.flips.fixed), ("broken", contrast.flips.broken)):
                 link = gallery_link(contrast.benchmark, arm=contrast.arm, change=change)
                 comparison.append(Cell(f"{count:,}", count, href=link))
@@ -70,8 +72,15 @@ def headline(summary: Summary, settings: Mapping[str, str]) -> PageTable:
         "points, paired by prompt and seed; bold where it can be told from zero. p: corrected for its family of tests. "
         "Brackets: 95 % intervals over prompts. Fixed: right where the baseline is wrong; broken: the other way round."
     )
+    if summary.analysis.diversity.arms:
+        caption += (
+            " Diversity: how much a prompt’s images differ from seed to seed, 0 if they are all the same; bold where "
+            "it differs from the baseline’s. Its intervals are in the table Diversity across seeds."
+        )
     quoted = quoted_rows(summary, blank=len(columns) - 2)
     table = PageTable("Scores", caption, columns, rows, quoted=quoted)
+    if not summary.analysis.diversity.arms:
+        table = table.without("Diversity")
     compared = any(not math.isnan(row["p"]) or row["pairs"] for row in summary.rows.values())
     return table if compared else table.without("Difference", "p", "Fixed", "Broken")
 

@@ -29,6 +29,7 @@ class Garbage:
         temporaries: Files that were being written when a process was killed.
         image_rows: Digests in the table of images that no trajectory has.
         score_rows: Keys of scores of images that no trajectory has.
+        feature_rows: Keys of features of such images.
     """
 
     images: tuple[Path, ...]
@@ -36,6 +37,7 @@ class Garbage:
     temporaries: tuple[Path, ...]
     image_rows: tuple[str, ...]
     score_rows: tuple[str, ...]
+    feature_rows: tuple[str, ...]
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -81,6 +83,7 @@ def remove_garbage(path: Path) -> tuple[Garbage, int]:
         with store.database.transaction():
             store.images.forget(garbage.image_rows)
             store.scores.delete(garbage.score_rows)
+            store.features.delete(garbage.feature_rows)
         with as_store_error(path):
             for file in garbage.files:
                 file.unlink(missing_ok=True)
@@ -100,6 +103,7 @@ def _garbage(store: Store) -> Garbage:
         temporaries=tuple(sorted(temporaries)),
         image_rows=tuple(digest for digest in store.images.known() if digest not in drawn),
         score_rows=tuple(key for key, image, _ in store.scores.all() if image not in drawn),
+        feature_rows=tuple(key for key, image, _ in store.features.all() if image not in drawn),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evalharness._util.hashing import digest
@@ -22,6 +22,8 @@ from evalharness.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from evalharness.store.features import Vector
 
 
 def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
@@ -55,6 +57,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
         checks=checks,
         judged=_judged(plan, store),
         failures=columns.failures,
+        features=_features(plan, store),
         annotations=of_store(store.path),
         plan=plan,
     )
@@ -97,6 +100,15 @@ def _judged(plan: Plan, store: Store) -> Callable[[str, str, Sequence[str]], Map
         return {keys[key]: Judged(score.value, score.reason, key) for key, score in scores.items()}
 
     return judged
+
+
+def _features(plan: Plan, store: Store) -> Callable[[str, Iterable[str]], Mapping[str, Vector] | None]:
+    def features(benchmark: str, images: Iterable[str]) -> Mapping[str, Vector] | None:
+        name = plan.encoder(benchmark)
+        identity = None if name is None else plan.benchmarks[name].facts.features
+        return None if identity is None else store.features.get(identity, images)
+
+    return features
 
 
 def _rescored(plan: Plan, store: Store, columns: SampleColumns) -> list[RescoreState]:

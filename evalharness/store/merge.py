@@ -112,6 +112,8 @@ def _merge(source: Store, into: Store, new_images: set[Path], *, take: bool) -> 
     _merge_scores(source, into, merged, take=take)
     _merge_replies(source, into, merged, take=take)
     _merge_failures(source, into, merged)
+    for rows in chunks(source.features.all(), BATCH_SIZE):
+        into.features.copy(rows)
     existing = into.runs.all()
     for run, info in source.runs.all().items():
         if run == declarations.RUN_NAME:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from evalharness.planning.plan import Plan
     from evalharness.store.annotations import Annotation
     from evalharness.store.failures import StoredFailure
+    from evalharness.store.features import Vector
     from evalharness.store.suspect_images import SuspectImages
 
 SAMPLE_COLUMNS = (
@@ -81,6 +82,10 @@ CHECK_COLUMNS = (
 """Columns of :attr:`Results.checks`, with a row for each check of a scored sample."""
 
 
+def no_features(benchmark: str, images: Iterable[str]) -> None:
+    """Stands for a run without an encoder."""
+
+
 @dataclass(frozen=True)
 class Results:
     """One run of a sweep.
@@ -107,6 +112,8 @@ class Results:
         judged: Benchmark, item id and image digests → the known scores of these images for that item; ``None`` where
             only final images have scores.
         failures: Row of ``samples`` → why that sample failed.
+        features: Benchmark and image digests → the features of these images, of length 1, without those that have
+            none; ``None`` for a benchmark without an encoder.
         annotations: What people say of the scorer's verdicts.
         plan: What was planned; ``None`` if that is not known.
     """
@@ -120,6 +127,7 @@ class Results:
     checks: pd.DataFrame | None = None
     judged: Callable[[str, str, Sequence[str]], Mapping[str, Judged]] | None = None
     failures: Mapping[int, StoredFailure] = field(default_factory=dict)
+    features: Callable[[str, Iterable[str]], Mapping[str, Vector] | None] = no_features
     annotations: Sequence[Annotation] = ()
     plan: Plan | None = None
 

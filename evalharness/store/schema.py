@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 TRAJECTORIES = """
 CREATE TABLE trajectories (
     key TEXT PRIMARY KEY, model TEXT NOT NULL, variant TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL,
@@ -40,7 +40,10 @@ CREATE TABLE failures (
     worker TEXT NOT NULL, host TEXT NOT NULL, device TEXT NOT NULL, cap INTEGER, traceback TEXT NOT NULL
     ) WITHOUT ROWID;
 """
-SCHEMA = f"{TRAJECTORIES} {EARLIER} {SCORES} {ENVIRONMENTS} {OTHERS} {FAILURES} {REPLIES} {REPLIES_INDEX}"
+FEATURES = """
+CREATE TABLE features (key TEXT PRIMARY KEY, image TEXT NOT NULL, vector BLOB NOT NULL) WITHOUT ROWID;
+"""
+SCHEMA = f"{TRAJECTORIES} {EARLIER} {SCORES} {ENVIRONMENTS} {OTHERS} {FAILURES} {REPLIES} {REPLIES_INDEX} {FEATURES}"
 OLD_FAILURES = """
 SELECT key, reason, CASE
         WHEN reason LIKE '%out of memory%' OR reason LIKE '%CUDA error%' OR reason LIKE '%workers died at it%'
@@ -78,6 +81,7 @@ UPGRADES = {
     5: f"ALTER TABLE scores RENAME TO old_scores; {SCORES}"
     f" INSERT INTO scores {UNTIMED_SCORES}, NULL, NULL, details FROM old_scores; DROP TABLE old_scores;",
     6: f"{EARLIER} UPDATE trajectories SET earlier = {OLD_EARLIER} WHERE steps LIKE '%\"continued\": true%';",
+    7: f"DROP TABLE IF EXISTS features; {FEATURES}",
 }
 """Schema version → SQL that upgrades it to the next. Nothing that was released wrote replies in version 2."""
 VIEWS = {
@@ -89,6 +93,7 @@ VIEWS = {
     range(5, 6): f"CREATE TEMP VIEW scores AS {UNTIMED_SCORES}, NULL AS scorer, NULL AS seconds, details"
     " FROM main.scores;",
     range(5, 7): f"CREATE TEMP VIEW trajectories AS SELECT *, {OLD_EARLIER} AS earlier FROM main.trajectories;",
+    range(1, 8): "CREATE TEMP TABLE features (key TEXT PRIMARY KEY, image TEXT, vector BLOB);",
 }
 """Schema versions → temporary views that hide their tables.
 

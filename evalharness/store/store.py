@@ -20,6 +20,7 @@ from evalharness._util.files import TEMPORARY
 from evalharness.store.database import Database, as_store_error
 from evalharness.store.environments import StoredEnvironments
 from evalharness.store.failures import StoredFailures
+from evalharness.store.features import StoredFeatures
 from evalharness.store.images import StoredImages
 from evalharness.store.replies import StoredReplies
 from evalharness.store.rows import parse_mapping
@@ -54,6 +55,7 @@ class Store:
         self.scores = StoredScores(self.database, self.environments)
         self.failures = StoredFailures(self.database)
         self.replies = StoredReplies(self.database)
+        self.features = StoredFeatures(self.database)
         self.runs = StoredRuns(self.database)
 
     def __enter__(self) -> Store:

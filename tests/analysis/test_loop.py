@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from evalharness.analysis.examples.loop import LoopCounts, count_steps
+from evalharness.analysis.examples.loop import ArmLoop, LoopCounts, count_steps
 from evalharness.store.results import Judged
 
 RIGHT, WRONG = Judged(1.0), Judged(0.0)
@@ -63,3 +64,15 @@ def test_a_refinement_of_another_iteration_names_no_conflict() -> None:
 
 def test_an_inspection_of_nothing_is_none() -> None:
     assert count_steps([step("inspect", 1)], {})[1].inspections == 0
+
+
+def test_shares_are_of_the_counts_and_their_intervals_over_prompts() -> None:
+    alike = {f"p{n}": LoopCounts(inspections=4, named=4 * (n % 2)) for n in range(20)}
+    mixed = {f"p{n}": LoopCounts(inspections=4, named=(1, 2, 3, 2)[n % 4]) for n in range(20)}
+    loop = ArmLoop("toy", "process", 80, {None: alike, 1: mixed})
+    assert loop.share("named").value == loop.share("named", 1).value == 0.5
+    assert (loop.share("named").prompts, loop.share("named").samples) == (20, 80)
+    widths = [share.high - share.low for share in (loop.share("named"), loop.share("named", 1))]
+    assert widths[0] > 1.5 * widths[1]  # images of a prompt that are alike say less
+    assert math.isnan(loop.share("precision").value)
+    assert loop.total().inspections == 80

@@ -195,3 +195,14 @@ def test_incomplete_folders(clip_folder: Path, tmp_path: Path) -> None:
     (folder / "open_clip_model.safetensors").unlink()
     with pytest.raises(WeightsError, match=r"lacks open_clip_model.safetensors"):
         classifier(weights=folder).classify(objects(1))
+
+
+def test_features_are_the_embeddings_of_whole_images(clip_folder: Path) -> None:
+    model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{clip_folder}")
+    images = [image for image, _ in objects(3)]
+    with torch.no_grad():
+        embeddings = model.eval().encode_image(torch.stack([transform(image) for image in images]))
+        expected = embeddings / embeddings.norm(dim=1, keepdim=True)
+    found = classifier(weights=clip_folder).features(images)
+    assert np.allclose(found, expected.numpy(), atol=1e-6)
+    assert np.allclose(np.linalg.norm(found, axis=1), 1)

@@ -7,12 +7,14 @@ arm's final image, or was scored for the examples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeAlias
 
 from evalharness.analysis.arms import settings_by_arm
 from evalharness.analysis.examples.search import Lookup, RecordedSample, process_families, recorded_samples
+from evalharness.analysis.stats import Estimate, estimate
 from evalharness.store.results import Judged, Results
 
 
@@ -56,16 +58,56 @@ class LoopCounts:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
+Part: TypeAlias = int | str | None
+"""An iteration, a category, or all."""
+SHARES = {
+    "named": ("named", "inspections"),
+    "precision": ("named_wrong", "named_judged"),
+    "recall": ("named_wrong", "wrong"),
+    "kept": ("right_after", "right_before"),
+}
+"""Shares of counts: how often a conflict was named; of those, how many in a state that is wrong; of wrong states, how
+many were named; of right states, how many are followed by a right one."""
+
+
 @dataclass(frozen=True)
 class ArmLoop:
-    """The loop of an arm on a benchmark: in total, by iteration and by category; ``samples``: how many were read."""
+    """The loop of an arm on a benchmark.
+
+    Attributes:
+        samples: How many were read.
+        counts: The counts of each prompt, in total, by iteration and by category.
+    """
 
     benchmark: str
     arm: str
     samples: int
-    total: LoopCounts
-    by_iteration: Mapping[int, LoopCounts]
-    by_category: Mapping[str, LoopCounts]
+    counts: Mapping[Part, Mapping[str, LoopCounts]]
+
+    def total(self, part: Part = None) -> LoopCounts:
+        """The counts of all prompts."""
+        total = LoopCounts()
+        for counts in self.counts[part].values():
+            total.add(counts)
+        return total
+
+    @property
+    def iterations(self) -> list[int]:
+        return sorted(part for part in self.counts if isinstance(part, int))
+
+    @property
+    def categories(self) -> list[str]:
+        return [part for part in self.counts if isinstance(part, str)]
+
+    def share(self, name: str, part: Part = None) -> Estimate:
+        """One of :data:`SHARES`, with its interval over prompts; NaN if there is nothing to count."""
+        counted, whole = SHARES[name]
+        pairs = [(item, getattr(c, counted), getattr(c, whole)) for item, c in self.counts[part].items()]
+        values = [float(place < members) for _, members, size in pairs for place in range(size)]
+        items = [item for item, _, size in pairs for _ in range(size)]
+        if not values:
+            return Estimate(math.nan)
+        return estimate(values, items, [""] * len(values), {"": 1.0}).overall
 
 
 def loops(results: Results, lookup: Lookup) -> Iterator[ArmLoop]:
@@ -86,21 +128,22 @@ def loops(results: Results, lookup: Lookup) -> Iterator[ArmLoop]:
                 continue
             samples = of_benchmark[of_benchmark["arm"] == arm]
             loop = _arm_loop(benchmark, arm, recorded_samples(results, samples), lookup)
-            if loop.total.inspections or loop.total.refinements:
+            if loop.total().inspections or loop.total().refinements:
                 yield loop
 
 
 def _arm_loop(benchmark: str, arm: str, samples: Iterable[RecordedSample], lookup: Lookup) -> ArmLoop:
-    total, by_iteration, by_category, read = LoopCounts(), dict[int, LoopCounts](), dict[str, LoopCounts](), 0
+    counts: dict[Part, dict[str, LoopCounts]] = {None: {}}
+    read = 0
     for sample in samples:
         read += 1
+        item, category = str(sample.row["item"]), str(sample.row["category"])
         digests = list(dict.fromkeys(step["image"] for step in sample.steps if step["image"]))
-        judged = lookup(benchmark, str(sample.row["item"]), digests) if digests else {}
-        for iteration, counts in count_steps(sample.steps, judged).items():
-            total.add(counts)
-            by_iteration.setdefault(iteration, LoopCounts()).add(counts)
-            by_category.setdefault(str(sample.row["category"]), LoopCounts()).add(counts)
-    return ArmLoop(benchmark, arm, read, total, dict(sorted(by_iteration.items())), by_category)
+        judged = lookup(benchmark, item, digests) if digests else {}
+        for iteration, of_iteration in count_steps(sample.steps, judged).items():
+            for part in (None, iteration, category):
+                counts.setdefault(part, {}).setdefault(item, LoopCounts()).add(of_iteration)
+    return ArmLoop(benchmark, arm, read, counts)
 
 
 def count_steps(steps: Sequence[Mapping[str, Any]], judged: Mapping[str, Judged]) -> dict[int, LoopCounts]:

@@ -1,4 +1,4 @@
-"""The figures of a run: score by iteration, score by cost, differences by category, flips."""
+"""The figures of a run: score by iteration and by cost, differences by category, flips, what loops do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalharness.analysis.examples.loop import ArmLoop
 from evalharness.report.figures.difference_plots import flips, forest
+from evalharness.report.figures.loop_plots import loop_plots
 from evalharness.report.figures.score_plots import cost, iterations
 from evalharness.report.figures.style import FigureFile, family_styles, save
 from evalharness.report.summary import Summary
@@ -18,7 +20,11 @@ __all__ = ["FigureFile", "draw_figures"]
 
 
 def draw_figures(
-    arms: pd.DataFrame, summaries: Sequence[Summary], leads: Mapping[str, Sequence[str]], folder: Path
+    arms: pd.DataFrame,
+    summaries: Sequence[Summary],
+    leads: Mapping[str, Sequence[str]],
+    loops: Sequence[ArmLoop],
+    folder: Path,
 ) -> list[FigureFile]:
     """Draw the figures for which there are data. A family of arms has the same colour in all of them.
 
@@ -26,6 +32,7 @@ def draw_figures(
         arms: the run's arms.
         summaries: the tables of its benchmarks.
         leads: benchmark → the arms that figures of differences show.
+        loops: the loops of the arms that inspect.
         folder: where they are written.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,6 +44,7 @@ def draw_figures(
             cost(summary, styles),
             forest(summary, leads[summary.benchmark], styles),
             flips(summary),
+            *loop_plots([loop for loop in loops if loop.benchmark == summary.benchmark], summary.title),
         )
         files += [save(plot, summary.benchmark, folder) for plot in plots if plot is not None]
     return files

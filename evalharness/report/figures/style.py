@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 INK, RULE = "#1d1d1b", "#e2e1dc"
 # The ink, and Okabe & Ito's colours, which colour-blind readers can tell apart; their yellow does not show on white.
 COLORS = (INK, "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
-GOOD, BAD = COLORS[3], COLORS[4]
+GOOD, BAD, NEUTRAL = COLORS[3], COLORS[4], "#c9c8c2"
+ON_BARS = "#000000"
+"""Numbers on the colours of bars, in light and dark."""
 ON_DARK = {
     INK: "#eceae4",
     RULE: "#3a3935",
+    NEUTRAL: "#8f8e88",
     "#0072b2": "#4da3dc",
     "#009e73": "#2fbf95",
     "#d55e00": "#f0803c",
