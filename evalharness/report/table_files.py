@@ -13,8 +13,8 @@ import numpy as np
 from evalharness._util.text import printable
 from evalharness.analysis import Contrast
 from evalharness.analysis.arms import records
-from evalharness.report import analysis_frames, latex, replicates
-from evalharness.report.formatting import MISSING, p_text, percent_text, points_text, score_text, slug
+from evalharness.report import analysis_frames, paper_tables, replicates
+from evalharness.report.formatting import p_text, percent_text, points_text, score_text, slug
 from evalharness.report.summary import Summary
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 FORMULA = ("=", "+", "@", "\t", "\r", "-")
 """Beginnings of texts that programs for tables compute."""
-PAPER_COLUMNS = ("arm", "overall", "difference to baseline", "p", "scored")
-"""Columns of a table for a paper, with the categories."""
 
 
 def write_tables(summaries: Sequence[Summary], folder: Path, *, parquet: bool = True) -> None:
@@ -40,9 +38,12 @@ def write_tables(summaries: Sequence[Summary], folder: Path, *, parquet: bool = 
         _write_frames(stem, summary, parquet=parquet)
         _write_scores(stem, summary)
         if summary.analysis.replicate_contrasts:
-            _write_text(f"{stem}-recipe-contrasts", replicates.contrasts_frame(summary.analysis))
+            frame = replicates.contrasts_frame(summary.analysis)
+            _write(f"{stem}-recipe-contrasts.md", markdown_table(frame) + "\n")
+            _write(f"{stem}-recipe-contrasts.tex", paper_tables.recipe_contrasts(summary, frame))
         if summary.analysis.contrasts:
-            _write_text(f"{stem}-contrasts", _contrasts_frame(summary.analysis.contrasts))
+            _write(f"{stem}-contrasts.md", markdown_table(_contrasts_frame(summary.analysis.contrasts)) + "\n")
+            _write(f"{stem}-contrasts.tex", paper_tables.contrasts(summary))
 
 
 def _write_frames(stem: Path, summary: Summary, *, parquet: bool) -> None:
@@ -64,9 +65,9 @@ def _write_scores(stem: Path, summary: Summary) -> None:
         parts += ["Quoted, not measured here:", markdown_table(quoted), bullets]
     _write(f"{stem}-wide.md", "\n\n".join(parts) + "\n")
     _write(f"{stem}-long.md", markdown_table(summary.long.round(4)) + "\n")
-    columns = [name for name in summary.shown.columns if name in (*PAPER_COLUMNS, *categories)]
-    quoted = quoted.reindex(columns=columns, fill_value=MISSING)
-    _write(f"{stem}.tex", latex.booktabs(summary.shown[columns], quoted, sources))
+    _write(f"{stem}.tex", paper_tables.scores(summary, sources))
+    if len(categories) > 1:
+        _write(f"{stem}-categories.tex", paper_tables.categories(summary))
 
 
 def _contrasts_frame(contrasts: Sequence[Contrast]) -> pd.DataFrame:
@@ -112,11 +113,6 @@ def _quoted_frame(quoted: pd.DataFrame, categories: list[str]) -> tuple[pd.DataF
 def number_or_nan(value: Any) -> float:
     """A number of a quoted row, which has ``None`` where nothing was published."""
     return math.nan if value is None else float(value)
-
-
-def _write_text(stem: str, frame: pd.DataFrame) -> None:
-    _write(f"{stem}.md", markdown_table(frame) + "\n")
-    _write(f"{stem}.tex", latex.booktabs(frame))
 
 
 def markdown_table(frame: pd.DataFrame) -> str:
