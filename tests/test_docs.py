@@ -225,6 +225,7 @@ def test_every_option_of_the_sweep_command_is_documented(capsys: pytest.CaptureF
         ("timing", "bagel"),
         ("validate", "trajectories"),
         ("status", "sweep-files"),
+        ("view", "view"),
         ("report", "report"),
         ("compare", "report"),
         ("run-all", "report"),

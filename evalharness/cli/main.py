@@ -20,6 +20,7 @@ COMMANDS = {
     "sweep": ("sweep", "draw, score and report a sweep file"),
     "run-all": ("run_all", "run several sweeps into one folder, with a page that leads to their reports"),
     "status": ("status", "show how far a run is, from another terminal"),
+    "view": ("view", "serve a page that shows a run while it goes on"),
     "report": ("report", "write the report of a run again, from its store"),
     "annotations": ("annotations", "add what people say of a scorer's verdicts to a run's store"),
     "compare": ("compare", "compare two runs: two models, two dates, two settings"),

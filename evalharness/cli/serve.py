@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from evalharness._util import console
+from evalharness.cli.listening import add_address_arguments, address, listen
 from evalharness.cli.options import positive
 from evalharness.config import overrides, sweep_files, yaml
 from evalharness.config.schema import PluginSpec
 from evalharness.errors import ConfigError, EvalHarnessError, PluginError, did_you_mean
 
-LOOPBACK = "127.0.0.1"
 PORT = 8080
 GRACE = 30
 """Seconds that requests may take to end once the service is told to stop."""
@@ -28,10 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sweep", metavar="FILE", help="take the benchmark's settings from this sweep file")
     prompts_help = "look prompts up in this file instead of the benchmark's own, in the same format"
     parser.add_argument("--prompts", type=Path, metavar="FILE", help=prompts_help)
-    parser.add_argument(
-        "--host", default=LOOPBACK, help=f"address to listen on (default: {LOOPBACK}, only this machine)"
-    )
-    parser.add_argument("--port", type=_port, default=PORT, help=f"port to listen on, 0 for any (default: {PORT})")
+    add_address_arguments(parser, PORT)
     workers_help = "processes that score, at most (default: one for each GPU, else one for each processor)"
     parser.add_argument("--workers", type=positive, metavar="N", help=workers_help)
     parser.add_argument("--room", type=positive, default=1024, metavar="N", help="images that may wait (default: 1024)")
@@ -50,13 +47,12 @@ def run(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise PluginError(f"{error.name} is not installed: pip install 'evalharness[serve]'") from None
     plugin = _plugin(options)
-    listening = _listen(options.host, options.port)
+    listening = listen(options.host, options.port)
     with listening:
         service = ScoringService(plugin, workers=options.workers, room=options.room)
         app = application(service, Limits(images=options.most_images))
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE)
-        host, port = listening.getsockname()[:2]
-        console.write(f"{options.benchmark} at http://{host}:{port}, identity {service.identity_digest}")
+        console.write(f"{options.benchmark} at {address(listening)}, identity {service.identity_digest}")
         service.start()
         service.warm_up()
         try:
@@ -93,16 +89,3 @@ def _plugin(options: argparse.Namespace) -> PluginSpec:
         meant = did_you_mean(options.benchmark, list(benchmarks))
         raise ConfigError(f"{options.sweep} has no benchmark {options.benchmark!r}{meant}")
     return benchmarks[options.benchmark]
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port))
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port") from None
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
-    return int(text)

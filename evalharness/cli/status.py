@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -13,15 +12,10 @@ from pathlib import Path
 from evalharness._util import console
 from evalharness._util.progress import duration
 from evalharness.cli.options import add_selection_arguments, size_of
-from evalharness.config.shards import sharded
-from evalharness.execution import heartbeat
+from evalharness.execution.current_run import CurrentRun, current_run
 from evalharness.execution.heartbeat import RunStatus
 from evalharness.planning.plan import Plan
-from evalharness.planning.plan_record import NAME
-from evalharness.planning.recorded_plans import read_plan
-from evalharness.planning.subsets import Size
 from evalharness.store.failures import StoredFailure, causes
-from evalharness.store.find_run import find_plan, find_report
 from evalharness.store.states import SampleState, sample_states_in_parts
 from evalharness.store.store import Store
 
@@ -40,23 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show the status once, or every few seconds; returns the exit code."""
     while True:
-        size = size_of(options)
-        status = _read_status(options.run, size)
-        lines = list(_lines(options.run, status, options.store, size))
+        current = current_run(options.run, options.store, size_of(options))
+        lines = list(_lines(current))
         if options.every:
             console.clear_screen()
         console.write("\n".join(lines))
-        if not options.every or status is None or not status.running:
+        if not options.every or current.status is None or not current.status.running:
             return 0
         time.sleep(max(0.5, options.every))
 
 
-def _read_status(run: str, size: Size) -> RunStatus | None:
-    return heartbeat.read(find_report(run, size))
-
-
-def _lines(run: str, status: RunStatus | None, store: Path | None, size: Size) -> Iterator[str]:
-    plan, store_path = _find_plan(run, status, store, size)
+def _lines(current: CurrentRun) -> Iterator[str]:
+    status, plan = current.status, current.plan
     sweep = plan.sweep
     yield f"{sweep.name}, seed {sweep.seed}: {_state(status)}"
     for name, stage in (status.stages if status else {}).items():
@@ -72,20 +61,11 @@ def _lines(run: str, status: RunStatus | None, store: Path | None, size: Size) -
         for worker in status.workers:
             jobs = f", {worker.jobs} samples in hand" if worker.jobs else ""
             yield f"    {worker.queue} on {worker.place}: {worker.state}{jobs}"
-    with Store(store_path, write=False) as opened:
+    with Store(current.store, write=False) as opened:
         failures: list[StoredFailure] = []
         in_hand = frozenset(status.in_hand if status and status.running else ())
         yield from _table(plan, _count(plan, opened, in_hand, failures))
         yield from causes(failures)
-
-
-def _find_plan(run: str, status: RunStatus | None, store: Path | None, size: Size) -> tuple[Plan, Path]:
-    """The plan of the run that began last, which is not always that of the report, and its store."""
-    if status is not None:
-        with contextlib.suppress(FileNotFoundError):
-            plan = read_plan(find_report(run, size) / NAME)
-            return plan, sharded(store or Path(status.store), plan.sweep.shard)
-    return find_plan(run, store, size)
 
 
 def _state(status: RunStatus | None) -> str:

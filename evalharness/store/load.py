@@ -6,6 +6,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness._util.hashing import digest
@@ -40,8 +41,7 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
     samples = columns.frame()
     rescored = _rescored(plan, store, columns)
     checks = pd.DataFrame([_check_row(state) for state in rescored], columns=list(CHECK_COLUMNS))
-    arms = pd.DataFrame([_arm_row(plan, arm) for arm in plan.sweep.arms], columns=list(ARM_COLUMNS))
-    arms["max_iterations"] = arms["max_iterations"].astype("Int64")
+    arms = _arms(plan)
     return Results(
         info={
             **_plan_info(plan, store, samples),
@@ -61,6 +61,20 @@ def load_results(plan: Plan, store: Store, info: Mapping[str, Any]) -> Results:
         annotations=of_store(store.path),
         plan=plan,
     )
+
+
+def bare_results(plan: Plan, columns: SampleColumns) -> Results:
+    """Samples, arms and benchmarks alone, which is quick: for a look at a run in progress."""
+    benchmarks = {name: _benchmark_info(name, planned) for name, planned in plan.benchmarks.items()}
+    info = {"name": plan.sweep.name, "benchmarks": benchmarks}
+    return Results(info, _arms(plan), columns.frame(), lambda key: [], lambda key: {}, Path, plan=plan)
+
+
+def _arms(plan: Plan) -> pd.DataFrame:
+    import pandas as pd
+
+    arms = pd.DataFrame([_arm_row(plan, arm) for arm in plan.sweep.arms], columns=list(ARM_COLUMNS))
+    return arms.astype({"max_iterations": "Int64"})
 
 
 def _environments(store: Store, columns: SampleColumns) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -17,7 +18,9 @@ from trap_plugins import MARK, Exporting, TrapBenchmark, TrapExecutor, TrapModel
 
 import evalharness as eh
 from evalharness.cli import main
+from evalharness.errors import EvalHarnessError
 from evalharness.execution.heartbeat import NAME as STATUS
+from evalharness.live.watch import RunWatch
 from evalharness.planning.plan_record import NAME, plan_text
 from evalharness.planning.recorded_plans import read_plan
 from evalharness.store.report_folders import PLAN
@@ -117,6 +120,10 @@ def test_nothing_that_a_run_from_elsewhere_names_is_run(
         assert code == (0 if attack is _traps and name in READ else code), (name, streams.err)
         assert not (tmp_path / "mark").exists(), f"{name} ran it"
         assert "root:" not in streams.out + streams.err
+    with contextlib.suppress(EvalHarnessError):  # view serves what such a watch sees
+        state = RunWatch(str(run)).state()
+        assert state["counts"] == "8 of 8 samples scored." or attack is not _traps
+    assert not (tmp_path / "mark").exists(), "view ran it"
 
 
 def test_the_traps_leave_a_mark(run: Path, tmp_path: Path) -> None:
