@@ -1,8 +1,9 @@
-"""``evalharness export``: writes an arm's images and scores in a benchmark's own file format."""
+"""``evalharness export``: writes an arm's images and scores in a benchmark's own file format, or results in others."""
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.files import atomic_folder
+from evalharness._util.text import counted
 from evalharness.api import registry
 from evalharness.api.benchmark import Export, Exported, Exporter
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
@@ -24,23 +26,31 @@ BAGEL = "bagel"
 CARD, SHARD = "card.json", "shard-00000.parquet"
 TRAJECTORIES = "trajectories"
 """The format of everything that was drawn, in place of a benchmark: ``evalharness validate`` and trainings read it."""
+RESULTS = ("every-eval-ever", "model-index")
+"""Formats of the scores of all arms, or of one."""
+RELATIONSHIPS = ("first_party", "third_party", "collaborative", "other")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = f"the folder of a report, or a sweep file that was run; for {BAGEL} also a folder of training data"
     parser.add_argument("run", metavar="RUN", help=what)
-    written = f"the benchmark whose files to write, geneval; or {TRAJECTORIES}, or {BAGEL}"
+    written = f"the benchmark whose files to write, geneval; or {TRAJECTORIES}, {BAGEL}, {' or '.join(RESULTS)}"
     parser.add_argument("--format", required=True, metavar="NAME", help=written)
-    parser.add_argument("--arm", metavar="ARM", help="the arm, as the report names it; needed for a run")
+    parser.add_argument("--arm", metavar="ARM", help="the arm, as the report names it; needed unless results are")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder (default: beside the store)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
     parser.add_argument("--incomplete", action="store_true", help="export what is scored, though samples are missing")
+    parser.add_argument("--organization", metavar="NAME", default="unknown", help="who evaluated, for every-eval-ever")
+    about = "the evaluator's relationship to the model, for every-eval-ever (default: other)"
+    parser.add_argument("--relationship", choices=RELATIONSHIPS, default="other", help=about)
 
 
 def run(options: argparse.Namespace) -> int:
     """Export the arm; returns the exit code."""
     if options.format == BAGEL and (Path(options.run) / CARD).is_file():
         return _data_set(Path(options.run), options)
+    if options.format in RESULTS:
+        return _results(options)
     if options.arm is None:
         raise ConfigError("--arm is missing: which arm of the run is to be exported?")
     plan, store_path = find_plan(options.run, options.store, arms=[options.arm])
@@ -97,6 +107,30 @@ def _data_set(folder: Path, options: argparse.Namespace) -> int:
     with _new_folder(out) as new:
         count = bagel_layout.write(new / SHARD, records.read(folder), conflict)
     return _conclude(count, count, out)
+
+
+def _results(options: argparse.Namespace) -> int:
+    """Export the scores of all arms, or of one."""
+    from evalharness._front import load_results
+    from evalharness.report.every_eval_ever import Evaluator, write_records
+    from evalharness.report.model_index import write_model_index
+
+    with load_results(options.run, store=options.store) as results:
+        names = results.arms["arm"].tolist()
+        if options.arm not in (None, *names):
+            raise ConfigError(f"no arm is called {options.arm!r}{did_you_mean(options.arm, names)}")
+        arms = names if options.arm is None else [options.arm]
+        out: Path = options.out or Path(f"{results.plan.sweep.name}-{options.format}".replace(" ", "-"))
+        with _new_folder(out) as folder:
+            if options.format == "model-index":
+                count = write_model_index(results.data, folder, arms)
+            else:
+                evaluator = Evaluator(options.organization, options.relationship, time.time())
+                count = write_records(results.data, folder, evaluator, arms)
+        scored = results.samples["state"] == "scored"
+        chosen = results.samples["arm"].isin(arms)
+    console.write(f"{counted(count, 'file')}: {out}")
+    return ExitCode.COMPLETE if scored[chosen].all() else ExitCode.INCOMPLETE
 
 
 def _conclude(exported: int, expected: int, out: Path) -> ExitCode:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evalharness._front import load_results
 from evalharness._util import console
+from evalharness.cli import single_file
 from evalharness.cli.completeness import say_what_is_missing
 from evalharness.cli.options import (
     add_gallery_argument,
@@ -26,16 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
     add_selection_arguments(parser)
     add_gallery_argument(parser)
+    single_file.add_argument(parser)
     add_literature_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the report of a run again; returns the exit code."""
     size = size_of(options)
+    single_file.require_report(options)
     with load_results(options.run, store=options.store, quoted=options.literature, **asdict(size)) as results:
         out: Path = options.out or find_report(options.run, size)
         with locked_folder(out):
             page = results.to_html(out, gallery_mb=options.gallery_mb)
         lines = [*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}"]
+        lines += single_file.write(results.data, options.single_file, options.gallery_mb)
         console.write("\n".join(lines))
         return say_what_is_missing(results.data)

@@ -27,4 +27,4 @@ def build(results: Results, out: Path, *, gallery_mb: float | None = None) -> Pa
     """
     from evalharness.report.page import write_page
 
-    return write_page(results, Path(out), gallery_mb=gallery_mb)
+    return write_page(results, Path(out), gallery_mb=gallery_mb).path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from evalharness.analysis import category_weights
 from evalharness.analysis.examples.loop import ArmLoop, loops
@@ -41,8 +41,15 @@ from evalharness.store.results import Results
 SCRIPTS = ("core.js", "boxes.js", "annotations.js", "tables.js", "trajectory.js", "gallery.js")
 
 
-def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) -> Path:
-    """Write the report of a run; returns its index.html.
+class WrittenPage(NamedTuple):
+    """A report: its ``index.html``, and what its gallery shows."""
+
+    path: Path
+    gallery: GalleryContent
+
+
+def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) -> WrittenPage:
+    """Write the report of a run.
 
     Args:
         results: the run's results.
@@ -57,7 +64,7 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
         sample_files = {} if small else write_sample_files(results, folder)
         leads = {summary.benchmark: lead_arms(results, summary) for summary in summaries}
         arm_loops = list(loops(results, known_scores(results)))
-        figures = draw_figures(results.arms, summaries, leads, arm_loops, folder / "figures")
+        figures = draw_figures(results.arms, summaries, leads, arm_loops, folder / "figures", pdf=not small)
         analyses = [summary.analysis for summary in summaries]
         gallery = write_gallery(results, analyses, lead_arm(results), images, folder, megabytes=gallery_mb)
         links = GalleryLinks(results, gallery, out.name)
@@ -81,7 +88,7 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
             (folder / PLAN).write_text(plan_text(results.plan, results.info["sweep"]), encoding="utf-8")
         page = _render(results, sections, examples, gallery, sample_files)
         (folder / INDEX).write_text(page, encoding="utf-8")
-    return out / INDEX
+    return WrittenPage(out / INDEX, gallery)
 
 
 def _section(

@@ -273,7 +273,7 @@ def test_results_json_counts_failures_by_cause(results: Results) -> None:
 def test_figures_tell_their_numbers_in_words(results: Results, tmp_path: Path) -> None:
     tables = summarize(results)
     leads = {table.benchmark: claims.lead_arms(results, table) for table in tables}
-    drawings = figures.draw_figures(results.arms, tables, leads, tmp_path)
+    drawings = figures.draw_figures(results.arms, tables, leads, [], tmp_path)
     assert {drawing.stem for drawing in drawings} == {
         f"{benchmark}-{kind}"
         for benchmark in ("geneval", "shapes")
@@ -292,7 +292,7 @@ def test_no_figure_without_its_data(tmp_path: Path) -> None:
     results = sample_results(tmp_path / "images", prompts=12, missing=False)
     samples = results.samples[results.samples["arm"] == "single-pass"]
     alone = Results(results.info, results.arms, samples, results.steps, results.details, results.image_path)
-    assert figures.draw_figures(alone.arms, summarize(alone), {"geneval": []}, tmp_path / "figures") == []
+    assert figures.draw_figures(alone.arms, summarize(alone), {"geneval": []}, [], tmp_path / "figures") == []
     text = build(alone, tmp_path / "report").read_text(encoding="utf-8")
     assert "<figure>" not in text
 

@@ -25,6 +25,8 @@ def draw_figures(
     leads: Mapping[str, Sequence[str]],
     loops: Sequence[ArmLoop],
     folder: Path,
+    *,
+    pdf: bool = False,
 ) -> list[FigureFile]:
     """Draw the figures for which there are data. A family of arms has the same colour in all of them.
 
@@ -34,6 +36,7 @@ def draw_figures(
         leads: benchmark → the arms that figures of differences show.
         loops: the loops of the arms that inspect.
         folder: where they are written.
+        pdf: whether each is written as PDF, too.
     """
     folder.mkdir(parents=True, exist_ok=True)
     styles = family_styles(arms)
@@ -46,5 +49,5 @@ def draw_figures(
             flips(summary),
             *loop_plots([loop for loop in loops if loop.benchmark == summary.benchmark], summary.title),
         )
-        files += [save(plot, summary.benchmark, folder) for plot in plots if plot is not None]
+        files += [save(plot, summary.benchmark, folder, pdf=pdf) for plot in plots if plot is not None]
     return files

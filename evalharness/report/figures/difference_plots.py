@@ -126,7 +126,10 @@ def _draw_forest(
     axes.set_yticks(ticks, ["overall", *(label(name.replace("_", " ")) for name in categories)])
     axes.get_yticklabels()[0].set_fontweight("bold")
     axes.grid(visible=False, axis="y")
-    axes.set(xlabel="difference, points", ylim=(-0.6, len(categories) + 0.6))
+    axes.set(
+        xlabel="difference, points (further right is better)",
+        ylim=(-0.6, len(categories) + 0.6),
+    )
     add_legend(figure, axes)
 
 
@@ -146,5 +149,5 @@ def _draw_flips(figure: Figure, *, contrasts: Sequence[Contrast]) -> None:
     axes.margins(x=0.12)
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    axes.set(xlabel="pairs")
+    axes.set(xlabel="pairs (further right is better)")
     add_legend(figure, axes)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evalharness.analysis import CostPoint
+from evalharness.report.figures.notes import note
 from evalharness.report.figures.style import FamilyStyle, Plot, add_legend, error_bars, scores_text
 from evalharness.report.figures.style import label as as_label
 from evalharness.report.summary import Summary
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Rows = Mapping[str, Mapping[str, Any]]
 MEASURES = {"evaluations": "sampler steps", "tokens": "tokens written", "seconds": "seconds"}
+BETTER = "(higher is better)"
+MAX_TICKS = 12
 
 
 def iterations(summary: Summary, styles: Sequence[FamilyStyle]) -> Plot | None:
@@ -61,7 +64,8 @@ def cost(summary: Summary, styles: Sequence[FamilyStyle]) -> Plot | None:
         kind="cost",
         title="Score by cost",
         caption=(
-            "Means per sample. Bars: 95 % intervals over prompts, both ways. Numbers beside points: max_iterations."
+            "Means per sample. Bars: 95 % intervals over prompts, both ways. Numbers beside points: max_iterations, "
+            "where there is room."
         ),
         alt=f"{summary.title}. {'; '.join(words)}",
         draw=partial(_draw_cost, title=summary.title, points=points, measures=measures, styles=styles),
@@ -77,7 +81,8 @@ def _draw_iterations(
     for style in levels:
         _draw_level(axes, rows[style.family.arms[0]], style)
     caps = sorted({cap for style in curves for cap in style.family.caps})
-    axes.set(xlabel="cap on iterations (max_iterations)", ylabel=f"{title} overall score, %", xticks=caps)
+    axes.set(xlabel="cap on iterations (max_iterations)", ylabel=f"{as_label(title)} score, % {BETTER}")
+    axes.set_xticks(caps[:: math.ceil(len(caps) / MAX_TICKS)])
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
     add_legend(figure, axes)
 
@@ -123,8 +128,9 @@ def _draw_cost(
         points_by_arm = {point.arm: point for point in points if point.measure == measure}
         for style in styles:
             _draw_cost_curve(axes, points_by_arm, style)
-        axes.set(xlabel=MEASURES[measure])
-    panels[0].set(ylabel=f"{title} overall score, %")
+        axes.set(xlabel=f"{MEASURES[measure]} a sample")
+        axes.locator_params(axis="x", nbins=4)
+    panels[0].set(ylabel=f"{as_label(title)} score, % {BETTER}")
     panels[0].yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
     add_legend(figure, panels[0])
 
@@ -147,10 +153,6 @@ def _draw_cost_curve(axes: Axes, points_by_arm: Mapping[str, CostPoint], style: 
         markersize=5,
         **style.line,
     )
-    labelled = None
     for cap, point in points:
-        position = (point.cost.value, point.score.value)
-        distinct = labelled is None or math.dist(position, labelled) > 1e-6 * max(1.0, abs(position[0]))
-        if cap is not None and distinct:
-            axes.annotate(str(cap), position, (5, -10), textcoords="offset points", fontsize=8, color=style.color)
-            labelled = position
+        if cap is not None:
+            note(axes, str(cap), (point.cost.value, point.score.value), style.color)

@@ -14,6 +14,7 @@ from evalharness._util.text import printable
 from evalharness.analysis.arms import families
 from evalharness.analysis.stats import Estimate
 from evalharness.config.arm_families import CapFamily
+from evalharness.report.figures.notes import place_notes
 from evalharness.report.formatting import overall_text, slug
 from evalharness.report.summary import Summary
 
@@ -54,10 +55,13 @@ STYLE: dict[str, Any] = {
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
     "legend.frameon": False,
+    "pdf.fonttype": 42,  # letters, which publishers demand, in place of outlines
     "svg.fonttype": "none",  # text stays text: a third of the size of outlines
     "text.parse_math": False,  # a dollar sign in a name begins no formula
     "svg.hashsalt": "evalharness",  # the same numbers give the same bytes
 }
+LONGEST = 40
+"""Characters of a label."""
 WIDTH = 5.4
 """Inches."""
 PIXELS_PER_INCH = 96
@@ -66,12 +70,13 @@ PIXELS_PER_INCH = 96
 
 @dataclass(frozen=True, slots=True)
 class FigureFile:
-    """A figure on disk: ``stem`` + ``.svg`` and ``-dark.svg``.
+    """A figure on disk: ``stem`` + ``.svg``, ``-dark.svg`` and, for a paper, ``.pdf``.
 
     Attributes:
         alt: a description in words.
         width: in pixels of the page.
         height: in pixels of the page.
+        pdf: whether there is a PDF.
     """
 
     benchmark: str
@@ -81,6 +86,7 @@ class FigureFile:
     alt: str
     width: int
     height: int
+    pdf: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +127,13 @@ class FamilyStyle:
 
 
 def label(name: str) -> str:
-    """A name as a label: matplotlib leaves one that begins with an underscore out of legends.
+    """A name as a label, a long one without its middle: matplotlib leaves one with an underscore first out of legends.
 
-    >>> label("_x"), label("x")
-    (' _x', 'x')
+    >>> label("_x"), label("x"), len(label("long " * 40))
+    (' _x', 'x', 34)
     """
-    return printable(f" {name}" if name.startswith("_") else name)
+    text = printable(f" {name}" if name.startswith("_") else name)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}…{text[-(LONGEST // 3) :]}"
 
 
 def family_styles(arms: pd.DataFrame) -> list[FamilyStyle]:
@@ -159,30 +166,42 @@ def add_legend(figure: Figure, axes: Axes) -> None:
     figure.legend(handles, labels, loc="outside upper left", ncols=columns, frameon=False)
 
 
-def save(plot: Plot, benchmark: str, folder: Path) -> FigureFile:
-    """Draw a figure and write it as two transparent SVG files, one for light and one for dark pages."""
+def drawn(plot: Plot) -> Figure:
+    """The figure of a plot, laid out."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    stem = f"{slug(benchmark)}-{plot.kind}"
-    buffer, layout = io.StringIO(), ConstrainedLayoutEngine()
-    with mpl.rc_context(STYLE):
+    layout = ConstrainedLayoutEngine()
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # The file holds text, which a browser draws with the fonts that it has.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
         figure = Figure(figsize=(WIDTH, plot.height), layout=layout)
         FigureCanvasAgg(figure)
         plot.draw(figure)
-        with warnings.catch_warnings():
-            # The file holds text, which a browser draws with the fonts that it has.
-            warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
-            layout.execute(figure)
-        figure.set_layout_engine("none")  # done; the file would do it again
-        # Without this metadata the file holds no address of a schema or a site.
-        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
-            FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)  # savefig would draw twice
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # done; each file would do it again
+        for place in figure.axes:
+            place_notes(place)
+    return figure
+
+
+def save(plot: Plot, benchmark: str, folder: Path, *, pdf: bool = False) -> FigureFile:
+    """Draw a figure and write it as two transparent SVG files, for light and dark pages, and as PDF if asked for."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    stem, buffer, figure = f"{slug(benchmark)}-{plot.kind}", io.StringIO(), drawn(plot)
+    # Without this metadata the file holds no address of a schema or a site.
+    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)  # savefig would draw twice
+        if pdf:
+            about = {"Title": plot.title, "Creator": None, "Producer": None, "CreationDate": None}
+            FigureCanvasPdf(figure).print_pdf(folder / f"{stem}.pdf", metadata=about)
     light = _compact(buffer.getvalue())
     dark = re.sub("#[0-9a-f]{6}", lambda match: ON_DARK.get(match[0], match[0]), light)
     (folder / f"{stem}.svg").write_text(light, encoding="utf-8")
@@ -195,6 +214,7 @@ def save(plot: Plot, benchmark: str, folder: Path) -> FigureFile:
         alt=f"{plot.title}, {plot.alt}.",
         width=round(PIXELS_PER_INCH * WIDTH),
         height=round(PIXELS_PER_INCH * plot.height),
+        pdf=pdf,
     )
 
 

@@ -18,6 +18,10 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** The files of a page that has everything inside it, by their names. */
+const inside = document.getElementById("files")
+  && new Map(Array.from(document.getElementById("files").content.children, (image) => [image.dataset.name, image.getAttribute("src")]));
+
 /** JSON from the style sheet data/NAME.css, which may be read where a page from the disk may not fetch. */
 const sheets = new Map();
 function readSheet(name) {
@@ -30,7 +34,7 @@ function loadSheet(name) {
   const probe = element("i", { "data-sheet": name, hidden: true });
   return new Promise((resolve, reject) => {
     link.addEventListener("error", () => reject(new Error(`data/${name}.css is missing from this folder.`)));
-    link.addEventListener("load", () => {
+    const read = () => {
       const style = getComputedStyle(probe);
       const chunks = Array.from({ length: Number(style.getPropertyValue("--parts")) },
         (_, number) => style.getPropertyValue(`--data-${number}`).trim().slice(1, -1).replace(/\\(["\\])/g, "$1"));
@@ -38,18 +42,21 @@ function loadSheet(name) {
       probe.remove();
       if (chunks.length) resolve(JSON.parse(chunks.join("")));
       else reject(new Error(`data/${name}.css holds no data.`));
-    });
+    };
+    link.addEventListener("load", read);
     document.body.append(probe);
-    document.head.append(link);
+    if (inside) read();
+    else document.head.append(link);
   });
 }
 
 /** Keeps the files of the images that a sheet refers to by index; returns index → digest. */
 function keepFiles(sheet) {
   const [png, thumbs] = [new Set(sheet.png), new Set(sheet.thumbs)];
+  const source = (name) => inside?.get(name) ?? name;
   sheet.images.forEach((digest, index) => {
-    const file = `images/${digest}.${png.has(index) ? "png" : "webp"}`;
-    files.set(digest, { file, small: thumbs.has(index) ? `thumbs/${digest}.webp` : file });
+    const file = source(`images/${digest}.${png.has(index) ? "png" : "webp"}`);
+    files.set(digest, { file, small: thumbs.has(index) ? source(`thumbs/${digest}.webp`) : file });
   });
   return (index) => (index === null ? null : sheet.images[index]);
 }
