@@ -37,6 +37,8 @@ def run(options: argparse.Namespace) -> int:
     for path, (copied, conflicts) in merged.items():
         brought = asdict(copied)
         damaged = brought.pop("damaged")
+        if not brought["annotations"]:
+            del brought["annotations"]
         missing += damaged
         counts = ", ".join(f"{count} {name}" for name, count in brought.items())
         left = f"; left out: {damaged} trajectories with damaged images" if damaged else ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from evalharness._util.files import write_text_atomically
 from evalharness._util.regular_files import read_regular
@@ -18,6 +18,10 @@ VERDICTS = ("agree", "disagree")
 MAX_TEXT = 2000
 """Characters of a note or a name."""
 _TEXTS = ("benchmark", "item", "image", "verdict")
+
+
+Place: TypeAlias = tuple[str, str, str, str]
+"""Benchmark, item, image and person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Annotation:
         return (self.score >= 1) == (self.verdict == "agree")
 
     @property
-    def place(self) -> tuple[str, str, str, str]:
+    def place(self) -> Place:
         """What a person has one annotation of."""
         return self.benchmark, self.item, self.image, self.by
 
@@ -91,9 +95,17 @@ def add_annotations(folder: Path, added: Iterable[Annotation]) -> int:
         The number of annotations that the store has now.
     """
     kept = {annotation.place: annotation for annotation in (*of_store(folder), *added)}
-    text = "".join(json.dumps(asdict(annotation), sort_keys=True) + "\n" for annotation in kept.values())
-    write_text_atomically(folder / FILE, text)
+    put_annotations(folder, kept.values())
     return len(kept)
+
+
+def put_annotations(folder: Path, annotations: Collection[Annotation]) -> None:
+    """Make these the annotations of a store; without any it has no file."""
+    if not annotations:
+        (folder / FILE).unlink(missing_ok=True)
+        return
+    text = "".join(json.dumps(asdict(annotation), sort_keys=True) + "\n" for annotation in annotations)
+    write_text_atomically(folder / FILE, text)
 
 
 def _annotation(line: str, place: str, by: str) -> Annotation:

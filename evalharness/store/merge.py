@@ -20,6 +20,7 @@ from evalharness._util.hashing import canonical
 from evalharness.api.failure import Failure
 from evalharness.errors import StoreError
 from evalharness.store import declarations
+from evalharness.store.annotations import Annotation, Place, of_store, put_annotations
 from evalharness.store.database import FILE, as_store_error
 from evalharness.store.images import DamagedImageError
 from evalharness.store.merge_choices import (
@@ -47,6 +48,7 @@ class Merged:
     scores: int = 0
     replies: int = 0
     failures: int = 0
+    annotations: int = 0
     damaged: int = 0
 
 
@@ -55,15 +57,18 @@ def merge_stores(
 ) -> dict[Path, tuple[Merged, Conflicts]]:
     """Add to a store what others have and it lacks: all of it, or nothing.
 
-    A failure is copied if the store has nothing under its key. The replies of a key are copied all, or not at all.
+    A failure is copied if the store has nothing under its key. The replies of a key are copied all, or not at all. Of
+    two verdicts of a person on an image, the target's stays unless ``on_conflict`` is ``take``.
 
     Args:
         on_conflict: Which result stays where the stores contradict each other: the target's, or that of the source.
 
     Raises:
         StoreError: A store cannot be read or written, or there is a conflict and ``on_conflict`` is ``None``.
+        ConfigError: The annotations of a store are damaged.
     """
-    new_store = not into.exists()
+    new_store, before = not into.exists(), of_store(into)
+    annotations, annotated = {annotation.place: annotation for annotation in before}, False
     new_images: set[Path] = set()
     merged = {}
     try:
@@ -77,10 +82,16 @@ def merge_stores(
                             "choose --on-conflict keep or --on-conflict take"
                         )
                     copied = _merge(source, target, new_images, take=on_conflict == "take")
+                    copied.annotations = _merge_annotations(path, annotations, take=on_conflict == "take")
                     merged[path] = copied, conflicts
+            if list(annotations.values()) != before:
+                annotated = True
+                put_annotations(into, annotations.values())
     except BaseException:
         for image in new_images:
             image.unlink(missing_ok=True)
+        if annotated:
+            put_annotations(into, before)
         if new_store:
             shutil.rmtree(into, ignore_errors=True)
         raise
@@ -121,6 +132,15 @@ def _merge(source: Store, into: Store, new_images: set[Path], *, take: bool) -> 
         elif run not in existing:
             into.runs.put(run, info)
     return merged
+
+
+def _merge_annotations(source: Path, into: dict[Place, Annotation], *, take: bool) -> int:
+    """Add the annotations of a source; returns how many are new."""
+    count = len(into)
+    for annotation in of_store(source):
+        if take or annotation.place not in into:
+            into[annotation.place] = annotation
+    return len(into) - count
 
 
 def _merge_trajectories(

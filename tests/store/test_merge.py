@@ -15,8 +15,9 @@ from old_store import write_old_store
 from evalharness._util.exit_codes import ExitCode
 from evalharness.api.failure import Failure
 from evalharness.cli import main
-from evalharness.errors import StoreError
+from evalharness.errors import ConfigError, StoreError
 from evalharness.execution import made_here
+from evalharness.store.annotations import Annotation, add_annotations, of_store
 from evalharness.store.failures import StoredFailure
 from evalharness.store.merge import Merged, OnConflict, merge_stores
 from evalharness.store.store import Store
@@ -248,3 +249,45 @@ def test_a_store_of_an_earlier_version_is_upgraded_in_a_copy(tmp_path: Path) -> 
     left = {path: path.read_bytes() for path in source.rglob("*") if path.is_file() and "-" not in path.name}
     assert left == files
     assert everything(into)["images"] == everything(source)["images"]
+
+
+def word(item: str, verdict: str, by: str) -> Annotation:
+    return Annotation("geneval", item, "ab" * 32, verdict, 1.0, "", by)
+
+
+def test_what_people_said_is_copied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, into = tmp_path / "source", tmp_path / "into"
+    add(source, "k", b"a")
+    add_annotations(source, [word("1", "agree", "ann"), word("2", "agree", "ann")])
+    assert main.main(["merge", str(source), "--into", str(into)]) == 0
+    assert capsys.readouterr().out.endswith(", 0 failures, 2 annotations\n")
+    assert of_store(into) == of_store(source)
+    assert merged(source, into) == Merged()
+
+
+@pytest.mark.parametrize(("on_conflict", "kept"), [(None, "disagree"), ("keep", "disagree"), ("take", "agree")])
+def test_of_two_words_of_a_person_one_stays(tmp_path: Path, on_conflict: OnConflict | None, kept: str) -> None:
+    source, into = tmp_path / "source", tmp_path / "into"
+    add(source, "k", b"a")
+    add(into, "k", b"a")
+    add_annotations(source, [word("1", "agree", "ann"), word("1", "agree", "bob")])
+    add_annotations(into, [word("1", "disagree", "ann")])
+    assert merge_stores([source], into, on_conflict)[source][0] == Merged(annotations=1)
+    assert {(one.by, one.verdict) for one in of_store(into)} == {("ann", kept), ("bob", "agree")}
+
+
+def test_a_merge_that_fails_changes_no_words(tmp_path: Path) -> None:
+    source, into = tmp_path / "source", tmp_path / "into"
+    add(source, "k", b"a")
+    add(into, "k", b"a")
+    add_annotations(into, [word("1", "disagree", "ann")])
+    before = of_store(into)
+    (source / "annotations.jsonl").write_text("{")
+    with pytest.raises(ConfigError, match="is not JSON"):
+        merge_stores([source], into)
+    assert of_store(into) == before
+    other, _ = conflicting(tmp_path)
+    add_annotations(other, [word("3", "agree", "ann")])
+    with pytest.raises(StoreError, match="contradicts"):
+        merge_stores([other], tmp_path / "b")
+    assert of_store(tmp_path / "b") == []
