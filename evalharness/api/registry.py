@@ -14,6 +14,7 @@ from evalharness.api.format import Format
 from evalharness.api.judge import Judge
 from evalharness.api.model import Model
 from evalharness.api.plugin import Installable, Plugin
+from evalharness.api.tracker import Tracker
 from evalharness.api.variant import Variant
 from evalharness.errors import PluginError, did_you_mean
 
@@ -25,6 +26,7 @@ BASES: dict[str, type[Installable]] = {
     "detectors": Detector,
     "judges": Judge,
     "executors": Executor,
+    "trackers": Tracker,
 }
 """Kind → the class that its plugins inherit from; others inherit from :class:`Plugin`."""
 KINDS = (*BASES, "teachers", "filters")

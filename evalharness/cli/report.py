@@ -16,6 +16,8 @@ from evalharness.cli.options import (
     add_selection_arguments,
     size_of,
 )
+from evalharness.cli.tracking import add_arguments as add_tracking_arguments
+from evalharness.cli.tracking import tracking_of
 from evalharness.report import terminal
 from evalharness.store.find_run import find_report
 from evalharness.store.report_folders import locked_folder
@@ -28,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection_arguments(parser)
     add_gallery_argument(parser)
     single_file.add_argument(parser)
+    add_tracking_arguments(parser)
     add_literature_argument(parser)
 
 
@@ -35,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the report of a run again; returns the exit code."""
     size = size_of(options)
     single_file.require_report(options)
+    tracking = tracking_of(options)
     with load_results(options.run, store=options.store, quoted=options.literature, **asdict(size)) as results:
         out: Path = options.out or find_report(options.run, size)
         with locked_folder(out):
@@ -42,4 +46,6 @@ def run(options: argparse.Namespace) -> int:
         lines = [*terminal.table(results.data), *terminal.failed(results.data), "", f"report: {page}"]
         lines += single_file.write(results.data, options.single_file, options.gallery_mb)
         console.write("\n".join(lines))
+        if tracked := tracking.track(results.data):
+            console.write("\n".join(tracked))
         return say_what_is_missing(results.data)

@@ -17,7 +17,7 @@ from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.guard import guarded
 from evalharness._util.progress import Progress
-from evalharness.cli import gate_options, single_file
+from evalharness.cli import gate_options, single_file, tracking
 from evalharness.cli.options import add_literature_argument, add_selection_arguments, size_of
 from evalharness.config import literature, overrides, sweep_files
 from evalharness.config.shards import sharded
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     overrides.add_arguments(parser)
     add_literature_argument(parser)
     single_file.add_argument(parser)
+    tracking.add_arguments(parser)
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--check", action="store_true", help="draw and score one sample of each arm, then stop")
     part.add_argument("--draw-only", action="store_true", help="score nothing and write no report")
@@ -67,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
     store_path = sharded(options.store or whole.parent / "store", sweep.shard)
     gate_options.require_results(options)
     single_file.require_report(options)
+    tracked = tracking.tracking_of(options)
     if options.dry_run:
         from evalharness._front import power_lines
         from evalharness.analysis.examples.missing import most_example_scores
@@ -85,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
         return _check(plan, out, store_path, options)
     parts = Parts(drawing=not options.score_only, scoring=not options.draw_only)
     more = {"quiet": options.quiet, "retry_failed": options.retry_failed, "trial": bool(size.label)}
-    more |= {"check_space": not options.no_space_check, "one_file": options.single_file}
+    more |= {"check_space": not options.no_space_check, "one_file": options.single_file, "tracked": tracked}
     if not gate_options.given(options):
         return carry_out(plan, out, store_path, parts=parts, **more)
     from evalharness.cli.gates import gates_of
@@ -106,11 +108,18 @@ def _check(plan: Plan, out: Path, store_path: Path, options: argparse.Namespace)
 
 
 def carry_out(
-    plan: Plan, out: Path, store_path: Path, *, gates: Gates | None = None, one_file: Path | None = None, **options: Any
+    plan: Plan,
+    out: Path,
+    store_path: Path,
+    *,
+    gates: Gates | None = None,
+    one_file: Path | None = None,
+    tracked: tracking.Tracking = tracking.NOWHERE,
+    **options: Any,
 ) -> ExitCode:
     """Draw and score what is missing, write the report to ``out`` and print its headline table.
 
-    ``one_file`` is a file that gets the report, too.
+    ``one_file`` is a file that gets the report, too, and ``tracked`` a tracker that gets the results.
     ``options`` are those of :func:`evalharness._front.run_and_report`. A gate that fails decides the exit code.
     """
     from evalharness._front import run_and_report
@@ -128,6 +137,7 @@ def carry_out(
         _write(*single_file.write(data, one_file))
         code = say_what_is_missing(data)
         passed = gates is None or gates.apply(results) == ExitCode.COMPLETE
+        _write(*tracked.track(data))
     return code if passed else ExitCode.CHECK_FAILED
 
 
