@@ -78,13 +78,18 @@ class BaseQueue:
 
     @property
     def total(self) -> int:
-        """How many jobs are known so far: done, in hand, waiting and held."""
-        return self.done + self.waiting + self.held + len(self.in_hand)
+        """How many jobs are known so far: done, in hand, waiting, postponed and held."""
+        return self.done + self.waiting + self.postponed + self.held + len(self.in_hand)
 
     @property
     def held(self) -> int:
         """How many jobs wait for :meth:`admit`."""
         return 0 if self.stopped else len(self._held)
+
+    @property
+    def postponed(self) -> int:
+        """How many jobs cannot be taken as long as another queue has jobs like them in hand."""
+        return 0
 
     @property
     def idle(self) -> bool:
@@ -96,7 +101,7 @@ class BaseQueue:
     def finished(self) -> bool:
         """Whether nothing is waiting or in hand, and nothing can be added any more."""
         with self._lock:
-            fed = self.held > 0 or not all(feeder.finished for feeder in self.feeders)
+            fed = self.held > 0 or self.postponed > 0 or not all(feeder.finished for feeder in self.feeders)
             return self.idle and (self.stopped or not fed)
 
     def put_back(self, jobs: Sequence[Any], *, alone: bool = False) -> None:

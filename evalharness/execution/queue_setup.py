@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from evalharness._util.hashing import digest
 from evalharness.api.benchmark import JudgeScorer, Scorer
@@ -47,11 +49,20 @@ def draw_queues(plan: Plan, store: Store, jobs: Collection[Job]) -> Iterator[tup
 
 def score_queues(plan: Plan, store: Store) -> Iterator[tuple[ScoreQueue, RemoteJudge | None]]:
     """The queues of all scorers, then those of all rescorings, each with the remote judge behind it, if it has one."""
-    for name, planned in plan.benchmarks.items():
-        yield _score_queue(plan, store, name, planned.benchmark.scorer())
-    for name, planned in plan.benchmarks.items():
-        for rescoring in planned.benchmark.rescorings():
-            yield _score_queue(plan, store, name, rescoring.scorer, rescoring.name)
+    scorers = [(name, None, planned.benchmark.scorer()) for name, planned in plan.benchmarks.items()]
+    rescorings = [(name, each) for name, planned in plan.benchmarks.items() for each in planned.benchmark.rescorings()]
+    same_judge: defaultdict[str, list[ScoreQueue]] = defaultdict(list)
+    for name, rescoring, scorer in [*scorers, *((name, each.name, each.scorer) for name, each in rescorings)]:
+        queue, remote = _score_queue(plan, store, name, scorer, rescoring)
+        if isinstance(scorer, JudgeScorer):
+            queue.same_judge = same_judge[_asked(plan.benchmarks[name].scorer_of(rescoring))]
+            queue.same_judge.append(queue)
+        yield queue, remote
+
+
+def _asked(identity: Mapping[str, Any]) -> str:
+    """What of a scorer's identity tells whether its judge is asked the same: judge, rubric, length and repetition."""
+    return digest([identity.get(key) for key in ("judge", "rubric", "max_tokens", "repeat")])
 
 
 def intermediate_queue(plan: Plan, store: Store, benchmark: str) -> ScoreQueue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +39,8 @@ class ScoreQueue(BaseQueue):
 
     Attributes:
         damaged: Digests of the images whose files could not be read.
+        same_judge: Queues that ask the same judge about images in the same way, perhaps this one among them. An image
+            that one has in hand is given out by the others once its replies are stored, so that none is paid for twice.
     """
 
     def __init__(
@@ -59,8 +61,11 @@ class ScoreQueue(BaseQueue):
         self.intermediate = intermediate
         self.batch_size = batch_size
         self.damaged: set[str] = set()
+        self.same_judge: list[ScoreQueue] = []
         self._store, self._with_replies, self._item_fields = store, with_replies, item_fields
         self._pending: deque[tuple[str, PendingScore]] = deque()
+        self._images: Counter[str] = Counter()
+        """How many waiting scores each image has, which :meth:`postponed` counts by."""
         self._keys: set[str] = set()
         self._pace = Pace()
 
@@ -71,19 +76,27 @@ class ScoreQueue(BaseQueue):
 
     @property
     def waiting(self) -> int:
-        return 0 if self.stopped else len(self._pending) + len(self._single)
+        with self._lock:
+            return 0 if self.stopped else len(self._pending) + len(self._single) - self.postponed
+
+    @property
+    def postponed(self) -> int:
+        with self._lock:
+            return 0 if self.stopped else sum(self._images[image] for image in self._busy_images())
 
     @property
     def load(self) -> float:
-        """The seconds that the waiting and the held jobs are expected to take."""
-        return (self.waiting + self.held) * (self._pace.seconds_each if self._pace.jobs else UNMEASURED_SCORE)
+        """The seconds that the waiting, the postponed and the held jobs are expected to take."""
+        return (self.waiting + self.postponed + self.held) * (
+            self._pace.seconds_each if self._pace.jobs else UNMEASURED_SCORE
+        )
 
     def add(self, key: str, pending: PendingScore) -> None:
         """Add a score by its key, once, however many samples need it; one that is held waits from now on."""
         with self._lock:
             if key not in self._keys:
                 self._keys.add(key)
-                self._pending.append((key, pending))
+                self._append(key, pending)
                 self._lock.notify_all()
             self.admit([key])
 
@@ -94,23 +107,38 @@ class ScoreQueue(BaseQueue):
                 return []
             if self._single and (proven or not self._pending):
                 return self._hand_out([self._single.popleft()])
-            size = min(self.batch_size, math.ceil(len(self._pending) / workers))
+            size = min(self.batch_size, math.ceil((len(self._pending) - self.postponed) / workers))
+            busy, passed = self._busy_images(), []
             jobs: list[ScoreJob] = []
             while self._pending and len(jobs) < size:
-                job = self._read(*self._pending.popleft())
+                key, pending = self._pending.popleft()
+                if pending.image in busy:
+                    passed.append((key, pending))
+                    continue
+                self._images[pending.image] -= 1
+                job = self._read(key, pending)
                 if job is not None:
                     jobs.append(job)
+            self._pending.extendleft(reversed(passed))
             return self._hand_out(jobs)
 
+    def _busy_images(self) -> set[str]:
+        """Images that other queues of the judge have in hand."""
+        others = [queue for queue in self.same_judge if queue is not self]
+        return {job.digest for queue in others for job in queue.in_hand.values()}
+
     def _put_first(self, job: ScoreJob) -> None:
+        self._images[job.digest] += 1
         self._pending.appendleft((job.key, PendingScore(job.digest, job.item, job.retry)))
 
     def _take_waiting(self) -> dict[str, PendingScore]:
         pending = dict(self._pending)
         self._pending.clear()
+        self._images.clear()
         return pending
 
     def _append(self, key: str, job: PendingScore) -> None:
+        self._images[job.image] += 1
         self._pending.append((key, job))
 
     def pace(self, jobs: int, seconds: float) -> None:

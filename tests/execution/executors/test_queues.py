@@ -110,6 +110,41 @@ def test_images_that_come_back_are_looked_at_first_and_each_key_once() -> None:
 
 
 @settings(deadline=None)  # a busy machine is no fault
+@given(st.data())
+def test_queues_of_one_judge_never_have_the_same_image_in_hand(data: st.DataObject) -> None:
+    """Two queues, in any order of taking, finishing and giving back, come to their ends, and neither ends before."""
+    replies = SimpleNamespace(known=lambda images: {})
+    store: Any = SimpleNamespace(images=SimpleNamespace(read=str.encode), replies=replies, lock=threading.Condition())
+    pair = [ScoreQueue(name, None, store, data.draw(st.integers(1, 3)), with_replies=True) for name in "ab"]  # type: ignore[arg-type]
+    wanted = [data.draw(st.lists(st.integers(0, 5), unique=True, max_size=6)) for _ in pair]
+    for one, numbers in zip(pair, wanted, strict=True):
+        one.same_judge = pair
+        for number in numbers:
+            one.add(f"{one.subject}{number}", PendingScore(f"{number}", Item("", "", "", {})))
+    taken: list[list[Any]] = [[], []]
+    for place in data.draw(st.lists(st.sampled_from([0, 1]), max_size=30)):
+        one, batches = pair[place], taken[place]
+        if batches and data.draw(st.booleans()):
+            batch = batches.pop()
+            one.put_back(batch) if data.draw(st.booleans()) else one.settle(batch, 0)
+        elif batch := one.take():
+            batches.append(batch)
+        else:
+            assert not one.waiting
+        assert one.total == len(wanted[place])
+        in_hand = [{job.digest for batch in batches for job in batch} for batches in taken]
+        assert not in_hand[0] & in_hand[1]
+        assert not one.finished or one.done == len(wanted[place])
+    for _ in range(2):  # the second time nothing is in the other's hand
+        for one, batches in zip(pair, taken, strict=True):
+            for batch in (*batches, *iter(one.take, [])):
+                one.settle(batch, 0)
+            batches.clear()
+    assert all(one.finished for one in pair)
+    assert [one.done for one in pair] == [len(numbers) for numbers in wanted]
+
+
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.lists(
         st.builds(
