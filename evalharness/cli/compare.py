@@ -97,7 +97,7 @@ def _table(compared: Sequence[Compared], runs: int) -> pd.DataFrame:
     from evalharness.report.comparison_tables import PAIRING
     from evalharness.report.formatting import MISSING, p_text, points_text, score_text
 
-    rows, other = [], "B" if runs == 2 else "run"
+    rows, other = [], "B" if runs == 2 else "other"
     for pair in compared:
         test, gap = pair.contrast, pair.difference
         same = pair.arms[0] == pair.arms[1]

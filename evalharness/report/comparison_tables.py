@@ -34,7 +34,9 @@ def scores_table(
         for benchmark, title in titles.items():
             kinds = incomparable(differences, benchmark, number, _reference(runs, benchmark))
             cells.append(_score_cell(found[number].get(benchmark, {}).get(arm), kinds))
-            reasons += [f"{title}: other {kind}" for kind in kinds]
+            if kinds:
+                where = f"{title}: " if len(titles) > 1 else ""
+                reasons.append(where + ", ".join(kinds))
         rows.append(Row([*cells, Cell("; ".join(reasons) or MISSING)], baseline=number == 0))
     caption = (
         "Overall scores in per cent, with 95 % intervals over prompts. The rows of run A are shaded. "

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from evalharness.report.formatting import short_digest
+from evalharness.report.formatting import short_digest, short_hash
 from evalharness.store.provenance import count
 
 Entry = Mapping[str, Any]
@@ -141,7 +141,7 @@ def _differences(entries: Sequence[Entry], stage: str, benchmark: str) -> Iterat
                 counts.setdefault(arm, Counter())[known[label]] += number
         if len({_shares(numbers) for numbers in counts.values()}) > 1:
             texts = (
-                f"{value} ({_arms(arm for arm, numbers in counts.items() if value in numbers)})"
+                f"{short_hash(value)} ({_arms(arm for arm, numbers in counts.items() if value in numbers)})"
                 for value in dict.fromkeys(value for numbers in counts.values() for value in numbers)
             )
             yield label + " and ".join(texts)

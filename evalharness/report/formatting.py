@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -153,6 +154,17 @@ def slug(name: str) -> str:
 def short_digest(digest: Any) -> str:
     """The first eight digits of a digest."""
     return str(digest or "").removeprefix("sha256:")[:8]
+
+
+def short_hash(text: str) -> str:
+    """A text; of a digest or a commit the first eight digits, with the sign of uncommitted changes.
+
+    >>> short_hash("0123456789" * 4 + "+"), short_hash("12.4")
+    ('01234567+', '12.4')
+    """
+    if re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?\+?", text):
+        return text[:8] + ("+" if text.endswith("+") else "")
+    return text
 
 
 def short_scorer(identity: Any) -> str:

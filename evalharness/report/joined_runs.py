@@ -54,9 +54,10 @@ def ordered_arms(comparison: Comparison) -> list[tuple[int, str]]:
 
 
 def leading_pairs(runs: Sequence[Results], comparison: Comparison) -> list[Compared]:
-    """The compared pairs; those whose arm of the first run has the highest cap of its kind come first."""
+    """The compared pairs, those of an arm together; arms of the first run with the highest cap of their kind lead."""
     leads = {family.arms[-1] for family in families(runs[0].arms)}
-    return sorted(comparison.compared, key=lambda pair: pair.arms[0] not in leads)
+    places = {arm: place for place, arm in enumerate(dict.fromkeys(pair.arms[0] for pair in comparison.compared))}
+    return sorted(comparison.compared, key=lambda pair: (pair.arms[0] not in leads, places[pair.arms[0]]))
 
 
 def compared_arms(comparison: Comparison) -> dict[int, list[str]]:

@@ -11,7 +11,7 @@ from evalharness._util.hashing import digest
 from evalharness._util.text import counted
 from evalharness.analysis.arms import settings_by_arm
 from evalharness.report.environments import STAGES, used_values
-from evalharness.report.formatting import MISSING, short_digest, short_scorer
+from evalharness.report.formatting import MISSING, short_digest, short_hash, short_scorer
 from evalharness.store.results import Results
 
 MAX_LEAVES = 4
@@ -82,7 +82,7 @@ def _respects(runs: Sequence[Results | None], benchmark: str) -> Iterator[tuple[
     taken = [None if run is None else _taken(run, benchmark) for run in runs]
     yield "Prompts taken", "prompts", taken
     samples = [None if info is None else counted(info["samples"], "image") + " per prompt" for info in infos]
-    yield "Images", "number of images", samples
+    yield "Images", "", samples
     yield "Scorer", "scorer", values("scorer")
     yield "Protocol", "protocol", values("version")
     yield "Weights of categories", "weights", values("weights")
@@ -128,4 +128,4 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
             yield from _leaves(part, f"{name}.{key}" if name else str(key))
     elif value is not None:
         text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
-        yield name, short_digest(text) if len(text) == 64 and text.isalnum() else text
+        yield name, short_hash(text)

@@ -106,6 +106,9 @@ def test_three_runs_are_compared_with_the_first(
     printed = capsys.readouterr().out
     assert "C: tiny" in printed
     assert "note: A, C: mock: the runs share prompts but no seed" in printed
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line[:2] == "| "]
+    assert rows[0][:5] == ["benchmark", "run", "arm", "A", "other"]
+    assert [row[:3] for row in rows[1:]] == [["mock", "B", "single"], ["mock", "C", "single"]]
     compared = json.loads((tmp_path / "d" / "compare.json").read_text())["compared"]
     assert [(pair["runs"], pair["pairing"]) for pair in compared] == [([0, 1], "seeds"), ([0, 2], "prompts")]
 

@@ -30,7 +30,7 @@ def write(folder: Path, *runs: Results) -> str:
 def test_a_page_has_the_scores_the_differences_and_what_makes_them_incomparable(tmp_path: Path) -> None:
     page = write(tmp_path / "c", *compared_runs(tmp_path))
     assert "<b>B single-pass</b> was scored by another scorer than <b>A single-pass on geneval</b>" in page
-    assert "geneval: other prompts; geneval: other scorer" in page
+    assert "<td>prompts, scorer</td>" in page
     assert "the runs differ in the scorer, so that a difference may be its own" in page
     assert "threshold 0.3" in page and "threshold 0.5" in page
     assert page.count('class="picture"') == 4 * 4  # prompts × arms

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from compared_runs import ARMS, compared_runs
 from runs import random_scores, run
 
 from evalharness.analysis.comparison import compare, compare_runs
 from evalharness.analysis.grid import grid
-from evalharness.report.joined_runs import joined_runs, ordered_arms
+from evalharness.report.joined_runs import joined_runs, leading_pairs, ordered_arms
 from evalharness.store.results import Results
 
 SCORES = random_scores(["x", "y"])
@@ -88,3 +89,13 @@ def test_an_environment_that_both_used_is_one(environment: str) -> None:
     entries = joined_runs(runs, compare(*runs), "both").info["environments"]
     merged = [{"A x": 120, "B x": 120}] if environment == "same" else [{"A x": 120}, {"B x": 120}]
     assert [entry["drawn"]["toy"] for entry in entries] == merged
+
+
+def test_the_highest_cap_of_each_kind_leads_and_all_runs_have_a_say() -> None:
+    arms = {"x": SCORES["x"], "p 1": SCORES["x"], "p 2": SCORES["x"]}
+    settings = {"x": {"inspect": False}, "p 1": {"inspect": True}, "p 2": {"inspect": True}}
+    runs = [run(arms, settings=settings) for _ in range(3)]
+    for results in runs:
+        results.arms["max_iterations"] = pd.array([None, 1, 2], dtype="Int64")
+    labels = [pair.labels[1] for pair in leading_pairs(runs, compare_runs(runs))]
+    assert labels == ["B x", "C x", "B p 2", "C p 2", "B p 1", "C p 1"]

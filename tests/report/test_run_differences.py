@@ -42,7 +42,7 @@ def test_equal_runs_differ_in_nothing() -> None:
     [
         (toy(prompt_set="rewritten"), "Prompt set", ("original abababab", "rewritten abababab"), "prompts"),
         (toy(version="2"), "Protocol", ("1", "2"), "protocol"),
-        (toy(samples=4), "Images", ("3 images per prompt", "4 images per prompt"), "number of images"),
+        (toy(samples=4), "Images", ("3 images per prompt", "4 images per prompt"), None),
         (toy(scorer={"name": "judge", "cut": {"at": 3}}), "Scorer", ("name rules", "name judge, cut.at 3"), "scorer"),
         (toy(weights={"a": 0.5, "b": 0.5}), "Weights of categories", ("a 0.25, b 0.75", "a 0.5, b 0.5"), "weights"),
         (lambda info: info.update(seed=7), "Seed", ("0", "7"), None),
