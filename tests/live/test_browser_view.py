@@ -14,6 +14,7 @@ from mock_sweeps import draw_and_score
 from report_samples import INJECTION
 from viewing import Viewing, viewing
 
+import evalharness as eh
 from evalharness.execution import heartbeat
 
 pytestmark = pytest.mark.slow
@@ -87,6 +88,21 @@ def test_hostile_text_stays_text(browser: Any, served: Viewing, run: Path) -> No
     assert view.page.title() == "▶ tiny – run"
     assert view.page.locator("img[onerror], main script").count() == 0
     view.close()
+
+
+def test_the_report_works_as_it_does_from_the_disk(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(SWEEP)
+    eh.run(tmp_path / "tiny.yaml", out=tmp_path / "r" / "tiny", quiet=True).close()
+    with viewing(tmp_path / "r" / "tiny") as server:
+        view = View(browser, tmp_path)
+        view.page.goto(f"{server.address}report/index.html")
+        view.until("document.documentElement.dataset.ready === 'gallery'")
+        view.until("[...document.querySelectorAll('#cards img')].some((image) => image.naturalWidth > 0)")
+        view.page.goto(f"{server.address}report/grid.html")
+        view.until("document.documentElement.dataset.ready === 'grid'")
+        assert view.complaints == []
+        assert all(url.startswith(server.address) for url in view.requests)
+        view.close()
 
 
 def test_a_server_that_has_ended_is_told(browser: Any, run: Path) -> None:

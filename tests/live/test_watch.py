@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mock_sweeps import SWEEP, draw_and_score
 
 import evalharness as eh
@@ -186,3 +188,36 @@ def test_a_folder_without_a_run_is_an_error(tmp_path: Path, kind: str) -> None:
         folder.mkdir()
     with pytest.raises(ConfigError):
         RunWatch(str(folder))
+
+
+FOLDERS, FILES = ["..", "..", ".", "a", "r", ""], ["secret.html", "store/store.sqlite", "status.json", "a"]
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run with one file that a report wrote, inside folders of files that none wrote."""
+    root = tmp_path_factory.mktemp("listed")
+    (root / "tiny.yaml").write_text(SWEEP)
+    out = root / "r" / "tiny"
+    draw_and_score(root / "tiny.yaml", out)
+    (out / "data").mkdir()
+    (out / "a").write_text("a file of the report")
+    for folder in (root, root / "r"):
+        (folder / "secret.html").write_text("secret")
+    return out
+
+
+@given(
+    st.lists(st.sampled_from(FOLDERS), max_size=3),
+    st.sampled_from(FILES),
+    st.sampled_from(["/", "/", "//", "\\", "%2f"]),
+    st.sampled_from(["", "", "/"]),
+)
+def test_no_name_leads_out_of_the_report(
+    listed: Path, folders: list[str], file: str, separator: str, start: str
+) -> None:
+    """What lies in the report's own folder may be given, since this list names it."""
+    name = start + separator.join([*folders, file])
+    (listed / "data" / "files.json").write_text(json.dumps([name]))
+    own = {"a": b"a file of the report", "status.json": (listed / "status.json").read_bytes()}
+    assert RunWatch(str(listed)).report_file(name) == own.get(name)
