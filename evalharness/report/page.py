@@ -64,7 +64,7 @@ def write_page(results: Results, out: Path, *, gallery_mb: float | None = None) 
         sample_files = {} if small else write_sample_files(results, folder)
         leads = {summary.benchmark: lead_arms(results, summary) for summary in summaries}
         arm_loops = list(loops(results, known_scores(results)))
-        figures = draw_figures(results.arms, summaries, leads, arm_loops, folder / "figures", pdf=not small)
+        figures = draw_figures(results.arms, summaries, leads, arm_loops, folder / "figures", small=small)
         analyses = [summary.analysis for summary in summaries]
         gallery = write_gallery(results, analyses, lead_arm(results), images, folder, megabytes=gallery_mb)
         links = GalleryLinks(results, gallery, out.name)

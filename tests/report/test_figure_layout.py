@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,9 @@ def many_caps(caps: int = 16, name: str = "process") -> Results:
     arms = results.arms.assign(max_iterations=pd.array([None, *range(1, caps + 1)], "Int64"))
     place = {arm: index for index, arm in enumerate(scores)}
     steps = results.samples["arm"].map(place).map(lambda index: 8 if not index else 8 * (3 - 2 / index))
-    return replace(results, arms=arms, samples=results.samples.assign(evaluations=steps, tokens=10 * steps))
+    return replace(
+        results, arms=arms, samples=results.samples.assign(evaluations=steps, tokens=10 * steps, seconds=steps / 7)
+    )
 
 
 CASES = {
@@ -118,3 +121,16 @@ def test_a_pdf_holds_letters_and_is_the_same_again(tmp_path: Path) -> None:
     assert data == (tmp_path / "b" / "toy-iterations.pdf").read_bytes()
     assert data.startswith(b"%PDF") and b"/Type3" not in data and b"/FontFile2" in data
     assert not save(plot, "toy", tmp_path).pdf
+
+
+def test_a_name_that_looks_like_markup_stays_a_name(tmp_path: Path) -> None:
+    name = 'a style="fill: red" <g> id="m0123456789" #m0123456789'
+    plot = plots(many_caps(3, name))[0]
+    stem = save(plot, "toy", tmp_path).stem
+    root = ElementTree.fromstring((tmp_path / f"{stem}.svg").read_text())
+    texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert any(text and text.startswith('a style="fill: red"') for text in texts)
+    classes = {element.get("class") for element in root.iter()} - {None}
+    (style,) = (element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}style"))
+    assert all(f".{name}{{" in style for name in classes)
+    assert not any(element.get("style") for element in root.iter())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evalharness.analysis.examples.loop import ArmLoop
 from evalharness.report.figures.difference_plots import flips, forest
-from evalharness.report.figures.loop_plots import loop_plots
+from evalharness.report.figures.loop_plots import MAX_ARMS, loop_plots
 from evalharness.report.figures.score_plots import cost, iterations
 from evalharness.report.figures.style import FigureFile, family_styles, save
 from evalharness.report.summary import Summary
@@ -26,7 +26,7 @@ def draw_figures(
     loops: Sequence[ArmLoop],
     folder: Path,
     *,
-    pdf: bool = False,
+    small: bool = False,
 ) -> list[FigureFile]:
     """Draw the figures for which there are data. A family of arms has the same colour in all of them.
 
@@ -36,7 +36,7 @@ def draw_figures(
         leads: benchmark → the arms that figures of differences show.
         loops: the loops of the arms that inspect.
         folder: where they are written.
-        pdf: whether each is written as PDF, too.
+        small: whether to write no PDF, and the loop of one arm alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
     styles = family_styles(arms)
@@ -47,7 +47,11 @@ def draw_figures(
             cost(summary, styles),
             forest(summary, leads[summary.benchmark], styles),
             flips(summary),
-            *loop_plots([loop for loop in loops if loop.benchmark == summary.benchmark], summary.title),
+            *loop_plots(
+                [loop for loop in loops if loop.benchmark == summary.benchmark],
+                summary.title,
+                1 if small else MAX_ARMS,
+            ),
         )
-        files += [save(plot, summary.benchmark, folder, pdf=pdf) for plot in plots if plot is not None]
+        files += [save(plot, summary.benchmark, folder, pdf=not small) for plot in plots if plot is not None]
     return files

@@ -30,14 +30,15 @@ MAX_ITERATIONS = 12
 MAX_ARMS = 8
 
 
-def loop_plots(loops: Sequence[ArmLoop], title: str) -> Iterator[Plot]:
+def loop_plots(loops: Sequence[ArmLoop], title: str, most: int = MAX_ARMS) -> Iterator[Plot]:
     """A figure for each arm.
 
     Args:
         loops: the loops of a benchmark's arms.
         title: the benchmark's name.
+        most: limit on the number of figures.
     """
-    for number, loop in enumerate(loops[:MAX_ARMS], 1):
+    for number, loop in enumerate(loops[:most], 1):
         iterations = loop.iterations[:MAX_ITERATIONS]
         parts: list[Part] = [None, *iterations, *loop.categories]
         caption = (
@@ -47,8 +48,8 @@ def loop_plots(loops: Sequence[ArmLoop], title: str) -> Iterator[Plot]:
         )
         if len(iterations) < len(loop.iterations):
             caption += f" The first {MAX_ITERATIONS} of {len(loop.iterations)} iterations; the table has all."
-        if number == 1 and len(loops) > MAX_ARMS:
-            caption += f" Figures show {MAX_ARMS} of {counted(len(loops), 'arm')}."
+        if number == 1 and len(loops) > most:
+            caption += f" Figures show {most} of {counted(len(loops), 'arm')}; the table has all."
         total = loop.total()
         texts = [f"{LABELS[name]} {_percent(loop.share(name))}" for name in SHARES]
         texts.append(f"{total.fixed} fixed, {total.broke} broken, {total.unchanged} unchanged")

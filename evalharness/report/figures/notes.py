@@ -31,12 +31,13 @@ def place_notes(axes: Axes) -> None:
     notes: list[Any] = [text for text in axes.texts if text.get_gid() == GID]
     points = [axes.transData.transform(text.xy) for text in notes]
     scale = axes.figure.dpi / 72
+    right = min(axes.bbox.x1 + 6 * scale, axes.figure.bbox.x1)
     taken: list[Bbox] = [_around(point, MARKER * scale) for point in points]
     for text in [*notes[:1], *notes[:0:-1]]:
         for offset in OFFSETS:
             text.set_position(offset)
             box = text.get_window_extent()
-            inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.figure.bbox.x1 and axes.bbox.y0 <= box.y0
+            inside = axes.bbox.x0 <= box.x0 and box.x1 <= right and axes.bbox.y0 <= box.y0
             if inside and box.y1 <= axes.bbox.y1 + 2 * scale and box.count_overlaps(taken) == 0:
                 taken.append(box)
                 break

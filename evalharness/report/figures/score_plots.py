@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Rows = Mapping[str, Mapping[str, Any]]
 MEASURES = {"evaluations": "sampler steps", "tokens": "tokens written", "seconds": "seconds"}
+AXES = {"evaluations": "sampler steps", "tokens": "tokens", "seconds": "seconds"}
 BETTER = "(higher is better)"
 MAX_TICKS = 12
 
@@ -128,7 +129,7 @@ def _draw_cost(
         points_by_arm = {point.arm: point for point in points if point.measure == measure}
         for style in styles:
             _draw_cost_curve(axes, points_by_arm, style)
-        axes.set(xlabel=f"{MEASURES[measure]} a sample")
+        axes.set(xlabel=f"{AXES[measure]} a sample")
         axes.locator_params(axis="x", nbins=4)
     panels[0].set(ylabel=f"{as_label(title)} score, % {BETTER}")
     panels[0].yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
@@ -153,6 +154,10 @@ def _draw_cost_curve(axes: Axes, points_by_arm: Mapping[str, CostPoint], style: 
         markersize=5,
         **style.line,
     )
+    noted = None
     for cap, point in points:
-        if cap is not None:
-            note(axes, str(cap), (point.cost.value, point.score.value), style.color)
+        position = (point.cost.value, point.score.value)
+        distinct = noted is None or math.dist(position, noted) > 1e-6 * max(1.0, abs(position[0]))
+        if cap is not None and distinct:
+            note(axes, str(cap), position, style.color)
+            noted = position
