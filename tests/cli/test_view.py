@@ -18,6 +18,7 @@ from waiting import until
 
 import evalharness as eh
 from evalharness.cli import main
+from evalharness.execution import heartbeat
 
 SLOW = """\
 name: tiny
@@ -51,17 +52,25 @@ def test_a_run_is_seen_while_it_goes_on_and_when_it_is_done(tmp_path: Path) -> N
     file, out = tmp_path / "tiny.yaml", tmp_path / "r" / "tiny"
     file.write_text(SLOW + IN_PROCESS)
     command = [sys.executable, "-m", "evalharness.sweep", str(file), "--out", str(out), "--quiet"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-        until("the run has begun", (out / "status.json").is_file)
+    with (
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(run.kill)  # nobody waits for a process that is stopped
+        until(
+            "some is drawn, beside four that are refused at once",
+            lambda: (status := heartbeat.read(out)) and status.stages and status.stages["draw"].done > 4,
+        )
+        run.send_signal(signal.SIGSTOP)  # so that it does not end before it was looked at
         with viewed(str(out)) as (_, server):
             state = until("a picture is shown", lambda: seen if (seen := server.state())["pictures"] else None)
-            assert run.poll() is None, "the run goes on"
             assert state["running"] is True and state["report"] is False and state["problem"] == ""
             assert state["state"].startswith("Running for ")
             assert [stage["name"] for stage in state["stages"]] == ["draw", "score"]
             assert all(row["provisional"] for row in state["benchmarks"][0]["rows"])
             assert server.ask(f"/images/{state['pictures'][0]['image']}.png")[0].status == 200
             assert server.ask("/report/index.html")[0].status == 404
+            run.send_signal(signal.SIGCONT)
             until("it is done", lambda: server.state()["report"])
             done = server.state()
             assert (done["running"], done["stages"], done["problem"]) == (False, [], "")
