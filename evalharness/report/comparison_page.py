@@ -135,6 +135,10 @@ def _run_facts(number: int, run: Results) -> dict[str, str]:
 
 
 def _environment_warnings(joined: Results, titles: dict[str, str]) -> Iterator[str]:
+    """Each warning once, with the benchmarks that it is of."""
+    by_line: dict[str, list[str]] = {}
     for name, title in titles.items():
         for line in table_warnings(joined.info, name):
-            yield f"{title}: {line}"
+            by_line.setdefault(line, []).append(title)
+    for line, concerned in by_line.items():
+        yield f"{', '.join(concerned)}: {line}"

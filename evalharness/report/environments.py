@@ -56,15 +56,18 @@ def continued_fact(info: Mapping[str, Any]) -> str:
 
 
 def table_warnings(info: Mapping[str, Any], benchmark: str) -> list[str]:
-    """A line for each stage in which arms of a table differ in devices or versions."""
-    lines = []
+    """A line for each difference in devices or versions between arms of a table, with the stages that have it."""
+    stages: dict[str, list[str]] = {}
     for stage in STAGES:
         differences = list(_differences(_used(info, stage, benchmark), stage, benchmark))
         if differences:
             rest = len(differences) - MAX_DIFFERENCES
             shown = [*differences[:MAX_DIFFERENCES], *([f"and {rest} more differences"] if rest > 0 else [])]
-            lines.append(f"arms that are compared were {stage} in different environments: {'; '.join(shown)}.")
-    return lines
+            stages.setdefault("; ".join(shown), []).append(stage)
+    return [
+        f"arms that are compared were {' and '.join(names)} in different environments: {text}."
+        for text, names in stages.items()
+    ]
 
 
 def code_warnings(info: Mapping[str, Any]) -> list[str]:

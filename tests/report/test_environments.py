@@ -276,3 +276,20 @@ def test_a_merge_keeps_where_results_were_made(longer: Callable[..., Path], tmp_
         origins = [[score.origin for *_, score in store.scores.all()] for store in (one, other)]
         assert origins[0] == origins[1] != []
         assert one.environments.all() == other.environments.all() != {}
+
+
+def test_a_difference_of_drawing_and_scoring_is_said_once() -> None:
+    entries = [
+        {
+            "id": host,
+            "host": host,
+            "git_commit": host,
+            "drawn": {"mock": {arm: 8}},
+            "begun": {},
+            "scored": {"mock": {arm: 8}},
+        }
+        for host, arm in (("first", "a"), ("second", "b"))
+    ]
+    assert table_warnings({"environments": entries}, "mock") == [
+        "arms that are compared were drawn and scored in different environments: commit first (a) and second (b)."
+    ]
