@@ -69,26 +69,35 @@ class ShownTrajectory:
 
 @dataclass(frozen=True, slots=True)
 class RuleExample:
-    """The trajectory that a rule chose, or ``None``.
+    """The trajectory that a rule chose.
 
     ``number`` counts the refinements up to the chosen one; ``anchor`` is its id on the page.
     """
 
     anchor: str
     rule: Rule
-    trajectory: ShownTrajectory | None
+    trajectory: ShownTrajectory
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class ArmExamples:
-    """The examples of an arm on a benchmark; ``searched`` says what was searched for them."""
+    """The examples of an arm on a benchmark.
+
+    Attributes:
+        searched: What was searched for them.
+        refined: Whether any sample refined a picture.
+        found: The example of each rule that has one.
+        not_found: The titles of the other rules.
+    """
 
     anchor: str
     benchmark: str
     arm: str
     searched: str
-    examples: list[RuleExample]
+    refined: bool
+    found: list[RuleExample]
+    not_found: list[str]
 
 
 def write_examples(results: Results, images: ReportImages, folder: Path, shown: CaseTest) -> list[ArmExamples]:
@@ -120,13 +129,19 @@ class _PageBuilder:
         self.lookup: Lookup = known_scores(results)
 
     def arm(self, anchor: str, chosen: ChosenExamples) -> ArmExamples:
-        examples = []
-        for rule, example in chosen.examples:
-            trajectory = None if example is None else self.trajectory(chosen, example)
-            number = 0 if example is None else example.number
-            examples.append(RuleExample(f"{anchor}-{rule.name}", rule, trajectory, number))
-        title = benchmark_title(self.results, chosen.benchmark)
-        return ArmExamples(anchor, title, chosen.arm, _searched_text(chosen), examples)
+        return ArmExamples(
+            anchor=anchor,
+            benchmark=benchmark_title(self.results, chosen.benchmark),
+            arm=chosen.arm,
+            searched=_searched_text(chosen),
+            refined=chosen.refinements > 0,
+            found=[
+                RuleExample(f"{anchor}-{rule.name}", rule, self.trajectory(chosen, example), example.number)
+                for rule, example in chosen.examples
+                if example is not None
+            ],
+            not_found=[rule.title for rule, example in chosen.examples if example is None],
+        )
 
     def trajectory(self, chosen: ChosenExamples, example: Example) -> ShownTrajectory:
         row, steps, refinement = example.sample.row, example.sample.steps, example.case.refinement
