@@ -352,7 +352,7 @@ def test_a_password_is_not_printed(
     ("name", "message"),
     [
         ("genevl", "no plugin is called 'genevl'; did you mean 'geneval'?"),
-        ("folder", "'folder' needs no files that could be fetched; these do: bagel, geneval, geneval2"),
+        ("folder", "'folder' needs no files that could be fetched; these do: bagel, dpg-bench, geneval, geneval2"),
     ],
 )
 def test_names_with_nothing_to_fetch(name: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
