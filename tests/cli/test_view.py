@@ -35,10 +35,7 @@ arms:
 @contextlib.contextmanager
 def viewed(*words: str) -> Iterator[tuple[subprocess.Popen[str], Viewing]]:
     command = [sys.executable, "-m", "evalharness.cli.main", "view", *words, "--port", "0"]
-    # A test in the background ignores Ctrl-C, and so would its children.
-    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    signal.signal(signal.SIGINT, inherited)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
