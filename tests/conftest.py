@@ -16,7 +16,7 @@ from evalharness.execution.executors import local
 from evalharness.generation import steps
 from evalharness.testing import MockModel, MockScorer
 
-ROOMS = ("bagel", "detector", "judge", "miniature", "process", "report")
+ROOMS = ("bagel", "detector", "images", "judge", "miniature", "process", "report")
 pytest_plugins = [f"{room}_fixtures" for room in ROOMS]
 # Machines are shared: how long an example takes says nothing of the code. Examples are the same in each run, so that a
 # change is judged by what it changes; --hypothesis-profile=search looks for new ones.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def printable(text: str, kept: str = "") -> str:
     """Replace each character that a terminal might obey, or that changes the direction of writing, but for ``kept``.
@@ -34,6 +36,16 @@ def with_article(noun: str) -> str:
     'an orange cup'
     """
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """Return the first names, and how many more there are.
+
+    >>> some_of(["a", "b"], 2), some_of(["a", "b", "c"], 2)
+    ('a, b', 'a, b and 1 more')
+    """
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def counted(count: int, noun: str) -> str:

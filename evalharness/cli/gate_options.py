@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from evalharness.cli.options import require_results
 from evalharness.errors import ConfigError
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -59,7 +60,7 @@ def given(options: argparse.Namespace) -> bool:
     return _gated(options) or options.junit is not None or options.step_summary is not None
 
 
-def require_results(options: argparse.Namespace) -> None:
+def check_gates(options: argparse.Namespace) -> None:
     """Check that a run with these options has results that gates can be held against.
 
     Raises:
@@ -67,9 +68,7 @@ def require_results(options: argparse.Namespace) -> None:
     """
     if not given(options):
         return
-    for option in ("draw_only", "check", "dry_run"):
-        if getattr(options, option):
-            raise ConfigError(f"--{option.replace('_', '-')} has no results that gates could be held against")
+    require_results(options, "has no results that gates could be held against")
     if options.shard is not None:
         raise ConfigError("--shard has a part of the results; merge the shards, then run the sweep with its gates")
     if options.junit is not None and not _gated(options):

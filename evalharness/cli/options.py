@@ -6,6 +6,7 @@ import argparse
 import math
 
 from evalharness.config import literature
+from evalharness.errors import ConfigError
 from evalharness.planning.subsets import Size
 
 
@@ -36,6 +37,21 @@ def positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < 10**9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
+
+
+def require_results(options: argparse.Namespace, lacking: str) -> None:
+    """Check that a command with these options ends in results.
+
+    Args:
+        options: those of a sweep, or of a command that always has results.
+        lacking: what is said of an option that ends it before.
+
+    Raises:
+        ConfigError: One of them does.
+    """
+    for option in ("draw_only", "check", "dry_run"):
+        if getattr(options, option, False):
+            raise ConfigError(f"--{option.replace('_', '-')} {lacking}")
 
 
 def add_gallery_argument(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from evalharness.cli.options import require_results
 from evalharness.errors import ConfigError
 from evalharness.store.results import Results
 
@@ -26,9 +27,7 @@ def require_report(options: argparse.Namespace) -> None:
     """
     if options.single_file is None:
         return
-    for option in ("draw_only", "check", "dry_run"):
-        if getattr(options, option, False):
-            raise ConfigError(f"--{option.replace('_', '-')} writes no report that --single-file could hold")
+    require_results(options, "writes no report that --single-file could hold")
     if options.single_file.is_dir():
         raise ConfigError(f"--single-file: {options.single_file} is a folder; name a file, such as report.html")
 

@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     whole: Path = options.out or report_folder(sweep.name, size)
     out = sharded(whole, sweep.shard)
     store_path = sharded(options.store or whole.parent / "store", sweep.shard)
-    gate_options.require_results(options)
+    gate_options.check_gates(options)
     single_file.require_report(options)
     tracked = tracking.tracking_of(options)
     if options.dry_run:

@@ -10,6 +10,7 @@ from evalharness.api import registry
 from evalharness.api.executor import isolate
 from evalharness.api.failure import Failure
 from evalharness.api.tracker import TrackedArm, Tracker
+from evalharness.cli.options import require_results
 from evalharness.errors import ConfigError, EvalHarnessError
 from evalharness.store.results import Results
 
@@ -67,7 +68,5 @@ def tracking_of(options: argparse.Namespace) -> Tracking:
         if options.project is not None:
             raise ConfigError("--project needs --track, such as --track wandb")
         return NOWHERE
-    for option in ("draw_only", "check", "dry_run"):
-        if getattr(options, option, False):
-            raise ConfigError(f"--{option.replace('_', '-')} has no results that --track could hand over")
+    require_results(options, "has no results that --track could hand over")
     return Tracking(registry.load("trackers", options.track)(), options.project)

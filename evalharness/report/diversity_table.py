@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from evalharness._util.text import counted
+from evalharness._util.text import counted, some_of
 from evalharness.analysis.stats import Estimate
 from evalharness.report.cells import Cell, PageTable, Row
 from evalharness.report.formatting import MISSING, distance_text
@@ -60,10 +60,9 @@ def collapses(summary: Summary) -> Iterator[str]:
         if contrast and contrast.significant and contrast.difference.value > 0 and found.difference.high < 0:
             arms.append(f"{arm} ({distance_text(found.difference.value)} {_interval(found.difference)})")
     if arms:
-        more = f" and {len(arms) - NAMED} more" if len(arms) > NAMED else ""
         yield (
             f"scoring higher than {summary.analysis.baseline}, but with images of a prompt that are more alike "
-            f"(difference in diversity): {', '.join(arms[:NAMED])}{more}."
+            f"(difference in diversity): {some_of(arms, NAMED)}."
         )
 
 

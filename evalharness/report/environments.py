@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from evalharness._util.text import some_of
 from evalharness.report.formatting import short_digest, short_hash
 from evalharness.store.provenance import count
 
@@ -155,6 +156,4 @@ def _shares(numbers: Counter[str]) -> frozenset[tuple[str, float]]:
 
 
 def _arms(arms: Iterable[str]) -> str:
-    names = list(arms)
-    rest = len(names) - MAX_ARMS
-    return ", ".join(names[:MAX_ARMS]) + (f" and {rest} more" if rest > 0 else "")
+    return some_of(list(arms), MAX_ARMS)

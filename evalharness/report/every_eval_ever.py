@@ -91,7 +91,8 @@ def _write(results: Results, summary: Summary, arm: Mapping[str, Any], folder: P
             },
         },
         "evaluation_results": [
-            _result(results, summary, arm, name, estimate) for name, estimate in _estimates(summary, arm["arm"])
+            _result(results, summary, arm, name, estimate)
+            for name, estimate in summary.known_scores(arm["arm"]).items()
         ],
         "detailed_evaluation_results": {
             "format": "jsonl",
@@ -104,15 +105,6 @@ def _write(results: Results, summary: Summary, arm: Mapping[str, Any], folder: P
     (folder / path).mkdir(parents=True, exist_ok=True)
     (folder / path / f"{name}.json").write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     (folder / path / f"{name}_samples.jsonl").write_text(lines, encoding="utf-8")
-
-
-def _estimates(summary: Summary, arm: str) -> Iterator[tuple[str, Estimate]]:
-    """The scores that are known: the overall one under "", and those of categories."""
-    if not math.isnan(summary.rows[arm]["overall"]):
-        yield "", summary.analysis.scores[arm].overall
-    for category, estimate in summary.analysis.scores[arm].categories.items():
-        if not math.isnan(estimate.value):
-            yield category, estimate
 
 
 def _result(

@@ -1,4 +1,4 @@
-"""Tables for a paper in LaTeX with booktabs: quoted rows below a rule, their sources in notes."""
+"""Text and plain tables in LaTeX."""
 
 from __future__ import annotations
 
@@ -27,17 +27,14 @@ def escape(text: str) -> str:
     return re.sub("|".join(map(re.escape, SPECIAL)), lambda match: SPECIAL[match[0]], printable(" ".join(text.split())))
 
 
-def booktabs(table: pd.DataFrame, quoted: pd.DataFrame | None = None, notes: Sequence[str] = ()) -> str:
+def booktabs(table: pd.DataFrame, notes: Sequence[str] = ()) -> str:
     r"""A ``tabular`` of text cells; needs ``\usepackage{booktabs}``. The first column is left-aligned, others right.
 
-    ``quoted`` has the same columns; ``notes`` are lines below the table, such as the sources of the quoted rows.
+    ``notes`` are lines below the table.
     """
     columns = [str(name) for name in table.columns]
     lines = [rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}", r"\toprule", _row(columns), r"\midrule"]
     lines += [_row(map(str, row)) for row in table.itertuples(index=False)]
-    if quoted is not None and len(quoted):
-        lines += [r"\midrule", rf"\multicolumn{{{len(columns)}}}{{l}}{{\emph{{Quoted, not measured here}}}} \\"]
-        lines += [_row(map(str, row)) for row in quoted[columns].itertuples(index=False)]
     lines += [r"\bottomrule"]
     lines += [rf"\multicolumn{{{len(columns)}}}{{l}}{{\footnotesize {escape(note)}}} \\" for note in notes]
     return "\n".join([*lines, r"\end{tabular}", ""])

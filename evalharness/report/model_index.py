@@ -36,31 +36,28 @@ def model_indices(results: Results, arms: Iterable[str] = ()) -> dict[str, list[
     """The ``model-index`` of each model."""
     from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_index
 
-    wanted, by_model = set(arms), defaultdict(list)
+    wanted = set(arms)
+    by_model: defaultdict[str, list[EvalResult]] = defaultdict(list)
     for summary in summarize(results):
         info = results.info["benchmarks"][summary.benchmark]
         for arm in records(results.arms):
-            row = summary.rows.get(arm["arm"])
-            if row is None or (wanted and arm["arm"] not in wanted):
+            if arm["arm"] not in summary.rows or (wanted and arm["arm"] not in wanted):
                 continue
-            scores = summary.analysis.scores[arm["arm"]]
-            overall = Estimate(math.nan) if math.isnan(row["overall"]) else scores.overall
-            for name, estimate in {"overall": overall, **scores.categories}.items():
-                if not math.isnan(estimate.value):
-                    by_model[arm["model"]].append(
-                        EvalResult(
-                            task_type=TASK,
-                            dataset_type=summary.benchmark,
-                            dataset_name=summary.title,
-                            dataset_config=str(arm["arm"]),
-                            dataset_revision=str(info["prompt_digest"]),
-                            dataset_args={"prompts": int(info["items"]), "images_per_prompt": int(info["samples"])},
-                            metric_type="score",
-                            metric_name=f"{summary.title}, {name.replace('_', ' ')}",
-                            metric_value=round(estimate.value, 6),
-                            metric_args=_uncertainty(estimate),
-                        )
-                    )
+            by_model[arm["model"]] += [
+                EvalResult(
+                    task_type=TASK,
+                    dataset_type=summary.benchmark,
+                    dataset_name=summary.title,
+                    dataset_config=str(arm["arm"]),
+                    dataset_revision=str(info["prompt_digest"]),
+                    dataset_args={"prompts": int(info["items"]), "images_per_prompt": int(info["samples"])},
+                    metric_type="score",
+                    metric_name=f"{summary.title}, {name.replace('_', ' ') or 'overall'}",
+                    metric_value=round(estimate.value, 6),
+                    metric_args=_uncertainty(estimate),
+                )
+                for name, estimate in summary.known_scores(arm["arm"]).items()
+            ]
     return {model: eval_results_to_model_index(model, found) for model, found in by_model.items()}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from evalharness.analysis import Analysis, Contrast, analyse, stats
 from evalharness.analysis.arms import records
 from evalharness.analysis.coverage import coverage
+from evalharness.analysis.stats import Estimate
 from evalharness.errors import EvalHarnessError
 from evalharness.report import analysis_frames
 from evalharness.report.formatting import (
@@ -56,6 +57,13 @@ class Summary:
     def rows(self) -> Mapping[str, Mapping[str, Any]]:
         """The rows of the wide table by arm."""
         return {row["arm"]: row for row in records(self.wide)}
+
+    def known_scores(self, arm: str) -> Mapping[str, Estimate]:
+        """The known scores of an arm by category; the overall one, which lacks where samples are missing, under ""."""
+        scores = self.analysis.scores[arm]
+        overall = Estimate(math.nan) if math.isnan(self.rows[arm]["overall"]) else scores.overall
+        every = {"": overall, **scores.categories}
+        return {name: estimate for name, estimate in every.items() if not math.isnan(estimate.value)}
 
 
 def summarize(results: Results) -> list[Summary]:

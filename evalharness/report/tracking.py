@@ -59,10 +59,11 @@ def _config(results: Results, arm: Mapping[str, Any], summaries: Sequence[Summar
 
 def _metrics(summary: Summary, arm: str) -> Iterator[tuple[str, float]]:
     row, prefix = summary.rows[arm], summary.benchmark
-    scores = summary.analysis.scores[arm]
-    yield from _estimate(f"{prefix}/score", Estimate(math.nan) if math.isnan(row["overall"]) else scores.overall)
-    for category, estimate in scores.categories.items():
-        yield f"{prefix}/{category}", estimate.value
+    for name, estimate in summary.known_scores(arm).items():
+        if name:
+            yield f"{prefix}/{name}", estimate.value
+        else:
+            yield from _estimate(f"{prefix}/score", estimate)
     if (contrast := summary.analysis.contrast(arm)) is not None:
         yield from _estimate(f"{prefix}/difference", contrast.difference)
     if (diversity := summary.analysis.diversity.arms.get(arm)) is not None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mock_sweeps import IN_PROCESS
+from mock_sweeps import IN_PROCESS, REFUSING
 from waiting import until
 
 from evalharness._util.exit_codes import ExitCode
@@ -16,28 +16,17 @@ from evalharness.cli import main
 from evalharness.errors import ConfigError
 from evalharness.execution import heartbeat
 
-SWEEP = """\
-name: tiny
-seed: 3
-model: {name: mock, iterations: 5, refuses: [unspeakable], seconds: 0}
-benchmarks:
-  - {name: mock, samples: 1, prompts: [a, b, unscorable c, d, e, f, g, unspeakable h]}
-arms:
-  - {name: single, variant: single_pass}
-  - {name: process, variant: process, max_iterations: 2}
-"""
-
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    (tmp_path / "tiny.yaml").write_text(SWEEP)
+    (tmp_path / "tiny.yaml").write_text(REFUSING)
     return tmp_path / "r" / "tiny"
 
 
 def start(out: Path, seconds: float) -> subprocess.Popen[bytes]:
     """The sweep in a process of its own, that takes so long for each batch."""
     file = out.parents[1] / "tiny.yaml"
-    file.write_text(SWEEP.replace("seconds: 0", f"seconds: {seconds}") + IN_PROCESS)
+    file.write_text(REFUSING.replace("seconds: 0", f"seconds: {seconds}") + IN_PROCESS)
     command = [sys.executable, "-m", "evalharness.sweep", str(file), "--out", str(out), "--quiet"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mock_sweeps import IN_PROCESS, SWEEP
+from mock_sweeps import IN_PROCESS, REFUSING, SWEEP
 from viewing import Viewing
 from waiting import until
 
@@ -20,16 +20,7 @@ import evalharness as eh
 from evalharness.cli import main
 from evalharness.execution import heartbeat
 
-SLOW = """\
-name: tiny
-seed: 3
-model: {name: mock, iterations: 5, refuses: [unspeakable], seconds: 0.5}
-benchmarks:
-  - {name: mock, samples: 2, prompts: [a, b, unscorable c, d, e, f, g, unspeakable h]}
-arms:
-  - {name: single, variant: single_pass}
-  - {name: process, variant: process, max_iterations: 2}
-"""
+SLOW = REFUSING.replace("seconds: 0", "seconds: 0.5").replace("samples: 1", "samples: 2")
 
 
 @contextlib.contextmanager

@@ -83,6 +83,14 @@ class View:
             self.complaints.append(message.text)
 
 
+def require_axe(page: Any) -> None:
+    """Check that axe finds nothing serious on a page; skips, saying why, where there is no axe."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    violations = axe.Axe().run(page).response["violations"]
+    grave = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
+    assert [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in grave] == []
+
+
 def picture(folder: Path, target: Path) -> None:
     """The first screen of a report, as the README shows it."""
     with launched() as browser:

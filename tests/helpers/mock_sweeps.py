@@ -22,6 +22,17 @@ arms:
   - {name: single, variant: single_pass}
   - {name: process, variant: process, max_iterations: 1..3}
 """
+REFUSING = """\
+name: tiny
+seed: 3
+model: {name: mock, iterations: 5, refuses: [unspeakable], seconds: 0}
+benchmarks:
+  - {name: mock, samples: 1, prompts: [a, b, unscorable c, d, e, f, g, unspeakable h]}
+arms:
+  - {name: single, variant: single_pass}
+  - {name: process, variant: process, max_iterations: 2}
+"""
+"""A prompt is not drawn, another not scored."""
 SINGLE = SWEEP.split("  - {name: process")[0]
 IN_PROCESS = "executor: {name: local, in_process: true}\n"
 """Ends a sweep file whose run, in a process of its own, shall start no others."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from image_server import made, picture
-from images_model import KEY, made_by, model, number_of
+from images_model import made_by, model, number_of
 from judge_server import Answer, Call, serving
 
 from evalharness.errors import EndpointError
@@ -13,12 +13,6 @@ from evalharness.types.trajectory import Step
 
 pytest.importorskip("openai", reason="the extra `images-api` is not installed")
 pytest.importorskip("aiohttp", reason="the extra `images-api` is not installed")
-
-
-@pytest.fixture
-def key(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("IMAGES_KEY", KEY)
-    return KEY
 
 
 def test_an_address_is_not_followed_unless_that_is_set() -> None:
@@ -31,7 +25,7 @@ def test_an_address_is_not_followed_unless_that_is_set() -> None:
     assert len(server.calls) <= 8
 
 
-def test_an_address_of_the_same_host_is_fetched_without_the_key(key: str) -> None:
+def test_an_address_of_the_same_host_is_fetched_without_the_key(images_key: str) -> None:
     def respond(call: Call) -> Answer:
         if call.path.startswith("/files"):
             return Answer(picture("x"), headers={"content-type": "image/png"}) if call.nth else Answer({}, 503)

@@ -28,12 +28,6 @@ pytest.importorskip("openai", reason="the extra `images-api` is not installed")
 pytest.importorskip("aiohttp", reason="the extra `images-api` is not installed")
 
 
-@pytest.fixture
-def key(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("IMAGES_KEY", KEY)
-    return KEY
-
-
 # --- images ---
 
 
@@ -58,20 +52,20 @@ def test_every_order_gets_its_own_image_and_its_cost() -> None:
         assert 0.02 < step.cost.seconds < 10
 
 
-def test_the_request_is_the_official_clients(key: str) -> None:
+def test_the_request_is_the_official_clients(images_key: str) -> None:
     """Against the client's own method for images."""
     import openai
 
     extra = {"size": "1024x1024", "quality": "high", "num_inference_steps": 50, "negative_prompt": "ugly"}
     with serving(drawing) as (server, url):
         made_by(model(url, extra_body=extra))
-        openai.OpenAI(api_key=key, base_url=url).images.generate(
+        openai.OpenAI(api_key=images_key, base_url=url).images.generate(
             model="painter-1", prompt="thing 0", n=1, extra_body={"seed": SEED % 2**31, **extra}
         )
     ours, theirs = server.calls
     assert ours.body == theirs.body
     assert (ours.method, ours.path) == (theirs.method, theirs.path) == ("POST", "/v1/images/generations")
-    assert ours.headers["authorization"] == theirs.headers["authorization"] == f"Bearer {key}"
+    assert ours.headers["authorization"] == theirs.headers["authorization"] == f"Bearer {images_key}"
 
 
 def test_the_seed_has_the_name_that_it_is_given_or_none() -> None:
@@ -126,7 +120,7 @@ def test_a_data_url_is_an_image() -> None:
         assert isinstance(made_by(model(url))[0], Step)
 
 
-def test_an_edit_is_the_official_clients_request(key: str) -> None:
+def test_an_edit_is_the_official_clients_request(images_key: str) -> None:
     """Against the client's own method for edits: the same form, but for its boundary."""
     import openai
 
@@ -135,14 +129,14 @@ def test_an_edit_is_the_official_clients_request(key: str) -> None:
     with serving(editing) as (server, url):
         request = ImageRequest("invert it", SEED, before)
         ((_, step),) = model(url, extra_body=extra, price_image=0.02).generate([(0, request)])
-        openai.OpenAI(api_key=key, base_url=url).images.edit(
+        openai.OpenAI(api_key=images_key, base_url=url).images.edit(
             model="painter-1", prompt="invert it", n=1, image=("image.png", before, "image/png"),
             extra_body={"seed": SEED % 2**31, **extra},
         )  # fmt: skip
     ours, theirs = server.calls
     assert form(ours) == form(theirs)
     assert (ours.method, ours.path) == (theirs.method, theirs.path) == ("POST", "/v1/images/edits")
-    assert ours.headers["authorization"] == theirs.headers["authorization"] == f"Bearer {key}"
+    assert ours.headers["authorization"] == theirs.headers["authorization"] == f"Bearer {images_key}"
     assert ours.headers["content-type"].partition(";")[0] == theirs.headers["content-type"].partition(";")[0]
     assert isinstance(step, Step) and step.image is not None
     assert (step.seed, step.cost.dollars) == (SEED % 2**31, 0.02)
@@ -326,7 +320,7 @@ def test_dollars_cannot_be_counted_without_tokens() -> None:
     assert len(server.calls) == 1
 
 
-def test_a_wrong_key_ends_it_and_says_no_key(key: str) -> None:
+def test_a_wrong_key_ends_it_and_says_no_key(images_key: str) -> None:
     refusal = Answer(error(f"Incorrect API key provided: {KEY}"), 401)
     with serving(lambda call: refusal) as (server, url), pytest.raises(EndpointError) as caught:
         made_by(model(url), 100)
@@ -335,7 +329,7 @@ def test_a_wrong_key_ends_it_and_says_no_key(key: str) -> None:
     assert len(server.calls) <= 8
 
 
-def test_no_key_in_what_is_kept(key: str) -> None:
+def test_no_key_in_what_is_kept(images_key: str) -> None:
     def respond(call: Call) -> Answer:
         if number_of(call):
             return Answer(error(f"you sent {KEY}"), 413)

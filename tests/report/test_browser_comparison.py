@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import View
+from browser import View, require_axe
 from compared_runs import compared_runs
 
 from evalharness.analysis.comparison import compare_runs
@@ -69,14 +69,11 @@ def test_only_where_a_partner_has_another_verdict(compared: View) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["index.html", "grid.html"])
 def test_axe_finds_nothing_serious(browser: Any, comparison: Path, name: str, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     view = View(browser, comparison, color_scheme=scheme)
     page = go(view, name)
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
-    violations = axe.Axe().run(page).response["violations"]
+    require_axe(page)
     view.close()
-    grave = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
-    assert [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in grave] == []
 
 
 @pytest.mark.parametrize("width", [390, 1400])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import View
+from browser import View, require_axe
 from refined_samples import refined_results
 
 from evalharness.report import build
@@ -47,12 +47,9 @@ def test_from_the_report_to_an_example_and_into_the_gallery_by_keyboard(browser:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_on_it(browser: Any, folder: Path, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     view = View(browser, folder, color_scheme=scheme)
-    violations = axe.Axe().run(opened(view)).response["violations"]
+    require_axe(opened(view))
     view.close()
-    grave = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
-    assert [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in grave] == []
 
 
 @pytest.mark.parametrize("width", [1280, 500, 360])

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from evalharness._util.text import one_line
+from evalharness._util.text import one_line, some_of
 from evalharness.errors import WeightsError
 from evalharness.models.bagel.autoencoder import Autoencoder, as_linear
 from evalharness.models.bagel.config import LATENT_SIDE, Sizes, read_sizes
@@ -84,7 +84,7 @@ def _empty(files: CheckpointFiles) -> tuple[Network, Autoencoder, Sizes]:
     depth = sizes.language.num_hidden_layers
     deeper = sorted(name for name in shapes if (layer := layer_of(name)) is not None and layer >= depth)
     if deeper:
-        raise WeightsError(f"{files.network[0]} has {_first_names(deeper)}, but {files.language} says {depth} layers")
+        raise WeightsError(f"{files.network[0]} has {some_of(deeper, 3)}, but {files.language} says {depth} layers")
     with torch.device("meta"):  # takes no memory, whatever the files say
         return Network(sizes), Autoencoder(channels, latent_channels), sizes
 
@@ -103,7 +103,7 @@ def read_all_shapes(paths: Iterable[Path]) -> dict[str, tuple[int, ...]]:
     for path in paths:
         part = read_shapes(path)
         if twice := sorted(shapes.keys() & part.keys()):
-            raise WeightsError(f"{path} has {_first_names(twice)}, which another file of {path.parent} has, too")
+            raise WeightsError(f"{path} has {some_of(twice, 3)}, which another file of {path.parent} has, too")
         shapes |= part
     return shapes
 
@@ -132,7 +132,7 @@ def compare(path: Path, actual: Shapes, expected: Shapes, optional: Iterable[str
     """
     missing = sorted(expected.keys() - actual.keys() - set(optional))
     if missing:
-        raise WeightsError(f"{path} lacks {_first_names(missing)}")
+        raise WeightsError(f"{path} lacks {some_of(missing, 3)}")
     for name in sorted(actual):
         if actual[name] != _stored_shape(expected[name], actual[name]):
             raise WeightsError(f"{path}: {name} has shape {list(actual[name])}, not {list(expected[name])}")
@@ -141,11 +141,6 @@ def compare(path: Path, actual: Shapes, expected: Shapes, optional: Iterable[str
 def _stored_shape(expected: tuple[int, ...], actual: tuple[int, ...]) -> tuple[int, ...]:
     """Linear layers of the autoencoder's attention may be stored as 1 × 1 convolutions."""
     return (*expected, 1, 1) if len(expected) == 2 and len(actual) == 4 else expected
-
-
-def _first_names(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(names[:3])}{more}"
 
 
 def _latent_side(shapes: Shapes, path: Path) -> int:

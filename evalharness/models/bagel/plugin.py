@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from PIL import Image
 
 from evalharness._util.devices import pick_device
+from evalharness._util.text import some_of
 from evalharness.api.model import Branching, Drawn, ImageEditor, Written
 from evalharness.errors import SampleError
 from evalharness.models.bagel import published
@@ -71,8 +72,7 @@ class Bagel(Branching, ImageEditor):
         from evalharness.models.bagel.loading import surplus
 
         names = surplus(self._settings.files())
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        return [f"{len(names)} weights of the checkpoint are not used: {shown}"] if names else []
+        return [f"{len(names)} weights of the checkpoint are not used: {some_of(names, 3)}"] if names else []
 
     def check(self, prompt: str) -> None:
         if not prompt.strip():
