@@ -75,6 +75,15 @@ class View:
             assert time.monotonic() < deadline, f"never: {condition}"
             self.page.wait_for_timeout(20)
 
+    def leave_dialog(self) -> None:
+        """Press Escape and wait for what the page does in answer, which comes after the dialog is shut."""
+        self.page.keyboard.press("Escape")
+        self.until("!document.querySelector('dialog').open && !/[#&](row|sample)=/.test(location.hash)")
+
+    def address(self) -> str:
+        """The page's address as it is now (Playwright's own copy of it may be late)."""
+        return str(self.page.evaluate("location.href"))
+
     def close(self) -> None:
         self.context.close()
 

@@ -148,7 +148,7 @@ def test_two_pictures_by_keyboard_with_slider_blink_and_boxes(view: View) -> Non
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     page.wait_for_selector("dialog[open] #stage .overlay")
-    assert "right=process+max_iterations%3D3" in page.url and "left=single-pass" in page.url
+    assert "right=process+max_iterations%3D3" in view.address() and "left=single-pass" in view.address()
     assert page.locator("#stage .side").count() == 2
     page.keyboard.press("x")
     assert page.locator("#stage .overlay").first.is_hidden()
@@ -170,9 +170,7 @@ def test_two_pictures_by_keyboard_with_slider_blink_and_boxes(view: View) -> Non
     view.until("location.hash.includes('right=process+max_iterations%3D4')")
     page.keyboard.press("ArrowDown")
     view.until("document.getElementById('place').textContent.startsWith('2 of')")
-    page.keyboard.press("Escape")
-    view.until("!document.querySelector('dialog').open")
-    assert "row=" not in page.url
+    view.leave_dialog()
     assert page.evaluate("document.activeElement.dataset.id").endswith("process max_iterations=4")
 
 

@@ -69,12 +69,11 @@ def test_the_reference_report_sorts_filters_and_steps(browser: Any) -> None:
     choose(page, outcome="")
     page.locator("#cards a").first.click()
     page.wait_for_selector("dialog[open] .full .step img")
-    first = page.text_content("#trajectory-title") + page.url
+    first = page.text_content("#trajectory-title") + view.address()
     page.keyboard.press("ArrowRight")
     view.until("document.querySelector('#position').textContent.startsWith('2')")
-    assert page.text_content("#trajectory-title") + page.url != first
-    page.keyboard.press("Escape")
-    view.until("!document.querySelector('dialog').open")
+    assert page.text_content("#trajectory-title") + view.address() != first
+    view.leave_dialog()
     # Whatever part of the run the gallery carries, the first number that leads to images finds some.
     page.locator(".compact td a").first.click()
     view.until("location.hash.includes('change=')")
@@ -145,7 +144,7 @@ def test_filters_count_what_the_table_counts(view: View, results: Results) -> No
         (samples["arm"] == "single-pass") & (samples["category"] == "counting") & (samples["score"] == 0)
     ]
     assert count(page) == len(expected) > 0
-    assert "category=counting" in page.url
+    assert "category=counting" in view.address()
     page.fill("input[name=q]", "red ball")
     assert count(page) == expected["prompt"].str.contains("red").mul(expected["prompt"].str.contains("ball")).sum()
     page.reload()
@@ -195,7 +194,7 @@ def test_pages_hold_a_few_cards_each(view: View) -> None:
     page.get_by_text("Next →", exact=True).first.click()
     view.until("location.hash.includes('page=2')")
     assert page.locator("#pager").text_content().count("61–120 of 1152") == 1
-    page.goto(page.url.split("#")[0] + "#arm=*&page=99")
+    page.goto(view.address().split("#")[0] + "#arm=*&page=99")
     view.until("document.querySelector('#pager').textContent.includes('1141')")
     assert page.locator("#cards li").count() == total % 60
 
@@ -212,13 +211,11 @@ def test_a_trajectory_by_keyboard(view: View) -> None:
     view.until("document.querySelector('#position').textContent.startsWith('4')")
     page.keyboard.press("Shift+ArrowRight")
     view.until("document.querySelector('.full').ariaLabel === 'process max_iterations=5'")
-    assert "sample=geneval/00001/1/process max_iterations=5" in unquote_plus(page.url)
+    assert "sample=geneval/00001/1/process max_iterations=5" in unquote_plus(view.address())
     page.keyboard.press("Shift+ArrowLeft")
     view.until("document.querySelector('.full').ariaLabel === 'process max_iterations=4'")
-    page.keyboard.press("Escape")
-    view.until("!document.querySelector('dialog').open")
+    view.leave_dialog()
     assert page.evaluate("document.activeElement.dataset.id") == "geneval/00001/1/process max_iterations=4"
-    assert "sample" not in page.url
 
 
 def test_steps_verdicts_boxes_and_the_other_arms(view: View, results: Results) -> None:
@@ -246,7 +243,7 @@ def test_hostile_text_stays_text(view: View) -> None:
     page = view.open(HOSTILE)
     assert count(page) > 8
     assert INJECTION in page.locator("#cards .prompt", has_text="kite").first.text_content()
-    page.goto(page.url.split("#")[0] + "#arm=*&sample=geneval%2F00007%2F0%2Ftext-cot")
+    page.goto(view.address().split("#")[0] + "#arm=*&sample=geneval%2F00007%2F0%2Ftext-cot")
     page.wait_for_selector("dialog[open] .full")
     assert INJECTION in page.text_content("#trajectory-title")
     assert INJECTION in page.locator(".full .text").first.text_content()
