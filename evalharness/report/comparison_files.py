@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalharness.analysis.comparison import Comparison
-from evalharness.report import analysis_frames, latex, table_files
+from evalharness.report import analysis_frames, table_files
 from evalharness.report.comparison_page import MEGABYTES, write_comparison
 from evalharness.report.json_values import pretty_json
+from evalharness.report.latex_floats import TexCell, TexTable, floats
 from evalharness.report.publish import INDEX, staged
 from evalharness.store.results import Results
 
@@ -52,7 +53,20 @@ def write_comparison_files(
         write_comparison(runs, comparison, folder, out, megabytes=MEGABYTES if megabytes is None else megabytes)
         (folder / "compare.json").write_text(data + "\n", encoding="utf-8")
         (folder / "compare.md").write_text(markdown + "\n", encoding="utf-8")
-        (folder / "compare.tex").write_text(latex.booktabs(table, notes=[*heads, *comparison.notes]), encoding="utf-8")
+        (folder / "compare.tex").write_text(_latex(table, [*heads, *comparison.notes]), encoding="utf-8")
         table_files.write_csv(contrasts, folder / "compare.csv")
         contrasts.to_parquet(folder / "compare.parquet", index=False)
     return out / INDEX
+
+
+def _latex(table: pd.DataFrame, notes: Sequence[str]) -> str:
+    """The table with benchmark and arm as one name, since a wide table is divided and each part needs the names."""
+    several = table["benchmark"].nunique() > 1
+    columns = [name for name in table.columns if name not in ("benchmark", "arm")]
+    rows = []
+    for row in table.to_dict("records"):
+        name = f"{row['benchmark']}: {row['arm']}" if several else row["arm"]
+        rows.append([TexCell(name), *(TexCell(row[column]) for column in columns)])
+    caption = "Comparison of runs: scores of each arm in per cent, and differences paired as the table says."
+    heads = [column.replace(" − ", "−") for column in columns]
+    return floats(TexTable(["Arm", *heads], rows, caption, "tab:comparison", notes=notes))

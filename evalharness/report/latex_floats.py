@@ -114,10 +114,22 @@ def _tabular(
 
 
 def _cells(row: Sequence[TexCell], block: Sequence[int]) -> list[str]:
-    name = row[0].tex
-    if points(row[0].text) > LONGEST_NAME:
-        name = re.sub(r"(\\_|[=,/.-])", r"\1\\allowbreak{}", name)
-    return [name, *(row[index].tex for index in block)]
+    name = row[0].text
+    tex = _broken(name) if points(name) > LONGEST_NAME else row[0].tex
+    return [tex, *(row[index].tex for index in block)]
+
+
+def _broken(name: str) -> str:
+    """A name that is set on several lines, all but the first indented.
+
+    Lines break between words and behind separators; within a part that fits no line they break anywhere.
+    """
+    words = []
+    for word in name.split():
+        parts = re.findall(r"[^_=,/.-]*[_=,/.-]+|[^_=,/.-]+", word)
+        pieces = [piece for part in parts for piece in ([part] if points(part) <= LONGEST_NAME else part)]
+        words.append(r"\allowbreak{}".join(map(escape, pieces)))
+    return r"\raggedright\hangindent=1em " + " ".join(words)
 
 
 def _heading(text: str) -> str:
@@ -135,7 +147,7 @@ def _float(table: TexTable, tabulars: Sequence[str], number: int) -> str:
     if number > 1:
         caption, label = rf"{escape(table.caption.partition(':')[0])} (continued).", f"{table.label}-{number}"
     lines = [r"\begin{table}[tbp]", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{3pt}"]
-    lines += [rf"\caption{{{caption}}}", rf"\label{{{label}}}", "\n\n\\medskip\n".join(tabulars)]
+    lines += [rf"\caption{{{caption}}}", rf"\label{{{label}}}", r"\smallskip", "\n\n\\medskip\n".join(tabulars)]
     if table.notes and number == 1:
         notes = " ".join(f"{escape(note)}." for note in table.notes)
         lines += ["", r"\smallskip", rf"\parbox{{\linewidth}}{{\raggedright {notes}}}"]

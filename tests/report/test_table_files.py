@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from evalharness.report import analysis_frames, latex, summary, table_files
 from evalharness.report.formatting import slug
+from evalharness.report.latex_floats import TexCell, TexTable, floats
 from evalharness.store.results import Results
 
 QUOTED = [
@@ -94,13 +95,16 @@ def test_latex_has_as_many_cells_in_each_row(tables: tuple[summary.Summary, Path
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX here")
-def test_latex_compiles(tables: tuple[summary.Summary, Path], tmp_path: Path) -> None:
+def test_latex_compiles_and_fits_the_page(tables: tuple[summary.Summary, Path], tmp_path: Path) -> None:
     _, folder = tables
-    body = "\n\n".join(path.read_text() for path in folder.glob("*.tex"))
+    long_names = ["process max_iterations=8 − best-of-n n=4 ≠ a → b", "M" * 80, r"50 % of #a_b | c\d {e} ~ ^ <f> & $g"]
+    rows = [[TexCell(name), *[TexCell("−100.0", "[−100.0, 100.0]", bold=True, star=True)] * 9] for name in long_names]
+    long = floats(TexTable(["Arm", *map(str, range(9))], rows, "Toy: all.", "tab:toy", notes=["≈ other environment"]))
+    body = "\n\n".join([*(path.read_text() for path in folder.glob("*.tex")), long])
     source = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{body}\end{{document}}"
     (tmp_path / "x.tex").write_text(source)
-    command = ["pdflatex", "-halt-on-error", "x.tex"]
-    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    subprocess.run(["pdflatex", "-halt-on-error", "x.tex"], cwd=tmp_path, capture_output=True, check=True)
+    assert "Overfull" not in (tmp_path / "x.log").read_text()
 
 
 @given(st.lists(st.text(alphabet="ab .-_(/Ü", max_size=4), min_size=2, max_size=12, unique=True))
