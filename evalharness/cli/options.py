@@ -44,10 +44,10 @@ def require_results(options: argparse.Namespace, lacking: str) -> None:
 
     Args:
         options: those of a sweep, or of a command that always has results.
-        lacking: what is said of an option that ends it before.
+        lacking: what the message says after the name of the option that prevents results.
 
     Raises:
-        ConfigError: One of them does.
+        ConfigError: An option ends the command before there are results.
     """
     for option in ("draw_only", "check", "dry_run"):
         if getattr(options, option, False):

@@ -59,7 +59,7 @@ class Summary:
         return {row["arm"]: row for row in records(self.wide)}
 
     def known_scores(self, arm: str) -> Mapping[str, Estimate]:
-        """The known scores of an arm by category; the overall one, which lacks where samples are missing, under ""."""
+        """The scores of an arm by category, the overall one under ""; those that are not known are left out."""
         scores = self.analysis.scores[arm]
         overall = Estimate(math.nan) if math.isnan(self.rows[arm]["overall"]) else scores.overall
         every = {"": overall, **scores.categories}

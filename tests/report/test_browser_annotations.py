@@ -29,7 +29,7 @@ def test_a_verdict_and_a_note_are_kept_and_saved(browser: Any, report: Path, res
     page.wait_for_selector("dialog[open] .annotation")
     assert page.is_checked(".annotation [value=disagree]")
     assert page.input_value(".annotation input[type=text]") == INJECTION
-    page.keyboard.press("Escape")
+    view.leave_dialog()
     assert "1 verdict of yours" in page.text_content("#export")
     with page.expect_download() as download:
         page.click("#export button")
@@ -45,7 +45,7 @@ def test_a_verdict_and_a_note_are_kept_and_saved(browser: Any, report: Path, res
     assert page.locator(".annotation").count() == 2
     assert page.locator(".annotation").first.locator("[value=disagree]").is_checked()
     page.locator(".annotation").nth(1).locator("[value=agree]").check()
-    page.keyboard.press("Escape")
+    view.leave_dialog()
     view.until("document.querySelector('#export').textContent.includes('2 verdicts')")
     view.close()
     assert view.complaints == []

@@ -57,8 +57,7 @@ def test_a_picture_leads_to_it_beside_its_partner(compared: View) -> None:
     names = [name.strip() for name in page.locator("#stage figcaption b").all_text_contents()]
     assert names == ["A single-pass", "B single-pass"]
     assert page.locator("#stage .annotation").count() == 0
-    page.keyboard.press("Escape")
-    compared.until("!document.querySelector('dialog').open")
+    compared.leave_dialog()
 
 
 def test_only_where_a_partner_has_another_verdict(compared: View) -> None:
