@@ -47,14 +47,14 @@ class Codec:
     basis: Tensor
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """(batch, 96, 96, 3) uint8 → (batch, 9, latent) in the basis's precision."""
+        """(batch, 128, 128, 3) uint8 → (batch, 16, latent) in the basis's precision."""
         batch = pixels.shape[0]
         cells = pixels.view(batch, SIDE, CELL, SIDE, CELL, 3).permute(0, 1, 3, 2, 4, 5).reshape(batch, SIDE * SIDE, -1)
         background = torch.from_numpy(_background()).to(self.basis)
         return (cells.to(self.basis.dtype) / 255 - background) @ self.basis.T / SCALE
 
     def decode(self, latents: Tensor) -> Tensor:
-        """(batch, 9, latent) → (batch, 96, 96, 3) uint8.
+        """(batch, 16, latent) → (batch, 128, 128, 3) uint8.
 
         Raises:
             NotFiniteError: A pixel is NaN or infinite, which the cast to uint8 would hide.
@@ -68,7 +68,7 @@ class Codec:
 
 
 def to_pixels(image: Image.Image) -> Tensor:
-    """Any image as (96, 96, 3) uint8: RGB, resized if need be."""
+    """Any image as (128, 128, 3) uint8: RGB, resized if need be."""
     rgb = image.convert("RGB")
     if rgb.size != (SIZE, SIZE):
         rgb = rgb.resize((SIZE, SIZE), Image.Resampling.BICUBIC)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from evalharness.errors import SampleError
-from evalharness.miniature.model.network import Network
+from evalharness.miniature.model.network import NO_CELL, Network
 
 CHUNKS = (4, 8, 16)
 """Contexts a pass: the smallest size that holds what is left, or the largest. Few sizes, so that few shapes occur."""
@@ -84,8 +84,10 @@ class Pass:
         lengths = torch.tensor([context.length for context in contexts], device=device)
         return cls(past, lengths, torch.tensor([context.position for context in contexts], device=device))
 
-    def see(self, network: Network, x: Tensor, positions: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
-        """Run new tokens. ``among`` (batch, new, new): which of the new ones see each other.
+    def see(
+        self, network: Network, x: Tensor, positions: Tensor, among: Tensor, *, canvas: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Run new tokens: text, or a canvas. ``among`` (batch, new, new): which of the new ones see each other.
 
         Returns hidden states (batch, new, width) and new keys and values (depth, 2, batch, heads, new, head width).
         """
@@ -94,7 +96,8 @@ class Pass:
         old = torch.arange(room, device=x.device)[None, None] < self.lengths[:, None, None]
         mask = torch.cat([old.expand(batch, new, room), among], dim=-1)[:, None]
         past = [(layer[0], layer[1]) for layer in self.past]
-        hidden, cache = network.run(x, positions, mask, past)
+        cells = torch.arange(new, device=x.device) if canvas else torch.full((new,), NO_CELL, device=x.device)
+        hidden, cache = network.run(x, positions, cells.expand(batch, -1), mask, past)
         return hidden, torch.stack([torch.stack(pair) for pair in cache])
 
     def widen(self) -> None:
@@ -164,7 +167,7 @@ def look(network: Network, contexts: Sequence[MiniatureContext], latents: Tensor
         among = torch.ones(len(group), cells, cells, dtype=torch.bool, device=latents.device)
         batch = Pass.over([contexts[i] for i in group], cells)
         positions = batch.positions[:, None].expand(-1, cells)
-        hidden, cache = batch.see(network, network.embed_clean(latents[group]), positions, among)
+        hidden, cache = batch.see(network, network.embed_clean(latents[group]), positions, among, canvas=True)
         append(contexts, group, cache, hidden, [cells] * len(group), lambda count: 1)
         for index in set(group):
             contexts[index].state = latents[index]
@@ -246,7 +249,7 @@ def draw(
             velocities = []
             for batch, state in passes:
                 positions = batch.positions[:, None].expand(-1, cells)
-                hidden, _ = batch.see(network, network.embed_noisy(x, state, time), positions, among)
+                hidden, _ = batch.see(network, network.embed_noisy(x, state, time), positions, among, canvas=True)
                 velocities.append((x - network.latents(hidden, state)) / now)
             velocity = velocities[0]
             if len(velocities) == 2:

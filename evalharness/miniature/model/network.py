@@ -1,12 +1,14 @@
 """The miniature's network: one transformer over text tokens, canvas tokens and noisy canvas tokens.
 
-Text is causal; the nine tokens of a canvas see each other and what came before. A canvas enters as latents (a linear
+Text is causal; the tokens of a canvas see each other and what came before. All of them share the position of the canvas
+in the sequence; row and column turn part of their queries and keys further (2-D rotary positions). A canvas enters as latents (a linear
 autoencoder's, one token a cell). A drawing starts from noise and is solved by rectified flow; the network predicts
 the clean latents (x-prediction) and, for every cell, how much of the last canvas that it looked at to keep.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +18,8 @@ from torch.nn import functional as F  # noqa: N812
 
 TEXT, CLEAN, NOISY = 0, 1, 2
 """Kinds of token."""
+NO_CELL = -1
+"""The cell of a text token."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,9 @@ class NetworkConfig:
     depth: int = 8
     heads: int = 6
     latent: int = 256
-    cells: int = 9
+    cells: int = 16
     rope_base: float = 1000.0
+    cell_rope_base: float = 10.0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -150,21 +155,45 @@ class Network(nn.Module):
         return out
 
     def run(
-        self, x: Tensor, positions: Tensor, mask: Tensor, past: list[tuple[Tensor, Tensor]] | None = None
+        self,
+        x: Tensor,
+        positions: Tensor,
+        cells: Tensor,
+        mask: Tensor,
+        past: list[tuple[Tensor, Tensor]] | None = None,
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """The blocks over embedded tokens. ``positions`` (batch, length), ``mask`` as in :class:`Block`; also new
-        keys, values.
+        """The blocks over embedded tokens; also returns new keys and values.
+
+        ``positions`` (batch, length); ``cells`` (batch, length): of canvas tokens, :data:`NO_CELL` for text; ``mask``
+        as in :class:`Block`.
         """
-        half = self.config.width // self.config.heads // 2
         exact = torch.promote_types(x.dtype, torch.float32)
-        frequencies = self.config.rope_base ** (-torch.arange(half, device=x.device, dtype=exact) / half)
-        angles = positions[:, None, :, None].to(exact) * frequencies
+        angles = self._angles(positions, cells, exact)[:, None]
         cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         cache = []
         for i, block in enumerate(self.blocks):
             x, new = block(x, cos, sin, mask, None if past is None else past[i])
             cache.append(new)
         return self.norm(x), cache
+
+    def _angles(self, positions: Tensor, cells: Tensor, exact: torch.dtype) -> Tensor:
+        """(batch, length, half the head width): rotation of each pair of numbers.
+
+        All pairs turn with the position in the sequence. The slower half of them also turns with row and column of a
+        canvas token: differences of positions hardly turn these.
+        """
+        half = self.config.width // self.config.heads // 2
+        quarter = half // 4
+        steps = torch.arange(half, device=positions.device, dtype=exact)
+        angles = positions[..., None].to(exact) * self.config.rope_base ** (-steps / half)
+        side = math.isqrt(self.config.cells)
+        on_canvas = cells != NO_CELL
+        row, column = (
+            torch.where(on_canvas, number, 0)[..., None].to(exact) for number in (cells // side, cells % side)
+        )
+        turns = self.config.cell_rope_base ** (-steps[:quarter] / quarter)
+        still = torch.zeros_like(angles[..., : half - 2 * quarter])
+        return angles + torch.cat([still, row * turns, column * turns], dim=-1)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits, tied to the embedding."""

@@ -30,13 +30,13 @@ class Boards:
     """A batch of boards."""
 
     pixels: Tensor
-    """(batch, 3, 96, 96) float in 0..1."""
+    """(batch, 3, 128, 128) float in 0..1."""
     labels: Tensor
-    """(batch, 9) int64: class of each cell, ``EMPTY`` for none."""
+    """(batch, 16) int64: class of each cell, ``EMPTY`` for none."""
     colors: Tensor
-    """(batch, 9) int64: colour of the larger part of the thing; meaningless for ``EMPTY``."""
+    """(batch, 16) int64: colour of the larger part of the thing; meaningless for ``EMPTY``."""
     masks: Tensor
-    """(batch, 9, 32, 32) float in 0..1: the coverage of each cell by its thing."""
+    """(batch, 16, 32, 32) float in 0..1: the coverage of each cell by its thing."""
 
 
 class BoardSampler:
@@ -137,7 +137,7 @@ class BoardSampler:
         light = 1 + 0.05 * spread * torch.randn(batch, 3, 1, 1, device=dev).clamp(-1.5, 1.5)
         tint = 0.025 * spread * torch.randn(batch, 3, 1, 1, device=dev).clamp(-1.5, 1.5)
         board = (board - 0.5) * light + 0.5 + tint
-        coarse = F.interpolate(torch.randn(batch, 3, 12, 12, device=dev), size=board.shape[-2:], mode="bilinear")
+        coarse = F.interpolate(torch.randn(batch, 3, 4 * SIDE, 4 * SIDE, device=dev), size=board.shape[-2:], mode="bilinear")
         board = board + spread * (0.03 * torch.randn_like(board) + 0.03 * coarse)
         return board.clamp(0, 1)
 

@@ -1,8 +1,8 @@
 """Train the embedded Mask2Former: ``python -m evalharness.miniature.training.detector``.
 
-The model is transformers' own, unchanged; only the loss is ours. The board has nine places, so query i learns place i
+The model is transformers' own, unchanged; only the loss is ours. The board has 16 places, so query i learns place i
 and no matching is needed: every query has one right answer in every image, which converges in minutes and cannot find
-a thing twice. First the backbone alone learns to name the nine places, through a linear head on its last features (one
+a thing twice. First the backbone alone learns to name the places, through a linear head on its last features (one
 feature a place), which is dropped in the end.
 """
 
@@ -34,14 +34,14 @@ BACKBONE_SHARE = 0.25
 
 
 def config() -> Mask2FormerConfig:
-    """A small Swin (windows of 3, so that every stage divides evenly), a small Mask2Former with one query a place."""
+    """A small Swin (windows of 4, so that every stage divides evenly), a small Mask2Former with one query a place."""
     swin = SwinConfig(
         image_size=SIZE,
         patch_size=STRIDES[0],
         embed_dim=32,
         depths=[2, 2, 2, 1],
         num_heads=[2, 4, 8, 8],
-        window_size=3,
+        window_size=SIDE,
         drop_path_rate=0.0,
         out_features=["stage1", "stage2", "stage3", "stage4"],
     )
@@ -65,7 +65,7 @@ def config() -> Mask2FormerConfig:
 
 
 def normalized(pixels: Tensor) -> Tensor:
-    """(batch, 3, 96, 96) in 0..1 → what the image processor makes of it."""
+    """(batch, 3, 128, 128) in 0..1 → what the image processor makes of it."""
     mean, std = (torch.tensor(v, device=pixels.device).view(3, 1, 1) for v in (MEAN, STD))
     return (pixels - mean) / std
 
@@ -118,7 +118,7 @@ def step_loss(model: Mask2FormerForUniversalSegmentation, head: torch.nn.Module,
 
 @torch.no_grad()
 def measure(model: Mask2FormerForUniversalSegmentation, boards: Boards) -> dict[str, float]:
-    """How boards are read: all nine places right at GenEval's thresholds, mean IoU, chimeras taken for things."""
+    """How boards are read: all places right at GenEval's thresholds, mean IoU, chimeras taken for things."""
     model.eval()
     out = model(pixel_values=normalized(boards.pixels))
     model.train()

@@ -41,7 +41,7 @@ from evalharness.miniature.training.judge_examples import (
 )
 from evalharness.miniature.training.training_run import TrainingRun, arguments, started
 from evalharness.miniature.world.bank import bank
-from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIZE
+from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIDE, SIZE
 from evalharness.miniature.world.scenes import RELATIONS
 
 STEPS, NAMING_STEPS, EASY_STEPS = 3600, 400, 600
@@ -62,7 +62,7 @@ MOST = 6
 def network(words: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
     """2.2 M parameters. The Swin's last stage has a token for each cell."""
     vision = SwinConfig(
-        image_size=SIZE, patch_size=4, embed_dim=24, depths=[1, 1, 2, 1], num_heads=[1, 2, 4, 8], window_size=3,
+        image_size=SIZE, patch_size=4, embed_dim=24, depths=[1, 1, 2, 1], num_heads=[1, 2, 4, 8], window_size=SIDE,
         drop_path_rate=0.0, use_absolute_embeddings=True,
     )  # fmt: skip
     text = LlamaConfig(
@@ -106,7 +106,7 @@ class Student(nn.Module):
         self.register_buffer("names_of_classes", torch.tensor(forms))
 
     def features(self, pixels: Tensor) -> Tensor:
-        """(n, 3, 96, 96) in 0..1 → (n, 9, width): what the Llama gets to see of the cells."""
+        """(n, 3, 128, 128) in 0..1 → (n, 16, width): what the Llama gets to see of the cells."""
         tower = self.judge.model.vision_tower((pixels - 0.5) / 0.5, output_hidden_states=True)
         out: Tensor = self.judge.model.multi_modal_projector(tower.hidden_states[-1])
         return out
@@ -133,7 +133,7 @@ class Student(nn.Module):
         return roles, torch.isin(batch.ids, self.names_of_classes)
 
     def hidden(self, batch: JudgeBatch, features: Tensor) -> tuple[Tensor, ...]:
-        """The Llama's hidden states over (n, length) tokens in which ``features`` (n, 9, width) stand, as they go in
+        """The Llama's hidden states over (n, length) tokens in which ``features`` (n, 16, width) stand, as they go in
         and after each layer.
 
         What all requests begin with is read once.

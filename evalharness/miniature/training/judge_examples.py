@@ -14,7 +14,7 @@ from transformers import CLIPImageProcessor, LlavaProcessor, PreTrainedTokenizer
 
 from evalharness._util.text import plural
 from evalharness.miniature.training.augment import EMPTY, Boards
-from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIZE
+from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIDE, SIZE
 from evalharness.miniature.world.judge_statements import Board, Noun, Statement, explain, messages, request, statement
 from evalharness.miniature.world.knowledge import FACTS
 from evalharness.miniature.world.scenes import NUMBERS, RELATIONS, holds
@@ -76,7 +76,7 @@ def processor(words: PreTrainedTokenizerFast) -> LlavaProcessor:
         do_resize=True, size=size, do_center_crop=False, crop_size=size, image_mean=MEAN, image_std=STD
     )
     return LlavaProcessor(
-        images, words, patch_size=SIZE // 3, vision_feature_select_strategy="full", chat_template=TEMPLATE
+        images, words, patch_size=SIZE // SIDE, vision_feature_select_strategy="full", chat_template=TEMPLATE
     )
 
 
@@ -89,7 +89,7 @@ class JudgeBatch:
     mask: Tensor  # (n, length) int64
     answer: Tensor  # (n, ANSWER) int64: positions of the answer's tokens
     image: Tensor  # (n,) int64: the board
-    role: Tensor  # (n, 9) int64: 1 for the first thing of the statement, 2 for the second, else 0
+    role: Tensor  # (n, 16) int64: 1 for the first thing of the statement, 2 for the second, else 0
     place: Tensor  # (n, 2) int64: their cells, UNKNOWN unless there is exactly one
     count: Tensor  # (n,) int64: how many of the first there are
     demand: Tensor  # (n,) int64: index into DEMANDS

@@ -1,6 +1,6 @@
-"""The embedded world: things on a 3 x 3 board, drawn as icons.
+"""The embedded world: things on a 4 x 4 board, drawn as icons.
 
-A scene says what stands where; :func:`render` draws it. The board is 96 x 96 pixels, nine cells of 32 x 32, at most
+A scene says what stands where; :func:`render` draws it. The board is 128 x 128 pixels, 16 cells of 32 x 32, at most
 one thing in each. A thing without a colour of its own has the colour that is natural for its class (a banana is
 yellow).
 """
@@ -16,7 +16,7 @@ from PIL import Image
 
 from evalharness.miniature.world.icons import CELL, COLORS, ICONS, icon
 
-SIDE = 3
+SIDE = 4
 """Cells a side of the board."""
 CELLS = SIDE * SIDE
 SIZE = SIDE * CELL
@@ -25,8 +25,8 @@ BACKGROUND = (233, 236, 240)
 CLASSES: tuple[str, ...] = tuple(ICONS)
 """The 80 class names, in the order in which the icons are defined."""
 COLOR_NAMES: tuple[str, ...] = tuple(COLORS)
-PLACES = ("top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right")
-"""The names of the nine cells, row by row."""
+PLACES = tuple(f"{column}{row}" for row in "1234" for column in "abcd")
+"""The names of the cells, row by row. They are internal: no text of the world contains them."""
 
 
 def natural_color(name: str) -> str:
@@ -36,7 +36,7 @@ def natural_color(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One object: its class, its colour (``None``: the natural one), its cell (0 to 8, row by row)."""
+    """One object: its class, its colour (``None``: the natural one), its cell (0 to 15, row by row)."""
 
     name: str
     color: str | None
@@ -73,7 +73,7 @@ def cell_slices(cell: int) -> tuple[slice, slice]:
 
 
 def canvas(scene: Scene) -> NDArray[np.uint8]:
-    """The scene as pixels: (96, 96, 3) uint8."""
+    """The scene as pixels: (128, 128, 3) uint8."""
     pixels = np.empty((SIZE, SIZE, 3), np.uint8)
     pixels[:] = BACKGROUND
     for thing in scene:
@@ -82,12 +82,12 @@ def canvas(scene: Scene) -> NDArray[np.uint8]:
 
 
 def render(scene: Scene) -> Image.Image:
-    """The scene as an RGB image of 96 x 96 pixels."""
+    """The scene as an RGB image of 128 x 128 pixels."""
     return Image.fromarray(canvas(scene))
 
 
 def mask(thing: Thing) -> NDArray[np.bool_]:
-    """The pixels that a thing covers by at least a half: (96, 96) bool."""
+    """The pixels that a thing covers by at least a half: (128, 128) bool."""
     out = np.zeros((SIZE, SIZE), np.bool_)
     out[cell_slices(thing.cell)] = icon(thing.name, thing.shown)[..., 3] >= 0.5
     return out

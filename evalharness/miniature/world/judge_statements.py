@@ -21,7 +21,7 @@ SYSTEM = "You compare a picture with what it should show."
 QUESTION = "Does the picture show all that the explanation asks for? Answer in one line, Score: 1 or Score: 0."
 REQUEST = QUESTION + "\nPrompt: {prompt}\nExplanation: {explanation}"
 Board = Sequence[tuple[str, str] | None]
-"""Class and colour of the content of each of the nine cells."""
+"""Class and colour of the content of each cell."""
 Noun = tuple[str, str | None]
 """Class and, if it matters, colour."""
 PAIRS = ("scissors", "skis")
