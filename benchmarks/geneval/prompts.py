@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from evalharness._util.text import plural
 from evalharness.assets.asset import Asset
 from evalharness.errors import ConfigError
 
@@ -59,6 +58,11 @@ def generate(n: int = 100, seed: int = 43) -> list[dict[str, Any]]:
 def to_jsonl(prompts: Iterable[dict[str, Any]]) -> str:
     """Write one JSON object per line, as in the official file."""
     return "".join(json.dumps(prompt) + "\n" for prompt in prompts)
+
+
+def plural(name: str) -> str:
+    """Return the plural as the official prompts form it."""
+    return name + ("es" if name.endswith("s") else "s")
 
 
 def with_article(name: str) -> str:

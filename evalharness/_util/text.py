@@ -20,13 +20,54 @@ def one_line(text: str, limit: int = 500) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def plural(noun: str) -> str:
-    """Return the plural as GenEval's prompts form it.
+_UNCHANGED = ("sheep", "skis", "scissors", "broccoli")
+_IRREGULAR = {"person": "people", "mouse": "mice", "knife": "knives"}
+_SIBILANTS = ("s", "x", "z", "ch", "sh")
 
-    >>> plural("bus"), plural("dog")
-    ('buses', 'dogs')
+
+def plural(noun: str) -> str:
+    """Return the English plural.
+
+    >>> plural("bus"), plural("dog"), plural("red bench"), plural("butter knife"), plural("black sheep")
+    ('buses', 'dogs', 'red benches', 'butter knives', 'black sheep')
     """
-    return noun + ("es" if noun.endswith("s") else "s")
+    before, space, last = noun.rpartition(" ")
+    return f"{before}{space}{_plural_of_word(last)}"
+
+
+def _plural_of_word(word: str) -> str:
+    if word in _UNCHANGED:
+        return word
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if word.endswith(_SIBILANTS):
+        return word + "es"
+    if word.endswith("y") and word[-2:-1] not in ("", *"aeiou"):
+        return word[:-1] + "ies"
+    return word + "s"
+
+
+def singular(noun: str) -> str:
+    """Return the singular of a plural; the inverse of :func:`plural`, for regular nouns as far as letters tell.
+
+    >>> singular("buses"), singular("cell phones"), singular("red mice"), singular("couches"), singular("cases")
+    ('bus', 'cell phone', 'red mouse', 'couch', 'case')
+    """
+    before, space, last = noun.rpartition(" ")
+    return f"{before}{space}{_singular_of_word(last)}"
+
+
+def _singular_of_word(word: str) -> str:
+    irregular = {many: word for word, many in _IRREGULAR.items()}
+    if word in _UNCHANGED:
+        return word
+    if word in irregular:
+        return irregular[word]
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "xes", "ches", "shes", "uses")):
+        return word[:-2]
+    return word.removesuffix("s")
 
 
 def with_article(noun: str) -> str:

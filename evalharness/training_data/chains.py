@@ -1,21 +1,21 @@
 """Turns a scene graph into a chain of steps.
 
-With subsampling, a chain is a growing sequence of sub-graphs: the instruction of a step says what the next sub-graph
-adds, and the running description is that of the next sub-graph. Without it, every instruction and description is
-written from the complete graph in an order and a layout of its own, unaware of where earlier instructions have put
-things; such instructions may contradict each other.
+A step adds one or several things, up to the whole scene. With subsampling, a chain is a growing sequence of sub-graphs:
+the instruction of a step says what the next sub-graph adds, and the running description is that of the next sub-graph.
+Without it, every instruction and description is written from the complete graph, in an order of its own and without
+regard to what is drawn so far.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evalharness.training_data.graphs import Node, SceneGraph
+from evalharness.training_data.graphs import SceneGraph
 
-Layout = Callable[[SceneGraph, random.Random], SceneGraph]
-"""Gives things their places so that the relations hold; the identity in a world without places."""
+WHOLE, TWO_GROUPS = 0.4, 0.35
+"""Shares of chains that draw the whole scene at once, and in two steps; the others add things one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +24,38 @@ class Move:
 
     Attributes:
         before: The state that it starts from.
-        after: The state that it leads to; the last node is the new one.
-        described: The graph that the words are written from: ``after``, or the complete graph in a layout of its own.
-        index: The index of the new thing in ``described``.
+        after: The state that it leads to; the last nodes are the new ones.
+        described: The graph that the words are written from: ``after``, or the complete graph.
+        indices: The indices of the new things in ``described``.
     """
 
     before: SceneGraph
     after: SceneGraph
     described: SceneGraph
-    index: int
+    indices: tuple[int, ...]
+
+    @property
+    def added(self) -> tuple[int, ...]:
+        """The indices of the new things in ``after``."""
+        return tuple(range(len(self.before.nodes), len(self.after.nodes)))
+
+
+def groups(order: Sequence[int], rng: random.Random) -> list[list[int]]:
+    """Cut an order of things into the groups that the steps add."""
+    share = rng.random()
+    if share < WHOLE or len(order) == 1:
+        return [list(order)]
+    if share < WHOLE + TWO_GROUPS:
+        cut = rng.randrange(1, len(order))
+        return [list(order[:cut]), list(order[cut:])]
+    return [[index] for index in order]
 
 
 def in_order(graph: SceneGraph) -> list[int]:
     """All node indices in the order of the graph, which is that of the metadata.
 
     So the number of things that are drawn determines what comes next. A node comes after those that its relations refer
-    to, unless things have places; a cycle of relations is cut.
+    to; a cycle of relations is cut.
     """
     return _ordered(graph, list(range(len(graph.nodes))))
 
@@ -62,27 +78,17 @@ def _ordered(graph: SceneGraph, remaining: list[int]) -> list[int]:
 
 
 def _reference_nodes(graph: SceneGraph, index: int) -> set[int]:
-    if graph.nodes[index].place is not None:
-        return set()
     return {edge.object for edge in graph.edges if edge.subject == index} - {index}
 
 
-def subsampled(graph: SceneGraph, order: list[int], step: int) -> Move:
+def subsampled(graph: SceneGraph, groups: Sequence[Sequence[int]], step: int) -> Move:
     """Step ``step`` (from 0) of the chain of sub-graphs."""
-    after = graph.subgraph(order[: step + 1])
-    return Move(graph.subgraph(order[:step]), after, after, step)
+    before = [index for group in groups[:step] for index in group]
+    after = graph.subgraph([*before, *groups[step]])
+    return Move(graph.subgraph(before), after, after, tuple(range(len(before), len(after.nodes))))
 
 
-def unsubsampled(graph: SceneGraph, state: SceneGraph, index: int, layout: Layout, rng: random.Random) -> Move:
-    """A step whose words are about a node of the complete graph in a fresh layout.
-
-    In the next state the thing stands where the words put it, instead of what stood there.
-    """
-    described = layout(graph, rng)
-    return Move(state, _with_thing(state, described.nodes[index]), described, index)
-
-
-def _with_thing(state: SceneGraph, thing: Node) -> SceneGraph:
-    if thing.place is not None:
-        state = state.subgraph([index for index, node in enumerate(state.nodes) if node.place != thing.place])
-    return SceneGraph((*state.nodes, thing), state.edges)
+def unsubsampled(graph: SceneGraph, groups: Sequence[Sequence[int]], step: int) -> Move:
+    """The same step with words that are written from the complete graph."""
+    move = subsampled(graph, groups, step)
+    return Move(move.before, move.after, graph, tuple(groups[step]))

@@ -1,128 +1,109 @@
-"""Wrong sketches, and the inspection and the refinement that they call for.
+"""Critiques: rounds of an inspection that names one conflict, a correction, and the picture after the correction.
 
 There are two kinds of conflict, as in the paper (arXiv 2604.04746): ``instruction-state``, the sketch departs from its
 instruction, and ``state-prompt``, the plan departs from the prompt and the sketch follows it. Conflicts have two
-origins: the teacher draws a spoiled graph, or the model that is to learn draws (or plans) and a filter finds what is
+origins: the teacher draws a spoiled state, or the model that is to learn draws (or plans) and a filter finds what is
 wrong.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from PIL import Image
 
 from evalharness.generation.formats.strokes import wrap
-from evalharness.training_data.filters import MAX_MISMATCHES, Verdict
+from evalharness.training_data.conflicts import Sighting, assign
+from evalharness.training_data.filters import Verdict
 from evalharness.training_data.graphs import Node, SceneGraph
-from evalharness.training_data.language import Language, Mismatch
-from evalharness.training_data.world import World
+from evalharness.training_data.language import Language
+
+ROUNDS = 4
+"""Most rounds of an iteration; a sketch with more faults is a failure, and nothing is learned from it."""
+NO_FAULT = wrap("ok", "inspect")
 
 
 @dataclass(frozen=True, slots=True)
-class Critique:
-    """An inspection and, if it found a fault, the refinement; both with their markers."""
+class Round:
+    """An inspection that names a conflict, and the refinement that mends it; both texts with their markers."""
 
     inspection: str
-    refinement: str = ""
+    refinement: str
+    image: Image.Image
+    seed: int
 
 
-NO_FAULT = Critique(wrap("ok", "inspect"))
+def write_critique(verdict: Verdict, language: Language, instruction: str) -> tuple[str, str]:
+    """Put what a filter finds wrong into words: the inspection and the correction, without markers.
 
-
-def write_critique(verdict: Verdict, language: Language, instruction: str) -> Critique | None:
-    """Put a filter's verdict into words.
-
-    The refinement repeats ``instruction`` if the filter says only in its own words what is wrong.
-
-    Returns:
-        The critique; ``None`` for a sketch with too many faults to name.
+    The correction repeats ``instruction`` if the filter says only in its own words what is wrong.
     """
-    if verdict.right:
-        return NO_FAULT
-    if not verdict.mismatches:
-        reason = verdict.reason or "this is not what the instruction asks for"
-        return Critique(wrap(reason, "inspect"), wrap(instruction, "refine"))
-    mismatches = list(verdict.mismatches)
-    if len(mismatches) > MAX_MISMATCHES:
-        return None
-    return Critique(wrap(language.conflict(mismatches), "inspect"), wrap(language.correction(mismatches), "refine"))
+    if verdict.conflict is None:
+        return verdict.reason or "this is not what the instruction asks for", instruction
+    return language.conflict(verdict.conflict), language.correction(verdict.conflict)
 
 
-def spoil(graph: SceneGraph, index: int, world: World, rng: random.Random) -> tuple[SceneGraph, Mismatch]:
-    """Put one fault into a graph.
-
-    The thing ``index`` becomes another one, or gets another colour, or is missing; or a second one like it stands where
-    nothing should.
-
-    Returns:
-        The spoiled graph and its fault.
-    """
-    thing = graph.nodes[index]
-    taken = {node.place for node in graph.nodes}
-    free = [place for place in world.places if place not in taken]
-    faults = ["other", "other", "missing", "extra"]
-    if world.places and not free:
-        faults.remove("extra")
-    fault = rng.choice(faults)
-    if fault == "missing":
-        rest = [number for number in range(len(graph.nodes)) if number != index]
-        return graph.subgraph(rest), Mismatch(None, thing)
-    if fault == "extra":
-        extra = replace(thing, place=rng.choice(free) if free else None)
-        return SceneGraph((*graph.nodes, extra), graph.edges), Mismatch(extra, None)
-    wrong = vary(thing, world, rng)
-    return graph.changed(index, wrong), Mismatch(wrong, thing)
+def is_mendable(verdict: Verdict, graph: SceneGraph) -> bool:
+    """Whether a wrong picture can become right within :data:`ROUNDS` rounds."""
+    return verdict.seen is None or sum(assign(graph, verdict.seen).faults) <= ROUNDS
 
 
-def vary(thing: Node, world: World, rng: random.Random) -> Node:
-    """A thing of another colour or class for the same place."""
-    colors = [color for color in world.colors if color != thing.color]
-    names = [name for name in world.names if name != thing.name]
-    if (thing.color is not None and rng.random() < 0.5) or not names:
-        return replace(thing, color=rng.choice(colors))
-    return replace(thing, name=rng.choice(names))
+def contradicts(planned: SceneGraph, before: SceneGraph, graph: SceneGraph) -> SceneGraph | None:
+    """The graph of a model's own plan if it contradicts the prompt.
 
-
-def misplace(graph: SceneGraph, index: int, world: World, rng: random.Random) -> Node | None:
-    """Move a thing to where its relations, or those that later things will have to it, cannot hold.
+    It does if it is no sub-graph of what the prompt asks for. A plan that loses things of the picture, adds nothing, or
+    asks for more than the complete scene and one thing is not judged.
 
     Args:
-        graph: Everything that the prompt asks for; things that are not drawn yet have no places.
-        index: The thing in it.
-        world: The world.
-        rng: Chooses among such places.
-
-    Returns:
-        The thing in a wrong place; ``None`` if there is no such place.
-    """
-    taken = {node.place for node in graph.nodes}
-    wrong = [place for place in world.places if place not in taken and not world.fits(graph.moved(index, place))]
-    return replace(graph.nodes[index], place=rng.choice(wrong)) if wrong else None
-
-
-def contradicting_addition(
-    described: Sequence[Node], before: SceneGraph, remaining: SceneGraph, graph: SceneGraph, index: int, world: World
-) -> Node | None:
-    """Find the thing that a model's own plan adds, if it contradicts the prompt.
-
-    It does if it is none of the things that remain to be added, or if it is the next one in a place where relations
-    cannot hold. A plan that adds more or fewer things than one is not judged.
-
-    Args:
-        described: Everything that the plan describes.
+        planned: What the plan describes, without places.
         before: The state before the step.
-        remaining: The things that are still to be added.
-        graph: Everything that the prompt asks for (see :func:`misplace`).
-        index: The next thing in ``graph``.
-        world: The world.
+        graph: Everything that the prompt asks for.
+
+    Returns:
+        The plan's graph, its first nodes those of ``before`` with their places.
     """
-    added = [node for node in described if node not in before.nodes]
-    if len(added) != 1 or len(described) != len(before.nodes) + 1:
+    rest = list(planned.nodes)
+    positions: list[int] = []
+    for node in before.nodes:
+        match = next((i for i, other in enumerate(planned.nodes) if i not in positions and _alike(other, node)), None)
+        if match is None:
+            return None
+        positions.append(match)
+    new = [index for index in range(len(rest)) if index not in positions]
+    if not new or len(rest) > len(graph.nodes) + 1:
         return None
-    (new,) = added
-    if world.places and new.place in {node.place for node in before.nodes}:
+    ordered = planned.subgraph([*positions, *new])
+    if _is_subgraph(ordered, graph):
         return None
-    if new.shows(graph.nodes[index]):
-        return None if world.fits(graph.moved(index, new.place)) else new
-    return None if any(new.shows(node) for node in remaining.nodes) else new
+    return SceneGraph((*before.nodes, *ordered.nodes[len(before.nodes) :]), ordered.edges)
+
+
+def _alike(one: Node, other: Node) -> bool:
+    return _key(one) == _key(other)
+
+
+def _key(node: Node) -> tuple[str, str | None]:
+    return node.name, node.color
+
+
+def _is_subgraph(planned: SceneGraph, graph: SceneGraph) -> bool:
+    """Whether all things are asked for, with just the relations that the prompt gives them."""
+    wanted = list(map(_key, graph.nodes))
+    for key in map(_key, planned.nodes):
+        if key not in wanted:
+            return False
+        wanted.remove(key)
+    present = set(map(_key, planned.nodes))
+    asked = {relation for relation in _relations(graph) if relation[0] in present and relation[2] in present}
+    return _relations(planned) == asked
+
+
+def _relations(graph: SceneGraph) -> set[tuple[tuple[str, str | None], str, tuple[str, str | None]]]:
+    return {
+        (_key(graph.nodes[edge.subject]), edge.relation, _key(graph.nodes[edge.object])) for edge in graph.edges
+    }
+
+
+def replaced_places(graph: SceneGraph, seen: tuple[Sighting, ...]) -> dict[int, str | None]:
+    """Node index → the place of its thing in a picture."""
+    return {node: seen[thing].node.place for node, thing in assign(graph, seen).pairs.items()}

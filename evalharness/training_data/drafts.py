@@ -12,8 +12,8 @@ from PIL import Image
 from evalharness.api.conflicts import ConflictKind
 from evalharness.generation.formats.strokes import plan_text
 from evalharness.training_data.chains import Move
-from evalharness.training_data.critiques import Critique
-from evalharness.training_data.filters import Filter
+from evalharness.training_data.critiques import Round
+from evalharness.training_data.filters import Filter, Verdict
 from evalharness.training_data.graphs import SceneGraph
 from evalharness.training_data.teachers import Teacher
 from evalharness.training_data.world import Task, World
@@ -60,21 +60,19 @@ class TrajectoryDraft:
     Attributes:
         index: The index of its record.
         task: Its task.
-        order: Node indices of ``graph`` in the order in which they are added.
-        graph: The complete scene; things move in it when the model plans another place for them.
-        state: What the last picture shows.
+        groups: Node indices of ``graph``: what each step adds.
+        graph: The complete scene; drawn things have the places that they have in the last picture.
         image: The last picture.
         steps: The steps so far.
         critiques: Iteration → who made the conflict, of which kind it is, and the plan as it should be.
-        position: How many things are added.
+        position: How many groups are added.
         failure: Why it was given up.
     """
 
     index: int
     task: Task
-    order: list[int]
+    groups: list[list[int]]
     graph: SceneGraph
-    state: SceneGraph = field(default_factory=lambda: SceneGraph(()))
     image: Image.Image | None = None
     steps: list[Step] = field(default_factory=list)
     critiques: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -83,7 +81,12 @@ class TrajectoryDraft:
 
     @property
     def active(self) -> bool:
-        return not self.failure and self.position < len(self.order)
+        return not self.failure and self.position < len(self.groups)
+
+    @property
+    def drawn(self) -> list[int]:
+        """The indices of the things in the last picture, in the order in which they were added."""
+        return [index for group in self.groups[: self.position] for index in group]
 
 
 @dataclass
@@ -96,11 +99,13 @@ class StepDraft:
         rng: For the choices of this step that no other arm shares.
         instruction: The plan's instruction.
         description: The plan's description.
+        right_plan: The plan as it should be, if the plan contradicts the prompt.
         origin: Who makes a sketch or plan that may be wrong; empty if nobody does.
         conflict: The kind of conflict that may result.
         target: The state as it should be.
         sketch: The first drawing.
-        critique: The inspection and refinement of the sketch.
+        verdict: What is wrong with the last drawing, or that nothing is.
+        rounds: The rounds of inspection and refinement.
         cost: The cost of the model's sketch.
         noise: The seed of the model's sketch.
     """
@@ -110,37 +115,46 @@ class StepDraft:
     rng: random.Random
     instruction: str = ""
     description: str = ""
+    right_plan: str = ""
     origin: Literal["", "teacher", "model"] = ""
     conflict: ConflictKind = "instruction-state"
     target: Image.Image | None = None
     sketch: Image.Image | None = None
-    critique: Critique | None = None
+    verdict: Verdict = field(default_factory=lambda: Verdict(True))
+    rounds: list[Round] = field(default_factory=list)
     cost: Cost = field(default_factory=Cost)
     noise: int | None = None
 
-    def plan_for(self, world: World, graph: SceneGraph, index: int) -> None:
-        """Write the plan that adds thing ``index`` of a graph."""
-        self.instruction = world.language.instruction(graph, index)
-        self.description = world.language.description(graph)
-
     def plan_move(self, world: World) -> None:
         """Write the plan as it should be."""
-        self.plan_for(world, self.move.described, self.move.index)
+        language, move = world.language, self.move
+        self.instruction = language.instruction(move.described, move.indices)
+        self.description = language.description(move.described)
+        self.right_plan = ""
 
-    def mislead(self, world: World, graph: SceneGraph) -> None:
-        """Write a plan that contradicts the prompt: it adds the last thing of ``graph``."""
+    def mislead(self, world: World, planned: SceneGraph) -> None:
+        """Write a plan that contradicts the prompt, and keep the right one.
+
+        ``planned`` is what it describes; its first nodes are those of the state before.
+        """
+        right = self.plan
+        language, before = world.language, len(self.move.before.nodes)
         self.conflict = "state-prompt"
-        self.plan_for(world, graph, len(graph.nodes) - 1)
+        self.instruction = language.instruction(planned, range(before, len(planned.nodes)))
+        self.description = language.description(planned)
+        self.right_plan = right
+
+    def restore(self, world: World) -> None:
+        """Return to the right plan and the teacher's right sketch."""
+        self.origin, self.conflict = "", "instruction-state"
+        self.sketch, self.verdict, self.rounds = self.target, Verdict(True), []
+        self.plan_move(world)
 
     @property
     def plan(self) -> str:
         return plan_text(self.instruction, self.description)
 
-    def scene(self, *, subsampling: bool) -> tuple[SceneGraph, int]:
-        """Everything that the prompt asks for, without places for later things, and the index of the new thing."""
-        if not subsampling:  # each later thing gets its place in a layout of its own
-            return self.move.after, len(self.move.after.nodes) - 1
-        draft, graph = self.draft, self.draft.graph
-        for index in draft.order[draft.position + 1 :]:
-            graph = graph.moved(index, None)
-        return graph, draft.order[draft.position]
+    @property
+    def image(self) -> Image.Image | None:
+        """The last picture of the iteration."""
+        return self.rounds[-1].image if self.rounds else self.sketch

@@ -1,131 +1,125 @@
-"""Plain English for scene graphs without places, as editing pipelines and large models read it."""
+"""Plain English for scene graphs, as editing pipelines and large models read it: no places, no coordinates.
+
+:mod:`~evalharness.training_data.english_parser` reads it back.
+"""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from evalharness._util.text import plural, with_article
+from evalharness.training_data import english_parser
+from evalharness.training_data.conflicts import Conflict, Kind, relations_of
 from evalharness.training_data.graphs import Edge, Node, SceneGraph
-from evalharness.training_data.language import Mismatch
 
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
-_RELATIONS = {"left of": "to the left of", "right of": "to the right of"}
-_PHRASE = re.compile(r"(?P<number>an?|\w+) (?P<noun>.+)")
+NUMBERS = english_parser.NUMBERS
+COLORS = english_parser.COLORS
 
-
-class _Phrases(NamedTuple):
-    """Templates for each kind of mismatch, with ``{a_seen}``, ``{the_seen}``, ``{a_wanted}`` and ``{the_wanted}``."""
-
-    superfluous: str
-    missing: str
-    misplaced: str
-    different: str
-
-
-FAULTS = _Phrases(
-    superfluous="{a_seen} should not be there",
-    missing="{a_wanted} is missing",
-    misplaced="{the_wanted} is not where it should be",
-    different="{a_seen} should be {a_wanted}",
-)
-REMEDIES = _Phrases(
-    superfluous="Remove {the_seen}",
-    missing="Add {a_wanted}",
-    misplaced="Move {the_wanted} to where it belongs",
-    different="Change {the_seen} into {a_wanted}",
-)
+FAULTS: Mapping[Kind, str] = {
+    "missing": "{a_wanted} is missing",
+    "too many": "one {seen} too many",
+    "wrong color": "the {seen} should be {color}",
+    "wrong relation": "the {wanted} is not {relations}",
+    "wrong thing": "{a_seen} should be {a_wanted}",
+    "smudge": "a smudge should not be there",
+}
+REMEDIES: Mapping[Kind, str] = {
+    "missing": "Add {a_wanted}{after_relations}",
+    "too many": "Remove one {seen}",
+    "wrong color": "Make the {seen} {color}",
+    "wrong relation": "Move the {wanted} {relations}",
+    "wrong thing": "Change the {seen} into {a_wanted}",
+    "smudge": "Clear the smudge",
+}
 
 
 class English:
-    """A :class:`~evalharness.training_data.language.Language` for worlds without places.
+    """A :class:`~evalharness.training_data.language.Language`.
 
-    >>> English().description(SceneGraph((Node("cat"), Node("cat"), Node("cup", "orange"))))
-    'two cats and an orange cup'
+    >>> English().description(SceneGraph((Node("cat"), Node("cat"), Node("cup", "orange")), (Edge(2, "above", 0),)))
+    'two cats and an orange cup; the orange cup is above the cat'
     """
 
     def description(self, graph: SceneGraph) -> str:
-        counts = Counter((node.name, node.color) for node in graph.nodes)
-        things = [_counted(count, Node(name, color)) for (name, color), count in counts.items()]
-        relations = dict.fromkeys(
-            f"the {_noun(graph.nodes[edge.subject])} is {_relation(graph, edge)}" for edge in graph.edges
-        )
-        return ", ".join([" and ".join(things) or "nothing", *relations])
+        clauses = [_things(graph.nodes) or "nothing", *_relation_clauses(graph, graph.edges)]
+        return "; ".join(clauses)
 
-    def instruction(self, graph: SceneGraph, index: int) -> str:
-        thing = graph.nodes[index]
-        repeated = any((node.name, node.color) == (thing.name, thing.color) for node in graph.nodes[:index])
-        phrase = f"another {_noun(thing)}" if repeated else _singular(thing)
-        relations = dict.fromkeys(f" {_relation(graph, edge)}" for edge in graph.edges if edge.subject == index)
-        return f"Add {phrase}{' and'.join(relations)}"
+    def instruction(self, graph: SceneGraph, indices: Sequence[int]) -> str:
+        """Ask for things of the graph.
 
-    def conflict(self, mismatches: list[Mismatch]) -> str:
-        return "; ".join(_word(mismatch, FAULTS) for mismatch in mismatches)
+        >>> English().instruction(SceneGraph((Node("cat"), Node("cup")), (Edge(1, "left of", 0),)), [1])
+        'Add a cup left of the cat'
+        """
+        before = range(min(indices, default=0))
+        added = [graph.nodes[index] for index in indices]
+        phrase = _things(added, [graph.nodes[index] for index in before])
+        if len(added) == 1:
+            relations = relations_of(graph, indices[0], set(before))
+            return f"Add {phrase}" + " and".join(f" {relation.name} the {noun(relation.object)}" for relation in relations)
+        edges = [
+            edge
+            for edge in graph.edges
+            if {edge.subject, edge.object} & set(indices) and {edge.subject, edge.object} <= {*before, *indices}
+        ]
+        return "; ".join([f"Add {phrase}", *_relation_clauses(graph, edges)])
 
-    def correction(self, mismatches: list[Mismatch]) -> str:
-        return "; ".join(_word(mismatch, REMEDIES) for mismatch in mismatches)
+    def conflict(self, conflict: Conflict) -> str:
+        return FAULTS[conflict.kind].format_map(_fields(conflict))
 
-    def read(self, description: str) -> list[Node] | None:
-        """The things that a description names; its relations are ignored."""
-        things = description.split(",")[0].strip().lower()
-        nodes: list[Node] = []
-        for phrase in things.split(" and ") if things != "nothing" else []:
-            match = _PHRASE.fullmatch(phrase)
-            if match is None:
-                return None
-            count = 1 if match["number"] in ("a", "an") else _parse_number(match["number"])
-            if count == 0:
-                return None
-            color, name = _split_color(match["noun"])
-            nodes += [Node(_strip_plural(name) if count > 1 else name, color)] * count
-        return nodes
+    def correction(self, conflict: Conflict) -> str:
+        return REMEDIES[conflict.kind].format_map(_fields(conflict))
 
+    def read(self, description: str) -> SceneGraph | None:
+        return english_parser.read_description(description)
 
-def _parse_number(word: str) -> int:
-    return NUMBERS.index(word) if word in NUMBERS else 0
+    def read_conflict(self, inspection: str) -> Conflict | None:
+        return english_parser.read_conflict(inspection)
+
+    def read_correction(self, correction: str) -> Conflict | None:
+        return english_parser.read_correction(correction)
 
 
-def _split_color(noun: str) -> tuple[str | None, str]:
-    first, _, rest = noun.partition(" ")
-    return (first, rest) if first in COLORS and rest else (None, noun)
+def noun(node: Node) -> str:
+    """A thing in words, without article.
 
-
-def _noun(node: Node) -> str:
+    >>> noun(Node("apple", "green"))
+    'green apple'
+    """
     return f"{node.color} {node.name}" if node.color else node.name
 
 
-def _singular(node: Node) -> str:
-    return with_article(_noun(node))
+def _things(nodes: Sequence[Node], before: Sequence[Node] = ()) -> str:
+    """Things with their numbers; ``another`` or ``more`` of those that are in the picture ``before``."""
+    present = {(node.name, node.color) for node in before}
+    counts = Counter((node.name, node.color) for node in nodes)
+    return " and ".join(
+        _counted(count, Node(*thing), more=thing in present) for thing, count in counts.items()
+    )
 
 
-def _counted(count: int, node: Node) -> str:
+def _counted(count: int, node: Node, *, more: bool) -> str:
     if count == 1:
-        return _singular(node)
+        return f"another {noun(node)}" if more else with_article(noun(node))
     number = NUMBERS[count] if count < len(NUMBERS) else str(count)
-    return f"{number} {plural(_noun(node))}"
+    return f"{number} {'more ' if more else ''}{plural(noun(node))}"
 
 
-def _strip_plural(noun: str) -> str:
-    return noun[:-2] if noun.endswith("ses") else noun.removesuffix("s")
+def _relation_clauses(graph: SceneGraph, edges: Sequence[Edge]) -> list[str]:
+    return list(
+        dict.fromkeys(
+            f"the {noun(graph.nodes[edge.subject])} is {edge.relation} the {noun(graph.nodes[edge.object])}"
+            for edge in edges
+        )
+    )
 
 
-def _relation(graph: SceneGraph, edge: Edge) -> str:
-    return f"{_RELATIONS.get(edge.relation, edge.relation)} the {_noun(graph.nodes[edge.object])}"
-
-
-def _word(mismatch: Mismatch, phrases: _Phrases) -> str:
-    seen, wanted = mismatch.seen, mismatch.wanted
-    if wanted is None:
-        template = phrases.superfluous
-    elif seen is None:
-        template = phrases.missing
-    elif seen == wanted:
-        template = phrases.misplaced
-    else:
-        template = phrases.different
-    nodes = {"seen": seen, "wanted": wanted}
-    fields = {f"the_{name}": f"the {_noun(node)}" for name, node in nodes.items() if node is not None}
-    fields |= {f"a_{name}": _singular(node) for name, node in nodes.items() if node is not None}
-    return template.format(**fields)
+def _fields(conflict: Conflict) -> dict[str, str]:
+    relations = " and ".join(f"{relation.name} the {noun(relation.object)}" for relation in conflict.relations)
+    fields = {"relations": relations, "after_relations": f" {relations}" if relations else ""}
+    for name, node in (("seen", conflict.seen), ("wanted", conflict.wanted)):
+        if node is not None:
+            fields |= {name: noun(node), f"a_{name}": with_article(noun(node))}
+    if conflict.wanted is not None:
+        fields["color"] = conflict.wanted.color or ""
+    return fields

@@ -107,7 +107,7 @@ def read_reply(reply: Reply) -> Verdict | None:
     """The verdict of a reply; ``None`` if it is cut off, has no score outside its thoughts, or contradicts itself.
 
     >>> read_reply(Reply("Score: 0\\nWrong: the cup is blue, not red"))
-    Verdict(right=False, mismatches=(), reason='the cup is blue, not red')
+    Verdict(right=False, conflict=None, reason='the cup is blue, not red', seen=None)
     >>> read_reply(Reply("it depends")) is None
     True
     """
@@ -117,4 +117,4 @@ def read_reply(reply: Reply) -> Verdict | None:
         return None
     wrong = _WRONG.search(answer)
     reason = _MARKERS.sub(" ", wrong[1]).strip() if wrong else ""
-    return Verdict(scores == {"1"}, (), reason)
+    return Verdict(scores == {"1"}, None, reason)

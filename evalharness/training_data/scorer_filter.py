@@ -11,8 +11,9 @@ from evalharness.api import registry
 from evalharness.api.detector import Detection, Detector
 from evalharness.api.plugin_ref import DetectorRef
 from evalharness.detectors.colors import GENEVAL_TEMPLATES, ColorClassifier
+from evalharness.training_data.conflicts import Sighting
 from evalharness.training_data.english import COLORS
-from evalharness.training_data.filters import Case, Filter, Verdict, broken_relations, compare
+from evalharness.training_data.filters import Case, Filter, Verdict
 from evalharness.training_data.graphs import Node
 
 
@@ -64,11 +65,12 @@ class ScorerFilter(Filter):
 
     def _verdict(self, case: Case, objects: Sequence[tuple[Detection, str]]) -> Verdict:
         best_first = sorted(objects, key=lambda pair: -pair[0].score)
-        things = [(Node(detection.cls, color), *_center(detection, case.image.size)) for detection, color in best_first]
-        mismatches = compare(case.graph, case.world.nodes_in(case.image, things))
-        if not mismatches and case.graph.edges and not case.world.places:
-            mismatches = broken_relations(case.graph, things)
-        return Verdict(not mismatches, mismatches)
+        things = [
+            Sighting(Node(detection.cls, color), *_center(detection, case.image.size)) for detection, color in best_first
+        ]
+        seen = tuple(case.world.sightings(case.image, things))
+        conflict = case.world.conflict(case.graph, seen)
+        return Verdict(conflict is None, conflict, seen=seen)
 
 
 def _center(detection: Detection, size: tuple[int, int]) -> tuple[float, float]:

@@ -27,6 +27,7 @@ class DrawingRequest:
         instruction: What is new, in the world's language.
         description: Everything that the state shows, in the world's language.
         seed: The seed of the noise.
+        edit: Whether it corrects the picture: whatever ``after`` does not change stays as it is.
     """
 
     before: Image.Image | None
@@ -34,6 +35,7 @@ class DrawingRequest:
     instruction: str
     description: str
     seed: int
+    edit: bool = False
 
 
 class Teacher(Plugin, ABC):

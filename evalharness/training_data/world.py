@@ -15,8 +15,9 @@ from PIL import Image
 from evalharness._util.file_digests import file_digest
 from evalharness._util.regular_files import read_regular_text
 from evalharness.errors import ConfigError, WeightsError
+from evalharness.training_data.conflicts import Conflict, Sighting, find_conflict
 from evalharness.training_data.english import COLORS, English
-from evalharness.training_data.graphs import DIRECTIONS, Node, SceneGraph, of_metadata
+from evalharness.training_data.graphs import DIRECTIONS, SceneGraph, of_metadata
 from evalharness.training_data.language import Language
 
 
@@ -69,15 +70,14 @@ class World(Protocol):
         """The task of a record, as a function of its index and of fresh random numbers."""
         ...
 
-    def layout(self, graph: SceneGraph, rng: random.Random) -> SceneGraph:
-        """The graph with places for its things in which its relations hold."""
+    def layout(self, graph: SceneGraph, rng: random.Random) -> SceneGraph | None:
+        """The graph with places for its things in which its relations hold; ``None`` if there are none.
+
+        Things with places keep them if that is possible.
+        """
         ...
 
-    def fits(self, graph: SceneGraph) -> bool:
-        """Whether the relations hold between things with places and can still hold for those without."""
-        ...
-
-    def nodes_in(self, image: Image.Image, things: Sequence[tuple[Node, float, float]]) -> list[Node]:
+    def sightings(self, image: Image.Image, things: Sequence[Sighting]) -> list[Sighting]:
         """Find the things that a picture shows.
 
         Args:
@@ -85,8 +85,22 @@ class World(Protocol):
             things: Detected things with their centres (x, y in 0..1).
 
         Returns:
-            The detected things with their places, and whatever else the picture shows.
+            The detected things with their places, and a smudge for whatever else the picture shows.
         """
+        ...
+
+    def placed(self, graph: SceneGraph) -> list[Sighting] | None:
+        """What an exact picture of a graph shows; ``None`` in a world without places."""
+        ...
+
+    def conflict(self, graph: SceneGraph, seen: Sequence[Sighting]) -> Conflict | None:
+        """The conflict between a graph and a picture that is to be named first; ``None`` if there is none."""
+        ...
+
+    def mend(
+        self, graph: SceneGraph, seen: Sequence[Sighting], conflict: Conflict, rng: random.Random
+    ) -> SceneGraph | None:
+        """The things in a picture after the edit that mends a conflict; ``None`` in a world without places."""
         ...
 
 
@@ -117,11 +131,19 @@ class PromptFile:
     def layout(self, graph: SceneGraph, rng: random.Random) -> SceneGraph:
         return graph
 
-    def fits(self, graph: SceneGraph) -> bool:
-        return True
+    def sightings(self, image: Image.Image, things: Sequence[Sighting]) -> list[Sighting]:
+        return list(things)
 
-    def nodes_in(self, image: Image.Image, things: Sequence[tuple[Node, float, float]]) -> list[Node]:
-        return [node for node, _, _ in things]
+    def placed(self, graph: SceneGraph) -> list[Sighting] | None:
+        return None
+
+    def conflict(self, graph: SceneGraph, seen: Sequence[Sighting]) -> Conflict | None:
+        return find_conflict(graph, seen)
+
+    def mend(
+        self, graph: SceneGraph, seen: Sequence[Sighting], conflict: Conflict, rng: random.Random
+    ) -> SceneGraph | None:
+        return None
 
     @cached_property
     def _digest(self) -> str:
