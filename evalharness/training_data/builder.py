@@ -13,9 +13,9 @@ from typing import Any
 
 from evalharness._util.image_files import png_bytes
 from evalharness.errors import SampleError
-from evalharness.generation.formats.strokes import plan_text, wrap
+from evalharness.generation.formats.strokes import wrap
 from evalharness.training_data import chains
-from evalharness.training_data.critiques import NO_FAULT
+from evalharness.training_data.critiques import NO_FAULT, replaced_places
 from evalharness.training_data.drafts import Components, Seeds, StepDraft, TrajectoryDraft
 from evalharness.training_data.graphs import SceneGraph
 from evalharness.training_data.model_drawings import ModelDrawings
@@ -67,8 +67,8 @@ class DatasetBuilder:
         self._world = components.world
         self._arm = arm
         self._seeds = Seeds(seed)
-        self._teacher = TeacherDrawings(components, self._seeds, self.counts, subsampling=arm.subsampling)
-        self._model = ModelDrawings(components, self._seeds, self.counts, subsampling=arm.subsampling)
+        self._teacher = TeacherDrawings(components, self._seeds, self.counts)
+        self._model = ModelDrawings(components, self._seeds, self.counts)
 
     def batches(self, indices: Sequence[int]) -> Iterator[list[Record]]:
         """Yield the records of these indices: a ``think`` record each and, in arms with a process, a trajectory."""
@@ -143,7 +143,7 @@ class DatasetBuilder:
             order = chains.in_order(task.graph)
         else:
             order = chains.shuffled(task.graph, self._seeds.rng(index, "chain"))
-        return TrajectoryDraft(index, task, order, task.graph)
+        return TrajectoryDraft(index, task, chains.groups(order, self._seeds.rng(index, "groups")), task.graph)
 
     def _process_record(self, draft: TrajectoryDraft) -> Record:
         self.counts["trajectories"] += 1
@@ -158,17 +158,15 @@ class DatasetBuilder:
         turns = [turn for turn in turns if not turn.draft.failure]
         self._teacher.draw_faults([turn for turn in turns if turn.origin == "teacher"])
         self._model.sketch([turn for turn in turns if turn.origin == "model"])
+        self._teacher.draw_corrections(turns)
         for turn in turns:
             self._write_down(turn)
 
     def _turn(self, draft: TrajectoryDraft) -> StepDraft:
         # Its own random numbers: what they decide must not change what other arms share.
         rng = self._seeds.rng(draft.index, f"step {draft.position}")
-        if self._arm.subsampling:
-            move = chains.subsampled(draft.graph, draft.order, draft.position)
-        else:
-            index = draft.order[draft.position]
-            move = chains.unsubsampled(draft.task.graph, draft.state, index, self._world.layout, rng)
+        cut = chains.subsampled if self._arm.subsampling else chains.unsubsampled
+        move = cut(draft.graph, draft.groups, draft.position)
         turn = StepDraft(draft, move, rng)
         turn.plan_move(self._world)
         if self._arm.critique and rng.random() < CRITIQUED:
@@ -177,36 +175,47 @@ class DatasetBuilder:
         return turn
 
     def _write_down(self, turn: StepDraft) -> None:
-        """Add the iteration to its trajectory, which goes on from the state as it should be."""
+        """Add the iteration to its trajectory, which continues from its last picture."""
         draft, iteration = turn.draft, turn.draft.position + 1
         assert turn.sketch is not None
-        assert turn.target is not None
         target_seed = self._seeds.noise(draft.index, f"state {draft.position}")
         sketch_seed = turn.noise if turn.origin == "model" else target_seed
         draft.steps.append(Step("plan", iteration, turn.plan))
         draft.steps.append(Step("sketch", iteration, image=png_bytes(turn.sketch), seed=sketch_seed, cost=turn.cost))
-        draft.image = turn.sketch
-        critique = turn.critique
-        if critique is None and self._arm.critique:
-            critique = NO_FAULT
-        refined = critique is not None and bool(critique.refinement)
-        if critique is not None:
+        for critique in turn.rounds:
             draft.steps.append(Step("inspect", iteration, critique.inspection))
-            if refined:
-                image = png_bytes(turn.target)
-                draft.steps.append(Step("refine", iteration, critique.refinement, image, target_seed))
-                draft.image = turn.target
+            image = png_bytes(critique.image)
+            draft.steps.append(Step("refine", iteration, critique.refinement, image, critique.seed))
+        if self._arm.critique:
+            draft.steps.append(Step("inspect", iteration, NO_FAULT))
         if turn.origin:
-            draft.critiques[str(iteration)] = self._provenance(turn, refined=refined)
-        draft.state = turn.move.after
+            draft.critiques[str(iteration)] = self._provenance(turn)
+        draft.image = turn.image
         draft.position += 1
+        self._settle(turn)
 
-    def _provenance(self, turn: StepDraft, *, refined: bool) -> dict[str, str]:
-        if not refined:
+    def _settle(self, turn: StepDraft) -> None:
+        """Give the things of the complete scene the places that they have in the last picture."""
+        draft = turn.draft
+        if turn.verdict.seen is None:
+            return
+        places = replaced_places(turn.move.after, turn.verdict.seen)
+        drawn = draft.drawn
+        graph = draft.graph
+        for number, index in enumerate(drawn):
+            graph = graph.moved(index, places.get(number))
+        if graph == draft.graph:
+            return
+        for group in draft.groups[draft.position :]:
+            for index in group:
+                graph = graph.moved(index, None)
+        rng = self._seeds.rng(draft.index, f"settle {draft.position}")
+        draft.graph = self._world.layout(graph, rng) or draft.graph
+
+    def _provenance(self, turn: StepDraft) -> dict[str, str]:
+        if not turn.rounds:
             return {"by": turn.origin, "conflict": "none"}
         provenance = {"by": turn.origin, "conflict": str(turn.conflict)}
-        if turn.conflict == "state-prompt":
-            language, move = self._world.language, turn.move
-            instruction = language.instruction(move.described, move.index)
-            provenance["plan"] = plan_text(instruction, language.description(move.described))
+        if turn.right_plan:
+            provenance["plan"] = turn.right_plan
         return provenance

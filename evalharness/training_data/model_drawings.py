@@ -8,24 +8,22 @@ from typing import Any
 
 from evalharness.api.model import Drawn
 from evalharness.generation.formats.strokes import Strokes, inner
-from evalharness.training_data.chains import subsampled
-from evalharness.training_data.critiques import contradicting_addition, write_critique
+from evalharness.training_data.critiques import contradicts, is_mendable
 from evalharness.training_data.drafts import Components, Seeds, StepDraft
 from evalharness.training_data.filters import Case, Verdict
-from evalharness.training_data.graphs import Node
+from evalharness.training_data.graphs import SceneGraph
 from evalharness.types.trajectory import Cost, remembered
 
 
 class ModelDrawings:
     """Lets the model plan and draw, and adds to ``counts``."""
 
-    def __init__(self, components: Components, seeds: Seeds, counts: Counter[str], *, subsampling: bool) -> None:
+    def __init__(self, components: Components, seeds: Seeds, counts: Counter[str]) -> None:
         self._model = components.model
         self._world = components.world
         self._filter = components.filter
         self._seeds = seeds
         self._counts = counts
-        self._subsampling = subsampling
 
     def plan(self, turns: Sequence[StepDraft]) -> None:
         """Let the model plan; if its plan contradicts the prompt, it becomes the plan of the step."""
@@ -38,27 +36,16 @@ class ModelDrawings:
         for turn, written in zip(turns, texts, strict=True):
             self._counts["own plans"] += 1
             turn.conflict = "instruction-state"
-            new = self._contradiction(turn, written.text)
-            if new is not None:
+            planned = self._contradiction(turn, written.text)
+            if planned is not None:
                 self._counts["own plans that contradict the prompt"] += 1
-                self._relocate(turn, new)
-                last = len(turn.move.after.nodes) - 1
-                turn.mislead(self._world, turn.move.after.changed(last, new))
+                turn.mislead(self._world, planned)
 
-    def _contradiction(self, turn: StepDraft, plan: str) -> Node | None:
-        draft = turn.draft
-        described = self._world.language.read(inner(plan, "des")) or []
-        remaining = draft.graph.subgraph(draft.order[draft.position :])
-        scene, index = turn.scene(subsampling=self._subsampling)
-        return contradicting_addition(described, turn.move.before, remaining, scene, index, self._world)
-
-    def _relocate(self, turn: StepDraft, new: Node) -> None:
-        """Move the thing to the place in the model's plan for all later steps, if the rest of the chain still fits."""
-        draft = turn.draft
-        moved = draft.graph.moved(draft.order[draft.position], new.place)
-        if self._subsampling and self._world.fits(moved):
-            draft.graph = moved
-            turn.move = subsampled(moved, draft.order, draft.position)
+    def _contradiction(self, turn: StepDraft, plan: str) -> SceneGraph | None:
+        planned = self._world.language.read(inner(plan, "des"))
+        if planned is None or any(node.name not in self._world.names for node in planned.nodes):
+            return None
+        return contradicts(planned, turn.move.before, turn.draft.task.graph)
 
     def sketch(self, turns: Sequence[StepDraft]) -> None:
         """Let the model draw its sketches, and let the filter check them."""
@@ -81,16 +68,17 @@ class ModelDrawings:
         return Case(drawing.image, after, turn.draft.task.prompt, description, self._world)
 
     def _use(self, turn: StepDraft, drawing: Drawn, seed: int, verdict: Verdict | None) -> None:
-        """Use a sketch with its critique; if it cannot be criticised in words, the teacher's sketch stays."""
-        critique = None if verdict is None else write_critique(verdict, self._world.language, turn.instruction)
-        if verdict is None or critique is None or (verdict.right and turn.conflict == "state-prompt"):
+        """Use a sketch with its verdict; if it cannot be mended, or is right by accident, the teacher's stays."""
+        if (
+            verdict is None
+            or (not verdict.right and not is_mendable(verdict, turn.move.after))
+            or (verdict.right and turn.conflict == "state-prompt")
+        ):
             self._counts["own sketches left out"] += 1
-            turn.origin = ""
-            if turn.conflict == "state-prompt":  # back from the model's wrong plan
-                turn.plan_move(self._world)
+            turn.restore(self._world)
             return
         self._counts["own sketches that are right" if verdict.right else "own sketches that are wrong"] += 1
-        turn.sketch, turn.critique = drawing.image, critique
+        turn.sketch, turn.verdict = drawing.image, verdict
         turn.cost, turn.noise = Cost(drawing.evaluations), seed
 
     def _contexts(self, turns: Sequence[StepDraft]) -> list[Any]:

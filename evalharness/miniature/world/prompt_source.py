@@ -12,14 +12,16 @@ from PIL import Image
 from evalharness.miniature.world import crowded
 from evalharness.miniature.world.board import BACKGROUND, CLASSES, COLOR_NAMES, PLACES, SIDE, SIZE, cell_slices
 from evalharness.miniature.world.knowledge_prompts import knowledge_prompt
-from evalharness.miniature.world.placed_language import SMEAR, PlacedLanguage
-from evalharness.miniature.world.scenes import holds, random_metadata
+from evalharness.miniature.world.layouts import lay_out
+from evalharness.miniature.world.mending import find, mend, sighted
+from evalharness.miniature.world.scenes import random_metadata
 from evalharness.miniature.world.training_examples import TAG_SHARES, TAGS
-from evalharness.training_data.graphs import Edge, Node, SceneGraph, of_metadata
+from evalharness.training_data.conflicts import SMUDGE, Conflict, Sighting
+from evalharness.training_data.english import English
+from evalharness.training_data.graphs import Node, SceneGraph, of_metadata
 from evalharness.training_data.language import Language
 from evalharness.training_data.world import Task
 
-_CELLS = {place: cell for cell, place in enumerate(PLACES)}
 FAINT = 6.0
 """Mean difference from the background, in grey levels, up to which a cell counts as empty."""
 
@@ -33,7 +35,7 @@ class MiniatureWorld:
     """
 
     name = "miniature"
-    language: Language = PlacedLanguage()
+    language: Language = English()
     names = CLASSES
     colors = COLOR_NAMES
     places = PLACES
@@ -54,50 +56,39 @@ class MiniatureWorld:
         return self._task(random_metadata(rng, rng.choices(TAGS, TAG_SHARES)[0]), rng)
 
     def _task(self, metadata: Mapping[str, Any], rng: random.Random, *, knowledge: bool = False) -> Task:
-        graph = self.layout(of_metadata(metadata), rng)
+        graph = lay_out(of_metadata(metadata), rng)
+        if graph is None:
+            raise ValueError(f"no board shows {metadata['prompt']!r}")
         return Task(metadata["prompt"], metadata["tag"], metadata, graph, knowledge)
 
-    def layout(self, graph: SceneGraph, rng: random.Random) -> SceneGraph:
-        """Draw random cells until the relations hold: for two pairs of things one layout in a dozen does."""
-        while True:
-            cells = rng.sample(PLACES, len(graph.nodes))
-            nodes = [Node(node.name, node.color, cell) for node, cell in zip(graph.nodes, cells, strict=True)]
-            placed = SceneGraph(tuple(nodes), graph.edges)
-            if self.fits(placed):
-                return placed
+    def layout(self, graph: SceneGraph, rng: random.Random) -> SceneGraph | None:
+        return lay_out(graph, rng)
 
-    def fits(self, graph: SceneGraph) -> bool:
-        return _fits(graph, [None if node.place is None else _CELLS[node.place] for node in graph.nodes])
-
-    def nodes_in(self, image: Image.Image, things: Sequence[tuple[Node, float, float]]) -> list[Node]:
-        """Detected things, and a smear for each other cell that is not empty."""
-        nodes = [Node(node.name, node.color, _place(x, y)) for node, x, y in things]
-        occupied = {node.place for node in nodes}
+    def sightings(self, image: Image.Image, things: Sequence[Sighting]) -> list[Sighting]:
+        """Detected things, one for each cell, and a smudge for each other cell that is not empty."""
+        seen: dict[str, Sighting] = {}
+        for thing in things:
+            place = _place(thing.x, thing.y)
+            seen.setdefault(place, sighted(Node(thing.node.name, thing.node.color, place)))
         pixels = np.asarray(image.convert("RGB").resize((SIZE, SIZE)), np.float32)
         difference = np.abs(pixels - np.array(BACKGROUND, np.float32)).mean(axis=2)
         for cell, place in enumerate(PLACES):
-            if place not in occupied and difference[cell_slices(cell)].mean() > FAINT:
-                nodes.append(Node(SMEAR, None, place))
-        return nodes
+            if place not in seen and difference[cell_slices(cell)].mean() > FAINT:
+                seen[place] = sighted(Node(SMUDGE, None, place))
+        return list(seen.values())
 
+    def placed(self, graph: SceneGraph) -> list[Sighting] | None:
+        return [sighted(node) for node in graph.nodes]
 
-def _fits(graph: SceneGraph, cells: Sequence[int | None]) -> bool:
-    """Whether the things without cells can be placed so that all relations hold."""
-    occupied = {cell for cell in cells if cell is not None}
-    unplaced = cells.count(None)
-    if len(occupied) + unplaced < len(cells) or not all(_may_hold(edge, cells) for edge in graph.edges):
-        return False
-    related = {end for edge in graph.edges for end in (edge.subject, edge.object)}
-    waiting = next((node for node in sorted(related) if cells[node] is None), None)
-    if waiting is None:
-        return len(cells) <= len(PLACES)
-    free = set(range(len(PLACES))) - occupied
-    return any(_fits(graph, [*cells[:waiting], cell, *cells[waiting + 1 :]]) for cell in free)
+    def conflict(self, graph: SceneGraph, seen: Sequence[Sighting]) -> Conflict | None:
+        return find(graph, seen)
 
-
-def _may_hold(edge: Edge, cells: Sequence[int | None]) -> bool:
-    subject_cell, object_cell = cells[edge.subject], cells[edge.object]
-    return subject_cell is None or object_cell is None or holds(edge.relation, subject_cell, object_cell)
+    def mend(
+        self, graph: SceneGraph, seen: Sequence[Sighting], conflict: Conflict, rng: random.Random
+    ) -> SceneGraph | None:
+        """The board after one edit, or a right board where no single edit helps."""
+        board = mend(graph, seen, conflict, rng)
+        return lay_out(graph, rng) if board is None else SceneGraph(board)
 
 
 def _place(x: float, y: float) -> str:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from evalharness.errors import ConfigError
-from evalharness.miniature.world.board import CLASSES, PLACES, Thing, render
-from evalharness.training_data.graphs import Node
+from evalharness.miniature.world.board import (
+    BACKGROUND,
+    CLASSES,
+    COLOR_NAMES,
+    PLACES,
+    SIZE,
+    Thing,
+    canvas,
+    cell_slices,
+    tile,
+)
+from evalharness.training_data.conflicts import SMUDGE
+from evalharness.training_data.graphs import Node, SceneGraph
 from evalharness.training_data.teachers import DrawingRequest, Teacher
 
 
@@ -24,10 +38,39 @@ class Renderer(Teacher):
         """It has none."""
 
     def identity(self) -> Mapping[str, Any]:
-        return {"name": self.name, "version": 1}
+        return {"name": self.name, "version": 2}
 
     def draw(self, requests: Sequence[DrawingRequest]) -> list[Image.Image]:
-        return [render(tuple(_thing(node) for node in request.after.nodes)) for request in requests]
+        return [_draw(request) for request in requests]
+
+
+def _draw(request: DrawingRequest) -> Image.Image:
+    """Draw the things; in a correction, a smudge that remains stays as it is in the picture to correct."""
+    things = tuple(_thing(node) for node in request.after.nodes if node.name != SMUDGE)
+    pixels = canvas(things)
+    rng = random.Random(request.seed)
+    for cell in _smudged_cells(request.after):
+        rows, columns = cell_slices(cell)
+        if request.edit and request.before is not None:
+            before = np.asarray(request.before.convert("RGB").resize((SIZE, SIZE)))
+            pixels[rows, columns] = before[rows, columns]
+        else:
+            pixels[rows, columns] = smudge(rng)
+    return Image.fromarray(pixels)
+
+
+def _smudged_cells(graph: SceneGraph) -> list[int]:
+    return [PLACES.index(str(node.place)) for node in graph.nodes if node.name == SMUDGE]
+
+
+def smudge(rng: random.Random) -> NDArray[np.uint8]:
+    """A cell that shows no thing: two icons blended, both faint."""
+    tiles = [tile(rng.choice(CLASSES), rng.choice(COLOR_NAMES)).astype(np.float32) for _ in range(2)]
+    share = rng.uniform(0.35, 0.65)
+    ground = np.array(BACKGROUND, np.float32)
+    mixed = (tiles[0] * share + tiles[1] * (1 - share)) * 0.8 + ground * 0.2
+    pixels: NDArray[np.uint8] = mixed.round().astype(np.uint8)
+    return pixels
 
 
 def _thing(node: Node) -> Thing:
