@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evalharness.miniature.model.codec import SCALE, Codec
-from evalharness.miniature.model.network import CLEAN, NOISY
+from evalharness.miniature.model.network import CLEAN, NO_CELL, NOISY
 from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, Tokenizer
 from evalharness.miniature.world.bank import bank
-from evalharness.miniature.world.board import BACKGROUND, CELLS, CLASSES, COLOR_NAMES, PLACES, Thing
+from evalharness.miniature.world.board import BACKGROUND, CELLS, CLASSES, COLOR_NAMES, Thing
 from evalharness.miniature.world.icons import CELL
 from evalharness.miniature.world.training_examples import Board, Draw, Look, Smear, Text, TrainingExample
 
@@ -48,15 +48,26 @@ def _cells(board: Board) -> list[tuple[int, int, float]]:
     return rows
 
 
-def _placed_rows(tokens: list[int], tokenizer: Tokenizer) -> list[int]:
-    """For each token the bank row of the thing that it places (the last token of "a red apple at left"), or -1."""
+def _named(tokens: list[int], tokenizer: Tokenizer) -> list[tuple[int, int]]:
+    """For each token the class that it names and the colour before it; -1 where there is none."""
     words = [tokenizer.vocabulary[token] for token in tokens]
-    rows = [-1] * len(words)
-    for i in range(2, len(words)):
-        if words[i] in PLACES and words[i - 1] == "at" and words[i - 2] in _CLASS:
-            color = words[i - 3] if i >= 3 and words[i - 3] in _COLOR else None
-            rows[i] = _row(Thing(words[i - 2], color, PLACES.index(words[i])))
-    return rows
+    named = []
+    for i, word in enumerate(words):
+        is_color = word in _COLOR and i + 1 < len(words) and words[i + 1] in _CLASS  # an orange orange
+        color = _COLOR.get(words[i - 1], -1) if i else -1
+        named.append((-1, -1) if word not in _CLASS or is_color else (_CLASS[word], color))
+    return named
+
+
+def _standing(named: list[tuple[int, int]], rows: NDArray[np.int64], shares: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(tokens, cells): where on a canvas the thing stands that a token names."""
+    plain = (rows < EMPTY) & (shares == 0)
+    classes, colors = rows // len(COLOR_NAMES), rows % len(COLOR_NAMES)
+    out = np.zeros((len(named), len(rows)), np.bool_)
+    for i, (name, color) in enumerate(named):
+        if name >= 0:
+            out[i] = plain & (classes == name) & ((color < 0) | (colors == color))
+    return out
 
 
 def _nameable(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -66,21 +77,22 @@ def _nameable(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass
 class Batch:
-    """Examples of ``length`` tokens, padding at the end; the last valid tokens are the nine noisy ones."""
+    """Examples of ``length`` tokens, padding at the end; the last valid tokens are the noisy ones."""
 
     ids: Tensor  # (batch, length) int64, text tokens
     kinds: Tensor  # (batch, length) int64: TEXT, CLEAN, NOISY
-    cells: Tensor  # (batch, length) int64
+    cells: Tensor  # (batch, length) int64: NO_CELL for text
     positions: Tensor  # (batch, length) int64
     mask: Tensor  # (batch, 1, length, length) bool
     labels: Tensor  # (batch, length) int64: the next token, -100 where none is learned
     clean: Tensor  # (batch, length, latent): canvases to look at
-    noisy_at: Tensor  # (batch, 9) int64
-    target: Tensor  # (batch, 9, latent): the canvas to draw
-    state: Tensor  # (batch, 9, latent): the last canvas before the drawing
+    noisy_at: Tensor  # (batch, 16) int64
+    target: Tensor  # (batch, 16, latent): the canvas to draw
+    state: Tensor  # (batch, 16, latent): the last canvas before the drawing
     drawn: Tensor  # (batch,) float: 1 if the drawing is learned
-    target_rows: Tensor  # (batch, 9) int64: bank rows of the target
-    shown_rows: Tensor  # (batch, length) int64: bank row of a clean cell or of the thing at a place word, else -1
+    target_rows: Tensor  # (batch, 16) int64: bank rows of the target
+    shown_rows: Tensor  # (batch, length) int64: bank row of a clean cell, else -1
+    standing: Tensor  # (batch, length, 16) bool: cells of the last canvas that show the thing that a word names
 
     def to(self, device: torch.device) -> Batch:
         return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
@@ -109,12 +121,13 @@ class _Arrays:
     def __init__(self, count: int, length: int, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         shape = (count, length)
-        self.ids, self.kinds, self.cells, self.positions = (np.zeros(shape, np.int64) for _ in range(4))
+        self.ids, self.kinds, self.positions = (np.zeros(shape, np.int64) for _ in range(3))
+        self.cells = np.full(shape, NO_CELL, np.int64)
         self.order = np.zeros(shape, np.int64)
         """Tokens see those of the same or a lower order: text is causal, the cells of a canvas see each other."""
         self.valid = np.zeros(shape, bool)
         self.labels = np.full(shape, -100, np.int64)
-        self.placed = np.full(shape, -1, np.int64)
+        self.standing = np.zeros((*shape, CELLS), np.bool_)
         # Bank rows of the cells, those blended over them, and the shares of these.
         self.clean, self.clean_over = np.full(shape, EMPTY, np.int64), np.full(shape, EMPTY, np.int64)
         self.clean_share = np.zeros(shape, np.float32)
@@ -143,7 +156,8 @@ class _Arrays:
 
     def _add_text(self, row: int, span: slice, position: int, tokens: list[int], *, learn: bool) -> None:
         self.ids[row, span] = tokens
-        self.placed[row, span] = _placed_rows(tokens, self.tokenizer)
+        # The state is the last canvas before these words; it is empty where there is none.
+        self.standing[row, span] = _standing(_named(tokens, self.tokenizer), self.state[row], self.state_share[row])
         self.positions[row, span] = range(position, position + len(tokens))
         self.order[row, span] = range(span.start, span.stop)
         if learn and span.start:
@@ -190,5 +204,6 @@ def collate(examples: list[TrainingExample], length: int, tokenizer: Tokenizer, 
         state=_blend(latents, arrays.state, arrays.state_over, arrays.state_share),
         drawn=torch.from_numpy(arrays.drawn),
         target_rows=torch.from_numpy(_nameable(arrays.target)),
-        shown_rows=torch.from_numpy(_nameable(np.where(plain_clean, arrays.clean, arrays.placed))),
+        shown_rows=torch.from_numpy(_nameable(np.where(plain_clean, arrays.clean, -1))),
+        standing=torch.from_numpy(arrays.standing),
     )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from evalharness._util.text import plural
 from evalharness.errors import SampleError, did_you_mean
-from evalharness.miniature.world.board import CLASSES, COLOR_NAMES, PLACES
+from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
 from evalharness.miniature.world.knowledge import FACTS
 
 MARKERS = (
@@ -19,19 +19,20 @@ MARKERS = (
     "<inspect>", "</inspect>", "<refine>", "</refine>", "<end>",
 )  # fmt: skip
 _WORDS = (
-    "a photo of", "a", "and", "at", "is", "not", "the", "to", "two", "three", "four", "five",
-    "left of", "right of", "above", "below", "add", "change", "erase", "empty", "missing", "ok", "nothing",
-    "should be", "smear", "in", "with", "of", "photo", "picture", "one",
+    "a photo of", "a", "and", "is", "not", "the", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+    "left of", "right of", "above", "below", ";", "another", "more", "one", "nothing", "ok",
+    "add", "remove", "make", "move", "change", "into", "clear", "smudge", "missing", "too many", "should be",
+    "should not be there", "in", "with", "of", "to", "photo", "picture",
 )  # fmt: skip
 IMAGE, IMAGE_END = "<image>", "</image>"
 """What stands before and after a canvas, in checkpoints that learned to switch to pictures and back by themselves."""
 _PLURAL = "~s"
 _KNOWLEDGE_WORDS = ("as", "many", *sorted({word for fact in FACTS for word in fact.phrase.lower().split()}))
 VOCABULARY: tuple[str, ...] = tuple(
-    dict.fromkeys((*MARKERS, _PLURAL, *_WORDS, *COLOR_NAMES, *PLACES, *CLASSES, *_KNOWLEDGE_WORDS, IMAGE_END))
+    dict.fromkeys((*MARKERS, _PLURAL, *_WORDS, *COLOR_NAMES, *CLASSES, *_KNOWLEDGE_WORDS, IMAGE_END))
 )
 _LONGEST = max(len(entry.split()) for entry in VOCABULARY)
-_PIECE = re.compile(r"</?[a-z]+>|[^\s<>,.;]+|[<>]")
+_PIECE = re.compile(r"</?[a-z]+>|[^\s<>,.;]+|[<>;]")
 
 
 class Tokenizer:
@@ -45,7 +46,9 @@ class Tokenizer:
     def __init__(self, vocabulary: Sequence[str] = VOCABULARY) -> None:
         self.vocabulary = tuple(vocabulary)
         self._ids = {entry: i for i, entry in enumerate(self.vocabulary)}
-        self._plurals = {plural(name): name for name in CLASSES}
+        # GenEval's own prompts have plurals such as "benchs": they mean the same.
+        self._plurals = {name + ending: name for name in CLASSES for ending in ("s", "es")}
+        self._plurals |= {plural(name): name for name in CLASSES}
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -56,7 +59,7 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text; SampleError for a word that the model never learnt. Case, commas and full stops do not
-        matter.
+        matter; a semicolon stands between the clauses of a description.
         """
         words = ["a" if word == "an" else word for word in _PIECE.findall(text.lower())]
         ids: list[int] = []
@@ -68,7 +71,8 @@ class Tokenizer:
                     ids.append(self._ids[phrase])
                     break
                 if phrase in self._plurals:
-                    ids += [self._ids[self._plurals[phrase]], self._ids[_PLURAL]]
+                    name = self._plurals[phrase]
+                    ids += [self._ids[name]] + [self._ids[_PLURAL]] * (plural(name) != name)
                     break
             else:
                 known = {word for entry in self.vocabulary for word in entry.split() if word[0].isalpha()}
@@ -86,5 +90,5 @@ class Tokenizer:
                 words[-1] = plural(words[-1])
             else:
                 words.append(entry)
-        text = " ".join(words)
+        text = " ".join(words).replace(" ;", ";")
         return re.sub(r"\ba (?=[aeiou])", "an ", text)

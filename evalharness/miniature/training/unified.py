@@ -51,9 +51,9 @@ from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
 from evalharness.miniature.world.training_examples import Kind, training_example
 
 Shapes = dict[Kind, tuple[int, int]]
-SHAPES: Shapes = {"single": (96, 20), "think": (40, 48), "step": (40, 64), "inspect": (32, 96)}
+SHAPES: Shapes = {"single": (64, 48), "think": (32, 96), "read": (32, 120), "ask": (48, 104), "edit": (32, 64)}
 """Kind → examples per step, tokens per example."""
-CONTINUED: Shapes = {"single": (40, 20), "think": (56, 48), "step": (40, 64), "inspect": (12, 96)}
+CONTINUED: Shapes = {"single": (40, 48), "think": (56, 96), "read": (16, 120), "ask": (48, 104), "edit": (16, 64)}
 """The same for a network that can already draw and is to learn knowledge."""
 STEPS = 3600
 RATE = 3e-3
@@ -72,15 +72,16 @@ CLASS_COUNT, COLOR_COUNT = len(CLASSES) + 1, len(COLOR_NAMES) + 1
 class Student(nn.Module):
     """The network and, while it learns, a head that names class and colour of what a canvas token shows or will show.
 
-    Squared errors alone teach slowly which thing belongs where; naming it teaches that directly. The word for a place
-    also names the thing that the text puts there, so that the cells can attend to the words of their places. The head
-    is not shipped.
+    Squared errors alone teach slowly which thing belongs where; naming it teaches that directly. A second head tells for
+    each word that names a thing in which cells of the last canvas the thing stands, so that words attend to what they
+    are about. The heads are not shipped.
     """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
         self.naming = nn.Linear(network.config.width, CLASS_COUNT + COLOR_COUNT)
+        self.locating = nn.Linear(network.config.width, network.config.cells)
 
 
 def _naming(student: Student, hidden: Tensor, rows: Tensor) -> Tensor:
@@ -94,19 +95,29 @@ def _naming(student: Student, hidden: Tensor, rows: Tensor) -> Tensor:
     return (total + F.cross_entropy(logits[:, CLASS_COUNT:], colors, reduction="sum", ignore_index=-100)) / count
 
 
+def _locating(student: Student, hidden: Tensor, standing: Tensor) -> Tensor:
+    """Cross-entropy of the cells in which the things stand that words name; no loss for things that stand nowhere."""
+    named = standing.any(dim=-1)
+    each = F.binary_cross_entropy_with_logits(
+        student.locating(hidden).float(), standing.float(), reduction="none"
+    ).sum(dim=-1)
+    return (each * named).sum() / named.sum().clamp(min=1)
+
+
 def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Cross-entropy of the words, flow loss of the drawing (squared velocity error, flat below t = 0.3), naming; last
+    """Cross-entropy of the words, flow loss of the drawing (squared velocity error, flat below t = 0.3), naming and
+    locating; last
     the cross-entropy of the tokens that start and end an image alone, which the first one includes.
     """
     net = student.network
     level = time[:, None, None]
     noisy = (1 - level) * batch.target + level * noise
     x = net.embed_text(batch.ids)
-    looked = net.clean_in(batch.clean) + net.cells(batch.cells) + net.kinds.weight[CLEAN]
+    looked = net.clean_in(batch.clean) + net.cells(batch.cells.clamp(min=0)) + net.kinds.weight[CLEAN]
     x = torch.where((batch.kinds == CLEAN)[..., None], looked.to(x.dtype), x)
     drawn = net.embed_noisy(noisy, batch.state, time).to(x.dtype)
     x = x.scatter(1, batch.noisy_at[..., None].expand(-1, -1, x.shape[-1]), drawn)
-    hidden, _ = net.run(x, batch.positions, batch.mask)
+    hidden, _ = net.run(x, batch.positions, batch.cells, batch.mask)
     at = batch.noisy_at[..., None].expand(-1, -1, hidden.shape[-1])
     predicted = net.latents(hidden.gather(1, at), batch.state)
     error = (predicted.float() - batch.target).square().mean(dim=(1, 2)) / time.clamp(min=0.3).square()
@@ -118,6 +129,7 @@ def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple
     switching = (each * switches).sum() / switches.sum().clamp(min=1)
     drawn_rows = torch.where(batch.drawn[:, None] > 0, batch.target_rows, -1)
     naming = _naming(student, hidden.gather(1, at), drawn_rows) + _naming(student, hidden, batch.shown_rows)
+    naming = naming + _locating(student, hidden, batch.standing)
     return (each * weights).sum() / weights.sum().clamp(min=1), flow, naming, switching
 
 

@@ -14,8 +14,7 @@ from evalharness.miniature.world.board import BACKGROUND, CLASSES, COLOR_NAMES, 
 from evalharness.miniature.world.knowledge_prompts import knowledge_prompt
 from evalharness.miniature.world.layouts import lay_out
 from evalharness.miniature.world.mending import find, mend, sighted
-from evalharness.miniature.world.scenes import random_metadata
-from evalharness.miniature.world.training_examples import TAG_SHARES, TAGS
+from evalharness.miniature.world.scenes import TAG_SHARES, TAGS, random_metadata
 from evalharness.training_data.conflicts import SMUDGE, Conflict, Sighting
 from evalharness.training_data.english import English
 from evalharness.training_data.graphs import Node, SceneGraph, of_metadata

@@ -12,6 +12,9 @@ from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, SIDE,
 from evalharness.training_data.graphs import DIRECTIONS, relation_holds
 
 RELATIONS = tuple(DIRECTIONS)
+TAGS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
+TAG_SHARES = (1, 2, 2, 2, 3, 3)
+"""GenEval's kinds of prompt and their relative shares."""
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 
 

@@ -1,28 +1,41 @@
 """Training examples of the unified model: short sequences of texts, canvases to look at and a canvas to draw.
 
-Four kinds: ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture), ``step`` (prompt and canvas →
-plan → next canvas) and ``inspect`` (the same, then a sketch that may be wrong → inspection → refinement → corrected
-canvas). A share of each is unconditional (canvas → picture), for guidance. A share of those with words to
-learn have prompts that need knowledge (``knowledge_prompts``) and end in words: a picture is never drawn for such a
-prompt. The words are the miniature's; the markers are those of the ``strokes`` format.
+Five kinds are generated for pretraining: ``single`` (prompt → picture), ``think`` (prompt → description → picture),
+``read`` (canvas → description with relations), ``ask`` (canvas and prompt → the one conflict to name, or none) and
+``edit`` (canvas and correction → canvas). The last three teach to look. A share of drawings is unconditional (canvas →
+picture), for guidance. A share of those with words to learn have prompts that need knowledge (``knowledge_prompts``)
+and end in words: a picture is never drawn for such a prompt. The words are plain English without coordinates; the
+markers are those of the ``strokes`` format.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from evalharness._util.text import with_article
-from evalharness.generation.formats.strokes import plan_text, wrap
-from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, PLACES, Scene, Thing, natural_color
+from evalharness.generation.formats.strokes import wrap
+from evalharness.miniature.world import crowded
+from evalharness.miniature.world.board import CLASSES, COLOR_NAMES, PLACES, Scene, Thing
 from evalharness.miniature.world.knowledge_prompts import knowledge_prompt
-from evalharness.miniature.world.scenes import random_metadata, right
+from evalharness.miniature.world.layouts import lay_out, scene_of
+from evalharness.miniature.world.prompt_source import MiniatureWorld
+from evalharness.miniature.world.scenes import TAG_SHARES, TAGS, holds, random_metadata, random_scene
+from evalharness.training_data.conflicts import SMUDGE, Sighting
+from evalharness.training_data.english import English
+from evalharness.training_data.faults import spoil
+from evalharness.training_data.graphs import DIRECTIONS, Edge, Node, SceneGraph, of_metadata
 
-Kind = Literal["single", "think", "step", "inspect"]
-TAGS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
-TAG_SHARES = (1, 2, 2, 2, 3, 3)
-"""GenEval's kinds of prompt and their relative shares."""
+Kind = Literal["single", "think", "read", "ask", "edit"]
+LANGUAGE = English()
+WORLD = MiniatureWorld()
+CROWDED = 0.4
+"""Share of harder prompts."""
+RIGHT = 0.4
+"""Share of boards without a conflict."""
+SECOND_SPOILING = 0.3
+"""Share of wrong boards that are spoiled a second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +77,6 @@ class Draw:
 TrainingExample = list[Text | Look | Draw]
 
 
-def name_of(thing: Thing) -> str:
-    """A thing in words, with its colour if one was asked for.
-
-    >>> name_of(Thing("apple", "green", 3))
-    'a green apple'
-    """
-    return with_article(f"{thing.color} {thing.name}" if thing.color else thing.name)
-
-
-def describe(scene: Scene) -> str:
-    """A complete scene in words; ``nothing`` for an empty one."""
-    return " and ".join(f"{name_of(thing)} at {thing.place}" for thing in scene) or "nothing"
-
-
 def board_of(scene: Scene) -> Board:
     return {thing.cell: thing for thing in scene}
 
@@ -87,128 +86,135 @@ def read_prompt(prompt: str) -> str:
     return wrap(prompt, "text")
 
 
-def plan(instruction: str, scene: Scene) -> str:
-    return plan_text(instruction, describe(scene))
+def graph_of(scene: Scene) -> SceneGraph:
+    """What a board shows, in reading order, with all colours and a relation between each thing and the next one.
+
+    A thing that is one of several alike has no relations, since words do not tell which of them is meant. Of two
+    relations, on a diagonal, it is the first one of ``DIRECTIONS``.
+    """
+    things = sorted(scene, key=lambda thing: thing.cell)
+    nodes = tuple(Node(thing.name, thing.shown, thing.place) for thing in things)
+    looks = [(thing.name, thing.shown) for thing in things]
+    single = [index for index, look in enumerate(looks) if looks.count(look) == 1]
+    edges = []
+    for first, second in zip(single, single[1:], strict=False):
+        relation = next((r for r in DIRECTIONS if holds(r, things[second].cell, things[first].cell)), None)
+        if relation is not None:
+            edges.append(Edge(second, relation, first))
+    return SceneGraph(nodes, tuple(edges))
 
 
-def correction(cell: int, wanted: Thing | None) -> str:
-    return f"change to {name_of(wanted)} at {PLACES[cell]}" if wanted else f"erase {PLACES[cell]}"
+def describe_board(scene: Scene) -> str:
+    """A board in words, as an example of ``read`` does.
+
+    >>> describe_board((Thing("cup", "red", 1), Thing("banana", None, 0)))
+    'a yellow banana and a red cup; the red cup is right of the yellow banana'
+    """
+    return LANGUAGE.description(graph_of(scene))
+
+
+def board_of_nodes(nodes: Sequence[Node], rng: random.Random) -> Board:
+    """A board of things and smudges with places."""
+    board = board_of(scene_of(SceneGraph(tuple(nodes))))
+    for node in nodes:
+        if node.name == SMUDGE:
+            cell = PLACES.index(str(node.place))
+            board[cell] = _smear(rng, cell)
+    return board
+
+
+def _smear(rng: random.Random, cell: int) -> Smear:
+    first, second = (Thing(rng.choice(CLASSES), rng.choice(COLOR_NAMES), cell) for _ in range(2))
+    return Smear(first, second, rng.uniform(0.35, 0.65))
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A board with a wrong cell, and what an inspection and a refinement say of it."""
+class _Goal:
+    """A prompt and a right board for it."""
 
-    board: Board
-    conflict: str
-    correction: str
+    prompt: str
+    graph: SceneGraph
+
+    @property
+    def board(self) -> Board:
+        return board_of(scene_of(self.graph))
 
 
-def spoil(rng: random.Random, scene: Scene, target: Thing | None = None) -> Fault:
-    """Put one fault into a scene: in the cell of ``target`` (or of any thing), or an extra thing in an empty cell."""
+def _single(rng: random.Random, goal: _Goal) -> TrainingExample:
+    return [Text(read_prompt(goal.prompt), learn=False), Draw(goal.board)]
+
+
+def _think(rng: random.Random, goal: _Goal) -> TrainingExample:
+    thought = Text(wrap(LANGUAGE.description(goal.graph), "think"))
+    return [Text(read_prompt(goal.prompt), learn=False), thought, Draw(goal.board)]
+
+
+def _read(rng: random.Random, goal: _Goal) -> TrainingExample:
+    scene = random_scene(rng, most=7) if rng.random() < 0.5 else scene_of(goal.graph)
     board = board_of(scene)
-    free = [cell for cell in range(CELLS) if cell not in board]
-    content: Thing | Smear | None
-    wanted: Thing | None
-    if target is None and free and (not scene or rng.random() < 0.35):
-        cell, wanted = rng.choice(free), None
-        duplicate = rng.choice(scene) if scene and rng.random() < 0.6 else None
-        content = replace(duplicate, cell=cell) if duplicate else _any_thing(rng, cell)
-    else:
-        wanted = target or rng.choice(scene)
-        cell = wanted.cell
-        content = rng.choice((None, _vary(rng, wanted), _vary(rng, wanted), _smear(rng, wanted)))
-    if content is None:
-        del board[cell]
-    else:
-        board[cell] = content
-    conflict = f"{_seen(content, wanted)} at {PLACES[cell]} should be {name_of(wanted) if wanted else 'nothing'}"
-    return Fault(board, conflict, correction(cell, wanted))
+    return [Look(board), Text(wrap(describe_board(scene), "des")), Draw(board, learn=False)]
 
 
-def _seen(content: Thing | Smear | None, wanted: Thing | None) -> str:
-    """The content of a cell in words, with its colour only if that matters or is not the natural one."""
-    if content is None:
-        return "nothing"
-    if isinstance(content, Smear):
-        return "a smear"
-    color_matters = wanted is not None and wanted.color is not None
-    plain = not color_matters and content.shown == natural_color(content.name)
-    return name_of(replace(content, color=None if plain else content.shown))
+def wrong_board(rng: random.Random, graph: SceneGraph) -> list[Sighting]:
+    """What a wrong picture of a graph shows; now and then, what a right one shows."""
+    spoiled = spoil(graph, range(len(graph.nodes)), WORLD, rng) or graph
+    if rng.random() < SECOND_SPOILING and spoiled.nodes:
+        spoiled = spoil(spoiled, range(len(spoiled.nodes)), WORLD, rng) or spoiled
+    return WORLD.placed(spoiled) or []
 
 
-def _vary(rng: random.Random, thing: Thing) -> Thing:
-    """A thing of another colour or another class in the same cell."""
-    if thing.name != "person" and rng.random() < 0.5:
-        return replace(thing, color=rng.choice([color for color in COLOR_NAMES if color != thing.shown]))
-    name = rng.choice([name for name in CLASSES if name != thing.name])
-    color = thing.color
-    if color is None and rng.random() < 0.3:
-        color = rng.choice(COLOR_NAMES)
-    return replace(thing, name=name, color=color)
+def _ask(rng: random.Random, goal: _Goal) -> TrainingExample:
+    """Look at a picture: is it what the prompt asks for? If not, correct it."""
+    start = Text(read_prompt(goal.prompt), learn=False)
+    seen = WORLD.placed(goal.graph) or []
+    if rng.random() >= RIGHT:
+        seen = wrong_board(rng, goal.graph)
+    conflict = WORLD.conflict(goal.graph, seen)
+    board = board_of_nodes([sighting.node for sighting in seen], rng)
+    if conflict is None:
+        return [start, Look(board), Text(wrap("ok", "inspect")), Draw(board, learn=False)]
+    critique = f"{wrap(LANGUAGE.conflict(conflict), 'inspect')} {wrap(LANGUAGE.correction(conflict), 'refine')}"
+    mended = WORLD.mend(goal.graph, seen, conflict, rng)
+    return [start, Look(board), Text(critique), Draw(_after(board, mended))]
 
 
-def _any_thing(rng: random.Random, cell: int) -> Thing:
-    return Thing(rng.choice(CLASSES), rng.choice((None, None, *COLOR_NAMES)), cell)
+def _edit(rng: random.Random, goal: _Goal) -> TrainingExample:
+    """Do what a correction says, whatever the prompt was."""
+    example = _ask(rng, goal)
+    while not any(isinstance(segment, Text) and "<refine>" in segment.words for segment in example):
+        example = _ask(rng, goal)
+    _, look, critique, draw = example
+    assert isinstance(critique, Text)
+    correction = critique.words[critique.words.index("<refine>") :]
+    return [look, Text(correction, learn=False), draw]
 
 
-def _smear(rng: random.Random, thing: Thing) -> Smear:
-    second = _vary(rng, thing) if rng.random() < 0.5 else _any_thing(rng, thing.cell)
-    return Smear(thing, second, rng.uniform(0.35, 0.75))
+def _after(board: Board, mended: SceneGraph | None) -> Board:
+    """The mended board; smudges that remain are the same."""
+    nodes = () if mended is None else mended.nodes
+    after = board_of(scene_of(SceneGraph(nodes)))
+    smudged = [PLACES.index(str(node.place)) for node in nodes if node.name == SMUDGE]
+    return after | {cell: board[cell] for cell in smudged}
 
 
-def _single(rng: random.Random, prompt: str, goal: Scene) -> TrainingExample:
-    return [Text(read_prompt(prompt), learn=False), Draw(board_of(goal))]
+_EXAMPLES = {"single": _single, "think": _think, "read": _read, "ask": _ask, "edit": _edit}
 
-
-def _think(rng: random.Random, prompt: str, goal: Scene) -> TrainingExample:
-    thought = Text(wrap(describe(goal), "think"))
-    return [Text(read_prompt(prompt), learn=False), thought, Draw(board_of(goal))]
-
-
-def _step(rng: random.Random, prompt: str, goal: Scene) -> TrainingExample:
-    """A plan and its drawing: the end, the correction of a fault, or the next thing."""
-    start = Text(read_prompt(prompt), learn=False)
-    kind = rng.random()
-    if kind < 0.18:
-        return [start, Look(board_of(goal)), Text("<end>"), Draw(board_of(goal), learn=False)]
-    count = rng.randrange(len(goal))
-    before, after, added = goal[:count], goal[: count + 1], goal[count]
-    if kind < 0.34:
-        fault = spoil(rng, after)
-        return [start, Look(fault.board), Text(plan(fault.correction, after)), Draw(board_of(after))]
-    words = plan(f"add {name_of(added)} at {added.place}", after)
-    return [start, Look(board_of(before)), Text(words), Draw(board_of(after))]
-
-
-def _inspect(rng: random.Random, prompt: str, goal: Scene) -> TrainingExample:
-    """A plan, its sketch, the inspection and, if the sketch is wrong, the refinement."""
-    count = rng.randrange(len(goal))
-    before, after, added = goal[:count], goal[: count + 1], goal[count]
-    words = plan(f"add {name_of(added)} at {added.place}", after)
-    start: TrainingExample = [Text(read_prompt(prompt), learn=False), Look(board_of(before))]
-    kind = rng.random()
-    if kind < 0.4:
-        return [*start, Text(words, learn=False), Look(board_of(after)), Text(wrap("ok", "inspect")),
-                Draw(board_of(after), learn=False)]  # fmt: skip
-    if kind < 0.6:
-        # The plan itself contradicts the prompt, and the sketch follows the plan.
-        misread = _vary(rng, added)
-        if misread.shown == natural_color(misread.name):
-            misread = replace(misread, color=added.color)
-        words = plan(f"add {name_of(misread)} at {misread.place}", (*before, misread))
-        conflict = f"{name_of(misread)} at {misread.place} should be {name_of(added)}"
-        fault = Fault(board_of((*before, misread)), conflict, correction(added.cell, added))
-    else:
-        fault = spoil(rng, after, added if rng.random() < 0.6 else None)
-    critique = f"{wrap(fault.conflict, 'inspect')} {wrap(fault.correction, 'refine')}"
-    return [*start, Text(words, learn=False), Look(fault.board), Text(critique), Draw(board_of(after))]
-
-
-_EXAMPLES = {"single": _single, "think": _think, "step": _step, "inspect": _inspect}
-
-KNOWLEDGE_SHARES: dict[Kind, float] = {"single": 0.0, "think": 0.5, "step": 0.4, "inspect": 0.3}
+KNOWLEDGE_SHARES: dict[Kind, float] = {"single": 0.0, "think": 0.5, "read": 0.0, "ask": 0.2, "edit": 0.0}
 """Kind of example → share of prompts that need knowledge."""
+
+
+def _goal(rng: random.Random) -> _Goal:
+    if rng.random() < CROWDED:
+        metadata = crowded.metadata(rng, rng.choices(crowded.TAGS, crowded.TAG_SHARES)[0])
+    else:
+        metadata = random_metadata(rng, rng.choices(TAGS, TAG_SHARES)[0])
+    return _Goal(metadata["prompt"], _laid_out(of_metadata(metadata), rng))
+
+
+def _laid_out(graph: SceneGraph, rng: random.Random) -> SceneGraph:
+    placed = lay_out(graph, rng)
+    assert placed is not None, "a generated prompt that no board shows"
+    return placed
 
 
 def training_example(rng: random.Random, kind: Kind, *, unconditional: float = 0.1) -> TrainingExample:
@@ -221,10 +227,9 @@ def training_example(rng: random.Random, kind: Kind, *, unconditional: float = 0
     """
     if rng.random() < KNOWLEDGE_SHARES[kind]:
         prompt, metadata = knowledge_prompt(rng)
-        example = _EXAMPLES[kind](rng, prompt, right(metadata, rng))
+        example = _EXAMPLES[kind](rng, _Goal(prompt, _laid_out(of_metadata(metadata), rng)))
         return [replace(segment, learn=False) if isinstance(segment, Draw) else segment for segment in example]
-    metadata = random_metadata(rng, rng.choices(TAGS, TAG_SHARES)[0])
-    example = _EXAMPLES[kind](rng, metadata["prompt"], right(metadata, rng))
+    example = _EXAMPLES[kind](rng, _goal(rng))
     draw = example[-1]
     if rng.random() < unconditional and isinstance(draw, Draw) and draw.learn:
         looks = [segment for segment in example if isinstance(segment, Look)]
