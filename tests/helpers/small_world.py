@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,20 @@ from PIL import Image
 
 from evalharness.api.model import Drawn, Written
 from evalharness.miniature.world.board import BACKGROUND, COLOR_NAMES, PLACES, SIZE, Thing, canvas, cell_slices, render
-from evalharness.miniature.world.placed_language import PlacedLanguage
+from evalharness.miniature.world.layouts import lay_out, scene_of
+from evalharness.miniature.world.mending import sighted
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.renderer import Renderer
 from evalharness.testing import MockModel
 from evalharness.training_data.builder import ARMS, DatasetBuilder
+from evalharness.training_data.conflicts import SMUDGE
 from evalharness.training_data.drafts import Components
-from evalharness.training_data.filters import Case, Verdict, compare
-from evalharness.training_data.graphs import Node
+from evalharness.training_data.english import English
+from evalharness.training_data.filters import Case, Verdict
+from evalharness.training_data.graphs import Node, SceneGraph
 from evalharness.training_data.records import Record
 
+ENGLISH = English()
 LIKELY = ("dog", "cat", "cup", "bus", "apple", "bench")
 """The only things that tests draw: all 80 in all colours take long."""
 
@@ -39,8 +44,12 @@ class Oracle:
 
     def check(self, cases: Sequence[Case]) -> list[Verdict | None]:
         self.checked += len(cases)
-        differences = [compare(case.graph, self.nodes_in(case)) for case in cases]
-        return [Verdict(not differing, differing) for differing in differences]
+        return [self._verdict(case) for case in cases]
+
+    def _verdict(self, case: Case) -> Verdict:
+        seen = tuple(sighted(node) for node in self.nodes_in(case))
+        conflict = case.world.conflict(case.graph, seen)
+        return Verdict(conflict is None, conflict, seen=seen)
 
     def nodes_in(self, case: Case) -> list[Node]:
         pixels = np.asarray(case.image)
@@ -51,8 +60,8 @@ class Oracle:
                 continue
             likely = [Thing(name, color, cell) for name in case.world.names if name in LIKELY for color in COLOR_NAMES]
             shown = [thing for thing in likely if (canvas((thing,))[cell_slices(cell)] == content).all()]
-            assert shown, "a picture with an unlikely thing"
-            nodes.append(Node(shown[0].name, shown[0].color, place))
+            name, color = (shown[0].name, shown[0].color) if shown else (SMUDGE, None)
+            nodes.append(Node(name, color, place))
         return nodes
 
 
@@ -67,9 +76,11 @@ class SmallWorld(MiniatureWorld):
             if all(node.name in LIKELY for node in task.graph.nodes):
                 return task
             renamed = task.graph
+            names = list(dict.fromkeys(node.name for node in renamed.nodes))
+            shift = rng.randrange(len(LIKELY))
             for number, node in enumerate(renamed.nodes):
-                # The same class for things that were of one class; a prompt's words do not matter here.
-                name = LIKELY[sum(map(ord, node.name)) % len(LIKELY)]
+                # Different classes remain different; a prompt's words do not matter here.
+                name = LIKELY[(names.index(node.name) + shift) % len(LIKELY)]
                 renamed = renamed.changed(number, Node(name, node.color, node.place))
             return type(task)(task.prompt, task.category, task.metadata, renamed, task.knowledge)
 
@@ -92,10 +103,8 @@ class Scribbler(MockModel):
         written = []
         for context, seed in zip(contexts, seeds, strict=True):
             case = Case(context[-1], None, "", "", SmallWorld())  # type: ignore[arg-type]
-            seen = Oracle().nodes_in(case)
-            free = [place for place in PLACES if place not in {node.place for node in seen}]
-            new = Node("apple", COLOR_NAMES[seed % 10], free[seed % len(free)])
-            description = " and ".join(f"a {node.color} {node.name} at {node.place}" for node in (*seen, new))
+            seen = [Node(node.name, node.color) for node in Oracle().nodes_in(case)]
+            description = ENGLISH.description(SceneGraph((*seen, Node("apple", COLOR_NAMES[seed % 10]))))
             written.append(Written(f"<ins> add it </ins> <des> {description} </des>", 9))
         return written
 
@@ -106,12 +115,14 @@ class Scribbler(MockModel):
         for context, seed in zip(contexts, seeds, strict=True):
             described = re.search(r"<des> (.*) </des>", context[-1])
             assert described is not None
-            nodes = PlacedLanguage().read(described[1].replace("a orange", "an orange").replace("a apple", "an apple"))
-            assert nodes is not None
+            graph = ENGLISH.read(described[1])
+            assert graph is not None
+            placed = lay_out(graph, random.Random(seed))
+            assert placed is not None
+            things = list(scene_of(placed))
             if seed % 3 == 0:
-                nodes[-1] = Node(nodes[-1].name, "pink" if nodes[-1].color != "pink" else "blue", nodes[-1].place)
-            things = tuple(Thing(node.name, node.color, PLACES.index(node.place or "")) for node in nodes)
-            drawn.append(Drawn(render(things), 5))
+                things[-1] = replace(things[-1], color="pink" if things[-1].color != "pink" else "blue", name="bus")
+            drawn.append(Drawn(render(tuple(things)), 5))
         return drawn
 
 

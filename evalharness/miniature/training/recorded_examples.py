@@ -1,9 +1,9 @@
 """Training examples from recorded trajectories: Parquet files in, examples out.
 
-``think`` records give ``single`` (prompt → picture), ``think`` (prompt → layout in words → picture) and ``read``
-(picture → layout in words); ``process`` records give ``step``, ``relate`` (a step that adds a thing in relation to an
-earlier one: its place is hardest to plan, and few steps are of this kind) and ``inspect``, which after the first
-iteration begin with the last plan and its correction. A plan or a sketch that turned out wrong is read, not learned:
+``think`` records give ``single`` (prompt → picture), ``think`` (prompt → description → picture) and ``read``
+(picture → description); ``process`` records give ``step``, ``relate`` (a step whose instruction has a relation),
+``inspect`` (the first round of inspection and refinement) and ``again`` (the later rounds), which after the first
+iteration begin with the last plan and its corrections. A plan or a sketch that turned out wrong is read, not learned:
 what is learned is the plan as it should be, the inspection, the refinement, and the picture as it should be.
 """
 
@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,21 +31,28 @@ from evalharness.miniature.model.batches import EMPTY, Batch, collate, marked, t
 from evalharness.miniature.model.codec import Codec, to_pixels
 from evalharness.miniature.model.tokenizer import Tokenizer
 from evalharness.miniature.world.bank import bank
-from evalharness.miniature.world.board import BACKGROUND, CELLS, PLACES, SIDE
+from evalharness.miniature.world.board import BACKGROUND, CELLS, SIDE
 from evalharness.miniature.world.icons import CELL
-from evalharness.miniature.world.placed_language import PlacedLanguage
-from evalharness.miniature.world.training_examples import Board, Draw, Look, Text, TrainingExample, read_prompt
+from evalharness.miniature.world.layouts import scene_of
+from evalharness.miniature.world.training_examples import (
+    Board,
+    Draw,
+    Look,
+    Text,
+    TrainingExample,
+    describe_board,
+    read_prompt,
+)
 from evalharness.training_data import records
-from evalharness.training_data.graphs import SceneGraph
+from evalharness.training_data.graphs import DIRECTIONS
 from evalharness.training_data.records import Record
 from evalharness.types.trajectory import Step, remembered
 
-Kind = Literal["single", "think", "read", "step", "relate", "inspect"]
-SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 8, "relate": 4, "inspect": 5}
+Kind = Literal["single", "think", "read", "step", "relate", "inspect", "again"]
+SHARES: Mapping[Kind, float] = {"single": 5, "think": 3, "read": 1, "step": 8, "relate": 4, "inspect": 5, "again": 3}
 """Relative shares of a batch and of its loss; kinds that the data lack have none."""
 END = "<end>"
-CRITIQUE_STAGES = ("inspect", "refine")
-LANGUAGE = PlacedLanguage()
+_RELATION = re.compile("|".join(DIRECTIONS))
 
 
 class Cells:
@@ -90,8 +98,9 @@ def _think_examples(record: Record, cells: Cells) -> Iterator[tuple[Kind, Traini
     if not record.knowledge:
         yield "single", [prompt, Draw(picture)]
     yield "think", [prompt, Text(thought.text), Draw(picture, learn=not record.knowledge)]
-    layout = Text(wrap(_in_reading_order(inner(thought.text, "think")), "des"))
-    yield "read", [Look(picture), layout, Draw(picture, learn=False)]
+    # In reading order: without the prompt nothing else determines the order.
+    description = Text(wrap(describe_board(scene_of(record.graph)), "des"))
+    yield "read", [Look(picture), description, Draw(picture, learn=False)]
 
 
 def _process_examples(record: Record, cells: Cells) -> Iterator[tuple[Kind, TrainingExample]]:
@@ -101,46 +110,35 @@ def _process_examples(record: Record, cells: Cells) -> Iterator[tuple[Kind, Trai
     start = prompt
     state: Board = dict.fromkeys(range(CELLS), EMPTY)
     critiques: Mapping[str, Mapping[str, str]] = record.provenance.get("critiques", {})
-    added: list[str] = []
     for iteration in range(1, record.trajectory.iterations + 1):
-        steps = {step.kind: step for step in record.trajectory.steps if step.iteration == iteration}
-        plan = steps["plan"]
+        plan, *steps = [step for step in record.trajectory.steps if step.iteration == iteration]
         if plan.text.strip() == END:
             yield "step", [start, Look(state), Text(END), Draw(state, learn=False)]
             return
-        sketch = cells.board(_image(steps["sketch"]))
-        target = cells.board(_image(steps["refine"])) if "refine" in steps else sketch
+        boards = [cells.board(_image(step)) for step in steps if step.image is not None]
         correct_plan = critiques.get(str(iteration), {}).get("plan", plan.text)
-        added.append(_added_class(correct_plan))
-        kind: Kind = "relate" if _is_related(record.graph, added) else "step"
-        yield kind, [start, Look(state), Text(correct_plan), Draw(target, learn=draws)]
-        if "inspect" in steps:
-            critique = " ".join(steps[stage].text for stage in CRITIQUE_STAGES if stage in steps)
-            learn = "refine" in steps and draws
-            read: TrainingExample = [start, Look(state), Text(plan.text, learn=False), Look(sketch)]
-            yield "inspect", [*read, Text(critique), Draw(target, learn=learn)]
-        state = target
-        start = Text(f"{prompt.words} {remembered(list(steps.values()))}", learn=False)
+        kind: Kind = "relate" if _RELATION.search(inner(correct_plan, "ins")) else "step"
+        yield kind, [start, Look(state), Text(correct_plan), Draw(boards[-1], learn=draws)]
+        seen: TrainingExample = [start, Look(state), Text(plan.text, learn=False), Look(boards[0])]
+        yield from _rounds(seen, steps[1:], boards[1:], draws=draws)
+        state = boards[-1]
+        start = Text(f"{prompt.words} {remembered([plan, *steps])}", learn=False)
 
 
-def _added_class(plan: str) -> str:
-    """The class of the thing that a plan adds; empty if the plan is not in the miniature's language."""
-    things = LANGUAGE.read(inner(plan, "ins").removeprefix("add "))
-    return things[0].name if things else ""
-
-
-def _is_related(graph: SceneGraph, added: Sequence[str]) -> bool:
-    """Whether the last of these classes has a relation to an earlier one."""
-    pairs = [{graph.nodes[edge.subject].name, graph.nodes[edge.object].name} for edge in graph.edges]
-    return any(added[-1] in pair and pair <= set(added) for pair in pairs)
-
-
-def _in_reading_order(description: str) -> str:
-    """A layout, cell by cell: without the prompt nothing else determines the order."""
-    things = LANGUAGE.read(description)
-    if not things:
-        return description
-    return LANGUAGE.description(SceneGraph(tuple(sorted(things, key=lambda node: PLACES.index(str(node.place))))))
+def _rounds(
+    seen: TrainingExample, steps: Sequence[Step], mended: Sequence[Board], *, draws: bool
+) -> Iterator[tuple[Kind, TrainingExample]]:
+    """An example for each inspection: what was said and drawn in the rounds before is read, not learned."""
+    board = seen[-1]
+    assert isinstance(board, Look)
+    inspections = [number for number, step in enumerate(steps) if step.kind == "inspect"]
+    for number, at in enumerate(inspections):
+        refined = number < len(mended)
+        words = " ".join(step.text for step in steps[at : at + 1 + refined])
+        target = mended[number] if refined else board.board
+        yield "inspect" if number == 0 else "again", [*seen, Text(words), Draw(target, learn=refined and draws)]
+        board = Look(target)
+        seen = [*seen, Text(words, learn=False), board]
 
 
 def _image(step: Step) -> bytes:
@@ -219,7 +217,7 @@ def noised(batch: Batch, seed: bytes) -> tuple[Batch, Tensor, Tensor]:
     """Add grain to the canvases to look at, since the model reads its own drawings, which are never quite clean.
 
     Returns:
-        The batch, the times (batch,) and the noise (batch, 9, latent) of its drawings.
+        The batch, the times (batch,) and the noise (batch, 16, latent) of its drawings.
     """
     generator = torch.Generator().manual_seed(int.from_bytes(seed[:7], "big"))
     count = batch.drawn.shape[0]

@@ -51,9 +51,9 @@ from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
 from evalharness.miniature.world.training_examples import Kind, training_example
 
 Shapes = dict[Kind, tuple[int, int]]
-SHAPES: Shapes = {"single": (64, 48), "think": (32, 96), "read": (32, 120), "ask": (48, 104), "edit": (32, 64)}
+SHAPES: Shapes = {"single": (64, 40), "think": (32, 64), "read": (32, 120), "ask": (48, 80), "edit": (32, 48)}
 """Kind → examples per step, tokens per example."""
-CONTINUED: Shapes = {"single": (40, 48), "think": (56, 96), "read": (16, 120), "ask": (48, 104), "edit": (16, 64)}
+CONTINUED: Shapes = {"single": (40, 40), "think": (56, 64), "read": (16, 120), "ask": (48, 80), "edit": (16, 48)}
 """The same for a network that can already draw and is to learn knowledge."""
 STEPS = 3600
 RATE = 3e-3
