@@ -28,6 +28,7 @@ _WRONG_RELATION = re.compile(rf"the (?P<wanted>.+?) is not {_RELATION} the (?P<o
 _WRONG_THING = re.compile(r"an? (?P<seen>.+) should be an? (?P<wanted>.+)")
 
 _ADD = re.compile(rf"add an? (?P<wanted>.+?)(?P<relations> (?:{'|'.join(DIRECTIONS)}) the .+)?")
+_TAIL = re.compile(rf" (?:{'|'.join(DIRECTIONS)}) the .+")
 _REMOVE = re.compile(r"remove one (?P<seen>.+)")
 _MAKE = re.compile(rf"make the (?P<seen>.+) (?P<color>{'|'.join(COLORS)})")
 _MOVE = re.compile(rf"move the (?P<wanted>.+?) {_RELATION} the (?P<object>.+)")
@@ -119,6 +120,21 @@ wanted=Node(name='dog', color='blue', place=None), relations=())
     if match := _MAKE.fullmatch(text):
         return _discolored(match)
     return None
+
+
+def read_addition(instruction: str) -> list[Node] | None:
+    """The things that an instruction adds; ``None`` if it does anything else.
+
+    >>> [node.name for node in read_addition("Add two more cats and another cup; the cup is above the cat")]
+    ['cat', 'cat', 'cup']
+    """
+    clause = instruction.lower().split(";")[0].strip()
+    if not clause.startswith("add "):
+        return None
+    phrase = _TAIL.sub("", clause.removeprefix("add "))
+    things = re.sub(r"\banother ", "a ", phrase).replace(" more ", " ")
+    graph = read_description(things)
+    return None if graph is None else list(graph.nodes)
 
 
 def _number(word: str) -> int:

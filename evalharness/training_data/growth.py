@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-_PLACED = re.compile(r"(?P<thing>an? [^,;.]+?) at (?P<place>[a-z]+(?:-[a-z]+)?)")
-_ADD = re.compile(r"add (?P<thing>an? .+) at (?P<place>[a-z-]+)")
-_CHANGE = re.compile(r"change to (?P<thing>an? .+) at (?P<place>[a-z-]+)")
-_ERASE = re.compile(r"erase (?P<place>[a-z-]+)")
+from evalharness.training_data.english_parser import read_addition, read_correction, read_description
+from evalharness.training_data.graphs import Node
+
 _REMOVAL = re.compile(r"\s*(remove|erase|delete|change|replace|move|fix|correct)\b")
 _WORD = re.compile(r"[a-z0-9][a-z0-9'-]*")
 _REPEATS = {
@@ -33,38 +33,54 @@ class DescribedState:
     """The content of the picture according to the texts so far.
 
     Attributes:
-        things: Place → thing; ``None`` after a description that is not in a language of placed things.
+        things: The described things; ``None`` after a description that is not in the project's English.
+        unsettled: Classes that refinements named since; their things are not compared with the next description,
+            because texts do not tell whether the plan or the sketch was wrong.
         words: The words of the last description that name something.
         removable: Words of refinements and removing instructions; a description may lose them.
     """
 
-    things: dict[str, str] | None = field(default_factory=dict)
+    things: Counter[Node] | None = field(default_factory=Counter)
+    unsettled: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
     removable: set[str] = field(default_factory=set)
 
     def plan(self, instruction: str, description: str) -> list[Fault]:
         """Check a plan against the state; its description is the new state."""
-        things = placed(description)
-        if things is not None and self.things is not None:
-            faults = list(_compare_things(self.things, instruction.lower().strip(), things))
+        described = read_description(description)
+        added = read_addition(instruction)
+        things = None if described is None else Counter(described.nodes)
+        if things is not None and self.things is not None and added is not None:
+            faults = list(self._compare_things(added, things))
         else:
             faults = list(self._compare_words(instruction, description))
-        self.things = things if self.things is not None else None
-        self.words, self.removable = _words(description), set()
+        self.things = things
+        self.words, self.removable, self.unsettled = _words(description), set(), set()
         return faults
 
     def refine(self, correction: str) -> None:
         """Change the state as a correction asks for."""
         self.removable |= _words(correction) or self.words
-        if self.things is None:
-            # Free text does not tell what a correction removes: nothing is required of the next description.
-            self.words = set()
+        conflict = read_correction(correction)
+        if conflict is None:
+            # Free text does not tell what a correction changes: nothing is required of the next description.
+            self.words, self.things = set(), None
             return
-        for clause in correction.lower().split(" and "):
-            if match := _CHANGE.fullmatch(clause.strip()):
-                self.things[match["place"]] = match["thing"]
-            elif match := _ERASE.fullmatch(clause.strip()):
-                self.things.pop(match["place"], None)
+        nodes = [conflict.seen, conflict.wanted, *(relation.object for relation in conflict.relations)]
+        self.unsettled |= {node.name for node in nodes if node is not None}
+        if conflict.wanted is not None and self.things is not None and not self.things[conflict.wanted]:
+            # The plan lacks what is wanted, so it was wrong; what of it was wrong is not in the words.
+            self.words, self.things = set(), None
+
+    def _compare_things(self, added: Sequence[Node], after: Counter[Node]) -> Iterator[Fault]:
+        assert self.things is not None
+        expected = self.things + Counter(added)
+        for node, count in (expected - after).items():
+            if node.name not in self.unsettled:
+                yield "description", f"lacks {count} {_noun(node)}"
+        for node, count in (after - expected).items():
+            if node.name not in self.unsettled:
+                yield "description", f"has {count} {_noun(node)} that nothing asked for"
 
     def _compare_words(self, instruction: str, description: str) -> Iterator[Fault]:
         instructed, described = _words(instruction), _words(description)
@@ -80,42 +96,8 @@ class DescribedState:
             yield "description", f"lost {', '.join(sorted(missing)[:5])}"
 
 
-def placed(description: str) -> dict[str, str] | None:
-    """Place → thing of a description of placed things; ``None`` for any other description.
-
-    >>> placed("a red cup at left and a dog at top")
-    {'left': 'a red cup', 'top': 'a dog'}
-    """
-    text = description.lower().strip()
-    if text == "nothing":
-        return {}
-    things = {}
-    clauses = text.split(" and ")
-    for clause in clauses:
-        if match := _PLACED.fullmatch(clause.strip()):
-            things[match["place"]] = match["thing"]
-    return things if len(things) == len(clauses) else None
-
-
-def _compare_things(before: dict[str, str], instruction: str, after: dict[str, str]) -> Iterator[Fault]:
-    expected = dict(before)
-    if match := _ADD.fullmatch(instruction):
-        place, thing = match["place"], match["thing"]
-        if place in before:
-            yield "instruction", f"adds {thing} at {place}, where {before[place]} is already"
-        expected[place] = thing
-    elif match := _CHANGE.fullmatch(instruction):
-        expected[match["place"]] = match["thing"]
-    elif match := _ERASE.fullmatch(instruction):
-        expected.pop(match["place"], None)
-    else:
-        yield "instruction", f"{instruction[:60]!r} neither adds, changes nor erases anything"
-        return
-    for place, thing in expected.items():
-        if after.get(place) != thing:
-            yield "description", f"should have {thing} at {place}, and has {after.get(place, 'nothing')}"
-    for place in after.keys() - expected.keys():
-        yield "description", f"has {after[place]} at {place}, which nothing asked for"
+def _noun(node: Node) -> str:
+    return f"{node.color} {node.name}" if node.color else node.name
 
 
 def _words(text: str) -> set[str]:

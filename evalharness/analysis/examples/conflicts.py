@@ -9,35 +9,26 @@ of :mod:`evalharness.training_data`. The kind is not known for texts in any othe
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from functools import cache
 
 from evalharness._util.installed import entry_points
 from evalharness.api.conflicts import ConflictKind, ConflictReader, conflict_kind
 from evalharness.generation.formats.strokes import inner
+from evalharness.training_data.conflicts import INVERSE, Conflict
 from evalharness.training_data.english import English
-from evalharness.training_data.graphs import Node
+from evalharness.training_data.graphs import Node, SceneGraph
 
 GROUP = "evalharness.conflict_readers"
-
-_MISSING = re.compile(r"(?P<wanted>an? .+) is missing")
-_EXTRA = re.compile(r"(?P<seen>an? .+) should not be there")
-_OTHER = re.compile(r"(?P<seen>an? .+) should be (?P<wanted>an? .+)")
-_ADD = re.compile(r"add (?P<wanted>an? .+)")
-_REMOVE = re.compile(r"remove the (?P<seen>.+)")
-_CHANGE = re.compile(r"change the (?P<seen>.+) into (?P<wanted>an? .+)")
-
 
 def conflict(plan: str, inspection: str, correction: str) -> ConflictKind | None:
     """The kind of all that was wrong; ``None`` if it is of both kinds, of neither, or cannot be read.
 
     Texts are as the model wrote them, with their markers. Without an inspection the correction alone is read.
 
-    >>> plan = "<ins> add a red cat at left </ins> <des> a red cat at left </des>"
-    >>> conflict(plan, "<inspect> a dog at left should be a red cat </inspect>", "")
+    >>> plan = "<ins> Add a red cat </ins> <des> a red cat </des>"
+    >>> conflict(plan, "<inspect> a dog should be a red cat </inspect>", "")
     'instruction-state'
-    >>> conflict(plan, "<inspect> a red cat at left should be a dog </inspect>", "")
+    >>> conflict(plan, "<inspect> a red cat should be a dog </inspect>", "")
     'state-prompt'
     """
     texts = (
@@ -61,30 +52,50 @@ def _readers() -> list[ConflictReader]:
 
 def read_english(description: str, inspection: str, correction: str) -> list[ConflictKind | None] | None:
     """The reader of plain English, a :class:`~evalharness.api.conflicts.ConflictReader`."""
-    planned = English().read(description)
+    english = English()
+    planned = english.read(description)
     if planned is None:
         return None
     clauses = (inspection or correction).split("; ")
-    return [_kind_of_clause(planned, clause.strip(), inspected=bool(inspection)) for clause in clauses]
+    read = english.read_conflict if inspection else english.read_correction
+    return [_kind(planned, read(clause.strip())) for clause in clauses]
 
 
-def _kind_of_clause(planned: Sequence[Node], clause: str, *, inspected: bool) -> ConflictKind | None:
-    patterns = (_MISSING, _EXTRA, _OTHER) if inspected else (_ADD, _REMOVE, _CHANGE)
-    match = next(filter(None, (pattern.fullmatch(clause) for pattern in patterns)), None)
-    if match is None:
+def _kind(planned: SceneGraph, conflict: Conflict | None) -> ConflictKind | None:
+    """The kind of one conflict: the sketch is at fault if the plan describes what is wanted.
+
+    One thing too many of those that the plan has tells nothing: either the plan has too many, or the sketch. One that
+    is missing although the plan has such things is taken for a fault of the sketch, as it mostly is.
+    """
+    if conflict is None:
         return None
-    things = match.groupdict()
-    wanted, seen = (_is_planned(planned, things.get(name)) for name in ("wanted", "seen"))
-    if seen is None:  # something is missing: if the plan lacks it as well, the sketch follows the plan
-        seen = not wanted
-    elif wanted is None:  # something is superfluous: if the plan lacks it, the plan asks for nothing there
-        wanted = not seen
-    return conflict_kind(wanted_is_planned=bool(wanted), seen_is_planned=seen)
+    seen, wanted = (_is_planned(planned, node) for node in (conflict.seen, conflict.wanted))
+    if conflict.kind == "smudge":  # no plan asks for a smudge
+        return "instruction-state"
+    if conflict.kind == "wrong relation":
+        return _kind_of_relation(planned, conflict)
+    if conflict.kind == "missing":
+        return conflict_kind(wanted_is_planned=wanted, seen_is_planned=not wanted)
+    if conflict.kind == "too many":
+        return None if seen else "instruction-state"
+    return conflict_kind(wanted_is_planned=wanted, seen_is_planned=seen)
 
 
-def _is_planned(planned: Sequence[Node], words: str | None) -> bool | None:
-    """Whether the plan has a thing that these words describe; ``None`` without words."""
-    if words is None:
-        return None
-    phrase = words if re.match(r"an? ", words) else f"a {words}"
-    return any(node.shows(thing) for thing in English().read(phrase) or () for node in planned)
+def _kind_of_relation(planned: SceneGraph, conflict: Conflict) -> ConflictKind | None:
+    (relation,), subject = conflict.relations, conflict.wanted
+    facts = {
+        (planned.nodes[one].name, name, planned.nodes[other].name)
+        for edge in planned.edges
+        for one, name, other in (
+            (edge.subject, edge.relation, edge.object),
+            (edge.object, INVERSE[edge.relation], edge.subject),
+        )
+    }
+    assert subject is not None
+    wanted = (subject.name, relation.name, relation.object.name) in facts
+    related = any((one, other) == (subject.name, relation.object.name) for one, _, other in facts)
+    return conflict_kind(wanted_is_planned=wanted, seen_is_planned=related)
+
+
+def _is_planned(planned: SceneGraph, thing: Node | None) -> bool:
+    return thing is not None and any(node.shows(thing) or thing.shows(node) for node in planned.nodes)
