@@ -33,10 +33,10 @@ def words() -> PreTrainedTokenizerFast:
 def boards(seed: int, count: int = 12) -> Boards:
     """Labels without pictures: a few classes, so that many stand there more than once."""
     draw = torch.Generator().manual_seed(seed)
-    labels = torch.randint(8, (count, 9), generator=draw)
-    labels[torch.rand(count, 9, generator=draw) < 0.5] = EMPTY
+    labels = torch.randint(8, (count, 16), generator=draw)
+    labels[torch.rand(count, 16, generator=draw) < 0.5] = EMPTY
     nothing = torch.zeros(count, 0)
-    return Boards(nothing, labels, torch.randint(10, (count, 9), generator=draw), nothing)
+    return Boards(nothing, labels, torch.randint(10, (count, 16), generator=draw), nothing)
 
 
 def read(words: PreTrainedTokenizerFast, lesson: JudgeBatch, row: int) -> tuple[str, bool]:
@@ -46,7 +46,7 @@ def read(words: PreTrainedTokenizerFast, lesson: JudgeBatch, row: int) -> tuple[
     text = "".join(f" {piece}" if piece in NAMES else piece for piece in map(words.decode, tokens))
     ask = re.findall(ASK.lower() + r"(?: in the image)?\.<image>", text)
     answer = words.decode(lesson.ids[row][lesson.answer[row]])
-    assert text.endswith(answer) and text.count(IMAGE) == 9
+    assert text.endswith(answer) and text.count(IMAGE) == 16
     return ask[-1], {"Score: 1<|end|>": True, "Score: 0<|end|>": False}[answer]
 
 
@@ -74,17 +74,17 @@ def test_the_labels_are_what_the_tokens_ask_for(words: PreTrainedTokenizerFast, 
         nouns, demand = parse(ask)
         labels, colors = drawn.labels[lesson.image[row]].tolist(), drawn.colors[lesson.image[row]].tolist()
         cells = [
-            [cell for cell in range(9) if labels[cell] == CLASSES.index(name)
+            [cell for cell in range(16) if labels[cell] == CLASSES.index(name)
              and color in (None, COLOR_NAMES[colors[cell]])]
             for name, color in nouns
         ]  # fmt: skip
-        assert [cell in cells[0] for cell in range(9)] == (lesson.role[row] == 1).tolist()
+        assert [cell in cells[0] for cell in range(16)] == (lesson.role[row] == 1).tolist()
         assert DEMANDS[int(lesson.demand[row])] == demand
         assert lesson.count[row] == len(cells[0])
         assert len(nouns) == (lesson.word[row] != UNKNOWN).sum() == (lesson.hue[row] != UNKNOWN).sum()
         for noun, (name, color) in enumerate(nouns):
             named = words.decode(lesson.ids[row, lesson.word[row, noun]])
-            assert named in (name, plural(name)) and lesson.word[row, noun] < lesson.answer[row, 0] - 9
+            assert named in (name, plural(name)) and lesson.word[row, noun] < lesson.answer[row, 0] - 16
             assert (*COLOR_NAMES, None)[int(lesson.hue[row, noun])] == color
         for noun, own in enumerate(cells):
             assert lesson.place[row, noun] == (own[0] if len(own) == 1 else UNKNOWN)

@@ -64,7 +64,7 @@ def test_a_picture_of_icons_is_their_rows(cells: Cells) -> None:
 def test_a_picture_of_something_else_is_what_the_codec_makes_of_it(small_bank: Codec) -> None:
     fresh = Cells(small_bank)
     image = render((Thing("dog", "red", 4),))
-    image.putpixel((40, 40), (1, 2, 3))
+    image.putpixel((10, 40), (1, 2, 3))
     board = fresh.board(png_bytes(image))
     assert board[4] == EMPTY + 1 and fresh.board(png_bytes(image)) == board
     latents = small_bank.encode(torch.from_numpy(np.array(image))[None])[0]
@@ -179,15 +179,15 @@ def test_a_marked_checkpoint_reads_as_it_was_trained(small_bank: Codec, cells: C
         Text("<ins>"),
         Draw({}),
     ]
-    batch = collate([marked(made)], 40, TOKENIZER, cells.table())
+    batch = collate([marked(made)], 56, TOKENIZER, cells.table())
     network, codec = model.load()
-    noise = torch.randn(9, 256, generator=torch.Generator().manual_seed(5)).double()[None]
+    noise = torch.randn(CELLS, 256, generator=torch.Generator().manual_seed(5)).double()[None]
     x = network.embed_text(batch.ids)
     clean = codec.encode(torch.from_numpy(np.array(picture))[None])
     looks = network.clean_in(clean) + network.cells.weight + network.kinds.weight[CLEAN]
     x[0, batch.kinds[0] == CLEAN] = looks[0]
     x[0, batch.noisy_at[0]] = network.embed_noisy(noise, clean, torch.ones(1))[0]
-    hidden, _ = network.run(x, batch.positions, batch.mask)
+    hidden, _ = network.run(x, batch.positions, batch.cells, batch.mask)
     expected = network.latents(hidden[:, batch.noisy_at[0]], clean)
     contexts = model.start(1)
     model.read(contexts, ["<text> a cat </text>"])
@@ -238,7 +238,7 @@ def test_all_arms_come_from_one_command_that_goes_on(
         assert (a / "difference.safetensors").read_bytes() == (b / "difference.safetensors").read_bytes()
     card = json.loads((uninterrupted[1] / "card.json").read_text())
     assert card["arm"] == "no-self-sampling" and card["data"][0]["arm"] == "no-self-sampling"
-    assert card["lessons"].keys() == {"single", "think", "read", "step", "inspect"}
+    assert card["lessons"].keys() == {"single", "think", "read", "step", "relate", "inspect", "again"}
     assert {"step_long_switching", "inspect_short_words", "single_long_flow"} <= card["losses"].keys()
     assert (uninterrupted[1] / "curve.png").read_bytes().startswith(b"\x89PNG")
     # What is shipped draws.

@@ -46,13 +46,13 @@ def test_detector_is_plain_transformers(tmp_path: Path) -> None:
     processor = AutoImageProcessor.from_pretrained(folder)
     scene = (Thing("dog", "red", 0), Thing("dog", None, 5), Thing("bus", "blue", 7))
     inputs = processor(render(scene), return_tensors="pt")
-    assert inputs["pixel_values"].shape == (1, 3, 96, 96)
+    assert inputs["pixel_values"].shape == (1, 3, 128, 128)
     with torch.inference_mode():
         out = model.eval()(pixel_values=inputs["pixel_values"])
     scores, labels = out.class_queries_logits.softmax(-1)[0, :, :-1].max(-1)
     detected = {(CLASSES[label], place) for place, label in enumerate(labels.tolist()) if scores[place] > 0.9}
     assert detected == {(thing.name, thing.cell) for thing in scene}
-    masks = torch.nn.functional.interpolate(out.masks_queries_logits, size=(96, 96), mode="bilinear")[0] > 0
+    masks = torch.nn.functional.interpolate(out.masks_queries_logits, size=(128, 128), mode="bilinear")[0] > 0
     for thing in scene:
         true, got = torch.from_numpy(mask_of(thing)), masks[thing.cell]
         assert (true & got).sum() / (true | got).sum() > 0.75

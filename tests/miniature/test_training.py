@@ -30,7 +30,7 @@ def test_clean_boards_show_the_icons_as_they_are(board_sampler: BoardSampler) ->
 def test_targets_stand_in_their_places(board_sampler: BoardSampler) -> None:
     boards = board_sampler.boards(8, roughness=0.0)
     wanted = targets(boards, 24)
-    assert wanted.shape == (8, 9, 24, 24)
+    assert wanted.shape == (8, 16, 32, 32)
     for board, place in (boards.labels != EMPTY).nonzero().tolist():
         row, column = divmod(place, 3)
         inside = torch.zeros(24, 24)
