@@ -75,6 +75,9 @@ class DescribedState:
     def _compare_things(self, added: Sequence[Node], after: Counter[Node]) -> Iterator[Fault]:
         assert self.things is not None
         expected = self.things + Counter(added)
+        for node in dict.fromkeys(added):
+            if 0 < self.things[node] >= after[node] and node.name not in self.unsettled:
+                yield "instruction", f"asks for {_noun(node)}, which the description so far has"
         for node, count in (expected - after).items():
             if node.name not in self.unsettled:
                 yield "description", f"lacks {count} {_noun(node)}"

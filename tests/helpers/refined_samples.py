@@ -12,8 +12,8 @@ from report_samples import INJECTION, sample_results
 
 from evalharness.store.results import Judged, Results
 
-PLAN = "<ins> add a red cat at left </ins> <des> a red cat at left </des>"
-SKETCHED = "<inspect> a dog at left should be a red cat </inspect>"
+PLAN = "<ins> add a red cat </ins> <des> a red cat </des>"
+SKETCHED = "<inspect> a dog should be a red cat </inspect>"
 
 
 def refined_results(folder: Path, *, prompts: int = 12) -> Results:
@@ -37,7 +37,7 @@ def _with_text(step: dict[str, Any], addition: str) -> dict[str, Any]:
     texts = {
         "plan": PLAN,
         "inspect": inspected.get(step["iteration"], "<inspect> ok"),
-        "refine": "<refine> change to a red cat at left </refine>",
+        "refine": "<refine> Change the dog into a red cat </refine>",
     }
     return step | {"text": texts.get(step["kind"], "")}
 

@@ -114,22 +114,22 @@ def forward(
     network: Network, made: TrainingExample, latents: torch.Tensor, noise: torch.Tensor
 ) -> tuple[torch.Tensor, ...]:
     """The whole lesson in one pass, as in training: logits of every position, predicted latents at t = 1."""
-    batch = collate([made], 96, TOKENIZER, latents)
+    batch = collate([made], 128, TOKENIZER, latents)
     x = network.embed_text(batch.ids)
-    looks = network.clean_in(batch.clean) + network.cells(batch.cells) + network.kinds.weight[CLEAN]
+    looks = network.clean_in(batch.clean) + network.cells(batch.cells.clamp(min=0)) + network.kinds.weight[CLEAN]
     x = torch.where((batch.kinds == CLEAN)[..., None], looks, x)
     at = batch.noisy_at[..., None].expand(-1, -1, x.shape[-1])
     x = x.scatter(1, at, network.embed_noisy(noise, batch.state, torch.ones(1)))
-    hidden, _ = network.run(x, batch.positions, batch.mask)
+    hidden, _ = network.run(x, batch.positions, batch.cells, batch.mask)
     return network.logits(hidden)[0], network.latents(hidden.gather(1, at), batch.state), batch.labels[0]
 
 
-@pytest.mark.parametrize("kind", ["single", "think", "step", "inspect"])
+@pytest.mark.parametrize("kind", ["single", "think", "read", "ask", "edit"])
 def test_step_by_step_is_what_was_trained_in_one_piece(network: Network, codec: Codec, kind: str) -> None:
     latents = tile_latents(codec)
     rng = random.Random(kind)
     made = training_example(rng, kind, unconditional=0)  # type: ignore[arg-type]
-    noise = torch.randn(1, 9, 256, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(1, 16, 256, generator=torch.Generator().manual_seed(1))
     logits, predicted, _ = forward(network, made, latents, noise)
     (context,) = ctx.start(network, 1)
     at = 0
@@ -141,7 +141,7 @@ def test_step_by_step_is_what_was_trained_in_one_piece(network: Network, codec: 
         elif isinstance(segment, Look):
             batch = collate([[segment, Draw({})]], 90, TOKENIZER, latents)
             ctx.look(network, [context], batch.state)
-            at += 9
+            at += 16
         else:
             drawn = ctx.draw(network, [context], [context], noise, [1.0, 0.0], guidance=1)
             torch.testing.assert_close(drawn, predicted, rtol=1e-3, atol=1e-4)
@@ -231,7 +231,7 @@ def test_its_estimate_grows_with_the_work() -> None:
 def test_it_looks_at_images_of_any_size_and_mode(model: Miniature) -> None:
     contexts = model.start(2)
     model.look(contexts, [Image.new("L", (31, 200)), Image.new("RGBA", (500, 20))])
-    assert [context.length for context in contexts] == [9, 9]
+    assert [context.length for context in contexts] == [16, 16]
 
 
 @pytest.mark.parametrize("prompt", ["", "a photo of a quokka", "a dog and " * 40 + "a cat"])

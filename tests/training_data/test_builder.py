@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_world import LIKELY, Oracle, Scribbler, SmallWorld, maker, records
 
+from evalharness._util.text import plural
 from evalharness.errors import ConfigError
 from evalharness.miniature.model.tokenizer import Tokenizer
 from evalharness.miniature.world import crowded
@@ -276,7 +277,7 @@ def test_what_the_filter_turns_down_is_drawn_again_or_given_up() -> None:
     clumsy = DatasetBuilder(Components(SmallWorld(), _Clumsy(), Oracle(), None), ARMS["no-critique"], 0)
     made = [one for batch in clumsy.batches(range(4)) for one in batch]
     plain = records("no-critique", 0, 4)
-    assert clumsy.counts["teacher drawings turned down"] > 8
+    assert clumsy.counts["teacher drawings turned down"] > 4
     assert [[s.image for s in a.trajectory.steps] for a in made] == [
         [s.image for s in b.trajectory.steps] for b in plain
     ]
@@ -406,7 +407,7 @@ def test_a_crowded_prompt_fits_the_board_and_says_what_it_asks(seed: int, tag: s
     graph = of_metadata(one)
     assert 3 <= len(graph.nodes) <= 9
     for clause in one["include"]:
-        assert clause["class"] in one["prompt"]
+        assert clause["class"] in one["prompt"] or plural(clause["class"]) in one["prompt"]
         assert clause.get("color", "") in one["prompt"]
     subjects = [one["include"][e.subject]["class"] for e in graph.edges] if tag == "relations" else []
     for edge, name in zip(graph.edges, subjects, strict=False):

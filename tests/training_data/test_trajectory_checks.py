@@ -174,7 +174,7 @@ def asks_for_what_is_there(row: Row, rng: random.Random) -> None:
 
 def described_otherwise(row: Row, rng: random.Random) -> None:
     last = steps_of(row, "plan")[-1]
-    last["text"] = last["text"].partition("<des>")[0] + "<des> a zebra at top-left </des>"
+    last["text"] = last["text"].partition("<des>")[0] + "<des> a zebra </des>"
 
 
 def forgets(row: Row, rng: random.Random) -> None:
@@ -186,13 +186,13 @@ def forgets(row: Row, rng: random.Random) -> None:
 def refined_without_cause(row: Row, rng: random.Random) -> None:
     at = next(i for i, step in enumerate(row["steps"]) if step["kind"] == "inspect" and "ok" in step["text"])
     sketch = row["steps"][at - 1]
-    after = {**sketch, "kind": "refine", "text": "<refine> erase top </refine>"}
+    after = {**sketch, "kind": "refine", "text": "<refine> Clear the smudge </refine>"}
     row["steps"].insert(at + 1, after)
 
 
 def found_and_left(row: Row, rng: random.Random) -> None:
     at = next(i for i, step in enumerate(row["steps"]) if step["kind"] == "inspect" and "ok" in step["text"])
-    row["steps"][at]["text"] = "<inspect> a smear at top should be nothing </inspect>"
+    row["steps"][at]["text"] = "<inspect> a smudge should not be there </inspect>"
 
 
 FAULTS: dict[Callable[[Row, random.Random], None], str] = {
@@ -282,11 +282,11 @@ def test_free_text_is_compared_by_its_words(plans: list[tuple[str, str]], broken
 
 def test_what_a_refinement_took_away_is_not_missed() -> None:
     state = growth.DescribedState()
-    assert state.plan("add a cat at left", "a cat at left") == []
-    state.refine("change to a dog at left")
-    assert state.plan("add a cup at top", "a dog at left and a cup at top") == []
-    state.refine("erase top")
-    assert state.plan("add a cup at right", "a dog at left and a cup at right") == []
+    assert state.plan("Add a cat", "a cat") == []
+    state.refine("Change the cat into a dog")
+    assert state.plan("Add a cup", "a dog and a cup") == []
+    state.refine("Remove one cup")
+    assert state.plan("Add two cups", "a dog and two cups") == []
 
 
 # --- the command ---

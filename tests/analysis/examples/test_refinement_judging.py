@@ -31,9 +31,9 @@ arms:
   - {name: plain, variant: process, max_iterations: 2, refine: false}
 """
 Run = Callable[[], list[ChosenExamples]]
-PLAN = "<ins> add a red cat at left </ins> <des> a red cat at left </des>"
-SKETCHED = "<inspect> a dog at left should be a red cat </inspect>"
-PLANNED = "<inspect> a red cat at left should be a dog </inspect>"
+PLAN = "<ins> add a red cat </ins> <des> a red cat </des>"
+SKETCHED = "<inspect> a dog should be a red cat </inspect>"
+PLANNED = "<inspect> a red cat should be a dog </inspect>"
 
 
 def picture(red: bool, *about: Any) -> Drawn:

@@ -15,9 +15,9 @@ from evalharness.analysis.examples.rules import Case, refinements
 from evalharness.analysis.examples.search import ChosenExamples, choose, from_samples
 from evalharness.store.results import ARM_COLUMNS, SAMPLE_COLUMNS, Judged, Results
 
-PLAN = "<ins> add a red cat at left </ins> <des> a red cat at left </des>"
-SKETCHED = "<inspect> a dog at left should be a red cat </inspect>"
-PLANNED = "<inspect> a red cat at left should be a dog </inspect>"
+PLAN = "<ins> add a red cat </ins> <des> a red cat </des>"
+SKETCHED = "<inspect> a dog should be a red cat </inspect>"
+PLANNED = "<inspect> a red cat should be a dog </inspect>"
 RIGHT, WRONG = Judged(1.0), Judged(0.0)
 
 
@@ -30,7 +30,7 @@ def steps(*rounds: tuple[str, str, str | None]) -> list[dict[str, Any]]:
             ("sketch", "", sketch),
             ("inspect", inspection, None),
         ]
-        texts += [("refine", "<refine> change to a red cat at left </refine>", refined)] if refined else []
+        texts += [("refine", "<refine> Change the dog into a red cat </refine>", refined)] if refined else []
         made += [{"kind": kind, "iteration": iteration, "text": text, "image": image} for kind, text, image in texts]
     return made
 
