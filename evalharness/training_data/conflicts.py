@@ -91,9 +91,7 @@ def assign(graph: SceneGraph, seen: Sequence[Sighting]) -> Assignment:
     return Assignment(best, missing, extra, smudges, _broken(edges, best, seen))
 
 
-def _match(
-    graph: SceneGraph, nodes: Sequence[int], seen: Sequence[Sighting], things: Sequence[int]
-) -> dict[int, int]:
+def _match(graph: SceneGraph, nodes: Sequence[int], seen: Sequence[Sighting], things: Sequence[int]) -> dict[int, int]:
     """Pair as many nodes as possible with things: those with a colour first, since they are choosier."""
     rest = list(things)
     pairs: dict[int, int] = {}

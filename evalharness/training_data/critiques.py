@@ -99,9 +99,7 @@ def _is_subgraph(planned: SceneGraph, graph: SceneGraph) -> bool:
 
 
 def _relations(graph: SceneGraph) -> set[tuple[tuple[str, str | None], str, tuple[str, str | None]]]:
-    return {
-        (_key(graph.nodes[edge.subject]), edge.relation, _key(graph.nodes[edge.object])) for edge in graph.edges
-    }
+    return {(_key(graph.nodes[edge.subject]), edge.relation, _key(graph.nodes[edge.object])) for edge in graph.edges}
 
 
 def replaced_places(graph: SceneGraph, seen: tuple[Sighting, ...]) -> dict[int, str | None]:

@@ -56,7 +56,9 @@ class English:
         phrase = _things(added, [graph.nodes[index] for index in before])
         if len(added) == 1:
             relations = relations_of(graph, indices[0], set(before))
-            return f"Add {phrase}" + " and".join(f" {relation.name} the {noun(relation.object)}" for relation in relations)
+            return f"Add {phrase}" + " and".join(
+                f" {relation.name} the {noun(relation.object)}" for relation in relations
+            )
         edges = [
             edge
             for edge in graph.edges
@@ -93,9 +95,7 @@ def _things(nodes: Sequence[Node], before: Sequence[Node] = ()) -> str:
     """Things with their numbers; ``another`` or ``more`` of those that are in the picture ``before``."""
     present = {(node.name, node.color) for node in before}
     counts = Counter((node.name, node.color) for node in nodes)
-    return " and ".join(
-        _counted(count, Node(*thing), more=thing in present) for thing, count in counts.items()
-    )
+    return " and ".join(_counted(count, Node(*thing), more=thing in present) for thing, count in counts.items())
 
 
 def _counted(count: int, node: Node, *, more: bool) -> str:

@@ -15,8 +15,8 @@ from evalharness.training_data.graphs import DIRECTIONS, Edge, Node, SceneGraph
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 
-LONGEST_NOUN = 3
-"""Words of a noun with its colour; a longer one is a phrase of free text, such as "red apple on a table"."""
+LONGEST_NAME = 2
+"""Words of the name of a class; a longer one is a phrase of free text, such as "red apple on a table"."""
 
 _RELATION = rf"(?P<relation>{'|'.join(DIRECTIONS)})"
 _COUNTED = re.compile(r"(?P<number>an?|two|three|four|five|six|seven|eight|nine|\d+) (?P<noun>[a-z].*)")
@@ -49,7 +49,7 @@ def read_description(text: str) -> SceneGraph | None:
     for phrase in things.split(" and ") if things != "nothing" else []:
         match = _COUNTED.fullmatch(phrase.strip())
         count = 0 if match is None else _number(match["number"])
-        if match is None or count == 0 or len(match["noun"].split()) > LONGEST_NOUN:
+        if match is None or count == 0 or len(read_noun(match["noun"]).name.split()) > LONGEST_NAME:
             return None
         nodes += [read_noun(match["noun"] if count == 1 else singular(match["noun"]))] * count
     edges: list[Edge] = []

@@ -117,7 +117,9 @@ def _recolor(graph: SceneGraph, index: int, world: World, rng: random.Random) ->
         other = rng.choice(others)
         swapped = graph.changed(index, replace(thing, color=graph.nodes[other].color))
         return swapped.changed(other, replace(graph.nodes[other], color=thing.color))
-    return graph.changed(index, replace(thing, color=rng.choice([color for color in world.colors if color != thing.color])))
+    return graph.changed(
+        index, replace(thing, color=rng.choice([color for color in world.colors if color != thing.color]))
+    )
 
 
 def _smudge(graph: SceneGraph, index: int, world: World, rng: random.Random) -> SceneGraph | None:

@@ -66,7 +66,8 @@ class ScorerFilter(Filter):
     def _verdict(self, case: Case, objects: Sequence[tuple[Detection, str]]) -> Verdict:
         best_first = sorted(objects, key=lambda pair: -pair[0].score)
         things = [
-            Sighting(Node(detection.cls, color), *_center(detection, case.image.size)) for detection, color in best_first
+            Sighting(Node(detection.cls, color), *_center(detection, case.image.size))
+            for detection, color in best_first
         ]
         seen = tuple(case.world.sightings(case.image, things))
         conflict = case.world.conflict(case.graph, seen)

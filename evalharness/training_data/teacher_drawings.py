@@ -94,7 +94,9 @@ class TeacherDrawings:
             spoiled.append((turn, wrong))
         requests = [self._request(turn, wrong, "spoil") for turn, wrong in spoiled]
         images = self.draw_accepted(requests, [turn.draft.task.prompt for turn, _ in spoiled])
-        drawn = [(turn, wrong, image) for (turn, wrong), image in zip(spoiled, images, strict=True) if image is not None]
+        drawn = [
+            (turn, wrong, image) for (turn, wrong), image in zip(spoiled, images, strict=True) if image is not None
+        ]
         for turn, _ in (pair for pair, image in zip(spoiled, images, strict=True) if image is None):
             turn.restore(self._world)
         verdicts = self._verdicts([turn for turn, _, _ in drawn], [(wrong, image) for _, wrong, image in drawn])
@@ -112,9 +114,7 @@ class TeacherDrawings:
         if not turns:
             return []
         if self._components.trusted:
-            return [
-                self._known(turn.move.after, content) for turn, (content, _) in zip(turns, pictures, strict=True)
-            ]
+            return [self._known(turn.move.after, content) for turn, (content, _) in zip(turns, pictures, strict=True)]
         cases = [
             Case(image, turn.move.after, turn.draft.task.prompt, self._world.language.description(turn.move.after),
                  self._world)

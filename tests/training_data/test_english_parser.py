@@ -24,7 +24,9 @@ SMUDGED = Node(SMUDGE)
 CONFLICTS = st.one_of(
     st.builds(Conflict, st.just("missing"), st.none(), NODES, st.lists(RELATIONS, max_size=2).map(tuple)),
     st.builds(Conflict, st.just("too many"), NODES),
-    st.builds(lambda seen, color: Conflict("wrong color", seen, Node(seen.name, color)), COLORED, st.sampled_from(COLOR_NAMES)),
+    st.builds(
+        lambda seen, color: Conflict("wrong color", seen, Node(seen.name, color)), COLORED, st.sampled_from(COLOR_NAMES)
+    ),
     st.builds(Conflict, st.just("wrong relation"), st.none(), NODES, RELATIONS.map(lambda relation: (relation,))),
     st.builds(Conflict, st.just("wrong thing"), st.one_of(NODES, st.just(SMUDGED)), NODES),
     st.just(Conflict("smudge", SMUDGED)),
@@ -86,7 +88,13 @@ def test_no_two_classes_share_a_plural() -> None:
 
 
 def test_other_texts_are_not_read() -> None:
-    for words in ("I see a dog.", "", "a cat at left", "a cat; it is left of the dog", "a cat; the dog is above the cat"):
+    for words in (
+        "I see a dog.",
+        "",
+        "a cat at left",
+        "a cat; it is left of the dog",
+        "a cat; the dog is above the cat",
+    ):
         assert English().read(words) is None or words == "a cat at left"
     assert English().read_conflict("ok") is None
     assert English().read_correction("be careful") is None

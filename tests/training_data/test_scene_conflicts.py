@@ -42,7 +42,9 @@ def _fits(graph: SceneGraph, seen: list[Sighting]) -> bool:
         all(thing.node.shows(node) for thing, node in zip(order, graph.nodes, strict=True))
         and all(
             relation_holds(
-                edge.relation, order[edge.subject].x - order[edge.object].x, order[edge.subject].y - order[edge.object].y
+                edge.relation,
+                order[edge.subject].x - order[edge.object].x,
+                order[edge.subject].y - order[edge.object].y,
             )
             for edge in graph.edges
         )
@@ -83,4 +85,7 @@ def test_each_kind_of_conflict(seen: list[str], kind: str | None) -> None:
 
 def test_a_missing_thing_is_told_with_its_relations_in_both_directions() -> None:
     graph = SceneGraph((Node("dog"), Node("cup"), Node("cat")), (Edge(1, "left of", 0), Edge(2, "above", 1)))
-    assert [(name, node.name) for name, node in relations_of(graph, 1, {0, 2})] == [("left of", "dog"), ("below", "cat")]
+    assert [(name, node.name) for name, node in relations_of(graph, 1, {0, 2})] == [
+        ("left of", "dog"),
+        ("below", "cat"),
+    ]

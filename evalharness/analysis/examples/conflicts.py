@@ -20,6 +20,7 @@ from evalharness.training_data.graphs import Node, SceneGraph
 
 GROUP = "evalharness.conflict_readers"
 
+
 def conflict(plan: str, inspection: str, correction: str) -> ConflictKind | None:
     """The kind of all that was wrong; ``None`` if it is of both kinds, of neither, or cannot be read.
 

@@ -1,9 +1,10 @@
 """The miniature's network: one transformer over text tokens, canvas tokens and noisy canvas tokens.
 
 Text is causal; the tokens of a canvas see each other and what came before. All of them share the position of the canvas
-in the sequence; row and column turn part of their queries and keys further (2-D rotary positions). A canvas enters as latents (a linear
-autoencoder's, one token a cell). A drawing starts from noise and is solved by rectified flow; the network predicts
-the clean latents (x-prediction) and, for every cell, how much of the last canvas that it looked at to keep.
+in the sequence; row and column turn part of their queries and keys further (2-D rotary positions). A canvas enters as
+latents (a linear autoencoder's, one token a cell). A drawing starts from noise and is solved by rectified flow; the
+network predicts the clean latents (x-prediction) and, for every cell, how much of the last canvas that it looked at to
+keep.
 """
 
 from __future__ import annotations

@@ -137,7 +137,9 @@ class BoardSampler:
         light = 1 + 0.05 * spread * torch.randn(batch, 3, 1, 1, device=dev).clamp(-1.5, 1.5)
         tint = 0.025 * spread * torch.randn(batch, 3, 1, 1, device=dev).clamp(-1.5, 1.5)
         board = (board - 0.5) * light + 0.5 + tint
-        coarse = F.interpolate(torch.randn(batch, 3, 4 * SIDE, 4 * SIDE, device=dev), size=board.shape[-2:], mode="bilinear")
+        coarse = F.interpolate(
+            torch.randn(batch, 3, 4 * SIDE, 4 * SIDE, device=dev), size=board.shape[-2:], mode="bilinear"
+        )
         board = board + spread * (0.03 * torch.randn_like(board) + 0.03 * coarse)
         return board.clamp(0, 1)
 

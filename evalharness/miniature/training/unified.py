@@ -72,9 +72,9 @@ CLASS_COUNT, COLOR_COUNT = len(CLASSES) + 1, len(COLOR_NAMES) + 1
 class Student(nn.Module):
     """The network and, while it learns, a head that names class and colour of what a canvas token shows or will show.
 
-    Squared errors alone teach slowly which thing belongs where; naming it teaches that directly. A second head tells for
-    each word that names a thing in which cells of the last canvas the thing stands, so that words attend to what they
-    are about. The heads are not shipped.
+    Squared errors alone teach slowly which thing belongs where; naming it teaches that directly. A second head tells
+    for each word that names a thing in which cells of the last canvas it stands, so that words attend to what they are
+    about. The heads are not shipped.
     """
 
     def __init__(self, network: Network) -> None:
@@ -98,9 +98,9 @@ def _naming(student: Student, hidden: Tensor, rows: Tensor) -> Tensor:
 def _locating(student: Student, hidden: Tensor, standing: Tensor) -> Tensor:
     """Cross-entropy of the cells in which the things stand that words name; no loss for things that stand nowhere."""
     named = standing.any(dim=-1)
-    each = F.binary_cross_entropy_with_logits(
-        student.locating(hidden).float(), standing.float(), reduction="none"
-    ).sum(dim=-1)
+    each = F.binary_cross_entropy_with_logits(student.locating(hidden).float(), standing.float(), reduction="none").sum(
+        dim=-1
+    )
     return (each * named).sum() / named.sum().clamp(min=1)
 
 

@@ -58,6 +58,4 @@ def _may_hold(edge: Edge, cells: Sequence[int | None]) -> bool:
 
 def scene_of(graph: SceneGraph) -> Scene:
     """The things of a graph with places, without its smudges."""
-    return tuple(
-        Thing(node.name, node.color, _CELLS[str(node.place)]) for node in graph.nodes if node.name != SMUDGE
-    )
+    return tuple(Thing(node.name, node.color, _CELLS[str(node.place)]) for node in graph.nodes if node.name != SMUDGE)

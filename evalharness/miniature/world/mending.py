@@ -88,7 +88,9 @@ def _edits(graph: SceneGraph, board: Board, assignment: Assignment, conflict: Co
 
 def _relation_edits(graph: SceneGraph, board: Board, assignment: Assignment, conflict: Conflict) -> list[Board]:
     edges = [
-        edge for edge in [*assignment.broken, *map(turned, assignment.broken)] if wrong_relation(graph, edge) == conflict
+        edge
+        for edge in [*assignment.broken, *map(turned, assignment.broken)]
+        if wrong_relation(graph, edge) == conflict
     ]
     moves = [move for edge in edges for move in _moves(graph, board, assignment, edge)]
     if moves:

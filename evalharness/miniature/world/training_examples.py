@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from evalharness.generation.formats.strokes import wrap
@@ -97,7 +98,7 @@ def graph_of(scene: Scene) -> SceneGraph:
     looks = [(thing.name, thing.shown) for thing in things]
     single = [index for index, look in enumerate(looks) if looks.count(look) == 1]
     edges = []
-    for first, second in zip(single, single[1:], strict=False):
+    for first, second in pairwise(single):
         relation = next((r for r in DIRECTIONS if holds(r, things[second].cell, things[first].cell)), None)
         if relation is not None:
             edges.append(Edge(second, relation, first))
