@@ -55,7 +55,9 @@ def mistake(graph: SceneGraph, added: Sequence[int], world: World, rng: random.R
             wrong: SceneGraph | None = _reversed_edges(_unplaced(graph, added), index)
         else:
             planned = _unplaced(graph, added)
-            faults: list[Fault] = [_vary, _vary, _add_copy] + [_omit] * (len(added) > 1)
+            faults: list[Fault] = [_vary, _vary, _add_copy]
+            if len(added) > 1:
+                faults.append(_omit)
             wrong = rng.choice(faults)(planned, index, world, rng)
         laid_out = None if wrong is None or not wrong.nodes else world.layout(wrong, rng)
         if laid_out is None:

@@ -118,7 +118,7 @@ class Gates:
                 if verdict.seen is not None
             ]
             if known:
-                self._inspect(eyes, *(list(column) for column in zip(*known, strict=True)))  # type: ignore[arg-type]
+                self._inspect(eyes, *(list(column) for column in zip(*known, strict=True)))
         return eyes.summary()
 
     def hand(self, count: int, rounds: int) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Gates:
         return {"pictures": count, "right": shares, "gain": shares[-1] - shares[0]}
 
     def _board(self, graph: SceneGraph, rng: random.Random) -> list[Sighting]:
-        return self.world.placed(graph) if rng.random() < RIGHT else wrong_board(rng, graph)
+        return (self.world.placed(graph) or []) if rng.random() < RIGHT else wrong_board(rng, graph)
 
     def _begin(self, tasks: Sequence[Task]) -> list[Any]:
         """Contexts up to the sketch."""
