@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalharness._util.text import plural
-from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
+from evalharness.miniature.world.board import CLASSES, COLOR_NAMES, SIDE
 from evalharness.miniature.world.judge_statements import REQUEST, Board, explain, messages, noun, request, statement
 from evalharness.miniature.world.knowledge import CATEGORIES, FACTS, taught
 from evalharness.miniature.world.knowledge_prompts import knowledge_prompt, meaning, prompt_about
 
 NUMBER = {"two": 2, "three": 3, "four": 4}
 cells = st.one_of(st.none(), st.tuples(st.sampled_from(CLASSES[:12]), st.sampled_from(COLOR_NAMES)))
-boards = st.lists(cells, min_size=9, max_size=9)
+boards = st.lists(cells, min_size=16, max_size=16)
 
 
 def read_noun(words: str) -> tuple[str, str | None]:
@@ -42,7 +42,7 @@ def holds(board: Board, words: str) -> bool:
         if not first or not second:
             return False
         (a,), (b,) = first, second
-        dx, dy = a % 3 - b % 3, a // 3 - b // 3
+        dx, dy = a % SIDE - b % SIDE, a // SIDE - b // SIDE
         along = {"left of": -dx, "right of": dx, "above": -dy, "below": dy}[related[2]]
         across = abs(dy) if related[2].endswith("of") else abs(dx)
         return along > 0 and along >= across
