@@ -221,9 +221,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def study(out: Path, **changes: Any) -> Study:
     given: dict[str, Any] = {
-        "out": out, "start": None, "arms": ["base", "no-self-sampling"], "seeds": [0], "pretrain_steps": 3,
-        "pretrain_prompts": 5, "sampler_steps": 2, "steps": 2, "prompts": 4,
-        "rank": 2, "batch": 10, "device": "cpu", "compiled": False, "world": SmallWorld(), **changes,
+        "out": out, "pretrained": None, "arms": ["base", "no-self-sampling"], "seeds": [0], "pretrain_steps": 3,
+        "sampler_steps": 2, "steps": 2, "prompts": 4, "rank": 2, "batch": 10, "device": "cpu", "compiled": False, "world": SmallWorld(), **changes,
     }  # fmt: skip
     return Study(**given)
 

@@ -1,13 +1,12 @@
 """The data ablation as one command: ``python -m evalharness.miniature.training.arms``.
 
-    data/pretraining → pretrained → one fine-tuning an arm and seed, all with the same number of steps
+    generated examples → pretrained → one fine-tuning an arm and seed, all with the same number of steps
     data/no-self-sampling → sampler → data/full, data/no-subsampling
 
-The checkpoint whose own drawings and plans become critiques, the sampler, goes on from what the pretraining goes on
-from (without that: from the pretrained one), taught the process on the teacher's critiques alone, and not for long: one
-that errs has more to say. Each fine-tuned checkpoint is kept as
-its difference from the pretrained one. Every part that is done is left as it is, so the same command goes on from where
-it was killed.
+The checkpoint whose own drawings and plans become critiques, the sampler, goes on from the pretrained one, taught the
+process on the teacher's critiques alone, and not for long: one that errs has more to say. Each fine-tuned checkpoint is
+kept as its difference from the pretrained one. Every part that is done is left as it is, so the same command goes on
+from where it was killed.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -33,8 +33,7 @@ from evalharness.training_data.dataset import DatasetRequest, make_dataset
 from evalharness.training_data.world import World
 
 log = logging.getLogger("evalharness.training")
-PRETRAIN_STEPS, SAMPLER_STEPS, STEPS, BATCH, RANK = 3600, 150, 600, 144, 32
-PRETRAIN_PROMPTS, PROMPTS = 30_000, 8000
+SAMPLER_STEPS, STEPS, BATCH, RANK, PROMPTS = 150, 600, 144, 32, 8000
 TEMPERATURE = 0.7
 """Of the sampler's plans: hotter than what they are planned with, so that there is more to say of them."""
 RATE = 2e-3
@@ -45,16 +44,15 @@ RATE = 2e-3
 class Study:
     """What to train, and where.
 
-    ``start``: a checkpoint that the pretraining goes on from, or nothing; ``pretrain_prompts``: of its data, which no
-    arm shares; ``prompts``: of each arm's; ``rank``: of the differences, 0 keeps them whole.
+    ``pretrained``: a checkpoint that all arms go on from; without it one is trained on generated examples;
+    ``prompts``: of each arm's data; ``rank``: of the differences, 0 keeps them whole.
     """
 
     out: Path
-    start: Path | None
+    pretrained: Path | None
     arms: Sequence[str]
     seeds: Sequence[int]
     pretrain_steps: int
-    pretrain_prompts: int
     sampler_steps: int
     steps: int
     prompts: int
@@ -66,15 +64,10 @@ class Study:
 
     def run(self) -> list[Path]:
         """Everything that is not there yet; returns the folders of the checkpoints, one an arm and seed."""
-        pretrained = self.out / "pretrained"
-        self.train(
-            pretrained,
-            [self.make_data("base", None, pretraining=True)],
-            self.start,
-            0,
-            self.pretrain_steps,
-            pretraining=True,
-        )
+        pretrained = self.pretrained
+        if pretrained is None:
+            pretrained = self.out / "pretrained"
+            self.train(pretrained, [], None, 0, self.pretrain_steps)
         return [self._checkpoint(arm, seed, pretrained) for arm in self.arms for seed in self.seeds]
 
     def _checkpoint(self, arm: str, seed: int, pretrained: Path) -> Path:
@@ -84,7 +77,7 @@ class Study:
         data = self.make_data(arm, self._sampler(pretrained) if ARMS[arm].self_sampling else None)
         tuned = self.out / "whole" / f"{arm}-seed{seed}"
         self.train(tuned, [data], pretrained, seed, self.steps)
-        kept = difference.write(pretrained, tuned, folder, rank=self.rank, origin="../pretrained")
+        kept = difference.write(pretrained, tuned, folder, rank=self.rank, origin=os.path.relpath(pretrained, folder))
         for name in ("curve.csv", "curve.png"):
             shutil.copyfile(tuned / name, folder / name)
         card = json.loads((tuned / "card.json").read_text())
@@ -97,24 +90,22 @@ class Study:
     def _sampler(self, pretrained: Path) -> Path:
         """The checkpoint that samples itself."""
         folder = self.out / "sampler"
-        self.train(folder, [self.make_data("no-self-sampling", None)], self.start or pretrained, 0, self.sampler_steps)
+        self.train(folder, [self.make_data("no-self-sampling", None)], pretrained, 0, self.sampler_steps)
         return folder
 
-    def make_data(self, arm: str, sampler: Path | None, *, pretraining: bool = False) -> Path:
+    def make_data(self, arm: str, sampler: Path | None) -> Path:
         """Make the data of an arm unless they exist; returns their folder.
 
         Args:
             arm: A name of :data:`ARMS`.
             sampler: The checkpoint that draws the sketches; ``None`` for the embedded one.
-            pretraining: Whether to make the pretraining's data by the arm's rules.
         """
-        folder = self.out / "data" / ("pretraining" if pretraining else arm)
+        folder = self.out / "data" / arm
         if not (folder / "card.json").is_file():
             model: dict[str, object] = {"name": "miniature"}
             if sampler:
                 model |= {"weights": str(sampler), "device": self.device, "temperature": TEMPERATURE}
-            which = {"n": self.pretrain_prompts, "seed": 1} if pretraining else {"n": self.prompts, "seed": 0}
-            given = {"out": folder, "arm": arm, "teacher": "renderer", "filter": "scorer", **which}
+            given = {"out": folder, "arm": arm, "teacher": "renderer", "filter": "scorer", "n": self.prompts, "seed": 0}
             make_dataset(DatasetRequest.model_validate({**given, "model": model, "world": self._world}))
         return folder
 
@@ -122,18 +113,18 @@ class Study:
     def _world(self) -> World:
         return self.world or MiniatureWorld()
 
-    def train(
-        self, out: Path, data: Sequence[Path], start: Path | None, seed: int, steps: int, *, pretraining: bool = False
-    ) -> None:
-        """Train a checkpoint on data sets unless it exists, from the checkpoint ``start`` or from nothing."""
+    def train(self, out: Path, data: Sequence[Path], start: Path | None, seed: int, steps: int) -> None:
+        """Train a checkpoint unless it exists, from the checkpoint ``start`` or from nothing.
+
+        Without data sets it learns from generated examples.
+        """
         if (out / "card.json").is_file():
             return
         log.info("training %s", out)
         torch.manual_seed(seed)
         paths = {"out": out, "scratch": self.out / "scratch", "device": self.device, "start": start}
         data_options = {"seed": seed, "steps": steps, "data": list(data), "batch": self.batch}
-        # Which thing belongs where is what pretraining has to teach.
-        learning = {"rate": RATE if start else None, "naming": pretraining}
+        learning = {"rate": RATE if start else None, "naming": False}
         unified.train(argparse.Namespace(**paths, **data_options, **learning, no_compile=not self.compiled))
 
 
@@ -147,10 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--arms", nargs="+", default=list(ARMS), metavar="ARM", help=arms_help)
     seeds_help = "seeds of fine-tuning; each arm is trained once with each (default: 0)"
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="S", help=seeds_help)
-    parser.add_argument("--start", type=Path, metavar="DIR", help="checkpoint from which pretraining continues")
-    parser.add_argument("--pretrain-steps", type=int, default=PRETRAIN_STEPS, metavar="N", help="steps of pretraining")
-    pretrain_help = "prompts in the data for pretraining"
-    parser.add_argument("--pretrain-prompts", type=int, default=PRETRAIN_PROMPTS, metavar="N", help=pretrain_help)
+    pretrained_help = "checkpoint that all arms go on from (default: train it first)"
+    parser.add_argument("--pretrained", type=Path, metavar="DIR", help=pretrained_help)
+    parser.add_argument("--pretrain-steps", type=int, default=unified.STEPS, metavar="N", help="steps of pretraining")
     sampler_help = "training steps of the model whose drawings the arms with self-sampling learn from"
     parser.add_argument("--sampler-steps", type=int, default=SAMPLER_STEPS, metavar="N", help=sampler_help)
     steps_help = "steps of fine-tuning, the same for each arm"
@@ -177,14 +167,14 @@ def _study(options: argparse.Namespace) -> Study:
     for arm in options.arms:
         if arm not in ARMS:
             raise ConfigError(f"--arms: no arm {arm!r}{did_you_mean(arm, ARMS)}")
-    counts = ("pretrain_steps", "pretrain_prompts", "sampler_steps", "steps", "prompts", "batch")
+    counts = ("pretrain_steps", "sampler_steps", "steps", "prompts", "batch")
     for name in counts:
         if getattr(options, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')} must be above 0, got {getattr(options, name)}")
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    given = {name: getattr(options, name) for name in ("out", "start", "arms", "seeds", "rank", *counts)}
+    given = {name: getattr(options, name) for name in ("out", "pretrained", "arms", "seeds", "rank", *counts)}
     return Study(**given, device=device, compiled=not options.no_compile)
 
 
