@@ -15,7 +15,9 @@ from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, Tokenizer
 from evalharness.miniature.world.bank import bank
 from evalharness.miniature.world.board import BACKGROUND, CELLS, CLASSES, COLOR_NAMES, Thing
 from evalharness.miniature.world.icons import CELL
-from evalharness.miniature.world.training_examples import Board, Draw, Look, Smear, Text, TrainingExample
+from evalharness.miniature.world.training_examples import Board, Draw, DrawnCell, Look, Smear, Text, TrainingExample
+from evalharness.training_data.conflicts import SMUDGE
+from evalharness.training_data.graphs import Node
 
 _CLASS = {name: i for i, name in enumerate(CLASSES)}
 _COLOR = {name: i for i, name in enumerate(COLOR_NAMES)}
@@ -35,17 +37,28 @@ def _row(thing: Thing) -> int:
     return _CLASS[thing.name] * len(COLOR_NAMES) + _COLOR[thing.shown]
 
 
-def _cells(board: Board) -> list[tuple[int, int, float]]:
-    """For each cell: the bank row of its content, the row of what is blended over it, and the share of that."""
-    rows = [(EMPTY, EMPTY, 0.0)] * CELLS
+def _cells(board: Board) -> list[tuple[int, int, float, int]]:
+    """For each cell: the row of its content, the row of what is blended over it, the share of that, and its name.
+
+    The name is a row of the bank; -1 for what has none.
+    """
+    rows = [(EMPTY, EMPTY, 0.0, EMPTY)] * CELLS
     for cell, content in board.items():
         if isinstance(content, Smear):
-            rows[cell] = (_row(content.first), _row(content.second), content.share)
+            rows[cell] = (_row(content.first), _row(content.second), content.share, -1)
+        elif isinstance(content, DrawnCell):
+            rows[cell] = (content.row, EMPTY, 0.0, _name(content.shows))
         elif isinstance(content, int):
-            rows[cell] = (content, EMPTY, 0.0)
+            rows[cell] = (content, EMPTY, 0.0, content if content <= EMPTY else -1)
         else:
-            rows[cell] = (_row(content), EMPTY, 0.0)
+            rows[cell] = (_row(content), EMPTY, 0.0, _row(content))
     return rows
+
+
+def _name(shown: Node | None) -> int:
+    if shown is None:
+        return EMPTY
+    return -1 if shown.name == SMUDGE else _CLASS[shown.name] * len(COLOR_NAMES) + _COLOR[str(shown.color)]
 
 
 def _named(tokens: list[int], tokenizer: Tokenizer) -> list[tuple[int, int]]:
@@ -59,20 +72,15 @@ def _named(tokens: list[int], tokenizer: Tokenizer) -> list[tuple[int, int]]:
     return named
 
 
-def _standing(named: list[tuple[int, int]], rows: NDArray[np.int64], shares: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _standing(named: list[tuple[int, int]], names: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(tokens, cells): where on a canvas the thing stands that a token names."""
-    plain = (rows < EMPTY) & (shares == 0)
-    classes, colors = rows // len(COLOR_NAMES), rows % len(COLOR_NAMES)
-    out = np.zeros((len(named), len(rows)), np.bool_)
+    things = (names >= 0) & (names < EMPTY)
+    classes, colors = names // len(COLOR_NAMES), names % len(COLOR_NAMES)
+    out = np.zeros((len(named), len(names)), np.bool_)
     for i, (name, color) in enumerate(named):
         if name >= 0:
-            out[i] = plain & (classes == name) & ((color < 0) | (colors == color))
+            out[i] = things & (classes == name) & ((color < 0) | (colors == color))
     return out
-
-
-def _nameable(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows of the bank, -1 for other cells, which have no name."""
-    return np.where(rows > EMPTY, -1, rows)
 
 
 @dataclass
@@ -93,6 +101,7 @@ class Batch:
     target_rows: Tensor  # (batch, 16) int64: bank rows of the target
     shown_rows: Tensor  # (batch, length) int64: bank row of a clean cell, else -1
     standing: Tensor  # (batch, length, 16) bool: cells of the last canvas that show the thing that a word names
+    about: Tensor  # (batch, length) float: whether the words after a clean cell speak of it; -1 where that is unknown
 
     def to(self, device: torch.device) -> Batch:
         return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
@@ -128,13 +137,16 @@ class _Arrays:
         self.valid = np.zeros(shape, bool)
         self.labels = np.full(shape, -100, np.int64)
         self.standing = np.zeros((*shape, CELLS), np.bool_)
-        # Bank rows of the cells, those blended over them, and the shares of these.
+        # Rows of the cells, those blended over them, the shares of these, and the names of the cells.
         self.clean, self.clean_over = np.full(shape, EMPTY, np.int64), np.full(shape, EMPTY, np.int64)
         self.clean_share = np.zeros(shape, np.float32)
+        self.clean_names = np.full(shape, -1, np.int64)
+        self.about = np.full(shape, -1, np.float32)
         canvas = (count, CELLS)
         self.state, self.state_over = np.full(canvas, EMPTY, np.int64), np.full(canvas, EMPTY, np.int64)
         self.state_share = np.zeros(canvas, np.float32)
-        self.target = np.full(canvas, EMPTY, np.int64)
+        self.state_names = np.full(canvas, EMPTY, np.int64)
+        self.target, self.target_names = np.full(canvas, EMPTY, np.int64), np.full(canvas, EMPTY, np.int64)
         self.noisy_at = np.zeros(canvas, np.int64)
         self.drawn = np.zeros(count, np.float32)
 
@@ -157,7 +169,7 @@ class _Arrays:
     def _add_text(self, row: int, span: slice, position: int, tokens: list[int], *, learn: bool) -> None:
         self.ids[row, span] = tokens
         # The state is the last canvas before these words; it is empty where there is none.
-        self.standing[row, span] = _standing(_named(tokens, self.tokenizer), self.state[row], self.state_share[row])
+        self.standing[row, span] = _standing(_named(tokens, self.tokenizer), self.state_names[row])
         self.positions[row, span] = range(position, position + len(tokens))
         self.order[row, span] = range(span.start, span.stop)
         if learn and span.start:
@@ -166,14 +178,17 @@ class _Arrays:
     def _add_canvas(self, row: int, span: slice, segment: Look | Draw) -> None:
         self.cells[row, span] = range(CELLS)
         self.order[row, span] = span.start
-        content, over, share = np.array(_cells(segment.board)).T
+        content, over, share, names = np.array(_cells(segment.board)).T
         if isinstance(segment, Look):
             self.kinds[row, span] = CLEAN
             self.clean[row, span], self.clean_over[row, span], self.clean_share[row, span] = content, over, share
+            if segment.about is not None:
+                self.about[row, span] = [cell in segment.about for cell in range(CELLS)]
+            self.clean_names[row, span] = self.state_names[row] = names
             self.state[row], self.state_over[row], self.state_share[row] = content, over, share
         else:
             self.kinds[row, span] = NOISY
-            self.target[row] = content
+            self.target[row], self.target_names[row] = content, names
             self.noisy_at[row] = range(span.start, span.stop)
             self.drawn[row] = segment.learn
 
@@ -190,7 +205,6 @@ def collate(examples: list[TrainingExample], length: int, tokenizer: Tokenizer, 
         arrays.add(row, example)
     mask = (arrays.order[:, :, None] >= arrays.order[:, None, :]) & arrays.valid[:, None, :]
     mask |= np.eye(length, dtype=bool)  # padding sees itself, so that no row of the softmax is empty
-    plain_clean = (arrays.kinds == CLEAN) & (arrays.clean_share == 0)
     return Batch(
         ids=torch.from_numpy(arrays.ids),
         kinds=torch.from_numpy(arrays.kinds),
@@ -203,7 +217,8 @@ def collate(examples: list[TrainingExample], length: int, tokenizer: Tokenizer, 
         target=latents[torch.from_numpy(arrays.target)],
         state=_blend(latents, arrays.state, arrays.state_over, arrays.state_share),
         drawn=torch.from_numpy(arrays.drawn),
-        target_rows=torch.from_numpy(_nameable(arrays.target)),
-        shown_rows=torch.from_numpy(_nameable(np.where(plain_clean, arrays.clean, -1))),
+        target_rows=torch.from_numpy(arrays.target_names),
+        shown_rows=torch.from_numpy(arrays.clean_names),
         standing=torch.from_numpy(arrays.standing),
+        about=torch.from_numpy(arrays.about),
     )

@@ -22,12 +22,12 @@ from PIL import Image
 
 from evalharness.api.model import Interleaver
 from evalharness.errors import EvalHarnessError
-from evalharness.generation.formats.strokes import Strokes, inner, plan_text, wrap
+from evalharness.generation.formats.strokes import Strokes, inner, plan_text
 from evalharness.miniature.model.plugin import Miniature
 from evalharness.miniature.world.mending import mend
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.renderer import Renderer
-from evalharness.miniature.world.training_examples import LANGUAGE, RIGHT, wrong_board
+from evalharness.miniature.world.training_examples import LANGUAGE, RIGHT, critique, wrong_board
 from evalharness.training_data.conflicts import Conflict, Sighting, find_conflict
 from evalharness.training_data.filters import Case, Filter, Verdict
 from evalharness.training_data.graphs import SceneGraph
@@ -194,12 +194,13 @@ class Gates:
     ) -> list[Image.Image]:
         """Tell each wrong picture's conflict, and let the model draw again; right pictures stay."""
         refined = list(images)
-        wrong = [index for index, verdict in enumerate(verdicts) if verdict.conflict is not None]
-        if not wrong:
+        named = {index: verdict.conflict for index, verdict in enumerate(verdicts) if verdict.conflict is not None}
+        if not named:
             return refined
+        wrong = list(named)
         chosen = [contexts[index] for index in wrong]
         self.model.look(chosen, [images[index] for index in wrong])
-        self.model.read(chosen, [_critique(verdicts[index].conflict) for index in wrong])
+        self.model.read(chosen, [critique(conflict) for conflict in named.values()])
         seeds = [self._noise(tasks[index], f"refine {number}") for index in wrong]
         unguided = self.model.start(len(wrong)) if self.model.guided else []
         if unguided:
@@ -218,11 +219,6 @@ def _as_named(said: Conflict, graph: SceneGraph, board: Sequence[Sighting]) -> C
 
 def _plan(graph: SceneGraph) -> str:
     return plan_text(LANGUAGE.instruction(graph, range(len(graph.nodes))), LANGUAGE.description(graph))
-
-
-def _critique(conflict: Conflict | None) -> str:
-    assert conflict is not None
-    return f"{wrap(LANGUAGE.conflict(conflict), 'inspect')} {wrap(LANGUAGE.correction(conflict), 'refine')}"
 
 
 def _request(board: Sequence[Sighting], rng: random.Random) -> DrawingRequest:

@@ -21,13 +21,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from evalharness._util.file_digests import file_digest
 from evalharness._util.files import atomic_path, write_text_atomically
 from evalharness.errors import EvalHarnessError
 from evalharness.miniature.model.batches import EMPTY, Batch, collate, tile_latents
@@ -37,6 +38,7 @@ from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, VOCABULARY, 
 from evalharness.miniature.training.curves import draw_curve
 from evalharness.miniature.training.optimizers import optimizers
 from evalharness.miniature.training.recorded_examples import RecordedExamples, noised
+from evalharness.miniature.training.sketches import FILE, OwnSketches
 from evalharness.miniature.training.training_run import (
     TrainingRun,
     arguments,
@@ -50,11 +52,13 @@ from evalharness.miniature.world.bank import bank
 from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
 from evalharness.miniature.world.training_examples import Kind, training_example
 
-Shapes = dict[Kind, tuple[int, int]]
+Shapes = dict[Kind | Literal["own"], tuple[int, int]]
 SHAPES: Shapes = {"single": (64, 40), "think": (32, 64), "read": (32, 120), "ask": (48, 80), "edit": (32, 48)}
 """Kind → examples per step, tokens per example."""
-CONTINUED: Shapes = {"single": (40, 40), "think": (56, 64), "read": (16, 120), "ask": (48, 80), "edit": (16, 48)}
-"""The same for a network that can already draw and is to learn knowledge."""
+CONTINUED: Shapes = {
+    "single": (24, 40), "think": (32, 64), "read": (16, 120), "ask": (32, 80), "own": (64, 80), "edit": (24, 48)
+}  # fmt: skip
+"""The same for a network that can already draw and is to learn to look at its own sketches."""
 STEPS = 3600
 RATE = 3e-3
 CONTINUED_RATE = 1e-3
@@ -74,7 +78,8 @@ class Student(nn.Module):
 
     Squared errors alone teach slowly which thing belongs where; naming it teaches that directly. A second head tells
     for each word that names a thing in which cells of the last canvas it stands, so that words attend to what they are
-    about. The heads are not shipped.
+    about. A third one tells which cells of a canvas the words after it speak of: a fault is seen before it is said. The
+    heads are not shipped.
     """
 
     def __init__(self, network: Network) -> None:
@@ -82,6 +87,7 @@ class Student(nn.Module):
         self.network = network
         self.naming = nn.Linear(network.config.width, CLASS_COUNT + COLOR_COUNT)
         self.locating = nn.Linear(network.config.width, network.config.cells)
+        self.pointing = nn.Linear(network.config.width, 1)
 
 
 def _naming(student: Student, hidden: Tensor, rows: Tensor) -> Tensor:
@@ -104,10 +110,19 @@ def _locating(student: Student, hidden: Tensor, standing: Tensor) -> Tensor:
     return (each * named).sum() / named.sum().clamp(min=1)
 
 
+def _pointing(student: Student, hidden: Tensor, about: Tensor) -> Tensor:
+    """Cross-entropy of the cells that the words after a canvas speak of, summed over its cells."""
+    known = about >= 0
+    logits = student.pointing(hidden).float().squeeze(-1)
+    each = F.binary_cross_entropy_with_logits(logits, about.clamp(min=0), reduction="none")
+    canvases = known.any(dim=-1).sum().clamp(min=1)
+    return (each * known).sum() / canvases
+
+
 def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Cross-entropy of the words, flow loss of the drawing (squared velocity error, flat below t = 0.3), naming and
-    locating; last
-    the cross-entropy of the tokens that start and end an image alone, which the first one includes.
+    """Cross-entropy of the words, flow loss of the drawing (squared velocity error, flat below t = 0.3), the
+    loss of the other heads, and last the cross-entropy of the tokens that start and end an image alone, which the first
+    one includes.
     """
     net = student.network
     level = time[:, None, None]
@@ -129,7 +144,7 @@ def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple
     switching = (each * switches).sum() / switches.sum().clamp(min=1)
     drawn_rows = torch.where(batch.drawn[:, None] > 0, batch.target_rows, -1)
     naming = _naming(student, hidden.gather(1, at), drawn_rows) + _naming(student, hidden, batch.shown_rows)
-    naming = naming + _locating(student, hidden, batch.standing)
+    naming = naming + _locating(student, hidden, batch.standing) + _pointing(student, hidden, batch.about)
     return (each * weights).sum() / weights.sum().clamp(min=1), flow, naming, switching
 
 
@@ -147,6 +162,7 @@ class GeneratedExamples:
     shapes: Shapes
     tokenizer: Tokenizer
     latents: Tensor
+    own: OwnSketches | None = None
     teaches: tuple[str, ...] = ()
 
     @property
@@ -154,11 +170,15 @@ class GeneratedExamples:
         """All kinds count equally, however many examples there are of each."""
         return dict.fromkeys(self.shapes, 1.0)
 
-    def batch(self, step: int, kind: Kind) -> tuple[Batch, Tensor, Tensor]:
+    def batch(self, step: int, kind: Kind | Literal["own"]) -> tuple[Batch, Tensor, Tensor]:
         """The batch of one kind at one step, its times and its noise: a function of the arguments alone."""
         seed = hashlib.sha256(f"{self.seed}/{step}/{kind}".encode()).digest()
         rng = random.Random(seed)
         count, length = self.shapes[kind]
+        if kind == "own":
+            assert self.own is not None
+            examples = [self.own.example(rng) for _ in range(count)]
+            return noised(collate(examples, length, self.tokenizer, self.own.latents), seed)
         examples = [training_example(rng, kind) for _ in range(count)]
         return noised(collate(examples, length, self.tokenizer, self.latents), seed)
 
@@ -216,6 +236,8 @@ def main() -> None:
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
     parser.add_argument("--data", type=Path, nargs="+", default=[], metavar="DIR", help="recorded trajectories")
+    sketches_help = "sketches of a checkpoint (evalharness.miniature.training.sketches) to learn to look at"
+    parser.add_argument("--sketches", type=Path, nargs="+", default=[], metavar="DIR", help=sketches_help)
     parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help=f"recorded examples per step ({BATCH})")
     parser.add_argument(
         "--rate", type=float, metavar="R", help=f"the highest learning rate ({RATE}; --start: {CONTINUED_RATE})"
@@ -241,7 +263,12 @@ def train(args: argparse.Namespace) -> None:
         card["data"], card["lessons"] = source.card, source.counts
         card["command"] = card.get("command", command("unified", args)) + _given(args)
     else:
-        source = GeneratedExamples(args.seed, CONTINUED if args.start else SHAPES, tokenizer, tile_latents(codec))
+        latents = tile_latents(codec)
+        own = OwnSketches.load(args.sketches, codec, latents) if args.sketches else None
+        source = GeneratedExamples(args.seed, CONTINUED if own else SHAPES, tokenizer, latents, own)
+        if own:
+            card["sketches"] = [file_digest(folder / FILE) for folder in args.sketches]
+            card["command"] = f"{card.get('command', command('unified', args))} --naming --sketches DIR"
     if args.start:
         begin(network, args.start, tokenizer.vocabulary)
     student = Student(network).to(args.device)
@@ -284,9 +311,10 @@ def _given(args: argparse.Namespace) -> str:
 
 def _tag(source: GeneratedExamples | RecordedExamples, card: dict[str, Any]) -> str:
     """Runs that differ in their data or their start have checkpoints of their own."""
-    if isinstance(source, GeneratedExamples):
+    if isinstance(source, GeneratedExamples) and not source.own:
         return ""
-    return "-" + hashlib.sha256(f"{source.digest}/{card.get('start')}".encode()).hexdigest()[:12]
+    data = source.digest if isinstance(source, RecordedExamples) else card["sketches"]
+    return "-" + hashlib.sha256(f"{data}/{card.get('start')}".encode()).hexdigest()[:12]
 
 
 if __name__ == "__main__":

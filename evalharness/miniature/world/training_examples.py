@@ -23,7 +23,7 @@ from evalharness.miniature.world.knowledge_prompts import knowledge_prompt
 from evalharness.miniature.world.layouts import lay_out, scene_of
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.scenes import TAG_SHARES, TAGS, holds, random_metadata, random_scene
-from evalharness.training_data.conflicts import SMUDGE, Sighting
+from evalharness.training_data.conflicts import SMUDGE, Conflict, Sighting
 from evalharness.training_data.english import English
 from evalharness.training_data.faults import spoil
 from evalharness.training_data.graphs import DIRECTIONS, Edge, Node, SceneGraph, of_metadata
@@ -48,7 +48,15 @@ class Smear:
     share: float
 
 
-Board = dict[int, Thing | Smear | int]
+@dataclass(frozen=True, slots=True)
+class DrawnCell:
+    """A cell as a model drew it: its row in a table of latents, and what a scorer sees there (``None``: nothing)."""
+
+    row: int
+    shows: Node | None
+
+
+Board = dict[int, Thing | Smear | DrawnCell | int]
 """Cell → content; a number is a row of the table of cells that the pictures of recorded examples come from."""
 
 
@@ -62,9 +70,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A canvas to look at."""
+    """A canvas to look at; ``about``: the cells that the words after it speak of, if that is known."""
 
     board: Board
+    about: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,17 +175,40 @@ def wrong_board(rng: random.Random, graph: SceneGraph) -> list[Sighting]:
 
 def _ask(rng: random.Random, goal: _Goal) -> TrainingExample:
     """Look at a picture: is it what the prompt asks for? If not, correct it."""
-    start = Text(read_prompt(goal.prompt), learn=False)
     seen = WORLD.placed(goal.graph) or []
     if rng.random() >= RIGHT:
         seen = wrong_board(rng, goal.graph)
-    conflict = WORLD.conflict(goal.graph, seen)
     board = board_of_nodes([sighting.node for sighting in seen], rng)
+    return inspection(rng, goal.prompt, goal.graph, seen, board)
+
+
+def inspection(
+    rng: random.Random, prompt: str, graph: SceneGraph, seen: Sequence[Sighting], board: Board
+) -> TrainingExample:
+    """Look at a board of which ``seen`` is known: name the conflict with a prompt's graph, and mend it."""
+    start = Text(read_prompt(prompt), learn=False)
+    conflict = WORLD.conflict(graph, seen)
     if conflict is None:
-        return [start, Look(board), Text(wrap("ok", "inspect")), Draw(board, learn=False)]
-    critique = f"{wrap(LANGUAGE.conflict(conflict), 'inspect')} {wrap(LANGUAGE.correction(conflict), 'refine')}"
-    mended = WORLD.mend(goal.graph, seen, conflict, rng)
-    return [start, Look(board), Text(critique), Draw(_after(board, mended))]
+        return [start, Look(board, frozenset()), Text(wrap("ok", "inspect")), Draw(board, learn=False)]
+    mended = WORLD.mend(graph, seen, conflict, rng)
+    look = Look(board, _conflicting(conflict, seen))
+    return [start, look, Text(critique(conflict)), Draw(_after(board, mended))]
+
+
+def _conflicting(conflict: Conflict, seen: Sequence[Sighting]) -> frozenset[int]:
+    """The cells of what a conflict speaks of: the wrong thing, or both things of a wrong relation."""
+    named = [conflict.seen]
+    if conflict.kind == "wrong relation":
+        named = [conflict.wanted, *(relation.object for relation in conflict.relations)]
+    nodes = [sighting.node for sighting in seen]
+    return frozenset(
+        PLACES.index(str(node.place)) for node in nodes for thing in named if thing is not None and node.shows(thing)
+    )
+
+
+def critique(conflict: Conflict) -> str:
+    """A conflict and its correction, with their markers."""
+    return f"{wrap(LANGUAGE.conflict(conflict), 'inspect')} {wrap(LANGUAGE.correction(conflict), 'refine')}"
 
 
 def _edit(rng: random.Random, goal: _Goal) -> TrainingExample:
@@ -184,9 +216,9 @@ def _edit(rng: random.Random, goal: _Goal) -> TrainingExample:
     example = _ask(rng, goal)
     while not any(isinstance(segment, Text) and "<refine>" in segment.words for segment in example):
         example = _ask(rng, goal)
-    _, look, critique, draw = example
-    assert isinstance(critique, Text)
-    correction = critique.words[critique.words.index("<refine>") :]
+    _, look, words, draw = example
+    assert isinstance(words, Text)
+    correction = words.words[words.words.index("<refine>") :]
     return [look, Text(correction, learn=False), draw]
 
 
