@@ -222,7 +222,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def study(out: Path, **changes: Any) -> Study:
     given: dict[str, Any] = {
         "out": out, "pretrained": None, "arms": ["base", "no-self-sampling"], "seeds": [0], "pretrain_steps": 3,
-        "sampler_steps": 2, "steps": 2, "prompts": 4, "rank": 2, "batch": 10, "device": "cpu", "compiled": False, "world": SmallWorld(), **changes,
+        "sketch_prompts": 4, "look_steps": 2, "sampler_steps": 2, "steps": 2, "prompts": 4, "rank": 2, "batch": 10,
+        "device": "cpu", "compiled": False, "world": SmallWorld(), **changes,
     }  # fmt: skip
     return Study(**given)
 
@@ -243,7 +244,7 @@ def test_all_arms_come_from_one_command_that_goes_on(
     with pytest.raises(KeyboardInterrupt):
         study(tmp_path / "torn").run()
     torn = study(tmp_path / "torn").run()
-    assert trained == ["pretrained", "base-seed0", "base-seed0", "no-self-sampling-seed0"]
+    assert trained == ["first", "pretrained", "pretrained", "base-seed0", "no-self-sampling-seed0"]
     assert [folder.name for folder in uninterrupted] == ["base-seed0", "no-self-sampling-seed0"]
     for a, b in zip(uninterrupted, torn, strict=True):
         assert (a / "difference.safetensors").read_bytes() == (b / "difference.safetensors").read_bytes()

@@ -14,13 +14,14 @@ from evalharness.miniature.training.augment import EMPTY, BoardSampler, shuffled
 from evalharness.miniature.training.clip import MEAN, STD, zoom
 from evalharness.miniature.training.detector import targets
 from evalharness.miniature.training.optimizers import ExactMuon
+from evalharness.miniature.world.board import SIDE
 
 
 def test_clean_boards_show_the_icons_as_they_are(board_sampler: BoardSampler) -> None:
     boards = board_sampler.boards(8, roughness=0.0)
     painted = board_sampler.icons[:, :, :3] + board_sampler.background
     for board, place in (boards.labels != EMPTY).nonzero().tolist():
-        row, column = divmod(place, 3)
+        row, column = divmod(place, SIDE)
         cell = boards.pixels[board, :, 32 * row : 32 * row + 32, 32 * column : 32 * column + 32]
         kind, color = boards.labels[board, place], boards.colors[board, place]
         torch.testing.assert_close(cell, painted[kind, color], atol=1e-4, rtol=0)
@@ -29,11 +30,11 @@ def test_clean_boards_show_the_icons_as_they_are(board_sampler: BoardSampler) ->
 
 def test_targets_stand_in_their_places(board_sampler: BoardSampler) -> None:
     boards = board_sampler.boards(8, roughness=0.0)
-    wanted = targets(boards, 24)
+    wanted = targets(boards, 32)
     assert wanted.shape == (8, 16, 32, 32)
     for board, place in (boards.labels != EMPTY).nonzero().tolist():
-        row, column = divmod(place, 3)
-        inside = torch.zeros(24, 24)
+        row, column = divmod(place, SIDE)
+        inside = torch.zeros(32, 32)
         inside[8 * row + 1 : 8 * row + 7, 8 * column + 2 : 8 * column + 6] = 1
         torch.testing.assert_close(wanted[board, place], inside)
 

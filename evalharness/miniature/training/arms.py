@@ -1,6 +1,6 @@
 """The data ablation as one command: ``python -m evalharness.miniature.training.arms``.
 
-    generated examples → pretrained → one fine-tuning an arm and seed, all with the same number of steps
+    generated examples → first → its sketches → pretrained → one fine-tuning an arm and seed, all of the same length
     data/no-self-sampling → sampler → data/full, data/no-subsampling
 
 The checkpoint whose own drawings and plans become critiques, the sampler, goes on from the pretrained one, taught the
@@ -26,13 +26,14 @@ import torch
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 from evalharness.miniature.model import difference
 from evalharness.miniature.model.checkpoint import DIFFERENCE
-from evalharness.miniature.training import unified
+from evalharness.miniature.training import sketches, unified
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.training_data.builder import ARMS
 from evalharness.training_data.dataset import DatasetRequest, make_dataset
 from evalharness.training_data.world import World
 
 log = logging.getLogger("evalharness.training")
+LOOK_STEPS = 1400
 SAMPLER_STEPS, STEPS, BATCH, RANK, PROMPTS = 150, 600, 144, 32, 8000
 TEMPERATURE = 0.7
 """Of the sampler's plans: hotter than what they are planned with, so that there is more to say of them."""
@@ -53,6 +54,8 @@ class Study:
     arms: Sequence[str]
     seeds: Sequence[int]
     pretrain_steps: int
+    sketch_prompts: int
+    look_steps: int
     sampler_steps: int
     steps: int
     prompts: int
@@ -66,9 +69,17 @@ class Study:
         """Everything that is not there yet; returns the folders of the checkpoints, one an arm and seed."""
         pretrained = self.pretrained
         if pretrained is None:
-            pretrained = self.out / "pretrained"
-            self.train(pretrained, [], None, 0, self.pretrain_steps)
+            pretrained = self._pretrain()
         return [self._checkpoint(arm, seed, pretrained) for arm in self.arms for seed in self.seeds]
+
+    def _pretrain(self) -> Path:
+        """Learn to draw, then to look at what was drawn."""
+        first, own, pretrained = (self.out / name for name in ("first", "sketches", "pretrained"))
+        self.train(first, [], None, 0, self.pretrain_steps)
+        if not (own / "card.json").is_file():
+            sketches.make(first, own, self.sketch_prompts, 0, self.device)
+        self.train(pretrained, [], first, 0, self.look_steps, [own])
+        return pretrained
 
     def _checkpoint(self, arm: str, seed: int, pretrained: Path) -> Path:
         folder = self.out / f"{arm}-seed{seed}"
@@ -113,10 +124,12 @@ class Study:
     def _world(self) -> World:
         return self.world or MiniatureWorld()
 
-    def train(self, out: Path, data: Sequence[Path], start: Path | None, seed: int, steps: int) -> None:
+    def train(
+        self, out: Path, data: Sequence[Path], start: Path | None, seed: int, steps: int, own: Sequence[Path] = ()
+    ) -> None:
         """Train a checkpoint unless it exists, from the checkpoint ``start`` or from nothing.
 
-        Without data sets it learns from generated examples.
+        Without data sets it learns from generated examples, and from the sketches ``own``.
         """
         if (out / "card.json").is_file():
             return
@@ -124,7 +137,7 @@ class Study:
         torch.manual_seed(seed)
         paths = {"out": out, "scratch": self.out / "scratch", "device": self.device, "start": start}
         data_options = {"seed": seed, "steps": steps, "data": list(data), "batch": self.batch}
-        learning = {"rate": RATE if start else None, "naming": False}
+        learning = {"rate": RATE if start else None, "naming": bool(own), "sketches": list(own)}
         unified.train(argparse.Namespace(**paths, **data_options, **learning, no_compile=not self.compiled))
 
 
@@ -141,6 +154,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pretrained_help = "checkpoint that all arms go on from (default: train it first)"
     parser.add_argument("--pretrained", type=Path, metavar="DIR", help=pretrained_help)
     parser.add_argument("--pretrain-steps", type=int, default=unified.STEPS, metavar="N", help="steps of pretraining")
+    sketches_help = "prompts of the sketches that the pretrained checkpoint learns to look at"
+    parser.add_argument("--sketch-prompts", type=int, default=sketches.COUNT, metavar="N", help=sketches_help)
+    look_help = "training steps on these sketches"
+    parser.add_argument("--look-steps", type=int, default=LOOK_STEPS, metavar="N", help=look_help)
     sampler_help = "training steps of the model whose drawings the arms with self-sampling learn from"
     parser.add_argument("--sampler-steps", type=int, default=SAMPLER_STEPS, metavar="N", help=sampler_help)
     steps_help = "steps of fine-tuning, the same for each arm"
@@ -167,7 +184,7 @@ def _study(options: argparse.Namespace) -> Study:
     for arm in options.arms:
         if arm not in ARMS:
             raise ConfigError(f"--arms: no arm {arm!r}{did_you_mean(arm, ARMS)}")
-    counts = ("pretrain_steps", "sampler_steps", "steps", "prompts", "batch")
+    counts = ("pretrain_steps", "sketch_prompts", "look_steps", "sampler_steps", "steps", "prompts", "batch")
     for name in counts:
         if getattr(options, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')} must be above 0, got {getattr(options, name)}")

@@ -55,7 +55,7 @@ FILE = "sketches.parquet"
 SAMPLER_STEPS = (2, 3, 4, 4, 6, 8)
 """Of the batches, in turn."""
 BATCH = 64
-COUNT = 6000
+COUNT = 12_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +208,22 @@ def _pixels(sketch: Sketch) -> Tensor:
         return to_pixels(image)
 
 
+def make(weights: Path, out: Path, prompts: int, seed: int, device: str = "auto") -> None:
+    """Draw sketches of a checkpoint, have them looked at, and write them to the folder ``out``."""
+    models: dict[int, Interleaver] = {
+        steps: Miniature(Miniature.Settings(weights=weights, steps=steps, dtype="float32", device=device))
+        for steps in set(SAMPLER_STEPS)
+    }
+    sketcher = Sketcher(models, ScorerFilter(), seed, MiniatureWorld(knowledge=0.0))
+    sketches: list[Sketch] = []
+    batches = -(-prompts // BATCH)
+    for number in range(batches):
+        sketches += sketcher.batch(number)
+        if number % 10 == 9 or number + 1 == batches:
+            log.info("%d sketches of %d prompts", len(sketches), (number + 1) * BATCH)
+    write(out, sketches, {"weights": file_digest(weights / "model.safetensors"), "prompts": prompts, "seed": seed})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(
@@ -220,17 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
-        models: dict[int, Interleaver] = {
-            steps: Miniature(Miniature.Settings(weights=options.weights, steps=steps, dtype="float32"))
-            for steps in set(SAMPLER_STEPS)
-        }
-        sketcher = Sketcher(models, ScorerFilter(), options.seed, MiniatureWorld(knowledge=0.0))
-        sketches: list[Sketch] = []
-        for number in range(-(-options.n // BATCH)):
-            sketches += sketcher.batch(number)
-            log.info("%d sketches of %d prompts", len(sketches), (number + 1) * BATCH)
-        weights = file_digest(options.weights / "model.safetensors")
-        write(options.out, sketches, {"weights": weights, "prompts": options.n, "seed": options.seed})
+        make(options.weights, options.out, options.n, options.seed)
     except EvalHarnessError as error:
         sys.stderr.write(f"evalharness: {error}\n")
         return 2
