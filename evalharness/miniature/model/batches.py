@@ -15,7 +15,16 @@ from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, Tokenizer
 from evalharness.miniature.world.bank import bank
 from evalharness.miniature.world.board import BACKGROUND, CELLS, CLASSES, COLOR_NAMES, Thing
 from evalharness.miniature.world.icons import CELL
-from evalharness.miniature.world.training_examples import Board, Draw, DrawnCell, Look, Smear, Text, TrainingExample
+from evalharness.miniature.world.training_examples import (
+    FAULT_PARTS,
+    Board,
+    Draw,
+    DrawnCell,
+    Look,
+    Smear,
+    Text,
+    TrainingExample,
+)
 from evalharness.training_data.conflicts import SMUDGE
 from evalharness.training_data.graphs import Node
 
@@ -101,7 +110,8 @@ class Batch:
     target_rows: Tensor  # (batch, 16) int64: bank rows of the target
     shown_rows: Tensor  # (batch, length) int64: bank row of a clean cell, else -1
     standing: Tensor  # (batch, length, 16) bool: cells of the last canvas that show the thing that a word names
-    about: Tensor  # (batch, length) float: whether the words after a clean cell speak of it; -1 where that is unknown
+    faults: Tensor  # (batch, length) int64: the part of a clean cell in the conflict that is named after it (0: none;
+    # else 1 + its index in FAULT_PARTS); -100 where that is unknown
 
     def to(self, device: torch.device) -> Batch:
         return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
@@ -141,7 +151,7 @@ class _Arrays:
         self.clean, self.clean_over = np.full(shape, EMPTY, np.int64), np.full(shape, EMPTY, np.int64)
         self.clean_share = np.zeros(shape, np.float32)
         self.clean_names = np.full(shape, -1, np.int64)
-        self.about = np.full(shape, -1, np.float32)
+        self.faults = np.full(shape, -100, np.int64)
         canvas = (count, CELLS)
         self.state, self.state_over = np.full(canvas, EMPTY, np.int64), np.full(canvas, EMPTY, np.int64)
         self.state_share = np.zeros(canvas, np.float32)
@@ -182,8 +192,9 @@ class _Arrays:
         if isinstance(segment, Look):
             self.kinds[row, span] = CLEAN
             self.clean[row, span], self.clean_over[row, span], self.clean_share[row, span] = content, over, share
-            if segment.about is not None:
-                self.about[row, span] = [cell in segment.about for cell in range(CELLS)]
+            if segment.faults is not None:
+                parts = [segment.faults.get(cell) for cell in range(CELLS)]
+                self.faults[row, span] = [0 if part is None else 1 + FAULT_PARTS.index(part) for part in parts]
             self.clean_names[row, span] = self.state_names[row] = names
             self.state[row], self.state_over[row], self.state_share[row] = content, over, share
         else:
@@ -220,5 +231,5 @@ def collate(examples: list[TrainingExample], length: int, tokenizer: Tokenizer, 
         target_rows=torch.from_numpy(arrays.target_names),
         shown_rows=torch.from_numpy(arrays.clean_names),
         standing=torch.from_numpy(arrays.standing),
-        about=torch.from_numpy(arrays.about),
+        faults=torch.from_numpy(arrays.faults),
     )

@@ -50,13 +50,13 @@ from evalharness.miniature.training.training_run import (
 )
 from evalharness.miniature.world.bank import bank
 from evalharness.miniature.world.board import CLASSES, COLOR_NAMES
-from evalharness.miniature.world.training_examples import Kind, training_example
+from evalharness.miniature.world.training_examples import FAULT_PARTS, Kind, training_example
 
 Shapes = dict[Kind | Literal["own"], tuple[int, int]]
 SHAPES: Shapes = {"single": (64, 40), "think": (32, 64), "read": (32, 120), "ask": (48, 80), "edit": (32, 48)}
 """Kind → examples per step, tokens per example."""
 CONTINUED: Shapes = {
-    "single": (24, 40), "think": (32, 64), "read": (16, 120), "ask": (32, 80), "own": (64, 80), "edit": (24, 48)
+    "single": (24, 40), "think": (24, 64), "read": (8, 120), "ask": (56, 80), "own": (72, 80), "edit": (16, 48)
 }  # fmt: skip
 """The same for a network that can already draw and is to learn to look at its own sketches."""
 STEPS = 3600
@@ -78,8 +78,8 @@ class Student(nn.Module):
 
     Squared errors alone teach slowly which thing belongs where; naming it teaches that directly. A second head tells
     for each word that names a thing in which cells of the last canvas it stands, so that words attend to what they are
-    about. A third one tells which cells of a canvas the words after it speak of: a fault is seen before it is said. The
-    heads are not shipped.
+    about. A third one tells what is wrong with each cell of a canvas that the words after it criticise: a fault is seen
+    before it is said. The heads are not shipped.
     """
 
     def __init__(self, network: Network) -> None:
@@ -87,7 +87,7 @@ class Student(nn.Module):
         self.network = network
         self.naming = nn.Linear(network.config.width, CLASS_COUNT + COLOR_COUNT)
         self.locating = nn.Linear(network.config.width, network.config.cells)
-        self.pointing = nn.Linear(network.config.width, 1)
+        self.faulting = nn.Linear(network.config.width, 1 + len(FAULT_PARTS))
 
 
 def _naming(student: Student, hidden: Tensor, rows: Tensor) -> Tensor:
@@ -110,13 +110,12 @@ def _locating(student: Student, hidden: Tensor, standing: Tensor) -> Tensor:
     return (each * named).sum() / named.sum().clamp(min=1)
 
 
-def _pointing(student: Student, hidden: Tensor, about: Tensor) -> Tensor:
-    """Cross-entropy of the cells that the words after a canvas speak of, summed over its cells."""
-    known = about >= 0
-    logits = student.pointing(hidden).float().squeeze(-1)
-    each = F.binary_cross_entropy_with_logits(logits, about.clamp(min=0), reduction="none")
-    canvases = known.any(dim=-1).sum().clamp(min=1)
-    return (each * known).sum() / canvases
+def _faulting(student: Student, hidden: Tensor, faults: Tensor) -> Tensor:
+    """Cross-entropy of what is wrong with each cell of a canvas, summed over its cells."""
+    known = faults >= 0
+    logits = student.faulting(hidden).float().flatten(0, 1)
+    total = F.cross_entropy(logits, faults.flatten(), reduction="sum", ignore_index=-100)
+    return total / known.any(dim=-1).sum().clamp(min=1)
 
 
 def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -144,7 +143,7 @@ def losses(student: Student, batch: Batch, time: Tensor, noise: Tensor) -> tuple
     switching = (each * switches).sum() / switches.sum().clamp(min=1)
     drawn_rows = torch.where(batch.drawn[:, None] > 0, batch.target_rows, -1)
     naming = _naming(student, hidden.gather(1, at), drawn_rows) + _naming(student, hidden, batch.shown_rows)
-    naming = naming + _locating(student, hidden, batch.standing) + _pointing(student, hidden, batch.about)
+    naming = naming + _locating(student, hidden, batch.standing) + _faulting(student, hidden, batch.faults)
     return (each * weights).sum() / weights.sum().clamp(min=1), flow, naming, switching
 
 

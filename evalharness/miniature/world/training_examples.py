@@ -11,10 +11,10 @@ markers are those of the ``strokes`` format.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 from evalharness.generation.formats.strokes import wrap
 from evalharness.miniature.world import crowded
@@ -35,6 +35,8 @@ CROWDED = 0.4
 """Share of harder prompts."""
 RIGHT = 0.4
 """Share of boards without a conflict."""
+SCATTERED = 0.5
+"""Share of boards of prompts with relations whose things stand anywhere, so that nothing but relations is wrong."""
 SECOND_SPOILING = 0.3
 """Share of wrong boards that are spoiled a second time."""
 
@@ -68,12 +70,17 @@ class Text:
     learn: bool = True
 
 
+FaultPart = Literal["wrong thing", "wrong color", "too many", "smudge", "to move", "in its place"]
+"""What a cell has to do with a conflict: its thing is wrong in some way, or is one of a relation that does not hold."""
+FAULT_PARTS: tuple[FaultPart, ...] = get_args(FaultPart)
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A canvas to look at; ``about``: the cells that the words after it speak of, if that is known."""
+    """A canvas to look at; ``faults``: cell → its part in the conflict that is named after it, if known."""
 
     board: Board
-    about: frozenset[int] | None = None
+    faults: Mapping[int, FaultPart] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +172,13 @@ def _read(rng: random.Random, goal: _Goal) -> TrainingExample:
     return [Look(board), Text(wrap(describe_board(scene), "des")), Draw(board, learn=False)]
 
 
+def _scattered(graph: SceneGraph, rng: random.Random) -> SceneGraph:
+    """The things of a graph in cells chosen at random."""
+    for index, place in enumerate(rng.sample(PLACES, len(graph.nodes))):
+        graph = graph.moved(index, place)
+    return graph
+
+
 def wrong_board(rng: random.Random, graph: SceneGraph) -> list[Sighting]:
     """What a wrong picture of a graph shows; now and then, what a right one shows."""
     spoiled = spoil(graph, range(len(graph.nodes)), WORLD, rng) or graph
@@ -176,7 +190,9 @@ def wrong_board(rng: random.Random, graph: SceneGraph) -> list[Sighting]:
 def _ask(rng: random.Random, goal: _Goal) -> TrainingExample:
     """Look at a picture: is it what the prompt asks for? If not, correct it."""
     seen = WORLD.placed(goal.graph) or []
-    if rng.random() >= RIGHT:
+    if goal.graph.edges and rng.random() < SCATTERED:
+        seen = WORLD.placed(_scattered(goal.graph, rng)) or []
+    elif rng.random() >= RIGHT:
         seen = wrong_board(rng, goal.graph)
     board = board_of_nodes([sighting.node for sighting in seen], rng)
     return inspection(rng, goal.prompt, goal.graph, seen, board)
@@ -189,21 +205,25 @@ def inspection(
     start = Text(read_prompt(prompt), learn=False)
     conflict = WORLD.conflict(graph, seen)
     if conflict is None:
-        return [start, Look(board, frozenset()), Text(wrap("ok", "inspect")), Draw(board, learn=False)]
+        return [start, Look(board, {}), Text(wrap("ok", "inspect")), Draw(board, learn=False)]
     mended = WORLD.mend(graph, seen, conflict, rng)
-    look = Look(board, _conflicting(conflict, seen))
+    look = Look(board, _fault_parts(conflict, seen))
     return [start, look, Text(critique(conflict)), Draw(_after(board, mended))]
 
 
-def _conflicting(conflict: Conflict, seen: Sequence[Sighting]) -> frozenset[int]:
-    """The cells of what a conflict speaks of: the wrong thing, or both things of a wrong relation."""
-    named = [conflict.seen]
+def _fault_parts(conflict: Conflict, seen: Sequence[Sighting]) -> dict[int, FaultPart]:
+    """The cells of what a conflict speaks of, each with its part."""
+    named: list[tuple[Node | None, FaultPart]] = []
     if conflict.kind == "wrong relation":
-        named = [conflict.wanted, *(relation.object for relation in conflict.relations)]
-    nodes = [sighting.node for sighting in seen]
-    return frozenset(
-        PLACES.index(str(node.place)) for node in nodes for thing in named if thing is not None and node.shows(thing)
-    )
+        named = [(conflict.wanted, "to move"), *((relation.object, "in its place") for relation in conflict.relations)]
+    elif conflict.kind != "missing":
+        named = [(conflict.seen, conflict.kind)]
+    return {
+        PLACES.index(str(sighting.node.place)): part
+        for thing, part in named
+        for sighting in seen
+        if thing is not None and sighting.node.shows(thing)
+    }
 
 
 def critique(conflict: Conflict) -> str:
