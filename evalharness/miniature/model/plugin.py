@@ -39,6 +39,7 @@ _OTHER_KEYS = ("words", "marked", "remembers", "difference")
 EMBEDDED_CONFIG = "4a37d347df660053159bca8d0422acde11699d4b62ce92e8ab9cbe8276f39bd0"
 """Digest of the config of the embedded weights. No identity mentions it, so that keys of before the config was part of
 an identity stay valid."""
+EMBEDDED_FOLDERS = {"embedded": "unified", "embedded-base": "unified-base"}
 LONGEST_PROMPT = 60
 """Tokens; longer than any prompt of its training, far below the capacity of its contexts."""
 
@@ -47,14 +48,15 @@ class Miniature(Interleaver):
     """A small transformer that reads and writes text, looks at and draws images (see ``miniature.model.network``)."""
 
     class Settings(BaseModel):
-        """``weights``: a folder with ``model.safetensors`` and ``config.json``; ``steps``: of the sampler;
+        """``weights``: a folder with ``model.safetensors`` and ``config.json``, ``embedded``, or ``embedded-base``,
+        which learned to draw in a single pass and after a thought, but not the process; ``steps``: of the sampler;
         ``sketch_steps``, ``refine_steps``: the same of a process, by default ``steps``; ``guidance``: 1 is none;
         ``temperature``: of its words, by default that of BAGEL's, 0 takes the likeliest;
         ``dtype``: in float64 an image is the same bytes in any batch and on any machine."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-        weights: Path | Literal["embedded"] = "embedded"
+        weights: Path | Literal["embedded", "embedded-base"] = "embedded"
         steps: int = Field(default=8, ge=1, le=1000)
         sketch_steps: int | None = Field(default=None, ge=1, le=1000)
         refine_steps: int | None = Field(default=None, ge=1, le=1000)
@@ -74,7 +76,7 @@ class Miniature(Interleaver):
         self.batch_size = self._settings.batch_size
         self.guided = self._settings.guidance != 1
         folder = self._settings.weights
-        self._folder = embedded_weights("unified") if folder == "embedded" else Path(folder)
+        self._folder = embedded_weights(EMBEDDED_FOLDERS[folder]) if isinstance(folder, str) else folder
         self._loaded: tuple[Network, Codec] | None = None
 
     @cached_property
