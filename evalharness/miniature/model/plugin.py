@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 _OTHER_KEYS = ("words", "marked", "remembers", "difference")
 """Keys of ``config.json`` that are not sizes of the network."""
-EMBEDDED_CONFIG = "4a37d347df660053159bca8d0422acde11699d4b62ce92e8ab9cbe8276f39bd0"
-"""Digest of the config of the embedded weights. No identity mentions it, so that keys of before the config was part of
-an identity stay valid."""
 EMBEDDED_FOLDERS = {"embedded": "unified", "embedded-base": "unified-base"}
 LONGEST_PROMPT = 60
 """Tokens; longer than any prompt of its training, far below the capacity of its contexts."""
@@ -127,10 +124,8 @@ class Miniature(Interleaver):
 
     def _weights_identity(self) -> dict[str, str]:
         """The digests of weights and config; of a difference also that of the checkpoint that it is from."""
-        identity = {"weights": file_digest(weights_file(self._folder))}
         config = digest({key: value for key, value in self._config.items() if key != "difference"})
-        if config != EMBEDDED_CONFIG:
-            identity["config"] = config
+        identity = {"weights": file_digest(weights_file(self._folder)), "config": config}
         difference = self._config.get("difference")
         if difference is not None:
             identity["from"] = str(difference["base"])
