@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from small_world import LIKELY, SmallWorld, records
 
+from evalharness._util.file_digests import file_digest
 from evalharness._util.image_files import png_bytes
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.miniature.model import batches, codec, difference
@@ -21,7 +23,7 @@ from evalharness.miniature.model.codec import Codec
 from evalharness.miniature.model.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.model.plugin import Miniature
 from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
-from evalharness.miniature.training import recorded_examples, unified
+from evalharness.miniature.training import embed, recorded_examples, unified
 from evalharness.miniature.training import training_run as runs
 from evalharness.miniature.training.arms import TEMPERATURE, Study, main
 from evalharness.miniature.training.recorded_examples import Cells, RecordedExamples, examples
@@ -355,6 +357,27 @@ def test_a_difference_gives_the_checkpoint_back(pair: tuple[Path, Path], tmp_pat
     assert tensors.keys() == again.keys()
     for name, value in tensors.items():
         torch.testing.assert_close(again[name], value, atol=2e-3, rtol=2e-3)
+
+
+def test_trained_arms_become_the_weights_of_the_package(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    arms = tmp_path / "arms"
+    for folder, arm in zip(pair, ("full", "base"), strict=True):
+        shutil.copytree(folder, arms / "whole" / f"{arm}-seed0")
+        (arms / "whole" / f"{arm}-seed0" / "card.json").write_text('{"steps": 2}')
+        (arms / "whole" / f"{arm}-seed0" / "curve.csv").write_text("step\n")
+    assert embed.main(["--arms", str(arms), "--weights", str(tmp_path / "weights"), "--rank", "3"]) == 0
+    whole, base = tmp_path / "weights" / "unified", tmp_path / "weights" / "unified-base"
+    assert file_digest(whole / "model.safetensors") == file_digest(pair[0] / "model.safetensors")
+    about = json.loads((base / "config.json").read_text())["difference"]
+    assert about == {"base": file_digest(whole / "model.safetensors"), "origin": "embedded", "rank": 3}
+    card = json.loads((base / "card.json").read_text())
+    assert card["arm"] == "base" and card["steps"] == 2 and card["difference"]["kept"] > 0.9999
+
+
+def test_arms_that_are_not_trained_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert embed.main(["--arms", str(tmp_path / "none"), "--weights", str(tmp_path / "weights")]) == 2
+    assert capsys.readouterr().err.startswith("evalharness: no weights folder")
+    assert not (tmp_path / "weights").exists()
 
 
 def test_a_lower_rank_keeps_less_and_says_how_much(pair: tuple[Path, Path], tmp_path: Path) -> None:

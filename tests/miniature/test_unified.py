@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from evalharness._util.file_digests import file_digest
 from evalharness.api.variant import Variant
-from evalharness.assets.weights_folder import embedded_weights
 from evalharness.errors import SampleError, WeightsError
 from evalharness.generation import variants
 from evalharness.generation.process import Process
@@ -26,7 +24,6 @@ from evalharness.generation.single_pass import SinglePass
 from evalharness.generation.text_cot import TextCot
 from evalharness.miniature.model import contexts as ctx
 from evalharness.miniature.model.batches import collate, tile_latents
-from evalharness.miniature.model.checkpoint import weights_file
 from evalharness.miniature.model.codec import Codec, fit
 from evalharness.miniature.model.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.model.plugin import Miniature
@@ -203,17 +200,10 @@ def test_the_config_is_part_of_the_identity(folder: Path, tmp_path: Path, change
     assert Miniature(Miniature.Settings(weights=tmp_path)).identity() != first
 
 
-def test_the_embedded_weights_keep_the_identity_of_old_stores() -> None:
-    model = Miniature()
-    weights = file_digest(weights_file(embedded_weights("unified")))
-    assert model.identity() == {
-        "name": "miniature",
-        "weights": weights,
-        "dtype": "float64",
-        "steps": 8,
-        "guidance": 1.0,
-        "temperature": 0.3,
-    }
+def test_the_embedded_base_comes_with_the_embedded_weights() -> None:
+    base = Miniature(Miniature.Settings(weights="embedded-base"))
+    assert base.identity()["from"] == Miniature().identity()["weights"] != base.identity()["weights"]
+    assert not base.remembers and Miniature().remembers  # it has not learned the process
 
 
 def test_its_estimate_grows_with_the_work() -> None:
@@ -266,8 +256,9 @@ def test_the_shipped_model_plans_draws_and_inspects() -> None:
 
     lines = [line for line in generate(n=8, seed=7) if line["tag"] in ("two_object", "colors", "color_attr")]
     items = [Item(str(i), line["prompt"], line["tag"], line) for i, line in enumerate(lines)]
-    model, scorer = Miniature(), GenEval(GenEval.Settings()).scorer()
-    for variant in (SinglePass(), TextCot(), Process()):
+    full, scorer = Miniature(), GenEval(GenEval.Settings()).scorer()
+    base = Miniature(Miniature.Settings(weights="embedded-base"))
+    for model, variant in ((full, SinglePass()), (full, TextCot()), (full, Process()), (base, SinglePass())):
         made = variants.run(variant, model, [item.prompt for item in items], range(len(items)))
         images = [Image.open(io.BytesIO(trajectory.image or b"")) for trajectory in made]
         right = [score.value for score in scorer.score(images, items)]
