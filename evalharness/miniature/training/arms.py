@@ -33,7 +33,7 @@ from evalharness.training_data.dataset import DatasetRequest, make_dataset
 from evalharness.training_data.world import World
 
 log = logging.getLogger("evalharness.training")
-LOOK_STEPS = 1400
+LOOK_STEPS = 3200
 SAMPLER_STEPS, STEPS, BATCH, RANK, PROMPTS = 150, 600, 144, 32, 8000
 TEMPERATURE = 0.7
 """Of the sampler's plans: hotter than what they are planned with, so that there is more to say of them."""
