@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from small_world import LIKELY, SmallWorld, records
 
-from evalharness._util.file_digests import file_digest
 from evalharness._util.image_files import png_bytes
-from evalharness.errors import ConfigError, WeightsError
-from evalharness.miniature.model import batches, codec, difference
+from evalharness.errors import ConfigError
+from evalharness.miniature.model import batches, codec
 from evalharness.miniature.model.batches import EMPTY, collate, marked
 from evalharness.miniature.model.codec import Codec
 from evalharness.miniature.model.network import CLEAN, Network, NetworkConfig
 from evalharness.miniature.model.plugin import Miniature
 from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
-from evalharness.miniature.training import embed, recorded_examples, unified
+from evalharness.miniature.training import recorded_examples, unified
 from evalharness.miniature.training import training_run as runs
 from evalharness.miniature.training.arms import TEMPERATURE, Study, main
 from evalharness.miniature.training.recorded_examples import Cells, RecordedExamples, examples
@@ -224,7 +222,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def study(out: Path, **changes: Any) -> Study:
     given: dict[str, Any] = {
         "out": out, "pretrained": None, "arms": ["base", "no-self-sampling"], "seeds": [0], "pretrain_steps": 3,
-        "sketch_prompts": 4, "look_steps": 2, "sampler_steps": 2, "steps": 2, "prompts": 4, "rank": 2, "batch": 10,
+        "sketch_prompts": 4, "look_steps": 2, "sampler_steps": 2, "steps": 2, "prompts": 4, "batch": 10,
         "device": "cpu", "compiled": False, "world": SmallWorld(), **changes,
     }  # fmt: skip
     return Study(**given)
@@ -249,9 +247,9 @@ def test_all_arms_come_from_one_command_that_goes_on(
     assert trained == ["first", "pretrained", "pretrained", "base-seed0", "no-self-sampling-seed0"]
     assert [folder.name for folder in uninterrupted] == ["base-seed0", "no-self-sampling-seed0"]
     for a, b in zip(uninterrupted, torn, strict=True):
-        assert (a / "difference.safetensors").read_bytes() == (b / "difference.safetensors").read_bytes()
+        assert (a / "model.safetensors").read_bytes() == (b / "model.safetensors").read_bytes()
     card = json.loads((uninterrupted[1] / "card.json").read_text())
-    assert card["arm"] == "no-self-sampling" and card["data"][0]["arm"] == "no-self-sampling"
+    assert card["data"][0]["arm"] == "no-self-sampling"
     assert {"single", "think", "read", "step", "inspect"} <= card["lessons"].keys()
     assert {"step_long_switching", "inspect_short_words", "single_long_flow"} <= card["losses"].keys()
     assert (uninterrupted[1] / "curve.png").read_bytes().startswith(b"\x89PNG")
@@ -328,83 +326,6 @@ def test_incomplete_data_and_unknown_arms_are_one_line(tmp_path: Path, capsys: p
         RecordedExamples.load([tmp_path], 0, 8, TOKENIZER, Codec(torch.zeros(256, 3072)))
     assert main(["--arms", "ful", "--out", str(tmp_path)]) == 2
     assert "no arm 'ful'; did you mean 'full'?" in capsys.readouterr().err
-
-
-# --- differences ---
-
-
-@pytest.fixture
-def pair(tmp_path: Path, small_bank: Codec) -> tuple[Path, Path]:
-    """A checkpoint, and one tuned from it by a change of rank 3 in one matrix and of a vector."""
-    torch.manual_seed(0)
-    net = Network(NetworkConfig(len(VOCABULARY), width=24, depth=1, heads=2))
-    unified.save(tmp_path / "base", net, small_bank)
-    weight = net.blocks[0].qkv.weight
-    weight.data += (torch.randn(72, 3) @ torch.randn(3, 24)) * 0.1
-    net.norm.weight.data += 0.5
-    unified.save(tmp_path / "tuned", net, small_bank)
-    return tmp_path / "base", tmp_path / "tuned"
-
-
-@pytest.mark.parametrize("rank", [0, 3])
-def test_a_difference_gives_the_checkpoint_back(pair: tuple[Path, Path], tmp_path: Path, rank: int) -> None:
-    base, tuned = pair
-    kept = difference.write(base, tuned, tmp_path / "out", rank=rank, origin="../base")
-    assert kept > 0.9999
-    assert (tmp_path / "out" / "difference.safetensors").stat().st_size < 8000
-    config = json.loads((tmp_path / "out" / "config.json").read_text())
-    tensors, again = load_file(tuned / "model.safetensors"), difference.read(tmp_path / "out", config)
-    assert tensors.keys() == again.keys()
-    for name, value in tensors.items():
-        torch.testing.assert_close(again[name], value, atol=2e-3, rtol=2e-3)
-
-
-def test_trained_arms_become_the_weights_of_the_package(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    arms = tmp_path / "arms"
-    for folder, arm in zip(pair, ("full", "base"), strict=True):
-        shutil.copytree(folder, arms / "whole" / f"{arm}-seed0")
-        (arms / "whole" / f"{arm}-seed0" / "card.json").write_text('{"steps": 2}')
-        (arms / "whole" / f"{arm}-seed0" / "curve.csv").write_text("step\n")
-    assert embed.main(["--arms", str(arms), "--weights", str(tmp_path / "weights"), "--rank", "3"]) == 0
-    whole, base = tmp_path / "weights" / "unified", tmp_path / "weights" / "unified-base"
-    assert file_digest(whole / "model.safetensors") == file_digest(pair[0] / "model.safetensors")
-    about = json.loads((base / "config.json").read_text())["difference"]
-    assert about == {"base": file_digest(whole / "model.safetensors"), "origin": "embedded", "rank": 3}
-    card = json.loads((base / "card.json").read_text())
-    assert card["arm"] == "base" and card["steps"] == 2 and card["difference"]["kept"] > 0.9999
-
-
-def test_arms_that_are_not_trained_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert embed.main(["--arms", str(tmp_path / "none"), "--weights", str(tmp_path / "weights")]) == 2
-    assert capsys.readouterr().err.startswith("evalharness: no weights folder")
-    assert not (tmp_path / "weights").exists()
-
-
-def test_a_lower_rank_keeps_less_and_says_how_much(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    base, tuned = pair
-    kept = [difference.write(base, tuned, tmp_path / str(rank), rank=rank, origin="../base") for rank in (1, 2, 3)]
-    assert 0.2 < kept[0] < kept[1] < kept[2]
-    before, after = load_file(base / "model.safetensors"), load_file(tuned / "model.safetensors")
-    change = after["blocks.0.qkv.weight"].double() - before["blocks.0.qkv.weight"].double()
-    values = torch.linalg.svdvals(change).square()
-    other = (after["norm.weight"].double() - before["norm.weight"].double()).square().sum()
-    expected = ((values[:1].sum() + other) / (values.sum() + other)).item()
-    assert kept[0] == pytest.approx(expected, abs=1e-3)
-
-
-def test_a_difference_belongs_to_its_base(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    base, tuned = pair
-    difference.write(base, tuned, tmp_path / "out", rank=3, origin="../base")
-    model = Miniature(Miniature.Settings(weights=tmp_path / "out"))
-    identity = Miniature(Miniature.Settings(weights=tuned)).identity()
-    assert model.identity()["from"] and model.identity()["weights"] != identity["weights"]
-    tensors = load_file(base / "model.safetensors")
-    save_file({**tensors, "norm.weight": tensors["norm.weight"] + 1}, base / "model.safetensors")
-    with pytest.raises(WeightsError, match="is a difference from weights"):
-        model.start(1)
-    (base / "model.safetensors").unlink()
-    with pytest.raises(WeightsError, match=r"lacks model\.safetensors"):
-        Miniature(Miniature.Settings(weights=tmp_path / "out")).start(1)
 
 
 @pytest.mark.slow

@@ -200,12 +200,6 @@ def test_the_config_is_part_of_the_identity(folder: Path, tmp_path: Path, change
     assert Miniature(Miniature.Settings(weights=tmp_path)).identity() != first
 
 
-def test_the_embedded_base_comes_with_the_embedded_weights() -> None:
-    base = Miniature(Miniature.Settings(weights="embedded-base"))
-    assert base.identity()["from"] == Miniature().identity()["weights"] != base.identity()["weights"]
-    assert not base.remembers and Miniature().remembers  # it has not learned the process
-
-
 def test_its_estimate_grows_with_the_work() -> None:
     def estimate(variant: Variant, **settings: float) -> float:
         return Miniature(Miniature.Settings(**settings)).estimate(variant)
@@ -256,9 +250,8 @@ def test_the_shipped_model_plans_draws_and_inspects() -> None:
 
     lines = [line for line in generate(n=8, seed=7) if line["tag"] in ("two_object", "colors", "color_attr")]
     items = [Item(str(i), line["prompt"], line["tag"], line) for i, line in enumerate(lines)]
-    full, scorer = Miniature(), GenEval(GenEval.Settings()).scorer()
-    base = Miniature(Miniature.Settings(weights="embedded-base"))
-    for model, variant in ((full, SinglePass()), (full, TextCot()), (full, Process()), (base, SinglePass())):
+    model, scorer = Miniature(), GenEval(GenEval.Settings()).scorer()
+    for variant in (SinglePass(), TextCot(), Process()):
         made = variants.run(variant, model, [item.prompt for item in items], range(len(items)))
         images = [Image.open(io.BytesIO(trajectory.image or b"")) for trajectory in made]
         right = [score.value for score in scorer.score(images, items)]

@@ -18,12 +18,11 @@ from evalharness._util.finite import check_finite
 from evalharness._util.hashing import digest
 from evalharness.api.model import Drawn, Interleaver, Written
 from evalharness.api.variant import Variant
-from evalharness.assets.weights_folder import embedded_weights
+from evalharness.assets.weights_folder import checked_folder, embedded_weights
 from evalharness.errors import SampleError, WeightsError
 from evalharness.generation.best_of_n import BestOfN
 from evalharness.generation.process import Process
 from evalharness.generation.text_cot import TextCot
-from evalharness.miniature.model.checkpoint import weights_file
 from evalharness.types.trajectory import StepKind
 
 if TYPE_CHECKING:
@@ -34,9 +33,9 @@ if TYPE_CHECKING:
     from evalharness.miniature.model.network import Network
     from evalharness.miniature.model.tokenizer import Tokenizer
 
-_OTHER_KEYS = ("words", "marked", "remembers", "difference")
+_OTHER_KEYS = ("words", "marked", "remembers")
 """Keys of ``config.json`` that are not sizes of the network."""
-EMBEDDED_FOLDERS = {"embedded": "unified", "embedded-base": "unified-base"}
+MODEL = "model.safetensors"
 LONGEST_PROMPT = 60
 """Tokens; longer than any prompt of its training, far below the capacity of its contexts."""
 
@@ -45,15 +44,14 @@ class Miniature(Interleaver):
     """A small transformer that reads and writes text, looks at and draws images (see ``miniature.model.network``)."""
 
     class Settings(BaseModel):
-        """``weights``: a folder with ``model.safetensors`` and ``config.json``, ``embedded``, or ``embedded-base``,
-        which learned to draw in a single pass and after a thought, but not the process; ``steps``: of the sampler;
+        """``weights``: a folder with ``model.safetensors`` and ``config.json``; ``steps``: of the sampler;
         ``sketch_steps``, ``refine_steps``: the same of a process, by default ``steps``; ``guidance``: 1 is none;
         ``temperature``: of its words, by default that of BAGEL's, 0 takes the likeliest;
         ``dtype``: in float64 an image is the same bytes in any batch and on any machine."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-        weights: Path | Literal["embedded", "embedded-base"] = "embedded"
+        weights: Path | Literal["embedded"] = "embedded"
         steps: int = Field(default=8, ge=1, le=1000)
         sketch_steps: int | None = Field(default=None, ge=1, le=1000)
         refine_steps: int | None = Field(default=None, ge=1, le=1000)
@@ -73,7 +71,7 @@ class Miniature(Interleaver):
         self.batch_size = self._settings.batch_size
         self.guided = self._settings.guidance != 1
         folder = self._settings.weights
-        self._folder = embedded_weights(EMBEDDED_FOLDERS[folder]) if isinstance(folder, str) else folder
+        self._folder = embedded_weights("unified") if isinstance(folder, str) else folder
         self._loaded: tuple[Network, Codec] | None = None
 
     @cached_property
@@ -81,17 +79,18 @@ class Miniature(Interleaver):
         """The network's sizes, and in ``words`` the vocabulary that it has learnt."""
         from evalharness.miniature.model.tokenizer import MARKERS
 
-        folder = weights_file(self._folder).parent
+        folder = self._weights_file.parent
         try:
             config: dict[str, Any] = json.loads((folder / "config.json").read_text())
-            about = config.get("difference")
-            if about is not None and not all(isinstance(about[key], str) for key in ("base", "origin")):
-                raise ValueError("its difference names neither base nor origin")
             if not isinstance(config["words"], list) or not set(MARKERS) <= set(config["words"]):
                 raise ValueError("its words are none of the miniature's")
             return config
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(f"{folder} is not a checkpoint of the miniature: config.json: {error}") from error
+
+    @property
+    def _weights_file(self) -> Path:
+        return checked_folder(self._folder, (MODEL, "config.json")) / MODEL
 
     @property
     def _marked(self) -> bool:
@@ -114,22 +113,14 @@ class Miniature(Interleaver):
         process_steps = {"sketch_steps": chosen.sketch_steps, "refine_steps": chosen.refine_steps}
         return {
             "name": self.name,
-            **self._weights_identity(),
+            "weights": file_digest(self._weights_file),
+            "config": digest(self._config),
             "dtype": chosen.dtype,
             "steps": chosen.steps,
             **{name: steps for name, steps in process_steps.items() if steps is not None},
             "guidance": chosen.guidance,
             "temperature": chosen.temperature,
         }
-
-    def _weights_identity(self) -> dict[str, str]:
-        """The digests of weights and config; of a difference also that of the checkpoint that it is from."""
-        config = digest({key: value for key, value in self._config.items() if key != "difference"})
-        identity = {"weights": file_digest(weights_file(self._folder)), "config": config}
-        difference = self._config.get("difference")
-        if difference is not None:
-            identity["from"] = str(difference["base"])
-        return identity
 
     def estimate(self, variant: Variant) -> float:
         """Seconds that a trajectory takes at most, about: as measured on two CPU cores."""
@@ -271,23 +262,23 @@ class Miniature(Interleaver):
         if self._loaded is None:
             import torch
             from safetensors import SafetensorError
+            from safetensors.torch import load_file
 
             from evalharness.miniature.model.codec import Codec
-            from evalharness.miniature.model.difference import read
             from evalharness.miniature.model.network import Network, NetworkConfig
 
-            folder = weights_file(self._folder).parent
+            file = self._weights_file
             device = torch.device(pick_device(self._settings.device))
             try:
                 config = {key: value for key, value in self._config.items() if key not in _OTHER_KEYS}
                 dtype = getattr(torch, self._settings.dtype)
-                tensors = {name: value.to(dtype) for name, value in read(folder, self._config).items()}
+                tensors = {name: value.to(dtype) for name, value in load_file(file).items()}
                 basis = tensors.pop("codec.basis")
                 with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
                     network = Network(NetworkConfig(**config))
                 network.load_state_dict(tensors, assign=True)
             except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
                 what = " ".join(str(error).split())[:200]
-                raise WeightsError(f"{folder} is not a checkpoint of the miniature: {what}") from error
+                raise WeightsError(f"{file.parent} is not a checkpoint of the miniature: {what}") from error
             self._loaded = network.eval().requires_grad_(False).to(device), Codec(basis.to(device))
         return self._loaded

@@ -4,18 +4,14 @@
     data/no-self-sampling → sampler → data/full, data/no-subsampling
 
 The checkpoint whose own drawings and plans become critiques, the sampler, goes on from the pretrained one, taught the
-process on the teacher's critiques alone, and not for long: one that errs has more to say. Each fine-tuned checkpoint is
-kept as its difference from the pretrained one. Every part that is done is left as it is, so the same command goes on
-from where it was killed.
+process on the teacher's critiques alone, and not for long: one that errs has more to say. Every part that is done is
+left as it is, so the same command goes on from where it was killed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +20,6 @@ from pathlib import Path
 import torch
 
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
-from evalharness.miniature.model import difference
-from evalharness.miniature.model.checkpoint import DIFFERENCE
 from evalharness.miniature.training import sketches, unified
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.training_data.builder import ARMS
@@ -34,7 +28,7 @@ from evalharness.training_data.world import World
 
 log = logging.getLogger("evalharness.training")
 LOOK_STEPS = 3200
-SAMPLER_STEPS, STEPS, BATCH, RANK, PROMPTS = 150, 600, 144, 32, 8000
+SAMPLER_STEPS, STEPS, BATCH, PROMPTS = 150, 600, 144, 8000
 TEMPERATURE = 0.7
 """Of the sampler's plans: hotter than what they are planned with, so that there is more to say of them."""
 RATE = 2e-3
@@ -46,7 +40,7 @@ class Study:
     """What to train, and where.
 
     ``pretrained``: a checkpoint that all arms go on from; without it one is trained on generated examples;
-    ``prompts``: of each arm's data; ``rank``: of the differences, 0 keeps them whole.
+    ``prompts``: of each arm's data.
     """
 
     out: Path
@@ -59,7 +53,6 @@ class Study:
     sampler_steps: int
     steps: int
     prompts: int
-    rank: int
     batch: int
     device: str
     compiled: bool = True
@@ -86,16 +79,7 @@ class Study:
         if (folder / "card.json").is_file():
             return folder
         data = self.make_data(arm, self._sampler(pretrained) if ARMS[arm].self_sampling else None)
-        tuned = self.out / "whole" / f"{arm}-seed{seed}"
-        self.train(tuned, [data], pretrained, seed, self.steps)
-        kept = difference.write(pretrained, tuned, folder, rank=self.rank, origin=os.path.relpath(pretrained, folder))
-        for name in ("curve.csv", "curve.png"):
-            shutil.copyfile(tuned / name, folder / name)
-        card = json.loads((tuned / "card.json").read_text())
-        size = (folder / DIFFERENCE).stat().st_size
-        about = {"rank": self.rank, "kept": round(kept, 4), "bytes": size}
-        (folder / "card.json").write_text(json.dumps({**card, "arm": arm, "difference": about}, indent=2) + "\n")
-        log.info("%s: %.0f kB, %.2f of the change kept", folder.name, size / 1e3, kept)
+        self.train(folder, [data], pretrained, seed, self.steps)
         return folder
 
     def _sampler(self, pretrained: Path) -> Path:
@@ -163,8 +147,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     steps_help = "steps of fine-tuning, the same for each arm"
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=steps_help)
     parser.add_argument("--prompts", type=int, default=PROMPTS, metavar="N", help="prompts in the data of each arm")
-    rank_help = "rank of the stored difference to the pretrained checkpoint; 0 stores it in full"
-    parser.add_argument("--rank", type=int, default=RANK, help=rank_help)
     parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help="training examples per step")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     compile_help = "do not compile the network: training starts at once, but each step takes longer"
@@ -191,7 +173,7 @@ def _study(options: argparse.Namespace) -> Study:
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    given = {name: getattr(options, name) for name in ("out", "pretrained", "arms", "seeds", "rank", *counts)}
+    given = {name: getattr(options, name) for name in ("out", "pretrained", "arms", "seeds", *counts)}
     return Study(**given, device=device, compiled=not options.no_compile)
 
 
