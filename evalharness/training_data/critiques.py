@@ -8,6 +8,8 @@ wrong.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -46,6 +48,12 @@ def write_critique(verdict: Verdict, language: Language, instruction: str) -> tu
 def is_mendable(verdict: Verdict, graph: SceneGraph) -> bool:
     """Whether a wrong picture can become right within :data:`ROUNDS` rounds."""
     return verdict.seen is None or sum(assign(graph, verdict.seen).faults) <= ROUNDS
+
+
+def follows(seen: Sequence[Sighting], planned: SceneGraph) -> bool:
+    """Whether a picture shows at least as many things of each class as a plan describes."""
+    shown = Counter(sighting.node.name for sighting in seen)
+    return Counter(node.name for node in planned.nodes) <= shown
 
 
 def contradicts(planned: SceneGraph, before: SceneGraph, graph: SceneGraph) -> SceneGraph | None:

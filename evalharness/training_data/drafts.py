@@ -100,6 +100,7 @@ class StepDraft:
         instruction: The plan's instruction.
         description: The plan's description.
         right_plan: The plan as it should be, if the plan contradicts the prompt.
+        planned: What a plan describes that contradicts the prompt.
         origin: Who makes a sketch or plan that may be wrong; empty if nobody does.
         conflict: The kind of conflict that may result.
         target: The state as it should be.
@@ -116,6 +117,7 @@ class StepDraft:
     instruction: str = ""
     description: str = ""
     right_plan: str = ""
+    planned: SceneGraph | None = None
     origin: Literal["", "teacher", "model"] = ""
     conflict: ConflictKind = "instruction-state"
     target: Image.Image | None = None
@@ -130,7 +132,7 @@ class StepDraft:
         language, move = world.language, self.move
         self.instruction = language.instruction(move.described, move.indices)
         self.description = language.description(move.described)
-        self.right_plan = ""
+        self.right_plan, self.planned = "", None
 
     def mislead(self, world: World, planned: SceneGraph) -> None:
         """Write a plan that contradicts the prompt, and keep the right one.
@@ -142,7 +144,7 @@ class StepDraft:
         self.conflict = "state-prompt"
         self.instruction = language.instruction(planned, range(before, len(planned.nodes)))
         self.description = language.description(planned)
-        self.right_plan = right
+        self.right_plan, self.planned = right, planned
 
     def restore(self, world: World) -> None:
         """Return to the right plan and the teacher's right sketch."""

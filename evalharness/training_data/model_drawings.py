@@ -8,7 +8,7 @@ from typing import Any
 
 from evalharness.api.model import Drawn
 from evalharness.generation.formats.strokes import Strokes, inner
-from evalharness.training_data.critiques import contradicts, is_mendable
+from evalharness.training_data.critiques import contradicts, follows, is_mendable
 from evalharness.training_data.drafts import Components, Seeds, StepDraft
 from evalharness.training_data.filters import Case, Verdict
 from evalharness.training_data.graphs import SceneGraph
@@ -68,11 +68,14 @@ class ModelDrawings:
         return Case(drawing.image, after, turn.draft.task.prompt, description, self._world)
 
     def _use(self, turn: StepDraft, drawing: Drawn, seed: int, verdict: Verdict | None) -> None:
-        """Use a sketch with its verdict; if it cannot be mended, or is right by accident, the teacher's stays."""
+        """Use a sketch with its verdict; if it cannot be mended, or does not follow a wrong plan, the teacher's stays.
+
+        What such a sketch does not show no inspection would correct, and the next plan would have lost it.
+        """
         if (
             verdict is None
             or (not verdict.right and not is_mendable(verdict, turn.move.after))
-            or (verdict.right and turn.conflict == "state-prompt")
+            or (turn.planned is not None and not self._follows(turn.planned, verdict))
         ):
             self._counts["own sketches left out"] += 1
             turn.restore(self._world)
@@ -80,6 +83,11 @@ class ModelDrawings:
         self._counts["own sketches that are right" if verdict.right else "own sketches that are wrong"] += 1
         turn.sketch, turn.verdict = drawing.image, verdict
         turn.cost, turn.noise = Cost(drawing.evaluations), seed
+
+    @staticmethod
+    def _follows(planned: SceneGraph, verdict: Verdict) -> bool:
+        """Whether a sketch of a wrong plan is wrong as the plan is; a filter that names no things is not asked."""
+        return not verdict.right and (verdict.seen is None or follows(verdict.seen, planned))
 
     def _contexts(self, turns: Sequence[StepDraft]) -> list[Any]:
         """Contexts at the beginning of an iteration: the model has read the prompt and looked at the picture."""

@@ -9,7 +9,7 @@
 ``description``   nothing that was described is lost, unless a refinement or the instruction removed it
 ``critique``      what an inspection found is refined, and nothing else is
 
-If descriptions are in a language of placed things ("a red cup at left and …"), instruction and description are compared
+If descriptions are in the project's English ("a red cup and two dogs"), instruction and description are compared
 thing by thing. Other texts are compared by their words: an instruction must contain a word that the description so far
 lacks (or a number, or "another"), and a description must keep the words of the previous one.
 """

@@ -26,10 +26,10 @@ from evalharness.training_data.graphs import SceneGraph
 from evalharness.training_data.records import Record, write_shard
 from evalharness.types.trajectory import Step, Trajectory
 
-PLAN = "<ins> add a red cat at left </ins> <des> a red cat at left </des>"
+PLAN = "<ins> Add a red cat </ins> <des> a red cat </des>"
 OK = "<inspect> ok </inspect>"
-SKETCH_IS_WRONG = "<inspect> a dog at left should be a red cat </inspect>"
-PLAN_IS_WRONG = "<inspect> a red cat at left should be a dog </inspect>"
+SKETCH_IS_WRONG = "<inspect> a dog should be a red cat </inspect>"
+PLAN_IS_WRONG = "<inspect> a red cat should be a dog </inspect>"
 MEND = "<refine> change it </refine>"
 IMAGE = png_bytes(Image.new("RGB", (8, 8), "red"))
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from evalharness.miniature.world.crowded import TAGS, metadata
 from evalharness.miniature.world.layouts import lay_out
 from evalharness.miniature.world.prompt_source import MiniatureWorld
-from evalharness.training_data.critiques import contradicts
+from evalharness.training_data.conflicts import Sighting
+from evalharness.training_data.critiques import contradicts, follows
 from evalharness.training_data.english import English
 from evalharness.training_data.faults import mistake, spoil
 from evalharness.training_data.graphs import Edge, Node, SceneGraph, of_metadata
@@ -45,6 +46,22 @@ def test_a_plan_contradicts_the_prompt_if_it_is_no_sub_graph(before: list[Node],
     assert (result is not None) == wrong
     if result is not None:
         assert list(result.nodes[: len(before)]) == before
+
+
+@pytest.mark.parametrize(
+    ("plan", "shown", "follows_it"),
+    [
+        ("two cups", ["cup", "cup"], True),
+        ("two cups", ["cup", "smudge", "cup"], True),
+        ("two cups", ["cup"], False),
+        ("a cup and a dog", ["cup", "cup"], False),
+        ("a cup", [], False),
+    ],
+)
+def test_a_sketch_follows_a_plan_if_nothing_of_it_is_missing(plan: str, shown: list[str], follows_it: bool) -> None:
+    planned = English().read(plan)
+    assert planned is not None
+    assert follows([Sighting(Node(name, "red", "a1"), 0.5, 0.5) for name in shown], planned) == follows_it
 
 
 @given(st.integers(0, 10**6), st.sampled_from(TAGS))

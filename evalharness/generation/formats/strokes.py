@@ -41,7 +41,7 @@ def plan_text(instruction: str, description: str) -> str:
 class Strokes(Format):
     """See the module's docstring.
 
-    >>> Strokes({}).conflict("<inspect> a cat at left should be nothing </inspect>")
+    >>> Strokes({}).conflict("<inspect> one cat too many </inspect>")
     True
     """
 
