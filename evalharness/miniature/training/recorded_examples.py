@@ -156,7 +156,7 @@ class RecordedExamples:
         tokenizer: The model's.
         latents: (rows, latent): all cells.
         parts: The examples of each kind, split by length into two halves, so that there is little padding.
-        shapes: Of each part: examples per step, tokens per example.
+        shapes: Of each part: examples per step, most tokens per example.
         counts: Examples of each kind.
         card: What a checkpoint's card says of the data.
     """
@@ -208,8 +208,9 @@ class RecordedExamples:
     def batch(self, step: int, part: str) -> tuple[Batch, Tensor, Tensor]:
         """The batch of a part at a step, its times and its noise (see :func:`noised`)."""
         seed = hashlib.sha256(f"{self.seed}/{step}/{part}".encode()).digest()
-        count, length = self.shapes[part]
+        count, _ = self.shapes[part]
         chosen = random.Random(seed).choices(self.parts[part], k=count)
+        length = _padded(max(token_count(example, self.tokenizer) for example in chosen))
         return noised(collate(chosen, length, self.tokenizer, self.latents), seed)
 
 
@@ -230,7 +231,7 @@ def noised(batch: Batch, seed: bytes) -> tuple[Batch, Tensor, Tensor]:
 def _split(
     by_kind: Mapping[Kind, list[TrainingExample]], batch: int, tokenizer: Tokenizer
 ) -> tuple[dict[str, list[TrainingExample]], dict[str, tuple[int, int]]]:
-    """The parts and their shapes; there are few shapes, since each is compiled once."""
+    """The parts and their shapes."""
     total = sum(SHARES[kind] for kind in by_kind)
     parts, shapes = {}, {}
     for kind in (kind for kind in SHARES if kind in by_kind):
@@ -245,8 +246,12 @@ def _split(
             if indices:
                 parts[f"{kind}_{name}"] = [members[index] for index in indices]
                 count = max(1, round(batch * SHARES[kind] / total / 2))
-                shapes[f"{kind}_{name}"] = count, -(-lengths[indices[-1]] // 8) * 8
+                shapes[f"{kind}_{name}"] = count, _padded(lengths[indices[-1]])
     return parts, shapes
+
+
+def _padded(length: int) -> int:
+    return -(-length // 8) * 8
 
 
 def token_count(example: TrainingExample, tokenizer: Tokenizer) -> int:
