@@ -17,6 +17,7 @@ from evalharness.doctor import checks, kernels, sweep_checks, system
 from evalharness.doctor.check_result import ok
 from evalharness.execution.executors.in_process import InProcess
 from evalharness.miniature.model.plugin import Miniature
+from evalharness.miniature.world.board import SIZE
 
 SWEEP = """\
 name: mine
@@ -179,10 +180,10 @@ def test_room_for_a_sweep_s_images(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (tmp_path / "x.yaml").write_text(text)
         return sweep_checks.estimate_image_bytes(sweep_files.load(tmp_path / "x.yaml"))
 
-    assert needed(SWEEP) == 2 * 96 * 96
+    assert needed(SWEEP) == 2 * SIZE**2
     process: Callable[[str], str] = lambda more: SWEEP.replace("single_pass", f"process, max_iterations: 5{more}")  # noqa: E731
-    assert needed(process("")) == 10 * 2 * 96 * 96
-    assert needed(process(", refine: false")) == 5 * 2 * 96 * 96
+    assert needed(process("")) == 10 * 2 * SIZE**2
+    assert needed(process(", refine: false")) == 5 * 2 * SIZE**2
     monkeypatch.setattr(Miniature, "blank", lambda self: None)
     assert needed(SWEEP) == 2 * 1024 * 1024
 

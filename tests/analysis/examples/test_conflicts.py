@@ -98,6 +98,6 @@ def test_critiques_of_the_teacher_are_told_as_they_are_labelled() -> None:
 
 
 def test_a_model_s_own_faults_are_told_unless_plan_and_sketch_are_both_at_fault() -> None:
-    counts = {key: count for key, count in _count_kinds(maker("full", 1), 60).items() if key[0] == "model"}
+    counts = {key: count for key, count in _count_kinds(maker("full", 1), 120).items() if key[0] == "model"}
     assert sum(counts.values()) > 20
     assert counts["model", "instruction-state", "instruction-state"] and counts["model", "state-prompt", "state-prompt"]
