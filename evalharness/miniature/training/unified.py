@@ -302,10 +302,10 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _given(args: argparse.Namespace) -> str:
-    """The options of recorded examples as command-line text."""
+    """The options of recorded examples as command-line text; the card names the data by their digests."""
     rate = f" --rate {args.rate}" if args.rate else ""
     naming = " --naming" if args.naming else ""
-    return f"{rate}{naming} --batch {args.batch} --data {' '.join(map(str, args.data))}"
+    return f"{rate}{naming} --batch {args.batch} --data {' '.join(['DIR'] * len(args.data))}"
 
 
 def _tag(source: GeneratedExamples | RecordedExamples, card: dict[str, Any]) -> str:
