@@ -91,7 +91,7 @@ def test_the_labels_are_what_the_tokens_ask_for(words: PreTrainedTokenizerFast, 
         two = len(cells) == 2 and len(cells[0]) == len(cells[1]) == 1
         assert two or bool(lesson.relations[row].isnan().all())
         if two:
-            (ay, ax), (by, bx) = (divmod(own[0], 3) for own in cells)
+            (ay, ax), (by, bx) = (divmod(own[0], 4) for own in cells)
             right, down = bx - ax, by - ay
             expected = [right >= max(abs(down), 1), -right >= max(abs(down), 1)]
             expected += [down >= max(abs(right), 1), -down >= max(abs(right), 1)]
