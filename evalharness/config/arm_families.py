@@ -58,16 +58,34 @@ def base_name(arm: str) -> str:
     return re.sub(r"( [\w.]+=[^ ]*)+$", "", arm)
 
 
-def name_without_cap(arm: str) -> str:
-    """An arm's name without its iteration cap.
+def expansions(arms: Iterable[str]) -> dict[tuple[str, tuple[str, ...]], tuple[float, ...]]:
+    """Arms that one arm of the sweep file expands to: setting and arms by its rising values → these values.
 
-    >>> name_without_cap("process max_iterations=2 inspect=true")
+    >>> expansions(["single", "process refinements=2", "process refinements=0"])
+    {('refinements', ('process refinements=0', 'process refinements=2')): (0.0, 2.0)}
+    """
+    groups: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    for arm in arms:
+        added = arm[len(base_name(arm)) :]
+        for setting, value in re.findall(r"([\w.]+)=(-?\d+(?:\.\d+)?)(?= |$)", added):
+            groups.setdefault((setting, name_without(setting, arm)), []).append((float(value), arm))
+    sorted_groups = {key: sorted(members) for key, members in groups.items() if len(members) > 1}
+    return {
+        (setting, tuple(arm for _, arm in members)): tuple(value for value, _ in members)
+        for (setting, _), members in sorted_groups.items()
+    }
+
+
+def name_without(setting: str, arm: str) -> str:
+    """An arm's name without the value of a setting that its expansion added.
+
+    >>> name_without("max_iterations", "process max_iterations=2 inspect=true")
     'process inspect=true'
     """
-    return re.sub(rf"\s*\b{CAP}=\d+", "", arm).strip() or arm
+    return re.sub(rf"\s*\b{re.escape(setting)}=[^ ]+", "", arm).strip() or arm
 
 
 def _family(members: list[tuple[int, str]]) -> CapFamily:
     names = tuple(name for _, name in members)
-    label = name_without_cap(names[0]) if len(names) > 1 else names[0]
+    label = name_without(CAP, names[0]) if len(names) > 1 else names[0]
     return CapFamily(label, names, tuple(cap for cap, _ in members if cap >= 0))

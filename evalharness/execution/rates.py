@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness._util.hashing import digest
 from evalharness._util.validation import error_line
+from evalharness.api.variant import CAP
 from evalharness.config import yaml
-from evalharness.config.arm_families import FamilyKey, name_without_cap
+from evalharness.config.arm_families import FamilyKey, name_without
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.planning.plan import Job, Plan
 from evalharness.store.store import Store
@@ -128,7 +129,7 @@ def arms_of_families(plan: Plan) -> dict[FamilyKey, list[str]]:
     """The names of the arms of each family, without their caps, in the order of the sweep."""
     families: dict[FamilyKey, list[str]] = defaultdict(list)
     for arm in plan.sweep.arms:
-        families[arm.family].append(name_without_cap(arm.name))
+        families[arm.family].append(name_without(CAP, arm.name))
     return {family: list(dict.fromkeys(names)) for family, names in families.items()}
 
 

@@ -18,7 +18,7 @@ from test_loop_plots import loop
 from evalharness.report.claims import lead_arms
 from evalharness.report.figures.difference_plots import flips, forest
 from evalharness.report.figures.loop_plots import loop_plots
-from evalharness.report.figures.score_plots import cost, iterations
+from evalharness.report.figures.score_plots import cost, courses
 from evalharness.report.figures.style import Plot, drawn, family_styles, save
 from evalharness.report.summary import summarize
 from evalharness.store.results import Results
@@ -28,7 +28,7 @@ def plots(results: Results) -> list[Plot]:
     (summary,) = summarize(results)
     styles = family_styles(results.arms)
     found = [
-        iterations(summary, styles),
+        *courses(summary, styles),
         cost(summary, styles),
         forest(summary, lead_arms(results, summary), styles),
         flips(summary),
@@ -51,8 +51,20 @@ def many_caps(caps: int = 16, name: str = "process") -> Results:
     )
 
 
+def swept(values: tuple[float, ...], setting: str = "refinements") -> Results:
+    """An arm of one picture, and one for each value of a setting, given in falling order; all with the same cap."""
+    generator = np.random.default_rng(0)
+    easy = generator.random((40, 2))
+    names = {value: f"process {setting}={value:g}" for value in sorted(values, reverse=True)}
+    scores = {"single": easy < 0.4} | {name: easy < 0.5 + 0.1 * value for value, name in names.items()}
+    settings = {name: {setting: value} for value, name in names.items()}
+    results = run({arm: table.astype(float) for arm, table in scores.items()}, settings=settings)
+    return replace(results, arms=results.arms.assign(max_iterations=pd.array([None, *[6] * len(values)], "Int64")))
+
+
 CASES = {
     "caps": many_caps(),
+    "refinements": swept((0, 1, 2, 4)),
     "few": many_caps(3),
     "long names": many_caps(4, "a process that plans, sketches, inspects and refines with a very long name"),
 }
@@ -103,6 +115,23 @@ def test_axes_say_what_they_show_in_which_unit_and_which_way_is_better() -> None
     assert all("a sample" in label for label in labels["cost"])
     assert "difference, points (further right is better)" in labels["differences"][0]
     assert "further right is better" in labels["flips"][0]
+
+
+def test_score_is_drawn_against_a_swept_setting() -> None:
+    results = swept((0, 1, 4))
+    (plot,) = (plot for plot in plots(results) if plot.kind == "course-refinements")
+    (axes,) = drawn(plot).axes
+    assert axes.get_xlabel() == "refinements"
+    curve = next(line for line in axes.lines if len(line.get_xdata()) == 3)
+    assert list(curve.get_xdata()) == [0, 1, 4]
+    means = results.samples.groupby(["arm", "category"])["score"].mean().unstack() @ [0.25, 0.75]
+    assert list(curve.get_ydata()) == pytest.approx([means[f"process refinements={n}"] for n in (0, 1, 4)])
+    assert [line.get_label() for line in axes.lines if len(set(line.get_ydata())) == 1] == ["single"]
+
+
+def test_a_setting_with_a_dot_and_fractions_is_a_course_too() -> None:
+    kinds = [plot.kind for plot in plots(swept((0.5, 1.5), "model.guidance"))]
+    assert kinds[0] .startswith("course-model")
 
 
 def test_first_and_last_cap_stand_beside_their_points() -> None:

@@ -21,6 +21,7 @@ import torch
 
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
 from evalharness.miniature.training import sketches, unified
+from evalharness.miniature.training.sketches import scorer_settings
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.training_data.builder import ARMS
 from evalharness.training_data.dataset import DatasetRequest, make_dataset
@@ -40,7 +41,7 @@ class Study:
     """What to train, and where.
 
     ``pretrained``: a checkpoint that all arms go on from; without it one is trained on generated examples;
-    ``prompts``: of each arm's data.
+    ``prompts``: of each arm's data; ``scorers``: a folder with ``detector`` and ``clip``, without it the embedded ones.
     """
 
     out: Path
@@ -57,6 +58,7 @@ class Study:
     device: str
     compiled: bool = True
     world: World | None = None
+    scorers: Path | None = None
 
     def run(self) -> list[Path]:
         """Everything that is not there yet; returns the folders of the checkpoints, one an arm and seed."""
@@ -70,7 +72,7 @@ class Study:
         first, own, pretrained = (self.out / name for name in ("first", "sketches", "pretrained"))
         self.train(first, [], None, 0, self.pretrain_steps)
         if not (own / "card.json").is_file():
-            sketches.make(first, own, self.sketch_prompts, 0, self.device)
+            sketches.make(first, own, self.sketch_prompts, 0, self.device, self.scorers)
         self.train(pretrained, [], first, 0, self.look_steps, [own])
         return pretrained
 
@@ -100,7 +102,8 @@ class Study:
             model: dict[str, object] = {"name": "miniature"}
             if sampler:
                 model |= {"weights": str(sampler), "device": self.device, "temperature": TEMPERATURE}
-            given = {"out": folder, "arm": arm, "teacher": "renderer", "filter": "scorer", "n": self.prompts, "seed": 0}
+            scorer = {"name": "scorer", **scorer_settings(self.scorers)}
+            given = {"out": folder, "arm": arm, "teacher": "renderer", "filter": scorer, "n": self.prompts, "seed": 0}
             make_dataset(DatasetRequest.model_validate({**given, "model": model, "world": self._world}))
         return folder
 
@@ -127,6 +130,22 @@ class Study:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        for folder in parse(arguments).run():
+            sys.stdout.write(f"{folder}\n")
+    except EvalHarnessError as error:
+        sys.stderr.write(f"evalharness: {error}\n")
+        return 2
+    return 0
+
+
+def parse(arguments: Sequence[str] | None) -> Study:
+    """The study that a command line asks for.
+
+    Raises:
+        ConfigError: an unknown arm, or a count that is not above 0.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m evalharness.miniature.training.arms", description="Train the arms of the data ablation."
     )
@@ -137,6 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="S", help=seeds_help)
     pretrained_help = "checkpoint that all arms go on from (default: train it first)"
     parser.add_argument("--pretrained", type=Path, metavar="DIR", help=pretrained_help)
+    scorers_help = "folder with a detector and a clip that look at sketches (default: the embedded ones)"
+    parser.add_argument("--scorers", type=Path, metavar="DIR", help=scorers_help)
     parser.add_argument("--pretrain-steps", type=int, default=unified.STEPS, metavar="N", help="steps of pretraining")
     sketches_help = "prompts of the sketches that the pretrained checkpoint learns to look at"
     parser.add_argument("--sketch-prompts", type=int, default=sketches.COUNT, metavar="N", help=sketches_help)
@@ -151,15 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     compile_help = "do not compile the network: training starts at once, but each step takes longer"
     parser.add_argument("--no-compile", action="store_true", help=compile_help)
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        for folder in _study(options).run():
-            sys.stdout.write(f"{folder}\n")
-    except EvalHarnessError as error:
-        sys.stderr.write(f"evalharness: {error}\n")
-        return 2
-    return 0
+    return _study(parser.parse_args(arguments))
 
 
 def _study(options: argparse.Namespace) -> Study:
@@ -173,7 +186,7 @@ def _study(options: argparse.Namespace) -> Study:
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    given = {name: getattr(options, name) for name in ("out", "pretrained", "arms", "seeds", *counts)}
+    given = {name: getattr(options, name) for name in ("out", "pretrained", "scorers", "arms", "seeds", *counts)}
     return Study(**given, device=device, compiled=not options.no_compile)
 
 

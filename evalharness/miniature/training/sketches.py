@@ -208,20 +208,32 @@ def _pixels(sketch: Sketch) -> Tensor:
         return to_pixels(image)
 
 
-def make(weights: Path, out: Path, prompts: int, seed: int, device: str = "auto") -> None:
+def scorer_settings(scorers: Path | None) -> dict[str, Any]:
+    """Settings of the filter ``scorer`` with the networks ``detector`` and ``clip`` of a folder; ``None``: embedded."""
+    if scorers is None:
+        return {}
+    return {
+        "detector": {"name": "mask2former", "weights": str(scorers / "detector")},
+        "colors": {"weights": str(scorers / "clip")},
+    }
+
+
+def make(weights: Path, out: Path, prompts: int, seed: int, device: str = "auto", scorers: Path | None = None) -> None:
     """Draw sketches of a checkpoint, have them looked at, and write them to the folder ``out``."""
+    scorer = ScorerFilter(ScorerFilter.Settings.model_validate(scorer_settings(scorers)))
     models: dict[int, Interleaver] = {
         steps: Miniature(Miniature.Settings(weights=weights, steps=steps, dtype="float32", device=device))
         for steps in set(SAMPLER_STEPS)
     }
-    sketcher = Sketcher(models, ScorerFilter(), seed, MiniatureWorld(knowledge=0.0))
+    sketcher = Sketcher(models, scorer, seed, MiniatureWorld(knowledge=0.0))
     sketches: list[Sketch] = []
     batches = -(-prompts // BATCH)
     for number in range(batches):
         sketches += sketcher.batch(number)
         if number % 10 == 9 or number + 1 == batches:
             log.info("%d sketches of %d prompts", len(sketches), (number + 1) * BATCH)
-    write(out, sketches, {"weights": file_digest(weights / "model.safetensors"), "prompts": prompts, "seed": seed})
+    drawn_by = {"weights": file_digest(weights / "model.safetensors"), "scorer": dict(scorer.identity())}
+    write(out, sketches, {**drawn_by, "prompts": prompts, "seed": seed})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from evalharness.analysis.examples.loop import ArmLoop
 from evalharness.report.figures.difference_plots import flips, forest
 from evalharness.report.figures.loop_plots import MAX_ARMS, loop_plots
-from evalharness.report.figures.score_plots import cost, iterations
+from evalharness.report.figures.score_plots import cost, courses
 from evalharness.report.figures.style import FigureFile, family_styles, save
 from evalharness.report.summary import Summary
 
@@ -43,7 +43,7 @@ def draw_figures(
     files = []
     for summary in summaries:
         plots = (
-            iterations(summary, styles),
+            *courses(summary, styles),
             cost(summary, styles),
             forest(summary, leads[summary.benchmark], styles),
             flips(summary),
