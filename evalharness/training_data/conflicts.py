@@ -18,6 +18,10 @@ SMUDGE = "smudge"
 """The name for something in a picture that is no thing."""
 INVERSE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 assert set(INVERSE) == set(DIRECTIONS)
+MOST_TRIES = 20_000
+"""Partial assignments to try. Scenes of the benchmarks need some hundreds; data from elsewhere may hold any number of
+things that look alike.
+"""
 
 
 class Sighting(NamedTuple):
@@ -77,7 +81,7 @@ class Assignment:
 
 
 def assign(graph: SceneGraph, seen: Sequence[Sighting]) -> Assignment:
-    """Find the assignment with the fewest faults."""
+    """Find the assignment with the fewest faults; of a scene too large to try all, the best of :data:`MOST_TRIES`."""
     things = [index for index, sighting in enumerate(seen) if sighting.node.name != SMUDGE]
     smudges = tuple(index for index, sighting in enumerate(seen) if sighting.node.name == SMUDGE)
     pairs = _match(graph, range(len(graph.nodes)), seen, things)
@@ -135,11 +139,13 @@ class _Search:
         self._unrelated = [index for index in present if index not in related]
         self.best: dict[int, int] = {}
         self._fewest = len(edges) + 1
+        self._tries = 0
         self._extend({}, 0)
 
     def _extend(self, pairs: dict[int, int], depth: int) -> None:
         broken = len(_broken(self._edges, pairs, self._seen))
-        if broken >= self._fewest:
+        self._tries += 1
+        if broken >= self._fewest or (self.best and self._tries > MOST_TRIES):
             return
         rest = [thing for thing in self._pool if thing not in pairs.values()]
         if depth == len(self._related):

@@ -89,3 +89,12 @@ def test_a_missing_thing_is_told_with_its_relations_in_both_directions() -> None
         ("left of", "dog"),
         ("below", "cat"),
     ]
+
+
+def test_a_scene_of_many_like_things_is_assigned_in_the_time_of_a_small_one() -> None:
+    nodes = tuple(Node("dog") for _ in range(14))
+    circle = tuple(Edge(index, "left of", (index + 1) % 14) for index in range(14))  # cannot hold
+    seen = [Sighting(Node("dog", "brown"), float(index % 4), float(index // 4)) for index in range(14)]
+    assignment = assign(SceneGraph(nodes, circle), seen)
+    assert sorted(assignment.pairs) == sorted(assignment.pairs.values()) == list(range(14))
+    assert assignment.faults == (0, len(assignment.broken)) and assignment.broken
