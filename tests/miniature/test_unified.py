@@ -66,6 +66,12 @@ def test_any_text_is_encoded_or_refused(text: str) -> None:
         assert "vocabulary" in str(error)
 
 
+@given(st.lists(st.integers(0, len(VOCABULARY) - 1), max_size=12))
+def test_whatever_a_model_writes_can_be_read_again(ids: list[int]) -> None:
+    text = TOKENIZER.decode(TOKENIZER.encode(TOKENIZER.decode(ids)))
+    assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
+
+
 def test_an_unknown_word_is_named_with_the_nearest_known() -> None:
     with pytest.raises(SampleError, match=r"'bananna' is not in the miniature's vocabulary; did you mean 'banana'\?"):
         TOKENIZER.encode("a photo of a bananna")

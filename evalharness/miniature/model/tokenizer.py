@@ -83,10 +83,13 @@ class Tokenizer:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids, with ``an`` where it belongs and plurals written out."""
+        """The text of ids, with ``an`` where it belongs and plurals written out.
+
+        Whatever a model writes can be read again: a plural mark after anything but a class stays a mark.
+        """
         words: list[str] = []
         for entry in (self.vocabulary[i] for i in ids):
-            if entry == _PLURAL and words:
+            if entry == _PLURAL and words and words[-1] in CLASSES:
                 words[-1] = plural(words[-1])
             else:
                 words.append(entry)
