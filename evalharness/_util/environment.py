@@ -76,12 +76,16 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout that this package runs from, with ``+`` if files have changed; None elsewhere."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
+    """The commit of the checkout that this package runs from, with ``+`` if files of the package have changed.
+
+    None elsewhere. Reports, sweep files and notes are no code: a run may write beside them.
+    """
+    package = Path(__file__).resolve().parents[1]
+    if not (package.parent / ".git").exists():
         return None
-    commit = _git(root, "rev-parse", "HEAD")
-    return None if not commit else commit + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    commit = _git(package.parent, "rev-parse", "HEAD")
+    changed = _git(package.parent, "status", "--porcelain", "--untracked-files=no", "--", package.name)
+    return commit + "+" * bool(changed) if commit else None
 
 
 def _git(root: Path, *arguments: str) -> str:

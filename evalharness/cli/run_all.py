@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from evalharness.errors import ConfigError, WeightsError
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize
+from evalharness.store.store import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,13 +47,15 @@ def run(options: argparse.Namespace) -> int:
     for line in absent:
         _say(f"left out: {line}")
     codes = {ExitCode.INCOMPLETE if absent else ExitCode.COMPLETE}
+    store_path: Path = options.store or out.parent / "store"
+    _declare(plans, store_path)
     for plan in plans:
         _say(f"\n{plan.sweep.name}: {plan.sweep.description}")
         folder = out / plan.sweep.name
         code = sweep.carry_out(
             plan,
             folder,
-            options.store or out.parent / "store",
+            store_path,
             quiet=options.quiet,
             trial=options.limit is not None or options.samples is not None,
             gallery_mb=options.gallery_mb,
@@ -87,6 +91,15 @@ def _plans(options: argparse.Namespace) -> tuple[list[Plan], list[str]]:
         except WeightsError as error:
             absent.append(f"{loaded.name} ({error})")
     return plans, absent
+
+
+def _declare(plans: Sequence[Plan], store_path: Path) -> None:
+    """Record what all sweeps declare before the first of them runs: they may share arms."""
+    from evalharness.store.declarations import record_declarations
+
+    with Store(store_path) as store:
+        for plan in plans:
+            record_declarations(plan, store)
 
 
 def portable(value: Any, folder: Path) -> Any:

@@ -50,6 +50,17 @@ def test_one_command_makes_all_and_goes_on_where_it_was(
     assert (out / "index.html").read_text() == text
 
 
+def test_all_sweeps_have_declared_their_comparisons_before_the_first_runs(files: list[str], tmp_path: Path) -> None:
+    declared = "baseline: single\nanalysis: {confirmatory: [process max_iterations=2]}\n"
+    for file in files:
+        Path(file).write_text(Path(file).read_text() + declared)
+    out = tmp_path / "r" / "all"
+    assert collect(files, out) == 0
+    for name in ("tiny", "other"):
+        info = json.loads((out / name / "results.json").read_bytes())["info"]
+        assert [fact["before"] for fact in info["declarations"]] == [True], name
+
+
 def test_size_options_are_those_of_a_sweep(files: list[str], tmp_path: Path) -> None:
     assert collect(files, tmp_path / "r" / "all", "--full", "--samples", "1") == 0
     about = json.loads((tmp_path / "r" / "all" / "tiny" / "results.json").read_bytes())["info"]["benchmarks"]["mock"]

@@ -105,7 +105,8 @@ def picture(folder: Path, target: Path) -> None:
     with launched() as browser:
         view = View(browser, folder, viewport={"width": 1280, "height": 1180})
         page = view.open()
-        view.until("[...document.querySelectorAll('.figures img')].every((image) => image.complete)")
+        # Images below the screen may never load.
+        view.until("[...document.images].every((i) => i.complete || i.getBoundingClientRect().top > innerHeight)")
         target.write_bytes(page.screenshot())
         view.close()
 

@@ -131,7 +131,7 @@ def test_score_is_drawn_against_a_swept_setting() -> None:
 
 def test_a_setting_with_a_dot_and_fractions_is_a_course_too() -> None:
     kinds = [plot.kind for plot in plots(swept((0.5, 1.5), "model.guidance"))]
-    assert kinds[0] .startswith("course-model")
+    assert kinds[0].startswith("course-model")
 
 
 def test_first_and_last_cap_stand_beside_their_points() -> None:
