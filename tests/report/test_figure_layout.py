@@ -122,11 +122,13 @@ def test_score_is_drawn_against_a_swept_setting() -> None:
     (plot,) = (plot for plot in plots(results) if plot.kind == "course-refinements")
     (axes,) = drawn(plot).axes
     assert axes.get_xlabel() == "refinements"
-    curve = next(line for line in axes.lines if len(line.get_xdata()) == 3)
-    assert list(curve.get_xdata()) == [0, 1, 4]
+    curve = next(line for line in axes.lines if len(np.asarray(line.get_xdata())) == 3)
+    assert np.asarray(curve.get_xdata()).tolist() == [0, 1, 4]
     means = results.samples.groupby(["arm", "category"])["score"].mean().unstack() @ [0.25, 0.75]
-    assert list(curve.get_ydata()) == pytest.approx([means[f"process refinements={n}"] for n in (0, 1, 4)])
-    assert [line.get_label() for line in axes.lines if len(set(line.get_ydata())) == 1] == ["single"]
+    assert np.asarray(curve.get_ydata()).tolist() == pytest.approx(
+        [means[f"process refinements={n}"] for n in (0, 1, 4)]
+    )
+    assert [line.get_label() for line in axes.lines if len(set(np.asarray(line.get_ydata()))) == 1] == ["single"]
 
 
 def test_a_setting_with_a_dot_and_fractions_is_a_course_too() -> None:
