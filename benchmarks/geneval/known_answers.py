@@ -25,8 +25,8 @@ PORTRAIT = {
     "prompt": "a photo of a black tie and a person",
 }
 """The prompt of the photograph, which comes with matplotlib: Grace Hopper in uniform."""
-
-
+SEED = 1
+"""Of scenes that the embedded networks judge right on a machine that computes right; they err on 2 of 100 others."""
 WARM = (1.0, 0.7, 0.45)
 """The shares of red, green and blue that warm light leaves."""
 
@@ -62,7 +62,7 @@ def _warm(image: Image.Image) -> Image.Image:
 
 
 def _scenes(per_tag: int) -> list[tuple[Item, list[tuple[bool, Image.Image]]]]:
-    rng = random.Random(0)
+    rng = random.Random(SEED)
     official = list(enumerate(prompts.generate()))
     scenes_of_items = []
     for tag in TAGS:
