@@ -76,15 +76,15 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout that this package runs from, with ``+`` if files of the package have changed.
+    """The commit of the checkout that this package runs from, with ``+`` if files have changed; None elsewhere.
 
-    None elsewhere. Reports, sweep files and notes are no code: a run may write beside them.
+    Committed reports do not count: a run that makes them anew changes them itself.
     """
-    package = Path(__file__).resolve().parents[1]
-    if not (package.parent / ".git").exists():
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
         return None
-    commit = _git(package.parent, "rev-parse", "HEAD")
-    changed = _git(package.parent, "status", "--porcelain", "--untracked-files=no", "--", package.name)
+    commit = _git(root, "rev-parse", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)reports")
     return commit + "+" * bool(changed) if commit else None
 
 

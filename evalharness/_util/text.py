@@ -22,6 +22,7 @@ def one_line(text: str, limit: int = 500) -> str:
 
 _UNCHANGED = ("sheep", "skis", "scissors", "broccoli")
 _IRREGULAR = {"person": "people", "mouse": "mice", "knife": "knives"}
+_SINGULARS = {many: noun for noun, many in _IRREGULAR.items()}
 _SIBILANTS = ("s", "x", "z", "ch", "sh")
 
 
@@ -58,11 +59,10 @@ def singular(noun: str) -> str:
 
 
 def _singular_of_word(word: str) -> str:
-    irregular = {many: word for word, many in _IRREGULAR.items()}
     if word in _UNCHANGED:
         return word
-    if word in irregular:
-        return irregular[word]
+    if word in _SINGULARS:
+        return _SINGULARS[word]
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     if word.endswith(("sses", "xes", "ches", "shes", "uses")):

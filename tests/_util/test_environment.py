@@ -10,12 +10,13 @@ import pytest
 from evalharness._util import environment
 
 
-def test_a_commit_is_marked_if_files_of_the_package_have_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code", ["evalharness/_util/environment.py", "benchmarks/geneval/scorer.py"])
+def test_a_commit_is_marked_if_files_other_than_reports_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     module, report = tmp_path / "evalharness" / "_util" / "environment.py", tmp_path / "reports" / "index.html"
-    for file in (module, report):
-        file.parent.mkdir(parents=True)
+    for file in {module, tmp_path / code, report}:
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("as committed")
     monkeypatch.setattr(environment, "__file__", str(module))
     assert environment.git_commit() is None
@@ -33,5 +34,5 @@ def test_a_commit_is_marked_if_files_of_the_package_have_changed(
     assert environment.git_commit() == commit
     report.write_text("of a run")
     assert environment.git_commit() == commit
-    module.write_text("changed")
+    (tmp_path / code).write_text("changed")
     assert environment.git_commit() == f"{commit}+"

@@ -14,7 +14,7 @@ from functools import cache
 from evalharness._util.installed import entry_points
 from evalharness.api.conflicts import ConflictKind, ConflictReader, conflict_kind
 from evalharness.generation.formats.strokes import inner
-from evalharness.training_data.conflicts import INVERSE, Conflict
+from evalharness.training_data.conflicts import Conflict, turned
 from evalharness.training_data.english import English
 from evalharness.training_data.graphs import Node, SceneGraph
 
@@ -85,12 +85,9 @@ def _kind(planned: SceneGraph, conflict: Conflict | None) -> ConflictKind | None
 def _kind_of_relation(planned: SceneGraph, conflict: Conflict) -> ConflictKind | None:
     (relation,), subject = conflict.relations, conflict.wanted
     facts = {
-        (planned.nodes[one].name, name, planned.nodes[other].name)
+        (planned.nodes[fact.subject].name, fact.relation, planned.nodes[fact.object].name)
         for edge in planned.edges
-        for one, name, other in (
-            (edge.subject, edge.relation, edge.object),
-            (edge.object, INVERSE[edge.relation], edge.subject),
-        )
+        for fact in (edge, turned(edge))
     }
     assert subject is not None
     wanted = (subject.name, relation.name, relation.object.name) in facts

@@ -15,8 +15,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from evalharness._util import console
+from evalharness._util.guard import guarded
 from evalharness.errors import EvalHarnessError
 from evalharness.miniature.training import arms
+from evalharness.miniature.training.training_run import start_log
 
 log = logging.getLogger("evalharness.training")
 SCORERS = ("detector", "clip", "judge")
@@ -47,17 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("training/all"), metavar="DIR", help="folder to write to")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     options, others = parser.parse_known_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     folders = ["--out", str(options.out / "arms"), "--scorers", str(options.out)]
-    try:
-        study = arms.parse([*folders, "--device", options.device, *others])
-        for name in SCORERS:
-            train_scorer(name, options.out, options.device)
-        for folder in study.run():
-            sys.stdout.write(f"{folder}\n")
-    except EvalHarnessError as error:
-        sys.stderr.write(f"evalharness: {error}\n")
-        return 2
+    options.arms = arms.parse([*folders, "--device", options.device, *others])
+    return guarded(_run, options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    start_log()
+    study = arms.study(options.arms)  # a wrong option is told before hours of training
+    for name in SCORERS:
+        train_scorer(name, options.out, options.device)
+    for folder in study.run():
+        console.write(str(folder))
     return 0
 
 

@@ -19,9 +19,12 @@ from pathlib import Path
 
 import torch
 
-from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
+from evalharness._util import console
+from evalharness._util.guard import guarded
+from evalharness.errors import ConfigError, did_you_mean
 from evalharness.miniature.training import sketches, unified
-from evalharness.miniature.training.sketches import scorer_settings
+from evalharness.miniature.training.scorers import settings_of_folder
+from evalharness.miniature.training.training_run import start_log
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.training_data.builder import ARMS
 from evalharness.training_data.dataset import DatasetRequest, make_dataset
@@ -102,7 +105,7 @@ class Study:
             model: dict[str, object] = {"name": "miniature"}
             if sampler:
                 model |= {"weights": str(sampler), "device": self.device, "temperature": TEMPERATURE}
-            scorer = {"name": "scorer", **scorer_settings(self.scorers)}
+            scorer = {"name": "scorer", **settings_of_folder(self.scorers)}
             given = {"out": folder, "arm": arm, "teacher": "renderer", "filter": scorer, "n": self.prompts, "seed": 0}
             make_dataset(DatasetRequest.model_validate({**given, "model": model, "world": self._world}))
         return folder
@@ -130,22 +133,18 @@ class Study:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        for folder in parse(arguments).run():
-            sys.stdout.write(f"{folder}\n")
-    except EvalHarnessError as error:
-        sys.stderr.write(f"evalharness: {error}\n")
-        return 2
+    return guarded(_run, parse(arguments))
+
+
+def _run(options: argparse.Namespace) -> int:
+    start_log()
+    for folder in study(options).run():
+        console.write(str(folder))
     return 0
 
 
-def parse(arguments: Sequence[str] | None) -> Study:
-    """The study that a command line asks for.
-
-    Raises:
-        ConfigError: an unknown arm, or a count that is not above 0.
-    """
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse a command line."""
     parser = argparse.ArgumentParser(
         prog="python -m evalharness.miniature.training.arms", description="Train the arms of the data ablation."
     )
@@ -172,10 +171,15 @@ def parse(arguments: Sequence[str] | None) -> Study:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     compile_help = "do not compile the network: training starts at once, but each step takes longer"
     parser.add_argument("--no-compile", action="store_true", help=compile_help)
-    return _study(parser.parse_args(arguments))
+    return parser.parse_args(arguments)
 
 
-def _study(options: argparse.Namespace) -> Study:
+def study(options: argparse.Namespace) -> Study:
+    """The study that a command line asks for.
+
+    Raises:
+        ConfigError: an unknown arm, or a count that is not above 0.
+    """
     for arm in options.arms:
         if arm not in ARMS:
             raise ConfigError(f"--arms: no arm {arm!r}{did_you_mean(arm, ARMS)}")

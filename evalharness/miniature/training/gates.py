@@ -20,16 +20,18 @@ from typing import Any
 
 from PIL import Image
 
+from evalharness._util import console
+from evalharness._util.guard import guarded
 from evalharness.api.model import Interleaver
-from evalharness.errors import EvalHarnessError
 from evalharness.generation.formats.strokes import Strokes, inner, plan_text
 from evalharness.miniature.model.plugin import Miniature
+from evalharness.miniature.training.scorers import scorer_settings, verdicts
 from evalharness.miniature.world.mending import mend
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.renderer import Renderer
 from evalharness.miniature.world.training_examples import LANGUAGE, RIGHT, critique, wrong_board
 from evalharness.training_data.conflicts import Conflict, Sighting, find_conflict
-from evalharness.training_data.filters import Case, Filter, Verdict
+from evalharness.training_data.filters import Filter, Verdict
 from evalharness.training_data.graphs import SceneGraph
 from evalharness.training_data.scorer_filter import ScorerFilter
 from evalharness.training_data.teachers import DrawingRequest
@@ -114,7 +116,9 @@ class Gates:
             images = self._sketch(tasks)[1]
             known = [
                 (task, image, list(verdict.seen))
-                for task, image, verdict in zip(tasks, images, self._verdicts(tasks, images), strict=True)
+                for task, image, verdict in zip(
+                    tasks, images, verdicts(self.filter, self.world, tasks, images), strict=True
+                )
                 if verdict.seen is not None
             ]
             if known:
@@ -126,12 +130,12 @@ class Gates:
         right = [0] * (rounds + 1)
         for tasks in _batches(self.tasks(count)):
             contexts, images = self._sketch(tasks)
-            verdicts = self._verdicts(tasks, images)
-            right[0] += sum(verdict.right for verdict in verdicts)
+            checked = verdicts(self.filter, self.world, tasks, images)
+            right[0] += sum(verdict.right for verdict in checked)
             for number in range(1, rounds + 1):
-                images = self._refine(tasks, contexts, images, verdicts, number)
-                verdicts = self._verdicts(tasks, images)
-                right[number] += sum(verdict.right for verdict in verdicts)
+                images = self._refine(tasks, contexts, images, checked, number)
+                checked = verdicts(self.filter, self.world, tasks, images)
+                right[number] += sum(verdict.right for verdict in checked)
         shares = [number / count for number in right]
         return {"pictures": count, "right": shares, "gain": shares[-1] - shares[0]}
 
@@ -159,13 +163,6 @@ class Gates:
     def _noise(self, task: Task, purpose: str) -> int:
         return random.Random(f"gates/{self.seed}/{purpose}/{task.prompt}").getrandbits(62)
 
-    def _verdicts(self, tasks: Sequence[Task], images: Sequence[Image.Image]) -> list[Verdict]:
-        cases = [
-            Case(image, task.graph, task.prompt, LANGUAGE.description(task.graph), self.world)
-            for task, image in zip(tasks, images, strict=True)
-        ]
-        return [verdict or Verdict(False) for verdict in self.filter.check(cases)]
-
     def _inspect(
         self, eyes: Eyes, tasks: Sequence[Task], images: Sequence[Image.Image], boards: Sequence[Sequence[Sighting]]
     ) -> None:
@@ -189,12 +186,12 @@ class Gates:
         tasks: Sequence[Task],
         contexts: list[Any],
         images: Sequence[Image.Image],
-        verdicts: Sequence[Verdict],
+        checked: Sequence[Verdict],
         number: int,
     ) -> list[Image.Image]:
         """Tell each wrong picture's conflict, and let the model draw again; right pictures stay."""
         refined = list(images)
-        named = {index: verdict.conflict for index, verdict in enumerate(verdicts) if verdict.conflict is not None}
+        named = {index: verdict.conflict for index, verdict in enumerate(checked) if verdict.conflict is not None}
         if not named:
             return refined
         wrong = list(named)
@@ -243,30 +240,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=2, metavar="S", help="sampler steps (default: 2)")
     parser.add_argument("--seed", type=int, default=SEED, metavar="S", help="seed of the prompts")
     parser.add_argument("--no-plan", action="store_true", help="for a checkpoint after pretraining alone")
-    options = parser.parse_args(arguments)
-    try:
-        gates = _gates(options)
-        results = {
-            "eyes_on_boards": gates.eyes_on_boards(options.n),
-            "eyes_on_sketches": gates.eyes_on_sketches(options.n),
-            "hand": gates.hand(options.n, options.rounds),
-        }
-    except EvalHarnessError as error:
-        sys.stderr.write(f"evalharness: {error}\n")
-        return 2
-    sys.stdout.write(json.dumps(results, indent=2) + "\n")
+    return guarded(_run, parser.parse_args(arguments))
+
+
+def _run(options: argparse.Namespace) -> int:
+    gates = _gates(options)
+    results = {
+        "eyes_on_boards": gates.eyes_on_boards(options.n),
+        "eyes_on_sketches": gates.eyes_on_sketches(options.n),
+        "hand": gates.hand(options.n, options.rounds),
+    }
+    console.write(json.dumps(results, indent=2))
     return 0
 
 
 def _gates(options: argparse.Namespace) -> Gates:
     model = Miniature(Miniature.Settings(weights=options.weights, steps=options.steps, temperature=0))
-    scorer: dict[str, Any] = {}
-    if options.detector:
-        scorer["detector"] = {"name": "mask2former", "weights": str(options.detector)}
-    if options.colors:
-        scorer["colors"] = {"weights": str(options.colors)}
-    checker = ScorerFilter(ScorerFilter.Settings.model_validate(scorer))
-    return Gates(model, checker, options.seed, planned=not options.no_plan)
+    settings = scorer_settings(options.detector, options.colors)
+    scorer = ScorerFilter(ScorerFilter.Settings.model_validate(settings))
+    return Gates(model, scorer, options.seed, planned=not options.no_plan)
 
 
 if __name__ == "__main__":

@@ -26,12 +26,15 @@ from torch import Tensor
 
 from evalharness._util.file_digests import file_digest
 from evalharness._util.files import atomic_path, write_text_atomically
+from evalharness._util.guard import guarded
 from evalharness._util.image_files import png_bytes
 from evalharness.api.model import Interleaver
-from evalharness.errors import ConfigError, EvalHarnessError
+from evalharness.errors import ConfigError
 from evalharness.generation.formats.strokes import wrap
 from evalharness.miniature.model.codec import Codec, to_pixels
 from evalharness.miniature.model.plugin import Miniature
+from evalharness.miniature.training.scorers import settings_of_folder, verdicts
+from evalharness.miniature.training.training_run import start_log
 from evalharness.miniature.world.board import CELLS, PLACES
 from evalharness.miniature.world.mending import sighted
 from evalharness.miniature.world.prompt_source import MiniatureWorld
@@ -45,7 +48,7 @@ from evalharness.miniature.world.training_examples import (
     read_prompt,
 )
 from evalharness.training_data.conflicts import Conflict
-from evalharness.training_data.filters import Case, Filter, Verdict
+from evalharness.training_data.filters import Filter
 from evalharness.training_data.graphs import Node, SceneGraph
 from evalharness.training_data.scorer_filter import ScorerFilter
 from evalharness.training_data.world import Task
@@ -128,11 +131,8 @@ class Sketcher:
         return [drawing.image for drawing in model.draw(contexts, unguided=[], seeds=seeds)]
 
     def _look(self, tasks: Sequence[Task], images: Sequence[Image.Image]) -> list[tuple[Node, ...]]:
-        cases = [
-            Case(image, task.graph, task.prompt, "", self.world) for task, image in zip(tasks, images, strict=True)
-        ]
-        verdicts = [verdict or Verdict(False) for verdict in self.filter.check(cases)]
-        return [tuple(sighting.node for sighting in verdict.seen or ()) for verdict in verdicts]
+        checked = verdicts(self.filter, self.world, tasks, images)
+        return [tuple(sighting.node for sighting in verdict.seen or ()) for verdict in checked]
 
 
 def _sketch(task: Task, image: Image.Image, seen: Sequence[Node]) -> Sketch:
@@ -208,19 +208,9 @@ def _pixels(sketch: Sketch) -> Tensor:
         return to_pixels(image)
 
 
-def scorer_settings(scorers: Path | None) -> dict[str, Any]:
-    """Settings of the filter ``scorer`` with the networks ``detector`` and ``clip`` of a folder; ``None``: embedded."""
-    if scorers is None:
-        return {}
-    return {
-        "detector": {"name": "mask2former", "weights": str(scorers / "detector")},
-        "colors": {"weights": str(scorers / "clip")},
-    }
-
-
 def make(weights: Path, out: Path, prompts: int, seed: int, device: str = "auto", scorers: Path | None = None) -> None:
     """Draw sketches of a checkpoint, have them looked at, and write them to the folder ``out``."""
-    scorer = ScorerFilter(ScorerFilter.Settings.model_validate(scorer_settings(scorers)))
+    scorer = ScorerFilter(ScorerFilter.Settings.model_validate(settings_of_folder(scorers)))
     models: dict[int, Interleaver] = {
         steps: Miniature(Miniature.Settings(weights=weights, steps=steps, dtype="float32", device=device))
         for steps in set(SAMPLER_STEPS)
@@ -245,13 +235,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sketches")
     parser.add_argument("--n", type=int, default=COUNT, metavar="N", help=f"prompts (default: {COUNT})")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        make(options.weights, options.out, options.n, options.seed)
-    except EvalHarnessError as error:
-        sys.stderr.write(f"evalharness: {error}\n")
-        return 2
+    return guarded(_run, parser.parse_args(arguments))
+
+
+def _run(options: argparse.Namespace) -> int:
+    start_log()
+    make(options.weights, options.out, options.n, options.seed)
     return 0
 
 

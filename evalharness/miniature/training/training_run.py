@@ -156,11 +156,16 @@ def arguments(
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     add(parser)
     args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    start_log()
     if args.device == "auto":
         args.device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(args.seed)
     return args
+
+
+def start_log() -> None:
+    """Show what trainings say of themselves on stderr."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
 
 
 def command(name: str, args: argparse.Namespace) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from evalharness.miniature.world.board import CELLS, PLACES, Scene, Thing
 from evalharness.miniature.world.scenes import holds
 from evalharness.training_data.conflicts import SMUDGE
-from evalharness.training_data.graphs import Edge, SceneGraph
+from evalharness.training_data.graphs import Edge, Node, SceneGraph, of_metadata
 
 _CELLS = {place: cell for cell, place in enumerate(PLACES)}
 
@@ -29,6 +30,18 @@ def lay_out(graph: SceneGraph, rng: random.Random) -> SceneGraph | None:
         return None
     for index, cell in enumerate(cells):
         graph = graph.moved(index, PLACES[cell])
+    return graph
+
+
+def laid_out(metadata: Mapping[str, Any], rng: random.Random) -> SceneGraph:
+    """The graph of a generated prompt, with places.
+
+    Raises:
+        ValueError: no board shows the prompt.
+    """
+    graph = lay_out(of_metadata(metadata), rng)
+    if graph is None:
+        raise ValueError(f"no board shows {metadata['prompt']!r}")
     return graph
 
 
@@ -59,3 +72,8 @@ def _may_hold(edge: Edge, cells: Sequence[int | None]) -> bool:
 def scene_of(graph: SceneGraph) -> Scene:
     """The things of a graph with places, without its smudges."""
     return tuple(Thing(node.name, node.color, _CELLS[str(node.place)]) for node in graph.nodes if node.name != SMUDGE)
+
+
+def smudged_cells(nodes: Iterable[Node]) -> list[int]:
+    """The cells of the smudges among things with places."""
+    return [_CELLS[str(node.place)] for node in nodes if node.name == SMUDGE]

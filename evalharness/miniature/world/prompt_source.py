@@ -12,12 +12,12 @@ from PIL import Image
 from evalharness.miniature.world import crowded
 from evalharness.miniature.world.board import BACKGROUND, CLASSES, COLOR_NAMES, PLACES, SIDE, SIZE, cell_slices
 from evalharness.miniature.world.knowledge_prompts import knowledge_prompt
-from evalharness.miniature.world.layouts import lay_out
+from evalharness.miniature.world.layouts import laid_out, lay_out
 from evalharness.miniature.world.mending import find, mend, sighted
 from evalharness.miniature.world.scenes import TAG_SHARES, TAGS, random_metadata
 from evalharness.training_data.conflicts import SMUDGE, Conflict, Sighting
 from evalharness.training_data.english import English
-from evalharness.training_data.graphs import Node, SceneGraph, of_metadata
+from evalharness.training_data.graphs import Node, SceneGraph
 from evalharness.training_data.language import Language
 from evalharness.training_data.world import Task
 
@@ -55,10 +55,7 @@ class MiniatureWorld:
         return self._task(random_metadata(rng, rng.choices(TAGS, TAG_SHARES)[0]), rng)
 
     def _task(self, metadata: Mapping[str, Any], rng: random.Random, *, knowledge: bool = False) -> Task:
-        graph = lay_out(of_metadata(metadata), rng)
-        if graph is None:
-            raise ValueError(f"no board shows {metadata['prompt']!r}")
-        return Task(metadata["prompt"], metadata["tag"], metadata, graph, knowledge)
+        return Task(metadata["prompt"], metadata["tag"], metadata, laid_out(metadata, rng), knowledge)
 
     def layout(self, graph: SceneGraph, rng: random.Random) -> SceneGraph | None:
         return lay_out(graph, rng)

@@ -22,8 +22,9 @@ from evalharness.miniature.world.board import (
     cell_slices,
     tile,
 )
+from evalharness.miniature.world.layouts import smudged_cells
 from evalharness.training_data.conflicts import SMUDGE
-from evalharness.training_data.graphs import Node, SceneGraph
+from evalharness.training_data.graphs import Node
 from evalharness.training_data.teachers import DrawingRequest, Teacher
 
 
@@ -49,7 +50,7 @@ def _draw(request: DrawingRequest) -> Image.Image:
     things = tuple(_thing(node) for node in request.after.nodes if node.name != SMUDGE)
     pixels = canvas(things)
     rng = random.Random(request.seed)
-    for cell in _smudged_cells(request.after):
+    for cell in smudged_cells(request.after.nodes):
         rows, columns = cell_slices(cell)
         if request.edit and request.before is not None:
             before = np.asarray(request.before.convert("RGB").resize((SIZE, SIZE)))
@@ -57,10 +58,6 @@ def _draw(request: DrawingRequest) -> Image.Image:
         else:
             pixels[rows, columns] = smudge(rng)
     return Image.fromarray(pixels)
-
-
-def _smudged_cells(graph: SceneGraph) -> list[int]:
-    return [PLACES.index(str(node.place)) for node in graph.nodes if node.name == SMUDGE]
 
 
 def smudge(rng: random.Random) -> NDArray[np.uint8]:

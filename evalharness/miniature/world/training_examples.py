@@ -20,13 +20,13 @@ from evalharness.generation.formats.strokes import wrap
 from evalharness.miniature.world import crowded
 from evalharness.miniature.world.board import CLASSES, COLOR_NAMES, PLACES, Scene, Thing
 from evalharness.miniature.world.knowledge_prompts import knowledge_prompt
-from evalharness.miniature.world.layouts import lay_out, scene_of
+from evalharness.miniature.world.layouts import laid_out, scene_of, smudged_cells
 from evalharness.miniature.world.prompt_source import MiniatureWorld
 from evalharness.miniature.world.scenes import TAG_SHARES, TAGS, holds, random_metadata, random_scene
-from evalharness.training_data.conflicts import SMUDGE, Conflict, Sighting
+from evalharness.training_data.conflicts import Conflict, Sighting
 from evalharness.training_data.english import English
 from evalharness.training_data.faults import spoil
-from evalharness.training_data.graphs import DIRECTIONS, Edge, Node, SceneGraph, of_metadata
+from evalharness.training_data.graphs import DIRECTIONS, Edge, Node, SceneGraph
 
 Kind = Literal["single", "think", "read", "ask", "edit"]
 LANGUAGE = English()
@@ -133,10 +133,8 @@ def describe_board(scene: Scene) -> str:
 def board_of_nodes(nodes: Sequence[Node], rng: random.Random) -> Board:
     """A board of things and smudges with places."""
     board = board_of(scene_of(SceneGraph(tuple(nodes))))
-    for node in nodes:
-        if node.name == SMUDGE:
-            cell = PLACES.index(str(node.place))
-            board[cell] = _smear(rng, cell)
+    for cell in smudged_cells(nodes):
+        board[cell] = _smear(rng, cell)
     return board
 
 
@@ -246,8 +244,7 @@ def _after(board: Board, mended: SceneGraph | None) -> Board:
     """The mended board; smudges that remain are the same."""
     nodes = () if mended is None else mended.nodes
     after = board_of(scene_of(SceneGraph(nodes)))
-    smudged = [PLACES.index(str(node.place)) for node in nodes if node.name == SMUDGE]
-    return after | {cell: board[cell] for cell in smudged}
+    return after | {cell: board[cell] for cell in smudged_cells(nodes)}
 
 
 _EXAMPLES = {"single": _single, "think": _think, "read": _read, "ask": _ask, "edit": _edit}
@@ -261,13 +258,7 @@ def _goal(rng: random.Random) -> _Goal:
         metadata = crowded.metadata(rng, rng.choices(crowded.TAGS, crowded.TAG_SHARES)[0])
     else:
         metadata = random_metadata(rng, rng.choices(TAGS, TAG_SHARES)[0])
-    return _Goal(metadata["prompt"], _laid_out(of_metadata(metadata), rng))
-
-
-def _laid_out(graph: SceneGraph, rng: random.Random) -> SceneGraph:
-    placed = lay_out(graph, rng)
-    assert placed is not None, "a generated prompt that no board shows"
-    return placed
+    return _Goal(metadata["prompt"], laid_out(metadata, rng))
 
 
 def training_example(rng: random.Random, kind: Kind, *, unconditional: float = 0.1) -> TrainingExample:
@@ -280,7 +271,7 @@ def training_example(rng: random.Random, kind: Kind, *, unconditional: float = 0
     """
     if rng.random() < KNOWLEDGE_SHARES[kind]:
         prompt, metadata = knowledge_prompt(rng)
-        example = _EXAMPLES[kind](rng, _Goal(prompt, _laid_out(of_metadata(metadata), rng)))
+        example = _EXAMPLES[kind](rng, _Goal(prompt, laid_out(metadata, rng)))
         return [replace(segment, learn=False) if isinstance(segment, Draw) else segment for segment in example]
     example = _EXAMPLES[kind](rng, _goal(rng))
     draw = example[-1]
