@@ -26,7 +26,7 @@ PORTRAIT = {
 }
 """The prompt of the photograph, which comes with matplotlib: Grace Hopper in uniform."""
 SEED = 2
-"""Of scenes that the embedded networks judge right on a machine that computes right; they err on 2 of 100 others."""
+"""The embedded networks judge all scenes of this seed right; of all right scenes they misjudge 2 in 100."""
 WARM = (1.0, 0.7, 0.45)
 """The shares of red, green and blue that warm light leaves."""
 
