@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evalharness._util.text import some_of
-from evalharness.report.formatting import short_digest, short_hash
+from evalharness.report.formatting import short_hash
 from evalharness.store.provenance import count
 
 Entry = Mapping[str, Any]
@@ -72,16 +72,15 @@ def table_warnings(info: Mapping[str, Any], benchmark: str) -> list[str]:
 
 
 def code_warnings(info: Mapping[str, Any]) -> list[str]:
-    """A line for each commit that had changes which are in no commit."""
+    """A line if any sample was made by code with changes that are in no commit; it counts them by commit."""
     samples: Counter[str] = Counter()
     for entry in _entries(info):
         if str(entry.get("git_commit", "")).endswith("+"):
             samples[entry["git_commit"]] += max(count(entry, "drawn") + count(entry, "begun"), count(entry, "scored"))
-    return [
-        f"{number} samples were drawn or scored by code with uncommitted changes (commit {short_digest(commit)}+); "
-        "no commit has this code."
-        for commit, number in samples.items()
-    ]
+    if not samples:
+        return []
+    numbers = ", ".join(f"{number:,} (commit {short_hash(commit)})" for commit, number in samples.items())
+    return [f"samples drawn or scored by code with uncommitted changes, which no commit has: {numbers}."]
 
 
 def used_values(info: Mapping[str, Any], stage: str, benchmark: str) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,9 +23,30 @@ def test_a_wrong_option_is_told_before_anything_is_trained(tmp_path: Path, capsy
     assert not (tmp_path / "all").exists()
 
 
-def test_a_network_whose_training_fails_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "detector").write_text("a file in the way of the folder")
-    assert everything.main(["--out", str(tmp_path), "--device", "no-such-device"]) == 2
+def test_a_device_that_is_not_there_is_told_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert everything.main(["--out", str(tmp_path / "all"), "--device", "no-such-device"]) == 2
+    assert "device 'no-such-device' cannot be used here" in capsys.readouterr().err
+    assert not (tmp_path / "all").exists()
+
+
+@pytest.mark.parametrize("network", ["clip", "detector", "judge", "unified"])
+def test_each_network_alone_refuses_a_device_that_is_not_there(
+    network: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [network, "--device", "no-such-device"])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"evalharness.miniature.training.{network}").main()
+    assert ended.value.code == 2
+    assert "device 'no-such-device' cannot be used here" in capsys.readouterr().err
+
+
+def test_a_network_whose_training_fails_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    assert everything.main(["--out", str(tmp_path)]) == 2
     assert "the training of detector ended with exit code 1" in capsys.readouterr().err
 
 

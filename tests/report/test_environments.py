@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sqlite3
 from bisect import bisect_left
@@ -107,12 +108,15 @@ def test_equal_machines_are_no_warning(file: Path, tmp_path: Path, move: Move) -
         assert table_warnings(results.info, "mock") == []
 
 
-def test_code_that_no_commit_has_is_a_warning(file: Path, tmp_path: Path, move: Move) -> None:
-    move("first", commit="0123456789abcdef+")
+def test_code_that_no_commit_has_is_one_warning_for_all_commits(file: Path, tmp_path: Path, move: Move) -> None:
+    dirty = ["0" * 40 + "+", "1" * 40 + "+"]
+    move("first", commit=dirty[0])
+    run_without_report(file, tmp_path / "r" / "x", only=["a"]).close()
+    move("second", commit=dirty[1])
     with run_without_report(file, tmp_path / "r" / "x") as results:
         (line,) = code_warnings(results.info)
-        assert "24 samples were drawn or scored by code with uncommitted changes" in line
         page = results.to_html(tmp_path / "r" / "x").read_text()
+    assert set(re.findall(r"[1-9]\d* \(commit (\w+\+)\)", line)) == {"00000000+", "11111111+"}
     warnings = page.partition("Before you quote a number")[2].partition("</aside>")[0]
     assert "uncommitted changes" in warnings
 

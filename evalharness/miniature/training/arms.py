@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 
 from evalharness._util import console
+from evalharness._util.devices import pick_device
 from evalharness._util.guard import guarded
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.miniature.training import sketches, unified
@@ -178,7 +179,7 @@ def study(options: argparse.Namespace) -> Study:
     """The study that a command line asks for.
 
     Raises:
-        ConfigError: an unknown arm, or a count that is not above 0.
+        ConfigError: an unknown arm, a count that is not above 0, or a device that torch cannot use.
     """
     for arm in options.arms:
         if arm not in ARMS:
@@ -187,11 +188,8 @@ def study(options: argparse.Namespace) -> Study:
     for name in counts:
         if getattr(options, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')} must be above 0, got {getattr(options, name)}")
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     given = {name: getattr(options, name) for name in ("out", "pretrained", "scorers", "arms", "seeds", *counts)}
-    return Study(**given, device=device, compiled=not options.no_compile)
+    return Study(**given, device=pick_device(options.device), compiled=not options.no_compile)
 
 
 if __name__ == "__main__":

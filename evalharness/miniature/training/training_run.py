@@ -18,9 +18,11 @@ from typing import Any
 
 import torch
 
+from evalharness._util.devices import pick_device
 from evalharness._util.file_digests import file_digest
 from evalharness._util.files import atomic_path, write_text_atomically
 from evalharness._util.text import counted
+from evalharness.errors import ConfigError
 
 log = logging.getLogger("evalharness.training")
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -157,8 +159,10 @@ def arguments(
     add(parser)
     args = parser.parse_args()
     start_log()
-    if args.device == "auto":
-        args.device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        args.device = pick_device(args.device)
+    except ConfigError as error:
+        parser.error(str(error))
     torch.manual_seed(args.seed)
     return args
 
