@@ -77,13 +77,13 @@ def dry_run(sweep: Sweep | str | Path, *, store: str | Path | None = None, **siz
         sweep: A loaded sweep, or a file for :func:`load_sweep`, to which ``size`` is passed on.
         store: Folder of images and scores (default: ``reports/store``).
     """
-    from evalharness.analysis.examples.missing import most_example_scores
+    from evalharness.analysis.examples.missing import most_intermediate_scores
     from evalharness.execution import dry_run as dry
 
     loaded = _loaded(sweep, size)
     store_path = sharded(Path(store) if store is not None else REPORTS / "store", loaded.shard)
     command = "evalharness timing FILE --draw 8"
-    lines = dry.dry_run(loaded, store_path, command, count_searched=most_example_scores)
+    lines = dry.dry_run(loaded, store_path, command, count_searched=most_intermediate_scores)
     return "\n".join([*lines, *power_lines(loaded, store_path)])
 
 
@@ -175,7 +175,7 @@ def run_and_report(
         ConfigError: Another run writes to ``out``, a trial would replace a larger report there, or the disk is too
             small.
     """
-    from evalharness.analysis.examples.missing import example_searches
+    from evalharness.analysis.examples.missing import score_searches
     from evalharness.report.publish import require_publishable
 
     if trial:
@@ -189,7 +189,7 @@ def run_and_report(
                 opened,
                 out,
                 progress=Progress(quiet=quiet),
-                make_searches=example_searches if parts.scoring else None,
+                make_searches=score_searches if parts.scoring else None,
                 retry_failed=retry_failed,
                 parts=parts,
                 check_space=check_space,

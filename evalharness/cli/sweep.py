@@ -71,13 +71,13 @@ def run(options: argparse.Namespace) -> int:
     tracked = tracking.tracking_of(options)
     if options.dry_run:
         from evalharness._front import power_lines
-        from evalharness.analysis.examples.missing import most_example_scores
+        from evalharness.analysis.examples.missing import most_intermediate_scores
         from evalharness.execution.dry_run import dry_run
 
         more = {
             "retry_failed": options.retry_failed,
             "rates_file": options.rates,
-            "count_searched": most_example_scores,
+            "count_searched": most_intermediate_scores,
         }
         lines = dry_run(sweep, store_path, _measuring(options, store_path), **more)
         _write(*lines, *power_lines(sweep, store_path))

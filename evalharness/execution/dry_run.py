@@ -35,7 +35,7 @@ def dry_run(
         command: The command that measures rates.
         retry_failed: Whether the run would try again what failed.
         rates_file: Rates measured elsewhere.
-        count_searched: Counts the intermediate images that the run's searches for examples may score.
+        count_searched: Counts the intermediate images that the run's searches may score.
 
     Raises:
         ConfigError: The sweep cannot be planned, or the file of rates is wrong.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from evalharness.analysis.examples.loop import SHARES, ArmLoop, Part
+from evalharness._util.text import counted, some_of
+from evalharness.analysis.examples.judged_samples import JUDGED_SAMPLES
+from evalharness.analysis.examples.loop import SHARES, ArmLoop, LoopCounts, Part
 from evalharness.report.cells import Cell, PageTable, Row
 from evalharness.report.formatting import MISSING
 
@@ -29,29 +31,45 @@ CAPTION = (
     "the inspected pictures that it finds wrong, those in which a conflict was named. Both by the verdict on that very "
     "picture, for the whole prompt: an early picture may be wrong only because something is still to be drawn. Fixed, "
     "broke, unchanged: what refinements did to the verdict. Kept: of the right pictures that another picture follows, "
-    "those whose next one is right. Shares count only pictures that have a verdict: those that are some arm’s final "
-    "image, and those scored for the chosen trajectories. Tokens and sampler steps: of all inspections and refinements."
+    "those whose next one is right. Tokens and sampler steps: of all inspections and refinements. "
+)
+MAX_ARMS = 3
+"""Arms that the caption names."""
+JUDGED = "Verdicts are those of all pictures of {samples}, chosen by the digest of prompt and seed alone."
+NOT_JUDGED = (
+    "Verdicts would be those of all pictures of {samples}. Not all of these have one, and those that have one are "
+    "not like the others, so the columns of verdicts are empty. A judge is asked about final pictures alone."
 )
 
 
 def loop_table(loops: Iterable[ArmLoop], benchmark: str) -> PageTable | None:
     """The table of a benchmark: each arm in total, by iteration and by category; ``None`` if no arm refines."""
     rows = []
-    for loop in loops:
-        if loop.benchmark == benchmark:
-            rows.append(Row(_cells(loop, "all", None), baseline=True))
-            rows += [Row(_cells(loop, f"iteration {number}", number)) for number in loop.iterations]
-            rows += [Row(_cells(loop, name.replace("_", " "), name)) for name in loop.categories]
+    shown = [loop for loop in loops if loop.benchmark == benchmark]
+    for loop in shown:
+        rows.append(Row(_cells(loop, "all", None), baseline=True))
+        rows += [Row(_cells(loop, f"iteration {number}", number)) for number in loop.iterations]
+        rows += [Row(_cells(loop, name.replace("_", " "), name)) for name in loop.categories]
     if not rows:
         return None
-    return PageTable("What the loop does", CAPTION, COLUMNS, rows, frozenset({"Part"}))
+    return PageTable("What the loop does", CAPTION + verdicts_text(shown), COLUMNS, rows, frozenset({"Part"}))
 
 
-def _cells(loop: ArmLoop, name: str, part: Part) -> list[Cell]:
-    counts = loop.total(part)
-    shares = {
-        share: _share(getattr(counts, counted), getattr(counts, whole)) for share, (counted, whole) in SHARES.items()
-    }
+def verdicts_text(loops: Sequence[ArmLoop]) -> str:
+    """Which pictures the verdicts of some loops are of."""
+    judged = [loop.judged for loop in loops if loop.judged]
+    if not judged:
+        most = min(JUDGED_SAMPLES, max(loop.samples for loop in loops))
+        return NOT_JUDGED.format(samples=f"{counted(most, 'sample')} of an arm")
+    text = JUDGED.format(samples=f"{counted(max(judged), 'sample')} of each arm")
+    if len(judged) < len(loops):
+        text += f" {some_of([loop.arm for loop in loops if not loop.judged], MAX_ARMS)}: not all of these have one."
+    return text
+
+
+def _cells(loop: ArmLoop, name: str, rows: Part) -> list[Cell]:
+    counts = loop.total(rows)
+    shares = {share: _share(getattr(counts, part), getattr(counts, whole)) for share, (part, whole) in SHARES.items()}
     return [
         Cell(loop.arm),
         Cell(name),
@@ -60,13 +78,18 @@ def _cells(loop: ArmLoop, name: str, part: Part) -> list[Cell]:
         shares["precision"],
         shares["recall"],
         _number(counts.refinements),
-        _number(counts.fixed),
-        _number(counts.broke),
-        _number(counts.unchanged),
+        *(_verdict_change(loop, number, counts) for number in (counts.fixed, counts.broke, counts.unchanged)),
         shares["kept"],
         _number(counts.tokens),
         _number(counts.evaluations),
     ]
+
+
+def _verdict_change(loop: ArmLoop, number: int, counts: LoopCounts) -> Cell:
+    """A number of refinements, of those whose verdicts count; a dash if there are no verdicts."""
+    if not loop.judged:
+        return Cell(MISSING, float("nan"))
+    return Cell(f"{number:,}", number, f"of {counts.changes:,}")
 
 
 def _number(count: int) -> Cell:

@@ -16,7 +16,7 @@ from PIL import Image
 from plugin_packages import InstallPlugins
 
 import evalharness as eh
-from evalharness.analysis.examples.missing import most_example_scores
+from evalharness.analysis.examples.missing import most_intermediate_scores
 from evalharness.execution.disk_forecast import disk_forecasts
 from evalharness.execution.scoring_forecast import scoring_forecasts
 from evalharness.execution.shared_drawings import without_contained
@@ -44,7 +44,7 @@ def bounds(plan: Plan, store_path: Path) -> Numbers:
         states, retry = sample_states(plan, store), store.failures.to_retry()
         jobs = without_contained(pending_jobs(plan, states, retry))
         disk = disk_forecasts(plan, store, jobs)
-        scoring = scoring_forecasts(plan, store, states, retry, most_example_scores(plan, store, jobs))
+        scoring = scoring_forecasts(plan, store, states, retry, most_intermediate_scores(plan, store, jobs))
     return Numbers(
         drawings=sum(forecast.images for forecast in disk),
         bytes=sum(forecast.images * forecast.most for forecast in disk),

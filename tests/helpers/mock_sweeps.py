@@ -8,7 +8,7 @@ from typing import Any
 
 import evalharness as eh
 from evalharness._util.progress import Progress
-from evalharness.analysis.examples.missing import example_searches
+from evalharness.analysis.examples.missing import score_searches
 from evalharness.execution.session import run_plan
 from evalharness.store.store import Store
 
@@ -60,7 +60,7 @@ def run_without_report(file: Path, out: Path, *, retry_failed: bool = False, **s
             opened,
             out,
             progress=Progress(quiet=True),
-            make_searches=example_searches,
+            make_searches=score_searches,
             retry_failed=retry_failed,
         )
     return eh.Results(plan, store, info)

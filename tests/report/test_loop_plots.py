@@ -18,7 +18,7 @@ COUNTS = LoopCounts(
 
 def loop(arm: str = "process", iterations: int = 2, counts: LoopCounts = COUNTS) -> ArmLoop:
     parts: list[Part] = [None, *range(1, iterations + 1), "single_object"]
-    return ArmLoop("toy", arm, 10, {part: {"one": counts, "two": counts} for part in parts})
+    return ArmLoop("toy", arm, 10, {part: {"one": counts, "two": counts} for part in parts}, judged=6)
 
 
 def svg(arm: ArmLoop, folder: Path) -> str:
@@ -46,7 +46,7 @@ def test_the_description_has_the_numbers() -> None:
     assert "conflict named 50.0 [" in plot.alt
     assert "precision: named, and wrong 75.0 [" in plot.alt
     assert "recall: wrong, and named 100.0 [" in plot.alt
-    assert plot.alt.endswith("4 fixed, 2 broken, 2 unchanged")
+    assert plot.alt.endswith("of 8 refinements with verdicts 4 fixed, 2 broken, 2 unchanged")
 
 
 @pytest.mark.parametrize("iterations", [MAX_ITERATIONS, MAX_ITERATIONS + 5])

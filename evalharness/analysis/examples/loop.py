@@ -1,8 +1,9 @@
 """What the loop of a process does: which states its inspections find fault with, and what refinements make of them.
 
 An inspection names a conflict if a refinement follows it in its iteration. Whether that was right is decided by the
-benchmark's scorer on the very state that was inspected, for the whole prompt, where that state has a score: it is some
-arm's final image, or was scored for the examples.
+benchmark's scorer on the very state that was inspected, for the whole prompt. Only verdicts on samples that were chosen
+before anything was known of them count (:mod:`~evalharness.analysis.examples.judged_samples`), and only if all their
+states have one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 from evalharness.analysis.arms import settings_by_arm
+from evalharness.analysis.examples.judged_samples import judged_samples
 from evalharness.analysis.examples.search import Lookup, RecordedSample, process_families, recorded_samples
 from evalharness.analysis.stats import Estimate, estimate
 from evalharness.store.results import Judged, Results
@@ -52,6 +54,11 @@ class LoopCounts:
     tokens: int = 0
     evaluations: int = 0
 
+    @property
+    def changes(self) -> int:
+        """Refinements where both pictures have a score."""
+        return self.fixed + self.broke + self.unchanged
+
     def add(self, other: LoopCounts) -> None:
         """Add other counts to these."""
         for name in (field.name for field in fields(self)):
@@ -77,12 +84,14 @@ class ArmLoop:
     Attributes:
         samples: How many were read.
         counts: The counts of each prompt, in total, by iteration and by category.
+        judged: The number of samples whose verdicts count; 0 if not all of their states have one.
     """
 
     benchmark: str
     arm: str
     samples: int
     counts: Mapping[Part, Mapping[str, LoopCounts]]
+    judged: int = 0
 
     def total(self, part: Part = None) -> LoopCounts:
         """The counts of all prompts."""
@@ -133,17 +142,36 @@ def loops(results: Results, lookup: Lookup) -> Iterator[ArmLoop]:
 
 
 def _arm_loop(benchmark: str, arm: str, samples: Iterable[RecordedSample], lookup: Lookup) -> ArmLoop:
+    read = list(samples)
+    verdicts = _verdicts(benchmark, read, lookup)
     counts: dict[Part, dict[str, LoopCounts]] = {None: {}}
-    read = 0
-    for sample in samples:
-        read += 1
+    for sample in read:
         item, category = str(sample.row["item"]), str(sample.row["category"])
-        digests = list(dict.fromkeys(step["image"] for step in sample.steps if step["image"]))
-        judged = lookup(benchmark, item, digests) if digests else {}
-        for iteration, of_iteration in count_steps(sample.steps, judged).items():
+        for iteration, of_iteration in count_steps(sample.steps, verdicts.get(_key(sample), {})).items():
             for part in (None, iteration, category):
                 counts.setdefault(part, {}).setdefault(item, LoopCounts()).add(of_iteration)
-    return ArmLoop(benchmark, arm, read, counts)
+    return ArmLoop(benchmark, arm, len(read), counts, len(verdicts))
+
+
+def _verdicts(
+    benchmark: str, samples: Sequence[RecordedSample], lookup: Lookup
+) -> Mapping[tuple[str, int], Mapping[str, Judged]]:
+    """The scores of all pictures of the chosen samples, by sample; nothing if a picture has none."""
+    chosen = judged_samples(map(_key, samples))
+    verdicts = {}
+    for sample in samples:
+        if _key(sample) not in chosen:
+            continue
+        pictures = {step["image"] for step in sample.steps if step["image"]}
+        judged = lookup(benchmark, str(sample.row["item"]), sorted(pictures)) if pictures else {}
+        if pictures - set(judged):
+            return {}
+        verdicts[_key(sample)] = judged
+    return verdicts
+
+
+def _key(sample: RecordedSample) -> tuple[str, int]:
+    return str(sample.row["item"]), int(sample.row["seed_index"])
 
 
 def count_steps(steps: Sequence[Mapping[str, Any]], judged: Mapping[str, Judged]) -> dict[int, LoopCounts]:

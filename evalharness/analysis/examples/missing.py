@@ -1,15 +1,18 @@
-"""Searches for examples during a run, and requests the scores that they need.
+"""Scores of pictures that are no arm's final image, which a run makes for its report.
 
 A sweep has scores of its final images, but not of the sketches that were refined. A detector scores these in the order
-of the search, until each rule has its example. A judge does not, because its replies cost money.
+of the search for examples, until each rule has its example, and those of the samples that tell what the loop does. A
+judge does not, because its replies cost money.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from heapq import nlargest
 from itertools import islice
 
+from evalharness.analysis.examples.judged_samples import JUDGED_SAMPLES, judged_samples
 from evalharness.analysis.examples.rules import Case
 from evalharness.analysis.examples.search import MAX_REFINEMENTS, MAX_SAMPLES, RecordedSample, Tally
 from evalharness.api.benchmark import JudgeScorer
@@ -26,16 +29,19 @@ AHEAD = 16
 """Number of refinements whose images are scored together."""
 
 
-def example_searches(plan: Plan, store: Store) -> list[ExampleSearch]:
-    """A search for each benchmark with a scorer that is no judge, and each arm that refines.
+def score_searches(plan: Plan, store: Store) -> list[ExampleSearch | JudgedSamples]:
+    """The searches for each benchmark with a scorer that is no judge, and each arm that refines.
 
     Of arms that differ only in their cap it is the one with the highest.
     """
     searched = _searched_samples(plan)
-    return [ExampleSearch(plan, store, benchmark, members) for (benchmark, _), members in searched.items()]
+    searches: list[ExampleSearch | JudgedSamples] = []
+    for (benchmark, _), samples in searched.items():
+        searches += [kind(plan, store, benchmark, samples) for kind in (ExampleSearch, JudgedSamples)]
+    return searches
 
 
-def most_example_scores(plan: Plan, store: Store, jobs: Collection[Job]) -> dict[str, int]:
+def most_intermediate_scores(plan: Plan, store: Store, jobs: Collection[Job]) -> dict[str, int]:
     """The number of intermediate images that the searches score at most once ``jobs`` are drawn, by benchmark.
 
     Of a trajectory, all images can be scored that no arm ends in.
@@ -48,9 +54,13 @@ def most_example_scores(plan: Plan, store: Store, jobs: Collection[Job]) -> dict
     for (benchmark, _), samples in _searched_samples(plan).items():
         searched = samples[:MAX_SAMPLES]
         drawn = to_draw.isdisjoint(sample.job for sample in searched)
-        if not drawn or ExampleSearch(plan, store, benchmark, searched).missing_scores():
-            intermediate = sum(sample.arm.variant.drawings - len(caps[sample.job]) for sample in searched)
-            most[benchmark] += min(intermediate, 2 * MAX_REFINEMENTS)
+        if drawn and not any(
+            kind(plan, store, benchmark, searched).missing_scores() for kind in (ExampleSearch, JudgedSamples)
+        ):
+            continue
+        intermediate = [sample.arm.variant.drawings - len(caps[sample.job]) for sample in searched]
+        judged = sum(nlargest(JUDGED_SAMPLES, intermediate))
+        most[benchmark] += min(sum(intermediate), 2 * MAX_REFINEMENTS + judged)
     return dict(most)
 
 
@@ -127,3 +137,35 @@ class ExampleSearch:
                 recorded = RecordedSample({}, tuple(step.as_dict() for step in stored.prefix(sample.arm.cap)))
                 for refinement in recorded.refinements:
                     yield sample, recorded, Case(refinement, None, None, final=False)
+
+
+class JudgedSamples:
+    """All pictures of the samples whose verdicts tell what the loop does."""
+
+    def __init__(self, plan: Plan, store: Store, benchmark: str, samples: Sequence[Sample]) -> None:
+        self.benchmark = benchmark
+        self._planned, self._store = plan.benchmarks[benchmark], store
+        searched = samples[:MAX_SAMPLES]
+        chosen = judged_samples(map(_key, searched))
+        self._samples = [sample for sample in searched if _key(sample) in chosen]
+        self._asked = False
+
+    def missing_scores(self) -> Mapping[str, PendingScore]:
+        """The scores that these samples lack, by key, all at once; then none."""
+        if self._asked:
+            return {}
+        self._asked = True
+        stored = self._store.trajectories.get([sample.job for sample in self._samples])
+        pending = {
+            self._planned.score_key(step.image, sample.item): PendingScore(step.image, sample.item)
+            for sample in self._samples
+            if sample.job in stored
+            for step in stored[sample.job].prefix(sample.arm.cap)
+            if step.image is not None
+        }
+        known = {*self._store.scores.get(pending), *self._store.failures.get(pending)}
+        return {key: score for key, score in pending.items() if key not in known}
+
+
+def _key(sample: Sample) -> tuple[str, int]:
+    return sample.item.id, sample.seed_index

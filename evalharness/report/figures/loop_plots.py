@@ -12,6 +12,7 @@ from evalharness.analysis.examples.loop import SHARES, ArmLoop, LoopCounts, Part
 from evalharness.analysis.stats import Estimate
 from evalharness.report.figures.style import BAD, COLORS, GOOD, MARKERS, NEUTRAL, ON_BARS, RULE, Plot, error_bars, label
 from evalharness.report.formatting import percent_text
+from evalharness.report.loop_table import verdicts_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,7 @@ def loop_plots(loops: Sequence[ArmLoop], title: str, most: int = MAX_ARMS) -> It
         caption = (
             "Left: shares of inspections and of right pictures, with 95 % intervals over prompts. Right: what "
             "refinements did to the verdict of a picture, with numbers where there is room. Precision, recall and "
-            "verdicts are the scorer’s on that very picture, where it has one."
+            f"verdicts are the scorer’s on that very picture. {verdicts_text([loop])}"
         )
         if len(iterations) < len(loop.iterations):
             caption += f" The first {MAX_ITERATIONS} of {len(loop.iterations)} iterations; the table has all."
@@ -52,7 +53,8 @@ def loop_plots(loops: Sequence[ArmLoop], title: str, most: int = MAX_ARMS) -> It
             caption += f" Figures show {most} of {counted(len(loops), 'arm')}; the table has all."
         total = loop.total()
         texts = [f"{LABELS[name]} {_percent(loop.share(name))}" for name in SHARES]
-        texts.append(f"{total.fixed} fixed, {total.broke} broken, {total.unchanged} unchanged")
+        changes = f"{total.fixed} fixed, {total.broke} broken, {total.unchanged} unchanged"
+        texts.append(f"of {counted(total.changes, 'refinement')} with verdicts {changes}")
         yield Plot(
             kind="loop" if number == 1 else f"loop-{number}",
             title=f"What the loop does in {loop.arm}",
@@ -117,10 +119,7 @@ def _draw_changes(axes: Axes, counts: Sequence[LoopCounts], ticks: Sequence[int]
     left = [0.0] * len(counts)
     for name, text, color in CHANGES:
         numbers = [getattr(of_part, name) for of_part in counts]
-        shares = [
-            100 * number / max(1, of_part.fixed + of_part.broke + of_part.unchanged)
-            for number, of_part in zip(numbers, counts, strict=True)
-        ]
+        shares = [100 * number / max(1, of_part.changes) for number, of_part in zip(numbers, counts, strict=True)]
         bars = axes.barh(ticks, shares, left=left, color=color, height=0.6, label=text)
         written = [str(number) if share >= ROOM else "" for number, share in zip(numbers, shares, strict=True)]
         axes.bar_label(bars, written, label_type="center", fontsize=7, color=ON_BARS)

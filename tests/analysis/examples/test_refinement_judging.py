@@ -12,7 +12,7 @@ from mock_sweeps import run_without_report
 from PIL import Image
 from plugin_packages import InstallPlugins
 
-from evalharness.analysis.examples import missing, search
+from evalharness.analysis.examples import judged_samples, missing, search
 from evalharness.analysis.examples.search import ChosenExamples, choose
 from evalharness.api.benchmark import JudgeScorer
 from evalharness.api.model import Drawn, Written
@@ -79,6 +79,7 @@ class RefiningModel(MockModel):
 def refining_model(install_plugins: InstallPlugins, monkeypatch: pytest.MonkeyPatch) -> None:
     install_plugins(models=[RefiningModel])
     monkeypatch.setattr(missing, "AHEAD", 3)
+    monkeypatch.setattr(judged_samples, "JUDGED_SAMPLES", 0)  # what the search for examples scores is counted
 
 
 @pytest.fixture
