@@ -1,21 +1,20 @@
 """The agreement of a judge with itself, and with another judge. Values are in 0..1; a missing one is NaN.
 
-Intervals are those of :mod:`evalharness.analysis.stats`: prompts are drawn, with all their images, within their
-category. If no values differ, a bootstrap interval has no width although the next reply might differ; the limit is then
-that of :func:`evalharness.analysis.stats.none_of`, with each prompt as a trial.
+Intervals are over prompts, which are the independent units: all images of a prompt count as one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evalharness.analysis import stats
-from evalharness.analysis.stats import Estimate, Floats
+from evalharness.analysis.stats import CONFIDENCE, Estimate, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +34,7 @@ class Agreement:
     second: float
 
 
-def agreement(
-    first: npt.ArrayLike, second: npt.ArrayLike, items: npt.ArrayLike, categories: npt.ArrayLike
-) -> Agreement:
+def agreement(first: npt.ArrayLike, second: npt.ArrayLike, items: npt.ArrayLike) -> Agreement:
     """The agreement of two judges' values of the same samples, all (samples,).
 
     κ = 1 - Σ(x - y)² / E Σ(x - y)², the expectation being that of independent judges with the same values. This is
@@ -46,38 +43,24 @@ def agreement(
     """
     x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     both = ~np.isnan(x) & ~np.isnan(y)
-    x, y, prompts, labels = x[both], y[both], np.asarray(items)[both], np.asarray(categories)[both]
+    x, y, prompts = x[both], y[both], np.asarray(items)[both]
     if not x.size:
         return Agreement(0, 0, Estimate(math.nan), Estimate(math.nan), math.nan, math.nan)
-    columns = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, (x == y).astype(float)], axis=1)
-    total, resampled = columns.sum(axis=0), stats.resampled_sums(columns, prompts, labels)
-    count = len(np.unique(prompts))
-    same, kappa = Estimate(float(total[6] / total[0])), Estimate(float(_kappa(total)))
-    if count > 1:
-        same = _share(same.value, resampled[:, 6] / resampled[:, 0], count)
-        kappa = stats.interval(kappa.value, _kappa(resampled))
-        if same.value == 1 and not math.isnan(kappa.value):
-            kappa = replace(kappa, low=max(-1.0, 1 - stats.none_of(count) / float(_chance(total))))
-    return Agreement(len(x), count, same, kappa, float(x.mean()), float(y.mean()))
+    same, kappa = _mean((x == y).astype(float), prompts), _kappa_estimate(x, y, prompts)
+    return Agreement(len(x), same.prompts, same, kappa, float(x.mean()), float(y.mean()))
 
 
-def flip_rate(values: npt.ArrayLike, items: npt.ArrayLike, categories: npt.ArrayLike) -> Estimate:
+def flip_rate(values: npt.ArrayLike, items: npt.ArrayLike) -> Estimate:
     """How often two replies about the same image have different values.
 
     ``values`` is (samples, replies). The rate is the mean, over the samples with two replies or more, of the share of
     pairs of replies that differ.
     """
-    table = np.asarray(values, dtype=float)
-    flips = _flips(table)
+    flips = _flips(np.asarray(values, dtype=float))
     repeated = ~np.isnan(flips)
     if not repeated.any():
         return Estimate(math.nan)
-    prompts, labels = np.asarray(items)[repeated], np.asarray(categories)[repeated]
-    rate, count = float(flips[repeated].mean()), len(np.unique(prompts))
-    if count < 2:
-        return Estimate(rate)
-    sums = stats.resampled_sums(np.stack([np.ones(repeated.sum()), flips[repeated]], axis=1), prompts, labels)
-    return _share(rate, sums[:, 1] / sums[:, 0], count)
+    return _mean(flips[repeated], np.asarray(items)[repeated])
 
 
 def reply_variance(
@@ -122,6 +105,34 @@ def _flips(table: Floats) -> Floats:
     return shares
 
 
+def _mean(values: Floats, prompts: npt.NDArray[Any]) -> Estimate:
+    """The mean over all samples, in whatever category, with its score interval."""
+    return stats.estimate(values, prompts, [""] * len(values), {"": 1.0}).overall
+
+
+def _kappa_estimate(x: Floats, y: Floats, prompts: npt.NDArray[Any]) -> Estimate:
+    """Kappa with the wider of two limits on each side.
+
+    Student's, with the jackknife's standard error over prompts, knows how the agreement by chance varies, but not that
+    what happened once or never may happen more often. The limits of the mean of (x - y)², over the agreement by chance
+    as observed, know that alone.
+    """
+    from scipy.special import stdtrit
+
+    columns = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
+    (stratum,) = stats.strata(columns, prompts, [""] * len(x))
+    total, count = stratum.sums.sum(axis=0), len(stratum.sums)
+    value, without = float(_kappa(total)), _kappa(total - stratum.sums)
+    distance = _mean((x - y) ** 2, prompts)
+    if math.isnan(value) or math.isnan(distance.low) or np.isnan(without).any():
+        return Estimate(value)
+    error = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
+    reach = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error
+    chance = float(_chance(total))
+    low, high = min(value - reach, 1 - distance.high / chance), max(value + reach, 1 - distance.low / chance)
+    return Estimate(value, max(-1.0, low), min(1.0, high), se=error, prompts=count, samples=len(x))
+
+
 def _kappa(sums: Floats) -> Floats:
     """Kappa from sums over samples of 1, x, y, x², y², xy in the last axis."""
     count, x2, y2, xy = (sums[..., column] for column in (0, 3, 4, 5))
@@ -136,13 +147,3 @@ def _chance(sums: Floats) -> Floats:
     count, x, y, x2, y2 = (sums[..., column] for column in range(5))
     expected: Floats = (x2 + y2) / count - 2 * (x / count) * (y / count)
     return expected
-
-
-def _share(value: float, resampled: Floats, prompts: int) -> Estimate:
-    """A share with its interval; at 0 and 1 with a limit where the bootstrap has no width."""
-    estimate = stats.interval(value, resampled)
-    if value == 0:
-        return replace(estimate, high=stats.none_of(prompts))
-    if value == 1:
-        return replace(estimate, low=1 - stats.none_of(prompts))
-    return estimate

@@ -12,6 +12,7 @@ from evalharness.analysis import stats
 from evalharness.analysis.findings import Contrast, Correction, Flips
 from evalharness.analysis.grid import Grid
 from evalharness.analysis.stats import Floats, Scores
+from evalharness.types.score import is_right
 
 Pair = tuple[str, str]
 """An arm and the arm that it is compared with."""
@@ -105,7 +106,7 @@ def _contrast(
 def _flips(first: Floats, second: Floats) -> Flips:
     both = ~np.isnan(first) & ~np.isnan(second)
     first, second = first[both], second[both]
-    first_right, second_right = first == 1, second == 1
+    first_right, second_right = is_right(first), is_right(second)
     return Flips(
         fixed=int((first_right & ~second_right).sum()),
         broken=int((~first_right & second_right).sum()),

@@ -12,6 +12,7 @@ from evalharness.analysis.findings import Refinements
 from evalharness.analysis.grid import Grid
 from evalharness.config.arm_families import family_key
 from evalharness.store.results import Results
+from evalharness.types.score import is_right
 
 
 def refinements(results: Results, table: Grid) -> Iterator[Refinements]:
@@ -47,7 +48,7 @@ def _count(table: Grid, arm: str, without: str) -> Refinements:
         counted.refinements,
         without=without,
         compared=int(compared.sum()),
-        fixed=int(((first == 1) & (second != 1)).sum()),
-        broken=int(((first != 1) & (second == 1)).sum()),
+        fixed=int((is_right(first) & ~is_right(second)).sum()),
+        broken=int((~is_right(first) & is_right(second)).sum()),
         changed=int((first != second).sum()),
     )

@@ -21,6 +21,7 @@ from evalharness._util.validation import first_mistake
 from evalharness.api import registry
 from evalharness.api.benchmark import RuleBased
 from evalharness.errors import ConfigError
+from evalharness.types.score import is_right
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         for number, line in numbered_lines(lines):
             place = f"{'stdin' if file == '-' else file} line {number}"
             score = plugin.verdict(require_json(line, place), rules, place)
-            console.write_data(json.dumps({"correct": score.value == 1, "reason": score.reason}) + "\n")
+            console.write_data(json.dumps({"correct": is_right(score.value), "reason": score.reason}) + "\n")
     return 0
 
 

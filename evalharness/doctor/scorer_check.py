@@ -13,7 +13,7 @@ from evalharness.api.benchmark import HasKnownAnswers, KnownAnswer, Scorer
 from evalharness.api.plugin_results import plain_score, scorer_faults
 from evalharness.doctor.check_result import CheckResult, fail, ok, warn
 from evalharness.errors import EvalHarnessError
-from evalharness.types.score import Score
+from evalharness.types.score import Score, is_right
 
 ADVICE = (
     "run again with CUDA_VISIBLE_DEVICES= : if that is right, the GPU computes wrongly, else the weights are damaged: "
@@ -75,7 +75,7 @@ class ScorerCheck:
 
     def _check_part(self, part: str, scored: Sequence[tuple[KnownAnswer, Score]]) -> CheckResult:
         name, identity = f"{self.label} {part}", describe_identity(self.identity)
-        errors = [(specimen, score) for specimen, score in scored if (score.value == 1) != specimen.correct]
+        errors = [(specimen, score) for specimen, score in scored if is_right(score.value) != specimen.correct]
         if errors:
             return fail(name, f"{_describe_errors(errors, scored)} ({identity})", ADVICE)
         return ok(name, f"{len(scored)} images with known verdicts, all judged right ({identity})")
@@ -103,7 +103,7 @@ def _describe_errors(errors: Sequence[tuple[KnownAnswer, Score]], scored: Sequen
     by_category = Counter(specimen.item.category for specimen, _ in errors)
     categories = ", ".join(f"{category} {count}/{totals[category]}" for category, count in by_category.items())
     first, score = errors[0]
-    verdict = "was taken for right" if score.value == 1 else f"was called wrong: {score.reason}"
+    verdict = "was taken for right" if is_right(score.value) else f"was called wrong: {score.reason}"
     image = "a right image" if first.correct else "a wrong image"
     count = f"{len(errors)} of {len(scored)} images judged wrongly ({categories})"
     return f"{count}; the first, {image} of {first.item.prompt!r}, {verdict}"

@@ -23,6 +23,7 @@ from evalharness.report.formatting import slug
 from evalharness.report.sample_files import start
 from evalharness.report.summary import Summary, summarize
 from evalharness.store.results import Results
+from evalharness.types.score import is_right
 
 VERSION = "0.3.0"
 ERROR = "clustered by prompt"
@@ -194,7 +195,7 @@ def _samples(results: Results, summary: Summary, arm: str, evaluation: str, mode
                     "is_terminal": True,
                 }
             ],
-            "evaluation": {"score": float(row["score"]), "is_correct": float(row["score"]) >= 1},
+            "evaluation": {"score": float(row["score"]), "is_correct": is_right(float(row["score"]))},
             "performance": {"generation_time_ms": round(1000 * float(row["seconds"]), 3)},
             "metadata": _texts(
                 {name: row[name] for name in ("category", "seed", "reason", "iterations", "evaluations", "tokens")}

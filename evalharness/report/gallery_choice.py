@@ -16,6 +16,7 @@ from evalharness.analysis.arms import records
 from evalharness.analysis.grid import grid
 from evalharness.report.json_values import compact_json
 from evalharness.store.results import Results
+from evalharness.types.score import is_right
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +119,7 @@ def _links(results: Results, analysis: Analysis) -> tuple[list[Case], Booleans]:
         arm, baseline = scores.column(contrast.arm), scores.column(contrast.baseline)
         both = ~np.isnan(arm) & ~np.isnan(baseline)
         for right in (True, False):
-            columns += [both & ((arm == 1) == right) & ((baseline == 1) == before) for before in (True, False)]
+            columns += [both & (is_right(arm) == right) & (is_right(baseline) == before) for before in (True, False)]
     failed = scores.pivoted((scores.frame["state"] == "failed").astype(float)) == 1
     return cases, np.concatenate([np.stack(columns, axis=1), failed], axis=1)
 

@@ -12,6 +12,7 @@ from evalharness.analysis.arms import baseline
 from evalharness.report.cells import Cell, PageTable, Row
 from evalharness.report.gallery import GalleryContent
 from evalharness.store.results import Results
+from evalharness.types.score import is_right
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,15 +87,15 @@ class GalleryLinks:
         if arm == other or arm not in right or other not in right:
             return 0
         pairs = right[[arm, other]].dropna()
-        is_right, was_right = CHANGES[change]
-        return int(((pairs[arm] == is_right) & (pairs[other] == was_right)).sum())
+        after, before = CHANGES[change]
+        return int(((pairs[arm] == after) & (pairs[other] == before)).sum())
 
     def _right_by_arm(self, benchmark: str) -> pd.DataFrame:
         """Whether images are right, with a row for each prompt and seed and a column for each arm."""
         if benchmark not in self._right:
             samples = self._samples[benchmark]
             scored = samples[samples["state"] == "scored"]
-            scored = scored.assign(right=(scored["score"].astype(float) >= 1).astype(float))
+            scored = scored.assign(right=is_right(scored["score"].to_numpy(float)).astype(float))
             self._right[benchmark] = scored.pivot(index=["item", "seed_index"], columns="arm", values="right")
         return self._right[benchmark]
 

@@ -161,7 +161,7 @@ def _repeats(checks: pd.DataFrame, summary: Summary, weights: Mapping[str, float
         samples=len(samples),
         items=samples["item"].nunique(),
         missing=int(np.isnan(values).sum()),
-        flips=flip_rate(values, samples["item"], samples["category"]),
+        flips=flip_rate(values, samples["item"]),
         effects=effects,
     )
 
@@ -177,7 +177,7 @@ def _judge_noise(
     return JudgeNoise(
         arm=row["arm"],
         samples=len(samples),
-        flips=flip_rate(values, samples["item"], samples["category"]),
+        flips=flip_rate(values, samples["item"]),
         moves=Z * math.sqrt(variance) if complete else math.nan,
         half=half,
         share=min(1.0, variance / (half / Z) ** 2) if half > 0 else math.nan,
@@ -208,4 +208,4 @@ def _overalls(rows: pd.DataFrame, weights: Mapping[str, float]) -> tuple[float, 
 
 
 def _agreement(rows: pd.DataFrame) -> Agreement:
-    return agreement(rows["score"], rows["other"], rows["item"], rows["category"])
+    return agreement(rows["score"], rows["other"], rows["item"])

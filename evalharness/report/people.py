@@ -14,6 +14,7 @@ from evalharness.report.formatting import kappa_text, score_text
 from evalharness.report.summary import Summary
 from evalharness.store.annotations import Annotation
 from evalharness.store.results import Results
+from evalharness.types.score import is_right
 
 COLUMNS = ["Category", "Verdicts", "Agree, %", "Right by the scorer, %", "Right by people, %"]
 
@@ -43,12 +44,12 @@ def people(results: Results, summary: Summary) -> People | None:
     ]
     if not judged:
         return None
-    total = _agreement(judged, categories)
+    total = _agreement(judged)
     rows = [_row("all", total)]
     for category in summary.analysis.weights:
         members = [pair for pair in judged if categories[pair[0].item] == category]
         if members:
-            rows.append(_row(category.replace("_", " "), _agreement(members, categories)))
+            rows.append(_row(category.replace("_", " "), _agreement(members)))
     names = len({annotation.by for annotation, _ in judged})
     same, kappa = total.same, total.kappa
     sentence = (
@@ -63,12 +64,11 @@ def people(results: Results, summary: Summary) -> People | None:
     return People(sentence, PageTable("People and the scorer", caption, COLUMNS, rows))
 
 
-def _agreement(judged: Sequence[tuple[Annotation, float]], categories: dict[str, str]) -> Agreement:
+def _agreement(judged: Sequence[tuple[Annotation, float]]) -> Agreement:
     """The agreement of people's verdicts with the scores of the same images, each right or not."""
-    scorer = np.array([score >= 1 for _, score in judged], dtype=float)
+    scorer = np.array([is_right(score) for _, score in judged], dtype=float)
     person = np.array([annotation.right for annotation, _ in judged], dtype=float)
-    items = [annotation.item for annotation, _ in judged]
-    return agreement(scorer, person, items, [categories[item] for item in items])
+    return agreement(scorer, person, [annotation.item for annotation, _ in judged])
 
 
 def _row(name: str, agreed: Agreement) -> Row:

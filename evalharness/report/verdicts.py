@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from evalharness.types.score import is_right
+
 
 class Verdict(NamedTuple):
     """``style``: its CSS class."""
@@ -22,7 +24,7 @@ def verdict(state: str, score: float) -> Verdict:
         return Verdict("failed", "! failed")
     if state != "scored":
         return Verdict("pending", "… not scored")
-    if score >= 1:
+    if is_right(score):
         return Verdict("right", "✓ right")
     if score > 0:
         return Verdict("partly", f"◐ partly right ({score:.2f})")

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from evalharness._util.files import write_text_atomically
 from evalharness._util.regular_files import read_regular
 from evalharness.errors import ConfigError
+from evalharness.types.score import is_right
 
 FILE = "annotations.jsonl"
 VERDICTS = ("agree", "disagree")
@@ -48,7 +49,7 @@ class Annotation:
     @property
     def right(self) -> bool:
         """Whether the person finds the image right."""
-        return (self.score >= 1) == (self.verdict == "agree")
+        return is_right(self.score) == (self.verdict == "agree")
 
     @property
     def place(self) -> Place:

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness.types.score import is_right
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -61,8 +63,8 @@ class Judged:
 
     @property
     def right(self) -> bool:
-        """Whether the score is 1."""
-        return self.score >= 1
+        """Whether the score counts as right."""
+        return is_right(self.score)
 
 
 CHECK_COLUMNS = (

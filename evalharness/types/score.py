@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from evalharness.types.origin import Origin
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 LAST_IMAGE_ONLY = "aspects_of_last_image_only"
 """A detail: of a prompt's images, the last alone counts for ``aspects``, as some published programs have it."""
+
+
+@overload
+def is_right(score: float) -> bool: ...
+@overload
+def is_right(score: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]: ...
+def is_right(score: float | npt.NDArray[np.float64]) -> bool | npt.NDArray[np.bool_]:
+    """Whether a score, or each of several, counts as right: the full score or more, which some published rules allow.
+
+    >>> is_right(1.1), is_right(0.9), is_right(float("nan"))
+    (True, False, False)
+    """
+    return score >= 1
 
 
 @dataclass(frozen=True, slots=True)

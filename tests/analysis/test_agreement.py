@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
-from evalharness.analysis import stats
 from evalharness.analysis.agreement import agreement, flip_rate, reply_variance
 
 NAN = math.nan
@@ -23,13 +24,13 @@ def square(counts: list[list[int]], values: list[float]) -> tuple[list[float], l
 
 
 def of(first: list[float], second: list[float]) -> float:
-    return agreement(first, second, list(range(len(first))), ["a"] * len(first)).kappa.value
+    return agreement(first, second, list(range(len(first)))).kappa.value
 
 
 def test_a_worked_example_of_bits() -> None:
     """20 both, 5 and 10 one alone, 15 neither: agreement 0.7, by chance 0.5, so 0.4."""
     first, second = square([[20, 5], [10, 15]], [1.0, 0.0])
-    agreed = agreement(first, second, list(range(50)), ["a"] * 50)
+    agreed = agreement(first, second, list(range(50)))
     assert agreed.same.value == pytest.approx(0.7)
     assert agreed.kappa.value == pytest.approx(0.4)
     assert (agreed.samples, agreed.items, agreed.first, agreed.second) == (50, 50, 0.5, 0.6)
@@ -64,35 +65,40 @@ def test_the_kappa_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
 
 
 def test_missing_values_are_left_out() -> None:
-    agreed = agreement([1, NAN, 0, 1], [1, 1, NAN, 0], list("wxyz"), ["a"] * 4)
+    agreed = agreement([1, NAN, 0, 1], [1, 1, NAN, 0], list("wxyz"))
     assert (agreed.samples, agreed.items, agreed.same.value) == (2, 2, 0.5)
-    assert agreement([NAN], [1], ["x"], ["a"]).samples == 0
-    assert math.isnan(agreement([], [], [], []).kappa.value)
+    assert agreement([NAN], [1], ["x"]).samples == 0
+    assert math.isnan(agreement([], [], []).kappa.value)
 
 
 def test_chance_alone_has_no_kappa() -> None:
-    agreed = agreement([1, 1, 1], [1, 1, 1], list("xyz"), ["a"] * 3)
+    agreed = agreement([1, 1, 1], [1, 1, 1], list("xyz"))
     assert agreed.same.value == 1
     assert math.isnan(agreed.kappa.value)
 
 
+def wilson(count: int) -> float:
+    """The upper limit of the rate of an event that was not seen in so many trials, by Wilson's interval."""
+    square = 1.959964**2
+    return square / (count + square)
+
+
 def test_perfect_agreement_is_not_certainty() -> None:
-    """Of 60 prompts none differed: at most 6 % may (1 - 0.025 ** (1 / 60)), and kappa is that much less sure."""
+    """Of 60 prompts none differed: 6 % may, and kappa is that much less sure."""
     values = [0.0, 1.0] * 30
-    agreed = agreement(values, values, list(range(60)), ["a"] * 60)
-    limit = 1 - 0.025 ** (1 / 60)
+    agreed = agreement(values, values, list(range(60)))
     assert (agreed.same.value, agreed.same.high) == (1, 1)
-    assert agreed.same.low == pytest.approx(1 - limit)
+    assert agreed.same.low == pytest.approx(1 - wilson(60), abs=0.002)
     assert (agreed.kappa.value, agreed.kappa.high) == (1, 1)
-    assert agreed.kappa.low == pytest.approx(1 - limit / 0.5)
+    assert agreed.kappa.low == pytest.approx(1 - wilson(60) / 0.5, abs=0.004)
 
 
-def test_prompts_are_drawn_whole() -> None:
+def test_images_of_a_prompt_that_are_judged_alike_count_once() -> None:
     """Ten images of a prompt that are judged alike are one observation, not ten."""
     generator = np.random.default_rng(0)
     x, y = (generator.random(40) < 0.5).astype(float), (generator.random(40) < 0.5).astype(float)
-    once = agreement(x, y, np.arange(40), ["a"] * 40)
-    tenfold = agreement(np.repeat(x, 10), np.repeat(y, 10), np.repeat(np.arange(40), 10), ["a"] * 400)
+    once = agreement(x, y, np.arange(40))
+    tenfold = agreement(np.repeat(x, 10), np.repeat(y, 10), np.repeat(np.arange(40), 10))
     assert tenfold.kappa.value == pytest.approx(once.kappa.value)
     assert (tenfold.kappa.low, tenfold.kappa.high) == pytest.approx((once.kappa.low, once.kappa.high))
 
@@ -105,26 +111,49 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
         truth = generator.random(150) < 0.5
         wrong = generator.random((2, 150)) < 0.1
         first, second = (truth ^ wrong[0]).astype(float), (truth ^ wrong[1]).astype(float)
-        kappa = agreement(first, second, np.arange(150), ["a"] * 150).kappa
+        kappa = agreement(first, second, np.arange(150)).kappa
         inside += kappa.low <= 0.64 <= kappa.high
     assert 0.91 <= inside / 200 <= 0.98
 
 
 def test_flips_are_pairs_that_differ() -> None:
     values = [[1, 1, 1], [1, 0, 1], [0, 1, NAN], [1, NAN, NAN]]
-    rate = flip_rate(values, list("wxyz"), ["a"] * 4)
+    rate = flip_rate(values, list("wxyz"))
     assert rate.value == pytest.approx((0 + 2 / 3 + 1) / 3)
-    assert math.isnan(flip_rate([[1, NAN]], ["x"], ["a"]).value)
-    assert math.isnan(flip_rate([[1, 0]], ["x"], ["a"]).low)
+    assert math.isnan(flip_rate([[1, NAN]], ["x"]).value)
+    assert math.isnan(flip_rate([[1, 0]], ["x"]).low)
 
 
 def test_no_flip_is_not_certainty() -> None:
-    rate = flip_rate([[1, 1]] * 60, list(range(60)), ["a"] * 60)
+    rate = flip_rate([[1, 1]] * 60, list(range(60)))
     assert (rate.value, rate.low) == (0, 0)
-    assert rate.high == pytest.approx(1 - 0.025 ** (1 / 60))
-    always = flip_rate([[1, 0]] * 60, list(range(60)), ["a"] * 60)
+    assert rate.high == pytest.approx(wilson(60), abs=0.002)
+    always = flip_rate([[1, 0]] * 60, list(range(60)))
     assert (always.value, always.high) == (1, 1)
-    assert always.low == pytest.approx(0.025 ** (1 / 60))
+    assert always.low == pytest.approx(1 - wilson(60), abs=0.002)
+
+
+def test_more_flips_have_higher_limits() -> None:
+    rates = [flip_rate([[1, 0]] * flips + [[1, 1]] * (60 - flips), list(range(60))) for flips in range(6)]
+    for fewer, more in itertools.pairwise(rates):
+        assert fewer.high < more.high
+        assert fewer.low <= more.low
+
+
+def test_a_prompt_in_each_of_six_categories_leaves_much_open() -> None:
+    agreed = agreement([1, 1, 1, 0, 0, 1], [1, 1, 1, 0, 1, 0], list(range(6)))
+    assert agreed.same.high - agreed.same.low > 0.5
+    assert agreed.kappa.high - agreed.kappa.low > 1
+
+
+@pytest.mark.parametrize(("prompts", "rate"), [(6, 0.3), (12, 0.25), (30, 0.11), (60, 0.055), (60, 0.3)])
+def test_the_interval_of_a_flip_rate_covers_as_often_as_it_says(prompts: int, rate: float) -> None:
+    """Exact, over all numbers of flips."""
+    covered = 0.0
+    for flips in range(prompts + 1):
+        estimate = flip_rate([[1, 0]] * flips + [[1, 1]] * (prompts - flips), list(range(prompts)))
+        covered += binom.pmf(flips, prompts, rate) * (estimate.low <= rate <= estimate.high)
+    assert covered >= 0.93
 
 
 @given(st.lists(st.lists(st.sampled_from([0.0, 0.35, 1.0, NAN]), min_size=3, max_size=3), min_size=1, max_size=10))
@@ -134,7 +163,7 @@ def test_a_flip_rate_is_the_chance_that_two_replies_differ(values: list[list[flo
         pairs = [(a, b) for i, a in enumerate(row) for b in row[i + 1 :] if not math.isnan(a) and not math.isnan(b)]
         if pairs:
             shares.append(sum(a != b for a, b in pairs) / len(pairs))
-    rate = flip_rate(values, list(range(len(values))), ["a"] * len(values))
+    rate = flip_rate(values, list(range(len(values))))
     assert rate.value == pytest.approx(np.mean(shares) if shares else NAN, nan_ok=True)
 
 
@@ -170,19 +199,3 @@ def test_the_variance_needs_every_category_that_counts() -> None:
     assert math.isnan(reply_variance([[1, 0]], ["a"], {"a": 0.5, "b": 0.5}, counts))
     assert reply_variance([[1, 0]], ["a"], {"a": 1.0, "b": 0.0}, counts) == pytest.approx(0.25)
     assert math.isnan(reply_variance([[1, NAN]], ["a"], {"a": 1.0}, counts))
-
-
-def test_an_interval_of_resamples_is_that_of_a_loop_that_draws_prompts() -> None:
-    generator = np.random.default_rng(4)
-    values, items = generator.random((30, 3)), np.repeat(np.arange(30), 3)
-    sums = stats.resampled_sums(np.stack([np.ones(90), values.ravel()], axis=1), items, ["a"] * 90)
-    mine = stats.interval(float(values.mean()), sums[:, 1] / sums[:, 0])
-    means = [values[generator.integers(30, size=30)].mean() for _ in range(10_000)]
-    assert (mine.low, mine.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.005)
-
-
-def test_rounding_does_not_put_an_interval_beside_its_estimate() -> None:
-    """The sum of six sixths may be a rounding error off the sums of resamples."""
-    for value in (1 - 1e-16, 1 + 3e-16):
-        estimate = stats.interval(value, np.ones(100))
-        assert estimate.low <= estimate.value <= estimate.high

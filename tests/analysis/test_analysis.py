@@ -47,6 +47,12 @@ def test_graded_scores_are_right_when_they_are_full() -> None:
     assert math.isnan(contrast.mcnemar)
 
 
+def test_scores_above_1_are_right() -> None:
+    scores = {"x": [[1.0], [1.0], [1.05], [0.0]], "y": [[1.05], [1.05], [1.0], [0.0]]}
+    (contrast,) = analyse(run(scores))["toy"].contrasts
+    assert contrast.flips == Flips(fixed=0, broken=0, both_right=3, both_wrong=1, better=2, worse=1)
+
+
 def test_a_contrast_is_the_estimate_and_test_of_the_differences() -> None:
     results = run(random_scores(["x", "y", "z"]))
     analysis = analyse(results)["toy"]

@@ -20,6 +20,7 @@ from evalharness.analysis.examples.rules import (  # fmt: skip
 )
 from evalharness.config.arm_families import CapFamily
 from evalharness.store.results import Judged, Results
+from evalharness.types.score import is_right
 from evalharness.types.trajectory import within_cap
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def cases(benchmark: str, sample: RecordedSample, lookup: Lookup) -> Iterator[Ca
         return
     images = list(dict.fromkeys(image for refinement in of_sample for image in (refinement.before, refinement.after)))
     judged = lookup(benchmark, str(sample.row["item"]), images)
-    final = sample.row["state"] == "scored" and float(sample.row["score"]) >= 1
+    final = sample.row["state"] == "scored" and is_right(float(sample.row["score"]))
     for refinement in of_sample:
         yield Case(refinement, judged.get(refinement.before), judged.get(refinement.after), final)
 

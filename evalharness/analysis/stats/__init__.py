@@ -7,15 +7,13 @@ their category (a stratum). All functions work on all columns of (samples, arms)
 
 from __future__ import annotations
 
-from evalharness.analysis.stats.clusters import Floats
+from evalharness.analysis.stats.clusters import Floats, strata
 from evalharness.analysis.stats.corrections import benjamini_hochberg, holm
 from evalharness.analysis.stats.intervals import (
     CONFIDENCE,
     SIGNIFICANCE,
     Estimate,
     beyond_zero,
-    interval,
-    none_of,
     significant,
 )
 from evalharness.analysis.stats.permutation import PERMUTATIONS, mcnemar, sign_flip
@@ -32,14 +30,12 @@ from evalharness.analysis.stats.replicates import (
     shares,
     welch,
 )
-from evalharness.analysis.stats.resampling import RESAMPLES, resampled_sums
 from evalharness.analysis.stats.scores import Scores, bounds, category_means, estimate, estimates, weighted
 from evalharness.analysis.stats.variance import Components, Needed, components, needed
 
 __all__ = [
     "CONFIDENCE",
     "PERMUTATIONS",
-    "RESAMPLES",
     "SIGNIFICANCE",
     "Components",
     "Estimate",
@@ -61,16 +57,14 @@ __all__ = [
     "estimate",
     "estimates",
     "holm",
-    "interval",
     "mcnemar",
     "mean_of",
     "needed",
-    "none_of",
-    "resampled_sums",
     "shares",
     "sign_flip",
     "significant",
     "smallest_shown",
+    "strata",
     "weighted",
     "welch",
 ]

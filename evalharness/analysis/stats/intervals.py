@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 CONFIDENCE = 0.95
 """The confidence level of all intervals."""
 SIGNIFICANCE = 0.05
@@ -46,24 +43,3 @@ def significant(difference: Estimate, p_adjusted: float) -> bool:
 def beyond_zero(possible: tuple[float, float], value: float) -> bool:
     """Whether all of a range of possible differences has the sign of this value."""
     return possible[0] > 0 if value > 0 else possible[1] < 0
-
-
-def interval(value: float, resampled: npt.ArrayLike, level: float = CONFIDENCE) -> Estimate:
-    """A value with the percentile interval of its resampled values; without one if any of them is NaN."""
-    values = np.asarray(resampled, dtype=float)
-    if math.isnan(value) or np.isnan(values).any():
-        return Estimate(value)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    # If resamples hardly differ, rounding could leave the estimate just outside.
-    return Estimate(value, min(float(low), value), max(float(high), value))
-
-
-def none_of(count: int, level: float = CONFIDENCE) -> float:
-    """The upper limit of the rate of an event that never happened in ``count`` independent trials.
-
-    Clopper & Pearson, *Biometrika* 26, 1934.
-
-    >>> round(none_of(60), 3)
-    0.06
-    """
-    return 1.0 - float(((1 - level) / 2) ** (1 / count))

@@ -9,7 +9,7 @@ import pytest
 import statsmodels.api as sm
 
 from evalharness.analysis import stats
-from evalharness.analysis.stats import clusters, resampling
+from evalharness.analysis.stats import clusters
 
 
 def uneven(generator: np.random.Generator, prompts: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,31 +64,6 @@ def test_all_columns_at_once_are_the_columns_one_by_one() -> None:
             assert [alone_estimate.value, alone_estimate.low, alone_estimate.high, alone_estimate.se] == pytest.approx(
                 [other.value, other.low, other.high, other.se]
             )
-
-
-def resampled(values: np.ndarray, items: np.ndarray, **options: int) -> np.ndarray:
-    return stats.resampled_sums(values, items, np.full(len(items), "a"), **options)[:, 0]
-
-
-def test_large_strata_are_drawn_in_chunks_and_the_draws_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    values, items = uneven(np.random.default_rng(3), 50)
-    unchunked = resampled(values, items, resamples=1000)
-    monkeypatch.setattr("evalharness.analysis.stats.resampling.CHUNK", 50 * 64)
-    assert (resampled(values, items, resamples=1000) == unchunked).all()
-    monkeypatch.setattr("evalharness.analysis.stats.resampling.KEPT", 0)
-    assert (resampled(values, items, resamples=1000) == unchunked).all()
-
-
-def test_many_prompts_are_drawn_another_way_with_the_same_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
-    values, items = uneven(np.random.default_rng(4), 300)
-    usual = resampled(values, items)
-    monkeypatch.setattr("evalharness.analysis.stats.resampling.MANY", 0)
-    resampling.forget_draws()
-    result = resampled(values, items)
-    resampling.forget_draws()
-    ends = [0.025, 0.975]
-    assert np.quantile(result, ends) == pytest.approx(np.quantile(usual, ends), rel=0.01)
-    assert (result != usual).any()
 
 
 def test_sums_of_a_stratum_by_hand() -> None:
