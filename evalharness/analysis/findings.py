@@ -9,7 +9,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from evalharness.analysis.stats import Components, Estimate, Needed, Scores, Shares, beyond_zero, significant
+from evalharness.analysis.stats import (
+    Components,
+    Distinction,
+    Estimate,
+    Needed,
+    Scores,
+    Shares,
+    State,
+    distinction,
+    significant,
+)
 
 Correction = Literal["holm", "benjamini-hochberg"]
 Measure = Literal["evaluations", "tokens", "seconds", "dollars"]
@@ -75,12 +85,12 @@ class Contrast:
         The interval of the difference excludes 0, the adjusted p-value is at most 0.05, and whatever is missing could
         not turn the difference.
         """
-        return significant(self.difference, self.p_adjusted) and self.certain
+        return self.distinction == "apart"
 
     @property
-    def certain(self) -> bool:
-        """Whether the difference keeps its sign whatever the scores of the missing samples are."""
-        return beyond_zero(self.possible, self.difference.value)
+    def distinction(self) -> Distinction:
+        """Whether the arms are told apart, and if not, whether that is due to what is missing."""
+        return distinction(self.difference, self.p_adjusted, self.possible)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,8 @@ class Trend:
     ``p``: of the slope, by sign flips of whole prompts; ``p_adjusted``: if ``preregistered`` by Holm, in one family
     with the preregistered contrasts, else by Benjamini and Hochberg with the others.
     ``steps``: from each value to the next.
-    ``plateau``: the smallest value from which on no arm can be told apart from the last; NaN if that is the last alone.
+    ``plateau``: the smallest value from which on no arm can be told apart from the last; NaN if that is the last alone,
+    or if an arm's difference to the last has no interval.
     ``possible``: the range of ``total`` over all that could be scored of what is missing.
     """
 
@@ -134,8 +145,21 @@ class Trend:
 
         And whatever is missing could not turn the total.
         """
-        agreeing = significant(self.slope, self.p_adjusted) and self.total.excludes_zero
-        return agreeing and beyond_zero(self.possible, self.total.value)
+        return self.distinction == "apart"
+
+    @property
+    def distinction(self) -> Distinction:
+        """Whether a trend is told apart, and if not, whether that is due to what is missing."""
+        if self.state != "known":
+            return "unknown"
+        if not significant(self.slope, self.p_adjusted):
+            return "alike"
+        return distinction(self.total, self.p_adjusted, self.possible)
+
+    @property
+    def state(self) -> State:
+        """Whether total and slope are known, and if not, why."""
+        return self.slope.state if self.total.state == "known" else self.total.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +233,10 @@ class Diversity:
 class Replicates:
     """Arms whose models come from trainings of one recipe with different seeds; preregistered.
 
-    ``scores``: of each arm, over the samples that all of them have.
-    ``mean`` and ``deviation``: over and between the arms, with intervals that count each training once; NaN for a
-    single one.
+    ``scores``: of each arm, over the samples that all of them have; NaN for an arm that lacks a category of the overall
+    score, which is left out of the others' samples.
+    ``mean`` and ``deviation``: over and between the arms, with intervals that count each training once. A single one
+    has no deviation; neither is known if a score is not.
     ``shares``: the parts of the variance of the score of one training.
     """
 
@@ -229,7 +254,7 @@ class ReplicateContrast:
     """The mean of a group of replicates minus that of another group, over the samples that all of them have.
 
     ``difference``: with Welch's interval over the trainings, on these prompts; without one if a group is a single
-    training.
+    training, or if the trainings of neither differ.
     ``differing``: the settings, besides the model, in which the groups differ; with any, the difference is not that of
     the recipes alone.
     ``everywhere``: the difference with an interval that is widened by the choice of prompts.
@@ -257,7 +282,12 @@ class ReplicateContrast:
 
         And whatever is missing could not turn the difference.
         """
-        return significant(self.difference, self.p_adjusted) and beyond_zero(self.possible, self.difference.value)
+        return self.distinction == "apart"
+
+    @property
+    def distinction(self) -> Distinction:
+        """Whether the recipes are told apart, and if not, whether that is due to what is missing."""
+        return distinction(self.difference, self.p_adjusted, self.possible)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,14 +61,23 @@ def not_worse(results: Results, baseline: Results) -> Iterator[Outcome]:
     """Compare each arm with the arm of the same name in an earlier run.
 
     An arm is worse if the interval of its difference lies below 0 and, where the runs share prompts so that it is
-    paired, the p-value corrected over all arms is at most 0.05. Samples that either run lacks are left out.
+    paired, the p-value corrected over all arms is at most 0.05. Samples that either run lacks are left out. An arm
+    whose difference is not known for want of scores does not pass.
     """
     for pair in compare(baseline, results).compared:
-        gap = pair.difference
-        detail = f"{100 * gap.value:+.1f} points [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
-        if pair.pairing == "none":
-            detail += ", not paired: the runs share no prompt"
-        yield Outcome(pair.benchmark, pair.arms[1], "not worse than the baseline run", not _worse(pair), detail)
+        passed = pair.difference.state != "none" and not _worse(pair)
+        yield Outcome(pair.benchmark, pair.arms[1], "not worse than the baseline run", passed, _gap_text(pair))
+
+
+def _gap_text(pair: Compared) -> str:
+    gap = pair.difference
+    if gap.state == "none":
+        return "cannot be compared, too few samples are scored"
+    interval = ", too few prompts for an interval"
+    if gap.state == "known":
+        interval = f" [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+    unpaired = ", not paired: the runs share no prompt" if pair.pairing == "none" else ""
+    return f"{100 * gap.value:+.1f} points{interval}{unpaired}"
 
 
 def _worse(pair: Compared) -> bool:

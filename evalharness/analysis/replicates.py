@@ -22,7 +22,7 @@ def replicates(grid: Grid, groups: Sequence[ReplicateGroup], weights: Mapping[st
     """Give the statistics of each group, over those of its arms that the benchmark has."""
     for name, arms in _arms_by_group(grid, groups).items():
         columns = _complete_columns(grid, arms)
-        scores = _overall_scores(grid, columns, weights)
+        scores = _scores_of_all(grid, arms, weights)
         yield Replicates(
             benchmark=grid.benchmark,
             name=name,
@@ -139,6 +139,16 @@ def _shares(
     between, low, high = stats.between_part(over_trainings.difference.se**2, over_trainings.degrees, images)
     total = float(stats.clustered(difference, grid.items, grid.categories, weights)[1][0])
     return Shares(between, max(0.0, total - images), images, low, high)
+
+
+def _scores_of_all(grid: Grid, arms: Sequence[str], weights: Mapping[str, float]) -> list[float]:
+    """The scores of these arms over the samples that all have; an arm without a score takes none from the others."""
+    scored = [arm for arm in arms if not math.isnan(_overall_scores(grid, _complete_columns(grid, [arm]), weights)[0])]
+    if not scored:
+        return [math.nan] * len(arms)
+    scores = _overall_scores(grid, _complete_columns(grid, scored), weights)
+    by_arm = dict(zip(scored, scores, strict=True))
+    return [by_arm.get(arm, math.nan) for arm in arms]
 
 
 def _overall_scores(grid: Grid, columns: Floats, weights: Mapping[str, float]) -> list[float]:

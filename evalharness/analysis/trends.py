@@ -60,8 +60,13 @@ def _trend(grid: Grid, planned: PlannedTrend, weights: Mapping[str, float], *, p
 
 
 def _plateau(grid: Grid, columns: Floats, values: Sequence[float], weights: Mapping[str, float]) -> float:
-    """The smallest value from which on no arm is told apart from the last, with p-values by Holm; NaN for the last."""
+    """The smallest value from which on no arm is told apart from the last, with p-values by Holm; NaN for the last.
+
+    NaN as well if a difference has no interval: an arm that cannot be weighed is not one that is alike.
+    """
     gaps, p_values = _differences(grid, columns[:, -1:] - columns[:, :-1], weights)
+    if any(gap.state != "known" for gap in gaps):
+        return math.nan
     apart = [stats.significant(gap, p) for gap, p in zip(gaps, stats.holm(p_values).tolist(), strict=True)]
     start = max((place + 1 for place, different in enumerate(apart) if different), default=0)
     return values[start] if start < len(values) - 1 else math.nan

@@ -109,6 +109,7 @@ def _trend(trend: Trend) -> dict[str, Any]:
         | {"steps": " ".join(repr(step.difference.value) for step in trend.steps), "plateau": trend.plateau}
         | _interval("slope", trend.slope)
         | {"p": trend.p, "p_adjusted": trend.p_adjusted, "family": trend.family}
+        | _distinction(trend)
     )
 
 
@@ -127,7 +128,12 @@ def _replicate_contrast(contrast: ReplicateContrast) -> dict[str, Any]:
     tests = {name: getattr(contrast, name) for name in ("degrees", "p", "p_adjusted", "family")}
     tests["differing"] = " ".join(contrast.differing)
     names = {"recipe": contrast.group, "against": contrast.against}
-    return names | _difference(contrast.difference) | wider | tests | _shares(contrast.shares)
+    return names | _difference(contrast.difference) | wider | tests | _shares(contrast.shares) | _distinction(contrast)
+
+
+def _distinction(test: Trend | ReplicateContrast) -> dict[str, Any]:
+    low, high = test.possible
+    return {"told_apart": test.significant, "possible_low": low, "possible_high": high}
 
 
 def _shares(shares: Shares) -> dict[str, float]:

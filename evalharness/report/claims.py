@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness._util.text import counted
-from evalharness.analysis import Contrast, Refinements, Trend
+from evalharness.analysis import Contrast, Refinements, ReplicateContrast, Trend
 from evalharness.analysis.arms import baseline, families
-from evalharness.analysis.stats import Estimate, significant
+from evalharness.analysis.stats import Estimate
 from evalharness.config.arm_families import CapFamily
 from evalharness.report import replicates
-from evalharness.report.formatting import number_text, p_statement, p_text, percent_text, points_text
+from evalharness.report.formatting import (
+    number_text,
+    open_sign_text,
+    p_statement,
+    p_text,
+    percent_text,
+    points_text,
+    possible_text,
+)
 from evalharness.report.summary import Summary
 from evalharness.store.results import Results
 
@@ -30,7 +38,8 @@ MOSTLY_SAME = 0.5
 class Claim:
     """A sentence of the form ``arm relation baseline, evidence``; a trend has no baseline.
 
-    ``told_apart`` says whether the two differ significantly. ``brief`` is the difference with its interval alone.
+    ``told_apart`` says whether the two differ significantly. ``brief`` is the difference with its interval alone, and
+    what keeps it from being told apart if that is not the interval.
     """
 
     benchmark: str
@@ -62,7 +71,7 @@ def claims(results: Results, summary: Summary) -> list[Claim]:
     return [
         *_recipe_claims(summary),
         *(_contrast_claim(contrast, summary, samples) for contrast in contrasts),
-        *(_trend_claim(trend) for trend in analysis.trends),
+        *(_trend_claim(trend, summary) for trend in analysis.trends),
         *_refinement_claims(results, summary, contrasts),
     ]
 
@@ -101,41 +110,54 @@ def _recipe_claims(summary: Summary) -> Iterator[Claim]:
             baseline=contrast.against,
             evidence=evidence,
             told_apart=replicates.verdict(contrast) == "beyond",
-            brief=_brief(contrast.difference),
+            brief=_brief(contrast),
         )
 
 
 def _contrast_claim(contrast: Contrast, summary: Summary, samples: int) -> Claim:
-    difference, rows = contrast.difference, summary.rows
-    told_apart = contrast.significant
-    relation = "cannot be told apart from"
-    uncertain = significant(difference, contrast.p_adjusted) and not contrast.certain
-    if math.isnan(difference.value):
-        relation, evidence = "cannot yet be compared with", "too few pairs are scored"
-    elif math.isnan(difference.low):
-        evidence = f"difference {percent_text(difference.value)} points, too few prompts for an interval"
-    elif told_apart:
-        points = 100 * difference.value
-        relation = f"is {number_text(abs(points))} points {'above' if points > 0 else 'below'}"
-        evidence = _interval_text(contrast, samples)
-    else:
-        evidence = f"difference {percent_text(difference.value)} points, {_interval_text(contrast, samples)}"
-        evidence += _possible_text(contrast) if uncertain else _no_difference_text(contrast)
+    relation, evidence = _contrast_words(contrast, samples)
     pair, refined = {contrast.arm, contrast.baseline}, summary.analysis.refinements
     refinement = "".join(f"; {_refinement_text(row)}" for row in refined if {row.arm, row.without} == pair)
     evidence += refinement or _flips_text(contrast)
     if contrast.declared and not contrast.preregistered:
         evidence += LATE
-    if not math.isnan(difference.value):
-        evidence += _incomplete_text([contrast.arm, contrast.baseline], rows)
-    brief = _brief(difference) + refinement
-    return Claim(contrast.benchmark, contrast.arm, relation, contrast.baseline, evidence, told_apart, brief)
+    if contrast.difference.state != "none":
+        evidence += _incomplete_text([contrast.arm, contrast.baseline], summary.rows)
+    brief = _brief(contrast)
+    if brief and contrast.difference.state != "known":
+        brief += ", too few prompts for an interval"
+    brief += refinement
+    return Claim(contrast.benchmark, contrast.arm, relation, contrast.baseline, evidence, contrast.significant, brief)
 
 
-def _brief(difference: Estimate) -> str:
-    if math.isnan(difference.value):
+def _contrast_words(contrast: Contrast, samples: int) -> tuple[str, str]:
+    """The relation of the two arms, and the numbers that it rests on."""
+    difference = contrast.difference
+    total = f"difference {percent_text(difference.value)} points, "
+    if difference.state == "none":
+        return "cannot yet be compared with", "too few pairs are scored"
+    if difference.state != "known":
+        return "cannot be told apart from", f"{total}too few prompts for an interval"
+    interval = _interval_text(contrast, samples)
+    if contrast.distinction == "apart":
+        points = 100 * difference.value
+        return f"is {number_text(abs(points))} points {'above' if points > 0 else 'below'}", interval
+    if contrast.distinction == "open":
+        return "cannot yet be told apart from", f"{total}{interval}{open_sign_text(contrast.possible)}"
+    return "cannot be told apart from", f"{total}{interval}{_no_difference_text(contrast)}"
+
+
+def _brief(tested: Contrast | ReplicateContrast | Trend) -> str:
+    difference = tested.total if isinstance(tested, Trend) else tested.difference
+    return brief_text(difference, tested.possible if tested.distinction == "open" else None)
+
+
+def brief_text(difference: Estimate, possible: tuple[float, float] | None = None) -> str:
+    """A difference with its interval, and the range that it could have if that leaves its sign open; empty for none."""
+    if difference.state == "none":
         return ""
-    return f"{points_text(difference.value, difference.low, difference.high)} points"
+    open_sign = f"; with what is missing {possible_text(*possible)}" if possible else ""
+    return f"{points_text(difference.value, difference.low, difference.high)} points{open_sign}"
 
 
 def _interval_text(contrast: Contrast, samples: int) -> str:
@@ -145,11 +167,6 @@ def _interval_text(contrast: Contrast, samples: int) -> str:
         pairs = f"{difference.prompts} prompts × {counted(samples, 'image')}"
     low, high = number_text(100 * difference.low), number_text(100 * difference.high)
     return f"95 % interval {low} to {high}, paired over {pairs}"
-
-
-def _possible_text(contrast: Contrast) -> str:
-    low, high = (number_text(100 * end) for end in contrast.possible)
-    return f"; with what is missing it lies between {low} and {high}, so its sign is open"
 
 
 def _flips_text(contrast: Contrast) -> str:
@@ -172,7 +189,7 @@ def _no_difference_text(contrast: Contrast) -> str:
     return f"; a true difference of {percent_text(contrast.detectable)} would be told apart four times in five"
 
 
-def _incomplete_text(arms: list[str], rows: WideRows) -> str:
+def _incomplete_text(arms: Sequence[str], rows: WideRows) -> str:
     incomplete = [arm for arm in arms if rows[arm]["scored"] < rows[arm]["expected"]]
     if not incomplete:
         return ""
@@ -203,21 +220,37 @@ def _refinement_text(row: Refinements) -> str:
     )
 
 
-def _trend_claim(trend: Trend) -> Claim:
+def _trend_claim(trend: Trend, summary: Summary) -> Claim:
     """What a trend amounts to in total, its steps, and from where on it shows nothing more."""
-    course, total = "shows no trend", f"total {points_text(trend.total.value)} points, "
-    if trend.significant:
+    evidence = _trend_evidence(trend) + ("" if trend.preregistered else LATE)
+    evidence += _incomplete_text(trend.arms, summary.rows)
+    relation = f"{_course_text(trend)} as {trend.over} goes from {trend.values[0]:g} to {trend.values[-1]:g}"
+    return Claim(trend.benchmark, "the overall score", relation, "", evidence, trend.significant, _brief(trend))
+
+
+def _course_text(trend: Trend) -> str:
+    if trend.state == "none":
+        return "cannot yet be compared"
+    if trend.distinction == "apart":
         points = number_text(abs(100 * trend.total.value))
-        course, total = f"{'rises' if trend.total.value > 0 else 'falls'} by {points} points in total", ""
-    evidence = (
-        f"{total}95 % interval {number_text(100 * trend.total.low)} to {number_text(100 * trend.total.high)}, over "
-        f"{len(trend.arms)} arms and {trend.total.prompts} prompts; corrected p of the slope "
-        f"{p_statement(trend.p_adjusted)}; step by step {_steps_text(trend)}{_plateau_text(trend)}"
-    )
-    evidence += "" if trend.preregistered else LATE
-    relation = f"{course} as {trend.over} goes from {trend.values[0]:g} to {trend.values[-1]:g}"
-    brief = _brief(trend.total)
-    return Claim(trend.benchmark, "the overall score", relation, "", evidence, trend.significant, brief)
+        return f"{'rises' if trend.total.value > 0 else 'falls'} by {points} points in total"
+    if trend.distinction == "alike":
+        return "shows no trend"
+    return f"cannot {'yet ' if trend.distinction == 'open' else ''}be said to rise or fall"
+
+
+def _trend_evidence(trend: Trend) -> str:
+    if trend.state == "none":
+        return f"too few samples are scored in all {len(trend.arms)} arms"
+    total = "" if trend.significant else f"total {points_text(trend.total.value)} points, "
+    rest_on = f"over {len(trend.arms)} arms and {counted(trend.total.prompts, 'prompt')}"
+    steps = f"step by step {_steps_text(trend)}"
+    if trend.state != "known":
+        return f"{total}too few prompts for an interval, {rest_on}; {steps}"
+    ends = possible_text(trend.total.low, trend.total.high)
+    p = f"corrected p of the slope {p_statement(trend.p_adjusted)}"
+    conclusion = open_sign_text(trend.possible) if trend.distinction == "open" else _plateau_text(trend)
+    return f"{total}95 % interval {ends}, {rest_on}; {p}; {steps}{conclusion}"
 
 
 def _steps_text(trend: Trend) -> str:

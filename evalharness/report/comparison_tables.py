@@ -10,7 +10,7 @@ from evalharness.analysis.arm_scores import ArmScore, arm_scores
 from evalharness.analysis.comparison import Compared, Comparison
 from evalharness.analysis.letters import labelled, letter
 from evalharness.report.cells import Cell, PageTable, Row, estimate_cell, p_cell
-from evalharness.report.claims import Claim
+from evalharness.report.claims import Claim, brief_text
 from evalharness.report.formatting import MISSING, number_text, points_interval, points_text, possible_text
 from evalharness.report.joined_runs import leading_pairs, ordered_arms
 from evalharness.report.overview import model_names
@@ -96,9 +96,10 @@ def _claim(pair: Compared, differences: Sequence[RunDifference], title: str) -> 
     kinds = incomparable(differences, pair.benchmark, pair.runs[1], pair.runs[0])
     grave = [kind for kind in kinds if kind in ("scorer", "protocol")]
     told_apart = pair.contrast is not None and pair.contrast.significant and not grave
-    brief = f"{points_text(difference.value, difference.low, difference.high)} points"
+    open_sign = pair.contrast is not None and pair.contrast.distinction == "open"
+    brief = brief_text(difference, pair.contrast.possible if pair.contrast and open_sign else None)
     relation = "cannot be told apart from"
-    if math.isnan(difference.value):
+    if difference.state == "none":
         relation, brief = "cannot yet be compared with", "too few samples are scored"
     elif grave:
         relation = f"was scored by another {' and '.join(grave)} than"
@@ -109,6 +110,10 @@ def _claim(pair: Compared, differences: Sequence[RunDifference], title: str) -> 
     elif told_apart:
         points = 100 * difference.value
         relation = f"is {number_text(abs(points))} points {'above' if points > 0 else 'below'}"
+    elif open_sign:
+        relation = "cannot yet be told apart from"
+    elif difference.state != "known":
+        brief += ", too few prompts for an interval"
     return Claim(pair.benchmark, second, relation, f"{first} on {title}", brief, told_apart, brief)
 
 

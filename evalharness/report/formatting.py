@@ -87,6 +87,16 @@ def possible_text(low: float, high: float) -> str:
     return f"{number_text(100 * low)} to {number_text(100 * high)}"
 
 
+def open_sign_text(possible: tuple[float, float]) -> str:
+    """The end of a sentence on a difference that missing samples could turn.
+
+    >>> open_sign_text((-0.02, 0.9))
+    '; with what is missing it lies between −2.0 and 90.0, so its sign is open'
+    """
+    low, high = (number_text(100 * end) for end in possible)
+    return f"; with what is missing it lies between {low} and {high}, so its sign is open"
+
+
 def points_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
     """A difference of scores in points (hundredths).
 

@@ -7,29 +7,35 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from evalharness._util.text import counted
 from evalharness.analysis import Analysis, ReplicateContrast, Replicates
 from evalharness.analysis.stats import Estimate, Shares
 from evalharness.report.cells import Cell, PageTable, Row, p_cell, score_cell, share_cell
 from evalharness.report.formatting import (
     MISSING,
     number_text,
+    open_sign_text,
     p_statement,
     p_text,
     percent_text,
     points_interval,
     points_text,
+    possible_text,
 )
 from evalharness.report.summary import Summary
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Verdict = Literal["beyond", "within", "prompts", "unknown"]
+Verdict = Literal["beyond", "within", "prompts", "few", "open", "unknown", "none"]
 VERDICTS: Mapping[Verdict, str] = {
     "beyond": "more than training noise",
     "within": "within training noise",
     "prompts": "more than training noise, within chance of the prompts",
+    "few": "more than training noise, too few prompts to say it of others",
+    "open": "open: samples are missing",
     "unknown": "training noise not known",
+    "none": "not yet compared",
 }
 SHARE_COLUMNS = ("Trainings’ part", "Prompts’ part", "Images’ part")
 
@@ -39,13 +45,27 @@ def verdict(contrast: ReplicateContrast) -> Verdict:
 
     Returns:
         ``beyond`` or ``within`` training noise; ``prompts`` if it is beyond training noise but not beyond the choice of
-        prompts; ``unknown`` if there are too few trainings to tell.
+        prompts, ``few`` if these are too few to tell; ``open`` if the missing samples could turn it; ``unknown`` if
+        there are too few trainings to tell, or if none differ; ``none`` without a difference.
     """
-    if math.isnan(contrast.difference.low):
+    if contrast.difference.state == "none":
+        return "none"
+    if contrast.distinction == "unknown":
         return "unknown"
-    if not contrast.significant:
+    if contrast.distinction == "open":
+        return "open"
+    if contrast.distinction == "alike":
         return "within"
+    if contrast.everywhere.state != "known":
+        return "few"
     return "beyond" if contrast.everywhere.excludes_zero else "prompts"
+
+
+def verdict_text(contrast: ReplicateContrast) -> str:
+    """The verdict in words; an open one with the range that the difference could have."""
+    reached = verdict(contrast)
+    possible = f"; with them {possible_text(*contrast.possible)} points" if reached == "open" else ""
+    return VERDICTS[reached] + possible
 
 
 def relation(contrast: ReplicateContrast) -> str:
@@ -55,7 +75,10 @@ def relation(contrast: ReplicateContrast) -> str:
         "beyond": f"is {number_text(abs(points))} points {'above' if points > 0 else 'below'}",
         "within": "is within training noise of",
         "prompts": "cannot be told apart from",
+        "few": "cannot be told apart from",
+        "open": "cannot yet be told apart from",
         "unknown": "cannot be weighed against the training noise of",
+        "none": "cannot yet be compared with",
     }[verdict(contrast)]
 
 
@@ -66,27 +89,43 @@ def evidence(contrast: ReplicateContrast, counts: Mapping[str, int]) -> str:
         contrast: the contrast of two recipes.
         counts: number of trainings of each recipe.
     """
-    difference = f"difference {percent_text(contrast.difference.value)} points, "
     trainings = ", ".join(f"{counts[name]} of {name}" for name in (contrast.group, contrast.against))
     reached = verdict(contrast)
-    if reached == "unknown":
-        once = [name for name in (contrast.group, contrast.against) if counts[name] == 1]
-        alike = f"; {' and '.join(once)} trained once" if once else " score all the same"
-        return f"{difference}{trainings}{alike}: no interval over trainings{_differing_text(contrast)}"
+    if reached == "none":
+        text = f"too few samples are scored in all trainings ({trainings})"
+    elif reached == "unknown":
+        text = f"{_difference_text(contrast)}{trainings}{_no_interval_text(contrast, counts)}"
+    else:
+        text = _interval_evidence(contrast, trainings)
+    return text + _differing_text(contrast)
+
+
+def _difference_text(contrast: ReplicateContrast) -> str:
+    return f"difference {percent_text(contrast.difference.value)} points, "
+
+
+def _no_interval_text(contrast: ReplicateContrast, counts: Mapping[str, int]) -> str:
+    once = [name for name in (contrast.group, contrast.against) if counts[name] == 1]
+    why = " score all the same" if contrast.difference.state == "flat" else f"; {' and '.join(once)} trained once"
+    return f"{why}: no interval over trainings"
+
+
+def _interval_evidence(contrast: ReplicateContrast, trainings: str) -> str:
+    reached, difference = verdict(contrast), _difference_text(contrast)
     text = {
         "beyond": "more than training noise: ",
-        "within": difference,
         "prompts": f"{difference}more than training noise but not for any prompts: ",
-    }[reached]
+        "few": f"{difference}more than training noise on these prompts, which are too few to say it of others: ",
+    }.get(reached, difference)
     text += f"95 % interval {_ends(contrast.difference)} over trainings ({trainings})"
-    if not math.isnan(contrast.everywhere.low):
+    if contrast.everywhere.state == "known":
         text += f", {_ends(contrast.everywhere)} over trainings and prompts"
     if reached == "within" and contrast.difference.excludes_zero:
-        corrected = f"corrected for {contrast.family} comparisons of recipes {p_text(contrast.p_adjusted)}"
+        corrected = f"corrected for {counted(contrast.family, 'comparison')} of recipes {p_text(contrast.p_adjusted)}"
         text += f"; p {p_statement(contrast.p)}, {corrected}"
     if contrast.shares.total > 0:
         text += f"; of its variance {between_text(contrast.shares)} is between trainings"
-    return text + _differing_text(contrast)
+    return text + (open_sign_text(contrast.possible) if reached == "open" else "")
 
 
 def between_text(shares: Shares) -> str:
@@ -108,8 +147,15 @@ def noise(group: Replicates) -> str:
     """A sentence, without its full stop, on how much the trainings of a recipe differ."""
     if len(group.arms) < 2:
         return f"{group.name} was trained once: how much of its score is training noise is not known"
+    trainings = f"{len(group.arms)} trainings of {group.name}"
+    without = [arm for arm, score in zip(group.arms, group.scores, strict=True) if math.isnan(score)]
+    if len(without) == len(group.arms):
+        return f"{trainings} cannot yet be compared: too few samples are scored in all of them"
+    if without:
+        named = f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'}"
+        return f"{trainings} score {_scores(group)}: how far they are apart is not known yet, {named} too few scores"
     return (
-        f"{len(group.arms)} trainings of {group.name} score {_scores(group)}: standard deviation between them "
+        f"{trainings} score {_scores(group)}: standard deviation between them "
         f"{number_text(100 * group.deviation.value)} points"
     )
 
@@ -164,7 +210,7 @@ def _contrast_row(contrast: ReplicateContrast) -> Row:
     cells = [Cell(contrast.group), Cell(contrast.against), difference, Cell(_wider_interval(contrast), wider.low)]
     cells += [Cell(degrees, contrast.degrees), p_cell(contrast.p), p_cell(contrast.p_adjusted)]
     return Row(
-        [*cells, *_share_cells(contrast.shares), Cell(", ".join(contrast.differing)), Cell(VERDICTS[verdict(contrast)])]
+        [*cells, *_share_cells(contrast.shares), Cell(", ".join(contrast.differing)), Cell(verdict_text(contrast))]
     )
 
 
@@ -186,7 +232,7 @@ def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
                 "p adjusted": p_text(contrast.p_adjusted),
                 "between trainings": between_text(contrast.shares),
                 "also differ in": ", ".join(contrast.differing),
-                "verdict": VERDICTS[verdict(contrast)],
+                "verdict": verdict_text(contrast),
             }
         )
     return pd.DataFrame(rows)
@@ -194,7 +240,7 @@ def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
 
 def covered_arms(analysis: Analysis) -> set[str]:
     """The arms whose recipes are compared, so that the arms themselves need no comparison with the baseline."""
-    compared = [contrast for contrast in analysis.replicate_contrasts if not math.isnan(contrast.difference.low)]
+    compared = [contrast for contrast in analysis.replicate_contrasts if contrast.difference.state == "known"]
     names = {name for contrast in compared for name in (contrast.group, contrast.against)}
     return {arm for group in analysis.replicates if group.name in names for arm in group.arms}
 
@@ -211,8 +257,8 @@ def _wider_interval(contrast: ReplicateContrast) -> str:
 
 
 def _scores(group: Replicates) -> str:
-    return ", ".join(f"{score:.3f}" for score in group.scores)
+    return ", ".join(MISSING if math.isnan(score) else f"{score:.3f}" for score in group.scores)
 
 
 def _ends(estimate: Estimate) -> str:
-    return f"{number_text(100 * estimate.low)} to {number_text(100 * estimate.high)}"
+    return possible_text(estimate.low, estimate.high)

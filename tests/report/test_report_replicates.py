@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,9 +53,13 @@ def test_every_verdict_has_its_words(table: Summary) -> None:
     prompts = replace(beyond, everywhere=Estimate(0.1, -0.01, 0.21))
     within = replace(beyond, difference=Estimate(0.1, -0.05, 0.25))
     corrected = replace(beyond, p_adjusted=0.06)
-    unknown = replace(beyond, difference=Estimate(0.1), everywhere=Estimate(0.1))
-    verdicts = [replicates.verdict(case) for case in (beyond, prompts, within, corrected, unknown)]
-    assert verdicts == ["beyond", "prompts", "within", "within", "unknown"]
+    few = replace(beyond, everywhere=Estimate(0.1))
+    unsure = replace(beyond, possible=(-0.087, 0.412))
+    unknown = replace(few, difference=Estimate(0.1))
+    alike = replace(few, difference=Estimate(0.1, se=0.0))
+    none = replace(few, difference=Estimate(math.nan), everywhere=Estimate(math.nan))
+    verdicts = [replicates.verdict(case) for case in (beyond, prompts, within, corrected, few, unsure, unknown, none)]
+    assert verdicts == ["beyond", "prompts", "within", "within", "few", "open", "unknown", "none"]
     assert replicates.relation(within) == "is within training noise of"
     assert "95 % interval −5.0 to 25.0 over trainings" in replicates.evidence(within, counts)
     assert "p = 0.010, corrected for 2 comparisons of recipes 0.060" in replicates.evidence(corrected, counts)
@@ -62,7 +67,13 @@ def test_every_verdict_has_its_words(table: Summary) -> None:
     assert replicates.evidence(unknown, {"long": 1, "short": 1}) == (
         "difference 10.0 points, 1 of long, 1 of short; long and short trained once: no interval over trainings"
     )
-    assert "score all the same" in replicates.evidence(unknown, counts)
+    assert "3 of long, 2 of short score all the same" in replicates.evidence(alike, counts)
+    assert "on these prompts, which are too few to say it of others" in replicates.evidence(few, counts)
+    assert replicates.relation(unsure) == "cannot yet be told apart from"
+    assert replicates.evidence(unsure, counts).endswith("between −8.7 and 41.2, so its sign is open")
+    assert replicates.verdict_text(unsure) == "open: samples are missing; with them −8.7 to 41.2 points"
+    assert replicates.relation(none) == "cannot yet be compared with"
+    assert replicates.evidence(none, counts) == "too few samples are scored in all trainings (3 of long, 2 of short)"
     mixed = replace(beyond, differing=("inspect",))
     assert "they also differ in inspect" in replicates.evidence(mixed, counts)
 

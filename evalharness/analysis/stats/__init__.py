@@ -12,8 +12,11 @@ from evalharness.analysis.stats.corrections import benjamini_hochberg, holm
 from evalharness.analysis.stats.intervals import (
     CONFIDENCE,
     SIGNIFICANCE,
+    Distinction,
     Estimate,
+    State,
     beyond_zero,
+    distinction,
     significant,
 )
 from evalharness.analysis.stats.permutation import PERMUTATIONS, mcnemar, sign_flip
@@ -38,11 +41,13 @@ __all__ = [
     "PERMUTATIONS",
     "SIGNIFICANCE",
     "Components",
+    "Distinction",
     "Estimate",
     "Floats",
     "Needed",
     "Scores",
     "Shares",
+    "State",
     "Unpaired",
     "benjamini_hochberg",
     "best_of",
@@ -54,6 +59,7 @@ __all__ = [
     "complete",
     "components",
     "deviation",
+    "distinction",
     "estimate",
     "estimates",
     "holm",

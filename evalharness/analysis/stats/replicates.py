@@ -16,6 +16,9 @@ from evalharness.analysis.stats.clusters import Floats, columns_of, strata
 from evalharness.analysis.stats.intervals import CONFIDENCE, Estimate
 from evalharness.analysis.stats.scores import weighted
 
+EQUAL = 1e-12
+"""Scores that differ by less are equal: sums of floating-point numbers are rounded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unpaired:
@@ -37,7 +40,7 @@ class Shares:
     are the ends of its 95 % interval.
     ``prompts``: due to the choice of prompts, which are easier or harder for all trainings.
     ``images``: the rest, due to the noise of the images and to prompts that suit one training more than another.
-    NaN for a single training.
+    NaN for a single training, and where a category has fewer than two prompts that all trainings have.
     """
 
     trainings: float = math.nan
@@ -72,7 +75,7 @@ def mean_of(scores: Sequence[float], *, level: float = CONFIDENCE) -> Estimate:
 def deviation(scores: Sequence[float], *, level: float = CONFIDENCE) -> Estimate:
     """The standard deviation between trainings, with its chi-square interval.
 
-    For three trainings that reaches from 0.5 to 6.3 times the deviation.
+    For three trainings that reaches from 0.5 to 6.3 times the deviation. There is no interval if all scores are equal.
     """
     from scipy.special import gammaincinv
 
@@ -80,6 +83,8 @@ def deviation(scores: Sequence[float], *, level: float = CONFIDENCE) -> Estimate
     if len(values) < 2:
         return Estimate(math.nan)
     spread, degrees = float(values.std(ddof=1)), len(values) - 1
+    if not spread > EQUAL:
+        return _without_interval(spread, spread)
     quantiles = [2 * float(gammaincinv(degrees / 2, tail)) for tail in ((1 + level) / 2, (1 - level) / 2)]
     low, high = (spread * math.sqrt(degrees / quantile) for quantile in quantiles)
     return Estimate(spread, low, high)
@@ -97,8 +102,8 @@ def welch(first: Sequence[float], second: Sequence[float], *, level: float = CON
     groups = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     variances = [scores.var(ddof=1) / len(scores) for scores in groups]
     variance, value = sum(variances), float(groups[0].mean() - groups[1].mean())
-    if not variance > 0:
-        return Unpaired(Estimate(value))
+    if not variance > EQUAL**2:
+        return Unpaired(_without_interval(value, float(variance)))
     degrees = variance**2 / sum(part**2 / (len(scores) - 1) for part, scores in zip(variances, groups, strict=True))
     return _tested(value, math.sqrt(variance), float(degrees), level)
 
@@ -163,6 +168,8 @@ def shares(
     scores, variances = clustered(table, items, categories, weights)
     images = float(clustered(differences, items, categories, weights)[1].mean()) / 2
     between, within = float(scores.var(ddof=1)), float(variances.mean())
+    if math.isnan(between + images):
+        return Shares()
     trainings, low, high = between_part(between, count - 1, images)
     return Shares(trainings, max(0.0, within - images), images, low, high)
 
@@ -171,11 +178,16 @@ def _error(values: Floats) -> float:
     return float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
 
 
+def _without_interval(value: float, error: float) -> Estimate:
+    """A value whose error is not known, or 0 because nothing differs."""
+    return Estimate(value, se=math.nan if math.isnan(error) else 0.0)
+
+
 def _interval(value: float, error: float, degrees: float, level: float) -> Estimate:
     from scipy.special import stdtrit
 
-    if not error > 0:
-        return Estimate(value)
+    if not error > EQUAL:
+        return _without_interval(value, error)
     reach = float(stdtrit(degrees, (1 + level) / 2)) * error
     return Estimate(value, value - reach, value + reach, error)
 

@@ -47,7 +47,23 @@ def test_a_single_training_and_equal_ones_have_no_interval() -> None:
     equal = stats.welch([0.7, 0.7], [0.6, 0.6])
     assert equal.difference.value == pytest.approx(0.1)
     assert math.isnan(equal.difference.low) and math.isnan(equal.p)
+    states = [found.state for found in (stats.mean_of([0.7]), stats.mean_of([0.7, 0.7]), equal.difference)]
+    assert states == ["few", "flat", "flat"]
+    none = stats.deviation([0.7, 0.7])
+    assert (none.value, none.state) == (0.0, "flat"), "that two trainings are alike does not say that all are"
     assert math.isnan(stats.shares([[0.0], [1.0]], ["x", "y"], ["a", "a"], {"a": 1.0}).trainings)
+
+
+def test_scores_that_differ_by_rounding_are_equal() -> None:
+    """0.1 + 0.2 is not 0.3 in floating point; a spread of that size would prove any difference."""
+    rounded = stats.welch([0.1 + 0.2, 0.3], [0.2, 0.2])
+    assert (rounded.difference.state, math.isnan(rounded.p)) == ("flat", True)
+    assert stats.mean_of([0.1 + 0.2, 0.3]).state == stats.deviation([0.1 + 0.2, 0.3]).state == "flat"
+
+
+def test_without_scores_no_share_is_known() -> None:
+    nothing = stats.shares([[math.nan, 1.0], [math.nan, 0.0]], ["x", "y"], ["a", "a"], {"a": 1.0})
+    assert all(map(math.isnan, (nothing.trainings, nothing.prompts, nothing.images, nothing.trainings_low)))
 
 
 def test_shares_are_the_mean_squares_of_a_crossed_anova() -> None:
