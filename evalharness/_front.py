@@ -288,16 +288,20 @@ class Results:
         return pd.concat([analysis_frames.contrasts(analysis.contrasts) for analysis in analyse(self.data).values()])
 
     def scores(self) -> pd.DataFrame:
-        """The overall score of each arm on each benchmark, in 0..1, with its 95 % interval."""
+        """The overall score of each arm on each benchmark, in 0..1, with its 95 % interval.
+
+        An arm that lacks samples has no score: NaN. ``scored`` and ``expected`` are numbers of samples.
+        """
         import pandas as pd
 
         from evalharness.analysis import analyse
 
-        rows = [
-            {"benchmark": name, "arm": arm, "score": overall.value, "low": overall.low, "high": overall.high}
-            for name, analysis in analyse(self.data).items()
-            for arm, overall in ((arm, estimates.overall) for arm, estimates in analysis.scores.items())
-        ]
+        rows = []
+        for name, analysis in analyse(self.data).items():
+            for arm in analysis.scores:
+                overall, (scored, expected) = analysis.known_scores(arm)[""], analysis.counts(arm)
+                score = {"score": overall.value, "low": overall.low, "high": overall.high}
+                rows.append({"benchmark": name, "arm": arm, **score, "scored": scored, "expected": expected})
         return pd.DataFrame(rows)
 
     def trajectory(self, key: str) -> list[dict[str, Any]]:

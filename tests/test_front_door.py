@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from mock_sweeps import SINGLE
 from PIL import Image
 
 import evalharness as eh
@@ -69,6 +71,16 @@ def test_a_run_gives_frames_and_a_page(results: eh.Results, folder: Path) -> Non
     assert overall["process max_iterations=1"] == pytest.approx(
         scores["score"]["process max_iterations=1"] - scores["score"]["single"]
     )
+
+
+def test_an_arm_that_lacks_samples_has_no_score(tmp_path: Path) -> None:
+    failing = "model: {name: mock, fails: [thing 3], batch_size: 1}"
+    text = SINGLE.replace("limit: 6, ", "").replace("model: mock", failing)
+    (tmp_path / "tiny.yaml").write_text(text)
+    with eh.run(tmp_path / "tiny.yaml", out=tmp_path / "r" / "tiny", quiet=True) as results:
+        (row,) = results.scores().to_dict("records")
+    assert (row["scored"], row["expected"]) == (9, 10)
+    assert math.isnan(row["score"])
 
 
 def test_trajectories_and_images_are_at_hand(results: eh.Results) -> None:

@@ -16,8 +16,9 @@ from evalharness.analysis.arms import baseline, records, settings_by_arm, settin
 from evalharness.analysis.aspects import aspects
 from evalharness.analysis.contrasts import contrasts
 from evalharness.analysis.costs import best_of, costs
+from evalharness.analysis.coverage import coverages
 from evalharness.analysis.diversity import diversity
-from evalharness.analysis.findings import Analysis
+from evalharness.analysis.findings import Analysis, known_scores
 from evalharness.analysis.grid import Grid, grid
 from evalharness.analysis.power import with_power
 from evalharness.analysis.refinements import refinements
@@ -72,6 +73,9 @@ def _analysis(results: Results, table: Grid, declared: Preregistration) -> Analy
     benchmark, weights = table.benchmark, category_weights(results, table.benchmark)
     late = _late(results, benchmark)
     scores = dict(zip(table.arms, stats.estimates(table.scores, table.items, table.categories, weights), strict=True))
+    covered = coverages(results, benchmark)
+    coverage = {arm: dict(covered[arm].by_category) for arm in table.arms}
+    overall = {arm: known_scores(scores[arm], coverage[arm])[""] for arm in table.arms}
     judge = _judge_variance(results.checks, table, weights)
     variance = {
         arm: stats.components(table.column(arm), table.items, table.categories, weights, judge=judge.get(arm, math.nan))
@@ -92,7 +96,7 @@ def _analysis(results: Results, table: Grid, declared: Preregistration) -> Analy
         variance=variance,
         contrasts=tuple(contrasts(table, pairs, weights, declared=planned, preregistered=early, judge=judge)),
         trends=tuple(trends(table, {trend: ("trend", trend.arms) not in late for trend in declared.trends}, weights)),
-        costs=tuple(costs(table, scores, weights)),
+        costs=tuple(costs(table, overall, weights)),
         best_of=tuple(best_of(table, weights)),
         replicates=tuple(replicates(table, declared.replicates, weights)),
         replicate_contrasts=tuple(
@@ -102,6 +106,7 @@ def _analysis(results: Results, table: Grid, declared: Preregistration) -> Analy
         aspects=aspects(results, benchmark),
         refinements=tuple(refinements(results, table)),
         diversity=diversity(results, table, weights, reference),
+        coverage=coverage,
     )
 
 

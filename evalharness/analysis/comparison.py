@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from evalharness.analysis import stats
 from evalharness.analysis.adjustment import adjust_contrasts
+from evalharness.analysis.arm_scores import ArmScore, arm_score
 from evalharness.analysis.benchmarks import category_weights
 from evalharness.analysis.contrasts import contrasts
 from evalharness.analysis.findings import Contrast
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 Pairing = Literal["seeds", "prompts", "none"]
 Ground: TypeAlias = tuple[Grid, Mapping[str, float]]
 """Scores of both runs and the weights of the categories."""
+SCORING = {"scorer": "scorer", "version": "protocol"}
+"""What decides how a benchmark scores, by its key in the info of a benchmark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +58,18 @@ class Compared:
     the interval is that of independent runs (Zou & Donner, *Statistics in Medicine* 27, 2008), without a p-value.
     ``contrast``: the paired contrast.
     ``scores``: over all samples of each run, including those without a partner.
+    ``otherwise``: what scored the second run otherwise, ``scorer`` or ``protocol``; a difference may be its own.
     ``runs``: the places of both runs among those that are compared.
     """
 
     benchmark: str
     arms: tuple[str, str]
-    scores: tuple[Estimate, Estimate]
+    scores: tuple[ArmScore, ArmScore]
     pairing: Pairing
     difference: Estimate
     contrast: Contrast | None
     runs: tuple[int, int] = (0, 1)
+    otherwise: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -141,14 +146,15 @@ def _compare_on(
     """The comparisons on a benchmark, without adjusted p-values, what they rest on if paired, and notes."""
     frames = [run.samples[run.samples["benchmark"] == benchmark] for run in sides.runs]
     pairing, aligned, notes = _align(frames[0], frames[1], sides.labels)
-    weights, unshared = _shared_weights(*(category_weights(run, benchmark) for run in sides.runs))
+    weights, unshared = shared_weights(*(category_weights(run, benchmark) for run in sides.runs))
     if unshared:
         notes.append(f"categories of one run only, left out of the overall score: {', '.join(unshared)}")
     grids = [grid(run, benchmark) for run in sides.runs]
     pairs = [pair for pair in pairs if all(arm in table.arms for arm, table in zip(pair, grids, strict=True))]
+    infos = [run.info["benchmarks"][benchmark] for run in sides.runs]
     scores = [
-        [stats.estimate(table.column(pair[side]), table.items, table.categories, weights).overall for pair in pairs]
-        for side, table in enumerate(grids)
+        [_score(table, frame, info, pair[side], weights) for pair in pairs]
+        for side, (table, frame, info) in enumerate(zip(grids, frames, infos, strict=True))
     ]
     tests: list[Contrast | None] = [None] * len(pairs)
     ground: Ground | None = None
@@ -158,16 +164,34 @@ def _compare_on(
         tests = list(contrasts(ground[0], names, weights))
     compared = []
     for pair, score, other, test in zip(pairs, *scores, tests, strict=True):
-        difference = test.difference if test else _independent(score, other)
-        runs = (0, sides.number)
-        compared.append(Compared(benchmark, pair, (score, other), pairing, difference, test, runs))
+        difference = test.difference if test else _independent(score.estimate, other.estimate)
+        runs, otherwise = (0, sides.number), scored_otherwise(*infos)
+        compared.append(Compared(benchmark, pair, (score, other), pairing, difference, test, runs, otherwise))
     return compared, ground, notes
 
 
-def _shared_weights(first: dict[str, float], second: dict[str, float]) -> tuple[dict[str, float], list[str]]:
+def scored_otherwise(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[str, ...]:
+    """What scores a benchmark otherwise in another run, so that a difference of scores may be its own.
+
+    Args:
+        first: the entry of the benchmark in the info of a run.
+        second: that of another.
+    """
+    return tuple(kind for key, kind in SCORING.items() if _json(first[key]) != _json(second[key]))
+
+
+def _score(
+    table: Grid, samples: pd.DataFrame, info: Mapping[str, Any], arm: str, weights: Mapping[str, float]
+) -> ArmScore:
+    overall = stats.estimate(table.column(arm), table.items, table.categories, weights).overall
+    return arm_score(samples[samples["arm"] == arm], info, overall, weights)
+
+
+def shared_weights(first: Mapping[str, float], second: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
     """The first run's weights of the categories that count in both, which sum to 1; and the other categories."""
-    unshared = [name for name in first | second if bool(first.get(name)) != bool(second.get(name))]
-    weights = {name: 0.0 if name in unshared else first.get(name, 0.0) for name in first | second}
+    names = {**first, **second}
+    unshared = [name for name in names if bool(first.get(name)) != bool(second.get(name))]
+    weights = {name: 0.0 if name in unshared else first.get(name, 0.0) for name in names}
     total = sum(weights.values())
     if unshared and total > 0:
         weights = {name: weight / total for name, weight in weights.items()}

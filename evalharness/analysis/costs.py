@@ -11,13 +11,13 @@ import numpy.typing as npt
 from evalharness.analysis import stats
 from evalharness.analysis.findings import BestOf, CostPoint, Measure
 from evalharness.analysis.grid import Grid
-from evalharness.analysis.stats import Floats, Scores
+from evalharness.analysis.stats import Estimate, Floats
 
 MEASURES: tuple[Measure, ...] = ("evaluations", "tokens", "seconds", "dollars")
 
 
-def costs(grid: Grid, scores: Mapping[str, Scores], weights: Mapping[str, float]) -> list[CostPoint]:
-    """Each arm's mean cost per drawn sample, with an interval over prompts, beside its score.
+def costs(grid: Grid, scores: Mapping[str, Estimate], weights: Mapping[str, float]) -> list[CostPoint]:
+    """Each arm's mean cost per drawn sample, with an interval over prompts, beside its overall score.
 
     Dollars are left out if nothing cost any.
     """
@@ -29,8 +29,7 @@ def costs(grid: Grid, scores: Mapping[str, Scores], weights: Mapping[str, float]
     means = stats.estimates(np.concatenate(tables, axis=1), grid.items, grid.categories, shares, limits=None)
     labels = [(arm, measure) for measure in measures for arm in grid.arms]
     return [
-        CostPoint(arm, measure, mean.overall, scores[arm].overall)
-        for (arm, measure), mean in zip(labels, means, strict=True)
+        CostPoint(arm, measure, mean.overall, scores[arm]) for (arm, measure), mean in zip(labels, means, strict=True)
     ]
 
 

@@ -5,9 +5,10 @@ Scores are in 0..1, NaN if the data do not allow an estimate. A difference is th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from evalharness.analysis.stats import (
     Components,
@@ -23,6 +24,8 @@ from evalharness.analysis.stats import (
 
 Correction = Literal["holm", "benjamini-hochberg"]
 Measure = Literal["evaluations", "tokens", "seconds", "dollars"]
+Counts: TypeAlias = Mapping[str, tuple[int, int]]
+"""Category → the numbers of scored and of expected samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +297,9 @@ class ReplicateContrast:
 class Analysis:
     """The analysis of one benchmark. ``scores`` and ``variance`` are by arm.
 
-    A category of weight 0 is no part of the overall score. ``scores`` are over the samples that exist; the tables say
-    whether an arm is complete (``scored``, ``expected``), without which it has no overall score.
+    A category of weight 0 is no part of the overall score. ``scores`` are over the samples that exist;
+    :meth:`known_scores` has those of them that may be shown as scores.
+    ``coverage``: arm → category → the numbers of scored and of expected samples.
     ``aspects``: arm → the mean of each aspect that questions about its images are about.
     """
 
@@ -313,6 +317,16 @@ class Analysis:
     aspects: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     refinements: tuple[Refinements, ...] = ()
     diversity: Diversity = field(default_factory=Diversity)
+    coverage: Mapping[str, Counts] = field(default_factory=dict)
+
+    def known_scores(self, arm: str) -> dict[str, Estimate]:
+        """The scores of an arm by category, the overall one under "": see :func:`known_scores`."""
+        return known_scores(self.scores[arm], self.coverage[arm])
+
+    def counts(self, *arms: str) -> tuple[int, int]:
+        """The numbers of scored and of expected samples of some arms."""
+        pairs = [pair for arm in arms for pair in self.coverage[arm].values()]
+        return sum(scored for scored, _ in pairs), sum(expected for _, expected in pairs)
 
     def contrast(self, arm: str, baseline: str | None = None) -> Contrast | None:
         """The contrast of an arm with the baseline, or with another arm."""
@@ -322,6 +336,17 @@ class Analysis:
     def as_dict(self) -> dict[str, Any]:
         """The analysis as JSON, under the keys of ``results.json``."""
         return asdict(self, dict_factory=_with_published_keys)
+
+
+def known_scores(scores: Scores, coverage: Counts) -> dict[str, Estimate]:
+    """The scores by category, the overall one under ""; each is NaN unless all of its samples are scored.
+
+    A mean over what happens to be scored is no score: what fails may be what is hard.
+    """
+    unknown = Estimate(math.nan)
+    incomplete = {name for name, (scored, expected) in coverage.items() if scored < expected}
+    known = {name: unknown if name in incomplete else estimate for name, estimate in scores.categories.items()}
+    return {"": unknown if incomplete else scores.overall, **known}
 
 
 _PUBLISHED_KEYS = {

@@ -94,8 +94,9 @@ def _head(label: str, info: Mapping[str, Any]) -> str:
 def _table(compared: Sequence[Compared], runs: int) -> pd.DataFrame:
     import pandas as pd
 
+    from evalharness.report.cells import arm_score_text
     from evalharness.report.comparison_tables import PAIRING
-    from evalharness.report.formatting import MISSING, p_text, points_text, score_text
+    from evalharness.report.formatting import MISSING, p_text, points_text
 
     rows, other = [], "B" if runs == 2 else "other"
     for pair in compared:
@@ -106,8 +107,8 @@ def _table(compared: Sequence[Compared], runs: int) -> pd.DataFrame:
                 "benchmark": pair.benchmark,
                 **({"run": letter(pair.runs[1])} if runs > 2 else {}),
                 "arm": pair.arms[0] if same else f"{pair.arms[0]} → {pair.arms[1]}",
-                "A": score_text(pair.scores[0].value, pair.scores[0].low, pair.scores[0].high),
-                other: score_text(pair.scores[1].value, pair.scores[1].low, pair.scores[1].high),
+                "A": arm_score_text(pair.scores[0]),
+                other: arm_score_text(pair.scores[1]),
                 f"{other} − A, points": points_text(gap.value, gap.low, gap.high),
                 "p": p_text(test.p) if test else MISSING,
                 "p adjusted": p_text(test.p_adjusted) if test else MISSING,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,16 +51,17 @@ class Gates:
     def apply(self, results: Results) -> ExitCode:
         """Say the outcomes, and write the files that were asked for."""
         outcomes = self.outcomes(results)
-        failed = sum(not outcome.passed for outcome in outcomes)
+        missed = _missed(outcomes)
         if self.junit is not None:
             _write(self.junit, junit.junit(results.plan.sweep.name, outcomes))
         if self.summary is not None:
             _append(self.summary, step_summary.step_summary(results.data, outcomes))
         if outcomes:
-            console.write("\n".join(["", *map(str, outcomes)]))
-        if failed:
-            console.write_error(f"evalharness: {failed} of {counted(len(outcomes), 'gate')} failed")
-        return ExitCode.CHECK_FAILED if failed else ExitCode.COMPLETE
+            notes = [f"note: {note}" for note in gates.notes(outcomes)]
+            console.write("\n".join(["", *map(str, outcomes), *notes]))
+        if missed:
+            console.write_error(f"evalharness: {missed}")
+        return ExitCode.CHECK_FAILED if missed else ExitCode.COMPLETE
 
 
 @contextmanager
@@ -83,6 +85,16 @@ def gates_of(options: argparse.Namespace, plan: Plan, out: Path) -> Iterator[Gat
         yield Gates(limits, baseline, options.fail_incomplete, options.junit, summary)
 
 
+def _missed(outcomes: Sequence[Outcome]) -> str:
+    """How many gates are not passed; empty if all are."""
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    failed, undecided, of_all = counts["failed"], counts["undecided"], f"of {counted(len(outcomes), 'gate')}"
+    parts = [f"{failed} {of_all} failed"] if failed else []
+    if undecided:
+        parts.append(f"{undecided} {of_all} could not be decided")
+    return ", ".join(parts)
+
+
 def _at_least(results: Results, limit: Limit) -> Iterator[Outcome]:
     return gates.at_least(results.data, limit.benchmark, limit.score, limit.arm)
 
@@ -99,10 +111,15 @@ def _check_limit(limit: Limit, plan: Plan) -> None:
 def _check_baseline(run: str, baseline: Results, plan: Plan) -> None:
     """Read the earlier run, too, since this run may write to the same store."""
     benchmarks = [name for name in plan.benchmarks if name in baseline.data.info["benchmarks"]]
-    arms = [arm.name for arm in plan.sweep.arms if arm.name in set(baseline.data.arms["arm"])]
-    if not benchmarks or not arms:
-        what = "arm" if benchmarks else "benchmark"
-        raise ConfigError(f"--fail-if-worse: {run} has no {what} of this sweep, so nothing can be compared")
+    planned = {(sample.benchmark, sample.arm.name) for sample in plan.samples}
+    if planned.isdisjoint(zip(baseline.data.samples["benchmark"], baseline.data.samples["arm"], strict=True)):
+        what = f"arm of this sweep on {', '.join(benchmarks)}" if benchmarks else "benchmark of this sweep"
+        raise ConfigError(f"--fail-if-worse: {run} has no {what}, so nothing can be compared")
+    if reasons := list(gates.undecidable(plan, baseline.data)):
+        more = f", and {counted(len(reasons) - 1, 'more reason')}" if len(reasons) > 1 else ""
+        raise ConfigError(
+            f"--fail-if-worse: {run} cannot be compared: {reasons[0]}{more}; complete it, or name another run"
+        )
 
 
 def _write(path: Path, text: str) -> None:

@@ -105,8 +105,8 @@ def _row(arm: str, score: ArmScore, failed: int) -> dict[str, Any]:
         "arm": arm,
         "score": MISSING if value != value else number_text(100 * value),
         "interval": points_interval(score.estimate.low, score.estimate.high),
-        "provisional": not score.coverage.complete,
-        "scored": score.coverage.text,
+        "provisional": not score.complete,
+        "scored": score.coverage,
         "failed": str(failed) if failed else "",
     }
 

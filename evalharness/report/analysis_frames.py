@@ -27,7 +27,7 @@ def frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
     return {
         "contrasts": contrasts(analysis.contrasts),
         "trends": _frame([_trend(trend) for trend in analysis.trends]),
-        "recipes": _frame([_replicates(group) for group in analysis.replicates]),
+        "recipes": _frame([_replicates(group) | _counts(analysis, *group.arms) for group in analysis.replicates]),
         "recipe-contrasts": _frame([_replicate_contrast(contrast) for contrast in analysis.replicate_contrasts]),
         "costs": _frame(
             [
@@ -38,11 +38,17 @@ def frames(analysis: Analysis) -> dict[str, pd.DataFrame]:
             ]
         ),
         "best-of": _frame(
-            [{"arm": point.arm, "k": point.k} | _interval("score", point.score) for point in analysis.best_of]
+            [
+                {"arm": point.arm, "k": point.k} | _interval("score", point.score) | _counts(analysis, point.arm)
+                for point in analysis.best_of
+            ]
         ),
         "aspects": _frame(
             [
-                {"arm": arm, "aspect": name} | _interval("score", mean) | {"questions": mean.samples}
+                {"arm": arm, "aspect": name}
+                | _interval("score", mean)
+                | {"questions": mean.samples}
+                | _counts(analysis, arm)
                 for arm, means in analysis.aspects.items()
                 for name, mean in means.items()
             ]
@@ -138,6 +144,12 @@ def _distinction(test: Trend | ReplicateContrast) -> dict[str, Any]:
 
 def _shares(shares: Shares) -> dict[str, float]:
     return {f"variance_{name}": value for name, value in asdict(shares).items()}
+
+
+def _counts(analysis: Analysis, *arms: str) -> dict[str, int]:
+    """How many samples of some arms are scored, and of how many."""
+    scored, expected = analysis.counts(*arms)
+    return {"scored": scored, "expected": expected}
 
 
 def _interval(name: str, estimate: Estimate) -> dict[str, float]:

@@ -1,4 +1,8 @@
-"""The tables of a page as cells, each with its text, sort value and link to the gallery."""
+"""The tables of a page as cells, each with its text, sort value and link to the gallery.
+
+Every cell with a measured score is made here, for the tables of a paper and of a terminal, too, so that none shows a
+score without what is missing of it.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from evalharness.analysis.arm_scores import ArmScore
 from evalharness.analysis.stats import Estimate
 from evalharness.report.formatting import MISSING, mean_text, p_text, points_interval, possible_text, score_text
+
+INCOMPLETE = "incomplete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +87,54 @@ def estimate_cell(estimate: Estimate | None) -> Cell:
     return Cell(MISSING, math.nan) if estimate is None else score_cell(estimate.value, estimate.low, estimate.high)
 
 
-def overall_cell(row: Mapping[str, Any]) -> Cell:
-    """The overall score of a row of the wide table, or the range of possible values if samples are missing."""
-    if math.isnan(row["overall"]):
-        return Cell(possible_text(row["bound_low"], row["bound_high"]), math.nan, "incomplete", mark="incomplete")
-    return score_cell(row["overall"], row["overall_low"], row["overall_high"])
+def arm_score_cell(score: ArmScore) -> Cell:
+    """The overall score of an arm, or the range of possible values if samples are missing."""
+    if math.isnan(score.known.value):
+        text = possible_text(*score.bounds)
+        return Cell(text, math.nan, f"{INCOMPLETE}: {score.coverage}", mark=INCOMPLETE)
+    return estimate_cell(score.known)
+
+
+def arm_score_text(score: ArmScore) -> str:
+    """The cell of an arm's overall score as text."""
+    cell = arm_score_cell(score)
+    return f"{INCOMPLETE}: {cell.text} ({score.coverage})" if cell.mark else f"{cell.text} {cell.note}".rstrip()
+
+
+def overall_score(row: Mapping[str, Any]) -> ArmScore:
+    """The overall score of a row of the wide table."""
+    overall = Estimate(row["overall"], row["overall_low"], row["overall_high"])
+    return ArmScore(overall, (row["bound_low"], row["bound_high"]), row["scored"], row["expected"])
+
+
+def part_cell(estimate: Estimate, scored: int, expected: int) -> Cell:
+    """A mean over a part of an arm's samples, such as a category.
+
+    If samples are missing, it is the mean of the others and says so; it has no number, so that it is never the best.
+    """
+    cell = estimate_cell(estimate)
+    if scored == expected:
+        return cell
+    note = f"{cell.note}\n{part_note(scored, expected)}".strip()
+    return replace(cell, value=math.nan, note=note, mark=INCOMPLETE)
+
+
+def part_text(cell: Cell) -> str:
+    """A cell of :func:`part_cell` as text."""
+    interval, _, missing = cell.note.rpartition("\n") if cell.mark == INCOMPLETE else (cell.note, "", "")
+    return f"{cell.text} {interval}".rstrip() + (f" ({missing})" if missing else "")
+
+
+def part_note(scored: int, expected: int) -> str:
+    """What is said beside the mean of an incomplete part."""
+    return f"{scored}/{expected} scored"
+
+
+def category_cell(row: Mapping[str, Any], category: str) -> Cell:
+    """The score of a category of a row of the wide table."""
+    name = f"category.{category}"
+    estimate = Estimate(row[name], row[f"{name}.low"], row[f"{name}.high"])
+    return part_cell(estimate, row[f"{name}.scored"], row[f"{name}.expected"])
 
 
 def coverage_cell(row: Mapping[str, Any]) -> Cell:

@@ -15,10 +15,9 @@ from evalharness._util.regular_files import read_regular
 from evalharness._util.validation import converted
 from evalharness.analysis.stats import Estimate
 from evalharness.errors import EvalHarnessError
-from evalharness.report.cells import Cell, PageTable, Row, coverage_cell, mean_cell
+from evalharness.report.cells import Cell, PageTable, Row, arm_score_text, coverage_cell, mean_cell, overall_score
 from evalharness.report.formatting import (
     duration,
-    overall_text,
     points_interval,
     points_text,
     short_digest,
@@ -112,7 +111,7 @@ def _headline_table(summary: Sequence[Mapping[str, Any]]) -> PageTable:
     rows = []
     for values in summary:
         row: dict[str, Any] = {name: math.nan if value is None else value for name, value in values.items()}
-        cells = [Cell(row["arm"]), Cell(overall_text(row), row["overall"]), _difference_cell(row)]
+        cells = [Cell(row["arm"]), Cell(arm_score_text(overall_score(row)), row["overall"]), _difference_cell(row)]
         cells += [coverage_cell(row), mean_cell(row["evaluations"])]
         rows.append(Row(cells, bool(row["baseline"])))
     return PageTable("Scores", "", ["Arm", "Overall", "Difference, points", "Scored", "Sampler steps"], rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalharness.analysis.comparison import Comparison
 from evalharness.report import analysis_frames, table_files
@@ -48,7 +48,7 @@ def write_comparison_files(
     notes = [f"note: {line}" for line in comparison.notes]
     texts = [table_files.markdown_text(line) for line in (*heads, *notes)]
     markdown = "\n\n".join([*texts[: len(heads)], table_files.markdown_table(table), *texts[len(heads) :]])
-    data = pretty_json(asdict(comparison) | {"runs": list(heads)})
+    data = pretty_json(_numbers(comparison) | {"runs": list(heads)})
     with staged(out) as folder:
         write_comparison(runs, comparison, folder, out, megabytes=MEGABYTES if megabytes is None else megabytes)
         (folder / "compare.json").write_text(data + "\n", encoding="utf-8")
@@ -57,6 +57,14 @@ def write_comparison_files(
         table_files.write_csv(contrasts, folder / "compare.csv")
         contrasts.to_parquet(folder / "compare.parquet", index=False)
     return out / INDEX
+
+
+def _numbers(comparison: Comparison) -> dict[str, Any]:
+    """All numbers; a score of an arm that lacks samples is null."""
+    numbers = asdict(comparison)
+    for entry, pair in zip(numbers["compared"], comparison.compared, strict=True):
+        entry["scores"] = [score.as_dict() for score in pair.scores]
+    return numbers
 
 
 def _latex(table: pd.DataFrame, notes: Sequence[str]) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from evalharness.analysis.arm_scores import ArmScore, arm_scores
 from evalharness.analysis.comparison import Compared, Comparison
 from evalharness.analysis.letters import labelled, letter
-from evalharness.report.cells import Cell, PageTable, Row, estimate_cell, p_cell
+from evalharness.report.cells import INCOMPLETE, Cell, PageTable, Row, arm_score_cell, p_cell
 from evalharness.report.claims import Claim, brief_text
-from evalharness.report.formatting import MISSING, number_text, points_interval, points_text, possible_text
+from evalharness.report.formatting import MISSING, number_text, points_interval, points_text
 from evalharness.report.joined_runs import leading_pairs, ordered_arms
 from evalharness.report.overview import model_names
 from evalharness.report.run_differences import ENVIRONMENT, RunDifference, incomparable
@@ -93,8 +94,7 @@ def comparison_claims(
 def _claim(pair: Compared, differences: Sequence[RunDifference], title: str) -> Claim:
     first, second = pair.labels
     difference = pair.difference
-    kinds = incomparable(differences, pair.benchmark, pair.runs[1], pair.runs[0])
-    grave = [kind for kind in kinds if kind in ("scorer", "protocol")]
+    grave = pair.otherwise
     told_apart = pair.contrast is not None and pair.contrast.significant and not grave
     open_sign = pair.contrast is not None and pair.contrast.distinction == "open"
     brief = brief_text(difference, pair.contrast.possible if pair.contrast and open_sign else None)
@@ -120,8 +120,8 @@ def _claim(pair: Compared, differences: Sequence[RunDifference], title: str) -> 
 def _contrast_cells(pair: Compared, kinds: Sequence[str]) -> list[Cell]:
     first, second = pair.labels
     gap, test = pair.difference, pair.contrast
-    strong = "strong" if test is not None and test.significant else ""
-    cells = [Cell(second, note=f"against {first}"), *map(estimate_cell, pair.scores)]
+    strong = "strong" if test is not None and test.significant and not pair.otherwise else ""
+    cells = [Cell(second, note=f"against {first}"), *map(arm_score_cell, pair.scores)]
     cells.append(Cell(points_text(gap.value), gap.value, points_interval(gap.low, gap.high), mark=strong))
     cells.append(p_cell(test.p_adjusted if test else math.nan))
     cells.append(Cell(PAIRING[pair.pairing]))
@@ -134,12 +134,9 @@ def _score_cell(score: ArmScore | None, kinds: Sequence[str]) -> Cell:
     if score is None:
         return Cell(MISSING, math.nan)
     sign = PERHAPS_NOT if set(kinds) == {ENVIRONMENT} else NOT_COMPARABLE if kinds else ""
-    mark = "incomplete" if sign == NOT_COMPARABLE else ""
-    if not score.coverage.complete:
-        text = possible_text(*score.bounds)
-        return Cell(f"{text} {sign}".rstrip(), math.nan, f"incomplete: {score.coverage.text}", mark="incomplete")
-    cell = estimate_cell(score.estimate)
-    return Cell(f"{number_text(100 * score.estimate.value)} {sign}".rstrip(), cell.value, cell.note, mark=mark)
+    cell = arm_score_cell(score)
+    mark = INCOMPLETE if sign == NOT_COMPARABLE else cell.mark
+    return replace(cell, text=f"{cell.text} {sign}".rstrip(), mark=mark)
 
 
 def _reference(runs: Sequence[Results], benchmark: str) -> int:

@@ -1,8 +1,8 @@
 """The results of a run as records of Every Eval Ever 0.3 (arXiv 2606.14516), which collects evaluations of all kinds.
 
 ``data/BENCHMARK/DEVELOPER/MODEL/UUID.json`` has the scores of an arm on a benchmark with their uncertainty, overall and
-by category, and ``UUID_samples.jsonl`` a line for every scored sample; an image stands there as its digest. An overall
-score that is not known, since samples are missing, is left out, and so are samples without a score.
+by category, and ``UUID_samples.jsonl`` a line for every scored sample; an image stands there as its digest. A score
+that is not known, since samples are missing, is left out, and so are samples without a score.
 """
 
 from __future__ import annotations
@@ -172,6 +172,7 @@ def _uncertainty(estimate: Estimate) -> dict[str, Any]:
 def _samples(results: Results, summary: Summary, arm: str, evaluation: str, model: str) -> Iterator[dict[str, Any]]:
     samples = results.samples
     chosen = samples[(samples["benchmark"] == summary.benchmark) & (samples["arm"] == arm)]
+    known = summary.known_scores(arm)
     for row in records(chosen[(chosen["state"] == "scored") & chosen["image"].notna()]):
         prompt, image = str(row["prompt"]), f"sha256:{row['image']}"
         yield {
@@ -179,7 +180,7 @@ def _samples(results: Results, summary: Summary, arm: str, evaluation: str, mode
             "evaluation_id": evaluation,
             "model_id": model,
             "evaluation_name": _name(summary, row["category"]),
-            "evaluation_result_id": _result_id(summary, arm, row["category"]),
+            **({"evaluation_result_id": _result_id(summary, arm, row["category"])} if row["category"] in known else {}),
             "sample_id": f"{row['item']}/{row['seed_index']}",
             "sample_hash": hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest(),
             "interaction_type": "single_turn",

@@ -123,19 +123,6 @@ def points_interval(low: float, high: float) -> str:
     return "" if math.isnan(low) else f"[{number_text(100 * low)}, {number_text(100 * high)}]"
 
 
-def overall_text(row: Mapping[str, Any]) -> str:
-    """The overall score of a row of the wide table, or the range of possible values if samples are missing."""
-    if math.isnan(row["overall"]):
-        return f"incomplete: {possible_text(row['bound_low'], row['bound_high'])}"
-    return score_text(row["overall"], row["overall_low"], row["overall_high"])
-
-
-def category_coverage(row: Mapping[str, Any], category: str) -> str:
-    """Text such as ``"93/120"`` if samples of a category are missing, else an empty string."""
-    scored, expected = (row[f"category.{category}.{count}"] for count in ("scored", "expected"))
-    return f"{scored}/{expected}" if scored < expected else ""
-
-
 def duration(seconds: Any) -> str:
     """A time in seconds, minutes or hours.
 

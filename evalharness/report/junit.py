@@ -3,11 +3,15 @@ outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from evalharness._util.text import printable
-from evalharness.analysis.gates import Outcome
+from evalharness.analysis.gates import Outcome, Verdict, notes
+
+KINDS: Mapping[Verdict, str] = {"failed": "failure", "undecided": "error"}
+"""The elements of a case that is not passed."""
 
 
 def junit(name: str, outcomes: Sequence[Outcome]) -> str:
@@ -22,14 +26,19 @@ def junit(name: str, outcomes: Sequence[Outcome]) -> str:
             if outcome.passed:
                 ElementTree.SubElement(case, "system-out").text = _text(outcome.detail)
             else:
-                ElementTree.SubElement(case, "failure", message=_text(outcome.detail)).text = _text(str(outcome))
+                ElementTree.SubElement(case, KINDS[outcome.verdict], message=_text(outcome.detail)).text = _text(
+                    str(outcome)
+                )
+        if found := notes(members):
+            ElementTree.SubElement(suite, "system-out").text = "\n".join(map(_text, found))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _counts(name: str, outcomes: Sequence[Outcome]) -> dict[str, str]:
-    failed = sum(not outcome.passed for outcome in outcomes)
-    return {"name": _text(name), "tests": str(len(outcomes)), "failures": str(failed), "errors": "0"}
+    verdicts = Counter(outcome.verdict for outcome in outcomes)
+    counts = {"failures": str(verdicts["failed"]), "errors": str(verdicts["undecided"])}
+    return {"name": _text(name), "tests": str(len(outcomes)), **counts}
 
 
 def _text(text: str) -> str:

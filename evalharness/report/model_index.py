@@ -20,8 +20,8 @@ TASK = "text-to-image"
 def write_model_index(results: Results, folder: Path, arms: Iterable[str] = ()) -> int:
     """Write ``MODEL.yaml`` for each model, whose text goes into the header of its card; returns how many there are.
 
-    A result is an arm on a benchmark; its metrics are the overall score, left out where samples are missing, and the
-    scores of categories.
+    A result is an arm on a benchmark; its metrics are the overall score and the scores of categories, each left out
+    where samples are missing.
     """
     import yaml
 

@@ -8,24 +8,26 @@ from dataclasses import replace
 
 from evalharness.analysis import Contrast
 from evalharness.analysis.arms import records
+from evalharness.analysis.stats import Estimate
 from evalharness.report.cells import (
     Cell,
     PageTable,
     Row,
+    arm_score_cell,
     blank_cells,
+    category_cell,
     coverage_cell,
-    estimate_cell,
     gallery_link,
     mean_cell,
-    overall_cell,
+    overall_score,
     p_cell,
+    part_cell,
     score_cell,
     share_cell,
 )
 from evalharness.report.diversity_table import diversity_cell
 from evalharness.report.formatting import (
     MISSING,
-    category_coverage,
     number_text,
     points_interval,
     points_text,
@@ -65,7 +67,7 @@ def headline(summary: Summary, settings: Mapping[str, str]) -> PageTable:
                 comparison.append(Cell(f"{count:,}", count, href=link))
         scored = replace(coverage_cell(row), value=row["scored"] / row["expected"])
         name = Cell(row["arm"], note=settings.get(row["arm"], ""))
-        cells = [name, overall_cell(row), *comparison, scored, mean_cell(row["evaluations"])]
+        cells = [name, arm_score_cell(overall_score(row)), *comparison, scored, mean_cell(row["evaluations"])]
         rows.append(Row(cells, bool(row["baseline"])))
     caption = (
         "Overall: mean of the images’ scores in per cent, weighted over categories. Difference: to the baseline, in "
@@ -107,14 +109,10 @@ def by_category(summary: Summary, categories: Sequence[str]) -> PageTable:
     """The table of each arm's score on each category; each number links to its images."""
     rows = []
     for row in summary.rows.values():
-        cells = [Cell(row["arm"]), overall_cell(row)]
+        cells = [Cell(row["arm"]), arm_score_cell(overall_score(row))]
         for name in categories:
-            note = points_interval(row[f"category.{name}.low"], row[f"category.{name}.high"])
-            mark = ""
-            if incomplete := category_coverage(row, name):
-                note, mark = f"{note}\n{incomplete} scored".strip(), "incomplete"
             link = gallery_link(summary.benchmark, arm=row["arm"], category=name)
-            cells.append(replace(score_cell(row[f"category.{name}"]), note=note, href=link, mark=mark))
+            cells.append(replace(category_cell(row, name), href=link))
         rows.append(Row(cells, bool(row["baseline"])))
     caption = "Means in per cent with 95 % intervals over prompts. Each number links to its images."
     columns = ["Arm", "Overall", *(name.replace("_", " ") for name in categories)]
@@ -192,7 +190,7 @@ def best_of(summary: Summary) -> PageTable | None:
     counts = sorted({point.k for point in points})
     scores = {(point.arm, point.k): point.score for point in points}
     arms = dict.fromkeys(point.arm for point in points)
-    rows = [Row([Cell(arm), *(estimate_cell(scores.get((arm, k))) for k in counts)]) for arm in arms]
+    rows = [Row([Cell(arm), *(_arm_part(summary, arm, scores.get((arm, k))) for k in counts)]) for arm in arms]
     caption = (
         "The score in per cent if the scorer itself chose the best of k images of each prompt of an arm: the most that "
         "any way of choosing among the arm’s images could reach. Other arms may score more."
@@ -224,7 +222,7 @@ def by_aspect(summary: Summary) -> PageTable | None:
         Row(
             [
                 Cell(name),
-                *(estimate_cell(of_arm[name]) if name in of_arm else Cell(MISSING) for of_arm in means.values()),
+                *(_arm_part(summary, arm, of_arm.get(name)) for arm, of_arm in means.items()),
             ]
         )
         for name in names
@@ -244,6 +242,11 @@ def costs_by_part(costs: Mapping[str, Totals]) -> PageTable | None:
         return None
     caption = "What each part of a composite model cost: means per drawn sample."
     return PageTable("Cost by part", caption, ["Arm", "Part", *PART_COLUMNS.values()], rows)
+
+
+def _arm_part(summary: Summary, arm: str, estimate: Estimate | None) -> Cell:
+    """A mean over what is scored of an arm; a dash for none."""
+    return Cell(MISSING, math.nan) if estimate is None else part_cell(estimate, *summary.analysis.counts(arm))
 
 
 def _difference(contrast: Contrast) -> Cell:

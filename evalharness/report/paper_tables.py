@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from evalharness._util.text import counted
 from evalharness.analysis import Contrast
 from evalharness.analysis.arms import records
+from evalharness.report.cells import INCOMPLETE, Cell, arm_score_cell, category_cell, overall_score, part_note
 from evalharness.report.formatting import (
     MISSING,
     distance_text,
@@ -16,7 +17,6 @@ from evalharness.report.formatting import (
     p_text,
     points_interval,
     points_text,
-    possible_text,
     score_text,
     slug,
 )
@@ -32,12 +32,13 @@ INTERVALS = "in brackets 95 % intervals over prompts"
 def scores(summary: Summary, sources: Sequence[str]) -> str:
     """The overall scores with the differences to the baseline, and quoted scores with their sources."""
     rows, baseline, diversity = summary.rows, summary.analysis.baseline, summary.analysis.diversity.arms
-    best = _best(row["overall"] for row in rows.values())
+    overall = {arm: arm_score_cell(overall_score(row)) for arm, row in rows.items()}
+    best = _best(overall.values())
     compared = any(not math.isnan(row["difference"]) for row in rows.values())
     columns = ["Arm", "Overall", *(["Difference", "p"] if compared else []), *(["Diversity"] if diversity else [])]
     body = []
     for row in rows.values():
-        cells = [TexCell(row["arm"]), _overall(row, best)]
+        cells = [TexCell(row["arm"]), _score(overall[row["arm"]], best, overall[row["arm"]].note)]
         if compared:
             cells += _compared(None if row["baseline"] else summary.analysis.contrast(row["arm"]))
         if diversity:
@@ -65,15 +66,19 @@ def scores(summary: Summary, sources: Sequence[str]) -> str:
 def categories(summary: Summary) -> str:
     """The score of each arm on each category."""
     names, rows = list(summary.analysis.weights), summary.rows
-    best = {name: _best(row[f"category.{name}"] for row in rows.values()) for name in names}
+    cells = {name: {arm: category_cell(row, name) for arm, row in rows.items()} for name in names}
+    best = {name: _best(cells[name].values()) for name in names}
     body = [
-        [TexCell(row["arm"]), *(_score(row[f"category.{name}"], best[name]) for name in names)] for row in rows.values()
+        [TexCell(arm), *(_score(cells[name][arm], best[name], _missing(row, name)) for name in names)]
+        for arm, row in rows.items()
     ]
     quoted = [
         [TexCell(str(row["name"])), *(_quoted(row, f"category.{name}") for name in names)]
         for row in records(summary.quoted)
     ]
     caption = f"{summary.title} by category: mean scores in per cent; the best of each category in bold."
+    if any(cell.mark == INCOMPLETE for of_category in cells.values() for cell in of_category.values()):
+        caption += " Where images have no score, the mean of the others stands, with their number."
     columns = ["Arm", *(name.replace("_", " ") for name in names)]
     return floats(TexTable(columns, body, caption, f"tab:{slug(summary.benchmark)}-categories", quoted))
 
@@ -120,16 +125,14 @@ def _compared(contrast: Contrast | None) -> list[TexCell]:
     ]
 
 
-def _overall(row: Mapping[str, Any], best: str) -> TexCell:
-    if math.isnan(row["overall"]):
-        return TexCell(possible_text(row["bound_low"], row["bound_high"]), "incomplete")
-    cell = _score(row["overall"], best)
-    return TexCell(cell.text, points_interval(row["overall_low"], row["overall_high"]), cell.bold)
+def _score(cell: Cell, best: str, small: str) -> TexCell:
+    return TexCell(cell.text, small, bold=cell.mark != INCOMPLETE and cell.text == best)
 
 
-def _score(value: float, best: str) -> TexCell:
-    text = score_text(value)
-    return TexCell(text, bold=text == best)
+def _missing(row: Mapping[str, Any], category: str) -> str:
+    """How much of a category is scored, if not all."""
+    scored, expected = (row[f"category.{category}.{count}"] for count in ("scored", "expected"))
+    return part_note(scored, expected) if scored < expected else ""
 
 
 def _quoted(row: Mapping[str, Any], name: str) -> TexCell:
@@ -137,7 +140,7 @@ def _quoted(row: Mapping[str, Any], name: str) -> TexCell:
     return TexCell(MISSING if value is None or math.isnan(value) else number_text(100 * value))
 
 
-def _best(values: Iterable[float]) -> str:
+def _best(cells: Iterable[Cell]) -> str:
     """The highest score as it is shown, which several may share; empty if there is none or only one arm."""
-    known = [value for value in values if not math.isnan(value)]
+    known = [cell.value for cell in cells if cell.value is not None and not math.isnan(cell.value)]
     return score_text(max(known)) if len(known) > 1 else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from evalharness._util.text import counted
 from evalharness.analysis import Analysis, ReplicateContrast, Replicates
 from evalharness.analysis.stats import Estimate, Shares
-from evalharness.report.cells import Cell, PageTable, Row, p_cell, score_cell, share_cell
+from evalharness.report.cells import Cell, PageTable, Row, p_cell, part_cell, share_cell
 from evalharness.report.formatting import (
     MISSING,
     number_text,
@@ -172,7 +172,7 @@ def noise_table(summary: Summary) -> PageTable | None:
             spread = group.deviation
             deviation = Cell(percent_text(spread.value), spread.value, points_interval(spread.low, spread.high))
         cells = [Cell(group.name), Cell(str(len(group.arms)), len(group.arms)), Cell(_scores(group))]
-        cells += [score_cell(group.mean.value, group.mean.low, group.mean.high), deviation]
+        cells += [part_cell(group.mean, *summary.analysis.counts(*group.arms)), deviation]
         rows.append(Row(cells + _share_cells(group.shares)))
     caption = " ".join(f"{noise(group)}." for group in groups) + (
         " The sweep file declares these arms to be trainings of one recipe, which differ in nothing else. Mean and "

@@ -95,15 +95,14 @@ def _add_arm(
 ) -> None:
     """Add an arm's group and its tasks, one for each category."""
     info = results.info["benchmarks"][summary.benchmark]
-    scores = summary.analysis.scores[arm["arm"]]
+    scores = summary.analysis.known_scores(arm["arm"])
     group = f"{summary.benchmark}/{arm['arm']}"
-    overall = Estimate(math.nan) if math.isnan(row["overall"]) else scores.overall
-    tables["results"][group] = tables["groups"][group] = _metrics(group, overall, row["scored"])
+    tables["results"][group] = tables["groups"][group] = _metrics(group, scores.pop(""), row["scored"])
     scored = {"": row["scored"]}
-    for category, estimate in scores.categories.items():
+    for category, estimate in scores.items():
         scored[category] = row[f"category.{category}.scored"]
         tables["results"][f"{group}/{category}"] = _metrics(f"{group}/{category}", estimate, scored[category])
-    tables["group_subtasks"][group] = [f"{group}/{category}" for category in scores.categories]
+    tables["group_subtasks"][group] = [f"{group}/{category}" for category in scores]
     for category, count in scored.items():
         task = f"{group}/{category}" if category else group
         tables["configs"][task] = _config(info, summary.benchmark, arm)

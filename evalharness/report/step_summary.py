@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evalharness._util.text import printable
+from evalharness.analysis import gates
 from evalharness.analysis.coverage import coverages
 from evalharness.report import terminal
-from evalharness.report.table_files import markdown_table
+from evalharness.report.table_files import markdown_table, markdown_text
 
 if TYPE_CHECKING:
     from evalharness.analysis.gates import Outcome
@@ -27,9 +28,9 @@ def step_summary(results: Results, outcomes: Sequence[Outcome]) -> str:
         ]
         parts += [f"### {printable(info.get('title', name))}", markdown_table(pd.DataFrame(rows))]
     if outcomes:
-        gates = [
+        rows = [
             {
-                "gate": "passed" if outcome.passed else "failed",
+                "gate": outcome.verdict,
                 "benchmark": outcome.benchmark,
                 "arm": outcome.arm,
                 "limit": outcome.rule,
@@ -37,7 +38,8 @@ def step_summary(results: Results, outcomes: Sequence[Outcome]) -> str:
             }
             for outcome in outcomes
         ]
-        parts += ["### Gates", markdown_table(pd.DataFrame(gates))]
+        parts += ["### Gates", markdown_table(pd.DataFrame(rows))]
+        parts += [f"note: {markdown_text(note)}" for note in gates.notes(outcomes)]
     missing = terminal.missing(results)
     if missing is not None:
         parts.append(printable(missing))

@@ -14,16 +14,8 @@ from evalharness.analysis.coverage import coverage
 from evalharness.analysis.stats import Estimate
 from evalharness.errors import EvalHarnessError
 from evalharness.report import analysis_frames
-from evalharness.report.formatting import (
-    category_coverage,
-    mean_text,
-    overall_text,
-    p_text,
-    points_text,
-    score_text,
-    short_digest,
-    short_scorer,
-)
+from evalharness.report.cells import arm_score_text, category_cell, overall_score, part_text
+from evalharness.report.formatting import mean_text, p_text, points_text, short_digest, short_scorer
 from evalharness.store.results import Results
 
 if TYPE_CHECKING:
@@ -38,7 +30,8 @@ class Summary:
         benchmark: name of the benchmark.
         title: its name for people.
         wide: a row for each arm; NaN for a number that is not known. The columns of a category are ``category.NAME``,
-            ``category.NAME.low``, ``category.NAME.high``, ``category.NAME.scored``, ``category.NAME.expected``.
+            ``category.NAME.low``, ``category.NAME.high``, ``category.NAME.scored``, ``category.NAME.expected``; the
+            first three are over what is scored.
         long: a row for each arm and quantity (``overall``, ``difference``, ``category.NAME``) with value, low, high.
         shown: a row for each arm, as text for people.
         quoted: published scores, if they were requested; never mixed with measured ones.
@@ -59,11 +52,9 @@ class Summary:
         return {row["arm"]: row for row in records(self.wide)}
 
     def known_scores(self, arm: str) -> Mapping[str, Estimate]:
-        """The scores of an arm by category, the overall one under ""; those that are not known are left out."""
-        scores = self.analysis.scores[arm]
-        overall = Estimate(math.nan) if math.isnan(self.rows[arm]["overall"]) else scores.overall
-        every = {"": overall, **scores.categories}
-        return {name: estimate for name, estimate in every.items() if not math.isnan(estimate.value)}
+        """The scores of an arm by category, the overall one under ""; those that lack samples are left out."""
+        known = self.analysis.known_scores(arm)
+        return {name: estimate for name, estimate in known.items() if not math.isnan(estimate.value)}
 
 
 def summarize(results: Results) -> list[Summary]:
@@ -120,7 +111,7 @@ def _wide_row(
     scores = analysis.scores[arm["arm"]]
     covered = coverage(samples, info)
     low, high = stats.bounds(covered.values, covered.categories, analysis.weights)
-    overall = scores.overall if covered.complete else stats.Estimate(math.nan)
+    overall = analysis.known_scores(arm["arm"])[""]
     row: dict[str, Any] = {name: arm[name] for name in ("arm", "model", "variant", "max_iterations", "baseline")}
     row |= _interval("overall", overall) | {"overall_se": overall.se, "bound_low": low, "bound_high": high}
     row |= _difference(None if arm["baseline"] else analysis.contrast(arm["arm"]))
@@ -178,14 +169,17 @@ def _shown(wide: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
 
     rows = []
     for row in records(wide):
-        text = {"arm": row["arm"], "overall": overall_text(row), "difference to baseline": "baseline", "p": ""}
+        text = {
+            "arm": row["arm"],
+            "overall": arm_score_text(overall_score(row)),
+            "difference to baseline": "baseline",
+            "p": "",
+        }
         if not row["baseline"]:
             difference = (row[name] for name in ("difference", "difference_low", "difference_high"))
             text |= {"difference to baseline": points_text(*difference), "p": p_text(row["p_adjusted"])}
         for name in categories:
-            text[name] = score_text(*(row[f"category.{name}{end}"] for end in ("", ".low", ".high")))
-            if incomplete := category_coverage(row, name):
-                text[name] += f" ({incomplete})"
+            text[name] = part_text(category_cell(row, name))
         text |= {
             "scored": row["coverage"],
             "failed": str(row["failed"]),

@@ -222,3 +222,18 @@ def test_the_images_that_differ_are_counted() -> None:
     results.samples.loc[rows, "image"] = [*same[:19], "another"]
     (contrast,) = analyse(results)["toy"].contrasts
     assert contrast.differing_images == 1
+
+
+def test_a_score_that_lacks_samples_is_not_known() -> None:
+    scores = random_scores(["x", "y"])
+    scores["y"][2] = math.nan
+    analysis = analyse(run(scores))["toy"]
+    assert analysis.known_scores("x") == {"": analysis.scores["x"].overall, **analysis.scores["x"].categories}
+    known = analysis.known_scores("y")
+    assert known["b"] == analysis.scores["y"].categories["b"]
+    assert math.isnan(known["a"].value)
+    assert math.isnan(known[""].value)
+    assert (analysis.coverage["y"]["a"], analysis.counts("x", "y")) == ((57, 60), (237, 240))
+    costs = {point.arm: point.score.value for point in analysis.costs}
+    assert costs["x"] == analysis.scores["x"].overall.value
+    assert math.isnan(costs["y"])

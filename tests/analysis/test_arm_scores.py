@@ -23,7 +23,7 @@ def test_of_a_complete_run_it_is_what_the_analysis_says() -> None:
         arm: score.overall for arm, score in analysis.scores.items()
     }
     assert all(
-        score.coverage.complete and score.bounds == (pytest.approx(score.estimate.value),) * 2
+        score.complete and score.known == score.estimate and score.bounds == (pytest.approx(score.estimate.value),) * 2
         for score in scores.values()
     )
 
@@ -35,7 +35,8 @@ def test_of_an_incomplete_run_it_is_of_what_is_scored_within_what_is_possible() 
     means = [table[:10][category::2].mean() for category in (0, 1)]
     assert score.estimate.value == pytest.approx(0.25 * means[0] + 0.75 * means[1])
     assert score.bounds[0] < score.estimate.low < score.estimate.high < score.bounds[1]
-    assert score.coverage.text == "30/120"
+    assert score.coverage == "30/120"
+    assert math.isnan(score.known.value)
 
 
 def test_without_a_score_in_a_category_there_is_none_and_without_samples_no_arm() -> None:

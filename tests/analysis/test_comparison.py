@@ -52,7 +52,9 @@ def test_other_seeds_are_paired_by_prompt_and_it_is_said() -> None:
     comparison = compare(first, second)
     (compared,) = comparison.compared
     assert compared.pairing == "prompts"
-    assert compared.difference.value == pytest.approx(compared.scores[1].value - compared.scores[0].value)
+    assert compared.difference.value == pytest.approx(
+        compared.scores[1].estimate.value - compared.scores[0].estimate.value
+    )
     assert "share prompts but no seed" in comparison.notes[0]
 
 
@@ -81,7 +83,7 @@ def test_runs_without_a_common_prompt_are_not_paired() -> None:
     (compared,) = comparison.compared
     assert (compared.pairing, compared.contrast) == ("none", None)
     assert "not paired" in comparison.notes[0]
-    a, b = compared.scores
+    a, b = (score.estimate for score in compared.scores)
     assert compared.difference.value == pytest.approx(b.value - a.value)
     assert compared.difference.low == pytest.approx(b.value - a.value - math.hypot(b.value - b.low, a.high - a.value))
     assert compared.difference.se == pytest.approx(math.hypot(a.se, b.se))
@@ -108,7 +110,7 @@ def test_a_missing_score_leaves_its_pair_out() -> None:
     spoiled = SCORES["x"].copy()
     spoiled[0] = np.nan
     (compared,) = compare(run({"x": SCORES["x"]}), run({"x": spoiled})).compared
-    assert (compared.difference.prompts, compared.scores[1].prompts) == (39, 39)
+    assert (compared.difference.prompts, compared.scores[1].estimate.prompts) == (39, 39)
 
 
 def test_a_category_of_one_run_alone_is_left_out_of_the_overall_score() -> None:
@@ -119,7 +121,7 @@ def test_a_category_of_one_run_alone_is_left_out_of_the_overall_score() -> None:
     second = replace(second, info=dict(second.info) | {"benchmarks": {"toy": more}})
     second.samples.loc[second.samples["item"] == "003", "category"] = "c"
     for comparison in (compare(first, second), compare(second, first)):
-        assert [score.value for score in comparison.compared[0].scores] == pytest.approx([1.0, 1.0])
+        assert [score.estimate.value for score in comparison.compared[0].scores] == pytest.approx([1.0, 1.0])
         assert "toy: categories of one run only, left out of the overall score: c" in comparison.notes
 
 
@@ -150,3 +152,23 @@ def test_of_several_runs_a_note_names_the_two_by_their_letters() -> None:
 def test_one_run_and_more_than_there_are_letters_cannot_be_compared(count: int) -> None:
     with pytest.raises(ConfigError, match=f"{count} runs: 2 to 26 can be compared"):
         compare_runs([run({"x": SCORES["x"][:2]})] * count)
+
+
+def test_a_score_over_a_part_of_the_samples_is_none() -> None:
+    part = np.where(np.arange(40)[:, None] < 4, 1.0, math.nan)
+    (compared,) = compare(run({"x": SCORES["x"][:, :1]}), run({"x": part})).compared
+    whole, rest = compared.scores
+    assert (whole.known, whole.coverage) == (whole.estimate, "40/40")
+    assert (rest.estimate.value, rest.coverage, rest.bounds) == (1.0, "4/40", pytest.approx((0.1, 1.0)))
+    assert math.isnan(rest.known.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "otherwise"),
+    [({"scorer": {"name": "other"}}, ("scorer",)), ({"version": "2"}, ("protocol",)), ({"title": "Toy"}, ())],
+)
+def test_what_scored_the_runs_otherwise_is_said(change: dict[str, object], otherwise: tuple[str, ...]) -> None:
+    first, second = run({"x": SCORES["x"]}), run({"x": SCORES["x"]})
+    second.info["benchmarks"]["toy"].update(change)
+    (compared,) = compare(first, second).compared
+    assert compared.otherwise == otherwise

@@ -55,6 +55,44 @@ def test_runs_without_shared_prompts_are_compared_and_it_is_said() -> None:
     assert "not paired" in outcome.detail
 
 
+def without_a_category(arm: list[list[float]]) -> list[list[float]]:
+    return [[math.nan] if number % 2 == 0 else row for number, row in enumerate(arm)]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [(without_a_category(scores(40)), scores(0)), (scores(40), without_a_category(scores(0)))],
+    ids=["before", "now"],
+)
+def test_without_anything_to_compare_in_a_category_nothing_is_passed(
+    before: list[list[float]], now: list[list[float]]
+) -> None:
+    (outcome,) = gates.not_worse(run({"x": now}), run({"x": before}))
+    assert (outcome.verdict, outcome.passed) == ("undecided", False)
+    assert "nan" not in str(outcome)
+    assert "20/40" in outcome.detail
+
+
+@pytest.mark.parametrize("right", [40, 20, 0])
+def test_scores_of_another_scorer_decide_nothing(right: int) -> None:
+    (outcome,) = gates.not_worse(run({"x": scores(right)}, scorer="other"), run({"x": scores(20)}))
+    assert outcome.verdict == "undecided"
+    assert "scored by another scorer" in outcome.detail
+    assert gates.notes([outcome, outcome]) == [
+        "toy: the runs differ in the scorer, so that a difference may be its own"
+    ]
+
+
+def test_runs_without_a_common_arm_are_not_passed() -> None:
+    (outcome,) = gates.not_worse(run({"x": scores(40)}), run({"y": scores(40)}))
+    assert outcome.verdict == "undecided"
+
+
+def test_what_is_missing_of_a_comparison_is_said() -> None:
+    (outcome,) = gates.not_worse(run({"x": scores(30, missing=8)}), run({"x": scores(30)}))
+    assert outcome.detail.endswith(", samples scored: 32/40, in the baseline run 40/40")
+
+
 @pytest.mark.parametrize(("missing", "passed"), [(0, True), (1, False)])
 def test_complete_is_every_sample_scored(missing: int, passed: bool) -> None:
     (outcome,) = gates.complete(run({"x": scores(20, missing=missing)}))

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from mock_sweeps import SWEEP
 
+from evalharness._util.exit_codes import ExitCode
 from evalharness.cli import main
 from evalharness.testing import MockModel
 
@@ -77,6 +78,27 @@ def test_two_runs_are_compared(sweep_file: Write, tmp_path: Path, capsys: pytest
     assert f"page: {tmp_path / 'c' / 'index.html'}" in printed
     assert "Comparison of runs" in (tmp_path / "c" / "index.html").read_text()
     assert len(pd.read_parquet(tmp_path / "c" / "compare.parquet")) == 4 * 3
+
+
+def test_the_score_of_an_incomplete_run_is_a_range(
+    sweep_file: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "a" / "tiny", tmp_path / "b" / "tiny"
+    text = SWEEP.replace("limit: 6, ", "")
+    sweep(sweep_file(text), first)
+    failing = sweep_file(text.replace("model: mock", "model: {name: mock, fails: [thing 3], batch_size: 1}"))
+    assert main.main(["sweep", str(failing), "--out", str(second), "--quiet"]) == ExitCode.INCOMPLETE
+    capsys.readouterr()
+    assert main.main(["compare", str(first), str(second), "--out", str(tmp_path / "c")]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("incomplete: ") == printed.count("(9/10)") == 4
+    for name in ("compare.md", "compare.tex", "index.html"):
+        found = (tmp_path / "c" / name).read_text()
+        assert "9/10" in found and "incomplete" in found, name
+    for pair in json.loads((tmp_path / "c" / "compare.json").read_text())["compared"]:
+        whole, part = pair["scores"]
+        assert (whole["scored"], part["scored"], part["expected"], part["value"]) == (10, 9, 10, None)
+        assert whole["value"] == pytest.approx(whole["possible_low"]) == pytest.approx(whole["possible_high"])
 
 
 def test_arms_of_two_names_and_other_seeds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -79,8 +80,61 @@ def test_an_earlier_run_without_anything_to_compare_is_refused_before_anything_i
     file.write_text(file.read_text().replace("name: single", "name: renamed"))
     MockModel.drawn.clear()
     assert run(file, "--fail-if-worse", earlier) == ExitCode.BAD_INPUT
-    assert "has no arm of this sweep, so nothing can be compared" in capsys.readouterr().err
+    assert "has no arm of this sweep on mock, so nothing can be compared" in capsys.readouterr().err
     assert not MockModel.drawn
+
+
+@pytest.fixture
+def refused(file: Path, earlier: str, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """Hold the sweep against the earlier run; returns why it is refused."""
+
+    def held() -> str:
+        MockModel.drawn.clear()
+        capsys.readouterr()
+        assert run(file, "--fail-if-worse", earlier) == ExitCode.BAD_INPUT
+        assert not MockModel.drawn
+        return capsys.readouterr().err.splitlines()[-1]
+
+    return held
+
+
+def test_an_earlier_run_of_another_scorer_is_refused_before_anything_is_drawn(
+    refused: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = MockScorer.identity
+    monkeypatch.setattr(MockScorer, "identity", lambda scorer: {**identity(scorer), "threshold": 0.5})
+    assert "mock: the baseline run was scored by another scorer" in refused()
+
+
+def test_an_earlier_run_without_scores_of_a_category_is_refused_before_anything_is_drawn(
+    file: Path, earlier: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = file.read_text()
+    odd = "thing 1, thing 3, thing 5, thing 7, thing 9"
+    file.write_text(text.replace("model: mock", f"model: {{name: mock, fails: [{odd}], batch_size: 1}}"))
+    assert run(file, out="partly/tiny") == ExitCode.INCOMPLETE
+    file.write_text(text)
+    MockModel.drawn.clear()
+    capsys.readouterr()
+    assert run(file, "--fail-if-worse", str(file.parent / "partly" / "tiny")) == ExitCode.BAD_INPUT
+    assert "mock/single: it has no scores to compare of two prompts of odd" in capsys.readouterr().err
+    assert not MockModel.drawn
+
+
+def test_an_undecided_gate_is_no_pass(
+    file: Path, earlier: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = file.read_text()
+    file.write_text(text.replace("model: mock", "model: {name: mock, fails: [thing], batch_size: 1}"))
+    xml, summary = tmp_path / "gates.xml", tmp_path / "summary.md"
+    more = ["--junit", str(xml), "--step-summary", str(summary)]
+    assert run(file, "--fail-if-worse", earlier, *more) == ExitCode.CHECK_FAILED
+    told = capsys.readouterr()
+    assert "gate undecided: mock/single: not worse than the baseline run: too few samples" in told.out
+    assert told.err.splitlines()[-1] == "evalharness: 1 of 1 gate could not be decided"
+    root = ElementTree.parse(xml).getroot()
+    assert (root.get("failures"), root.get("errors")) == ("0", "1")
+    assert "| undecided | mock" in summary.read_text()
 
 
 @pytest.mark.parametrize(

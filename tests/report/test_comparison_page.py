@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from compared_runs import ARMS, compared_runs
 from report_samples import INJECTION
@@ -89,9 +90,28 @@ def test_a_difference_is_that_of_the_comparison() -> None:
     (row,) = contrasts_table(comparison, "toy", []).rows
     (pair,) = comparison.compared
     assert [cell.value for cell in row.cells[1:4]] == [
-        pair.scores[0].value,
-        pair.scores[1].value,
+        pair.scores[0].known.value,
+        pair.scores[1].known.value,
         pair.difference.value,
     ]
     assert pair.contrast is not None
     assert row.cells[3].mark == ("strong" if pair.contrast.significant else "")
+
+
+def test_an_incomplete_score_is_a_range_wherever_it_stands() -> None:
+    part = np.where(np.arange(40)[:, None] < 4, 1.0, np.nan)
+    runs = [run({"x": SCORES["x"][:, :1]}), run({"x": part})]
+    comparison = compare_runs(runs)
+    cells = [
+        scores_table(runs, comparison, [], {"toy": "Toy"}).rows[1].cells[1],
+        contrasts_table(comparison, "toy", []).rows[0].cells[2],
+    ]
+    for cell in cells:
+        assert (cell.text, cell.note, cell.mark) == ("10.0 to 100.0", "incomplete: 4/40", "incomplete")
+        assert cell.value is not None and np.isnan(cell.value)
+
+
+def test_a_difference_that_may_be_the_scorer_s_is_not_bold() -> None:
+    runs = [run({"x": np.zeros((40, 1))}), run({"x": np.ones((40, 1))}, scorer="judge")]
+    (row,) = contrasts_table(compare_runs(runs), "toy", run_differences(runs)).rows
+    assert row.cells[3].mark == ""

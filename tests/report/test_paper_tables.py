@@ -86,7 +86,20 @@ def test_an_incomplete_arm_is_never_the_best() -> None:
     tex = paper_tables.scores(summary(scores), [])
     rows = tabulars(tex)[0][1:]
     assert [r"\textbf" in row[1] for row in rows] == [False, True, False]
-    assert "incomplete" in rows[2][1]
+    assert "incomplete: 7/8" in rows[2][1]
+
+
+def test_an_incomplete_category_is_never_the_best_and_says_how_much_is_scored() -> None:
+    scores = {name: np.zeros((40, 1)) for name in "abc"}
+    scores["b"][:10], scores["c"][:] = 1, np.nan
+    scores["c"][0], scores["c"][1::2] = 1, 1
+    tex = paper_tables.categories(summary(scores))
+    rows = tabulars(tex)[0][1:]
+    assert [r"\textbf" in row[1] for row in rows] == [False, True, False]
+    assert [r"\textbf" in row[2] for row in rows] == [False, False, True]
+    assert "1/20 scored" in rows[2][1]
+    assert "the mean of the others" in tex
+    require_fitting(tex)
 
 
 def test_a_difference_that_is_told_apart_has_a_star() -> None:

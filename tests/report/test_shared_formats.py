@@ -72,10 +72,10 @@ def test_each_sample_belongs_to_a_result(written: Path) -> None:
     for _, record, samples in load(written):
         results = {entry["evaluation_result_id"]: entry for entry in record["evaluation_results"]}
         assert len(results) == len(record["evaluation_results"])
-        counts = Counter(sample["evaluation_result_id"] for sample in samples)
+        counts = Counter(sample["evaluation_result_id"] for sample in samples if "evaluation_result_id" in sample)
         for key, count in counts.items():
             assert results[key]["score_details"]["uncertainty"]["num_samples"] == count
-            members = [sample["evaluation"]["score"] for sample in samples if sample["evaluation_result_id"] == key]
+            members = [sample["evaluation"]["score"] for sample in samples if sample.get("evaluation_result_id") == key]
             assert results[key]["score_details"]["score"] == pytest.approx(sum(members) / count)
         assert {sample["evaluation_id"] for sample in samples} == {record["evaluation_id"]}
 

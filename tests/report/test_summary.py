@@ -10,10 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from report_samples import CATEGORIES, sample_results
+from runs import random_scores, run
 
 from evalharness.analysis import arms
 from evalharness.errors import EvalHarnessError
-from evalharness.report import formatting, summary, table_files
+from evalharness.report import analysis_frames, formatting, page_tables, summary, table_files
+from evalharness.report.model_index import model_indices
+from evalharness.report.results_json import results_json
+from evalharness.report.tracking import tracked_arms
 from evalharness.store.results import Results
 
 
@@ -138,3 +142,36 @@ def test_a_scorer_is_named_with_a_digest(identity: object, text: str) -> None:
     named = formatting.short_scorer(identity)
     assert named[:-8] == text
     assert formatting.short_scorer({"other": 1}) != named
+
+
+def test_what_lacks_samples_leaves_the_program_as_no_score() -> None:
+    scores = random_scores(["x", "y"], images=1)
+    scores["y"][2::2] = np.nan
+    results = run(scores)
+    (found,) = summary.summarize(results)
+    assert set(found.known_scores("x")) == {"", "a", "b"}
+    assert set(found.known_scores("y")) == {"b"}
+    assert found.shown.set_index("arm").loc["y", "a"].endswith("(1/20 scored)")
+    cells = {row.cells[0].text: row.cells[2] for row in page_tables.by_category(found, ["a", "b"]).rows}
+    assert (cells["y"].note, cells["y"].mark) == ("1/20 scored", "incomplete")
+    assert cells["y"].value is not None and math.isnan(cells["y"].value)
+    (index,) = model_indices(results)["m"]
+    of_arm = [entry for entry in index["results"] if entry["dataset"]["config"] == "y"]
+    names = [metric["name"] for entry in of_arm for metric in entry["metrics"]]
+    assert names == ["toy, b"]
+    (_, tracked) = tracked_arms(results)
+    assert {"toy/score", "toy/a"}.isdisjoint(tracked.metrics)
+    assert "toy/b" in tracked.metrics
+    tasks = results_json(results, [found])["results"]
+    assert [math.isnan(tasks[f"toy/y{task}"]["score,none"]) for task in ("", "/a", "/b")] == [True, True, False]
+
+
+def test_best_of_k_says_how_much_of_an_arm_is_scored() -> None:
+    scores = random_scores(["x", "y"], images=2)
+    scores["y"][0] = np.nan
+    (found,) = summary.summarize(run(scores))
+    table = page_tables.best_of(found)
+    assert table is not None
+    assert [[cell.mark for cell in row.cells[1:]] for row in table.rows] == [["", ""], ["incomplete"] * 2]
+    frame = analysis_frames.frames(found.analysis)["best-of"].set_index("arm")
+    assert frame.loc["y", "scored"].tolist() == [78, 78]

@@ -14,8 +14,9 @@ from evalharness._util.text import printable
 from evalharness.analysis.arms import families
 from evalharness.analysis.stats import Estimate
 from evalharness.config.arm_families import CapFamily
+from evalharness.report.cells import arm_score_text, overall_score
 from evalharness.report.figures.notes import place_notes
-from evalharness.report.formatting import overall_text, slug
+from evalharness.report.formatting import slug
 from evalharness.report.summary import Summary
 
 if TYPE_CHECKING:
@@ -144,7 +145,9 @@ def family_styles(arms: pd.DataFrame) -> list[FamilyStyle]:
 def scores_text(summary: Summary, arms: Iterable[str]) -> str:
     """The scores of some arms in words."""
     names = set(arms)
-    return "; ".join(f"{arm}: {overall_text(row)}" for arm, row in summary.rows.items() if arm in names)
+    return "; ".join(
+        f"{arm}: {arm_score_text(overall_score(row))}" for arm, row in summary.rows.items() if arm in names
+    )
 
 
 def error_bars(estimates: Sequence[Estimate], scale: float = 1.0) -> list[list[float]]:
