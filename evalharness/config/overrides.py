@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from evalharness.api import registry
 from evalharness.config import schema
+from evalharness.config.arm_families import base_name
 from evalharness.errors import ConfigError, did_you_mean
 
 GROUP = "settings that replace those of the sweep file"
@@ -66,6 +68,7 @@ def overridden(options: argparse.Namespace, top: schema.SweepFile) -> schema.Swe
     update: dict[str, Any] = {}
     if model or options.weights:
         update |= _with_model(top, model or top.model, options.weights)
+        _check_used("--model" if model else "--weights", top, model or top.model, options)
     benchmarks = top.benchmarks
     if options.detector or options.official:
         benchmarks = _with_detector(top, benchmarks, options.detector, official=options.official)
@@ -102,6 +105,35 @@ def _with_model(top: schema.SweepFile, model: str | schema.Entry | None, weights
     if isinstance(model, str) and model in top.models:
         return {"model": model, "models": {**top.models, model: _entry(top.models[model]) | path}}
     return {"model": _entry(model) | path}
+
+
+def _check_used(
+    option: str, top: schema.SweepFile, model: str | schema.Entry | None, options: argparse.Namespace
+) -> None:
+    """Raise a ConfigError if no arm that is taken uses the model that an option replaces, or whose weights it does."""
+    arms = _taken(top.arms, getattr(options, "only", []))
+    named = [_names(arm["model"]) for arm in arms if "model" in arm]
+    if len(named) < len(arms) or not arms:
+        return  # an arm without a model uses the top's; a name that no arm has is told of later
+    key = model if isinstance(model, str) else model and model.get("name")
+    if options.weights is not None and any(key in names for names in named):
+        return
+    own = list(dict.fromkeys(name for names in named for name in names))
+    raise ConfigError(
+        f"{option}: all arms name their own model ({', '.join(own)}), so it would replace nothing; leave out their "
+        "`model:` in the file, or name one of these with --model and give its --weights"
+    )
+
+
+def _taken(arms: list[schema.Entry], only: Sequence[str]) -> list[schema.Entry]:
+    """The arms of the file that ``--only`` takes, by their own name or by that of an arm that they expand to."""
+    names = {*only, *map(base_name, only)}
+    return [arm for arm in arms if not only or str(arm.get("name")) in names]
+
+
+def _names(value: Any) -> list[str]:
+    """The names that a setting has, which may be a list of them."""
+    return [name for entry in value for name in _names(entry)] if isinstance(value, list) else [str(value)]
 
 
 def _with_detector(

@@ -66,6 +66,44 @@ def test_model_and_weights(tmp_path: Path) -> None:
     assert models(load(tmp_path, "--model", "mine"))["single"]["steps"] == 7
 
 
+OWN = """\
+name: own
+model: miniature
+models: {a: mock, b: {name: mock, size: 16}}
+benchmarks: [{name: geneval, limit: 3}]
+arms:
+  - {name: one, variant: single_pass, model: a}
+  - {name: two, variant: single_pass, model: [a, b]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "miniature", "--weights", "/nonexistent"], r"--model: all arms name their own model \(a, b\)"),
+        (["--model", "miniature"], "--model: all arms .* leave out their `model:`"),
+        (["--weights", "/nonexistent"], "--weights: all arms .* give its --weights"),
+        (["--model", "a"], "--model: all arms name their own model"),
+        (["--model", "b", "--weights", "w", "--only", "one"], r"--model: all arms name their own model \(a\)"),
+    ],
+)
+def test_a_model_that_no_arm_uses_is_a_mistake(tmp_path: Path, words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, *words, text=OWN)
+
+
+def test_a_model_that_some_arm_uses_is_none(tmp_path: Path) -> None:
+    text = OWN.replace("a: mock", "a: miniature")
+    amended = models(load(tmp_path, "--model", "a", "--weights", str(tmp_path), text=text))
+    assert [amended[arm].get("weights") for arm in ("one", "two model=a", "two model=b")] == [str(tmp_path)] * 2 + [
+        None
+    ]
+    text = text.replace("single_pass, model: a}", "single_pass}")
+    assert models(load(tmp_path, "--model", "b", "--only", "one", text=text))["one"]["size"] == 16
+    with pytest.raises(ConfigError, match="all arms name their own model"):
+        load(tmp_path, "--model", "b", "--only", "two model=a", text=text)
+
+
 def test_detector(tmp_path: Path) -> None:
     assert detector(load(tmp_path))["batch_size"] == 2
     amended = load(tmp_path, "--detector", "mask2former")
