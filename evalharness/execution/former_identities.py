@@ -11,10 +11,8 @@ from evalharness.api.judge import Judge
 from evalharness.api.plugin import versioned_identity
 from evalharness.generation.format_words import unnamed_format
 from evalharness.planning.plan import Plan
+from evalharness.store.spoken_formats import UNNAMED
 from evalharness.store.store import Store
-
-UNNAMED = "formats without names"
-"""The name in the table ``runs`` under which the store keeps the models whose keys do not name the default format."""
 
 
 def adopt_former_results(plan: Plan, store: Store) -> list[str]:

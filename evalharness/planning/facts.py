@@ -65,7 +65,9 @@ class FamilyFacts:
     Attributes:
         head: The beginning of their keys, see :func:`~evalharness.planning.trajectory_keys.key_head`.
         pictures: Whether the variant changes the picture of an item.
+        format: The name of the format that the model speaks, also where the arms name none; ``None`` if it speaks none.
     """
 
     head: Sequence[Any]
     pictures: bool
+    format: str | None = None
