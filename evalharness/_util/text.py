@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 
@@ -18,6 +19,19 @@ def one_line(text: str, limit: int = 500) -> str:
     """Return a message without line breaks and terminal control characters, cut at ``limit`` characters."""
     line = printable(" ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of a folder with at most this number of bytes; a longer one is cut, and ends in a digest of all of it.
+
+    >>> shortened("limit-40", 20), shortened("only-single-pass-and-process", 20)
+    ('limit-40', 'only-single-0f162bf7')
+    """
+    raw = name.encode()
+    if len(raw) <= most:
+        return name
+    digest = hashlib.sha256(raw).hexdigest()[:8]
+    return f"{raw[: most - 9].decode(errors='ignore')}-{digest}"
 
 
 _UNCHANGED = ("sheep", "skis", "scissors", "broccoli")

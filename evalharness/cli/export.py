@@ -12,7 +12,7 @@ from pathlib import Path
 from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.files import atomic_folder
-from evalharness._util.text import counted
+from evalharness._util.text import counted, shortened
 from evalharness.api import registry
 from evalharness.api.benchmark import Export, Exported, Exporter
 from evalharness.errors import ConfigError, EvalHarnessError, did_you_mean
@@ -26,6 +26,8 @@ BAGEL = "bagel"
 CARD, SHARD = "card.json", "shard-00000.parquet"
 TRAJECTORIES = "trajectories"
 """The format of everything that was drawn, in place of a benchmark: ``evalharness validate`` and trainings read it."""
+MAX_FOLDER = 200
+"""Bytes of the name of a folder that was not named, which leaves some for the names of its unfinished forms."""
 RESULTS = ("every-eval-ever", "model-index")
 """Formats of the scores of all arms, or of one."""
 RELATIONSHIPS = ("first_party", "third_party", "collaborative", "other")
@@ -57,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
     names = [arm.name for arm in plan.sweep.arms]
     if options.arm not in names:  # an entry of the sweep file that stands for several arms
         raise ConfigError(f"no arm is called {options.arm!r}{did_you_mean(options.arm, names)}")
-    out: Path = options.out or store_path.parent / f"{plan.sweep.name}-{options.arm}-{options.format}".replace(" ", "-")
+    usual = f"{plan.sweep.name}-{options.arm}-{options.format}".replace(" ", "-")
+    out: Path = options.out or store_path.parent / shortened(usual, MAX_FOLDER)
     if options.format in (TRAJECTORIES, BAGEL):
         return _trajectories(plan, options, store_path, out)
     export = _export(plan, options.format)

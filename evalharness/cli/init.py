@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evalharness._util import console
 from evalharness._util.files import write_text_atomically
+from evalharness.config.schema import MAX_SWEEP_NAME
 from evalharness.config.starters import BENCHMARKS, MODELS, starter
 from evalharness.errors import ConfigError
 
@@ -22,8 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the file; returns the exit code."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,199}", options.name):
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", options.name):
         raise ConfigError(f"{options.name!r} is no name of a sweep; use letters, digits, dots and dashes")
+    if len(options.name) > MAX_SWEEP_NAME:
+        raise ConfigError(
+            f"the name of a sweep has at most {MAX_SWEEP_NAME} characters, this one has {len(options.name)}; shorten it"
+        )
     path = Path(f"{options.name}.yaml")
     text = starter(options.name, options.model, options.benchmark, options.prompts, options.images)
     if path.exists():

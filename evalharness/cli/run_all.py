@@ -14,6 +14,7 @@ from evalharness._util.text import counted
 from evalharness.cli import sweep
 from evalharness.cli.options import add_gallery_argument, add_size_arguments
 from evalharness.config import sweep_files
+from evalharness.config.shards import sharded
 from evalharness.errors import ConfigError, WeightsError
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
@@ -51,18 +52,19 @@ def run(options: argparse.Namespace) -> int:
     _declare(plans, store_path)
     for plan in plans:
         _say(f"\n{plan.sweep.name}: {plan.sweep.description}")
-        folder = out / plan.sweep.name
+        folder = sharded(out / plan.sweep.name, plan.sweep.shard)
         code = sweep.carry_out(
             plan,
             folder,
-            store_path,
+            sharded(store_path, plan.sweep.shard),
             quiet=options.quiet,
             trial=options.limit is not None or options.samples is not None,
             gallery_mb=options.gallery_mb,
             info={"sweep": portable(plan.sweep.resolved(), folder)},
         )
         codes.add(code)
-    page = write_collection(out, options.title, [sweep_files.load(file).name for file in options.files])
+    swept = [sweep_files.load(file) for file in options.files]
+    page = write_collection(out, options.title, [sharded(Path(each.name), each.shard).name for each in swept])
     megabytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
     _say(f"\n{counted(len(plans), 'sweep')}, {megabytes:.1f} MB: {page}")
     if options.most_mb is not None and megabytes > options.most_mb:
@@ -97,8 +99,8 @@ def _declare(plans: Sequence[Plan], store_path: Path) -> None:
     """Record what all sweeps declare before the first of them runs: they may share arms."""
     from evalharness.store.declarations import record_declarations
 
-    with Store(store_path) as store:
-        for plan in plans:
+    for plan in plans:
+        with Store(sharded(store_path, plan.sweep.shard)) as store:
             record_declarations(plan, store)
 
 

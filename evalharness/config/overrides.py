@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import difflib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from evalharness.api import registry
+from evalharness.api.plugin_ref import PluginRef
 from evalharness.config import schema
+from evalharness.config.arm_families import base_name
 from evalharness.errors import ConfigError, did_you_mean
 
 GROUP = "settings that replace those of the sweep file"
 JUDGE_OPTIONS = {"base_url": "--base-url", "model": "--judge-model"}
 """Setting of a judge → the option that sets it."""
+OFFICIAL = {"weights": "official"}
+"""The settings that stand for the published network, of detectors and of the CLIP that names colours."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +71,7 @@ def overridden(options: argparse.Namespace, top: schema.SweepFile) -> schema.Swe
     update: dict[str, Any] = {}
     if model or options.weights:
         update |= _with_model(top, model or top.model, options.weights)
+        _check_used("--model" if model else "--weights", top, model or top.model, options)
     benchmarks = top.benchmarks
     if options.detector or options.official:
         benchmarks = _with_detector(top, benchmarks, options.detector, official=options.official)
@@ -104,27 +110,68 @@ def _with_model(top: schema.SweepFile, model: str | schema.Entry | None, weights
     return {"model": _entry(model) | path}
 
 
+def _check_used(
+    option: str, top: schema.SweepFile, model: str | schema.Entry | None, options: argparse.Namespace
+) -> None:
+    """Raise a ConfigError if no arm that is taken uses the model that an option replaces, or whose weights it does."""
+    arms = _taken(top.arms, getattr(options, "only", []))
+    named = [_names(arm["model"]) for arm in arms if "model" in arm]
+    if len(named) < len(arms) or not arms:
+        return  # an arm without a model uses the top's; a name that no arm has is told of later
+    key = model if isinstance(model, str) else model and model.get("name")
+    if options.weights is not None and any(key in names for names in named):
+        return
+    own = list(dict.fromkeys(name for names in named for name in names))
+    raise ConfigError(
+        f"{option}: all arms name their own model ({', '.join(own)}), so it would replace nothing; leave out their "
+        "`model:` in the file, or name one of these with --model and give its --weights"
+    )
+
+
+def _taken(arms: list[schema.Entry], only: Sequence[str]) -> list[schema.Entry]:
+    """The arms of the file that ``--only`` takes, by their own name or by that of an arm that they expand to."""
+    names = {*only, *map(base_name, only)}
+    return [arm for arm in arms if not only or str(arm.get("name")) in names]
+
+
+def _names(value: Any) -> list[str]:
+    """The names that a setting has, which may be a list of them."""
+    return [name for entry in value for name in _names(entry)] if isinstance(value, list) else [str(value)]
+
+
 def _with_detector(
     top: schema.SweepFile, benchmarks: list[Any], detector: str | None, *, official: bool
 ) -> list[str | schema.Entry]:
-    usual = [_usual_detector(_entry(entry).get("name")) for entry in benchmarks]
-    if not any(usual):
+    if not any(_has(_entry(entry).get("name"), "detector") for entry in benchmarks):
         option = "--detector" if detector else "--official"
         raise ConfigError(f"{option}: no benchmark of sweep {top.name!r} has a detector")
-    entries: list[str | schema.Entry] = []
-    for entry, name in zip(benchmarks, usual, strict=True):
-        chosen = detector or _entry(entry).get("detector", name)
-        if official and isinstance(chosen, str | dict):
-            chosen = _entry(chosen) | {"weights": "official"}
-        networks = {"detector": chosen} | ({"colors": {"weights": "official"}} if official else {})
-        entries.append(_entry(entry) | networks if name else entry)
-    return entries
+    return [
+        _detected(entry, detector, official=official) if _has(_entry(entry).get("name"), "detector") else entry
+        for entry in benchmarks
+    ]
 
 
-def _usual_detector(benchmark: Any) -> str | None:
-    """The default detector of a benchmark; ``None`` if the benchmark uses no detector."""
-    field = _settings("benchmarks", benchmark).get("detector") if isinstance(benchmark, str) else None
-    return None if field is None else str(field.get_default(call_default_factory=True).name)
+def _detected(benchmark: str | schema.Entry, detector: str | None, *, official: bool) -> schema.Entry:
+    """A benchmark with another detector, or with the published weights of all its networks."""
+    settings = _entry(benchmark)
+    if detector:
+        settings["detector"] = detector
+    if not official:
+        return settings
+    fields = _settings("benchmarks", settings["name"])
+    usual = fields["detector"].get_default(call_default_factory=True)
+    if isinstance(usual, PluginRef):
+        settings.setdefault("detector", usual.name)
+    if "detector" in settings:
+        settings["detector"] = _changed(settings["detector"], lambda own: own | OFFICIAL)
+    if "colors" in fields:
+        settings["colors"] = _changed(settings.get("colors", {}), _official_colors, by_name=False)
+    return settings
+
+
+def _official_colors(settings: schema.Entry) -> schema.Entry:
+    """The same settings with the published network in place of the one that they name."""
+    return {key: value for key, value in settings.items() if key not in ("architecture", "pretrained")} | OFFICIAL
 
 
 def _with_judge(
@@ -138,20 +185,47 @@ def _with_judge(
     has_judge = [_has(_entry(entry).get("name"), "judge") for entry in benchmarks]
     if not any(has_judge):
         raise ConfigError(f"{option}: no benchmark of sweep {top.name!r} has a judge")
+
+    def changed(entry: schema.Entry) -> schema.Entry:
+        if judge is not None and judge != entry.get("name"):
+            entry = {"name": judge}
+        _check_judge_has(entry.get("name"), given)
+        return entry | given
+
     entries: list[str | schema.Entry] = []
     for entry, judged in zip(benchmarks, has_judge, strict=True):
         if not judged:
             entries.append(entry)
             continue
         settings = _entry(entry)
-        judge_entry = _entry(settings["judge"]) if "judge" in settings else {}
-        if judge is None and not judge_entry:
+        if judge is None and "judge" not in settings:
             raise ConfigError(f"{option}: the file names no judge for {settings['name']}; say which with --judge")
-        if judge is not None and judge != judge_entry.get("name"):
-            judge_entry = {"name": judge}
-        _check_judge_has(judge_entry.get("name"), given)
-        entries.append(settings | {"judge": judge_entry | given})
+        of_file = settings.get("judge", judge)
+        entries.append(settings | {"judge": _changed(of_file if judge is None else _only(of_file, judge), changed)})
     return entries
+
+
+def _only(value: Any, name: str) -> Any:
+    """Of a list of plugins those with a name, or the name if none has it; anything else, also in the list, as it is."""
+    if not isinstance(value, list):
+        return value
+    kept = [entry for entry in value if not isinstance(entry, str | dict) or _entry(entry).get("name") == name]
+    return kept if kept or not value else name
+
+
+def _changed(value: Any, change: Callable[[schema.Entry], schema.Entry], *, by_name: bool = True) -> Any:
+    """Change the settings that a value names, or each of them in a list, which makes a benchmark of each.
+
+    Those of a list that become the same are one. What names no settings stays, for the check of the file to name it.
+
+    Args:
+        by_name: Whether a text names a plugin with its default settings.
+    """
+    if isinstance(value, list):
+        changed = [_changed(entry, change, by_name=by_name) for entry in value]
+        distinct = [entry for number, entry in enumerate(changed) if entry not in changed[:number]]
+        return distinct[0] if len(distinct) == 1 < len(changed) else distinct
+    return change(_entry(value)) if isinstance(value, dict) or (by_name and isinstance(value, str)) else value
 
 
 def _check_judge_has(judge: Any, given: dict[str, Any]) -> None:

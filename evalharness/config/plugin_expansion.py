@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evalharness.api import registry
 from evalharness.config.entries import plugin_spec, validate
-from evalharness.config.matrix import Choice, literal_settings, matrix
+from evalharness.config.matrix import MAX_VALUES, Choice, literal_settings, matrix
 from evalharness.config.schema import BenchmarkEntry, BenchmarkSpec, Entry, PluginSpec, SweepFile
 from evalharness.config.yaml import Document, Location
 from evalharness.errors import PluginError
@@ -37,6 +37,8 @@ class Models:
             alias = " ".join([key, *choice.labels])
             if alias in self.specs:
                 raise document.error(f"two models are called {alias!r}", *at)
+            if len(self.specs) >= MAX_VALUES:
+                raise document.error(f"more than {MAX_VALUES} models", *at)
             self.specs[alias] = plugin_spec(document, "models", choice.settings, at)
             labels = [f"model.{label}" for label in choice.labels]
             self.expanded.setdefault(key, []).append((labels, alias))
@@ -72,6 +74,8 @@ def benchmarks(document: Document, top: SweepFile) -> tuple[BenchmarkSpec, ...]:
                 raise document.error(
                     f"benchmark {spec.name!r} stands twice; give one of them an alias", "benchmarks", index
                 )
+            if len(specs) >= MAX_VALUES:
+                raise document.error(f"more than {MAX_VALUES} benchmarks", "benchmarks", index)
             specs.append(spec)
     return tuple(specs)
 

@@ -18,6 +18,9 @@ NAME = r"^[\w][\w .,=:+@-]*$"
 MAX_NAME = 200
 """Characters of a name with the values that are swept."""
 
+MAX_SWEEP_NAME = 100
+"""Characters of a sweep's name, which is a part of names of folders."""
+
 Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
 Entry = dict[str, Any]
 
@@ -41,7 +44,7 @@ class FailureLimits(_Strict):
 class SweepFile(_Strict):
     """The top level of a sweep file. The plugins that its entries name check the rest of each entry."""
 
-    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=100)]
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=MAX_SWEEP_NAME)]
     description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     model: str | Entry | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evalharness.config.yaml_scalars import is_text
 from evalharness.errors import ConfigError, did_you_mean
 
 EDITS = "edits"
@@ -173,7 +174,7 @@ def starter(name: str, model: str, benchmark: str, prompts: str | None = None, i
     text = "\n".join([
         f"# {chosen.summary[0].upper()}{chosen.summary[1:]}, on {benchmark}.",
         f"# What it would do: evalharness sweep {name}.yaml --dry-run",
-        f"name: {name}",
+        f"name: {name if is_text(name) else _quoted(name)}",
         "seed: 0",
         "",
         "models:",
@@ -201,6 +202,6 @@ def starter(name: str, model: str, benchmark: str, prompts: str | None = None, i
     return text
 
 
-def _quoted(path: str) -> str:
-    """A path as a YAML string in single quotes."""
-    return "'" + path.replace("'", "''") + "'"
+def _quoted(text: str) -> str:
+    """A text as a YAML string in single quotes."""
+    return "'" + text.replace("'", "''") + "'"

@@ -34,6 +34,15 @@ def add_resolvers(loader: type[yaml.SafeLoader]) -> None:
         loader.add_implicit_resolver(tag, pattern, None)
 
 
+def is_text(plain: str) -> bool:
+    """Whether a plain value without YAML's own signs is a text, and not a number, a truth value or nothing.
+
+    >>> is_text("mine"), is_text("2024"), is_text("1e5"), is_text("true")
+    (True, False, False, False)
+    """
+    return not any(pattern.match(plain) for pattern in _PATTERNS.values())
+
+
 def value_of(node: yaml.ScalarNode) -> Any:
     """The value of a node.
 

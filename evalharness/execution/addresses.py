@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Iterator
 
 from evalharness._util.hashing import digest
-from evalharness.api.benchmark import JudgeScorer
-from evalharness.api.plugin import versioned_identity
+from evalharness.execution.plan_judges import judges_with_weights
 from evalharness.planning.plan import Plan
 from evalharness.store.store import Store
 
@@ -39,9 +38,6 @@ def _endpoints(plan: Plan) -> Iterator[tuple[str, str, str]]:
         model = spec.build()
         if model.address:
             yield f"model {alias!r}", digest(dict(plan.models[alias])), model.address
-    for name, planned in plan.benchmarks.items():
-        scorer = planned.benchmark.scorer()
-        for judge in scorer.judges if isinstance(scorer, JudgeScorer) else ():
-            if judge.address:
-                identity = digest(versioned_identity(judge.identity(), judge))
-                yield f"judge {judge.name!r} of {name}", identity, judge.address
+    for name, judge, identity in judges_with_weights(plan):
+        if judge.address:
+            yield f"judge {judge.name!r} of {name}", identity, judge.address

@@ -6,15 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from evalharness._util.hashing import digest
-from evalharness.api.benchmark import JudgeScorer
-from evalharness.api.judge import Judge
-from evalharness.api.plugin import versioned_identity
+from evalharness.execution.plan_judges import judges_with_weights
 from evalharness.generation.format_words import unnamed_format
 from evalharness.planning.plan import Plan
+from evalharness.store.spoken_formats import UNNAMED
 from evalharness.store.store import Store
-
-UNNAMED = "formats without names"
-"""The name in the table ``runs`` under which the store keeps the models whose keys do not name the default format."""
 
 
 def adopt_former_results(plan: Plan, store: Store) -> list[str]:
@@ -34,8 +30,7 @@ def adopt_former_results(plan: Plan, store: Store) -> list[str]:
         for former in formers:
             if count := store.trajectories.rename_model(former, present, default_format):
                 lines.append(f"{count} trajectories of an earlier version are those of model {alias!r}")
-    for judge in _judges(plan):
-        present = digest(versioned_identity(judge.identity(), judge))
+    for _, judge, present in judges_with_weights(plan):
         for former in _former_digests(judge, present):
             if count := store.replies.rename_judge(former, present):
                 lines.append(f"{count} replies of an earlier version are those of judge {judge.name!r}")
@@ -47,10 +42,3 @@ def _former_digests(plugin: Any, present: str) -> Iterator[str]:
         former = digest(dict(identity))
         if former != present:
             yield former
-
-
-def _judges(plan: Plan) -> Iterator[Judge]:
-    for planned in plan.benchmarks.values():
-        scorer = planned.benchmark.scorer()
-        if isinstance(scorer, JudgeScorer):
-            yield from scorer.judges

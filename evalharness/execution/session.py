@@ -24,6 +24,7 @@ from evalharness.execution.signals import stopping_on_signal
 from evalharness.planning.plan import Plan
 from evalharness.planning.plan_record import NAME, plan_text
 from evalharness.store.declarations import record_declarations
+from evalharness.store.spoken_formats import record_formats
 from evalharness.store.store import Store
 
 USE_LOCAL_DISK = "put the store on a disk of this machine with --store"
@@ -104,6 +105,7 @@ def _work(engine: Engine, out: Path) -> dict[str, Any]:
         engine.progress.say(line)
     heartbeat = Heartbeat(out, plan.sweep.resolved(), store.path.absolute())
     record_declarations(plan, store)
+    record_formats(plan, store)
     earlier = store.runs.get(plan.key())
     started, clock, worked = datetime.now(UTC), time.monotonic(), -1
     engine.prepare()  # before anything is recorded of a run that cannot begin

@@ -61,8 +61,13 @@ def named_format(model: Any, spoken: Format) -> str | None:
 
 def unnamed_format(model: Any) -> str | None:
     """The format that the keys of a model's trajectories do not name, if there is one."""
-    default = DEFAULT_FORMATS.get(model.name, DEFAULT_FORMAT)
+    default = default_format(model.name)
     return default if isinstance(model, Interleaver) and model.formats[0] == default else None
+
+
+def default_format(model: str) -> str:
+    """The format that stands for ``None`` in keys of a model of this name, where they have that."""
+    return DEFAULT_FORMATS.get(model, DEFAULT_FORMAT)
 
 
 def _stages(spoken: Format) -> dict[str, Stage]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from evalharness.api.benchmark import Benchmark, JudgeScorer, Scorer
 from evalharness.api.image_features import HasImageFeatures
 from evalharness.errors import WeightsError
 from evalharness.types.item import PromptSet
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,17 +47,22 @@ class BenchmarkFacts:
             prompts=benchmark.prompt_set(),
             weights=dict(benchmark.weights),
             judged=isinstance(scorer, JudgeScorer),
-            title=benchmark.title(),
-            notes=benchmark.notes(),
+            title=_unless_absent(benchmark.title),
+            notes=_unless_absent(benchmark.notes),
             whole=dict(Counter(item.category for item in benchmark.items())) if benchmark.needs_all_items else None,
-            features=_features(scorer),
+            features=_unless_absent(partial(_features, scorer)),
         )
 
 
 def _features(scorer: Scorer | JudgeScorer) -> Mapping[str, Any] | None:
+    return dict(scorer.features_identity()) if isinstance(scorer, HasImageFeatures) else None
+
+
+def _unless_absent(fact: Callable[[], T | None]) -> T | None:
+    """A fact; ``None`` where weights are missing, which a plan that is only drawn or forecast does without."""
     try:
-        return dict(scorer.features_identity()) if isinstance(scorer, HasImageFeatures) else None
-    except WeightsError:  # of a plan that is only drawn
+        return fact()
+    except WeightsError:
         return None
 
 
@@ -65,7 +73,9 @@ class FamilyFacts:
     Attributes:
         head: The beginning of their keys, see :func:`~evalharness.planning.trajectory_keys.key_head`.
         pictures: Whether the variant changes the picture of an item.
+        format: The name of the format that the model speaks, also where the arms name none; ``None`` if it speaks none.
     """
 
     head: Sequence[Any]
     pictures: bool
+    format: str | None = None

@@ -96,12 +96,15 @@ class ModelRecord(_Record):
 
 
 class ArmRecord(_Record):
+    """An arm; ``format`` is what its model speaks, also where its settings name none. Earlier versions left it out."""
+
     settings: Data
     key: Data
     cap: Count | None
     drawings: Count
     pictures: bool
     head: Annotated[list[Any], Field(min_length=1)]
+    format: str | None = None
 
 
 class ScoreRecord(PublishedScore):
@@ -199,4 +202,5 @@ def _arm_record(plan: Plan, variant: Any, facts: FamilyFacts) -> ArmRecord:
         drawings=variant.drawings,
         pictures=facts.pictures,
         head=list(facts.head),
+        format=facts.format,
     )

@@ -95,8 +95,7 @@ def make_plan(sweep: Sweep, absent: dict[str, str] | None = None) -> Plan:
     families: dict[FamilyKey, FamilyFacts] = {}
     for arm in sweep.arms:
         if arm.family not in families:
-            head = _key_head(arm, built[arm.model], models[arm.model], absent)
-            families[arm.family] = FamilyFacts(head, arm.variant.needs_pictures)
+            families[arm.family] = _family_facts(arm, built[arm.model], models[arm.model], absent)
     sources = {alias: model for alias, model in built.items() if isinstance(model, ImageSource)}
 
     def locate(benchmark: str, alias: str, item: Item, seed_index: int) -> SourceFile | Lacking | None:
@@ -215,10 +214,13 @@ def _seeded_items(seed: int, name: str, planned: PlannedBenchmark) -> Iterator[_
             yield _SeededItem(item, index, seed_of(digests(item.id, index)))
 
 
-def _key_head(arm: Arm, model: Any, identity: Mapping[str, Any], absent: dict[str, str] | None) -> list[Any]:
-    if absent and f"model {arm.model}" in absent:
-        return ["trajectory", digest(dict(identity)), arm.variant.key()]  # its words may be missing as well
-    return key_head(arm.variant, model, identity)
+def _family_facts(arm: Arm, model: Any, identity: Mapping[str, Any], absent: dict[str, str] | None) -> FamilyFacts:
+    variant = arm.variant
+    if absent and f"model {arm.model}" in absent:  # its words may be missing as well
+        return FamilyFacts(["trajectory", digest(dict(identity)), variant.key()], variant.needs_pictures)
+    spoken = variant.spoken_format(model)
+    head = key_head(variant, model, identity)
+    return FamilyFacts(head, variant.needs_pictures, None if spoken is None else spoken.name)
 
 
 def _trajectories(

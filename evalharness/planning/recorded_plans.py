@@ -14,9 +14,10 @@ from evalharness.api.model import SourceFile
 from evalharness.config.recorded import RecordedVariant, recorded_sweep
 from evalharness.config.yaml import Document
 from evalharness.errors import ConfigError
+from evalharness.generation.format_words import default_format
 from evalharness.planning.facts import BenchmarkFacts, FamilyFacts
 from evalharness.planning.plan import Plan, PlannedBenchmark, PlannedRescoring
-from evalharness.planning.plan_record import BenchmarkRecord, PlanRecord, RescoringRecord
+from evalharness.planning.plan_record import ArmRecord, BenchmarkRecord, PlanRecord, RescoringRecord
 from evalharness.planning.planner import LACKING, Lacking, samples_and_jobs
 from evalharness.types.item import Item, PromptImage, PromptSet
 
@@ -58,9 +59,7 @@ def _plan(path: Path, record: PlanRecord) -> Plan:
     if drawn * len(sweep.arms) > MAX_SAMPLES:
         raise ConfigError(f"{path}: more than {MAX_SAMPLES:,} samples")
     benchmarks = {name: _planned_benchmark(benchmark) for name, benchmark in record.benchmarks.items()}
-    families = {
-        arm.family: FamilyFacts(record.arms[arm.name].head, record.arms[arm.name].pictures) for arm in sweep.arms
-    }
+    families = {arm.family: _family_facts(record.arms[arm.name], sweep.models[arm.model].name) for arm in sweep.arms}
 
     def locate(benchmark: str, alias: str, item: Item, seed_index: int) -> SourceFile | Lacking | None:
         files = record.models[alias].files
@@ -86,6 +85,15 @@ def _plan(path: Path, record: PlanRecord) -> Plan:
         image_sources={alias: model.survey for alias, model in record.models.items() if model.files is not None},
         literature=[{"benchmark": row.benchmark} | row.model_dump(mode="json") for row in record.literature],
     )
+
+
+def _family_facts(record: ArmRecord, model: str) -> FamilyFacts:
+    """What is recorded of an arm; the format, where an earlier version left it out, is that of its keys."""
+    settings = record.head[2] if len(record.head) > 2 else None
+    spoken = record.format
+    if "format" not in record.model_fields_set and isinstance(settings, dict) and "format" in settings:
+        spoken = default_format(model) if settings["format"] is None else str(settings["format"])
+    return FamilyFacts(record.head, record.pictures, spoken)
 
 
 def _planned_benchmark(record: BenchmarkRecord) -> PlannedBenchmark:

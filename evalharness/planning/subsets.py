@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evalharness._util.hashing import digest
+from evalharness._util.text import shortened
 from evalharness.config.arm_families import base_name
 from evalharness.config.schema import BenchmarkSpec, Sweep
 from evalharness.config.shards import Shard
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.types.item import Item
+
+MAX_LABEL = 100
+"""Bytes of a size's label: with the name of a sweep and that of a shard it is the name of a folder, of 255 at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Size:
         words = [] if self.limit is None else [f"limit-{self.limit}"]
         words += [] if self.samples is None else [f"samples-{self.samples}"]
         words += [] if not self.only else ["only", *self.only]
-        return re.sub(r"[^\w.]+", "-", "-".join(words)).strip("-")
+        return shortened(re.sub(r"[^\w.]+", "-", "-".join(words)).strip("-"), MAX_LABEL)
 
 
 def subset(items: Sequence[Item], limit: int | None, benchmark: str, seed: int) -> list[Item]:

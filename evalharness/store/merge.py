@@ -19,7 +19,7 @@ from evalharness._util.chunking import chunks
 from evalharness._util.hashing import canonical
 from evalharness.api.failure import Failure
 from evalharness.errors import StoreError
-from evalharness.store import declarations
+from evalharness.store import declarations, spoken_formats
 from evalharness.store.annotations import Annotation, Place, of_store, put_annotations
 from evalharness.store.database import FILE, as_store_error
 from evalharness.store.images import DamagedImageError
@@ -129,6 +129,8 @@ def _merge(source: Store, into: Store, new_images: set[Path], *, take: bool) -> 
     for run, info in source.runs.all().items():
         if run == declarations.RUN_NAME:
             into.runs.put(run, declarations.earliest(existing.get(run, {}), info))
+        elif run == spoken_formats.RUN_NAME:
+            into.runs.put(run, info | existing.get(run, {}))
         elif run not in existing:
             into.runs.put(run, info)
     return merged

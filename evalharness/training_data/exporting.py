@@ -51,5 +51,5 @@ def _record(plan: Plan, store: Store, state: SampleState, stored: StoredTrajecto
         graph=SceneGraph(()),
         trajectory=Trajectory(store.trajectories.with_images(steps), finished),
         provenance=provenance,
-        format=variant.model_dump(mode="json").get("format") or FORMAT,
+        format=plan.families[sample.arm.family].format or FORMAT,
     )

@@ -95,10 +95,12 @@ def _json_lines(path: Path) -> Iterator[Entry]:
 
 
 def _store(path: Path) -> Iterator[Entry]:
+    from evalharness.store.spoken_formats import StoredFormats
     from evalharness.store.store import Store
 
     try:
         with Store(path, write=False) as store:
+            formats = StoredFormats(store)
             for key, kept in store.trajectories.all():
                 variant = kept["variant"]
                 cap = None if kept["finished"] else kept["cap"]
@@ -106,7 +108,7 @@ def _store(path: Path) -> Iterator[Entry]:
                 if not whole:
                     continue  # a run was killed in its first iteration
                 steps = [{**step, "image": _kept_image(store, step["image"])} for step in whole]
-                row = {**kept, "steps": steps, "format": variant.get("format"), "variant": variant}
+                row = {**kept, "steps": steps, "format": formats.of(kept["model"], variant), "variant": variant}
                 yield Entry(path, f"{key[:12]} ({kept['prompt'][:60]})", row)
     except StoreError as error:
         raise ConfigError(str(error)) from None

@@ -11,6 +11,7 @@ from PIL import Image
 
 from evalharness.api.registry import available
 from evalharness.cli import main, sweep
+from evalharness.config import sweep_files
 from evalharness.config.starters import BENCHMARKS, MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +59,12 @@ def test_the_dry_run_takes_it_as_it_is(model: str, benchmark: str, capsys: pytes
         assert f"  {benchmark}: " in told.out
 
 
+@pytest.mark.parametrize("name", ["2024", "1.5", "1e5", "0x10", "true", "null", "no", "2024-01-02", "m" * 100])
+def test_a_sweep_takes_the_file_of_every_name_that_it_takes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["init", name, "--model", "miniature"]) == 0
+    assert sweep_files.load(f"{name}.yaml").name == name
+
+
 def test_each_kind_of_model_and_each_benchmark_has_one() -> None:
     assert {*BENCHMARKS} == {*available("benchmarks")} - {"mock"}
     named = {line.partition("name: ")[2].split(",")[0] for kind in MODELS.values() for line in kind.lines[:2]}
@@ -75,6 +82,7 @@ def test_each_kind_of_model_and_each_benchmark_has_one() -> None:
         (["mine", "--model", "bagel", "--benchmark", "edits"], "bagel on edits needs --prompts FILE"),
         (["mine", "--model", "folder"], "folder on geneval needs --images DIR"),
         (["../mine", "--model", "miniature"], "is no name of a sweep"),
+        (["m" * 101, "--model", "miniature"], "has at most 100 characters, this one has 101"),
         (["taken", "--model", "miniature"], "taken.yaml exists"),
     ],
 )

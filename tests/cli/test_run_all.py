@@ -61,6 +61,21 @@ def test_all_sweeps_have_declared_their_comparisons_before_the_first_runs(files:
         assert [fact["before"] for fact in info["declarations"]] == [True], name
 
 
+def test_a_shard_has_a_report_and_a_store_of_its_own(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(files[1]).write_text(Path(files[1]).read_text() + "shard: 1/2\n")
+    out, store = tmp_path / "r" / "all", tmp_path / "r" / "store"
+    assert collect(files, out) == 0
+    report = out / "other-shard-1-of-2"
+    assert sorted(path.parent.name for path in out.glob("*/results.json")) == [report.name, "tiny"]
+    assert sorted(path.name for path in store.parent.iterdir()) == ["all", "store", "store-shard-1-of-2"]
+    text = (out / "index.html").read_text()
+    assert text.index('href="tiny/index.html"') < text.index(f'href="{report.name}/index.html"')
+    assert main.main(["report", str(report), "--store", str(store), "--out", str(tmp_path / "again")]) == 0
+    assert main.main(["status", str(report)]) == 0, capsys.readouterr().err
+
+
 def test_size_options_are_those_of_a_sweep(files: list[str], tmp_path: Path) -> None:
     assert collect(files, tmp_path / "r" / "all", "--full", "--samples", "1") == 0
     about = json.loads((tmp_path / "r" / "all" / "tiny" / "results.json").read_bytes())["info"]["benchmarks"]["mock"]

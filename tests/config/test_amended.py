@@ -66,6 +66,44 @@ def test_model_and_weights(tmp_path: Path) -> None:
     assert models(load(tmp_path, "--model", "mine"))["single"]["steps"] == 7
 
 
+OWN = """\
+name: own
+model: miniature
+models: {a: mock, b: {name: mock, size: 16}}
+benchmarks: [{name: geneval, limit: 3}]
+arms:
+  - {name: one, variant: single_pass, model: a}
+  - {name: two, variant: single_pass, model: [a, b]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "miniature", "--weights", "/nonexistent"], r"--model: all arms name their own model \(a, b\)"),
+        (["--model", "miniature"], "--model: all arms .* leave out their `model:`"),
+        (["--weights", "/nonexistent"], "--weights: all arms .* give its --weights"),
+        (["--model", "a"], "--model: all arms name their own model"),
+        (["--model", "b", "--weights", "w", "--only", "one"], r"--model: all arms name their own model \(a\)"),
+    ],
+)
+def test_a_model_that_no_arm_uses_is_a_mistake(tmp_path: Path, words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, *words, text=OWN)
+
+
+def test_a_model_that_some_arm_uses_is_none(tmp_path: Path) -> None:
+    text = OWN.replace("a: mock", "a: miniature")
+    amended = models(load(tmp_path, "--model", "a", "--weights", str(tmp_path), text=text))
+    assert [amended[arm].get("weights") for arm in ("one", "two model=a", "two model=b")] == [str(tmp_path)] * 2 + [
+        None
+    ]
+    text = text.replace("single_pass, model: a}", "single_pass}")
+    assert models(load(tmp_path, "--model", "b", "--only", "one", text=text))["one"]["size"] == 16
+    with pytest.raises(ConfigError, match="all arms name their own model"):
+        load(tmp_path, "--model", "b", "--only", "two model=a", text=text)
+
+
 def test_detector(tmp_path: Path) -> None:
     assert detector(load(tmp_path))["batch_size"] == 2
     amended = load(tmp_path, "--detector", "mask2former")
@@ -83,6 +121,47 @@ def test_official_networks(tmp_path: Path) -> None:
     assert detector(load(tmp_path, "--official", text=plain)) == expected | {"batch_size": 8}
     both = load(tmp_path, "--official", "--detector", "mask2former")
     assert detector(both) == expected | {"batch_size": 8}
+
+
+@pytest.mark.parametrize(
+    ("colors", "expected"),
+    [
+        ("{precision: published}", ["published"]),
+        ("[{precision: published}, {}]", ["published", "float32"]),
+        ("{architecture: ViT-L-14, pretrained: openai, precision: published}", ["published"]),
+    ],
+)
+def test_official_networks_keep_the_settings_of_the_colours(tmp_path: Path, colors: str, expected: list[str]) -> None:
+    text = FILE.replace("limit: 3,", f"limit: 3, colors: {colors},")
+    found = [entry["colors"] for entry in load(tmp_path, "--official", text=text).resolved()["benchmarks"]]
+    common = {"weights": "official", "architecture": None, "pretrained": None, "device": "auto"}
+    assert found == [common | {"precision": precision} for precision in expected]
+
+
+def test_each_of_several_detectors_is_official_and_one_that_is_said_replaces_all(tmp_path: Path) -> None:
+    several = "detector: [mask2former, {name: mask2former, batch_size: 3}, [mask2former-mmdet]]"
+    text = FILE.replace("detector: {name: mask2former, batch_size: 2}", several)
+    found = [entry["detector"] for entry in load(tmp_path, "--official", text=text).resolved()["benchmarks"]]
+    assert [(one["name"], one["weights"], one["batch_size"]) for one in found] == [
+        ("mask2former", "official", 8), ("mask2former", "official", 3), ("mask2former-mmdet", "official", 8),
+    ]  # fmt: skip
+    (one,) = load(tmp_path, "--detector", "mask2former-mmdet", "--official", text=text).benchmarks
+    assert one.plugin.settings.model_dump()["detector"]["name"] == "mask2former-mmdet"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("detector: {name: mask2former, batch_size: 2}", "detector: null", "a detector is a name"),
+        ("detector: {name: mask2former, batch_size: 2}", "detector: [5]", "a detector is a name"),
+        ("detector: {name: mask2former, batch_size: 2}", "detector: []", "an empty list leaves no arm"),
+        ("limit: 3,", "limit: 3, colors: published,", "colors: "),
+        ("limit: 3,", "limit: 3, colors: null,", "colors: "),
+    ],
+)
+def test_what_is_no_detector_and_no_colours_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"mine.yaml:5:\d+: .*{message}"):
+        load(tmp_path, "--official", text=FILE.replace(old, new))
 
 
 def test_what_is_said_is_checked(tmp_path: Path) -> None:
@@ -189,3 +268,34 @@ class TestJudge:
             load(tmp_path, "--judge", "gateway")
         with pytest.raises(ConfigError, match="--base-url: no benchmark of sweep 'mine' has a judge"):
             load(tmp_path, "--base-url", "http://box:1/v1")
+
+    @pytest.mark.parametrize(
+        ("of_file", "words", "expected"),
+        [
+            ("[recorded, {name: gateway, model: small, places: 8}]", ["--judge", "gateway"], [("small", 8)]),
+            (
+                "[{name: gateway, model: a}, {name: gateway, model: b, places: 8}]",
+                ["--base-url", "http://box:1/v1"],
+                [("a", 64), ("b", 8)],
+            ),
+            ("[{name: gateway, model: a}, {name: gateway, model: b}]", ["--judge-model", "c"], [("c", 64)]),
+            ("[recorded, recorded]", ["--judge", "gateway", "--judge-model", "c"], [("c", 64)]),
+        ],
+    )
+    def test_each_of_several_judges_is_changed(
+        self, tmp_path: Path, of_file: str, words: list[str], expected: list[Any]
+    ) -> None:
+        text = JUDGED.replace("  - {name: wise-legacy, judge: recorded, judge_repeats: 2}\n", "")
+        amended = judged(load(tmp_path, *words, text=text.replace("{name: gateway, model: small, places: 8}", of_file)))
+        assert [(judge["model"], judge["places"]) for judge in amended[1:]] == expected
+        assert {judge["base_url"] for judge in amended[1:]} == {
+            words[1] if words[0] == "--base-url" else "http://127.0.0.1:8000/v1"
+        }
+
+    @pytest.mark.parametrize("of_file", ["null", "5", "[5]", "true"])
+    @pytest.mark.parametrize("words", [["--judge", "recorded"], ["--base-url", "http://box:1/v1"]])
+    def test_what_is_no_judge_is_named(self, tmp_path: Path, of_file: str, words: list[str]) -> None:
+        text = JUDGED.replace("{name: gateway, model: small, places: 8}", of_file)
+        text = text.replace("  - {name: wise-legacy, judge: recorded, judge_repeats: 2}\n", "")
+        with pytest.raises(ConfigError, match=r"mine.yaml:5:\d+: judge: .*a judge is a name"):
+            load(tmp_path, *words, text=text)

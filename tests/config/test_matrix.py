@@ -49,6 +49,22 @@ def test_settings_of_a_benchmark_are_swept_where_they_stand(sweep_file: Write) -
     assert (len(plan.samples), len(plan.jobs)) == (12, 6)  # drawn once, scored twice
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("model: mock\n", "models:\n  m: {name: mock, size: 1..1000, iterations: 1..1000}\n", "more than 1000 models"),
+        ("model: mock\n", "model: {name: mock, size: 1..1000, iterations: 1..2}\n", "more than 1000 models"),
+        (GENEVAL[0], "{name: geneval, max_objects: 1..1000, batch_size: 1..1000,", "more than 1000 benchmarks"),
+    ],
+)
+def test_settings_make_no_more_models_and_benchmarks_than_arms(
+    sweep_file: Write, old: str, new: str, message: str
+) -> None:
+    assert old in SINGLE
+    with pytest.raises(ConfigError, match=rf"\.yaml:\d+:\d+: {message}"):
+        sweep_files.load(sweep_file(SINGLE.replace(old, new)))
+
+
 def test_a_setting_that_takes_a_list_is_not_swept(sweep_file: Write, tmp_path: Path) -> None:
     text = SWEEP.replace("model: mock", "model: {name: mock, sizes: [1, 2]}")
     with pytest.raises(ConfigError, match="unknown key 'sizes'"):

@@ -11,6 +11,7 @@ from mock_sweeps import SINGLE, SWEEP
 
 import evalharness as eh
 from evalharness.cli import main, sweep
+from evalharness.config.shards import Shard, sharded
 from evalharness.errors import ConfigError
 from evalharness.planning.subsets import Size
 from evalharness.store.report_folders import locked_folder, report_folder
@@ -31,6 +32,15 @@ def run(*words: str) -> int:
 def samples(folder: Path) -> int:
     with eh.load_results(folder) as results:
         return len(results.samples)
+
+
+@pytest.mark.usefixtures("working_directory")
+def test_a_trial_of_many_arms_has_a_folder_with_a_name_that_can_be() -> None:
+    arms = [f"process max_iterations={cap} inspect=true refine=false temperature=0.{cap}" for cap in range(1, 9)]
+    folders = {report_folder("n" * 100, Size(only=tuple(arms[:count]))) for count in range(1, 9)}
+    assert len(folders) == 8, "another choice has another folder"
+    for folder in folders:
+        sharded(folder, Shard(100_000, 100_000)).mkdir(parents=True)
 
 
 @pytest.mark.parametrize(
