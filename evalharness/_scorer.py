@@ -6,6 +6,7 @@ import asyncio
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -19,6 +20,7 @@ from evalharness.api.named_items import NamedItems
 from evalharness.api.plugin import versioned_identity
 from evalharness.api.rewards import Rewarding
 from evalharness.api.scoring import score_images
+from evalharness.config.setting_paths import with_absolute_paths
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.types.item import Item
 from evalharness.types.score import Score
@@ -52,9 +54,10 @@ def scorer(
         if key not in fields:
             raise ConfigError(f"benchmark {benchmark!r} has no setting {key!r}{did_you_mean(key, fields)}")
     try:
-        return ImageScorer(plugin(settings_class.model_validate(settings)))
+        checked = with_absolute_paths(settings_class.model_validate(settings), Path.cwd())
     except ValidationError as error:
         raise ConfigError(f"benchmark {benchmark!r}: {error_line(error, settings_class)}") from None
+    return ImageScorer(plugin(checked))
 
 
 class ImageScorer:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from evalharness.assets.hub_or_folder import HubOrFolder
 from evalharness.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
@@ -34,6 +35,9 @@ def _resolved(value: Any, base: Path) -> Any:
     """The value with its paths resolved; the very same object if it has none."""
     if isinstance(value, Path):
         return base / expanded(value)
+    if isinstance(value, HubOrFolder):
+        path = base / expanded(Path(value))
+        return value if value.is_hub_name and not path.is_dir() else HubOrFolder(path)
     if isinstance(value, BaseModel):
         return with_absolute_paths(value, base)
     if isinstance(value, dict):
