@@ -195,7 +195,7 @@ def _connect(path: Path, write: bool, max_checked: int) -> sqlite3.Connection:
         # because nobody else can write there.
         immutable = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
         options = "mode=ro&immutable=1" if immutable else "mode=ro"
-        db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{options}", uri=True, check_same_thread=False)
+        db = sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?{options}", uri=True, check_same_thread=False)
     else:
         db = sqlite3.connect(":memory:")
     db.row_factory = sqlite3.Row
