@@ -6,6 +6,7 @@ import asyncio
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -15,9 +16,11 @@ from evalharness._util.image_files import is_transparent
 from evalharness._util.validation import error_line
 from evalharness.api import registry
 from evalharness.api.benchmark import Benchmark
+from evalharness.api.named_items import NamedItems
 from evalharness.api.plugin import versioned_identity
 from evalharness.api.rewards import Rewarding
 from evalharness.api.scoring import score_images
+from evalharness.config.setting_paths import with_absolute_paths
 from evalharness.errors import ConfigError, did_you_mean
 from evalharness.types.item import Item
 from evalharness.types.score import Score
@@ -51,9 +54,10 @@ def scorer(
         if key not in fields:
             raise ConfigError(f"benchmark {benchmark!r} has no setting {key!r}{did_you_mean(key, fields)}")
     try:
-        return ImageScorer(plugin(settings_class.model_validate(settings)))
+        checked = with_absolute_paths(settings_class.model_validate(settings), Path.cwd())
     except ValidationError as error:
         raise ConfigError(f"benchmark {benchmark!r}: {error_line(error, settings_class)}") from None
+    return ImageScorer(plugin(checked))
 
 
 class ImageScorer:
@@ -81,13 +85,15 @@ class ImageScorer:
         Args:
             images: RGB images of any size. Transparent ones are scored without their transparency, with a warning of
                 Python's that counts them.
-            prompts: For each image a prompt of the benchmark, or an item with metadata of your own.
+            prompts: For each image a prompt of the benchmark, or an item: one of its own, see :meth:`item`, or one
+                with metadata of yours.
 
         Returns:
             A score for each image, in order.
 
         Raises:
-            ConfigError: The numbers of images and prompts differ, or the benchmark has no such prompt.
+            ConfigError: The numbers of images and prompts differ, or the benchmark has no such prompt, or several items
+                with it that are scored differently.
             SampleError: An image cannot be scored.
             NotFiniteError: The scorer computes NaN or infinite numbers.
         """
@@ -115,15 +121,23 @@ class ImageScorer:
         items = [self._item(prompt) for prompt in prompts]
         return [self._benchmark.rewards(item, score) for item, score in zip(items, scores, strict=True)]
 
+    def item(self, name: str) -> Item:
+        """The benchmark's item with this id, for a prompt that stands for several.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        return self._named.with_id(name)
+
     def _item(self, prompt: str | Item) -> Item:
         if isinstance(prompt, Item):
             return prompt
-        if prompt not in self._by_prompt:
+        if prompt not in self._named:
             raise ConfigError(
                 f"benchmark {self._benchmark.name!r} has no prompt {prompt!r}; give an Item with metadata"
             )
-        return self._by_prompt[prompt]
+        return self._named.with_prompt(prompt)
 
     @cached_property
-    def _by_prompt(self) -> dict[str, Item]:
-        return {item.prompt: item for item in self.items}
+    def _named(self) -> NamedItems:
+        return NamedItems(self._label, self.items, self._scorer.item_fields)

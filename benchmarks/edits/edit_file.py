@@ -51,7 +51,11 @@ def _items(path: Path) -> Iterator[Item]:
             raise ConfigError(f"{place}: the id {name!r} stands twice")
         seen.add(name)
         file = path.parent / line.image
-        if not file.resolve().is_relative_to(path.parent.resolve()):
+        try:
+            below = file.resolve().is_relative_to(path.parent.resolve())
+        except (ValueError, RuntimeError):  # what no file system takes, and links that lead in a circle
+            raise ConfigError(f"{place}: the image {str(line.image)!r} is no path of a file") from None
+        if not below:
             raise ConfigError(f"{place}: the image {str(line.image)!r} is outside the folder of the file")
         try:
             digest = file_digest(file)

@@ -40,7 +40,7 @@ class Rules(BaseModel):
     """At most this many detections of a class count, the best ones."""
     max_overlap: Share = 1.0
     """Detections that overlap a better one of their class by this IoU do not count; 1.0 keeps all."""
-    position_threshold: float = Field(0.1, ge=0.0)
+    position_threshold: float = Field(0.1, ge=0.0, allow_inf_nan=False)
     """Offsets below this share of the objects' sizes are no relation."""
 
     def min_score(self, tag: str) -> float:

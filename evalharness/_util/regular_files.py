@@ -37,7 +37,10 @@ def open_regular(path: Path) -> BufferedReader:
         OSError: it cannot be opened, or is no regular file; ``strerror`` says which.
     """
     # Without O_NONBLOCK, opening a pipe waits for somebody to write to it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except ValueError:  # a NUL character, or one that the file system's encoding lacks
+        raise OSError(errno.EINVAL, "no path that a file can have", str(path)) from None
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)

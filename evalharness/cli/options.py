@@ -9,6 +9,9 @@ from evalharness.config import literature
 from evalharness.errors import ConfigError
 from evalharness.planning.subsets import Size
 
+MOST = 10**9
+"""Numbers of options are below it: a clock, for one, waits no longer."""
+
 
 def add_size_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose how many items and images a sweep takes."""
@@ -34,9 +37,20 @@ def size_of(options: argparse.Namespace) -> Size:
 
 def positive(text: str) -> int:
     """Parse an option's number, which must be positive."""
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < 10**9:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < MOST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
+
+
+def positive_number(text: str) -> float:
+    """Parse an option's number, which may have a fraction and must be positive and finite."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
 
 
 def require_results(options: argparse.Namespace, lacking: str) -> None:
@@ -57,7 +71,7 @@ def require_results(options: argparse.Namespace, lacking: str) -> None:
 def add_gallery_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gallery-mb",
-        type=_megabytes,
+        type=positive_number,
         metavar="MB",
         help="limit the size of the gallery; if images exceed it, a part of them is shown, chosen by rule",
     )
@@ -73,13 +87,3 @@ def add_literature_argument(parser: argparse.ArgumentParser) -> None:
         help="quote published scores from this file, each with its source, or from one that comes with evalharness "
         f"({', '.join(literature.shipped())}); may be repeated",
     )
-
-
-def _megabytes(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value

@@ -12,7 +12,7 @@ from evalharness._util import console
 from evalharness._util.exit_codes import ExitCode
 from evalharness._util.text import counted
 from evalharness.cli import sweep
-from evalharness.cli.options import add_gallery_argument, add_size_arguments
+from evalharness.cli.options import add_gallery_argument, add_size_arguments, positive_number
 from evalharness.config import sweep_files
 from evalharness.config.shards import sharded
 from evalharness.errors import ConfigError, WeightsError
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", default="Reports", metavar="TEXT", help="the heading of the page")
     add_size_arguments(parser)
     add_gallery_argument(parser)
-    parser.add_argument("--most-mb", type=float, metavar="MB", help="fail if all reports together take more")
+    parser.add_argument("--most-mb", type=positive_number, metavar="MB", help="fail if all reports together take more")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 

@@ -78,6 +78,8 @@ def _rules(rules: type[BaseModel], values: dict[str, Any]) -> BaseModel:
 @contextmanager
 def _opened(file: str) -> Iterator[IO[bytes]]:
     if file == "-":
+        if sys.stdin is None:  # the shell closed it, as with <&-
+            raise ConfigError("stdin is closed; give a file in place of -, or pipe detections in")
         yield sys.stdin.buffer
         return
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evalharness._util import console
 from evalharness._util.progress import duration
-from evalharness.cli.options import add_selection_arguments, size_of
+from evalharness.cli.options import add_selection_arguments, positive_number, size_of
 from evalharness.execution.current_run import CurrentRun, current_run
 from evalharness.execution.heartbeat import RunStatus
 from evalharness.planning.plan import Plan
@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a report's folder, or a sweep file")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: the run's usual store)")
     add_selection_arguments(parser)
-    parser.add_argument("--every", type=float, metavar="SECONDS", help="repeat at this interval until the run ends")
+    parser.add_argument(
+        "--every", type=positive_number, metavar="SECONDS", help="repeat at this interval until the run ends"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from evalharness.assets.hub_or_folder import HubOrFolder
 from evalharness.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
@@ -34,6 +35,9 @@ def _resolved(value: Any, base: Path) -> Any:
     """The value with its paths resolved; the very same object if it has none."""
     if isinstance(value, Path):
         return base / expanded(value)
+    if isinstance(value, HubOrFolder):
+        path = base / expanded(Path(value))
+        return value if value.is_hub_name and not path.is_dir() else HubOrFolder(path)
     if isinstance(value, BaseModel):
         return with_absolute_paths(value, base)
     if isinstance(value, dict):
@@ -49,7 +53,7 @@ def expanded(path: Path) -> Path:
     """A path with its environment variables and ``~`` written out.
 
     Raises:
-        ConfigError: A variable is not set.
+        ConfigError: A variable or the home folder is not known, or no file can have such a path.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -58,4 +62,13 @@ def expanded(path: Path) -> Path:
             raise ConfigError(f"{path}: the environment variable {name} is not set")
         return os.environ[name]
 
-    return Path(_VARIABLE.sub(value, str(path))).expanduser()
+    text = _VARIABLE.sub(value, str(path))
+    try:
+        os.fsencode(text)
+        if "\0" not in text:
+            return Path(text).expanduser()
+    except UnicodeEncodeError:
+        pass
+    except RuntimeError:  # of a user that there is not
+        raise ConfigError(f"{path}: there is no home folder for its ~") from None
+    raise ConfigError(f"{text!r} is no path that a file can have")

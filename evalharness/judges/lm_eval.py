@@ -24,9 +24,11 @@ from evalharness._util.quiet import silent
 from evalharness.api.executor import isolate
 from evalharness.api.failure import Failure, sample_error
 from evalharness.api.judge import Judge, JudgePrompt
+from evalharness.assets.hub_or_folder import HubOrFolder
 from evalharness.errors import ConfigError, SampleError, did_you_mean
 from evalharness.judges.data_url import decode_image
 from evalharness.judges.judge_weights import DOCUMENTATION, embedded_judge
+from evalharness.models.hub import commit_of
 from evalharness.types.reply import Reply
 
 IMAGE = "<image>"
@@ -52,7 +54,8 @@ class LMEval(Judge):
 
         Attributes:
             model: lm-eval's ``--model``.
-            args: lm-eval's ``--model_args``. Relative paths are relative to the working directory.
+            args: lm-eval's ``--model_args``. ``pretrained`` is a folder or a name on the hub; other relative paths are
+                relative to the working directory.
             temperature: Replies are sampled if it is above 0.
             generation: Further ``--gen_kwargs`` of lm-eval.
             device: Device of a transformers model.
@@ -76,6 +79,15 @@ class LMEval(Judge):
                     raise ValueError(f"{name} would stand in the report; keys come from the environment")
             return args
 
+        @field_validator("args")
+        @classmethod
+        def _with_weights(cls, args: dict[str, Any]) -> dict[str, Any]:
+            """Mark the weights, so that a sweep file's folder resolves their path."""
+            pretrained = args.get("pretrained")
+            return (
+                args | {"pretrained": HubOrFolder(pretrained)} if pretrained and isinstance(pretrained, str) else args
+            )
+
     name = "lm-eval"
     requires: ClassVar[tuple[str, ...]] = ("lm_eval", "accelerate")
 
@@ -86,7 +98,7 @@ class LMEval(Judge):
     # --- who it is ---
 
     def identity(self) -> Mapping[str, Any]:
-        """The judge's identity. Local weights enter it as their digest, whatever their path."""
+        """The judge's identity. Local weights enter it as their digest, whatever their path; others as their commit."""
         folder = self._folder
         weights = None if folder is None else folder_digest(folder, ["*"], without=DOCUMENTATION)
         return self._identity(EXECUTION_ARGS, weights)
@@ -101,6 +113,8 @@ class LMEval(Judge):
         args = {key: value for key, value in chosen.args.items() if key not in left_out}
         if weights is not None:
             args["pretrained"] = weights
+        if self._commit is not None:
+            args["revision"] = self._commit
         return {
             "name": self.name,
             "model": chosen.model,
@@ -118,8 +132,20 @@ class LMEval(Judge):
         for key, models in NEEDS.items():
             if chosen.model in models and key not in chosen.args:
                 raise ConfigError(f"judge 'lm-eval': model {chosen.model!r} needs the argument {key!r} in args")
-        pretrained = chosen.args.get("pretrained")
-        return Path(pretrained) if isinstance(pretrained, str) and Path(pretrained).is_dir() else None
+        return self._pretrained.folder if self._pretrained is not None else None
+
+    @property
+    def _pretrained(self) -> HubOrFolder | None:
+        """What the settings say of the weights; ``None`` if nothing, or if the model is behind an endpoint."""
+        named = self.settings.args.get("pretrained") if self.in_process else None
+        return named if isinstance(named, HubOrFolder) else None
+
+    @cached_property
+    def _commit(self) -> str | None:
+        """The commit of weights on the hub, which stays the same when their branch moves."""
+        if self._pretrained is None or self._folder is not None:
+            return None
+        return commit_of(self._pretrained, self.settings.args.get("revision"))
 
     def reachable(self) -> None:
         """Load the model, so that a missing file or package is reported before the run."""
@@ -184,6 +210,8 @@ class LMEval(Judge):
         args = dict(chosen.args)
         if self._folder is not None:
             args["pretrained"] = str(self._folder)
+        if self._commit is not None:
+            args |= {"pretrained": str(args["pretrained"]), "revision": self._commit}
         if chosen.model.startswith("hf"):
             embedded = {} if chosen.args else {"dtype": "float32"}
             args = {"device": pick_device(chosen.device), "batch_size": chosen.batch_size} | embedded | args

@@ -17,9 +17,11 @@ from evalharness._util.quiet import silent
 from evalharness.api.executor import isolate
 from evalharness.api.failure import Failure, sample_error
 from evalharness.api.judge import Judge, JudgePrompt
+from evalharness.assets.hub_or_folder import HubOrFolder
 from evalharness.errors import ConfigError, SampleError
 from evalharness.judges.data_url import decode_image
 from evalharness.judges.judge_weights import DOCUMENTATION, embedded_judge
+from evalharness.models.hub import commit_of
 from evalharness.types.reply import Reply
 
 
@@ -31,14 +33,14 @@ class VisionLanguage(Judge):
 
         Attributes:
             weights: ``embedded``, a folder, or a name on the Hugging Face hub.
-            revision: Of a name on the hub.
+            revision: Branch, tag or commit of a name on the hub.
             dtype: Precision of the network; ``auto`` is that of the checkpoint.
             device: Where it runs.
         """
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-        weights: str = Field(default="embedded", min_length=1)
+        weights: Literal["embedded"] | HubOrFolder = Field(default="embedded", union_mode="left_to_right")
         revision: str | None = None
         dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
         device: str = "auto"
@@ -51,7 +53,7 @@ class VisionLanguage(Judge):
         self.settings = settings or self.Settings()
 
     def identity(self) -> Mapping[str, Any]:
-        """Weights in a folder enter it as their digest, whatever their path."""
+        """Weights in a folder enter it as their digest, whatever their path; those on the hub as their commit."""
         chosen, folder = self.settings, self._folder
         if folder is not None:
             return {
@@ -59,15 +61,18 @@ class VisionLanguage(Judge):
                 "weights": folder_digest(folder, ["*"], without=DOCUMENTATION),
                 "dtype": self._dtype,
             }
-        return {"name": self.name, "model": chosen.weights, "revision": chosen.revision, "dtype": chosen.dtype}
+        return {"name": self.name, "model": chosen.weights, "revision": self._commit, "dtype": chosen.dtype}
 
     @cached_property
     def _folder(self) -> Path | None:
         """The folder of the weights; ``None`` if they are on a hub."""
-        if self.settings.weights == "embedded":
-            return embedded_judge()
-        path = Path(self.settings.weights)
-        return path if path.is_dir() else None
+        weights = self.settings.weights
+        return weights.folder if isinstance(weights, HubOrFolder) else embedded_judge()
+
+    @cached_property
+    def _commit(self) -> str:
+        """The commit of weights on the hub, which stays the same when their branch moves."""
+        return commit_of(self.settings.weights, self.settings.revision)
 
     @property
     def _dtype(self) -> str:
@@ -141,7 +146,7 @@ class VisionLanguage(Judge):
 
         chosen = self.settings
         source = chosen.weights if self._folder is None else str(self._folder)
-        options = {} if chosen.revision is None else {"revision": chosen.revision}
+        options = {"revision": self._commit} if self._folder is None else {}
         device = pick_device(chosen.device)
         with silent():
             processor = AutoProcessor.from_pretrained(source, **options)

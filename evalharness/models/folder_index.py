@@ -62,7 +62,7 @@ def plain_id(name: str) -> str:
     >>> plain_id("00012"), plain_id("000"), plain_id("a01")
     ('12', '0', 'a01')
     """
-    return str(int(name)) if name.isascii() and name.isdigit() else name
+    return name.lstrip("0") or "0" if name.isascii() and name.isdigit() else name
 
 
 # --- Layouts ---

@@ -55,7 +55,7 @@ def write_comparison_files(
         (folder / "compare.md").write_text(markdown + "\n", encoding="utf-8")
         (folder / "compare.tex").write_text(_latex(table, [*heads, *comparison.notes]), encoding="utf-8")
         table_files.write_csv(contrasts, folder / "compare.csv")
-        contrasts.to_parquet(folder / "compare.parquet", index=False)
+        table_files.write_parquet(contrasts, folder / "compare.parquet")
     return out / INDEX
 
 

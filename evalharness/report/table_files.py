@@ -53,7 +53,13 @@ def _write_frames(stem: Path, summary: Summary, *, parquet: bool) -> None:
             continue
         write_csv(frame, f"{stem}-{form}.csv")
         if parquet:
-            frame.to_parquet(f"{stem}-{form}.parquet", index=False)
+            write_parquet(frame, Path(f"{stem}-{form}.parquet"))
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table; Arrow opens no path that is not UTF-8, so the file is opened here."""
+    with path.open("wb") as file:
+        frame.to_parquet(file, index=False)
 
 
 def _write_scores(stem: Path, summary: Summary) -> None:

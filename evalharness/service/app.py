@@ -69,7 +69,8 @@ class Application:
             files = [_present(entry.image, f"images[{index}]: image") for index, entry in enumerate(body.images)]
         places = [f"images[{index}]" for index in range(len(body.images))]
         items = [
-            self._item(entry.prompt, entry.metadata, place) for entry, place in zip(body.images, places, strict=True)
+            self._item(entry.prompt, entry.metadata, place, entry.item)
+            for entry, place in zip(body.images, places, strict=True)
         ]
         scored = await self._scored(files, items)
         results = wire.results(body.images, scored, details=body.details)
@@ -109,8 +110,9 @@ class Application:
             place, turn = f"requests[{index}]", request.history[-1]
             files.append(_present(turn.image_b64, f"{place}: the last turn's image_b64"))
             # Its metadata are those of a data set: they are a prompt's only where the prompt is not known.
-            known = turn.text in self.service.items
-            items.append(self._item(turn.text, None if known else request.metadata, place))
+            known = turn.text in self.service.items or not self.service.takes_metadata
+            name = request.item if self.service.items.is_ambiguous(turn.text) else None
+            items.append(self._item(turn.text, None if known else request.metadata, place, name))
         scored = await self._scored(files, items)
         return JSONResponse(unirl_answer(body, scored, self.name, self.service.identity_digest))
 
@@ -140,9 +142,9 @@ class Application:
         rewards = self.service.rewards(item, outcome) if isinstance(outcome, Score) else {}
         return Scored(item, image, outcome, rewards)
 
-    def _item(self, prompt: str | None, metadata: Any, place: str) -> Item:
+    def _item(self, prompt: str | None, metadata: Any, place: str, name: str | None = None) -> Item:
         try:
-            return self.service.item(prompt, metadata, place)
+            return self.service.item(prompt, metadata, place, name)
         except ConfigError as error:
             raise HTTPException(422, str(error)) from None
 

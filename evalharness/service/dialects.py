@@ -35,6 +35,12 @@ class UniRLRequest(BaseModel):
     required_rewards: list[str] = Field(min_length=1)
     metadata: dict[str, Any] | None = None
 
+    @property
+    def item(self) -> str | None:
+        """The id of the benchmark's item, where the data set says it."""
+        name = (self.metadata or {}).get("item")
+        return name if isinstance(name, str) else None
+
 
 class UniRLBody(BaseModel):
     """A request of UniRL to ``/score``."""

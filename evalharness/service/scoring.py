@@ -16,6 +16,7 @@ from evalharness._util.hashing import digest
 from evalharness._util.image_files import png_bytes
 from evalharness._util.text import one_line
 from evalharness.api.benchmark import Benchmark, JudgeScorer
+from evalharness.api.named_items import NamedItems
 from evalharness.api.plugin import versioned_identity
 from evalharness.api.rewards import Rewarding
 from evalharness.config.schema import PluginSpec
@@ -74,7 +75,7 @@ class ScoringService:
             self._scored.set()
             return None
         gray = png_bytes(Image.new("RGB", (64, 64), (128, 128, 128)))
-        return self.submit([gray], [next(iter(self.items.values()))])[0]
+        return self.submit([gray], [self.items.first()])[0]
 
     def submit(self, images: Sequence[bytes], items: Sequence[Item]) -> list[Future[Outcome]]:
         """Add images, as PNG files, with their items.
@@ -90,24 +91,55 @@ class ScoringService:
         return self.queue.submit(jobs)
 
     @cached_property
-    def items(self) -> Mapping[str, Item]:
-        """The benchmark's items by their prompts."""
-        return {item.prompt: item for item in self.benchmark.items()}
+    def items(self) -> NamedItems:
+        """The benchmark's items by their prompts and ids."""
+        return NamedItems(self.benchmark.name, self.benchmark.items(), self._item_fields)
 
-    def item(self, prompt: str | None, metadata: Any, place: str) -> Item:
+    def item(self, prompt: str | None, metadata: Any, place: str, name: str | None = None) -> Item:
         """The item that a request names, by its prompt or with metadata.
 
+        Args:
+            prompt: The prompt, which may be left out if something else tells the item.
+            metadata: What a benchmark with rewards has to know of a prompt that it does not have.
+            place: Where the request has it, for messages.
+            name: The id of the item.
+
         Raises:
-            ConfigError: There is no such item; the message begins with ``place``.
+            ConfigError: There is no such item, or more than one; the message begins with ``place``.
         """
-        if metadata is not None and isinstance(self.benchmark, Rewarding):
-            return self.benchmark.item_of(metadata, place)
-        if prompt is None:
-            raise ConfigError(f"{place} has neither prompt nor metadata")
-        if prompt not in self.items:
-            hint = "; give its metadata, too" if isinstance(self.benchmark, Rewarding) else ""
-            raise ConfigError(f"{place}: {self.benchmark.name} has no prompt {one_line(prompt, 200)!r}{hint}")
-        return self.items[prompt]
+        if metadata is not None:
+            return self._of_metadata(metadata, place, name)
+        if prompt is None and name is None:
+            raise ConfigError(f"{place} has neither prompt, item nor metadata")
+        try:
+            return self._known(prompt, name)
+        except ConfigError as error:
+            raise ConfigError(f"{place}: {error}") from None
+
+    @property
+    def takes_metadata(self) -> bool:
+        """Whether the benchmark scores prompts that it does not have, by their metadata."""
+        return isinstance(self.benchmark, Rewarding)
+
+    def _of_metadata(self, metadata: Any, place: str, name: str | None) -> Item:
+        """The item of a prompt that the benchmark need not have."""
+        if not isinstance(self.benchmark, Rewarding):
+            raise ConfigError(f"{place}: {self.benchmark.name} takes no metadata; name its item by prompt or item")
+        if name is not None:
+            raise ConfigError(f"{place} has both item and metadata; give one of them")
+        return self.benchmark.item_of(metadata, place)
+
+    def _known(self, prompt: str | None, name: str | None) -> Item:
+        """One of the benchmark's own items."""
+        if name is not None:
+            item = self.items.with_id(name)
+            if prompt is not None and prompt != item.prompt:
+                raise ConfigError(f"item {one_line(name, 200)!r} has another prompt: {one_line(item.prompt, 200)!r}")
+            return item
+        if prompt is None or prompt not in self.items:
+            hint = "; give its metadata, too" if self.takes_metadata else ""
+            raise ConfigError(f"{self.benchmark.name} has no prompt {one_line(prompt or '', 200)!r}{hint}")
+        return self.items.with_prompt(prompt)
 
     @property
     def reward_names(self) -> Sequence[str]:

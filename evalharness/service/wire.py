@@ -21,6 +21,7 @@ class ImageEntry(BaseModel):
     Attributes:
         image: A PNG, JPEG or WebP file in base64; absent if the files are parts of a multipart request.
         prompt: One of the benchmark's prompts.
+        item: The id of one of the benchmark's items, where a prompt stands for several.
         metadata: What the scorer has to know of another prompt, such as a line of GenEval's prompt file.
         id: Comes back with the result.
     """
@@ -29,6 +30,7 @@ class ImageEntry(BaseModel):
 
     image: str | None = None
     prompt: str | None = None
+    item: str | None = None
     metadata: dict[str, Any] | None = None
     id: str | int | None = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -73,6 +74,20 @@ class Database:
         """The version of the schema on the disk; one that is only read may be an earlier one."""
         with self.guarded() as connection:
             return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+    @property
+    def empty(self) -> bool:
+        """Whether no table has a row."""
+        with self.guarded() as connection:
+            tables = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
+            return not any(connection.execute(f"SELECT 1 FROM main.{name} LIMIT 1").fetchone() for (name,) in tables)
+
+    def discard(self) -> None:
+        """Close, and remove the store's folder before another process can take its lock."""
+        with self.lock, contextlib.suppress(sqlite3.Error):
+            self.connection.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._release()
 
     def close(self) -> None:
         with self.lock, contextlib.suppress(sqlite3.Error):
@@ -180,7 +195,7 @@ def _connect(path: Path, write: bool, max_checked: int) -> sqlite3.Connection:
         # because nobody else can write there.
         immutable = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
         options = "mode=ro&immutable=1" if immutable else "mode=ro"
-        db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{options}", uri=True, check_same_thread=False)
+        db = sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?{options}", uri=True, check_same_thread=False)
     else:
         db = sqlite3.connect(":memory:")
     db.row_factory = sqlite3.Row

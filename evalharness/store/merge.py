@@ -7,10 +7,9 @@ those of a merge that is killed stay as files that no row names.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -67,35 +66,47 @@ def merge_stores(
         StoreError: A store cannot be read or written, or there is a conflict and ``on_conflict`` is ``None``.
         ConfigError: The annotations of a store are damaged.
     """
-    new_store, before = not into.exists(), of_store(into)
-    annotations, annotated = {annotation.place: annotation for annotation in before}, False
-    new_images: set[Path] = set()
-    merged = {}
-    try:
-        with Store(into) as target, target.database.transaction():
-            for path in sources:
-                with opened_source(path) as source:
-                    conflicts = find_conflicts(source, target)
-                    if conflicts.counts and on_conflict is None:
-                        raise StoreError(
-                            f"{path} contradicts {into}: {conflicts}; nothing is merged, "
-                            "choose --on-conflict keep or --on-conflict take"
-                        )
-                    copied = _merge(source, target, new_images, take=on_conflict == "take")
-                    copied.annotations = _merge_annotations(path, annotations, take=on_conflict == "take")
-                    merged[path] = copied, conflicts
-            if list(annotations.values()) != before:
-                annotated = True
-                put_annotations(into, annotations.values())
-    except BaseException:
-        for image in new_images:
-            image.unlink(missing_ok=True)
-        if annotated:
-            put_annotations(into, before)
-        if new_store:
-            shutil.rmtree(into, ignore_errors=True)
-        raise
+    existed = into.exists()
+    with Store(into) as target, contextlib.ExitStack() as undo:
+        # Whether the store is new is known once it is locked: another process may have made it since. What a merge that
+        # fails has written is removed before the lock is released, so that it is never another process's.
+        if not existed and target.database.empty:
+            undo.callback(target.database.discard)
+        merged = _merge_all(sources, target, on_conflict, undo)
+        undo.pop_all()
     return merged
+
+
+def _merge_all(
+    sources: Sequence[Path], target: Store, on_conflict: OnConflict | None, undo: contextlib.ExitStack
+) -> dict[Path, tuple[Merged, Conflicts]]:
+    """Merge in one transaction; ``undo`` receives what removes the files that are written beside it."""
+    into, new_images = target.path, set[Path]()
+    undo.callback(_remove, new_images)
+    before = of_store(into)
+    annotations = {annotation.place: annotation for annotation in before}
+    merged = {}
+    with target.database.transaction():
+        for path in sources:
+            with opened_source(path) as source:
+                conflicts = find_conflicts(source, target)
+                if conflicts.counts and on_conflict is None:
+                    raise StoreError(
+                        f"{path} contradicts {into}: {conflicts}; nothing is merged, "
+                        "choose --on-conflict keep or --on-conflict take"
+                    )
+                copied = _merge(source, target, new_images, take=on_conflict == "take")
+                copied.annotations = _merge_annotations(path, annotations, take=on_conflict == "take")
+                merged[path] = copied, conflicts
+        if list(annotations.values()) != before:
+            undo.callback(put_annotations, into, before)
+            put_annotations(into, annotations.values())
+    return merged
+
+
+def _remove(files: Iterable[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -70,7 +70,11 @@ def write(path: Path, records: Iterable[Record], conflict_of: ConflictOf) -> int
 
     columns = pa.schema([("id", pa.string()), ("conversation", pa.string()), ("score", pa.float64())])
     count = 0
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, columns, compression="zstd") as writer:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("wb") as file,  # Arrow opens no path that is not UTF-8
+        pq.ParquetWriter(file, columns, compression="zstd") as writer,
+    ):
         rows: list[dict[str, Any]] = []
         for record in records:
             text = json.dumps(conversation(record, conflict_of), ensure_ascii=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from evalharness.training_data.records import Record, from_row
+from evalharness.training_data.records import Record, read_shard
 
 ROWS, SIDE, GAP = 12, 96, 4
 """Rows of the sheet; pixels per side of a picture and between pictures."""
@@ -51,8 +51,5 @@ def _text(record: Record) -> str:
 
 def _read(folder: Path) -> Iterator[Record]:
     """The records in order, also of an incomplete data set."""
-    import pyarrow.parquet as pq
-
     for shard in sorted(folder.glob("shard-*.parquet")):
-        for batch in pq.ParquetFile(shard).iter_batches(batch_size=16):
-            yield from map(from_row, batch.to_pylist())
+        yield from read_shard(shard)

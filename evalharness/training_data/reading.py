@@ -21,6 +21,7 @@ from evalharness._util.regular_files import open_regular, read_regular
 from evalharness.errors import ConfigError, StoreError
 from evalharness.store.database import FILE
 from evalharness.store.find_run import is_store
+from evalharness.training_data.parquet import parquet_rows
 from evalharness.types.trajectory import within_cap
 
 DATA_URL = "data:image/png;base64,"
@@ -70,18 +71,8 @@ def entries(path: Path) -> Iterator[Entry]:
 
 
 def _parquet(path: Path) -> Iterator[Entry]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    number = 0
-    try:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=64):
-            for row in batch.to_pylist():
-                number += 1
-                yield Entry(path, _name(row, f"row {number}"), _with_images(row, path.parent))
-    except (pa.ArrowException, OSError) as error:
-        what = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{path} is not a Parquet file that can be read: {what}") from None
+    for number, row in enumerate(parquet_rows(path), 1):
+        yield Entry(path, _name(row, f"row {number}"), _with_images(row, path.parent))
 
 
 def _json_lines(path: Path) -> Iterator[Entry]:
@@ -152,10 +143,12 @@ def _image(value: Any, folder: Path) -> bytes | Unreadable | None:
             return base64.b64decode(value.removeprefix(DATA_URL), validate=True)
         except (binascii.Error, ValueError):
             return Unreadable("its data URL is not base64")
-    file = (folder / value).resolve()
-    if not file.is_relative_to(folder.resolve()):
-        return Unreadable(f"{value!r} is outside the folder of the rows")
     try:
+        file = (folder / value).resolve()
+        if not file.is_relative_to(folder.resolve()):
+            return Unreadable(f"{value!r} is outside the folder of the rows")
         return read_regular(file)
     except OSError as error:
         return Unreadable(f"{value!r}: {error.strerror}")
+    except (ValueError, RuntimeError):  # what no file system takes, and links that lead in a circle
+        return Unreadable(f"{value!r} is no path of a file")

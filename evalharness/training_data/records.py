@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness._util.files import atomic_path
+from evalharness._util.foreign_files import foreign
 from evalharness.errors import ConfigError
 from evalharness.training_data.graphs import SceneGraph
+from evalharness.training_data.parquet import parquet_rows
 from evalharness.types.trajectory import Cost, Step, Trajectory
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ def from_row(row: Mapping[str, Any]) -> Record:
     Raises:
         KeyError, TypeError, ValueError: the row is no record.
     """
+    _require_types(row)
     steps = tuple(
         Step(
             step["kind"],
@@ -120,13 +123,32 @@ def from_row(row: Mapping[str, Any]) -> Record:
         kind=row["kind"],
         prompt=row["prompt"],
         category=row["category"],
-        metadata=json.loads(row["metadata"]),
+        metadata=_object(row, "metadata"),
         graph=SceneGraph.from_json(json.loads(row["graph"])),
         trajectory=Trajectory(steps, row["finished"]),
         knowledge=row["knowledge"],
-        provenance=json.loads(row["provenance"]),
+        provenance=_object(row, "provenance"),
         format=row["format"],
     )
+
+
+def _require_types(row: Mapping[str, Any]) -> None:
+    for name in ("id", "kind", "format", "prompt", "category"):
+        if not isinstance(row[name], str):
+            raise TypeError(f"{name} is no text")
+    for step in row["steps"]:
+        image = step["image"]
+        if not isinstance(step["text"], str) or not isinstance(step["iteration"], int):
+            raise TypeError("a step has no text or no number of its iteration")
+        if image is not None and not isinstance(image["bytes"], bytes):
+            raise TypeError("the image of a step is no file")
+
+
+def _object(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = json.loads(row[name])
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} is no JSON object")
+    return value
 
 
 def write_shard(path: Path, batches: Iterable[Iterable[Record]]) -> None:
@@ -138,7 +160,8 @@ def write_shard(path: Path, batches: Iterable[Iterable[Record]]) -> None:
     # PNG files do not shrink any further; the texts hardly matter.
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, columns, compression="zstd", use_dictionary=False) as writer,
+        temporary.open("wb") as file,  # Arrow opens no path that is not UTF-8
+        pq.ParquetWriter(file, columns, compression="zstd", use_dictionary=False) as writer,
     ):
         for batch in batches:
             rows = [to_row(record) for record in batch]
@@ -165,11 +188,22 @@ def shards(folder: Path) -> list[Path]:
 
 
 def read(folder: Path) -> Iterator[Record]:
-    """All records of a data set, a row group at a time."""
-    import pyarrow.parquet as pq
+    """All records of a data set, some rows at a time.
 
+    Raises:
+        ConfigError: It is not complete, or a shard is damaged.
+    """
     for shard in shards(folder):
-        file = pq.ParquetFile(shard)
-        for group in range(file.num_row_groups):
-            for row in file.read_row_group(group).to_pylist():
-                yield from_row(row)
+        yield from read_shard(shard)
+
+
+def read_shard(path: Path) -> Iterator[Record]:
+    """All records of a file.
+
+    Raises:
+        ConfigError: It is no shard of a data set, or is damaged.
+    """
+    for row in parquet_rows(path):
+        with foreign(path, "a shard of a data set"):
+            record = from_row(row)
+        yield record

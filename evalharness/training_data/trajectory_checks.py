@@ -103,6 +103,8 @@ def _check_schema(row: Any) -> Iterator[Violation]:
         yield Violation("schema", "it has no prompt")
     if not isinstance(row.get("finished", True), bool | int):
         yield Violation("schema", "finished is neither true nor false")
+    if not isinstance(row.get("variant") or {}, dict):
+        yield Violation("schema", "variant is no object with the settings of a variant")
     steps = row.get("steps")
     if not isinstance(steps, list) or not steps:
         yield Violation("schema", "it has no steps")

@@ -114,6 +114,17 @@ def test_two_of_one_name_are_refused_before_any_work(
     assert MockModel.drawn == []
 
 
+@pytest.mark.parametrize("limit", ["nan", "inf", "-1", "0", "1e400", "x"])
+@pytest.mark.parametrize("words", [["run-all", "x.yaml", "--out", "o", "--most-mb"], ["status", "x.yaml", "--every"]])
+def test_a_limit_that_is_no_number_above_0_is_refused(
+    words: list[str], limit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main([*words, limit])
+    assert ended.value.code == 2
+    assert f"{limit!r} is not a number above 0" in capsys.readouterr().err
+
+
 def test_too_large_is_an_error_when_all_is_done(
     files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

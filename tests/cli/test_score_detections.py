@@ -63,6 +63,8 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.endswith("none: No such file or directory\n")
     assert verdicts("-", "--threshold", "1.5") == 2
     assert capsys.readouterr().err == ("evalharness: --threshold: input should be less than or equal to 1, got '1.5'\n")
+    assert verdicts("-", "--position-threshold", "inf") == 2
+    assert capsys.readouterr().err == "evalharness: --position-threshold: input should be a finite number, got 'inf'\n"
     with pytest.raises(SystemExit) as caught:
         verdicts("-", "--treshold", "1")
     assert caught.value.code == 2

@@ -94,7 +94,7 @@ def test_sampled_replies_are_asked_one_by_one() -> None:
     [
         ({"model": "hf-multimodl", "args": {"pretrained": "x"}}, "did you mean 'hf-multimodal'"),
         ({"model": "dummy", "args": {"pretrained": "x"}}, "does not look at images"),
-        ({"model": "hf-multimodal", "args": {"pretrained": "/nowhere/at/all"}}, "cannot be loaded"),
+        ({"model": "hf-multimodal", "args": {"pretrained": "/"}}, "cannot be loaded"),
         ({"model": "local-chat-completions", "args": {"base_url": "http://127.0.0.1:9"}}, "needs the argument 'model'"),
     ],
 )
@@ -128,7 +128,7 @@ def test_identity_is_what_answers_not_where(tmp_path: Path) -> None:
     assert identity(pretrained=str(tmp_path / "b")) == first
     (tmp_path / "b" / "model.safetensors").write_bytes(b"others")
     assert identity(pretrained=str(tmp_path / "b")) != first
-    assert identity(pretrained="org/model", revision="1") != identity(pretrained="org/model", revision="2")
+    assert identity(pretrained="org/model", revision="1" * 40) != identity(pretrained="org/model", revision="2" * 40)
 
 
 @pytest.mark.parametrize("name", ["api_key", "header", "token"])

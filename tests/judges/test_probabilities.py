@@ -76,7 +76,7 @@ def test_it_also_replies_in_words() -> None:
 
 def test_a_model_that_is_not_there_is_one_line(tmp_path: Any) -> None:
     with pytest.raises(ConfigError, match=r"judge 'transformers': .* cannot be loaded"):
-        VisionLanguage(VisionLanguage.Settings(weights=str(tmp_path))).reachable()
+        VisionLanguage(VisionLanguage.Settings.model_validate({"weights": str(tmp_path)})).reachable()
 
 
 def test_what_is_asked_for_is_part_of_a_prompt_s_key() -> None:

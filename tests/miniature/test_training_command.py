@@ -64,3 +64,13 @@ def test_it_goes_on_with_the_scorers_that_are_there(tmp_path: Path, monkeypatch:
     assert (tmp_path / "arms" / "no-self-sampling-seed0" / "card.json").is_file()
     sketches = json.loads((tmp_path / "arms" / "sketches" / "card.json").read_text())
     assert sketches["scorer"]["colors"]["config"]["card.json"] == file_digest(card)
+
+
+@pytest.mark.parametrize("rate", ["nan", "inf", "0", "-0.1"])
+def test_a_rate_that_is_none_is_refused_before_anything_is_read(
+    rate: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["unified", "--out", str(tmp_path / "out"), "--rate", rate, "--device", "cpu"])
+    with pytest.raises(SystemExit, match="--rate is a number above 0"):
+        unified.main()
+    assert not list(tmp_path.iterdir())

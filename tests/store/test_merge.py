@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from evalharness.api.failure import Failure
 from evalharness.cli import main
 from evalharness.errors import ConfigError, StoreError
 from evalharness.execution import made_here
+from evalharness.store import merge
 from evalharness.store.annotations import Annotation, add_annotations, of_store
 from evalharness.store.failures import StoredFailure
 from evalharness.store.merge import Merged, OnConflict, merge_stores
@@ -237,6 +239,63 @@ def test_a_merge_that_is_killed_changes_nothing(tmp_path: Path) -> None:
     assert subprocess.run(words, check=False).returncode == 9
     assert everything(into)["rows"] == rows
     assert merged(source, into) == Merged(trajectories=1, scores=1, replies=1)
+
+
+OTHER = """
+import sys
+from pathlib import Path
+from evalharness.store.store import Store
+with Store(Path(sys.argv[1])) as store:
+    store.runs.put("other", {})
+    if sys.argv[2] == "stays":
+        print("open", flush=True)
+        sys.stdin.read()
+"""
+"""Another process that makes the store, and keeps it open if told to."""
+
+
+@pytest.mark.parametrize(("state", "refusal"), [("stays", "being written by another process"), ("ends", "contradicts")])
+def test_a_merge_that_fails_leaves_the_store_that_another_process_has_just_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, refusal: str
+) -> None:
+    sources, into = conflicting(tmp_path), tmp_path / "into"
+    words, others = [sys.executable, "-c", OTHER, str(into), state], list[subprocess.Popen[bytes]]()
+
+    def late(path: Path, *, write: bool = True) -> Store:
+        if path == into and not others:
+            others.append(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            assert others[0].stdout is not None
+            others[0].stdout.readline()
+            if state == "ends":
+                others[0].wait()
+        return Store(path, write=write)
+
+    monkeypatch.setattr(merge, "Store", late)
+    with pytest.raises(StoreError, match=refusal):
+        merge_stores(sources, into)
+    others[0].communicate()
+    with Store(into, write=False) as store:
+        assert store.runs.all() == {"other": {}}
+    assert not list(into.glob("images/*/*.png"))
+
+
+def test_a_merge_that_fails_removes_its_store_before_another_process_can_open_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources, into = conflicting(tmp_path), tmp_path / "into"
+    refused = []
+
+    def remove(path: Path, *, ignore_errors: bool) -> None:
+        words = [sys.executable, "-c", OTHER, str(into), "ends"]
+        refused.append(subprocess.run(words, check=False, capture_output=True, text=True).stderr)
+        really_remove(path, ignore_errors=ignore_errors)
+
+    really_remove = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    with pytest.raises(StoreError, match="contradicts"):
+        merge_stores(sources, into)
+    assert [f"{into} is being written by another process" in text for text in refused] == [True]
+    assert not into.exists()
 
 
 def test_a_store_of_an_earlier_version_is_upgraded_in_a_copy(tmp_path: Path) -> None:

@@ -347,6 +347,7 @@ def test_a_folder_is_not_filled_with_two_kinds_of_data(tmp_path: Path) -> None:
         (["--n", "0"], "--n: input should be greater than or equal to 1"),
         (["--model", "{name: folder, path: x}"], "--model: 'folder' does not speak the format strokes"),
         (["--crowded", "0.9", "--knowledge", "0.2"], "together at most 1"),
+        (["--knowledge", "nan"], "together at most 1"),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -30,7 +30,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _world(options: argparse.Namespace) -> MiniatureWorld:
-    if options.knowledge < 0 or options.crowded < 0 or options.knowledge + options.crowded > 1:
+    if not (options.knowledge >= 0 and options.crowded >= 0 and options.knowledge + options.crowded <= 1):  # nor NaN
         raise ConfigError("--knowledge and --crowded are shares: not below 0, together at most 1")
     return MiniatureWorld(knowledge=options.knowledge, crowded=options.crowded)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import random
 import sys
 from collections import deque
@@ -30,7 +31,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from evalharness._util.file_digests import file_digest
 from evalharness._util.files import atomic_path, write_text_atomically
-from evalharness.errors import EvalHarnessError
+from evalharness.errors import ConfigError, EvalHarnessError
 from evalharness.miniature.model.batches import EMPTY, Batch, collate, tile_latents
 from evalharness.miniature.model.codec import Codec, fit
 from evalharness.miniature.model.network import CLEAN, Network, NetworkConfig
@@ -251,8 +252,10 @@ def train(args: argparse.Namespace) -> None:
     """The whole run, from where it was left, to weights, card and curve.
 
     Raises:
-        ConfigError: the data are not complete, or not for the miniature.
+        ConfigError: the rate is no rate, or the data are not complete, or not for the miniature.
     """
+    if args.rate is not None and not 0 < args.rate < math.inf:
+        raise ConfigError(f"--rate is a number above 0, not {args.rate}")
     tokenizer, codec = Tokenizer(), Codec(fit())
     network = Network(NetworkConfig(len(tokenizer)))
     card: dict[str, Any] = {"bank": bank().digest, "stored": "float16; loaded as float64", **started("unified", args)}
