@@ -79,5 +79,5 @@ def arm_score(
         weights: of the categories.
     """
     covered = coverage(samples, info)
-    bounds = stats.bounds(covered.values, covered.categories, weights)
+    bounds = covered.bounds(weights)
     return ArmScore(estimate, bounds, covered.scored, covered.expected)

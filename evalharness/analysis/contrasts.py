@@ -65,7 +65,9 @@ def possible_range(
     paired = grid.planned[:, places].all(axis=1)
     categories = grid.categories[paired]
     first, second = (
-        np.mean([stats.bounds(grid.column(arm)[paired], categories, weights) for arm in group], axis=0)
+        np.mean(
+            [stats.bounds(grid.column(arm)[paired], categories, weights, grid.score_range) for arm in group], axis=0
+        )
         for group in (arms, against)
     )
     return float(first[0] - second[1]), float(first[1] - second[0])

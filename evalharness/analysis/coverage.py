@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from evalharness.analysis import stats
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -21,12 +23,17 @@ class Coverage:
     """The coverage of an arm on a benchmark.
 
     ``values`` and ``categories`` belong to the expected samples, (samples,); a missing score is NaN. ``by_category``
-    has the numbers of scored and of expected samples of each category.
+    has the numbers of scored and of expected samples of each category; ``score_range`` the lowest and highest score.
     """
 
     values: Floats
     categories: npt.NDArray[Any]
     by_category: Mapping[str, tuple[int, int]]
+    score_range: tuple[float, float] = (0.0, 1.0)
+
+    def bounds(self, weights: Mapping[str, float]) -> tuple[float, float]:
+        """The overall score if all missing samples had the lowest score, and if all had the highest."""
+        return stats.bounds(self.values, self.categories, weights, self.score_range)
 
     @property
     def scored(self) -> int:
@@ -83,4 +90,11 @@ def coverage(samples: pd.DataFrame, info: Mapping[str, Any]) -> Coverage:
         np.concatenate([values, np.full(len(missing), np.nan)]),
         np.concatenate([categories, np.array(missing, dtype=object)]),
         by_category,
+        score_range(info),
     )
+
+
+def score_range(info: Mapping[str, Any]) -> tuple[float, float]:
+    """The lowest and the highest score of a benchmark, from its entry in the results' info."""
+    low, high = info.get("score_range", (0.0, 1.0))
+    return float(low), float(high)

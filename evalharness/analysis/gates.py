@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from evalharness.analysis.benchmarks import category_weights
 from evalharness.analysis.comparison import Compared, compare, scored_otherwise, shared_weights
 from evalharness.analysis.coverage import coverages
-from evalharness.analysis.stats import bounds, significant
+from evalharness.analysis.stats import significant
 
 if TYPE_CHECKING:
     from evalharness.planning.plan import Plan, PlannedBenchmark
@@ -61,7 +61,7 @@ def at_least(results: Results, benchmark: str, limit: float, only: str | None = 
     weights = results.info["benchmarks"][benchmark]["weights"]
     for arm, covered in coverages(results, benchmark).items():
         if only in (None, arm):
-            low, high = bounds(covered.values, covered.categories, weights)
+            low, high = covered.bounds(weights)
             detail = f"{low:.4g}"
             if not covered.complete:
                 detail += f", up to {high:.4g} with the {covered.expected - covered.scored} missing samples right"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from evalharness.analysis.coverage import score_range
 from evalharness.analysis.stats import Floats
 from evalharness.store.results import Results
 
@@ -35,6 +36,8 @@ class Grid:
     seeds: npt.NDArray[np.int64]
     frame: pd.DataFrame
     """The benchmark's samples, for their costs."""
+    score_range: tuple[float, float] = (0.0, 1.0)
+    """The lowest and the highest score."""
 
     def column(self, arm: str) -> Floats:
         """The scores of an arm, (rows,)."""
@@ -69,7 +72,8 @@ def grid(results: Results, benchmark: str) -> Grid:
     planned = np.ones(scores.shape, dtype=bool)
     if len(frame) < scores.size:
         planned = _pivoted(frame.assign(value=1.0), arms)[0] == 1
-    return Grid(benchmark, arms, scores, planned, items, ids, categories, seeds, frame)
+    limits = score_range(results.info["benchmarks"][benchmark])
+    return Grid(benchmark, arms, scores, planned, items, ids, categories, seeds, frame, limits)
 
 
 def _pivoted(frame: pd.DataFrame, arms: tuple[str, ...]) -> tuple[Floats, pd.DataFrame, npt.NDArray[Any]]:

@@ -110,7 +110,7 @@ def _wide_row(
 ) -> dict[str, Any]:
     scores = analysis.scores[arm["arm"]]
     covered = coverage(samples, info)
-    low, high = stats.bounds(covered.values, covered.categories, analysis.weights)
+    low, high = covered.bounds(analysis.weights)
     overall = analysis.known_scores(arm["arm"])[""]
     row: dict[str, Any] = {name: arm[name] for name in ("arm", "model", "variant", "max_iterations", "baseline")}
     row |= _interval("overall", overall) | {"overall_se": overall.se, "bound_low": low, "bound_high": high}

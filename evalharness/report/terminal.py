@@ -33,9 +33,8 @@ def table(results: Results) -> list[str]:
 
 def overall(covered: Any, weights: dict[str, float]) -> str:
     """The overall score of a complete arm; otherwise its range, since a missing sample is neither right nor wrong."""
-    from evalharness.analysis import stats
 
-    low, high = stats.bounds(covered.values, covered.categories, weights)
+    low, high = covered.bounds(weights)
     if covered.complete and low == high:
         return f"{100 * low:.1f} %"
     return f"incomplete: {100 * low:.1f} to {100 * high:.1f} %"

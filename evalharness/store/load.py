@@ -228,6 +228,7 @@ def _benchmark_info(name: str, planned: PlannedBenchmark) -> dict[str, Any]:
         "weights": dict(facts.weights),
         "items": len(planned.items),
         "samples": planned.samples,
+        "score_range": list(planned.score_range),
     }
 
 

@@ -53,6 +53,16 @@ def test_scores_above_1_are_right() -> None:
     assert contrast.flips == Flips(fixed=0, broken=0, both_right=3, both_wrong=1, better=2, worse=1)
 
 
+def test_a_missing_score_may_be_as_high_as_the_scorer_allows() -> None:
+    scores = {"x": [[1.0], [1.0], [1.0], [math.nan]], "y": [[0.5], [0.5], [0.5], [0.5]]}
+    results = run(scores)
+    results.info["benchmarks"]["toy"]["score_range"] = [0.0, 4.5]
+    (contrast,) = analyse(results)["toy"].contrasts
+    complete = [run({**scores, "x": [[1.0], [1.0], [1.0], [value]]}) for value in (0.0, 4.5)]
+    gaps = [analyse(each)["toy"].contrasts[0].difference.value for each in complete]
+    assert sorted(contrast.possible) == pytest.approx(sorted(gaps))
+
+
 def test_a_contrast_is_the_estimate_and_test_of_the_differences() -> None:
     results = run(random_scores(["x", "y", "z"]))
     analysis = analyse(results)["toy"]

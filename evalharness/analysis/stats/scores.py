@@ -143,15 +143,20 @@ def overall_limits(
     return _score_ends(spreads, np.array(list(counted.values())), limits, level)
 
 
-def bounds(values: npt.ArrayLike, categories: npt.ArrayLike, weights: Mapping[str, float]) -> tuple[float, float]:
-    """The overall score if all missing (NaN) samples were wrong, and if all were right.
+def bounds(
+    values: npt.ArrayLike,
+    categories: npt.ArrayLike,
+    weights: Mapping[str, float],
+    score_range: tuple[float, float] = (0.0, 1.0),
+) -> tuple[float, float]:
+    """The overall score if all missing (NaN) samples had the lowest score of the range, and if all had the highest.
 
     >>> bounds([1.0, float("nan")], ["a", "a"], {"a": 1.0})
     (0.5, 1.0)
     """
     numbers = np.asarray(values, dtype=float)
     ends = []
-    for filler in (0.0, 1.0):
+    for filler in score_range:
         means = category_means(np.nan_to_num(numbers, nan=filler), categories, list(weights))
         ends.append(float(weighted(np.nan_to_num(means, nan=filler), weights)))
     return ends[0], ends[1]
