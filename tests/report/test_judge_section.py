@@ -155,6 +155,6 @@ def test_coverage_by_category(tmp_path: Path) -> None:
     long = table.long.set_index("quantity")
     assert (long.loc["category.time", "scored"], long.loc["category.time", "expected"]) == (4, 6)
     assert (long.loc["overall", "scored"], long.loc["overall", "expected"]) == (7, 10)
-    assert "(3/4)" in table.shown.iloc[0]["culture"]
+    assert "(3/4 scored)" in table.shown.iloc[0]["culture"]
     build(results, tmp_path)
     assert "3/4 scored" in (tmp_path / "index.html").read_text()
