@@ -101,9 +101,9 @@ class Results:
             "wanted", "digest"}}) and ``warnings`` (lines). An entry of ``benchmarks`` has "version", "prompt_set",
             "prompt_digest", "scorer", "weights", "items", "samples", "score_range" (lowest, highest), and where they
             apply "title", "notes", "checks" ([{"name", "kind", "scorer", "items"}]), "whole" ({category: number of
-            items}, if no overall score is defined over fewer), and if a judge was asked "spent" ({"replies", "prompt_tokens", "completion_tokens",
-            "cost"}) and "judges" ([{"asked", "replies", "answered_by": {model: replies}, "outcomes": {outcome:
-            replies}}]).
+            items}, if no overall score is defined over fewer), and if a judge was asked "spent" ({"replies",
+            "prompt_tokens", "completion_tokens", "cost"}) and "judges" ([{"asked", "replies", "answered_by": {model:
+            replies}, "outcomes": {outcome: replies}}]).
         arms: Columns :data:`ARM_COLUMNS`, with a row for each arm.
         samples: Columns :data:`SAMPLE_COLUMNS`, with a row for each sample.
         steps: Trajectory key → its steps as dicts: kind, iteration, text, image (digest or None), seed, evaluations,
