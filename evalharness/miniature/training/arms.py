@@ -34,8 +34,9 @@ from evalharness.training_data.world import World
 log = logging.getLogger("evalharness.training")
 LOOK_STEPS = 3200
 SAMPLER_STEPS, STEPS, BATCH, PROMPTS = 150, 600, 144, 8000
-TEMPERATURE = 0.7
-"""Of the sampler's plans: hotter than what they are planned with, so that there is more to say of them."""
+SAMPLING = {"temperature": 0.7, "dtype": "float32"}
+"""Settings of the sampler. Its plans are hotter than those of an evaluation, so that there is more to say of them; and
+what is learned from need not be the same bytes in any batch."""
 RATE = 2e-3
 """Of all that goes on from a checkpoint: much of the process is new to it."""
 
@@ -105,7 +106,7 @@ class Study:
         if not (folder / "card.json").is_file():
             model: dict[str, object] = {"name": "miniature"}
             if sampler:
-                model |= {"weights": str(sampler), "device": self.device, "temperature": TEMPERATURE}
+                model |= {"weights": str(sampler), "device": self.device, **SAMPLING}
             scorer = {"name": "scorer", **settings_of_folder(self.scorers)}
             given = {"out": folder, "arm": arm, "teacher": "renderer", "filter": scorer, "n": self.prompts, "seed": 0}
             make_dataset(DatasetRequest.model_validate({**given, "model": model, "world": self._world}))
