@@ -23,7 +23,7 @@ from evalharness.miniature.model.plugin import Miniature
 from evalharness.miniature.model.tokenizer import IMAGE, IMAGE_END, VOCABULARY, Tokenizer
 from evalharness.miniature.training import recorded_examples, unified
 from evalharness.miniature.training import training_run as runs
-from evalharness.miniature.training.arms import TEMPERATURE, Study, main
+from evalharness.miniature.training.arms import SAMPLING, Study, main
 from evalharness.miniature.training.recorded_examples import Cells, RecordedExamples, examples
 from evalharness.miniature.world import bank as banks
 from evalharness.miniature.world.board import CELLS, CLASSES, COLOR_NAMES, Thing, render, tile
@@ -335,7 +335,7 @@ def test_the_model_s_own_drawings_come_from_a_checkpoint_that_was_taught_the_pro
     """The whole way of the arm ``full``, with the embedded detector looking at a beginner's drawings."""
     (folder,) = study(tmp_path, arms=["full"]).run()
     card = json.loads((tmp_path / "data" / "full" / "card.json").read_text())
-    sampler = Miniature(Miniature.Settings(weights=tmp_path / "sampler", temperature=TEMPERATURE)).identity()
+    sampler = Miniature(Miniature.Settings.model_validate({"weights": tmp_path / "sampler", **SAMPLING})).identity()
     assert card["model"] == sampler
     assert card["counts"]["own sketches left out"] > 0
     assert json.loads((folder / "card.json").read_text())["data"][0]["arm"] == "full"
