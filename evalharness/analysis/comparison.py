@@ -13,8 +13,9 @@ from evalharness.analysis.adjustment import adjust_contrasts
 from evalharness.analysis.arm_scores import ArmScore, arm_score
 from evalharness.analysis.benchmarks import category_weights
 from evalharness.analysis.contrasts import contrasts
+from evalharness.analysis.coverage import score_range
 from evalharness.analysis.findings import Contrast
-from evalharness.analysis.grid import Grid, grid
+from evalharness.analysis.grid import Grid, grid, grid_of
 from evalharness.analysis.letters import LETTERS, labelled, letter
 from evalharness.analysis.power import with_power
 from evalharness.analysis.stats import Estimate
@@ -160,7 +161,7 @@ def _compare_on(
     ground: Ground | None = None
     if pairing != "none" and pairs:
         names = [(labelled(sides.number, second), labelled(0, first)) for first, second in pairs]
-        ground = _joint_grid(benchmark, aligned, pairs, sides.number), weights
+        ground = _joint_grid(benchmark, aligned, pairs, sides.number, infos), weights
         tests = list(contrasts(ground[0], names, weights))
     compared = []
     for pair, score, other, test in zip(pairs, *scores, tests, strict=True):
@@ -234,7 +235,13 @@ def _wording_notes(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
     return [f"{len(changed)} prompts have the same id but other words, such as {changed[0]!r}"] if len(changed) else []
 
 
-def _joint_grid(benchmark: str, aligned: Sequence[pd.DataFrame], pairs: Sequence[tuple[str, str]], number: int) -> Grid:
+def _joint_grid(
+    benchmark: str,
+    aligned: Sequence[pd.DataFrame],
+    pairs: Sequence[tuple[str, str]],
+    number: int,
+    infos: Sequence[Mapping[str, Any]],
+) -> Grid:
     """Make one grid of both runs, in which arms have the letters of their runs."""
     import pandas as pd
 
@@ -243,9 +250,8 @@ def _joint_grid(benchmark: str, aligned: Sequence[pd.DataFrame], pairs: Sequence
         names = {pair[side] for pair in pairs}
         parts.append(samples[samples["arm"].isin(names)].assign(arm=labelled(run, "") + samples["arm"]))
     samples = pd.concat(parts, ignore_index=True)
-    arms = pd.DataFrame({"arm": list(dict.fromkeys(samples["arm"]))})
-    unused: Any = None
-    return grid(Results({}, arms, samples, unused, unused, unused), benchmark)
+    lowest, highest = zip(*map(score_range, infos), strict=True)
+    return grid_of(benchmark, samples, dict.fromkeys(samples["arm"]), (min(lowest), max(highest)))
 
 
 def _independent(first: Estimate, second: Estimate) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,16 +64,21 @@ class Grid:
 
 def grid(results: Results, benchmark: str) -> Grid:
     """The grid of a benchmark; arms in the order of the run, without those that have no samples."""
-    frame = results.samples[results.samples["benchmark"] == benchmark]
+    limits = score_range(results.info["benchmarks"][benchmark])
+    return grid_of(benchmark, results.samples, results.arms["arm"], limits)
+
+
+def grid_of(benchmark: str, samples: pd.DataFrame, names: Iterable[str], limits: tuple[float, float]) -> Grid:
+    """The same of a table of samples; ``names``: of the arms in order; ``limits``: the lowest and highest score."""
+    frame = samples[samples["benchmark"] == benchmark]
     score = frame["score"].astype(float).where(frame["state"] == "scored")
     sampled = set(frame["arm"].unique())
-    arms = tuple(str(arm) for arm in results.arms["arm"] if arm in sampled)
+    arms = tuple(str(arm) for arm in names if arm in sampled)
     scores, index, ids = _pivoted(frame.assign(value=score), arms)
     items, seeds, categories = (index[name].to_numpy() for name in ("item", "seed_index", "category"))
     planned = np.ones(scores.shape, dtype=bool)
     if len(frame) < scores.size:
         planned = _pivoted(frame.assign(value=1.0), arms)[0] == 1
-    limits = score_range(results.info["benchmarks"][benchmark])
     return Grid(benchmark, arms, scores, planned, items, ids, categories, seeds, frame, limits)
 
 
