@@ -77,9 +77,9 @@ def _contrast(
     grid: Grid, pair: Pair, weights: Mapping[str, float], *, scores: Scores, variance: stats.Components, p: float
 ) -> Contrast:
     first, second = (grid.column(arm) for arm in pair)
-    flips = _flips(first, second)
+    flips = count_flips(first, second)
     flips_by_category = {
-        name: _flips(first[inside], second[inside])
+        name: count_flips(first[inside], second[inside])
         for name in scores.categories
         if (inside := grid.categories == name).any()
     }
@@ -105,7 +105,8 @@ def _contrast(
     )
 
 
-def _flips(first: Floats, second: Floats) -> Flips:
+def count_flips(first: Floats, second: Floats) -> Flips:
+    """What became of the images that both have a score of; ``first`` is the arm, ``second`` what it is held against."""
     both = ~np.isnan(first) & ~np.isnan(second)
     first, second = first[both], second[both]
     first_right, second_right = is_right(first), is_right(second)

@@ -119,9 +119,9 @@ def _lacking(planned: PlannedBenchmark, weights: dict[str, float], items: set[st
     usable = [category for item, category in prompts.items() if not shared or item in shared]
     joint, _ = shared_weights(weights, planned.facts.weights)
     counted = [name for name, weight in joint.items() if weight]
-    return ", ".join(name for name in counted if usable.count(name) < FEWEST_PROMPTS) or (
-        "" if counted else "a category that both count"
-    )
+    if not counted:
+        return "a category that both count"
+    return ", ".join(name for name in counted if usable.count(name) < FEWEST_PROMPTS)
 
 
 def _verdict(kept: bool) -> Verdict:
@@ -132,7 +132,7 @@ def _undecided(pair: Compared) -> str:
     """Why a pair does not tell whether the arm is worse; empty if it does."""
     if pair.otherwise:
         return _otherwise(pair.otherwise)
-    if any(map(math.isnan, (pair.difference.value, pair.difference.low, pair.difference.high))):
+    if pair.difference.state != "known":
         return "too few samples that both runs have scores for"
     return ""
 

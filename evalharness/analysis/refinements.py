@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from evalharness.analysis.arms import records, settings_of
+from evalharness.analysis.contrasts import count_flips
 from evalharness.analysis.findings import Refinements
 from evalharness.analysis.grid import Grid
 from evalharness.config.arm_families import family_key
 from evalharness.store.results import Results
-from evalharness.types.score import is_right
 
 
 def refinements(results: Results, table: Grid) -> Iterator[Refinements]:
@@ -38,17 +36,15 @@ def _count(table: Grid, arm: str, without: str) -> Refinements:
     if not without:
         return counted
     fired = table.pivoted(table.frame["refinements"])[:, table.arms.index(arm)] > 0
-    first, second = table.column(arm), table.column(without)
-    compared = fired & ~np.isnan(first) & ~np.isnan(second)
-    first, second = first[compared], second[compared]
+    flips = count_flips(table.column(arm)[fired], table.column(without)[fired])
     return Refinements(
         arm,
         counted.samples,
         counted.refined,
         counted.refinements,
         without=without,
-        compared=int(compared.sum()),
-        fixed=int((is_right(first) & ~is_right(second)).sum()),
-        broken=int((~is_right(first) & is_right(second)).sum()),
-        changed=int((first != second).sum()),
+        compared=flips.fixed + flips.broken + flips.both_right + flips.both_wrong,
+        fixed=flips.fixed,
+        broken=flips.broken,
+        changed=flips.better + flips.worse,
     )

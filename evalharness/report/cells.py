@@ -112,29 +112,28 @@ def part_cell(estimate: Estimate, scored: int, expected: int) -> Cell:
 
     If samples are missing, it is the mean of the others and says so; it has no number, so that it is never the best.
     """
-    cell = estimate_cell(estimate)
-    if scored == expected:
+    cell, missing = estimate_cell(estimate), part_note(scored, expected)
+    if not missing:
         return cell
-    note = f"{cell.note}\n{part_note(scored, expected)}".strip()
-    return replace(cell, value=math.nan, note=note, mark=INCOMPLETE)
+    return replace(cell, value=math.nan, note=f"{cell.note}\n{missing}".strip(), mark=INCOMPLETE)
 
 
-def part_text(cell: Cell) -> str:
-    """A cell of :func:`part_cell` as text."""
-    interval, _, missing = cell.note.rpartition("\n") if cell.mark == INCOMPLETE else (cell.note, "", "")
-    return f"{cell.text} {interval}".rstrip() + (f" ({missing})" if missing else "")
+def part_text(estimate: Estimate, scored: int, expected: int) -> str:
+    """What :func:`part_cell` shows, as text."""
+    cell, missing = estimate_cell(estimate), part_note(scored, expected)
+    return f"{cell.text} {cell.note}".rstrip() + (f" ({missing})" if missing else "")
 
 
 def part_note(scored: int, expected: int) -> str:
-    """What is said beside the mean of an incomplete part."""
-    return f"{scored}/{expected} scored"
+    """What is said beside the mean of a part: how much of it is scored, if not all."""
+    return f"{scored}/{expected} scored" if scored < expected else ""
 
 
-def category_cell(row: Mapping[str, Any], category: str) -> Cell:
-    """The score of a category of a row of the wide table."""
+def category_score(row: Mapping[str, Any], category: str) -> tuple[Estimate, int, int]:
+    """The mean of a category of a row of the wide table, and the numbers of scored and of expected samples."""
     name = f"category.{category}"
     estimate = Estimate(row[name], row[f"{name}.low"], row[f"{name}.high"])
-    return part_cell(estimate, row[f"{name}.scored"], row[f"{name}.expected"])
+    return estimate, row[f"{name}.scored"], row[f"{name}.expected"]
 
 
 def coverage_cell(row: Mapping[str, Any]) -> Cell:

@@ -15,7 +15,7 @@ from evalharness.report.cells import (
     Row,
     arm_score_cell,
     blank_cells,
-    category_cell,
+    category_score,
     coverage_cell,
     gallery_link,
     mean_cell,
@@ -112,7 +112,7 @@ def by_category(summary: Summary, categories: Sequence[str]) -> PageTable:
         cells = [Cell(row["arm"]), arm_score_cell(overall_score(row))]
         for name in categories:
             link = gallery_link(summary.benchmark, arm=row["arm"], category=name)
-            cells.append(replace(category_cell(row, name), href=link))
+            cells.append(replace(part_cell(*category_score(row, name)), href=link))
         rows.append(Row(cells, bool(row["baseline"])))
     caption = "Means in per cent with 95 % intervals over prompts. Each number links to its images."
     columns = ["Arm", "Overall", *(name.replace("_", " ") for name in categories)]

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 from evalharness._util.text import counted
 from evalharness.analysis import Contrast
 from evalharness.analysis.arms import records
-from evalharness.report.cells import INCOMPLETE, Cell, arm_score_cell, category_cell, overall_score, part_note
+from evalharness.report.cells import (
+    INCOMPLETE,
+    Cell,
+    arm_score_cell,
+    category_score,
+    overall_score,
+    part_cell,
+    part_note,
+)
 from evalharness.report.formatting import (
     MISSING,
     distance_text,
@@ -66,10 +74,13 @@ def scores(summary: Summary, sources: Sequence[str]) -> str:
 def categories(summary: Summary) -> str:
     """The score of each arm on each category."""
     names, rows = list(summary.analysis.weights), summary.rows
-    cells = {name: {arm: category_cell(row, name) for arm, row in rows.items()} for name in names}
+    cells = {name: {arm: part_cell(*category_score(row, name)) for arm, row in rows.items()} for name in names}
     best = {name: _best(cells[name].values()) for name in names}
     body = [
-        [TexCell(arm), *(_score(cells[name][arm], best[name], _missing(row, name)) for name in names)]
+        [
+            TexCell(arm),
+            *(_score(cells[name][arm], best[name], part_note(*category_score(row, name)[1:])) for name in names),
+        ]
         for arm, row in rows.items()
     ]
     quoted = [
@@ -127,12 +138,6 @@ def _compared(contrast: Contrast | None) -> list[TexCell]:
 
 def _score(cell: Cell, best: str, small: str) -> TexCell:
     return TexCell(cell.text, small, bold=cell.mark != INCOMPLETE and cell.text == best)
-
-
-def _missing(row: Mapping[str, Any], category: str) -> str:
-    """How much of a category is scored, if not all."""
-    scored, expected = (row[f"category.{category}.{count}"] for count in ("scored", "expected"))
-    return part_note(scored, expected) if scored < expected else ""
 
 
 def _quoted(row: Mapping[str, Any], name: str) -> TexCell:

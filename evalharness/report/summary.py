@@ -14,7 +14,7 @@ from evalharness.analysis.coverage import coverage
 from evalharness.analysis.stats import Estimate
 from evalharness.errors import EvalHarnessError
 from evalharness.report import analysis_frames
-from evalharness.report.cells import arm_score_text, category_cell, overall_score, part_text
+from evalharness.report.cells import arm_score_text, category_score, overall_score, part_text
 from evalharness.report.formatting import mean_text, p_text, points_text, short_digest, short_scorer
 from evalharness.store.results import Results
 
@@ -179,7 +179,7 @@ def _shown(wide: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
             difference = (row[name] for name in ("difference", "difference_low", "difference_high"))
             text |= {"difference to baseline": points_text(*difference), "p": p_text(row["p_adjusted"])}
         for name in categories:
-            text[name] = part_text(category_cell(row, name))
+            text[name] = part_text(*category_score(row, name))
         text |= {
             "scored": row["coverage"],
             "failed": str(row["failed"]),

@@ -33,7 +33,6 @@ def table(results: Results) -> list[str]:
 
 def overall(covered: Any, weights: dict[str, float]) -> str:
     """The overall score of a complete arm; otherwise its range, since a missing sample is neither right nor wrong."""
-
     low, high = covered.bounds(weights)
     if covered.complete and low == high:
         return f"{100 * low:.1f} %"

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import nlargest
 from itertools import islice
+from typing import TypeAlias
 
 from evalharness.analysis.examples.judged_samples import JUDGED_SAMPLES, judged_samples
 from evalharness.analysis.examples.rules import Case
@@ -29,16 +30,22 @@ AHEAD = 16
 """Number of refinements whose images are scored together."""
 
 
-def score_searches(plan: Plan, store: Store) -> list[ExampleSearch | JudgedSamples]:
+Search: TypeAlias = "ExampleSearch | JudgedSamples"
+
+
+def score_searches(plan: Plan, store: Store) -> list[Search]:
     """The searches for each benchmark with a scorer that is no judge, and each arm that refines.
 
     Of arms that differ only in their cap it is the one with the highest.
     """
     searched = _searched_samples(plan)
-    searches: list[ExampleSearch | JudgedSamples] = []
-    for (benchmark, _), samples in searched.items():
-        searches += [kind(plan, store, benchmark, samples) for kind in (ExampleSearch, JudgedSamples)]
-    return searches
+    return [
+        search for (benchmark, _), samples in searched.items() for search in _searches(plan, store, benchmark, samples)
+    ]
+
+
+def _searches(plan: Plan, store: Store, benchmark: str, samples: Sequence[Sample]) -> tuple[Search, ...]:
+    return ExampleSearch(plan, store, benchmark, samples), JudgedSamples(plan, store, benchmark, samples)
 
 
 def most_intermediate_scores(plan: Plan, store: Store, jobs: Collection[Job]) -> dict[str, int]:
@@ -54,9 +61,7 @@ def most_intermediate_scores(plan: Plan, store: Store, jobs: Collection[Job]) ->
     for (benchmark, _), samples in _searched_samples(plan).items():
         searched = samples[:MAX_SAMPLES]
         drawn = to_draw.isdisjoint(sample.job for sample in searched)
-        if drawn and not any(
-            kind(plan, store, benchmark, searched).missing_scores() for kind in (ExampleSearch, JudgedSamples)
-        ):
+        if drawn and not any(search.missing_scores() for search in _searches(plan, store, benchmark, searched)):
             continue
         intermediate = [sample.arm.variant.drawings - len(caps[sample.job]) for sample in searched]
         judged = sum(nlargest(JUDGED_SAMPLES, intermediate))

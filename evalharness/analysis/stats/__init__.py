@@ -15,7 +15,6 @@ from evalharness.analysis.stats.intervals import (
     Distinction,
     Estimate,
     State,
-    beyond_zero,
     distinction,
     significant,
 )
@@ -52,7 +51,6 @@ __all__ = [
     "benjamini_hochberg",
     "best_of",
     "between_part",
-    "beyond_zero",
     "bounds",
     "category_means",
     "clustered",

@@ -77,9 +77,9 @@ def distinction(difference: Estimate, p_adjusted: float, possible: tuple[float, 
         return "unknown"
     if not significant(difference, p_adjusted):
         return "alike"
-    return "apart" if beyond_zero(possible, difference.value) else "open"
+    return "apart" if _beyond_zero(possible, difference.value) else "open"
 
 
-def beyond_zero(possible: tuple[float, float], value: float) -> bool:
+def _beyond_zero(possible: tuple[float, float], value: float) -> bool:
     """Whether all of a range of possible differences has the sign of this value."""
     return possible[0] > 0 if value > 0 else possible[1] < 0
