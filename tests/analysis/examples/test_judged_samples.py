@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from counting_judge import CountingJudge, score_mock_by_judge
 from hypothesis import given
 from hypothesis import strategies as st
 from mock_sweeps import run_without_report
@@ -20,12 +21,10 @@ from evalharness.analysis.examples import judged_samples as selection
 from evalharness.analysis.examples.judged_samples import judged_samples
 from evalharness.analysis.examples.loop import loops
 from evalharness.analysis.examples.search import known_scores, recorded_samples
-from evalharness.api.benchmark import JudgeScorer
 from evalharness.api.model import Drawn, Written
 from evalharness.report.loop_table import loop_table
 from evalharness.store.store import Store
-from evalharness.testing import MockBenchmark, MockModel, MockScorer
-from evalharness.types.score import Score
+from evalharness.testing import MockModel, MockScorer
 from evalharness.types.trajectory import StepKind
 
 SWEEP = """\
@@ -136,28 +135,13 @@ def test_without_all_verdicts_there_are_none(tmp_path: Path) -> None:
     assert "the columns of verdicts are empty" in table.caption
 
 
-class Judge(JudgeScorer):
-    """A scorer with a judge: it would cost money."""
-
-    requested = 0
-
-    def identity(self) -> dict[str, Any]:
-        return {"name": "judge"}
-
-    def judge(self, requests: Any, replies: Any) -> Any:
-        for request in requests:
-            Judge.requested += 1
-            yield request, Score(1.0)
-
-
 def test_a_judge_is_asked_about_final_pictures_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MockBenchmark, "scorer", lambda self: Judge())
-    monkeypatch.setattr(Judge, "requested", 0)
+    score_mock_by_judge(monkeypatch)
     file = tmp_path / "tiny.yaml"
     file.write_text(SWEEP)
     with run_without_report(file, tmp_path / "out") as results:
         (loop,) = loops(results.data, known_scores(results.data))
-    assert Judge.requested == 40
+    assert CountingJudge.requested == 40
     assert loop.judged == 0
 
 

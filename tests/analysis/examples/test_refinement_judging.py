@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from counting_judge import CountingJudge, score_mock_by_judge
 from mock_sweeps import run_without_report
 from PIL import Image
 from plugin_packages import InstallPlugins
 
 from evalharness.analysis.examples import judged_samples, missing, search
 from evalharness.analysis.examples.search import ChosenExamples, choose
-from evalharness.api.benchmark import JudgeScorer
 from evalharness.api.model import Drawn, Written
 from evalharness.errors import SampleError
-from evalharness.testing import MockBenchmark, MockModel, MockScorer
-from evalharness.types.score import Score
+from evalharness.testing import MockModel, MockScorer
 from evalharness.types.trajectory import StepKind
 
 SWEEP = """\
@@ -139,25 +138,10 @@ def test_a_picture_that_cannot_be_scored_holds_nothing_up(run: Run, monkeypatch:
     assert examples == {"fixed-instruction-state": "6", "fixed-state-prompt": "5", "broke": "7"}
 
 
-class Judge(JudgeScorer):
-    """A scorer with a judge: it would cost money."""
-
-    requested = 0
-
-    def identity(self) -> dict[str, Any]:
-        return {"name": "judge"}
-
-    def judge(self, requests: Any, replies: Any) -> Iterator[Any]:
-        for request in requests:
-            Judge.requested += 1
-            yield request, Score(1.0)
-
-
 def test_a_judge_is_not_asked_about_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MockBenchmark, "scorer", lambda self: Judge())
-    monkeypatch.setattr(Judge, "requested", 0)
+    score_mock_by_judge(monkeypatch)
     process, _ = run()
-    assert Judge.requested == 80
+    assert CountingJudge.requested == 80
     # A refined picture is some arm's final image, its sketch is not.
     assert process.judged == 0
     assert [rule.name for rule, example in process.examples if example] == [
