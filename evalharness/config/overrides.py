@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalharness._util.text import some_of
 from evalharness.api import registry
 from evalharness.api.plugin_ref import PluginRef
 from evalharness.config import schema
@@ -17,6 +18,8 @@ from evalharness.errors import ConfigError, did_you_mean
 GROUP = "settings that replace those of the sweep file"
 JUDGE_OPTIONS = {"base_url": "--base-url", "model": "--judge-model"}
 """Setting of a judge → the option that sets it."""
+MAX_NAMES = 5
+"""Models that a message lists."""
 OFFICIAL = {"weights": "official"}
 """The settings that stand for the published network, of detectors and of the CLIP that names colours."""
 
@@ -123,7 +126,7 @@ def _check_used(
         return
     own = list(dict.fromkeys(name for names in named for name in names))
     raise ConfigError(
-        f"{option}: all arms name their own model ({', '.join(own)}), so it would replace nothing; leave out their "
+        f"{option}: all arms name their own model ({some_of(own, MAX_NAMES)}), so it would replace nothing; leave out their "
         "`model:` in the file, or name one of these with --model and give its --weights"
     )
 
