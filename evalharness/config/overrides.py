@@ -126,8 +126,8 @@ def _check_used(
         return
     own = list(dict.fromkeys(name for names in named for name in names))
     raise ConfigError(
-        f"{option}: all arms name their own model ({some_of(own, MAX_NAMES)}), so it would replace nothing; leave out their "
-        "`model:` in the file, or name one of these with --model and give its --weights"
+        f"{option}: all arms name their own model ({some_of(own, MAX_NAMES)}), so it would replace nothing; "
+        "leave out their `model:` in the file, or name one of these with --model and give its --weights"
     )
 
 
