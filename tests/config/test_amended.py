@@ -139,14 +139,12 @@ def test_official_networks_keep_the_settings_of_the_colours(tmp_path: Path, colo
 
 
 def test_each_of_several_detectors_is_official_and_one_that_is_said_replaces_all(tmp_path: Path) -> None:
-    several = "detector: [mask2former, {name: mask2former, batch_size: 3}, [mask2former-mmdet]]"
+    several = "detector: [mask2former, {name: mask2former, batch_size: 3}, [{name: mask2former, batch_size: 4}]]"
     text = FILE.replace("detector: {name: mask2former, batch_size: 2}", several)
     found = [entry["detector"] for entry in load(tmp_path, "--official", text=text).resolved()["benchmarks"]]
-    assert [(one["name"], one["weights"], one["batch_size"]) for one in found] == [
-        ("mask2former", "official", 8), ("mask2former", "official", 3), ("mask2former-mmdet", "official", 8),
-    ]  # fmt: skip
-    (one,) = load(tmp_path, "--detector", "mask2former-mmdet", "--official", text=text).benchmarks
-    assert one.plugin.settings.model_dump()["detector"]["name"] == "mask2former-mmdet"
+    assert [(one["weights"], one["batch_size"]) for one in found] == [("official", 8), ("official", 3), ("official", 4)]
+    (benchmark,) = load(tmp_path, "--detector", "mask2former", "--official", text=text).benchmarks
+    assert benchmark.plugin.settings.model_dump()["detector"]["batch_size"] == 8
 
 
 @pytest.mark.parametrize(
