@@ -103,7 +103,7 @@ def to_folder(file: Path, folder: Path) -> None:
 
 def _write(checkpoint: Checkpoint, folder: Path) -> None:
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
     from transformers import Mask2FormerConfig, Mask2FormerImageProcessor, SwinConfig
 
     swin, head = architecture.transformers_config(checkpoint.state, checkpoint.classes)
@@ -115,4 +115,5 @@ def _write(checkpoint: Checkpoint, folder: Path) -> None:
     # Only training reads it, but transformers warns if it is missing.
     no_object = state["class_predictor.bias"].new_tensor([config.no_object_weight])
     state["criterion.empty_weight"] = torch.cat([no_object.new_ones(len(checkpoint.classes)), no_object])
-    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    # A file that safetensors writes itself can be read by its owner alone.
+    (folder / "model.safetensors").write_bytes(save(state, {"format": "pt"}))

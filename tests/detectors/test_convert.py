@@ -125,6 +125,7 @@ def test_a_converted_checkpoint_detects_the_same(detector_folder: Path, tmp_path
         "computer mouse",
         "dog",
     ]
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1  # who may read one file, may read all
     processor = json.loads((folder / "preprocessor_config.json").read_text())
     assert processor["size"] == {"shortest_edge": 800, "longest_edge": 1333}
     assert (processor["size_divisor"], processor["image_mean"]) == (32, [0.485, 0.456, 0.406])

@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812
 from open_clip import OPENAI_DATASET_MEAN as MEAN
 from open_clip import OPENAI_DATASET_STD as STD
 from open_clip.model import CLIP
-from safetensors.torch import save_file
+from safetensors.torch import save as to_safetensors
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor
 
@@ -161,7 +161,7 @@ def save(model: CLIP, tokens: Tokenizer, config: dict[str, Any], out: Path) -> N
     write_text_atomically(out / "tokenizer.json", tokens.to_str(pretty=False) + "\n")
     weights = {name: value.half().contiguous().cpu() for name, value in model.state_dict().items()}
     with atomic_path(out / "open_clip_model.safetensors") as temporary:
-        save_file(weights, temporary)
+        temporary.write_bytes(to_safetensors(weights))
 
 
 def main() -> None:

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -191,7 +192,7 @@ def save(folder: Path, network: Network, codec: Codec, *, learned: Sequence[str]
     tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in network.state_dict().items()}
     tensors["codec.basis"] = codec.basis.to(torch.float16).contiguous()
     with atomic_path(folder / "model.safetensors") as temporary:
-        save_file(tensors, temporary)
+        temporary.write_bytes(to_safetensors(tensors))
     config = {**network.config.to_json(), "words": list(VOCABULARY), **dict.fromkeys(learned, True)}
     write_text_atomically(folder / "config.json", json.dumps(config, indent=1) + "\n")
 
