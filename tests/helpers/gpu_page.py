@@ -68,7 +68,7 @@ SECTIONS = (
 HEAD = """\
 # Figures from a GPU
 
-`tox -e gpu` writes this page within ten minutes, from random weights: nothing is downloaded.
+`tox -e gpu` writes this page within ten minutes. It uses random weights and downloads nothing.
 """
 
 
