@@ -5,8 +5,8 @@
     results = eh.run("ablations/iters.yaml", limit=60, out="reports/try")
     results.contrasts()
 
-What is named in ``__all__`` is the public interface; it is loaded when it is first used, so that importing the package
-is quick. See docs/python-api.md.
+The names in ``__all__`` are the public interface. Each is loaded when it is first used, so importing the package is
+fast. See docs/python-api.md.
 """
 
 from __future__ import annotations

@@ -109,14 +109,14 @@ def run(
 ) -> Results:
     """Draw and score what is missing, and write the report.
 
-    One sample of each arm goes through all stages before the others are begun.
+    One sample of each arm goes through all stages before any other work begins.
 
     Args:
         sweep: A loaded sweep, a plan, or a file for :func:`load_sweep`, to which ``size`` is passed on.
-        out: Folder of the report (default: ``reports/NAME``; for a trial of a few samples one beside it, such as
+        out: Folder of the report (default: ``reports/NAME``; for a trial of a few samples, one beside it, such as
             ``reports/NAME-limit-40``).
         store: Folder of images and scores (default: ``store`` beside ``out``).
-        retry_failed: Try samples again that failed in an earlier run.
+        retry_failed: Try the samples again that failed in an earlier run.
         draw_only: Score nothing and write no report; weights of scorers may be missing.
         score_only: Draw nothing.
         check_space: Stop before anything is drawn if the disk has less space than the images will take.
@@ -210,7 +210,7 @@ def load_results(
         size: How much of a sweep file was run, as for :func:`load_sweep`.
 
     Raises:
-        ConfigError: There is no such run, or its store has nothing of it.
+        ConfigError: There is no such run, or its store has no results of it.
     """
     planned, store_path = find_plan(run, None if store is None else Path(store), _size(size))
     return _stored_results(run, planned, store_path, quoted)

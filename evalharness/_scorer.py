@@ -85,8 +85,8 @@ class ImageScorer:
         Args:
             images: RGB images of any size. Transparent ones are scored without their transparency, with a warning of
                 Python's that counts them.
-            prompts: For each image a prompt of the benchmark, or an item: one of its own, see :meth:`item`, or one
-                with metadata of yours.
+            prompts: For each image, a prompt of the benchmark or an item: one of the benchmark's, see :meth:`item`, or
+                one with your own metadata.
 
         Returns:
             A score for each image, in order.
@@ -111,7 +111,7 @@ class ImageScorer:
             return await asyncio.to_thread(self.score, images, prompts)
 
     def rewards(self, prompts: Sequence[str | Item], scores: Sequence[Score]) -> list[Mapping[str, float]]:
-        """The rewards besides each score, by name; none of a benchmark that has none.
+        """The rewards besides each score, by name; empty for a benchmark without rewards.
 
         Those of ``geneval`` are ``soft``, the share of the conditions that hold, and ``strict``, the verdict with exact
         numbers.

@@ -1,4 +1,4 @@
-"""The interface of benchmarks: items, a scorer for their images, and the weights that make one number of scores."""
+"""The interface of benchmarks: items, a scorer for their images, and the category weights of the overall score."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class JudgeScorer(ABC):
     score_range: tuple[float, float] = (0.0, 1.0)
     """The lowest and the highest value of a score, see :attr:`Scorer.score_range`."""
     most_replies: int = 1
-    """The number of replies that it asks for at most about an image, such as when one cannot be read."""
+    """The maximum number of replies that it asks for about an image, for example when one cannot be read."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The interface of formats, in which checkpoints speak the process: markers, stages, and when the process is done."""
+"""The interface of formats: the markers and stages in which a checkpoint writes the process, and how it ends."""
 
 from __future__ import annotations
 

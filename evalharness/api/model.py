@@ -1,10 +1,10 @@
-"""The interface of models: verbs. The harness owns the loops over them (``evalharness.generation``).
+"""The interface of models, which are sets of verbs. The harness owns the loops over them (``evalharness.generation``).
 
-A model inherits from one of four classes, by what it can do:
+A model inherits from the class that fits what it can do:
 
 - :class:`ImageModel` draws from a prompt; with :class:`ImageEditor` it also changes images;
 - :class:`Interleaver`, or :class:`Branching`, also reads, writes and looks, in one context;
-- :class:`ImageSource` has its images already;
+- :class:`ImageSource` provides existing images;
 - :class:`RemoteImageModel` is an endpoint that draws many at a time.
 """
 
@@ -69,7 +69,7 @@ class Drawn:
 
 
 class Model(Plugin, ABC):
-    """The base of all kinds of models."""
+    """The base class of all kinds of models."""
 
     device_count: int | None = None
     """Number of GPUs that drawing an image keeps busy; ``None`` if the model runs elsewhere or this is unknown."""

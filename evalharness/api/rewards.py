@@ -1,4 +1,4 @@
-"""What a benchmark adds so that its scores can be rewards in a training."""
+"""What a benchmark adds so that its scores can be used as rewards in training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evalharness.types.score import Score
 
 
 class Rewarding(ABC):
-    """Base of a benchmark that scores prompts of others, and grades how wrong an image is."""
+    """Base of a benchmark that can score prompts other than its own, and grades how wrong an image is."""
 
     reward_names: ClassVar[tuple[str, ...]]
     """Names of the rewards besides the score."""
@@ -21,7 +21,7 @@ class Rewarding(ABC):
         """The item of a prompt that the benchmark does not have.
 
         Args:
-            metadata: All that the scorer has to know of it; JSON.
+            metadata: Everything that the scorer needs to know about it; JSON.
             place: Where it comes from, for messages.
 
         Raises:

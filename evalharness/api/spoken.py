@@ -1,6 +1,6 @@
-"""What of a judge's reply is its answer, what is thinking, and what a reply without an answer is.
+"""Separates the answer in a judge's reply from its thoughts, and classifies replies without an answer.
 
-All judged benchmarks read answers through :func:`answer_of`, so that none takes a score out of thoughts.
+All judged benchmarks read answers through :func:`answer_of`, so that none reads a score from thoughts.
 """
 
 from __future__ import annotations

@@ -43,4 +43,4 @@ class Tracker(Plugin, ABC):
 
     @abstractmethod
     def track(self, arm: TrackedArm, project: str) -> None:
-        """Keep the results of an arm as a run of a project. Any error costs the tracking, not the report."""
+        """Keep the results of an arm as a run of a project. An error ends the tracking, not the report."""

@@ -13,10 +13,10 @@ from evalharness.store.find_run import find_plan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=["add"], help="add the annotations of a file")
-    parser.add_argument("file", metavar="FILE", type=Path, help="JSON lines that the page of a report saved")
+    parser.add_argument("action", choices=["add"], help="add the verdicts of a file to the run's store")
+    parser.add_argument("file", metavar="FILE", type=Path, help="the annotations.jsonl that a report's page saved")
     parser.add_argument("run", metavar="RUN", help="the folder of a report, or a sweep file that was run")
-    parser.add_argument("--by", default="", metavar="NAME", help="whose they are, where the file does not say")
+    parser.add_argument("--by", default="", metavar="NAME", help="whose verdicts these are, if the file does not say")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
 
 

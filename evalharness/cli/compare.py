@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="RUN_A", help="the folder of a report, or a sweep file that was run")
-    help_text = "the same, one or more; differences are those of each of them minus RUN_A"
+    help_text = "the same, one or more; differences are RUN_B minus RUN_A"
     parser.add_argument("others", metavar="RUN_B", nargs="+", help=help_text)
     parser.add_argument("--arm", metavar="ARM", help="an arm of RUN_A (default: all arms of the same name in both)")
-    parser.add_argument("--arm-b", metavar="ARM", help="the arm of the others to compare with (default: the same name)")
+    parser.add_argument("--arm-b", metavar="ARM", help="the arm of the other runs (default: the same name)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="the store of RUN_A (default: beside the report)")
     store_help = "the store of RUN_B (default: beside the report); may be repeated for further runs"
     parser.add_argument("--store-b", type=Path, metavar="DIR", action="append", default=[], help=store_help)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="also write a page there, and the table as files")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="also write a page and the tables to this folder")
     add_gallery_argument(parser)
 
 

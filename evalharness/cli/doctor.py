@@ -24,17 +24,17 @@ MOST_IMAGES = 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sweep", metavar="FILE", help="check also what this sweep file needs")
-    parser.add_argument("--golden", type=Path, metavar="FILE", help="compare the scorers with what this file recorded")
+    parser.add_argument("--sweep", metavar="FILE", help="also check what this sweep file needs")
+    parser.add_argument("--golden", type=Path, metavar="FILE", help="compare the scorers with this golden file")
     parser.add_argument(
-        "--write-golden", type=Path, metavar="FILE", help="record what the scorers say now in a new file"
+        "--write-golden", type=Path, metavar="FILE", help="record the scorers' present results in a new golden file"
     )
-    parser.add_argument("--images", type=Path, metavar="DIR", help="with --write-golden: record these images, too")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="with --write-golden: also record these images")
     parser.add_argument(
         "--store", type=Path, metavar="DIR", default=Path("reports") / "store", help="where the run's images will go"
     )
     parser.add_argument("--no-draw", action="store_true", help="with --sweep: draw nothing with its models")
-    parser.add_argument("--json", action="store_true", help="print one JSON object in place of lines")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -36,12 +36,12 @@ RELATIONSHIPS = ("first_party", "third_party", "collaborative", "other")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = f"the folder of a report, or a sweep file that was run; for {BAGEL} also a folder of training data"
     parser.add_argument("run", metavar="RUN", help=what)
-    written = f"the benchmark whose files to write, geneval; or {TRAJECTORIES}, {BAGEL}, {' or '.join(RESULTS)}"
+    written = f"a benchmark, for files in its format (geneval …); or {TRAJECTORIES}, {BAGEL}, {' or '.join(RESULTS)}"
     parser.add_argument("--format", required=True, metavar="NAME", help=written)
-    parser.add_argument("--arm", metavar="ARM", help="the arm, as the report names it; needed unless results are")
+    parser.add_argument("--arm", metavar="ARM", help="an arm; required for images and trajectories")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a new folder (default: beside the store)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
-    parser.add_argument("--incomplete", action="store_true", help="export what is scored, though samples are missing")
+    parser.add_argument("--incomplete", action="store_true", help="export what is scored, even if samples are missing")
     parser.add_argument("--organization", metavar="NAME", default="unknown", help="who evaluated, for every-eval-ever")
     about = "the evaluator's relationship to the model, for every-eval-ever (default: other)"
     parser.add_argument("--relationship", choices=RELATIONSHIPS, default="other", help=about)

@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mirror",
         metavar="DIR_OR_URL",
         default=os.environ.get("EVALHARNESS_MIRROR") or None,
-        help="take the files from there, by name, and from nowhere else (default: EVALHARNESS_MIRROR)",
+        help="take the files only from this mirror (default: the variable EVALHARNESS_MIRROR)",
     )
-    parser.add_argument("--to", type=Path, metavar="DIR", help="fill this folder, as a mirror, in place of the cache")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="fill this folder as a mirror, instead of the cache")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -17,11 +17,11 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("gates", "exit code 1 if the results do not keep a limit; see docs/gates.md")
-    limit_help = "fail if an arm, or the one named, scores less (0..1; what is missing counts as wrong)"
+    limit_help = "fail if any arm, or the named one, scores less (0..1; missing samples count as wrong)"
     group.add_argument(
         "--fail-under", action="append", default=[], type=_limit, metavar="BENCHMARK[/ARM]=SCORE", help=limit_help
     )
-    worse_help = "fail if an arm is worse than the arm of that name in an earlier run, by the paired interval"
+    worse_help = "fail if an arm is significantly worse than the arm of that name in an earlier run"
     group.add_argument("--fail-if-worse", metavar="RUN", help=worse_help)
     group.add_argument("--fail-incomplete", action="store_true", help="fail if a sample has no score")
     group.add_argument("--junit", type=Path, metavar="FILE", help="write the outcomes as JUnit's XML")

@@ -18,24 +18,24 @@ from evalharness._util.guard import exit_on_interrupt, guarded
 COMMANDS = {
     "init": ("init", "write a commented sweep file for a kind of model and a benchmark"),
     "sweep": ("sweep", "draw, score and report a sweep file"),
-    "run-all": ("run_all", "run several sweeps into one folder, with a page that leads to their reports"),
-    "status": ("status", "show how far a run is, from another terminal"),
-    "view": ("view", "serve a page that shows a run while it goes on"),
-    "report": ("report", "write the report of a run again, from its store"),
-    "annotations": ("annotations", "add what people say of a scorer's verdicts to a run's store"),
-    "compare": ("compare", "compare two runs: two models, two dates, two settings"),
-    "export": ("export", "write an arm's images and scores in a benchmark's own file format"),
-    "export-replies": ("export_replies", "write the judges' replies of a run, for the judge replay"),
-    "timing": ("timing", "write how long a run's models took, to plan with on another machine"),
+    "run-all": ("run_all", "run several sweeps into one folder, with an index page of their reports"),
+    "status": ("status", "show the progress of a run, from another terminal"),
+    "view": ("view", "serve a live page of a run in progress"),
+    "report": ("report", "write the report of a run again from its store"),
+    "annotations": ("annotations", "add people's verdicts on scored images to a run's store"),
+    "compare": ("compare", "compare runs: two models, two dates, two settings"),
+    "export": ("export", "write an arm's images, scores or trajectories in the format of another program"),
+    "export-replies": ("export_replies", "write the judges' replies of a run to a file for the judge `replay`"),
+    "timing": ("timing", "write the rates of a run's models to a file, to plan runs on another machine"),
     "merge": ("merge", "copy the contents of other stores into one"),
-    "gc": ("gc", "remove what a store keeps and nothing refers to"),
-    "serve": ("serve", "score images that a training sends, by HTTP"),
-    "score-detections": ("score_detections", "score detections that were made by another program"),
-    "validate": ("validate", "check trajectories: training data, or those that a model made"),
+    "gc": ("gc", "remove files of a store that nothing refers to"),
+    "serve": ("serve", "serve scores over HTTP, for training loops"),
+    "score-detections": ("score_detections", "score detections from another program"),
+    "validate": ("validate", "check trajectories: training data, or those of a run"),
     "doctor": ("doctor", "check that everything a score depends on works on this machine"),
-    "fetch": ("fetch", "download the files that a plugin needs and does not carry"),
-    "convert-detector": ("convert_detector", "turn a Mask2Former of MMDetection into one of transformers"),
-    "list": ("list_plugins", "show the installed plugins, and what is missing"),
+    "fetch": ("fetch", "download the files that a plugin needs but does not contain"),
+    "convert-detector": ("convert_detector", "convert a Mask2Former checkpoint of MMDetection to transformers' format"),
+    "list": ("list_plugins", "show the installed plugins, and which packages are missing"),
     "prompts": ("prompts", "print a benchmark's prompts"),
 }
 """Name of a command → its module in this package, and its line in ``--help``."""
@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
     """The parser of the whole command line, in which only the chosen command knows its options."""
-    parser = argparse.ArgumentParser(prog="evalharness", description=evalharness.__doc__)
+    about = (evalharness.__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="evalharness", description=about)
     parser.add_argument("--version", action="version", version=f"evalharness {evalharness.__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (module_name, summary) in COMMANDS.items():

@@ -14,7 +14,7 @@ from evalharness.store.merge import merge_stores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("stores", nargs="+", type=Path, metavar="STORE", help="a store to read")
+    parser.add_argument("stores", nargs="+", type=Path, metavar="STORE", help="a store to copy from")
     parser.add_argument(
         "--on-conflict",
         choices=("keep", "take"),

@@ -29,10 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prompts_help = "look prompts up in this file instead of the benchmark's own, in the same format"
     parser.add_argument("--prompts", type=Path, metavar="FILE", help=prompts_help)
     add_address_arguments(parser, PORT)
-    workers_help = "processes that score, at most (default: one for each GPU, else one for each processor)"
+    workers_help = "maximum number of scoring processes (default: one per GPU, or per processor without a GPU)"
     parser.add_argument("--workers", type=positive, metavar="N", help=workers_help)
-    parser.add_argument("--room", type=positive, default=1024, metavar="N", help="images that may wait (default: 1024)")
-    most_help = "images in one request, at most (default: 1000)"
+    parser.add_argument(
+        "--room", type=positive, default=1024, metavar="N", help="maximum of waiting images (default: 1024)"
+    )
+    most_help = "maximum number of images in one request (default: 1000)"
     parser.add_argument("--most-images", type=positive, default=1000, metavar="N", help=most_help)
     overrides.add_scorer_arguments(parser)
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a sweep file, or the name of one that comes with evalharness")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where the report goes (default: reports/NAME, a trial beside it)"
+        "--out", type=Path, metavar="DIR", help="folder of the report (default: reports/NAME; a trial: one beside it)"
     )
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: store/ beside --out)")
     add_selection_arguments(parser)
@@ -45,14 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--check", action="store_true", help="draw and score one sample of each arm, then stop")
     part.add_argument("--draw-only", action="store_true", help="score nothing and write no report")
-    part.add_argument("--score-only", action="store_true", help="draw nothing; score what is drawn")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be drawn and what it would cost")
-    parser.add_argument("--rates", type=Path, metavar="FILE", help="with --dry-run: measured seconds to count with")
+    part.add_argument("--score-only", action="store_true", help="draw nothing; score and report what is drawn")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be drawn and what it would cost")
+    parser.add_argument("--rates", type=Path, metavar="FILE", help="with --dry-run: estimate times from these rates")
     parser.add_argument("--retry-failed", action="store_true", help="try the failed samples again")
     parser.add_argument(
-        "--no-space-check", action="store_true", help="begin even if the images may not fit on the disk"
+        "--no-space-check", action="store_true", help="start even if the images may not fit on the disk"
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--quiet", action="store_true", help="no progress output")
     gate_options.add_arguments(parser)
 
 
@@ -162,6 +162,7 @@ def _write(*lines: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run the sweep; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m evalharness.sweep", description=__doc__)
+    summary = "Draw and score a sweep, and write its report."
+    parser = argparse.ArgumentParser(prog="python -m evalharness.sweep", description=summary)
     add_arguments(parser)
     return guarded(run, parser.parse_args(arguments))

@@ -34,10 +34,10 @@ from evalharness.store.store import Store
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a sweep file, or the folder of a report")
     parser.add_argument(
-        "--draw", type=positive, metavar="N", help="before, draw one image of each of N prompts; nothing is scored"
+        "--draw", type=positive, metavar="N", help="first draw one image for each of N prompts; score nothing"
     )
     parser.add_argument("--only", action="append", default=[], metavar="ARM", help="only this arm; may be repeated")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="a new file (default: print)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="a new file (default: standard output)")
     parser.add_argument("--store", type=Path, metavar="DIR", help="images and scores (default: beside the report)")
     overrides.add_model_arguments(parser)
 

@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         metavar="NAME",
-        help="the format whose markers are checked where a trajectory does not name its own (default: strokes); "
-        "none: only their balance",
+        help="the format whose markers are checked if a trajectory names none (default: strokes); "
+        "none: only check that markers are balanced",
     )
 
 

@@ -61,7 +61,7 @@ def collapses(summary: Summary) -> Iterator[str]:
             arms.append(f"{arm} ({distance_text(found.difference.value)} {_interval(found.difference)})")
     if arms:
         yield (
-            f"scoring higher than {summary.analysis.baseline}, but with images of a prompt that are more alike "
+            f"some arms score higher than {summary.analysis.baseline}, but their images of a prompt are more alike "
             f"(difference in diversity): {some_of(arms, NAMED)}."
         )
 

@@ -28,8 +28,8 @@ ROW_BYTES = 120
 RULE = (
     "Chosen by rule, not by eye: prompts and seeds, each with all arms, so that every number of the tables that leads "
     "to images leads to one, then to two, and so on (each category; what each comparison fixed, broke, left right and "
-    "left wrong; failures); among those that serve as many such numbers a hash decides. So images on which arms differ "
-    "are more frequent here than in the run: count in the tables, not here."
+    "left wrong; failures); a hash breaks ties between those that serve equally many numbers. Images on which arms "
+    "differ are therefore more frequent here than in the run: take counts from the tables, not from here."
 )
 Booleans = npt.NDArray[np.bool_]
 

@@ -26,19 +26,19 @@ COLUMNS = [
     "Sampler steps",
 ]
 CAPTION = (
-    "Of the arm with the highest cap of each kind that refines. An inspection names a conflict if a "
-    "refinement follows. Precision: of the named conflicts, those in a picture that the scorer finds wrong; recall: of "
-    "the inspected pictures that it finds wrong, those in which a conflict was named. Both by the verdict on that very "
-    "picture, for the whole prompt: an early picture may be wrong only because something is still to be drawn. Fixed, "
-    "broke, unchanged: what refinements did to the verdict. Kept: of the right pictures that another picture follows, "
-    "those whose next one is right. Tokens and sampler steps: of all inspections and refinements. "
+    "For each kind of arm that refines, the one with the highest cap. An inspection names a conflict if a refinement "
+    "follows. Precision: the share of named conflicts whose picture the scorer finds wrong; recall: the share of "
+    "inspected pictures found wrong in which a conflict was named. Both use the verdict on the inspected picture for "
+    "the whole prompt: an early picture may be wrong only because something is still to be drawn. Fixed, broke, "
+    "unchanged: what refinements did to the verdict. Kept: the share of right pictures followed by another picture "
+    "for which that one is right, too. Tokens and sampler steps: of all inspections and refinements. "
 )
 MAX_ARMS = 3
 """Arms that the caption names."""
 JUDGED = "Verdicts are those of all pictures of {samples}, chosen by the digest of prompt and seed alone."
 NOT_JUDGED = (
-    "Verdicts would be those of all pictures of {samples}. Not all of these have one, and those that have one are "
-    "not like the others, so the columns of verdicts are empty. A judge is asked about final pictures alone."
+    "Verdicts would be those of all pictures of {samples}. Some of these have none, and those that have one are not "
+    "representative, so the verdict columns are empty. A judge is asked only about final pictures."
 )
 
 

@@ -111,7 +111,7 @@ def warnings(results: Results, summary: Summary) -> list[str]:
     lines += _trained_once(summary.analysis)
     if cut := results.info.get("cut", {}).get(summary.benchmark):
         names = ", ".join(f"{arm} ({number})" for arm, number in cut.items())
-        lines.append(f"samples with a text that was cut at its limit of tokens: {names}; raise it with `tokens:`.")
+        lines.append(f"samples with a text that was cut at its token limit: {names}; raise the limit with `tokens:`.")
     lines += table_warnings(results.info, summary.benchmark)
     lines += _failures(results, summary.benchmark)
     return [f"{summary.title}: {line}" for line in lines]

@@ -70,9 +70,9 @@ def headline(summary: Summary, settings: Mapping[str, str]) -> PageTable:
         cells = [name, arm_score_cell(overall_score(row)), *comparison, scored, mean_cell(row["evaluations"])]
         rows.append(Row(cells, bool(row["baseline"])))
     caption = (
-        "Overall: mean of the images’ scores in per cent, weighted over categories. Difference: to the baseline, in "
+        "Overall: mean of the images’ scores in per cent, weighted over categories. Difference: from the baseline, in "
         "points, paired by prompt and seed; bold where it can be told from zero. p: corrected for its family of tests. "
-        "Brackets: 95 % intervals over prompts. Fixed: right where the baseline is wrong; broken: the other way round."
+        "Brackets: 95 % intervals over prompts. Fixed: right where the baseline is wrong; broken: the reverse."
     )
     if summary.analysis.diversity.arms:
         caption += (
@@ -128,7 +128,7 @@ def comparisons(summary: Summary) -> PageTable | None:
     columns = ["Arm", "Against", "Difference", "p", "Adjusted p", "Correction", *(["McNemar p"] if exact else [])]
     columns += ["Pairs", "Fixed", "Broken", "Both right", "Both wrong"]
     caption = (
-        "Differences in points over the pairs (prompt and seed) that both arms have scores for; p by flipping the "
+        "Differences in points over the pairs (prompt and seed) that have scores in both arms; p by flipping the "
         "signs of whole prompts. Contrasts that the sweep file declared before the run are corrected by Holm’s method, "
         "all others by Benjamini and Hochberg’s. Each count of pairs links to the pairs."
     )

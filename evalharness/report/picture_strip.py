@@ -23,8 +23,8 @@ ROWS, ARMS = 4, 6
 """The most prompts and arms that are shown."""
 SOME_DIFFER = (
     "Chosen by rule, not by eye: prompts on which the arms’ verdicts differ, so that every comparison’s fixed and "
-    "broken images are shown as evenly as possible; a hash decides between equals. In the run, images on which arms "
-    "differ are rarer than here."
+    "broken images are shown as evenly as possible; a hash breaks ties. Images on which arms differ are rarer "
+    "in the run than here."
 )
 ABSENT = Verdict("pending", MISSING)
 """Of an arm that has no sample of a prompt."""

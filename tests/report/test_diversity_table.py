@@ -52,7 +52,7 @@ def test_a_run_without_encoder_has_neither_column_nor_table() -> None:
 
 def test_a_rise_with_images_that_are_more_alike_is_warned_of() -> None:
     (line,) = collapses(summary({"x": 0.5, "y": 0.1}, {"x": 0.3, "y": 0.9}))
-    assert line.startswith("scoring higher than x, but with images of a prompt that are more alike")
+    assert line.startswith("some arms score higher than x, but their images of a prompt are more alike")
     assert "y (−0.1" in line
 
 
