@@ -16,6 +16,7 @@ from evalharness.cli.options import add_gallery_argument, add_size_arguments, po
 from evalharness.config import sweep_files
 from evalharness.config.shards import sharded
 from evalharness.errors import ConfigError, WeightsError
+from evalharness.execution.current_run import RUN_RECORDS
 from evalharness.planning.plan import Plan
 from evalharness.planning.planner import make_plan
 from evalharness.planning.subsets import resize
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         codes.add(code)
     swept = [sweep_files.load(file) for file in options.files]
     page = write_collection(out, options.title, [sharded(Path(each.name), each.shard).name for each in swept])
-    megabytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
+    megabytes = _report_bytes(out) / 1e6
     _say(f"\n{counted(len(plans), 'sweep')}, {megabytes:.1f} MB: {page}")
     if options.most_mb is not None and megabytes > options.most_mb:
         _complain(f"{out} takes {megabytes:.1f} MB, above --most-mb {options.most_mb:g}; lower --gallery-mb")
@@ -73,6 +74,12 @@ def run(options: argparse.Namespace) -> int:
     if absent:
         _complain(f"{len(absent)} of {len(options.files)} sweeps were left out: {'; '.join(absent)}")
     return max(codes)
+
+
+def _report_bytes(out: Path) -> int:
+    """The size of all reports in a folder, without what their runs record beside them, which needs no publishing."""
+    records = {path for name in RUN_RECORDS for path in out.glob(f"*/{name}")}
+    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file() and path not in records)
 
 
 def _plans(options: argparse.Namespace) -> tuple[list[Plan], list[str]]:

@@ -15,6 +15,9 @@ from evalharness.planning.recorded_plans import read_plan
 from evalharness.planning.subsets import Size
 from evalharness.store.find_run import ALL, find_plan, find_report
 
+RUN_RECORDS = (heartbeat.NAME, NAME)
+"""What a run writes beside its report for commands that follow it. A report is complete without these files."""
+
 
 @dataclass(frozen=True, slots=True)
 class CurrentRun:

@@ -132,7 +132,7 @@ def _replicates(group: Replicates) -> dict[str, Any]:
 def _replicate_contrast(contrast: ReplicateContrast) -> dict[str, Any]:
     wider = {"everywhere_low": contrast.everywhere.low, "everywhere_high": contrast.everywhere.high}
     tests = {name: getattr(contrast, name) for name in ("degrees", "p", "p_adjusted", "family")}
-    tests["differing"] = " ".join(contrast.differing)
+    tests |= {"confirmatory": contrast.preregistered, "differing": " ".join(contrast.differing)}
     names = {"recipe": contrast.group, "against": contrast.against}
     return names | _difference(contrast.difference) | wider | tests | _shares(contrast.shares) | _distinction(contrast)
 

@@ -119,7 +119,8 @@ def recipe_contrasts(summary: Summary, frame: pd.DataFrame) -> str:
     ]
     caption = (
         f"{summary.title}, trainings: differences of mean scores in points, in brackets 95 % intervals over trainings; "
-        "p corrected by Holm over all comparisons of recipes. In parentheses: trainings of a recipe."
+        "p corrected for multiple tests (Holm for what was declared before the run, else Benjamini and Hochberg). In "
+        "parentheses: trainings of a recipe."
     )
     label = f"tab:{slug(summary.benchmark)}-trainings"
     return floats(TexTable(["Comparison", *columns.values()], body, caption, label))

@@ -121,7 +121,9 @@ def _interval_evidence(contrast: ReplicateContrast, trainings: str) -> str:
     if contrast.everywhere.state == "known":
         text += f", {_ends(contrast.everywhere)} over trainings and prompts"
     if reached == "within" and contrast.difference.excludes_zero:
-        corrected = f"corrected for {counted(contrast.family, 'comparison')} of recipes {p_text(contrast.p_adjusted)}"
+        kind = "comparison" if contrast.preregistered else "exploratory comparison"
+        of = " of recipes" if contrast.preregistered else ""
+        corrected = f"corrected for {counted(contrast.family, kind)}{of} {p_text(contrast.p_adjusted)}"
         text += f"; p {p_statement(contrast.p)}, {corrected}"
     if contrast.shares.total > 0:
         text += f"; of its variance {between_text(contrast.shares)} is between trainings"
@@ -193,13 +195,15 @@ def contrasts_table(summary: Summary) -> PageTable | None:
         "Mean over the trainings of a recipe minus that of another recipe, in points; bold if it exceeds training "
         "noise and chance of the prompts. Brackets: Welch’s 95 % interval, in which a training counts once; “for other "
         "prompts too” is wider by the choice of prompts. A recipe that was trained once has no interval. "
-        "p-values are by Welch’s test, adjusted by Holm over all comparisons of recipes. Parts: of the variance of the "
+        "p-values are by Welch’s test, adjusted by Holm over the comparisons of recipes that were declared before the "
+        "run, else by Benjamini and Hochberg over all exploratory comparisons. Parts: of the variance of the "
         "difference."
     )
     columns = ["Recipe", "Against", "Difference", "For other prompts too", "Degrees of freedom", "p", "Adjusted p"]
-    columns += [*SHARE_COLUMNS, "Also differ in", "Verdict"]
+    columns += ["Correction", *SHARE_COLUMNS, "Also differ in", "Verdict"]
     rows = [_contrast_row(contrast) for contrast in contrasts]
-    return PageTable("Recipes", caption, columns, rows, frozenset({"Against", "Also differ in", "Verdict"}))
+    texts = frozenset({"Against", "Correction", "Also differ in", "Verdict"})
+    return PageTable("Recipes", caption, columns, rows, texts)
 
 
 def _contrast_row(contrast: ReplicateContrast) -> Row:
@@ -209,9 +213,17 @@ def _contrast_row(contrast: ReplicateContrast) -> Row:
     degrees = MISSING if math.isnan(contrast.degrees) else f"{contrast.degrees:.1f}"
     cells = [Cell(contrast.group), Cell(contrast.against), difference, Cell(_wider_interval(contrast), wider.low)]
     cells += [Cell(degrees, contrast.degrees), p_cell(contrast.p), p_cell(contrast.p_adjusted)]
-    return Row(
-        [*cells, *_share_cells(contrast.shares), Cell(", ".join(contrast.differing)), Cell(verdict_text(contrast))]
-    )
+    cells += [Cell(_correction_text(contrast)), *_share_cells(contrast.shares)]
+    return Row([*cells, Cell(", ".join(contrast.differing)), Cell(verdict_text(contrast))])
+
+
+def _correction_text(contrast: ReplicateContrast) -> str:
+    """How the p-value was corrected; empty without one."""
+    if math.isnan(contrast.p):
+        return ""
+    if contrast.preregistered:
+        return f"Holm over {contrast.family}"
+    return f"declared after the run; Benjamini–Hochberg over {contrast.family}"
 
 
 def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
@@ -230,6 +242,7 @@ def contrasts_frame(analysis: Analysis) -> pd.DataFrame:
                 "for other prompts too": _wider_interval(contrast),
                 "p": p_text(contrast.p),
                 "p adjusted": p_text(contrast.p_adjusted),
+                "correction": _correction_text(contrast),
                 "between trainings": between_text(contrast.shares),
                 "also differ in": ", ".join(contrast.differing),
                 "verdict": verdict_text(contrast),

@@ -36,6 +36,8 @@ TABLES = (
     "task_hashes",
 )
 """lm-eval's keys that hold an entry for each task or group."""
+TASK_CONFIG = ("task", "arm", "output_type")
+"""The part of an arm's config that the tasks of its categories have as well."""
 
 
 def write_results(
@@ -105,7 +107,9 @@ def _add_arm(
     tables["group_subtasks"][group] = [f"{group}/{category}" for category in scores]
     for category, count in scored.items():
         task = f"{group}/{category}" if category else group
-        tables["configs"][task] = _config(info, summary.benchmark, arm)
+        # A category's task has its arm's settings; repeated, they would be half of the file.
+        config = _config(info, summary.benchmark, arm)
+        tables["configs"][task] = {name: config[name] for name in TASK_CONFIG} if category else config
         tables["versions"][task] = str(info["version"])
         tables["n-shot"][task] = 0
         tables["n-samples"][task] = {**counts.get((arm["arm"], category), {}), "scored": int(count)}

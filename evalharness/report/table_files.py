@@ -70,7 +70,6 @@ def _write_scores(stem: Path, summary: Summary) -> None:
         bullets = "\n".join(f"- {_markdown_cell(source)}" for source in sources)
         parts += ["Quoted, not measured here:", markdown_table(quoted), bullets]
     _write(f"{stem}-wide.md", "\n\n".join(parts) + "\n")
-    _write(f"{stem}-long.md", markdown_table(summary.long.round(4)) + "\n")
     _write(f"{stem}.tex", paper_tables.scores(summary, sources))
     if len(categories) > 1:
         _write(f"{stem}-categories.tex", paper_tables.categories(summary))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import math
 import shutil
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 def environment() -> Environment:
     """The templates with the filters that they use. All values are escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -35,6 +37,8 @@ def environment() -> Environment:
     templates.filters["score"] = score_text
     templates.filters["kappa"] = lambda estimate: kappa_text(estimate.value, estimate.low, estimate.high)
     templates.filters["percent"] = lambda estimate: percent_text(estimate.value, estimate.low, estimate.high)
+    templates.filters["as_text"] = lambda text: Markup(html.escape(text, quote=False))  # for elements, not attributes
+    templates.filters["sort_value"] = lambda value: "" if math.isnan(value) else f"{value:.9g}"
     templates.filters["points"] = lambda value: MISSING if math.isnan(value) else number_text(100 * value)
     return templates
 

@@ -63,6 +63,8 @@ def test_every_verdict_has_its_words(table: Summary) -> None:
     assert replicates.relation(within) == "is within training noise of"
     assert "95 % interval −5.0 to 25.0 over trainings" in replicates.evidence(within, counts)
     assert "p = 0.010, corrected for 2 comparisons of recipes 0.060" in replicates.evidence(corrected, counts)
+    late = replicates.evidence(replace(corrected, preregistered=False), counts)
+    assert "p = 0.010, corrected for 2 exploratory comparisons 0.060" in late
     assert "more than training noise but not for any prompts" in replicates.evidence(prompts, counts)
     assert replicates.evidence(unknown, {"long": 1, "short": 1}) == (
         "difference 10.0 points, 1 of long, 1 of short; long and short trained once: no interval over trainings"

@@ -98,6 +98,8 @@ def test_it_says_on_what_it_was_made(data: dict[str, Any], results: Results) -> 
     assert data["config"]["random_seed"] == 0
     assert data["config"]["model_args"]["miniature"]["weights"] == "ab12cd34" * 8
     assert data["configs"]["geneval/single-pass"]["metadata"]["scorer"]["detector"]["weights"] == "c9d0c4f2" * 8
+    task = data["configs"]["geneval/single-pass/counting"]
+    assert task == {"task": "geneval", "arm": "single-pass", "output_type": "generate_until"}
     drawn = results.samples[
         (results.samples["arm"] == "text-cot") & results.samples["state"].isin(["scored", "generated"])
     ]

@@ -228,6 +228,7 @@ def _compact(svg: str) -> str:
     svg = _without_plain_groups(re.sub(r'<g id="[^"]*"(/?)>', r"<g\1>", svg).replace("<g/>\n", ""))
     svg = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", svg)
     svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), svg)
+    svg = re.sub(r'(<path d=")([^"]*)', lambda match: match[1] + re.sub(r"\s*([A-Za-z])\s*", r"\1", match[2]), svg)
     classes: dict[str, str] = {}
 
     def with_class(tag: re.Match[str]) -> str:
