@@ -62,7 +62,14 @@ def swept(values: tuple[float, ...], setting: str = "refinements") -> Results:
     return replace(results, arms=results.arms.assign(max_iterations=pd.array([None, *[6] * len(values)], "Int64")))
 
 
+def many_arms(arms: int = 20) -> Results:
+    generator = np.random.default_rng(0)
+    easy = generator.random((40, 2))
+    return run({f"arm {n} of a training": (easy < 0.4 + 0.02 * n).astype(float) for n in range(arms)})
+
+
 CASES = {
+    "arms": many_arms(),
     "caps": many_caps(),
     "refinements": swept((0, 1, 2, 4)),
     "few": many_caps(3),
@@ -95,6 +102,7 @@ def test_texts_keep_apart_and_inside(case: str) -> None:
             assert not box.padded(-1).overlaps(other_box.padded(-1)), (plot.kind, text, other)
         for text, box in boxes:
             assert figure.bbox.x0 - 1 <= box.x0 and box.x1 <= figure.bbox.x1 + 1, (plot.kind, text)
+            assert figure.bbox.y0 - 1 <= box.y0 and box.y1 <= figure.bbox.y1 + 1, (plot.kind, text)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -105,6 +113,11 @@ def test_legends_do_not_cover_the_data(case: str) -> None:
         for legend in figure.legends:
             for axes in figure.axes:
                 assert not legend.get_window_extent().padded(-1).overlaps(axes.bbox), plot.kind
+
+
+def test_no_two_arms_look_the_same() -> None:
+    styles = family_styles(many_arms(49).arms)
+    assert len({(style.color, style.marker) for style in styles}) == 49
 
 
 def test_axes_say_what_they_show_in_which_unit_and_which_way_is_better() -> None:

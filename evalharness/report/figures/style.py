@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -65,6 +66,10 @@ LONGEST = 40
 """Characters of a label."""
 WIDTH = 5.4
 """Inches."""
+LEGEND_ROWS = 3
+"""As many rows of a legend fit the height of a plot."""
+ROW_HEIGHT = 0.19
+"""Inches."""
 PIXELS_PER_INCH = 96
 """Resolution of the page, on which a figure is half a column wide."""
 
@@ -115,7 +120,8 @@ class FamilyStyle:
 
     @property
     def marker(self) -> str:
-        return MARKERS[self.index % len(MARKERS)]
+        """Families that share a colour have markers of their own."""
+        return MARKERS[(self.index + self.index // len(COLORS)) % len(MARKERS)]
 
     @property
     def dash(self) -> Any:
@@ -159,7 +165,7 @@ def error_bars(estimates: Sequence[Estimate], scale: float = 1.0) -> list[list[f
 
 
 def add_legend(figure: Figure, axes: Axes) -> None:
-    """A legend above the axes, in as many columns as the names leave room for."""
+    """A legend above the axes, in as many columns as the names leave room for. A long one makes the figure higher."""
     handles, labels = axes.get_legend_handles_labels()
     columns = 2
     if sum(map(len, labels)) < 60:
@@ -167,6 +173,8 @@ def add_legend(figure: Figure, axes: Axes) -> None:
     elif max(map(len, labels)) > 45:
         columns = 1
     figure.legend(handles, labels, loc="outside upper left", ncols=columns, frameon=False)
+    more_rows = math.ceil(len(labels) / columns) - LEGEND_ROWS
+    figure.set_figheight(figure.get_figheight() + ROW_HEIGHT * max(0, more_rows))
 
 
 def drawn(plot: Plot) -> Figure:
@@ -216,7 +224,7 @@ def save(plot: Plot, benchmark: str, folder: Path, *, pdf: bool = False) -> Figu
         caption=plot.caption,
         alt=f"{plot.title}, {plot.alt}.",
         width=round(PIXELS_PER_INCH * WIDTH),
-        height=round(PIXELS_PER_INCH * plot.height),
+        height=round(PIXELS_PER_INCH * figure.get_figheight()),
         pdf=pdf,
     )
 
