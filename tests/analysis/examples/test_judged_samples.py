@@ -132,7 +132,7 @@ def test_without_all_verdicts_there_are_none(tmp_path: Path) -> None:
     table = loop_table([loop], "mock")
     assert table is not None
     assert [cell.text for cell in table.rows[0].cells[4:10]] == ["–", "–", str(loop.total().refinements), "–", "–", "–"]
-    assert "the columns of verdicts are empty" in table.caption
+    assert "the verdict columns are empty" in table.caption
 
 
 def test_a_judge_is_asked_about_final_pictures_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
