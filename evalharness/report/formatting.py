@@ -57,6 +57,18 @@ def p_statement(value: float) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
+def correction_text(family: int, *, preregistered: bool, declared: bool = True) -> str:
+    """How a p-value was corrected for ``family`` tests.
+
+    >>> correction_text(12, preregistered=True), correction_text(38, preregistered=False, declared=False)
+    ('declared; Holm over 12', 'Benjamini–Hochberg over 38')
+    """
+    if preregistered:
+        return f"declared; Holm over {family}"
+    late = "declared after the run; " if declared else ""
+    return f"{late}Benjamini–Hochberg over {family}"
+
+
 def score_text(value: float, low: float = math.nan, high: float = math.nan) -> str:
     """A score in per cent with its interval.
 

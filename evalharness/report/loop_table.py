@@ -30,8 +30,8 @@ CAPTION = (
     "follows. Precision: the share of named conflicts whose picture the scorer finds wrong; recall: the share of "
     "inspected pictures found wrong in which a conflict was named. Both use the verdict on the inspected picture for "
     "the whole prompt: an early picture may be wrong only because something is still to be drawn. Fixed, broke, "
-    "unchanged: what refinements did to the verdict. Kept: the share of right pictures followed by another picture "
-    "for which that one is right, too. Tokens and sampler steps: of all inspections and refinements. "
+    "unchanged: what refinements did to the verdict. Kept: of the right pictures that another picture follows, the "
+    "share whose next picture is right, too. Tokens and sampler steps: of all inspections and refinements. "
 )
 MAX_ARMS = 3
 """Arms that the caption names."""

@@ -28,6 +28,7 @@ from evalharness.report.cells import (
 from evalharness.report.diversity_table import diversity_cell
 from evalharness.report.formatting import (
     MISSING,
+    correction_text,
     number_text,
     points_interval,
     points_text,
@@ -137,9 +138,7 @@ def comparisons(summary: Summary) -> PageTable | None:
 
 
 def _comparison_row(summary: Summary, contrast: Contrast, *, exact: bool) -> Row:
-    method = "Holm" if contrast.correction == "holm" else "Benjamini–Hochberg"
-    declared = "declared; " if contrast.preregistered else "declared after the run; " if contrast.declared else ""
-    correction = f"{declared}{method} over {contrast.family}"
+    correction = correction_text(contrast.family, preregistered=contrast.preregistered, declared=contrast.declared)
     cells = [Cell(contrast.arm), Cell(contrast.baseline), _difference(contrast), p_cell(contrast.p)]
     cells += [p_cell(contrast.p_adjusted), Cell(correction)]
     if exact:

@@ -13,6 +13,7 @@ from evalharness.analysis.stats import Estimate, Shares
 from evalharness.report.cells import Cell, PageTable, Row, p_cell, part_cell, share_cell
 from evalharness.report.formatting import (
     MISSING,
+    correction_text,
     number_text,
     open_sign_text,
     p_statement,
@@ -121,10 +122,10 @@ def _interval_evidence(contrast: ReplicateContrast, trainings: str) -> str:
     if contrast.everywhere.state == "known":
         text += f", {_ends(contrast.everywhere)} over trainings and prompts"
     if reached == "within" and contrast.difference.excludes_zero:
-        kind = "comparison" if contrast.preregistered else "exploratory comparison"
-        of = " of recipes" if contrast.preregistered else ""
-        corrected = f"corrected for {counted(contrast.family, kind)}{of} {p_text(contrast.p_adjusted)}"
-        text += f"; p {p_statement(contrast.p)}, {corrected}"
+        family = counted(contrast.family, "exploratory comparison")
+        if contrast.preregistered:
+            family = f"{counted(contrast.family, 'comparison')} of recipes"
+        text += f"; p {p_statement(contrast.p)}, corrected for {family} {p_text(contrast.p_adjusted)}"
     if contrast.shares.total > 0:
         text += f"; of its variance {between_text(contrast.shares)} is between trainings"
     return text + (open_sign_text(contrast.possible) if reached == "open" else "")
@@ -221,9 +222,7 @@ def _correction_text(contrast: ReplicateContrast) -> str:
     """How the p-value was corrected; empty without one."""
     if math.isnan(contrast.p):
         return ""
-    if contrast.preregistered:
-        return f"Holm over {contrast.family}"
-    return f"declared after the run; Benjamini–Hochberg over {contrast.family}"
+    return correction_text(contrast.family, preregistered=contrast.preregistered)
 
 
 def contrasts_frame(analysis: Analysis) -> pd.DataFrame:

@@ -105,11 +105,12 @@ def _add_arm(
         scored[category] = row[f"category.{category}.scored"]
         tables["results"][f"{group}/{category}"] = _metrics(f"{group}/{category}", estimate, scored[category])
     tables["group_subtasks"][group] = [f"{group}/{category}" for category in scores]
+    config = _config(info, summary.benchmark, arm)
+    # A category's task has its arm's settings; repeated, they would be half of the file.
+    task_config = {name: config[name] for name in TASK_CONFIG}
     for category, count in scored.items():
         task = f"{group}/{category}" if category else group
-        # A category's task has its arm's settings; repeated, they would be half of the file.
-        config = _config(info, summary.benchmark, arm)
-        tables["configs"][task] = {name: config[name] for name in TASK_CONFIG} if category else config
+        tables["configs"][task] = task_config if category else config
         tables["versions"][task] = str(info["version"])
         tables["n-shot"][task] = 0
         tables["n-samples"][task] = {**counts.get((arm["arm"], category), {}), "scored": int(count)}

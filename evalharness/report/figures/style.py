@@ -97,7 +97,7 @@ class FigureFile:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """How to draw a figure, and its texts; ``height`` is in inches."""
+    """How to draw a figure, and its texts; ``height`` is in inches, with a legend of a few rows."""
 
     kind: str
     title: str
@@ -231,7 +231,7 @@ def save(plot: Plot, benchmark: str, folder: Path, *, pdf: bool = False) -> Figu
 
 def _compact(svg: str) -> str:
     """A smaller SVG that looks the same: without indentation, groups and rotations by zero, coordinates to 0.01 points,
-    and with one class for all elements of a style."""
+    no spaces around the commands of a path, and with one class for all elements of a style."""
     svg = re.sub(r"\n\s+", "\n", svg)
     svg = _without_plain_groups(re.sub(r'<g id="[^"]*"(/?)>', r"<g\1>", svg).replace("<g/>\n", ""))
     svg = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", svg)
